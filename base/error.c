@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/error.h"
+#include "base/assert.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Thread_local char text[ERROR_TEXT_BYTES];
+
+int error_set(int code, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	return code;
+}
+
+const char *error_text(void)
+{
+	return text;
+}
+
+void error_clear(void)
+{
+	text[0] = '\0';
+}
+
+static const char *name_of_errno(int code)
+{
+	const char *name = code < 0 && code > -4096 ? strerrordesc_np(-code) : NULL;
+
+	return name ? name : "unknown code";
+}
+
+const char *error_name(int code)
+{
+	switch (code) {
+	case VERSO_OK:
+		return "success";
+	case VERSO_NOTFOUND:
+		return "not found";
+	case VERSO_EXISTS:
+		return "the key exists already";
+	case VERSO_ECORRUPT:
+		return "the database file is damaged";
+	case VERSO_ENOTDB:
+		return "not a Verso database";
+	case VERSO_EVERSION:
+		return "the file needs a newer Verso";
+	case VERSO_EPOISONED:
+		return "a flush failed: reopen the database before writing";
+	case VERSO_EABORTONLY:
+		return "the transaction failed half-way and can only be aborted";
+	case VERSO_EBUSY:
+		return "in use by another process or handle";
+	case VERSO_EPINNED:
+		return "every frame of the cache is pinned";
+	case VERSO_ETOOBIG:
+		return "key or value too big";
+	case VERSO_EMISUSE:
+		return "wrong use of a handle, flag or order of calls";
+	case VERSO_EIO:
+		return "the medium failed, or the file was cut under a live map";
+	case VERSO_EFULL:
+		return "the database has reached its largest size";
+	default:
+		return name_of_errno(code);
+	}
+}
+
+_Noreturn void assert_failed(const char *file, int line, const char *condition)
+{
+	(void)fprintf(stderr, "%s:%d: assertion failed: %s\n", file, line, condition);
+	abort();
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/hash.h"
+
+#include <xxhash.h>
+
+uint64_t hash_bytes(const void *data, size_t len_bytes, uint64_t seed)
+{
+	return XXH3_64bits_withSeed(data, len_bytes, seed);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A file: whole transfers at given places, synchronously. What is asynchronous is in io/queue.h.
+ *
+ * One descriptor both writes and syncs for the whole life of the file, because the kernel reports
+ * a failed write-back once for each open description. All calls may block and may be made by any
+ * thread; a transfer moves every byte or fails (short transfers and EINTR are carried on inside, a
+ * bounded number of times).
+ */
+#ifndef IO_FILE_H
+#define IO_FILE_H
+
+#include "base/assert.h"
+#include "io/io.h"
+
+#include <stdbool.h>
+
+/* Which copy of the bytes a read is after. */
+enum file_view {
+	FILE_LIVE,   /* what any reader sees now, caches included */
+	FILE_MEDIUM, /* what the device holds: past the page cache where `medium_direct` is true */
+};
+
+enum lock_kind { LOCK_NONE, LOCK_SHARED, LOCK_EXCLUSIVE };
+
+struct file_ops {
+	/* All len_bytes at off_bytes; VERSO_EIO past the end of the file; -errno. */
+	int (*read)(struct file *f, void *buf, size_t len_bytes, uint64_t off_bytes,
+		enum file_view view);
+
+	/* All len_bytes; not durable before sync. On failure an unknown part was written. */
+	int (*write)(struct file *f, const void *buf, size_t len_bytes, uint64_t off_bytes);
+
+	/*
+	 * fdatasync: makes durable the bytes, and the size, of every write that had completed
+	 * before the call. After a failure an unknown part of them is lost although reads still
+	 * show it: never call it again in the hope of a better answer.
+	 */
+	int (*sync)(struct file *f);
+
+	/* Sets the size; growth reads as zeros. */
+	int (*truncate)(struct file *f, uint64_t size_bytes);
+
+	/* Makes blocks for [off, off + len), growing the file: -ENOSPC now instead of later. */
+	int (*allocate)(struct file *f, uint64_t off_bytes, uint64_t len_bytes);
+
+	int (*size)(struct file *f, uint64_t *ret_size_bytes);
+
+	/*
+	 * Takes, changes or gives up an open-file-description lock on a byte range, without
+	 * waiting. VERSO_EBUSY: somebody else holds it.
+	 */
+	int (*lock)(struct file *f, enum lock_kind kind, uint64_t off_bytes, uint64_t len_bytes);
+
+	/* Ends f and gives up its locks. Cannot fail. */
+	void (*close)(struct file *f);
+};
+
+struct file {
+	const struct file_ops *ops;
+	struct io *io;
+	bool direct;            /* transfers bypass the page cache; constant */
+	bool medium_direct;     /* FILE_MEDIUM reads bypass the page cache; constant */
+	const char *direct_why; /* why `direct` is as it is, for people; static text */
+	uint32_t align_bytes;   /* of buffers, offsets and lengths where a transfer is direct (medium
+				   reads too); 1 when neither can be direct; constant */
+};
+
+static inline int file_read(struct file *f, void *buf, size_t len_bytes, uint64_t off_bytes,
+	enum file_view view)
+{
+	return f->ops->read(f, buf, len_bytes, off_bytes, view);
+}
+
+static inline int file_write(struct file *f, const void *buf, size_t len_bytes, uint64_t off_bytes)
+{
+	DCHECK(!f->direct || off_bytes % f->align_bytes == 0);
+	return f->ops->write(f, buf, len_bytes, off_bytes);
+}
+
+static inline int file_sync(struct file *f)
+{
+	return f->ops->sync(f);
+}
+
+static inline int file_truncate(struct file *f, uint64_t size_bytes)
+{
+	return f->ops->truncate(f, size_bytes);
+}
+
+static inline int file_allocate(struct file *f, uint64_t off_bytes, uint64_t len_bytes)
+{
+	return f->ops->allocate(f, off_bytes, len_bytes);
+}
+
+static inline int file_size(struct file *f, uint64_t *ret_size_bytes)
+{
+	return f->ops->size(f, ret_size_bytes);
+}
+
+static inline int file_lock(struct file *f, enum lock_kind kind, uint64_t off_bytes,
+	uint64_t len_bytes)
+{
+	return f->ops->lock(f, kind, off_bytes, len_bytes);
+}
+
+/* Takes NULL. */
+static inline void file_close(struct file *f)
+{
+	if (f)
+		f->ops->close(f);
+}
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel as Verso sees it: one table, so that a simulated disk can stand in for it.
+ *
+ * Everything that reaches storage goes through a `struct io`: opening, names, randomness and the
+ * clock here; bytes in io/file.h, mappings in io/map.h, the asynchronous queue in io/queue.h. The
+ * real kernel is io_kernel(); the tests have others (tests/sim).
+ */
+#ifndef IO_IO_H
+#define IO_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct io;
+struct file;
+struct map;
+struct queue;
+
+enum file_flags {
+	FILE_CREATE = 1 << 0, /* make it when it is not there */
+	FILE_EXCL = 1 << 1,   /* with FILE_CREATE: fail with -EEXIST when it is there */
+	FILE_RDONLY = 1 << 2, /* else read and write */
+	FILE_DIRECT = 1 << 3, /* bypass the page cache where the file system allows it */
+	FILE_ANY_FS = 1 << 4, /* accept a network file system too */
+};
+
+enum map_mode {
+	MAP_READ_SHARED,  /* the pager's view of a file: read-only, grows in place */
+	MAP_WRITE_SHARED, /* the lock file: small, writable, shared by processes */
+};
+
+/* How the queue reaches the kernel, best first. */
+enum queue_rung {
+	QUEUE_BEST, /* the first of the following that this kernel allows */
+	QUEUE_URING,
+	QUEUE_THREADS,
+	QUEUE_SYNC,
+};
+
+struct io_ops {
+	const char *name;
+
+	/*
+	 * Opens a regular file. Refuses, with a text that says what to do: a directory (-EISDIR),
+	 * a FIFO, socket or device (VERSO_ENOTDB), a network file system unless FILE_ANY_FS
+	 * (-EOPNOTSUPP), no permission (-EACCES). Never blocks on a FIFO. `mode`: file mode at
+	 * creation. *ret_file is the caller's, until file_close(). The name of a created file is
+	 * not durable before sync_dir().
+	 */
+	int (*open)(struct io *io, const char *path, unsigned flags, unsigned mode,
+		struct file **ret_file);
+
+	/* Makes the names in the folder that holds `path` durable. May block. */
+	int (*sync_dir)(struct io *io, const char *path);
+
+	/* Removes the name. -ENOENT when there is none. */
+	int (*unlink)(struct io *io, const char *path);
+
+	/*
+	 * Maps `file` from its start, within a reservation that never moves. reserve_bytes: the
+	 * address space to ask for (0: 1 TiB, or the environment's VERSO_RESERVE), halved on
+	 * ENOMEM. Nothing is accessible before map_extend(). The map is closed before its file.
+	 */
+	int (*map)(struct io *io, struct file *file, enum map_mode mode, uint64_t reserve_bytes,
+		struct map **ret_map);
+
+	/*
+	 * Opens a queue of `depth` requests (1..4096). QUEUE_BEST falls from rung to rung and
+	 * remembers why; any other rung is taken or refused. VERSO_IO=uring|threads|sync overrides
+	 * QUEUE_BEST.
+	 */
+	int (*queue)(struct io *io, unsigned depth, enum queue_rung rung, struct queue **ret_queue);
+
+	/* Fills buf with len_bytes from the system's random source. */
+	int (*random)(struct io *io, void *buf, size_t len_bytes);
+
+	/* Monotonic time, for display and measurement only: nothing that is written depends on it. */
+	uint64_t (*now_ns)(struct io *io);
+};
+
+struct io {
+	const struct io_ops *ops;
+};
+
+/* The real kernel. Static; never closed; any thread. */
+struct io *io_kernel(void);
+
+static inline int io_open(struct io *io, const char *path, unsigned flags, unsigned mode,
+	struct file **ret_file)
+{
+	return io->ops->open(io, path, flags, mode, ret_file);
+}
+
+static inline int io_sync_dir(struct io *io, const char *path)
+{
+	return io->ops->sync_dir(io, path);
+}
+
+static inline int io_unlink(struct io *io, const char *path)
+{
+	return io->ops->unlink(io, path);
+}
+
+static inline int io_map(struct io *io, struct file *file, enum map_mode mode,
+	uint64_t reserve_bytes, struct map **ret_map)
+{
+	return io->ops->map(io, file, mode, reserve_bytes, ret_map);
+}
+
+static inline int io_queue(struct io *io, unsigned depth, enum queue_rung rung,
+	struct queue **ret_queue)
+{
+	return io->ops->queue(io, depth, rung, ret_queue);
+}
+
+static inline int io_random(struct io *io, void *buf, size_t len_bytes)
+{
+	return io->ops->random(io, buf, len_bytes);
+}
+
+static inline uint64_t io_now_ns(struct io *io)
+{
+	return io->ops->now_ns(io);
+}
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The asynchronous queue: requests go in as a set, complete in any order, and are reaped by
+ * whichever thread waits.
+ *
+ * To transfer: fill `struct io_req`s, queue_submit() them, queue_wait() for those that matter. A
+ * request belongs to the queue from submit until it is `complete`; its buffers are not touched
+ * meanwhile. Every request completes exactly once, with 0 or an error: short transfers are
+ * re-issued inside as whole aligned blocks, EINTR and EAGAIN a bounded number of times.
+ *
+ * There is no order between requests. A barrier (IO_SYNC) covers only the writes that had completed
+ * before it was submitted, so a caller waits for its writes first: no links, no drains.
+ */
+#ifndef IO_QUEUE_H
+#define IO_QUEUE_H
+
+#include "io/io.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/uio.h>
+
+#define QUEUE_IOV_MAX 64
+
+enum io_kind { IO_READ, IO_WRITE, IO_SYNC };
+
+struct io_req {
+	enum io_kind kind;
+	struct file *file;
+	struct iovec *iov;  /* the caller's; the queue may advance it to carry on a short transfer */
+	unsigned n_iov;     /* 1..QUEUE_IOV_MAX; 0 for IO_SYNC */
+	uint64_t off_bytes; /* in the file */
+	/*
+	 * Called once by the thread that reaps, with no lock of the queue held, just before
+	 * `complete` is set. It may not block nor call the queue. NULL when nobody wants it.
+	 */
+	void (*done)(struct io_req *req);
+	void *owner;          /* the caller's */
+	int result;           /* 0 or an error; valid in done() and once `complete` */
+	atomic_bool complete; /* set last, with release; the caller clears it before submit */
+	struct io_req *next;  /* the queue's while in flight */
+	unsigned tries;       /* the queue's; the caller zeroes it */
+};
+
+struct queue_ops {
+	const char *name;
+
+	/*
+	 * Hands n requests over. Cannot fail: what cannot be submitted completes with its error.
+	 * Blocks only while the queue is full. Any thread.
+	 */
+	void (*submit)(struct queue *q, struct io_req *const *reqs, size_t n);
+
+	/*
+	 * Reaps, for everybody, until *req is complete. The caller holds no lock that a `done`
+	 * takes.
+	 */
+	void (*wait)(struct queue *q, const struct io_req *req);
+
+	/* Reaps what is complete now, without blocking. */
+	void (*poll)(struct queue *q);
+
+	/* The queue must be empty. */
+	void (*close)(struct queue *q);
+};
+
+struct queue {
+	const struct queue_ops *ops;
+	enum queue_rung rung; /* never QUEUE_BEST; constant */
+	int refused_errno;    /* what refused a better rung, 0 when nothing did; constant */
+	char why[128];        /* for people: the rung, and why no better one; constant */
+};
+
+static inline void queue_submit(struct queue *q, struct io_req *const *reqs, size_t n)
+{
+	q->ops->submit(q, reqs, n);
+}
+
+static inline void queue_wait(struct queue *q, const struct io_req *req)
+{
+	if (!atomic_load_explicit(&req->complete, memory_order_acquire))
+		q->ops->wait(q, req);
+}
+
+static inline void queue_poll(struct queue *q)
+{
+	q->ops->poll(q);
+}
+
+/* Takes NULL. */
+static inline void queue_close(struct queue *q)
+{
+	if (q)
+		q->ops->close(q);
+}
+
+/* Submits all and waits for all; the first error in the order of reqs, or 0. */
+int queue_run(struct queue *q, struct io_req *const *reqs, size_t n);
+
+#endif
