@@ -57,6 +57,9 @@ struct io_ops {
 	/* Removes the name. -ENOENT when there is none. */
 	int (*unlink)(struct io *io, const char *path);
 
+	/* Gives a file in the same folder another name, atomically; replaces a file of that name. */
+	int (*rename)(struct io *io, const char *from, const char *to);
+
 	/*
 	 * Maps `file` from its start, within a reservation that never moves. reserve_bytes: the
 	 * address space to ask for (0: 1 TiB, or the environment's VERSO_RESERVE), halved on
@@ -100,6 +103,11 @@ static inline int io_sync_dir(struct io *io, const char *path)
 static inline int io_unlink(struct io *io, const char *path)
 {
 	return io->ops->unlink(io, path);
+}
+
+static inline int io_rename(struct io *io, const char *from, const char *to)
+{
+	return io->ops->rename(io, from, to);
 }
 
 static inline int io_map(struct io *io, struct file *file, enum map_mode mode,

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/guard.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+void guard_domain_init(struct guard_domain *domain)
+{
+	atomic_init(&domain->era, 1);
+	(void)pthread_mutex_init(&domain->lock, NULL);
+	domain->all = NULL;
+	domain->free = NULL;
+}
+
+void guard_domain_fini(struct guard_domain *domain)
+{
+	struct guard *guard = domain->all;
+
+	while (guard) {
+		struct guard *next = guard->next;
+
+		ASSERT(atomic_load(&guard->era) == 0);
+		free(guard);
+		guard = next;
+	}
+	(void)pthread_mutex_destroy(&domain->lock);
+}
+
+int guard_open(struct guard_domain *domain, struct guard **ret_guard)
+{
+	struct guard *guard;
+
+	pthread_mutex_lock(&domain->lock);
+	guard = domain->free;
+	if (guard) {
+		domain->free = guard->next_free;
+	} else {
+		guard = aligned_alloc(64, sizeof(*guard));
+		if (guard) {
+			atomic_init(&guard->era, 0);
+			atomic_init(&guard->n_gets, 0);
+			atomic_init(&guard->n_peeks, 0);
+			guard->domain = domain;
+			guard->next = domain->all;
+			__atomic_store_n(&domain->all, guard, __ATOMIC_RELEASE);
+		}
+	}
+	pthread_mutex_unlock(&domain->lock);
+	if (!guard)
+		return -ENOMEM;
+	*ret_guard = guard;
+	return 0;
+}
+
+void guard_close(struct guard *guard)
+{
+	if (!guard)
+		return;
+	ASSERT(atomic_load(&guard->era) == 0);
+	pthread_mutex_lock(&guard->domain->lock);
+	guard->next_free = guard->domain->free;
+	guard->domain->free = guard;
+	pthread_mutex_unlock(&guard->domain->lock);
+}
+
+uint64_t guard_retire(struct guard_domain *domain)
+{
+	return atomic_fetch_add_explicit(&domain->era, 1, memory_order_seq_cst);
+}
+
+uint64_t guard_oldest(struct guard_domain *domain)
+{
+	const struct guard *guard = __atomic_load_n(&domain->all, __ATOMIC_ACQUIRE);
+	uint64_t oldest = UINT64_MAX;
+
+	for (; guard; guard = guard->next) {
+		uint64_t era = atomic_load_explicit(&guard->era, memory_order_seq_cst);
+
+		if (era != 0 && era < oldest)
+			oldest = era;
+	}
+	return oldest;
+}
+
+void guard_counts(struct guard_domain *domain, uint64_t *ret_gets, uint64_t *ret_peeks)
+{
+	const struct guard *guard = __atomic_load_n(&domain->all, __ATOMIC_ACQUIRE);
+	uint64_t gets = 0, peeks = 0;
+
+	for (; guard; guard = guard->next) {
+		gets += atomic_load_explicit(&guard->n_gets, memory_order_relaxed);
+		peeks += atomic_load_explicit(&guard->n_peeks, memory_order_relaxed);
+	}
+	*ret_gets = gets;
+	*ret_peeks = peeks;
+}

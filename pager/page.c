@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include "pager/page.h"
+#include "base/assert.h"
+#include "base/error.h"
+#include "base/hash.h"
+
+#include <inttypes.h>
+
+bool page_size_is_valid(uint32_t page_size_bytes)
+{
+	return page_size_bytes >= PAGE_SIZE_MIN && page_size_bytes <= PAGE_SIZE_MAX &&
+		(page_size_bytes & (page_size_bytes - 1)) == 0;
+}
+
+void page_init(struct page *page, struct page_ref ref, enum page_type type, unsigned level,
+	uint32_t tree)
+{
+	ASSERT(type > 0 && type < PAGE_TYPE_END);
+	ASSERT(level <= UINT8_MAX);
+	memset(page, 0, PAGE_HEADER_BYTES);
+	le32_set(page->pgno, ref.pgno);
+	le64_set(page->gen, ref.gen);
+	le64_set(page->lsn, ref.gen);
+	le32_set(page->tree, tree);
+	page->type = (uint8_t)type;
+	page->level = (uint8_t)level;
+}
+
+/* Never 0, which means "not sealed". */
+static uint64_t checksum_of(const struct page *page, uint32_t page_size_bytes, uint64_t seed)
+{
+	uint64_t sum = hash_bytes(page->pgno, page_size_bytes - sizeof(page->checksum), seed);
+
+	return sum ? sum : 1;
+}
+
+void page_seal(struct page *page, uint32_t page_size_bytes, uint64_t seed)
+{
+	ASSERT(!page_is_sealed(page));
+	le32_set(page->scratch, 0);
+	le64_set(page->checksum, checksum_of(page, page_size_bytes, seed));
+}
+
+int page_verify(const struct page *page, uint32_t page_size_bytes, struct page_ref ref,
+	uint64_t seed)
+{
+	uint64_t sum = le64_get(page->checksum);
+	struct page_ref found = page_ref(page);
+
+	if (sum == 0 || sum != checksum_of(page, page_size_bytes, seed))
+		return error_set(VERSO_ECORRUPT,
+			"page %" PRIu32 ": the checksum in the page (%016" PRIx64
+			") does not fit its bytes; expected generation %" PRIx64
+			". The page is torn, rotten or of another file: restore it from a copy",
+			ref.pgno, sum, ref.gen);
+	if (!page_is(page, ref))
+		return error_set(VERSO_ECORRUPT,
+			"page %" PRIu32 ": expected generation %" PRIx64 ", found page %" PRIu32
+			" of generation %" PRIx64
+			". A write was lost or went astray: restore the file from a copy",
+			ref.pgno, ref.gen, found.pgno, found.gen);
+	if (page->type == 0 || page->type >= PAGE_TYPE_END)
+		return error_set(VERSO_ECORRUPT, "page %" PRIu32 ": unknown page type %u", ref.pgno,
+			page->type);
+	return 0;
+}
+
+uint64_t page_seed(const uint8_t uuid[16])
+{
+	return hash_bytes(uuid, 16, 0);
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page interface: what the transactions and the tree know of storage.
+ *
+ * A pager owns a file of equal pages and some memory. To read a page: pager_get() pins it,
+ * pager_put() ends the pin. An inner page is read without a pin: guard_enter(), pager_peek(),
+ * guard_leave(). The one writer makes a page with pager_fresh(), fills and seals it, and hands a set
+ * of such pages to pager_write(); pager_barrier() makes what was written durable. Who may overwrite
+ * what, and when, is not a pager's business: the transactions decide (txn/).
+ *
+ * Invariants that every implementation keeps, cited as P1...; tests/contract/ is the definition:
+ *
+ * P1  get and peek return a page only if its own header names exactly the (pgno, gen) asked for.
+ * P2  A sealed page's bytes do not change while it is pinned or seen inside a guard.
+ * P3  A fresh page is never written, moved or evicted but by write and drop of its pgno.
+ * P4  What read_medium returns is what the device holds, not what a cache holds.
+ * P5  A barrier covers every write that returned before it was called.
+ * P6  Nothing is remembered of a page that was dropped or overwritten: a cached copy with another
+ *     gen than asked for is stale and is loaded again.
+ * P7  Nothing waits without end: memory that is only being loaded or retired is waited for; memory
+ *     that users hold pinned is answered with VERSO_EPINNED.
+ */
+#ifndef PAGER_PAGER_H
+#define PAGER_PAGER_H
+
+#include "base/assert.h"
+#include "pager/guard.h"
+#include "pager/page.h"
+
+struct pager;
+
+/* One piece of a write set: n_pages from pgno on. */
+struct page_write {
+	pgno_t pgno;
+	uint32_t n_pages; /* 1 when buf is NULL */
+	const void *buf;  /* the caller's, aligned to 4096; NULL: the fresh, sealed page at pgno */
+};
+
+struct pager_stats {
+	uint64_t n_gets, n_peeks; /* pages asked for and found by peek */
+	uint64_t n_misses;        /* gets that had to load (bufpool) or verify for the first time (mmap) */
+	uint64_t n_evictions;
+	uint64_t n_prefetched;
+	uint64_t n_barriers;
+	uint64_t read_bytes;  /* asked of the file; for a map, bytes verified: the kernel's faults count the rest */
+	uint64_t write_bytes; /* handed to the file, growth included */
+	uint64_t memory_bytes_max; /* bound of the pager's own page memory */
+	uint64_t memory_bytes;     /* in use now */
+	char how[256];             /* for people: direct or buffered and why, rung, policy, pages huge or not */
+};
+
+enum pager_trace_op {
+	PAGER_GET, PAGER_PUT, PAGER_PEEK, PAGER_FRESH, PAGER_WRITE, PAGER_DROP, PAGER_PREFETCH
+};
+
+struct pager_tracer {
+	/* Called at each operation when tracing is on; may not call the pager. */
+	void (*event)(struct pager_tracer *t, enum pager_trace_op op, struct page_ref ref, unsigned type);
+};
+
+struct pager_ops {
+	const char *name;
+
+	/*
+	 * Pins the page `ref` and returns it. Loads and verifies it when it is not in memory;
+	 * several threads that miss the same page cause one read. May block on I/O, never on
+	 * somebody's write-back. Any thread, outside guards. The pin is the caller's until put.
+	 * Fresh pages are found too. VERSO_ECORRUPT: the file holds another page there, or beyond
+	 * its end; VERSO_EIO, -errno: it cannot be read; VERSO_EPINNED. Nothing is pinned on failure.
+	 */
+	int (*get)(struct pager *p, struct page_ref ref, const struct page **ret_page);
+
+	/* Ends one pin that get gave. Any thread. Does not block, cannot fail. */
+	void (*put)(struct pager *p, const struct page *page);
+
+	/*
+	 * The page if it is in memory and verified, else NULL. Inside a guard, and valid until the
+	 * guard is left; for a fresh page also outside, by the writer. Never blocks. Any thread.
+	 */
+	const struct page *(*peek)(struct pager *p, struct page_ref ref);
+
+	/*
+	 * Makes a page at ref.pgno: zeroed but for pgno, gen and lsn. Whatever was cached of that
+	 * place is forgotten. It is the caller's to fill, without a pin, until write or drop.
+	 * Cannot fail while no more than `writer_pages` pages are fresh or in a write set. One
+	 * thread at a time.
+	 */
+	struct page *(*fresh)(struct pager *p, struct page_ref ref);
+
+	/* A hint that these pages will be got soon: starts loading without waiting. Any thread. */
+	void (*prefetch)(struct pager *p, const struct page_ref *refs, size_t n);
+
+	/*
+	 * Writes a set, in any order, adjacent pages together, and returns when all of it has
+	 * completed (which is not durable: barrier). The set is sorted by pgno, without overlap,
+	 * within the file's size. On success its fresh pages become ordinary cached pages: no longer
+	 * the caller's. On failure an unknown part was written and the pages stay fresh: drop them.
+	 * May block. Any thread, beside the writer. -errno, VERSO_EIO.
+	 */
+	int (*write)(struct pager *p, const struct page_write *set, size_t n);
+
+	/* Makes all writes durable that returned before, sizes included (P5). Never retried. May block. */
+	int (*barrier)(struct pager *p);
+
+	/*
+	 * Forgets n_pages places from pgno on: fresh or cached. Nobody has them pinned. The thread
+	 * that owns them. Does not block, cannot fail.
+	 */
+	void (*drop)(struct pager *p, pgno_t pgno, uint32_t n_pages);
+
+	/*
+	 * Sets the file's size. Growth has its blocks allocated and written before it returns, so that
+	 * a full disk is -ENOSPC here and nowhere later; then the size is unchanged. A cut: nobody
+	 * refers to what lies beyond. One thread at a time. May block. -ENOSPC, -EFBIG, -EIO.
+	 */
+	int (*resize)(struct pager *p, pgno_t n_pages);
+
+	/*
+	 * Reads n_pages past every cache, unverified (P4). buf: aligned to 4096. May block. Any thread.
+	 * VERSO_EIO beyond the end.
+	 */
+	int (*read_medium)(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf);
+
+	/* Fills in all of *stats but n_gets and n_peeks. Any thread. */
+	void (*stats)(struct pager *p, struct pager_stats *stats);
+
+	/* Ends the pager, not its file. No pin, guard or fresh page is left. Cannot fail. */
+	void (*close)(struct pager *p);
+};
+
+struct pager {
+	const struct pager_ops *ops;
+	uint32_t page_size;    /* bytes; constant */
+	uint64_t seed;         /* of the checksums; constant */
+	uint32_t writer_pages; /* how many pages may be fresh at a time; constant */
+	bool may_fault;        /* its pages lie in a mapping: touch them inside a fault guard; constant */
+	const void *fault_base; /* that mapping; constant */
+	size_t fault_bytes;
+	struct guard_domain guards;
+	struct pager_tracer *tracer; /* NULL: off; set before the pager is shared */
+};
+
+/* Set up and end the part that all implementations share. */
+void pager_init(struct pager *p, const struct pager_ops *ops, uint32_t page_size, uint64_t seed,
+	uint32_t writer_pages);
+void pager_fini(struct pager *p);
+
+static inline void pager_trace(struct pager *p, enum pager_trace_op op, struct page_ref ref,
+	unsigned type)
+{
+	if (__builtin_expect(p->tracer != NULL, 0))
+		p->tracer->event(p->tracer, op, ref, type);
+}
+
+static inline int pager_get(struct pager *p, struct guard *g, struct page_ref ref,
+	const struct page **ret_page)
+{
+	int rc;
+
+	DCHECK(atomic_load_explicit(&g->era, memory_order_relaxed) == 0);
+	guard_count(&g->n_gets);
+	rc = p->ops->get(p, ref, ret_page);
+	if (rc == 0) {
+		DCHECK(page_is(*ret_page, ref));
+		pager_trace(p, PAGER_GET, ref, (*ret_page)->type);
+	}
+	return rc;
+}
+
+static inline void pager_put(struct pager *p, const struct page *page)
+{
+	pager_trace(p, PAGER_PUT, page_ref(page), page->type);
+	p->ops->put(p, page);
+}
+
+static inline const struct page *pager_peek(struct pager *p, struct guard *g, struct page_ref ref)
+{
+	const struct page *page;
+
+	DCHECK(atomic_load_explicit(&g->era, memory_order_relaxed) != 0);
+	page = p->ops->peek(p, ref);
+	if (page) {
+		DCHECK(page_is(page, ref));
+		guard_count(&g->n_peeks);
+		pager_trace(p, PAGER_PEEK, ref, page->type);
+	}
+	return page;
+}
+
+static inline struct page *pager_fresh(struct pager *p, struct page_ref ref)
+{
+	struct page *page = p->ops->fresh(p, ref);
+
+	DCHECK(page_is(page, ref));
+	DCHECK(!page_is_sealed(page));
+	pager_trace(p, PAGER_FRESH, ref, 0);
+	return page;
+}
+
+/* The writer's own fresh page at ref, or NULL when it is none (any more). Only by the writer. */
+static inline struct page *pager_own(struct pager *p, struct page_ref ref)
+{
+	const struct page *page = p->ops->peek(p, ref);
+
+	return page && !page_is_sealed(page) ? (struct page *)(uintptr_t)page : NULL;
+}
+
+static inline void pager_prefetch(struct pager *p, const struct page_ref *refs, size_t n)
+{
+	p->ops->prefetch(p, refs, n);
+}
+
+static inline int pager_write(struct pager *p, const struct page_write *set, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		DCHECK(set[i].buf || set[i].n_pages == 1);
+		DCHECK(i == 0 || set[i - 1].pgno + set[i - 1].n_pages <= set[i].pgno);
+		pager_trace(p, PAGER_WRITE, (struct page_ref){set[i].pgno, 0}, 0);
+	}
+	return p->ops->write(p, set, n);
+}
+
+static inline int pager_barrier(struct pager *p)
+{
+	return p->ops->barrier(p);
+}
+
+static inline void pager_drop(struct pager *p, pgno_t pgno, uint32_t n_pages)
+{
+	pager_trace(p, PAGER_DROP, (struct page_ref){pgno, 0}, 0);
+	p->ops->drop(p, pgno, n_pages);
+}
+
+static inline int pager_resize(struct pager *p, pgno_t n_pages)
+{
+	return p->ops->resize(p, n_pages);
+}
+
+static inline int pager_read_medium(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
+{
+	DCHECK((uintptr_t)buf % 4096 == 0);
+	return p->ops->read_medium(p, pgno, n_pages, buf);
+}
+
+void pager_stats(struct pager *p, struct pager_stats *stats);
+
+/* Takes NULL. */
+static inline void pager_close(struct pager *p)
+{
+	if (p)
+		p->ops->close(p);
+}
+
+#endif
