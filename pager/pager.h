@@ -198,11 +198,16 @@ static inline struct page *pager_fresh(struct pager *p, struct page_ref ref)
 }
 
 /* The writer's own fresh page at ref, or NULL when it is none (any more). Only by the writer. */
-static inline struct page *pager_own(struct pager *p, struct page_ref ref)
+static inline struct page *pager_own(struct pager *p, struct guard *g, struct page_ref ref)
 {
-	const struct page *page = p->ops->peek(p, ref);
+	const struct page *page;
 
-	return page && !page_is_sealed(page) ? (struct page *)(uintptr_t)page : NULL;
+	guard_enter(g);
+	page = p->ops->peek(p, ref);
+	if (page && page_is_sealed(page))
+		page = NULL;
+	guard_leave(g);
+	return (struct page *)(uintptr_t)page;
 }
 
 static inline void pager_prefetch(struct pager *p, const struct page_ref *refs, size_t n)
