@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/check_main.h"
+
+#include <ftw.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SKIPS_MAX 256
+
+/* Lives in memory shared with the children in which the tests run. */
+struct skips {
+	atomic_uint n;
+	char text[SKIPS_MAX][240];
+};
+
+static struct skips *skips;
+static char folder[CHECK_PATH_BYTES - 128];
+
+void check_skip(const char *test, const char *fmt, ...)
+{
+	unsigned i = atomic_fetch_add(&skips->n, 1);
+	char reason[160];
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(reason, sizeof(reason), fmt, args);
+	va_end(args);
+	if (i < SKIPS_MAX)
+		(void)snprintf(skips->text[i], sizeof(skips->text[i]), "%.72s: %s", test, reason);
+}
+
+const char *check_path(char *buf, const char *name)
+{
+	(void)snprintf(buf, CHECK_PATH_BYTES, "%s/%s", folder, name);
+	return buf;
+}
+
+uint64_t check_seed(void)
+{
+	const char *s = getenv("VERSO_SEED");
+
+	return s ? strtoull(s, NULL, 0) : 1;
+}
+
+uint64_t check_random(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
+static int folder_make(void)
+{
+	const char *parent = getenv("VERSO_TEST_DIR");
+
+	if (!parent)
+		parent = getenv("TMPDIR");
+	if (!parent)
+		parent = "/var/tmp";
+	(void)snprintf(folder, sizeof(folder), "%s/verso-test-XXXXXX", parent);
+	if (!mkdtemp(folder)) {
+		perror(folder);
+		return -1;
+	}
+	return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	return remove(path);
+}
+
+int check_main(Suite *s)
+{
+	SRunner *runner = srunner_create(s);
+	unsigned n_run, n_failed, n_skipped;
+
+	skips = mmap(
+		NULL, sizeof(*skips), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (skips == MAP_FAILED || folder_make() < 0)
+		return EXIT_FAILURE;
+	srunner_run_all(runner, CK_NORMAL);
+	n_run = (unsigned)srunner_ntests_run(runner);
+	n_failed = (unsigned)srunner_ntests_failed(runner);
+	n_skipped = atomic_load(&skips->n);
+	srunner_free(runner);
+	(void)nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+
+	if (n_failed > 0)
+		printf("seed: VERSO_SEED=%llu\n", (unsigned long long)check_seed());
+	for (unsigned i = 0; i < n_skipped && i < SKIPS_MAX; i++)
+		printf("skipped: %s\n", skips->text[i]);
+	printf("%u passed, %u failed, %u skipped\n", n_run - n_failed - n_skipped, n_failed,
+		n_skipped);
+	(void)munmap(skips, sizeof(*skips));
+	return n_failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
