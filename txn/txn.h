@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Transactions: one writer, any number of readers, each on a snapshot of its own.
+ *
+ * To read: txn_begin_read(), follow references from txn->roots with the pager's get and peek,
+ * txn_abort(). To write: txn_begin_write(); for each operation txn_prepare() first, which may fail
+ * and then has changed nothing, and afterwards txn_alloc(), txn_touch() and txn_free(), which cannot
+ * fail; put the new root into txn->roots; txn_commit().
+ *
+ * Pages are shadowed: a page that a durable root or a snapshot may reach is never overwritten, so a
+ * change to it goes to a copy in another place (txn_touch) and its parent must be changed too, up
+ * to the root. Inside a transaction a page that it made itself is changed in place until it is
+ * sealed; txn_prepare() may seal and write such pages (spill) when there are too many.
+ *
+ * What this floor knows of its payload is struct txn_schema: the references in a page. Invariants
+ * T1 to T12 stand in txn/README.md.
+ */
+#ifndef TXN_TXN_H
+#define TXN_TXN_H
+
+#include "io/file.h"
+#include "pager/pager.h"
+
+#define TXN_ROOTS        2  /* trees that the meta page holds itself */
+#define TXN_OP_PAGES_MAX 64 /* pages that one prepare can promise */
+
+struct txn_env;
+struct txn_writer;
+
+/* What a meta page says of a tree: written and read as it is, but for `ref`, which is followed. */
+struct txn_root {
+	struct page_ref ref; /* pgno 0: an empty tree */
+	uint8_t level;       /* of the root page */
+	uint8_t flags;       /* the tree's own */
+	uint16_t kind;       /* the tree's own */
+	uint32_t tree;       /* the tree's id */
+	uint64_t count;      /* records */
+	uint64_t user;       /* the tree's own */
+};
+
+struct txn {
+	struct txn_env *env;     /* constant */
+	struct pager *pager;     /* constant */
+	struct guard *guard;     /* this transaction's, for get and peek */
+	gen_t gen;               /* of the snapshot read; of the attempt when writing */
+	pgno_t n_pages;          /* file size of the snapshot, in pages */
+	bool writable;           /* constant */
+	int broken;              /* 0, or the error that made it abort-only */
+	struct txn_root roots[TXN_ROOTS]; /* a writer changes them */
+	struct txn_writer *writer; /* private */
+	unsigned reader_slot;      /* private */
+	struct txn *next_free;     /* private */
+};
+
+/* Called for each reference found in a page. Returns 0 to go on. */
+typedef int txn_ref_fn(void *arg, struct page_ref ref, unsigned level);
+
+struct txn_schema {
+	/*
+	 * Calls fn for each page that `page` refers to, with the level that the page there must
+	 * have; stops and forwards what fn returns when it is not 0. The bytes are verified but
+	 * not yet believed: VERSO_ECORRUPT when they make no sense.
+	 */
+	int (*each_ref)(const struct page *page, uint32_t page_size, txn_ref_fn *fn, void *arg);
+};
+
+enum txn_commit_mode {
+	TXN_TWO_FLUSH, /* pages, flush, meta, flush */
+	TXN_ONE_FLUSH, /* pages and meta, flush; opening verifies the newest batch */
+};
+
+enum txn_sync {
+	TXN_FULL,    /* commit answers, and readers see it, after the flush */
+	TXN_RELAXED, /* commit answers and publishes at once; txn_sync() flushes */
+};
+
+/* Zeroed = defaults. What is marked (format) is fixed when the file is made. */
+struct txn_options {
+	enum txn_commit_mode mode;
+	enum txn_sync sync;
+	bool read_only;
+	uint32_t region_pages;       /* (format) pages a bitmap page covers; default and most 32768 */
+	uint32_t meta_pending_max;   /* freed extents kept in the meta itself; default and most 112 */
+	uint32_t meta_regions_max;   /* regions kept in the meta itself; default and most 64 */
+	uint32_t dirty_max_pages;    /* unsealed pages before a spill; default pager->writer_pages / 4 */
+	uint32_t unflushed_max_pages; /* sealed pages that joined commits may hold; default as dirty_max */
+	uint32_t one_flush_max_pages; /* larger batches take two flushes; default and most 1024 */
+	uint32_t grow_pages;         /* least growth of the file; default 256 */
+	uint32_t cut_pages;          /* least free tail that is cut off; default 1024 */
+};
+
+/* The pages that the writer of an environment with these options may hold at once: give it to the
+ * pager as writer_pages. cache_pages: what the pool has; 0: plenty. */
+uint32_t txn_writer_pages(const struct txn_options *options);
+
+/* What the meta pages say before a pager exists. */
+struct txn_probe {
+	uint32_t page_size;
+	uint8_t uuid[16];
+	uint64_t seed; /* of the checksums: page_seed(uuid) */
+};
+
+/*
+ * Reads the metas of `file` from the medium. VERSO_ENOTDB: no meta was ever written here (a file of
+ * zero length too); VERSO_EVERSION: a newer format; VERSO_ECORRUPT: both metas are damaged.
+ */
+int txn_probe(struct file *file, struct txn_probe *ret_probe);
+
+/*
+ * Writes a new, empty database into `file`, which is empty, and syncs it. The name is made durable
+ * by the caller. uuid: 16 random bytes.
+ */
+int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
+	const struct txn_options *options);
+
+/*
+ * Opens the environment: recovers (T7) and is ready for transactions.
+ *
+ * lock_file: an open file beside the database, locked by this call for itself alone; it stays the
+ * caller's, as `pager` does; both must outlive the environment. schema: static. options: copied.
+ * VERSO_EBUSY: another process has it. VERSO_ECORRUPT: the newest durable state cannot be had, with
+ * a text that says why. A read-only opening writes nothing. May block.
+ */
+int txn_env_open(struct pager *pager, struct file *lock_file, const struct txn_probe *probe,
+	const struct txn_schema *schema, const struct txn_options *options,
+	struct txn_env **ret_env);
+
+/* Flushes what joined, marks the close (T8). No transaction is open. Takes NULL. Cannot fail: an
+ * error here loses nothing that was answered as durable. */
+void txn_env_close(struct txn_env *env);
+
+/* A snapshot of the newest published state. -ENOMEM; VERSO_EBUSY: 1,024 readers are active. Never
+ * blocks. Any thread. The handle is used by one thread at a time, until txn_abort(). */
+int txn_begin_read(struct txn_env *env, struct txn **ret_txn);
+
+/*
+ * Waits for the writer before. The first of a session raises the epoch durably (T2).
+ * VERSO_EPOISONED, -EROFS when read-only, -ENOMEM, I/O errors. Any thread.
+ */
+int txn_begin_write(struct txn_env *env, struct txn **ret_txn);
+
+/*
+ * Makes sure that the next n_pages calls of alloc and touch, and n_frees of free beside those that
+ * touch makes, cannot fail: space in the file, memory, and room for unsealed pages, for which it may
+ * spill: own pages that were unsealed may be sealed afterwards, so pointers to them are for reading
+ * only and touch may move them. n_pages <= TXN_OP_PAGES_MAX. n_frees: any.
+ * On failure nothing has changed, unless a spill failed: then the transaction is abort-only.
+ * -ENOSPC, -ENOMEM, VERSO_EFULL, I/O errors, VERSO_EABORTONLY.
+ */
+int txn_prepare(struct txn *txn, unsigned n_pages, size_t n_frees);
+
+/* A new page: header set, payload zeroed, the transaction's to change until the next prepare. */
+struct page *txn_alloc(struct txn *txn, enum page_type type, unsigned level, uint32_t tree,
+	struct page_ref *ret_ref);
+
+/*
+ * Makes the pinned `page` writable and ends the pin. Returns `page` itself when it is unsealed and
+ * this transaction's; else a copy at *ret_ref, the old place being freed. *ret_ref is set in both
+ * cases: when it differs from before, the parent must be told.
+ */
+struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref *ret_ref);
+
+/* Gives up a page that the new version no longer refers to. Nobody in this transaction has it pinned. */
+void txn_free(struct txn *txn, struct page_ref ref);
+
+/* Makes the transaction abort-only and returns `code`, the first time; later codes do not count. */
+int txn_break(struct txn *txn, int code);
+
+/*
+ * Joins the open batch and, under TXN_FULL, waits for its flush. Ends txn, whatever it answers.
+ * 0: durable (FULL) or published (RELAXED). < 0: nothing of it will be seen, except that after
+ * VERSO_EPOISONED a reopened database may hold it.
+ */
+int txn_commit(struct txn *txn);
+
+/* Ends a reader, or undoes a writer. Takes NULL. */
+void txn_abort(struct txn *txn);
+
+/* Returns when everything that was committed before is durable. */
+int txn_sync(struct txn_env *env);
+
+/*
+ * T10: proves that every page of the newest joined state is in exactly one place. Takes the writer
+ * lock. 0, VERSO_ECORRUPT with a text, or an error of reading. `report`, when not NULL, is told each
+ * finding and returns non-zero to stop.
+ */
+typedef int txn_report_fn(void *arg, pgno_t pgno, const char *finding);
+int txn_check(struct txn_env *env, txn_report_fn *report, void *arg);
+
+struct txn_stat {
+	gen_t newest_gen, durable_gen, published_gen;
+	uint32_t n_pages, n_free_pages, n_pending_pages;
+	uint32_t n_readers;
+	gen_t oldest_reader_gen; /* 0: no reader */
+	uint64_t n_commits, n_flushes, n_spilled_pages, n_recopied_pages, n_chunks_written;
+	uint64_t n_bitmaps_written, n_cuts, n_batch_max, n_rejoined_dead_pages;
+	bool rolled_back;        /* opening rejected a commit that had not become durable */
+	bool walked;             /* opening verified the newest batch */
+	bool poisoned;
+	enum txn_commit_mode mode;
+	enum txn_sync sync;
+};
+void txn_stat(struct txn_env *env, struct txn_stat *stat);
+
+#endif
