@@ -11,14 +11,18 @@
  *		... g was left already; the access failed: answer VERSO_EIO ...
  *	}
  *
- * Guards nest. Guarded code holds no lock and allocates nothing, because it may be left at any
- * load. A SIGBUS outside every guarded range goes to the handler that the application had installed
- * before.
+ * `base`, `len_bytes` and `g` are not changed between sigsetjmp() and the fault; other locals that
+ * are, and are read in the else branch, are volatile. Guards nest. Guarded code holds no lock and
+ *allocates nothing, because it may be left at any load. A SIGBUS outside every guarded range goes
+ *to the handler that the application had installed before.
  */
 #ifndef IO_FAULT_H
 #define IO_FAULT_H
 
+#include "base/assert.h"
+
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 struct fault_guard {
@@ -31,8 +35,29 @@ struct fault_guard {
 /* Installs the handler, once a process; later calls do nothing. 0 or -errno. Any thread. */
 int fault_install(void);
 
-void fault_enter(struct fault_guard *g, const void *base, size_t len_bytes);
+/*
+ * This thread's guards. initial-exec: the handler may read it, and a load costs one instruction.
+ */
+extern _Thread_local struct fault_guard *fault_innermost __attribute__((tls_model("initial-exec")));
 
-void fault_leave(struct fault_guard *g);
+/* From here on a fault in [base, base + len_bytes) jumps to g->env, with g left. */
+static inline void fault_enter(struct fault_guard *g, const void *base, size_t len_bytes)
+{
+	g->base = base;
+	g->len_bytes = len_bytes;
+	g->outer = fault_innermost;
+	atomic_signal_fence(memory_order_seq_cst);
+	fault_innermost = g;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* g is the innermost one. */
+static inline void fault_leave(struct fault_guard *g)
+{
+	ASSERT(fault_innermost == g);
+	atomic_signal_fence(memory_order_seq_cst);
+	fault_innermost = g->outer;
+	atomic_signal_fence(memory_order_seq_cst);
+}
 
 #endif

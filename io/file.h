@@ -59,15 +59,16 @@ struct file_ops {
 struct file {
 	const struct file_ops *ops;
 	struct io *io;
+	const char *path;       /* for error texts; NULL: it has none; constant */
 	bool direct;            /* transfers bypass the page cache; constant */
 	bool medium_direct;     /* FILE_MEDIUM reads bypass the page cache; constant */
 	const char *direct_why; /* why `direct` is as it is, for people; static text */
-	uint32_t align_bytes;   /* of buffers, offsets and lengths where a transfer is direct (medium
-				   reads too); 1 when neither can be direct; constant */
+	uint32_t align_bytes; /* of buffers, offsets and lengths where a transfer is direct (medium
+				 reads too); 1 when neither can be direct; constant */
 };
 
-static inline int file_read(struct file *f, void *buf, size_t len_bytes, uint64_t off_bytes,
-	enum file_view view)
+static inline int file_read(
+	struct file *f, void *buf, size_t len_bytes, uint64_t off_bytes, enum file_view view)
 {
 	return f->ops->read(f, buf, len_bytes, off_bytes, view);
 }
@@ -98,8 +99,8 @@ static inline int file_size(struct file *f, uint64_t *ret_size_bytes)
 	return f->ops->size(f, ret_size_bytes);
 }
 
-static inline int file_lock(struct file *f, enum lock_kind kind, uint64_t off_bytes,
-	uint64_t len_bytes)
+static inline int file_lock(
+	struct file *f, enum lock_kind kind, uint64_t off_bytes, uint64_t len_bytes)
 {
 	return f->ops->lock(f, kind, off_bytes, len_bytes);
 }

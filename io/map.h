@@ -11,7 +11,13 @@
 
 #include "io/io.h"
 
-enum map_advice { ADVICE_NORMAL, ADVICE_RANDOM, ADVICE_SEQUENTIAL, ADVICE_WILLNEED, ADVICE_DONTNEED };
+enum map_advice {
+	ADVICE_NORMAL,
+	ADVICE_RANDOM,
+	ADVICE_SEQUENTIAL,
+	ADVICE_WILLNEED,
+	ADVICE_DONTNEED
+};
 
 struct map_ops {
 	/*
@@ -21,7 +27,8 @@ struct map_ops {
 	int (*extend)(struct map *m, uint64_t len_bytes);
 
 	/* A hint about [off, off + len); a failure does not matter and is not told. */
-	void (*advise)(struct map *m, uint64_t off_bytes, uint64_t len_bytes, enum map_advice advice);
+	void (*advise)(
+		struct map *m, uint64_t off_bytes, uint64_t len_bytes, enum map_advice advice);
 
 	void (*close)(struct map *m);
 };
@@ -38,8 +45,8 @@ static inline int map_extend(struct map *m, uint64_t len_bytes)
 	return m->ops->extend(m, len_bytes);
 }
 
-static inline void map_advise(struct map *m, uint64_t off_bytes, uint64_t len_bytes,
-	enum map_advice advice)
+static inline void map_advise(
+	struct map *m, uint64_t off_bytes, uint64_t len_bytes, enum map_advice advice)
 {
 	m->ops->advise(m, off_bytes, len_bytes, advice);
 }

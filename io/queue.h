@@ -27,9 +27,9 @@ enum io_kind { IO_READ, IO_WRITE, IO_SYNC };
 struct io_req {
 	enum io_kind kind;
 	struct file *file;
-	struct iovec *iov;  /* the caller's; the queue may advance it to carry on a short transfer */
-	unsigned n_iov;     /* 1..QUEUE_IOV_MAX; 0 for IO_SYNC */
-	uint64_t off_bytes; /* in the file */
+	const struct iovec *iov; /* the caller's, until complete; none of them empty */
+	unsigned n_iov;          /* 1..QUEUE_IOV_MAX; 0 for IO_SYNC */
+	uint64_t off_bytes;      /* in the file */
 	/*
 	 * Called once by the thread that reaps, with no lock of the queue held, just before
 	 * `complete` is set. It may not block nor call the queue. NULL when nobody wants it.
@@ -39,7 +39,8 @@ struct io_req {
 	int result;           /* 0 or an error; valid in done() and once `complete` */
 	atomic_bool complete; /* set last, with release; the caller clears it before submit */
 	struct io_req *next;  /* the queue's while in flight */
-	unsigned tries;       /* the queue's; the caller zeroes it */
+	unsigned tries;       /* the queue's, zeroed by submit: attempts that brought nothing */
+	size_t done_bytes;    /* the queue's, zeroed by submit: a short transfer goes on here */
 };
 
 struct queue_ops {
@@ -93,6 +94,12 @@ static inline void queue_close(struct queue *q)
 	if (q)
 		q->ops->close(q);
 }
+
+/*
+ * A completed request's result; when that is an error, this thread's error text says what failed
+ * where. (The thread that reaped it may have been another.)
+ */
+int queue_error(const struct io_req *req);
 
 /* Submits all and waits for all; the first error in the order of reqs, or 0. */
 int queue_run(struct queue *q, struct io_req *const *reqs, size_t n);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The handler behind the fault guards. It touches this thread's stack of guards, the handler that
+ * was there before, and nothing else.
+ */
+#include "io/fault.h"
+#include "base/error.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+
+_Thread_local struct fault_guard *fault_innermost;
+
+static struct sigaction previous; /* constant once the handler is installed */
+static int install_result;
+
+/* A fault of a load or store, as opposed to a signal that somebody sent. */
+static bool is_fault(const siginfo_t *info)
+{
+	return info->si_code == BUS_ADRERR || info->si_code == BUS_OBJERR ||
+	       info->si_code == BUS_ADRALN || info->si_code == BUS_MCEERR_AR;
+}
+
+/* Does what would have been done without us. */
+static void pass_on(int sig, siginfo_t *info, void *context)
+{
+	bool by_default = !(previous.sa_flags & SA_SIGINFO) && previous.sa_handler == SIG_DFL;
+	bool ignored = !(previous.sa_flags & SA_SIGINFO) && previous.sa_handler == SIG_IGN;
+	sigset_t mask;
+
+	if (by_default || (ignored && is_fault(info))) {
+		struct sigaction dfl = {.sa_handler = SIG_DFL};
+
+		/* The load faults once more on return, which ends the process where it was. */
+		(void)sigaction(sig, &dfl, NULL);
+		if (!is_fault(info))
+			(void)raise(sig);
+		return;
+	}
+	if (ignored)
+		return;
+	(void)pthread_sigmask(SIG_BLOCK, &previous.sa_mask, &mask);
+	if (previous.sa_flags & SA_SIGINFO)
+		previous.sa_sigaction(sig, info, context);
+	else
+		previous.sa_handler(sig);
+	(void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
+}
+
+static void handle(int sig, siginfo_t *info, void *context)
+{
+	const char *at = info->si_addr;
+
+	if (is_fault(info)) {
+		for (struct fault_guard *g = fault_innermost; g; g = g->outer) {
+			if (at < g->base || at >= g->base + g->len_bytes)
+				continue;
+			fault_innermost = g->outer;
+			siglongjmp(g->env, 1);
+		}
+	}
+	pass_on(sig, info, context);
+}
+
+static void install(void)
+{
+	/* NODEFER: a guard is left by a jump that does not restore the signal mask. */
+	struct sigaction ours = {
+		.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+
+	(void)sigemptyset(&ours.sa_mask);
+	/* `previous` is whole before the handler can run. */
+	if (sigaction(SIGBUS, NULL, &previous) < 0 || sigaction(SIGBUS, &ours, NULL) < 0)
+		install_result = -errno;
+}
+
+int fault_install(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&once, install);
+	if (install_result < 0)
+		return error_set(install_result, "cannot install a handler for SIGBUS: %s",
+			error_name(install_result));
+	return 0;
+}

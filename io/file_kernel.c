@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files of the real kernel.
+ *
+ * One descriptor writes, syncs and holds the locks for the whole life of the file. When that one
+ * goes through the page cache, a second, O_DIRECT and read-only, serves the reads that want to know
+ * what the medium holds. (An O_DIRECT read first writes back dirty cached pages of its range; that
+ * they are in flight is all it knows of them, so recovery still flushes before it builds on them.)
+ *
+ * Alignment is asked of statx(STATX_DIOALIGN), never guessed.
+ */
+#include "base/error.h"
+#include "io/io_int.h"
+#include "io/transfer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define BOUNCE_BYTES_MAX (1u << 20)
+#define EINTR_MAX        64
+
+static const struct file_ops file_kernel_ops;
+
+struct file_kernel *file_kernel_of(struct file *f)
+{
+	ASSERT(f->ops == &file_kernel_ops);
+	return (struct file_kernel *)f;
+}
+
+/*
+ * Transfers
+ */
+
+static int transfer_one(struct file *f, enum io_kind kind, int fd, uint32_t align_bytes, void *buf,
+	size_t len_bytes, uint64_t off_bytes)
+{
+	struct iovec iov = {.iov_base = buf, .iov_len = len_bytes};
+	struct io_req req = {
+		.kind = kind, .file = f, .iov = &iov, .n_iov = 1, .off_bytes = off_bytes};
+
+	if (len_bytes == 0)
+		return 0;
+	transfer_perform(&req, fd, align_bytes);
+	return queue_error(&req);
+}
+
+static bool is_aligned(const void *buf, size_t len_bytes, uint64_t off_bytes, uint32_t align_bytes)
+{
+	return ((uintptr_t)buf | len_bytes | off_bytes) % align_bytes == 0;
+}
+
+/*
+ * Reads at least want_bytes of the ask_bytes (whole blocks) at off_bytes. The file's last block may
+ * be part of one, so fewer bytes than were asked for may be all there is.
+ */
+static int read_blocks(struct file *f, int fd, uint32_t align_bytes, char *buf, size_t ask_bytes,
+	size_t want_bytes, uint64_t off_bytes)
+{
+	struct iovec iov = {.iov_base = buf, .iov_len = ask_bytes};
+	struct io_req failed = {
+		.kind = IO_READ, .file = f, .iov = &iov, .n_iov = 1, .off_bytes = off_bytes};
+	size_t whole_bytes = 0;
+
+	failed.result = VERSO_EIO;
+	for (int i = 0; i < TRANSFER_TRIES_MAX; i++) {
+		ssize_t n = pread(fd, buf + whole_bytes, ask_bytes - whole_bytes,
+			(off_t)(off_bytes + whole_bytes));
+
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n < 0)
+			failed.result = -errno;
+		if (n <= 0)
+			break;
+		if (whole_bytes + (size_t)n >= want_bytes)
+			return 0;
+		whole_bytes += (size_t)n - (size_t)n % align_bytes;
+	}
+	return queue_error(&failed);
+}
+
+/* Reads by O_DIRECT into a buffer and from a place that need not be aligned. */
+static int read_bounced(struct file *f, int fd, uint32_t align_bytes, char *buf, size_t len_bytes,
+	uint64_t off_bytes)
+{
+	void *bounce;
+	int rc = 0;
+
+	if (posix_memalign(&bounce, align_bytes, BOUNCE_BYTES_MAX) != 0)
+		return error_set(-ENOMEM, "no memory for a buffer to read %s", f->path);
+	while (len_bytes > 0 && rc == 0) {
+		size_t skip_bytes = off_bytes % align_bytes;
+		size_t take_bytes = BOUNCE_BYTES_MAX - skip_bytes;
+		size_t want_bytes;
+
+		if (take_bytes > len_bytes)
+			take_bytes = len_bytes;
+		want_bytes = skip_bytes + take_bytes;
+		rc = read_blocks(f, fd, align_bytes, bounce,
+			(want_bytes + align_bytes - 1) / align_bytes * align_bytes, want_bytes,
+			off_bytes - skip_bytes);
+		if (rc == 0)
+			memcpy(buf, (char *)bounce + skip_bytes, take_bytes);
+		buf += take_bytes;
+		off_bytes += take_bytes;
+		len_bytes -= take_bytes;
+	}
+	free(bounce);
+	return rc;
+}
+
+static int kernel_read(
+	struct file *f, void *buf, size_t len_bytes, uint64_t off_bytes, enum file_view view)
+{
+	struct file_kernel *fk = file_kernel_of(f);
+	bool past_cache = f->direct || (view == FILE_MEDIUM && f->medium_direct);
+	int fd = view == FILE_MEDIUM && f->medium_direct ? fk->fd_medium : fk->fd;
+
+	if (!past_cache)
+		return transfer_one(f, IO_READ, fd, 1, buf, len_bytes, off_bytes);
+	if (is_aligned(buf, len_bytes, off_bytes, f->align_bytes))
+		return transfer_one(f, IO_READ, fd, f->align_bytes, buf, len_bytes, off_bytes);
+	return read_bounced(f, fd, f->align_bytes, buf, len_bytes, off_bytes);
+}
+
+static int write_bounced(
+	struct file *f, int fd, const char *buf, size_t len_bytes, uint64_t off_bytes)
+{
+	void *bounce;
+	int rc = 0;
+
+	if (posix_memalign(&bounce, f->align_bytes, BOUNCE_BYTES_MAX) != 0)
+		return error_set(-ENOMEM, "no memory for a buffer to write %s", f->path);
+	while (len_bytes > 0 && rc == 0) {
+		size_t take_bytes = len_bytes < BOUNCE_BYTES_MAX ? len_bytes : BOUNCE_BYTES_MAX;
+
+		memcpy(bounce, buf, take_bytes);
+		rc = transfer_one(f, IO_WRITE, fd, f->align_bytes, bounce, take_bytes, off_bytes);
+		buf += take_bytes;
+		off_bytes += take_bytes;
+		len_bytes -= take_bytes;
+	}
+	free(bounce);
+	return rc;
+}
+
+static int kernel_write(struct file *f, const void *buf, size_t len_bytes, uint64_t off_bytes)
+{
+	struct file_kernel *fk = file_kernel_of(f);
+	uint32_t align_bytes = transfer_align(f);
+
+	if (!is_aligned(NULL, len_bytes, off_bytes, align_bytes))
+		return error_set(VERSO_EMISUSE,
+			"%s: a write of %zu bytes at %llu is not made of blocks of %u bytes",
+			f->path, len_bytes, (unsigned long long)off_bytes, align_bytes);
+	if (!is_aligned(buf, 0, 0, align_bytes))
+		return write_bounced(f, fk->fd, buf, len_bytes, off_bytes);
+	return transfer_one(
+		f, IO_WRITE, fk->fd, align_bytes, (void *)(uintptr_t)buf, len_bytes, off_bytes);
+}
+
+static int kernel_sync(struct file *f)
+{
+	struct io_req req = {.kind = IO_SYNC, .file = f};
+
+	transfer_perform(&req, file_kernel_of(f)->fd, 1);
+	return queue_error(&req);
+}
+
+/*
+ * Size
+ */
+
+static int kernel_size(struct file *f, uint64_t *ret_size_bytes)
+{
+	struct stat st;
+
+	if (fstat(file_kernel_of(f)->fd, &st) < 0)
+		return error_set(
+			-errno, "cannot see the size of %s: %s", f->path, error_name(-errno));
+	*ret_size_bytes = (uint64_t)st.st_size;
+	return 0;
+}
+
+static int error_resize(struct file *f, int code, uint64_t size_bytes)
+{
+	const char *advice = "";
+
+	if (code == -ENOSPC || code == -EDQUOT)
+		advice = "; make room on the file system";
+	if (code == -EFBIG)
+		advice = "; the limit is that of the file system or of `ulimit -f`";
+	return error_set(code, "cannot resize %s to %llu bytes: %s%s", f->path,
+		(unsigned long long)size_bytes, error_name(code), advice);
+}
+
+static int kernel_truncate(struct file *f, uint64_t size_bytes)
+{
+	for (int i = 0; i < EINTR_MAX; i++) {
+		if (ftruncate(file_kernel_of(f)->fd, (off_t)size_bytes) == 0)
+			return 0;
+		if (errno != EINTR)
+			break;
+	}
+	return error_resize(f, -errno, size_bytes);
+}
+
+/* For file systems without fallocate: writes zeros beyond the end; what lies before is there. */
+static int allocate_by_writing(struct file *f, uint64_t end_bytes)
+{
+	uint32_t align_bytes = transfer_align(f);
+	uint64_t size_bytes = 0;
+	void *zeros;
+	int rc = kernel_size(f, &size_bytes);
+
+	if (rc < 0)
+		return rc;
+	if (posix_memalign(&zeros, align_bytes < 64 ? 64 : align_bytes, BOUNCE_BYTES_MAX) != 0)
+		return error_set(-ENOMEM, "no memory for a buffer to grow %s", f->path);
+	memset(zeros, 0, BOUNCE_BYTES_MAX);
+	size_bytes = (size_bytes + align_bytes - 1) / align_bytes * align_bytes;
+	while (size_bytes < end_bytes && rc == 0) {
+		uint64_t left_bytes = end_bytes - size_bytes;
+		size_t take_bytes =
+			left_bytes < BOUNCE_BYTES_MAX ? (size_t)left_bytes : BOUNCE_BYTES_MAX;
+
+		rc = kernel_write(f, zeros, take_bytes, size_bytes);
+		size_bytes += take_bytes;
+	}
+	free(zeros);
+	return rc;
+}
+
+static int kernel_allocate(struct file *f, uint64_t off_bytes, uint64_t len_bytes)
+{
+	int fd = file_kernel_of(f)->fd;
+
+	for (int i = 0; i < EINTR_MAX; i++) {
+		if (fallocate(fd, 0, (off_t)off_bytes, (off_t)len_bytes) == 0)
+			return 0;
+		if (errno != EINTR)
+			break;
+	}
+	if (errno == EOPNOTSUPP || errno == ENOSYS)
+		return allocate_by_writing(f, off_bytes + len_bytes);
+	return error_resize(f, -errno, off_bytes + len_bytes);
+}
+
+/*
+ * Locks
+ */
+
+static int kernel_lock(struct file *f, enum lock_kind kind, uint64_t off_bytes, uint64_t len_bytes)
+{
+	static const short types[] = {
+		[LOCK_NONE] = F_UNLCK, [LOCK_SHARED] = F_RDLCK, [LOCK_EXCLUSIVE] = F_WRLCK};
+	struct flock lock = {
+		.l_type = types[kind],
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)off_bytes,
+		.l_len = (off_t)len_bytes,
+	};
+
+	ASSERT(len_bytes > 0); /* to the kernel 0 would mean: up to the end */
+	if (fcntl(file_kernel_of(f)->fd, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	if (errno == EAGAIN || errno == EACCES)
+		return error_set(VERSO_EBUSY,
+			"%s is in use by another process or by another handle of this one",
+			f->path);
+	return error_set(-errno, "cannot lock %s: %s", f->path, error_name(-errno));
+}
+
+/*
+ * Open and close
+ */
+
+/* File systems that keep their files on another machine, or may: FUSE does not say. */
+static const char *network_name(const struct statfs *fs)
+{
+	switch ((unsigned long)fs->f_type & 0xffffffffu) {
+	case 0x6969:
+		return "NFS";
+	case 0x517b:
+	case 0xfe534d42:
+	case 0xff534d42:
+		return "SMB";
+	case 0x00c36400:
+		return "Ceph";
+	case 0x5346414f:
+	case 0x6b414653:
+		return "AFS";
+	case 0x01021997:
+		return "9P";
+	case 0x0bd00bd0:
+		return "Lustre";
+	case 0x01161970:
+		return "GFS2";
+	case 0x7461636f:
+		return "OCFS2";
+	case 0x65735546:
+		return "FUSE";
+	default:
+		return NULL;
+	}
+}
+
+static int refuse_network(const char *path, const struct statfs *fs, unsigned flags)
+{
+	const char *name = network_name(fs);
+
+	if (!name || flags & FILE_ANY_FS)
+		return 0;
+	return error_set(-EOPNOTSUPP,
+		"%s lies on %s, where locks, maps and flushes may not hold what they promise; "
+		"move it to a local disk, or say that any file system will do",
+		path, name);
+}
+
+static int refuse_kind(const char *path, mode_t mode)
+{
+	if (S_ISREG(mode))
+		return 0;
+	if (S_ISDIR(mode))
+		return error_set(-EISDIR, "%s is a folder; name a file in it", path);
+	return error_set(VERSO_ENOTDB, "%s is no regular file but a %s", path,
+		S_ISFIFO(mode)   ? "FIFO"
+		: S_ISSOCK(mode) ? "socket"
+				 : "device");
+}
+
+static int error_open(const char *path, unsigned flags, int code)
+{
+	const char *advice = "";
+
+	if (code == -ENOENT)
+		advice = flags & FILE_CREATE ? "; make its folder first"
+					     : "; check the name, or ask for it to be created";
+	if (code == -EACCES || code == -EPERM)
+		advice = flags & FILE_RDONLY ? "; you may not read it"
+					     : "; check who may write it and its folder";
+	if (code == -EROFS)
+		advice = "; open it read-only";
+	if (code == -EEXIST)
+		advice = "; it is there already";
+	return error_set(code, "cannot open %s: %s%s", path, error_name(code), advice);
+}
+
+/* What can be refused by the name alone is, before anything is opened or created. */
+static int check_name(const char *path, unsigned flags)
+{
+	char folder[PATH_MAX];
+	struct statfs fs;
+	struct stat st;
+	int rc;
+
+	if (stat(path, &st) == 0)
+		return refuse_kind(path, st.st_mode);
+	if (!(flags & FILE_CREATE))
+		return 0;
+	rc = path_folder(path, folder, sizeof(folder));
+	if (rc == 0 && statfs(folder, &fs) == 0)
+		rc = refuse_network(path, &fs, flags);
+	return rc;
+}
+
+static int check_opened(const char *path, unsigned flags, int fd)
+{
+	struct statfs fs;
+	struct stat st;
+	int rc;
+
+	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+		return error_open(path, flags, -errno);
+	rc = refuse_kind(path, st.st_mode);
+	return rc < 0 ? rc : refuse_network(path, &fs, flags);
+}
+
+static int open_checked(const char *path, unsigned flags, unsigned mode)
+{
+	/* O_NONBLOCK: should the name have become a FIFO since check_name(), nobody waits. */
+	int oflags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	int rc = check_name(path, flags);
+	int fd;
+
+	if (rc < 0)
+		return rc;
+	oflags |= flags & FILE_RDONLY ? O_RDONLY : O_RDWR;
+	oflags |= flags & FILE_CREATE ? O_CREAT : 0;
+	oflags |= flags & FILE_EXCL ? O_EXCL : 0;
+	fd = open(path, oflags, mode);
+	if (fd < 0)
+		return error_open(path, flags, -errno);
+	rc = check_opened(path, flags, fd);
+	if (rc < 0) {
+		(void)close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+/* Learns the alignment of direct transfers; 1 and a reason when there are none. */
+static uint32_t direct_align(int fd, const char **ret_why)
+{
+	struct statx stx;
+	uint32_t align_bytes;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) < 0 ||
+		!(stx.stx_mask & STATX_DIOALIGN)) {
+		*ret_why = "buffered: this file system or kernel does not tell the alignment of "
+			   "direct transfers (STATX_DIOALIGN)";
+		return 1;
+	}
+	align_bytes = stx.stx_dio_offset_align > stx.stx_dio_mem_align ? stx.stx_dio_offset_align
+								       : stx.stx_dio_mem_align;
+	if (stx.stx_dio_offset_align == 0 || align_bytes > 65536 ||
+		(align_bytes & (align_bytes - 1)) != 0) {
+		*ret_why = "buffered: this file system has no direct transfers for this file";
+		return 1;
+	}
+	*ret_why = "direct, as asked";
+	return align_bytes;
+}
+
+/* A second, direct descriptor of the same file; -1 when that cannot be had. */
+static int open_medium(const char *path, int fd)
+{
+	int fd_medium = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat a, b;
+
+	if (fd_medium < 0)
+		return -1;
+	if (fstat(fd, &a) < 0 || fstat(fd_medium, &b) < 0 || a.st_dev != b.st_dev ||
+		a.st_ino != b.st_ino) {
+		(void)close(fd_medium); /* the name means another file by now */
+		return -1;
+	}
+	return fd_medium;
+}
+
+static void choose_direct(struct file_kernel *fk, unsigned flags)
+{
+	struct file *f = &fk->file;
+	uint32_t align_bytes = direct_align(fk->fd, &f->direct_why);
+	int status = fcntl(fk->fd, F_GETFL) & ~O_NONBLOCK;
+
+	f->align_bytes = 1;
+	f->direct = false;
+	fk->fd_medium = -1;
+	if (align_bytes > 1 && flags & FILE_DIRECT) {
+		f->direct = fcntl(fk->fd, F_SETFL, status | O_DIRECT) == 0;
+		if (f->direct)
+			fk->fd_medium = fk->fd;
+		else
+			f->direct_why = "buffered: the file system refused O_DIRECT";
+	}
+	/* Without O_NONBLOCK from here on: a ring would answer EAGAIN where it should wait. */
+	if (!f->direct)
+		(void)fcntl(fk->fd, F_SETFL, status);
+	if (align_bytes > 1 && !f->direct)
+		fk->fd_medium = open_medium(fk->path, fk->fd);
+	if (!(flags & FILE_DIRECT))
+		f->direct_why = "buffered, as asked";
+	f->medium_direct = fk->fd_medium >= 0;
+	if (f->medium_direct)
+		f->align_bytes = align_bytes;
+}
+
+int file_kernel_open(
+	struct io *io, const char *path, unsigned flags, unsigned mode, struct file **ret_file)
+{
+	struct file_kernel *fk;
+	int fd = open_checked(path, flags, mode);
+
+	if (fd < 0)
+		return fd;
+	fk = calloc(1, sizeof(*fk) + strlen(path) + 1);
+	if (!fk) {
+		(void)close(fd);
+		return error_set(-ENOMEM, "no memory to open %s", path);
+	}
+	strcpy(fk->path, path);
+	fk->fd = fd;
+	fk->file.ops = &file_kernel_ops;
+	fk->file.io = io;
+	fk->file.path = fk->path;
+	choose_direct(fk, flags);
+	*ret_file = &fk->file;
+	return 0;
+}
+
+static void kernel_close(struct file *f)
+{
+	struct file_kernel *fk = file_kernel_of(f);
+
+	if (fk->fd_medium >= 0 && fk->fd_medium != fk->fd)
+		(void)close(fk->fd_medium);
+	(void)close(fk->fd); /* what was to be durable was synced; the locks end here */
+	free(fk);
+}
+
+static const struct file_ops file_kernel_ops = {
+	.read = kernel_read,
+	.write = kernel_write,
+	.sync = kernel_sync,
+	.truncate = kernel_truncate,
+	.allocate = kernel_allocate,
+	.size = kernel_size,
+	.lock = kernel_lock,
+	.close = kernel_close,
+};

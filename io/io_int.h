@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of io/ share with each other and with nobody else.
+ */
+#ifndef IO_IO_INT_H
+#define IO_IO_INT_H
+
+#include "io/file.h"
+#include "io/map.h"
+#include "io/queue.h"
+
+/* A file of the real kernel. Everything here is constant while it is open. */
+struct file_kernel {
+	struct file file; /* first */
+	int fd;           /* reads, writes, syncs and holds the locks */
+	int fd_medium;    /* O_DIRECT reads of the same file; may be fd; -1: there are none */
+	bool readonly;
+	char path[];
+};
+
+int file_kernel_open(
+	struct io *io, const char *path, unsigned flags, unsigned mode, struct file **ret_file);
+
+/* The kernel's file behind f, which must be one. */
+struct file_kernel *file_kernel_of(struct file *f);
+
+int map_kernel_open(struct io *io, struct file *file, enum map_mode mode, uint64_t reserve_bytes,
+	struct map **ret_map);
+
+/* Stores the folder part of path in buf (len_bytes); -ENAMETOOLONG. */
+int path_folder(const char *path, char *buf, size_t len_bytes);
+
+size_t system_page_bytes(void);
+
+static inline uint64_t round_up(uint64_t n, uint64_t unit)
+{
+	return (n + unit - 1) / unit * unit;
+}
+
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
+
+/* Reserves len_bytes (whole system pages) of address space aligned to a huge page. -ENOMEM. */
+int reserve_aligned(size_t len_bytes, int prot, void **ret_base);
+
+int queue_kernel_open(
+	struct io *io, unsigned depth, enum queue_rung rung, struct queue **ret_queue);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The real kernel as a `struct io`: names, randomness, the clock. Files, maps and the queue have
+ * their own sources.
+ */
+#include "base/error.h"
+#include "io/io_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+int path_folder(const char *path, char *buf, size_t len_bytes)
+{
+	const char *slash = strrchr(path, '/');
+	size_t n_bytes;
+
+	if (!slash) {
+		path = ".";
+		n_bytes = 1;
+	} else {
+		n_bytes = slash == path ? 1 : (size_t)(slash - path);
+	}
+	if (n_bytes >= len_bytes)
+		return error_set(-ENAMETOOLONG, "the name %.64s... is too long", path);
+	memcpy(buf, path, n_bytes);
+	buf[n_bytes] = '\0';
+	return 0;
+}
+
+static int kernel_sync_dir(struct io *io, const char *path)
+{
+	char folder[PATH_MAX];
+	int fd, err = 0;
+	int rc = path_folder(path, folder, sizeof(folder));
+
+	if (rc < 0)
+		return rc;
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return error_set(-errno, "cannot open the folder %s to flush it: %s", folder,
+			error_name(-errno));
+	if (fsync(fd) < 0)
+		err = errno;
+	(void)close(fd);
+	/* EINVAL, EROFS: this file system has no names that wait to be flushed. */
+	if (err != 0 && err != EINVAL && err != EROFS)
+		return error_set(-err,
+			"cannot flush the folder %s: %s. Names made in it may be lost", folder,
+			error_name(-err));
+	return 0;
+}
+
+static int kernel_unlink(struct io *io, const char *path)
+{
+	if (unlink(path) < 0)
+		return error_set(-errno, "cannot remove %s: %s", path, error_name(-errno));
+	return 0;
+}
+
+static int kernel_random(struct io *io, void *buf, size_t len_bytes)
+{
+	char *p = buf;
+
+	while (len_bytes > 0) {
+		ssize_t n = getrandom(p, len_bytes, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return error_set(
+				-errno, "no randomness from the system: %s", error_name(-errno));
+		p += n;
+		len_bytes -= (size_t)n;
+	}
+	return 0;
+}
+
+static uint64_t kernel_now_ns(struct io *io)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static const struct io_ops kernel_ops = {
+	.name = "kernel",
+	.open = file_kernel_open,
+	.sync_dir = kernel_sync_dir,
+	.unlink = kernel_unlink,
+	.map = map_kernel_open,
+	.queue = queue_kernel_open,
+	.random = kernel_random,
+	.now_ns = kernel_now_ns,
+};
+
+struct io *io_kernel(void)
+{
+	static struct io kernel = {.ops = &kernel_ops};
+
+	return &kernel;
+}

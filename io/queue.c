@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which rung a queue stands on, and what is the same on all of them.
+ */
+#include "io/queue.h"
+#include "base/assert.h"
+#include "base/error.h"
+#include "io/io_int.h"
+#include "io/queue_int.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct queue_rung_ops *const rungs[] = {&queue_sync};
+
+#define N_RUNGS (sizeof(rungs) / sizeof(rungs[0]))
+
+/* What VERSO_IO says, QUEUE_BEST when it says nothing. */
+static int rung_forced(enum queue_rung *ret_rung)
+{
+	const char *name = getenv("VERSO_IO");
+
+	*ret_rung = QUEUE_BEST;
+	if (!name || !*name)
+		return 0;
+	for (size_t i = 0; i < N_RUNGS; i++) {
+		if (strcmp(name, rungs[i]->name) == 0) {
+			*ret_rung = rungs[i]->rung;
+			return 0;
+		}
+	}
+	return error_set(-EINVAL, "VERSO_IO=%s: say uring, threads or sync", name);
+}
+
+static int open_rung(const struct queue_rung_ops *r, unsigned depth, struct queue **ret_queue)
+{
+	struct queue *q;
+	int rc = r->open(depth, &q);
+
+	if (rc < 0)
+		return error_set(rc, "no queue by %s: %s", r->name, error_name(rc));
+	q->ops = &r->ops;
+	q->rung = r->rung;
+	(void)snprintf(q->why, sizeof(q->why), "%s", r->name);
+	*ret_queue = q;
+	return 0;
+}
+
+/* From rung to rung; remembers what refused the best one. */
+static int open_best(unsigned depth, struct queue **ret_queue)
+{
+	const char *refused = NULL;
+	int refused_errno = 0;
+	int rc = -ENOSYS;
+
+	for (size_t i = 0; i < N_RUNGS; i++) {
+		rc = open_rung(rungs[i], depth, ret_queue);
+		if (rc == 0)
+			break;
+		if (!refused) {
+			refused = rungs[i]->name;
+			refused_errno = -rc;
+		}
+	}
+	if (rc == 0 && refused) {
+		struct queue *q = *ret_queue;
+
+		q->refused_errno = refused_errno;
+		(void)snprintf(q->why, sizeof(q->why), "%s, because %s was refused: %s",
+			q->ops->name, refused, error_name(-refused_errno));
+	}
+	return rc;
+}
+
+int queue_kernel_open(struct io *io, unsigned depth, enum queue_rung rung, struct queue **ret_queue)
+{
+	enum queue_rung forced;
+	int rc;
+
+	ASSERT(depth >= 1);
+	ASSERT(depth <= 4096);
+	if (rung != QUEUE_BEST)
+		forced = rung;
+	else if ((rc = rung_forced(&forced)) < 0)
+		return rc;
+	if (forced == QUEUE_BEST)
+		return open_best(depth, ret_queue);
+	for (size_t i = 0; i < N_RUNGS; i++) {
+		if (rungs[i]->rung == forced)
+			return open_rung(rungs[i], depth, ret_queue);
+	}
+	return error_set(-ENOSYS, "this build has no such queue");
+}
+
+int queue_run(struct queue *q, struct io_req *const *reqs, size_t n)
+{
+	int rc = 0;
+
+	queue_submit(q, reqs, n);
+	for (size_t i = 0; i < n; i++) {
+		queue_wait(q, reqs[i]);
+		if (rc == 0)
+			rc = queue_error(reqs[i]);
+	}
+	return rc;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A rung of the queue: how one of them is opened. Each exports one const table.
+ */
+#ifndef IO_QUEUE_INT_H
+#define IO_QUEUE_INT_H
+
+#include "io/queue.h"
+
+struct queue_rung_ops {
+	const char *name;
+	enum queue_rung rung;
+
+	/* 0, or -errno of what refused it. ops, rung and why are filled in by the caller. */
+	int (*open)(unsigned depth, struct queue **ret_queue);
+
+	struct queue_ops ops;
+};
+
+extern const struct queue_rung_ops queue_uring;
+extern const struct queue_rung_ops queue_threads;
+extern const struct queue_rung_ops queue_sync;
+
+/* A request as it enters a queue. */
+static inline void req_enter(struct io_req *req)
+{
+	ASSERT(req->kind == IO_SYNC ? req->n_iov == 0 : req->n_iov >= 1);
+	ASSERT(req->n_iov <= QUEUE_IOV_MAX);
+	req->next = NULL;
+	req->tries = 0;
+	req->done_bytes = 0;
+	atomic_store_explicit(&req->complete, false, memory_order_relaxed);
+}
+
+/* ... and as it leaves: after this it is the caller's, and may be gone. */
+static inline void req_leave(struct io_req *req)
+{
+	if (req->done)
+		req->done(req);
+	atomic_store_explicit(&req->complete, true, memory_order_release);
+}
+
+#endif

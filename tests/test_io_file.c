@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/error.h"
+#include "io/file.h"
+#include "tests/check_main.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char path[CHECK_PATH_BYTES];
+
+static struct file *open_new(const char *name, unsigned flags)
+{
+	struct file *f = NULL;
+
+	check_path(path, name);
+	ck_assert_int_eq(io_open(io_kernel(), path, flags | FILE_CREATE | FILE_EXCL, 0600, &f), 0);
+	ck_assert_ptr_nonnull(f);
+	return f;
+}
+
+static int open_fails(const char *name, unsigned flags)
+{
+	struct file *f = (struct file *)8;
+	int rc = io_open(io_kernel(), check_path(path, name), flags, 0600, &f);
+
+	ck_assert_int_lt(rc, 0);
+	ck_assert_ptr_eq(f, (struct file *)8);
+	ck_assert_ptr_nonnull(strstr(error_text(), path));
+	return rc;
+}
+
+static char *block(size_t len_bytes, int fill)
+{
+	char *p = aligned_alloc(4096, len_bytes);
+
+	memset(p, fill, len_bytes);
+	return p;
+}
+
+static void round_trip(unsigned flags)
+{
+	struct file *f = open_new(flags & FILE_DIRECT ? "trip-direct" : "trip", flags);
+	char *out = block(3 << 20, 0), *in = block(3 << 20, 0xee);
+	uint64_t seed = check_seed(), size_bytes = 0;
+
+	for (size_t i = 0; i < 3 << 20; i += 8) {
+		uint64_t x = check_random(&seed);
+
+		memcpy(out + i, &x, 8);
+	}
+	ck_assert_int_eq(file_write(f, out, 3 << 20, 8192), 0);
+	ck_assert_int_eq(file_sync(f), 0);
+	ck_assert_int_eq(io_sync_dir(io_kernel(), path), 0);
+	ck_assert_int_eq(file_size(f, &size_bytes), 0);
+	ck_assert_uint_eq(size_bytes, 8192 + (3 << 20));
+	for (int view = FILE_LIVE; view <= FILE_MEDIUM; view++) {
+		memset(in, 0xee, 3 << 20);
+		ck_assert_int_eq(file_read(f, in, 3 << 20, 8192, (enum file_view)view), 0);
+		ck_assert_mem_eq(in, out, 3 << 20);
+		/* Anywhere, into any buffer. */
+		ck_assert_int_eq(
+			file_read(f, in + 1, (2 << 20) + 77, 8192 + 4099, (enum file_view)view), 0);
+		ck_assert_mem_eq(in + 1, out + 4099, (2 << 20) + 77);
+		ck_assert_int_eq(file_read(f, in, 4096, 0, (enum file_view)view), 0);
+		ck_assert_mem_eq(in, memset(block(4096, 1), 0, 4096), 4096);
+	}
+	file_close(f);
+	free(in);
+	free(out);
+}
+
+START_TEST(what_was_written_is_read_buffered)
+{
+	round_trip(0);
+}
+END_TEST
+
+START_TEST(what_was_written_is_read_direct)
+{
+	round_trip(FILE_DIRECT);
+}
+END_TEST
+
+START_TEST(direct_tells_its_alignment_or_why_not)
+{
+	struct file *f = open_new("direct", FILE_DIRECT);
+
+	ck_assert_ptr_nonnull(f->direct_why);
+	if (!f->direct) {
+		ck_assert_uint_eq(f->align_bytes == 1, !f->medium_direct);
+		check_skip(__func__, "%s", f->direct_why);
+		file_close(f);
+		return;
+	}
+	ck_assert(f->medium_direct);
+	ck_assert_uint_ge(f->align_bytes, 512);
+	file_close(f);
+}
+END_TEST
+
+START_TEST(direct_takes_unaligned_buffers_and_refuses_unaligned_places)
+{
+	struct file *f = open_new("unaligned", FILE_DIRECT);
+	char *p = block(8192, 'a'), *in = block(4096, 0);
+
+	if (!f->direct) {
+		check_skip(__func__, "%s", f->direct_why);
+		file_close(f);
+		return;
+	}
+	ck_assert_int_eq(file_write(f, p + 3, 4096, 4096), 0);
+	ck_assert_int_eq(file_read(f, in, 4096, 4096, FILE_LIVE), 0);
+	ck_assert_mem_eq(in, p, 4096);
+	ck_assert_int_eq(file_write(f, p, 100, 4096), VERSO_EMISUSE);
+	file_close(f);
+}
+END_TEST
+
+START_TEST(medium_reads_use_the_alignment_beside_a_buffered_file)
+{
+	struct file *f = open_new("medium", 0);
+	char *p = block(8192, 'm');
+
+	ck_assert(!f->direct);
+	ck_assert_int_eq(file_write(f, p, 5000, 0), 0);
+	memset(p, 0, 8192);
+	ck_assert_int_eq(file_read(f, p + 1, 5000, 0, FILE_MEDIUM), 0);
+	for (int i = 1; i <= 5000; i++)
+		ck_assert_int_eq(p[i], 'm');
+	ck_assert_int_eq(file_read(f, p, 5001, 0, FILE_MEDIUM), VERSO_EIO);
+	if (!f->medium_direct)
+		check_skip(__func__, "no O_DIRECT here: the medium is read through the cache");
+	file_close(f);
+}
+END_TEST
+
+static void past_the_end(unsigned flags)
+{
+	struct file *f = open_new(flags & FILE_DIRECT ? "end-direct" : "end", flags);
+	char *p = block(8192, 'e');
+
+	ck_assert_int_eq(file_read(f, p, 4096, 0, FILE_LIVE), VERSO_EIO);
+	ck_assert_int_eq(file_write(f, p, 4096, 0), 0);
+	ck_assert_int_eq(file_read(f, p, 8192, 0, FILE_LIVE), VERSO_EIO);
+	ck_assert_ptr_nonnull(strstr(error_text(), "the file ends before"));
+	ck_assert_int_eq(file_read(f, p, 4096, 1 << 20, FILE_MEDIUM), VERSO_EIO);
+	/* A size that is no multiple of any block. */
+	ck_assert_int_eq(file_truncate(f, 4096 + 100), 0);
+	ck_assert_int_eq(file_read(f, p, 8192, 0, FILE_LIVE), VERSO_EIO);
+	ck_assert_int_eq(file_read(f, p, 8192, 0, FILE_MEDIUM), VERSO_EIO);
+	ck_assert_int_eq(file_read(f, p, 4096 + 100, 0, FILE_MEDIUM), 0);
+	ck_assert_int_eq(file_read(f, p, 4096 + 100, 0, FILE_LIVE), 0);
+	ck_assert_int_eq(file_read(f, p, 4096 + 101, 0, FILE_LIVE), VERSO_EIO);
+	ck_assert_int_eq(p[4095], 'e');
+	ck_assert_int_eq(p[4096], 0);
+	file_close(f);
+}
+
+START_TEST(reading_past_the_end_is_an_error)
+{
+	past_the_end(0);
+}
+END_TEST
+
+START_TEST(reading_past_the_end_direct_is_an_error)
+{
+	past_the_end(FILE_DIRECT);
+}
+END_TEST
+
+START_TEST(a_folder_is_refused)
+{
+	mkdir(check_path(path, "folder"), 0700);
+	ck_assert_int_eq(open_fails("folder", 0), -EISDIR);
+	ck_assert_int_eq(open_fails("folder", FILE_RDONLY), -EISDIR);
+	ck_assert_int_eq(open_fails("folder", FILE_CREATE), -EISDIR);
+}
+END_TEST
+
+START_TEST(a_fifo_is_refused_and_never_waited_for)
+{
+	ck_assert_int_eq(mkfifo(check_path(path, "fifo"), 0600), 0);
+	ck_assert_int_eq(open_fails("fifo", 0), VERSO_ENOTDB);
+	ck_assert_int_eq(open_fails("fifo", FILE_RDONLY), VERSO_ENOTDB);
+	ck_assert_ptr_nonnull(strstr(error_text(), "FIFO"));
+}
+END_TEST
+
+START_TEST(sockets_and_devices_are_refused)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct file *f;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	ck_assert_uint_lt(strlen(check_path(path, "socket")), sizeof(addr.sun_path));
+	strcpy(addr.sun_path, path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	ck_assert_int_eq(open_fails("socket", 0), VERSO_ENOTDB);
+	ck_assert_int_eq(io_open(io_kernel(), "/dev/null", 0, 0, &f), VERSO_ENOTDB);
+}
+END_TEST
+
+START_TEST(missing_files_and_folders_are_told_apart_by_advice)
+{
+	ck_assert_int_eq(open_fails("nowhere", 0), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(error_text(), "ask for it to be created"));
+	ck_assert_int_eq(open_fails("no/where", FILE_CREATE), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(error_text(), "make its folder"));
+	file_close(open_new("there", 0));
+	ck_assert_int_eq(open_fails("there", FILE_CREATE | FILE_EXCL), -EEXIST);
+	ck_assert_int_eq(io_unlink(io_kernel(), check_path(path, "there")), 0);
+	ck_assert_int_eq(io_unlink(io_kernel(), path), -ENOENT);
+}
+END_TEST
+
+START_TEST(no_permission_is_an_error_with_advice)
+{
+	file_close(open_new("locked", 0));
+	ck_assert_int_eq(chmod(path, 0444), 0);
+	if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0) {
+		check_skip(__func__, "root cannot become somebody else here");
+		return;
+	}
+	/* The scratch folder may be closed to that somebody altogether: EACCES all the same. */
+	ck_assert_int_eq(open_fails("locked", 0), -EACCES);
+	ck_assert_ptr_nonnull(strstr(error_text(), "check who may write"));
+}
+END_TEST
+
+START_TEST(a_read_only_file_cannot_be_written)
+{
+	struct file *f;
+	char *p = block(4096, 'r');
+
+	file_close(open_new("ro", 0));
+	ck_assert_int_eq(io_open(io_kernel(), path, FILE_RDONLY, 0, &f), 0);
+	ck_assert_int_eq(file_write(f, p, 4096, 0), -EBADF);
+	file_close(f);
+}
+END_TEST
+
+START_TEST(truncate_allocate_and_size_agree)
+{
+	struct file *f = open_new("size", 0);
+	uint64_t size_bytes = 1;
+	struct stat st;
+
+	ck_assert_int_eq(file_size(f, &size_bytes), 0);
+	ck_assert_uint_eq(size_bytes, 0);
+	ck_assert_int_eq(file_allocate(f, 4096, 1 << 20), 0);
+	ck_assert_int_eq(file_size(f, &size_bytes), 0);
+	ck_assert_uint_eq(size_bytes, 4096 + (1 << 20));
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_ge((uint64_t)st.st_blocks * 512, 1 << 20);
+	ck_assert_int_eq(file_truncate(f, 1000), 0);
+	ck_assert_int_eq(file_size(f, &size_bytes), 0);
+	ck_assert_uint_eq(size_bytes, 1000);
+	file_close(f);
+}
+END_TEST
+
+START_TEST(a_full_disk_is_an_error_of_the_call_that_needs_room)
+{
+	struct rlimit limit = {.rlim_cur = 1 << 20, .rlim_max = 1 << 20};
+	struct file *f = open_new("full", 0);
+	char *p = block(1 << 20, 'f');
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	ck_assert_int_eq(file_allocate(f, 0, 2 << 20), -EFBIG);
+	ck_assert_ptr_nonnull(strstr(error_text(), "ulimit -f"));
+	ck_assert_int_eq(file_truncate(f, 2 << 20), -EFBIG);
+	/* The first half fits, so the kernel takes a short write before it says why. */
+	ck_assert_int_eq(file_write(f, p, 1 << 20, 1 << 19), -EFBIG);
+	ck_assert_int_eq(file_write(f, p, 1 << 19, 1 << 19), 0);
+	file_close(f);
+}
+END_TEST
+
+START_TEST(locks_hold_between_handles_and_end_with_them)
+{
+	struct file *a = open_new("lock", 0), *b;
+
+	ck_assert_int_eq(io_open(io_kernel(), path, 0, 0, &b), 0);
+	ck_assert_int_eq(file_lock(a, LOCK_EXCLUSIVE, 10, 1), 0);
+	ck_assert_int_eq(file_lock(b, LOCK_SHARED, 10, 1), VERSO_EBUSY);
+	ck_assert_int_eq(file_lock(b, LOCK_EXCLUSIVE, 11, 5), 0);
+	ck_assert_int_eq(file_lock(a, LOCK_SHARED, 10, 1), 0);
+	ck_assert_int_eq(file_lock(b, LOCK_SHARED, 10, 1), 0);
+	ck_assert_int_eq(file_lock(b, LOCK_EXCLUSIVE, 10, 1), VERSO_EBUSY);
+	ck_assert_int_eq(file_lock(a, LOCK_NONE, 10, 1), 0);
+	ck_assert_int_eq(file_lock(b, LOCK_EXCLUSIVE, 10, 1), 0);
+	file_close(b);
+	ck_assert_int_eq(file_lock(a, LOCK_EXCLUSIVE, 0, 100), 0);
+	file_close(a);
+}
+END_TEST
+
+START_TEST(locks_hold_between_processes_and_end_with_them)
+{
+	struct file *mine = open_new("processes", 0), *theirs;
+	int to_child[2], to_parent[2];
+	char byte;
+	pid_t pid;
+
+	ck_assert_int_eq(pipe(to_child), 0);
+	ck_assert_int_eq(pipe(to_parent), 0);
+	pid = fork();
+	if (pid == 0) {
+		int rc = io_open(io_kernel(), path, 0, 0, &theirs);
+
+		byte = rc == 0 && file_lock(theirs, LOCK_EXCLUSIVE, 5, 1) == 0 ? 'y' : 'n';
+		(void)!write(to_parent[1], &byte, 1);
+		(void)!read(to_child[0], &byte, 1);
+		_exit(0); /* no close, no unlock */
+	}
+	ck_assert_int_eq(read(to_parent[0], &byte, 1), 1);
+	ck_assert_int_eq(byte, 'y');
+	ck_assert_int_eq(file_lock(mine, LOCK_EXCLUSIVE, 5, 1), VERSO_EBUSY);
+	ck_assert_int_eq(file_lock(mine, LOCK_EXCLUSIVE, 6, 1), 0);
+	ck_assert_int_eq(write(to_child[1], "x", 1), 1);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_int_eq(file_lock(mine, LOCK_EXCLUSIVE, 5, 1), 0);
+	file_close(mine);
+}
+END_TEST
+
+START_TEST(folders_of_every_kind_of_name_can_be_flushed)
+{
+	file_close(open_new("name", 0));
+	ck_assert_int_eq(io_sync_dir(io_kernel(), path), 0);
+	ck_assert_int_eq(io_sync_dir(io_kernel(), "name-without-folder"), 0);
+	ck_assert_int_eq(io_sync_dir(io_kernel(), "/name-in-root"), 0);
+	ck_assert_int_eq(io_sync_dir(io_kernel(), check_path(path, "no/where")), -ENOENT);
+}
+END_TEST
+
+START_TEST(randomness_differs_and_the_clock_goes_forward)
+{
+	struct io *io = io_kernel();
+	uint8_t a[1000] = {0}, b[1000] = {0};
+	uint64_t t = io_now_ns(io);
+
+	ck_assert_int_eq(io_random(io, a, sizeof(a)), 0);
+	ck_assert_int_eq(io_random(io, b, sizeof(b)), 0);
+	ck_assert_mem_ne(a, b, sizeof(a));
+	ck_assert_uint_ge(io_now_ns(io), t);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("io_file");
+	TCase *t = tcase_create("file");
+
+	tcase_add_test(t, what_was_written_is_read_buffered);
+	tcase_add_test(t, what_was_written_is_read_direct);
+	tcase_add_test(t, direct_tells_its_alignment_or_why_not);
+	tcase_add_test(t, direct_takes_unaligned_buffers_and_refuses_unaligned_places);
+	tcase_add_test(t, medium_reads_use_the_alignment_beside_a_buffered_file);
+	tcase_add_test(t, reading_past_the_end_is_an_error);
+	tcase_add_test(t, reading_past_the_end_direct_is_an_error);
+	tcase_add_test(t, a_folder_is_refused);
+	tcase_add_test(t, a_fifo_is_refused_and_never_waited_for);
+	tcase_add_test(t, sockets_and_devices_are_refused);
+	tcase_add_test(t, missing_files_and_folders_are_told_apart_by_advice);
+	tcase_add_test(t, no_permission_is_an_error_with_advice);
+	tcase_add_test(t, a_read_only_file_cannot_be_written);
+	tcase_add_test(t, truncate_allocate_and_size_agree);
+	tcase_add_test(t, a_full_disk_is_an_error_of_the_call_that_needs_room);
+	tcase_add_test(t, locks_hold_between_handles_and_end_with_them);
+	tcase_add_test(t, locks_hold_between_processes_and_end_with_them);
+	tcase_add_test(t, folders_of_every_kind_of_name_can_be_flushed);
+	tcase_add_test(t, randomness_differs_and_the_clock_goes_forward);
+	suite_add_tcase(s, t);
+	return check_main(s);
+}
