@@ -60,7 +60,8 @@ void guard_counts(struct guard_domain *domain, uint64_t *ret_gets, uint64_t *ret
 
 static inline void guard_enter(struct guard *guard)
 {
-	uint64_t era = atomic_load_explicit(&guard->domain->era, memory_order_relaxed);
+	/* Acquire: a guard of a later era sees what was unlinked before that era began. */
+	uint64_t era = atomic_load_explicit(&guard->domain->era, memory_order_acquire);
 
 	DCHECK(atomic_load_explicit(&guard->era, memory_order_relaxed) == 0);
 	/* Sequentially consistent: the store must be seen before any page word is read. */
