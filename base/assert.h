@@ -10,7 +10,8 @@
 
 _Noreturn void assert_failed(const char *file, int line, const char *condition);
 
-#define ASSERT(cond) (__builtin_expect(!!(cond), 1) ? (void)0 : assert_failed(__FILE__, __LINE__, #cond))
+#define ASSERT(cond)                                                                               \
+	(__builtin_expect(!!(cond), 1) ? (void)0 : assert_failed(__FILE__, __LINE__, #cond))
 
 #ifdef NDEBUG
 #define DCHECK(cond) ((void)sizeof(!!(cond)))

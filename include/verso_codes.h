@@ -18,13 +18,13 @@ enum verso_code {
 	VERSO_ENOTDB = -20002,    /* the file is not a Verso database */
 	VERSO_EVERSION = -20003,  /* the file needs a newer Verso */
 	VERSO_EPOISONED = -20004, /* a flush failed; nothing more is written until it is reopened */
-	VERSO_EABORTONLY = -20005, /* an earlier call of this transaction failed half-way; abort it */
-	VERSO_EBUSY = -20006,     /* another process, pager kind or transaction has it */
-	VERSO_EPINNED = -20007,   /* the user's pins hold every frame of the pool */
-	VERSO_ETOOBIG = -20008,   /* a key or value beyond the limit; the message names the limit */
-	VERSO_EMISUSE = -20009,   /* a wrong handle, flag or order of calls */
-	VERSO_EIO = -20010,       /* the medium failed or the file was cut under a live map */
-	VERSO_EFULL = -20011,     /* the database has reached 2^32 pages */
+	VERSO_EABORTONLY = -20005, /* a call of this transaction failed half-way; abort it */
+	VERSO_EBUSY = -20006,      /* another process, pager kind or transaction has it */
+	VERSO_EPINNED = -20007,    /* the user's pins hold every frame of the pool */
+	VERSO_ETOOBIG = -20008, /* a key or value beyond the limit; the message names the limit */
+	VERSO_EMISUSE = -20009, /* a wrong handle, flag or order of calls */
+	VERSO_EIO = -20010,     /* the medium failed or the file was cut under a live map */
+	VERSO_EFULL = -20011,   /* the database has reached 2^32 pages */
 };
 
 #endif

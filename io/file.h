@@ -67,8 +67,8 @@ struct file {
 				 reads too); 1 when neither can be direct; constant */
 };
 
-static inline int file_read(
-	struct file *f, void *buf, size_t len_bytes, uint64_t off_bytes, enum file_view view)
+static inline int file_read(struct file *f, void *buf, size_t len_bytes, uint64_t off_bytes,
+	enum file_view view)
 {
 	return f->ops->read(f, buf, len_bytes, off_bytes, view);
 }
@@ -99,8 +99,8 @@ static inline int file_size(struct file *f, uint64_t *ret_size_bytes)
 	return f->ops->size(f, ret_size_bytes);
 }
 
-static inline int file_lock(
-	struct file *f, enum lock_kind kind, uint64_t off_bytes, uint64_t len_bytes)
+static inline int file_lock(struct file *f, enum lock_kind kind, uint64_t off_bytes,
+	uint64_t len_bytes)
 {
 	return f->ops->lock(f, kind, off_bytes, len_bytes);
 }

@@ -115,8 +115,8 @@ static int read_bounced(struct file *f, int fd, uint32_t align_bytes, char *buf,
 	return rc;
 }
 
-static int kernel_read(
-	struct file *f, void *buf, size_t len_bytes, uint64_t off_bytes, enum file_view view)
+static int kernel_read(struct file *f, void *buf, size_t len_bytes, uint64_t off_bytes,
+	enum file_view view)
 {
 	struct file_kernel *fk = file_kernel_of(f);
 	bool past_cache = f->direct || (view == FILE_MEDIUM && f->medium_direct);
@@ -129,8 +129,8 @@ static int kernel_read(
 	return read_bounced(f, fd, f->align_bytes, buf, len_bytes, off_bytes);
 }
 
-static int write_bounced(
-	struct file *f, int fd, const char *buf, size_t len_bytes, uint64_t off_bytes)
+static int write_bounced(struct file *f, int fd, const char *buf, size_t len_bytes,
+	uint64_t off_bytes)
 {
 	void *bounce;
 	int rc = 0;
@@ -161,8 +161,8 @@ static int kernel_write(struct file *f, const void *buf, size_t len_bytes, uint6
 			f->path, len_bytes, (unsigned long long)off_bytes, align_bytes);
 	if (!is_aligned(buf, 0, 0, align_bytes))
 		return write_bounced(f, fk->fd, buf, len_bytes, off_bytes);
-	return transfer_one(
-		f, IO_WRITE, fk->fd, align_bytes, (void *)(uintptr_t)buf, len_bytes, off_bytes);
+	return transfer_one(f, IO_WRITE, fk->fd, align_bytes, (void *)(uintptr_t)buf, len_bytes,
+		off_bytes);
 }
 
 static int kernel_sync(struct file *f)
@@ -182,8 +182,8 @@ static int kernel_size(struct file *f, uint64_t *ret_size_bytes)
 	struct stat st;
 
 	if (fstat(file_kernel_of(f)->fd, &st) < 0)
-		return error_set(
-			-errno, "cannot see the size of %s: %s", f->path, error_name(-errno));
+		return error_set(-errno, "cannot see the size of %s: %s", f->path,
+			error_name(-errno));
 	*ret_size_bytes = (uint64_t)st.st_size;
 	return 0;
 }
@@ -472,8 +472,8 @@ static void choose_direct(struct file_kernel *fk, unsigned flags)
 		f->align_bytes = align_bytes;
 }
 
-int file_kernel_open(
-	struct io *io, const char *path, unsigned flags, unsigned mode, struct file **ret_file)
+int file_kernel_open(struct io *io, const char *path, unsigned flags, unsigned mode,
+	struct file **ret_file)
 {
 	struct file_kernel *fk;
 	int fd = open_checked(path, flags, mode);

@@ -57,8 +57,7 @@ struct io_ops {
 	/* Removes the name. -ENOENT when there is none. */
 	int (*unlink)(struct io *io, const char *path);
 
-	/* Gives a file in the same folder another name, atomically; replaces a file of that name.
-	 */
+	/* Gives a file another name in its folder, atomically; replaces a file of that name. */
 	int (*rename)(struct io *io, const char *from, const char *to);
 
 	/*
@@ -79,8 +78,7 @@ struct io_ops {
 	/* Fills buf with len_bytes from the system's random source. */
 	int (*random)(struct io *io, void *buf, size_t len_bytes);
 
-	/* Monotonic time, for display and measurement only: nothing that is written depends on it.
-	 */
+	/* Monotonic, for display and measurement only: nothing that is written depends on it. */
 	uint64_t (*now_ns)(struct io *io);
 };
 
@@ -91,8 +89,8 @@ struct io {
 /* The real kernel. Static; never closed; any thread. */
 struct io *io_kernel(void);
 
-static inline int io_open(
-	struct io *io, const char *path, unsigned flags, unsigned mode, struct file **ret_file)
+static inline int io_open(struct io *io, const char *path, unsigned flags, unsigned mode,
+	struct file **ret_file)
 {
 	return io->ops->open(io, path, flags, mode, ret_file);
 }
@@ -118,8 +116,8 @@ static inline int io_map(struct io *io, struct file *file, enum map_mode mode,
 	return io->ops->map(io, file, mode, reserve_bytes, ret_map);
 }
 
-static inline int io_queue(
-	struct io *io, unsigned depth, enum queue_rung rung, struct queue **ret_queue)
+static inline int io_queue(struct io *io, unsigned depth, enum queue_rung rung,
+	struct queue **ret_queue)
 {
 	return io->ops->queue(io, depth, rung, ret_queue);
 }

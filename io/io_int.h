@@ -18,8 +18,8 @@ struct file_kernel {
 	char path[];
 };
 
-int file_kernel_open(
-	struct io *io, const char *path, unsigned flags, unsigned mode, struct file **ret_file);
+int file_kernel_open(struct io *io, const char *path, unsigned flags, unsigned mode,
+	struct file **ret_file);
 
 /* The kernel's file behind f, which must be one. */
 struct file_kernel *file_kernel_of(struct file *f);
@@ -42,7 +42,7 @@ static inline uint64_t round_up(uint64_t n, uint64_t unit)
 /* Reserves len_bytes (whole system pages) of address space aligned to a huge page. -ENOMEM. */
 int reserve_aligned(size_t len_bytes, int prot, void **ret_base);
 
-int queue_kernel_open(
-	struct io *io, unsigned depth, enum queue_rung rung, struct queue **ret_queue);
+int queue_kernel_open(struct io *io, unsigned depth, enum queue_rung rung,
+	struct queue **ret_queue);
 
 #endif

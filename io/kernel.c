@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -62,6 +63,14 @@ static int kernel_unlink(struct io *io, const char *path)
 	return 0;
 }
 
+static int kernel_rename(struct io *io, const char *from, const char *to)
+{
+	if (rename(from, to) < 0)
+		return error_set(-errno, "cannot rename %s to %s: %s", from, to,
+			error_name(-errno));
+	return 0;
+}
+
 static int kernel_random(struct io *io, void *buf, size_t len_bytes)
 {
 	char *p = buf;
@@ -72,8 +81,8 @@ static int kernel_random(struct io *io, void *buf, size_t len_bytes)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return error_set(
-				-errno, "no randomness from the system: %s", error_name(-errno));
+			return error_set(-errno, "no randomness from the system: %s",
+				error_name(-errno));
 		p += n;
 		len_bytes -= (size_t)n;
 	}
@@ -93,6 +102,7 @@ static const struct io_ops kernel_ops = {
 	.open = file_kernel_open,
 	.sync_dir = kernel_sync_dir,
 	.unlink = kernel_unlink,
+	.rename = kernel_rename,
 	.map = map_kernel_open,
 	.queue = queue_kernel_open,
 	.random = kernel_random,

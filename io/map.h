@@ -27,8 +27,8 @@ struct map_ops {
 	int (*extend)(struct map *m, uint64_t len_bytes);
 
 	/* A hint about [off, off + len); a failure does not matter and is not told. */
-	void (*advise)(
-		struct map *m, uint64_t off_bytes, uint64_t len_bytes, enum map_advice advice);
+	void (*advise)(struct map *m, uint64_t off_bytes, uint64_t len_bytes,
+		enum map_advice advice);
 
 	void (*close)(struct map *m);
 };
@@ -45,8 +45,8 @@ static inline int map_extend(struct map *m, uint64_t len_bytes)
 	return m->ops->extend(m, len_bytes);
 }
 
-static inline void map_advise(
-	struct map *m, uint64_t off_bytes, uint64_t len_bytes, enum map_advice advice)
+static inline void map_advise(struct map *m, uint64_t off_bytes, uint64_t len_bytes,
+	enum map_advice advice)
 {
 	m->ops->advise(m, off_bytes, len_bytes, advice);
 }

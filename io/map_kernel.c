@@ -50,8 +50,8 @@ static int kernel_extend(struct map *m, uint64_t len_bytes)
 	return 0;
 }
 
-static void kernel_advise(
-	struct map *m, uint64_t off_bytes, uint64_t len_bytes, enum map_advice advice)
+static void kernel_advise(struct map *m, uint64_t off_bytes, uint64_t len_bytes,
+	enum map_advice advice)
 {
 	static const int kernel_advices[] = {
 		[ADVICE_NORMAL] = MADV_NORMAL,

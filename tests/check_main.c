@@ -82,8 +82,8 @@ int check_main(Suite *s)
 	SRunner *runner = srunner_create(s);
 	unsigned n_run, n_failed, n_skipped;
 
-	skips = mmap(
-		NULL, sizeof(*skips), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	skips = mmap(NULL, sizeof(*skips), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		0);
 	if (skips == MAP_FAILED || folder_make() < 0)
 		return EXIT_FAILURE;
 	srunner_run_all(runner, CK_NORMAL);

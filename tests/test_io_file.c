@@ -67,8 +67,9 @@ static void round_trip(unsigned flags)
 		ck_assert_int_eq(file_read(f, in, 3 << 20, 8192, (enum file_view)view), 0);
 		ck_assert_mem_eq(in, out, 3 << 20);
 		/* Anywhere, into any buffer. */
-		ck_assert_int_eq(
-			file_read(f, in + 1, (2 << 20) + 77, 8192 + 4099, (enum file_view)view), 0);
+		ck_assert_int_eq(file_read(f, in + 1, (2 << 20) + 77, 8192 + 4099,
+					 (enum file_view)view),
+			0);
 		ck_assert_mem_eq(in + 1, out + 4099, (2 << 20) + 77);
 		ck_assert_int_eq(file_read(f, in, 4096, 0, (enum file_view)view), 0);
 		ck_assert_mem_eq(in, memset(block(4096, 1), 0, 4096), 4096);
@@ -344,6 +345,26 @@ START_TEST(folders_of_every_kind_of_name_can_be_flushed)
 }
 END_TEST
 
+START_TEST(rename_replaces_what_bears_the_name)
+{
+	char to[CHECK_PATH_BYTES];
+	struct file *f = open_new("old-name", 0);
+	char byte = 'n';
+
+	ck_assert_int_eq(file_write(f, "n", 1, 0), 0);
+	file_close(f);
+	file_close(open_new("new-name", 0));
+	strcpy(to, path);
+	ck_assert_int_eq(io_rename(io_kernel(), check_path(path, "old-name"), to), 0);
+	ck_assert_int_eq(open_fails("old-name", 0), -ENOENT);
+	ck_assert_int_eq(io_open(io_kernel(), to, 0, 0, &f), 0);
+	ck_assert_int_eq(file_read(f, &byte, 1, 0, FILE_LIVE), 0);
+	ck_assert_int_eq(byte, 'n');
+	file_close(f);
+	ck_assert_int_eq(io_rename(io_kernel(), check_path(path, "old-name"), to), -ENOENT);
+}
+END_TEST
+
 START_TEST(randomness_differs_and_the_clock_goes_forward)
 {
 	struct io *io = io_kernel();
@@ -380,6 +401,7 @@ int main(void)
 	tcase_add_test(t, locks_hold_between_handles_and_end_with_them);
 	tcase_add_test(t, locks_hold_between_processes_and_end_with_them);
 	tcase_add_test(t, folders_of_every_kind_of_name_can_be_flushed);
+	tcase_add_test(t, rename_replaces_what_bears_the_name);
 	tcase_add_test(t, randomness_differs_and_the_clock_goes_forward);
 	suite_add_tcase(s, t);
 	return check_main(s);
