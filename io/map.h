@@ -16,7 +16,8 @@ enum map_advice {
 	ADVICE_RANDOM,
 	ADVICE_SEQUENTIAL,
 	ADVICE_WILLNEED,
-	ADVICE_DONTNEED
+	ADVICE_DONTNEED,
+	ADVICE_POPULATE /* read and map it now; may block */
 };
 
 struct map_ops {

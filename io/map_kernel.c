@@ -59,6 +59,7 @@ static void kernel_advise(struct map *m, uint64_t off_bytes, uint64_t len_bytes,
 		[ADVICE_SEQUENTIAL] = MADV_SEQUENTIAL,
 		[ADVICE_WILLNEED] = MADV_WILLNEED,
 		[ADVICE_DONTNEED] = MADV_DONTNEED,
+		[ADVICE_POPULATE] = MADV_POPULATE_READ,
 	};
 	uint64_t page_bytes = system_page_bytes();
 	uint64_t end_bytes = off_bytes + len_bytes;

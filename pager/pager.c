@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pager/pager.h"
+#include "io/fault.h"
 
 void pager_init(struct pager *p, const struct pager_ops *ops, uint32_t page_size, uint64_t seed,
 	uint32_t writer_pages)
@@ -19,6 +20,21 @@ void pager_init(struct pager *p, const struct pager_ops *ops, uint32_t page_size
 void pager_fini(struct pager *p)
 {
 	guard_domain_fini(&p->guards);
+}
+
+void pager_trace_put(struct pager *p, const struct page *page)
+{
+	struct fault_guard g;
+	struct page_ref ref;
+	unsigned type;
+
+	if (sigsetjmp(g.env, 0) != 0)
+		return;
+	fault_enter(&g, p->fault_base, p->fault_bytes);
+	ref = page_ref(page);
+	type = page->type;
+	fault_leave(&g);
+	pager_trace(p, PAGER_PUT, ref, type);
 }
 
 void pager_stats(struct pager *p, struct pager_stats *stats)

@@ -4,9 +4,9 @@
  *
  * A pager owns a file of equal pages and some memory. To read a page: pager_get() pins it,
  * pager_put() ends the pin. An inner page is read without a pin: guard_enter(), pager_peek(),
- * guard_leave(). The one writer makes a page with pager_fresh(), fills and seals it, and hands a set
- * of such pages to pager_write(); pager_barrier() makes what was written durable. Who may overwrite
- * what, and when, is not a pager's business: the transactions decide (txn/).
+ * guard_leave(). The one writer makes a page with pager_fresh(), fills and seals it, and hands a
+ * set of such pages to pager_write(); pager_barrier() makes what was written durable. Who may
+ * overwrite what, and when, is not a pager's business: the transactions decide (txn/).
  *
  * Invariants that every implementation keeps, cited as P1...; tests/contract/ is the definition:
  *
@@ -38,24 +38,32 @@ struct page_write {
 
 struct pager_stats {
 	uint64_t n_gets, n_peeks; /* pages asked for and found by peek */
-	uint64_t n_misses;        /* gets that had to load (bufpool) or verify for the first time (mmap) */
+	uint64_t n_misses; /* gets that had to load (bufpool) or verify for the first time (mmap) */
 	uint64_t n_evictions;
 	uint64_t n_prefetched;
 	uint64_t n_barriers;
-	uint64_t read_bytes;  /* asked of the file; for a map, bytes verified: the kernel's faults count the rest */
+	uint64_t read_bytes;  /* asked of the file; for a map, bytes verified: the kernel's faults
+				 count the rest */
 	uint64_t write_bytes; /* handed to the file, growth included */
 	uint64_t memory_bytes_max; /* bound of the pager's own page memory */
 	uint64_t memory_bytes;     /* in use now */
-	char how[256];             /* for people: direct or buffered and why, rung, policy, pages huge or not */
+	char how[256]; /* for people: direct or buffered and why, rung, policy, pages huge or not */
 };
 
 enum pager_trace_op {
-	PAGER_GET, PAGER_PUT, PAGER_PEEK, PAGER_FRESH, PAGER_WRITE, PAGER_DROP, PAGER_PREFETCH
+	PAGER_GET,
+	PAGER_PUT,
+	PAGER_PEEK,
+	PAGER_FRESH,
+	PAGER_WRITE,
+	PAGER_DROP,
+	PAGER_PREFETCH
 };
 
 struct pager_tracer {
 	/* Called at each operation when tracing is on; may not call the pager. */
-	void (*event)(struct pager_tracer *t, enum pager_trace_op op, struct page_ref ref, unsigned type);
+	void (*event)(
+		struct pager_tracer *t, enum pager_trace_op op, struct page_ref ref, unsigned type);
 };
 
 struct pager_ops {
@@ -66,7 +74,8 @@ struct pager_ops {
 	 * several threads that miss the same page cause one read. May block on I/O, never on
 	 * somebody's write-back. Any thread, outside guards. The pin is the caller's until put.
 	 * Fresh pages are found too. VERSO_ECORRUPT: the file holds another page there, or beyond
-	 * its end; VERSO_EIO, -errno: it cannot be read; VERSO_EPINNED. Nothing is pinned on failure.
+	 * its end; VERSO_EIO, -errno: it cannot be read; VERSO_EPINNED. Nothing is pinned on
+	 * failure.
 	 */
 	int (*get)(struct pager *p, struct page_ref ref, const struct page **ret_page);
 
@@ -93,13 +102,14 @@ struct pager_ops {
 	/*
 	 * Writes a set, in any order, adjacent pages together, and returns when all of it has
 	 * completed (which is not durable: barrier). The set is sorted by pgno, without overlap,
-	 * within the file's size. On success its fresh pages become ordinary cached pages: no longer
-	 * the caller's. On failure an unknown part was written and the pages stay fresh: drop them.
-	 * May block. Any thread, beside the writer. -errno, VERSO_EIO.
+	 * within the file's size. On success its fresh pages become ordinary cached pages: no
+	 * longer the caller's. On failure an unknown part was written and the pages stay fresh:
+	 * drop them. May block. Any thread, beside the writer. -errno, VERSO_EIO.
 	 */
 	int (*write)(struct pager *p, const struct page_write *set, size_t n);
 
-	/* Makes all writes durable that returned before, sizes included (P5). Never retried. May block. */
+	/* Makes all writes durable that returned before, sizes included (P5). Never retried. May
+	 * block. */
 	int (*barrier)(struct pager *p);
 
 	/*
@@ -109,15 +119,16 @@ struct pager_ops {
 	void (*drop)(struct pager *p, pgno_t pgno, uint32_t n_pages);
 
 	/*
-	 * Sets the file's size. Growth has its blocks allocated and written before it returns, so that
-	 * a full disk is -ENOSPC here and nowhere later; then the size is unchanged. A cut: nobody
-	 * refers to what lies beyond. One thread at a time. May block. -ENOSPC, -EFBIG, -EIO.
+	 * Sets the file's size. Growth has its blocks allocated and written before it returns, so
+	 * that a full disk is -ENOSPC here and nowhere later; then the size is unchanged. A cut:
+	 * nobody refers to what lies beyond. One thread at a time. May block. -ENOSPC, -EFBIG,
+	 * -EIO.
 	 */
 	int (*resize)(struct pager *p, pgno_t n_pages);
 
 	/*
-	 * Reads n_pages past every cache, unverified (P4). buf: aligned to 4096. May block. Any thread.
-	 * VERSO_EIO beyond the end.
+	 * Reads n_pages past every cache, unverified (P4). buf: aligned to 4096. May block. Any
+	 * thread. VERSO_EIO beyond the end.
 	 */
 	int (*read_medium)(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf);
 
@@ -133,7 +144,7 @@ struct pager {
 	uint32_t page_size;    /* bytes; constant */
 	uint64_t seed;         /* of the checksums; constant */
 	uint32_t writer_pages; /* how many pages may be fresh at a time; constant */
-	bool may_fault;        /* its pages lie in a mapping: touch them inside a fault guard; constant */
+	bool may_fault; /* its pages lie in a mapping: touch them inside a fault guard; constant */
 	const void *fault_base; /* that mapping; constant */
 	size_t fault_bytes;
 	struct guard_domain guards;
@@ -145,15 +156,19 @@ void pager_init(struct pager *p, const struct pager_ops *ops, uint32_t page_size
 	uint32_t writer_pages);
 void pager_fini(struct pager *p);
 
-static inline void pager_trace(struct pager *p, enum pager_trace_op op, struct page_ref ref,
-	unsigned type)
+static inline void pager_trace(
+	struct pager *p, enum pager_trace_op op, struct page_ref ref, unsigned type)
 {
 	if (__builtin_expect(p->tracer != NULL, 0))
 		p->tracer->event(p->tracer, op, ref, type);
 }
 
-static inline int pager_get(struct pager *p, struct guard *g, struct page_ref ref,
-	const struct page **ret_page)
+/* Put's event. The page may lie in a map whose file was cut: without a header that can be read,
+ * none. */
+void pager_trace_put(struct pager *p, const struct page *page);
+
+static inline int pager_get(
+	struct pager *p, struct guard *g, struct page_ref ref, const struct page **ret_page)
 {
 	int rc;
 
@@ -169,7 +184,8 @@ static inline int pager_get(struct pager *p, struct guard *g, struct page_ref re
 
 static inline void pager_put(struct pager *p, const struct page *page)
 {
-	pager_trace(p, PAGER_PUT, page_ref(page), page->type);
+	if (__builtin_expect(p->tracer != NULL, 0))
+		pager_trace_put(p, page);
 	p->ops->put(p, page);
 }
 

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening and closing the mmap pager, its table of operations and its figures. */
+#include "mmap/mmap.h"
+#include "base/error.h"
+#include "io/fault.h"
+#include "io/memory.h"
+#include "mmap/mmap_int.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char *const checksum_names[] = {
+	[MMAP_CHECKSUM_ONCE] = "once",
+	[MMAP_CHECKSUM_NONE] = "none",
+	[MMAP_CHECKSUM_ALWAYS] = "always",
+};
+
+static const char *const advice_names[] = {
+	[MMAP_ADVICE_RANDOM] = "random",
+	[MMAP_ADVICE_NORMAL] = "normal",
+	[MMAP_ADVICE_SEQUENTIAL] = "sequential",
+	[MMAP_ADVICE_POPULATE] = "populate",
+};
+
+static void mmap_stats(struct pager *p, struct pager_stats *stats)
+{
+	struct mmap_pager *m = mmap_of(p);
+	struct heap *h = &m->heap;
+
+	stats->n_misses = atomic_load(&m->n_misses);
+	stats->n_prefetched = atomic_load(&m->n_prefetched);
+	stats->n_barriers = atomic_load(&m->n_barriers);
+	stats->read_bytes = atomic_load(&m->read_bytes);
+	stats->write_bytes = atomic_load(&m->write_bytes);
+	stats->memory_bytes_max = h->arena_bytes;
+	pthread_mutex_lock(&h->lock);
+	stats->memory_bytes = (uint64_t)h->n_touched * p->page_size;
+	pthread_mutex_unlock(&h->lock);
+	(void)snprintf(stats->how, sizeof(stats->how),
+		"mmap: the kernel caches and evicts; checksum %s, madvise %s, a writer's pages on "
+		"the heap, written by pwritev; %" PRIu64 " GiB of address space",
+		checksum_names[m->opts.checksum], advice_names[m->opts.advice],
+		m->map->reserved_bytes >> 30);
+}
+
+static void mmap_close(struct pager *p)
+{
+	struct mmap_pager *m = mmap_of(p);
+
+	heap_fini(&m->heap);
+	queue_close(m->queue);
+	map_close(m->map);
+	memory_release((void *)(uintptr_t)m->zeros, GROW_BYTES);
+	memory_release(m->words, m->cap_pages * sizeof(*m->words));
+	pager_fini(p);
+	free(m);
+}
+
+static const struct pager_ops mmap_ops = {
+	.name = "mmap",
+	.get = mmap_get,
+	.put = mmap_put,
+	.peek = mmap_peek,
+	.fresh = mmap_fresh,
+	.prefetch = mmap_prefetch,
+	.write = mmap_write,
+	.barrier = mmap_barrier,
+	.drop = mmap_drop,
+	.resize = mmap_resize,
+	.read_medium = mmap_read_medium,
+	.stats = mmap_stats,
+	.close = mmap_close,
+};
+
+/* Maps the file and makes a word for each page that the reservation holds. */
+static int open_map(struct mmap_pager *m, struct io *io)
+{
+	uint64_t size_bytes;
+	void *words;
+	int rc = io_map(io, m->file, MAP_READ_SHARED, 0, &m->map);
+
+	if (rc < 0)
+		return rc;
+	m->cap_pages = m->map->reserved_bytes >> m->page_shift;
+	if (m->cap_pages > UINT32_MAX)
+		m->cap_pages = UINT32_MAX;
+	do {
+		rc = memory_reserve(m->cap_pages * sizeof(*m->words), false, &words);
+	} while (rc == -ENOMEM && (m->cap_pages /= 2) > 0);
+	if (rc < 0)
+		return rc;
+	m->words = words;
+	rc = file_size(m->file, &size_bytes);
+	if (rc < 0)
+		return rc;
+	if (size_bytes >> m->page_shift > m->cap_pages)
+		return error_set(-EFBIG,
+			"%s has %" PRIu64 " bytes, the reserved address space %" PRIu64
+			"; raise VERSO_RESERVE or `ulimit -v`",
+			m->file->path ? m->file->path : "the file", size_bytes,
+			m->map->reserved_bytes);
+	m->n_pages = size_bytes >> m->page_shift;
+	m->end_pages = m->n_pages;
+	rc = map_extend(m->map, m->n_pages << m->page_shift);
+	if (rc == 0)
+		mmap_advise(m, 0, m->n_pages);
+	return rc;
+}
+
+static int open_parts(struct mmap_pager *m, struct io *io)
+{
+	void *zeros;
+	int rc = fault_install();
+
+	if (rc == 0)
+		rc = memory_reserve(GROW_BYTES, false, &zeros);
+	if (rc < 0)
+		return rc;
+	m->zeros = zeros;
+	rc = open_map(m, io);
+	if (rc == 0)
+		rc = io_queue(io, 1, QUEUE_SYNC, &m->queue);
+	if (rc == 0)
+		rc = heap_init(&m->heap, &m->pager.guards, m->pager.page_size,
+			m->opts.writer_pages);
+	return rc;
+}
+
+int mmap_open(struct io *io, struct file *file, uint32_t page_size, uint64_t seed,
+	const struct mmap_options *opts, struct pager **ret_pager)
+{
+	struct mmap_pager *m;
+	int rc;
+
+	if (file->direct)
+		return error_set(VERSO_EMISUSE,
+			"a file that is mapped may not be written past the page cache (O_DIRECT)");
+	m = aligned_alloc(64, (sizeof(*m) + 63) & ~(size_t)63);
+	if (!m)
+		return error_set(-ENOMEM, "no memory for a pager");
+	memset(m, 0, sizeof(*m));
+	pager_init(&m->pager, &mmap_ops, page_size, seed, opts->writer_pages);
+	m->file = file;
+	m->opts = *opts;
+	m->page_shift = (unsigned)__builtin_ctz(page_size);
+	rc = open_parts(m, io);
+	if (rc < 0) {
+		mmap_close(&m->pager);
+		return rc;
+	}
+	m->pager.may_fault = true;
+	m->pager.fault_base = m->map->base;
+	m->pager.fault_bytes = m->map->reserved_bytes;
+	*ret_pager = &m->pager;
+	return 0;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The mmap pager: the page interface over a mapping of the file. Caching, loading and eviction are
+ * the kernel's; see mmap/README.md.
+ */
+#ifndef MMAP_MMAP_H
+#define MMAP_MMAP_H
+
+#include "io/file.h"
+#include "pager/pager.h"
+
+/* When a page's checksum is compared. Its header is compared with what was asked in any case. */
+enum mmap_checksum {
+	MMAP_CHECKSUM_ONCE,   /* when it is got for the first time since it was opened or dropped */
+	MMAP_CHECKSUM_NONE,   /* never */
+	MMAP_CHECKSUM_ALWAYS, /* at every get and peek */
+};
+
+/* What the kernel is told of the order in which the map will be read. */
+enum mmap_advice {
+	MMAP_ADVICE_RANDOM, /* no readahead */
+	MMAP_ADVICE_NORMAL, /* the kernel's own guess */
+	MMAP_ADVICE_SEQUENTIAL,
+	MMAP_ADVICE_POPULATE, /* random, with the whole file read and mapped at open and growth */
+};
+
+/* How a writer's pages reach the file. */
+enum mmap_writing {
+	MMAP_WRITE_HEAP, /* made in memory of their own, pwritev to the page cache */
+};
+
+/* Zeroed: the defaults, but for writer_pages. */
+struct mmap_options {
+	uint32_t writer_pages; /* how many pages may be fresh at a time; 0: none */
+	enum mmap_checksum checksum;
+	enum mmap_advice advice;
+	enum mmap_writing writing;
+};
+
+/*
+ * Opens a pager over `file`, which stays the caller's, outlives the pager and is written by nobody
+ * else meanwhile. The file was opened without FILE_DIRECT (else VERSO_EMISUSE). Installs the
+ * process's SIGBUS handler (io/fault.h). -ENOMEM; or what io_map(), file_size(), io_queue() answer.
+ */
+int mmap_open(struct io *io, struct file *file, uint32_t page_size, uint64_t seed,
+	const struct mmap_options *opts, struct pager **ret_pager);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the sources of mmap/ share: the pager, and the heap of the writer's own pages.
+ *
+ * One 64-bit word for each page number says what is known of the place:
+ *
+ *	0               nothing
+ *	gen             the map shows this generation; it was verified
+ *	WORD_HEAP | i   a page that was not written yet: copy i of the heap
+ *
+ * A word changes by fresh, write and drop of the place's owner, and from 0 or an old gen to a gen
+ *by whoever verified the page: those compare and swap, so they never undo what an owner did.
+ */
+#ifndef MMAP_MMAP_INT_H
+#define MMAP_MMAP_INT_H
+
+#include "io/map.h"
+#include "io/queue.h"
+#include "mmap/mmap.h"
+
+#define WORD_HEAP (UINT64_C(1) << 63)
+
+/*
+ * The heap
+ *
+ * A fixed number of copies (pages) in one arena. A copy is taken for a fresh page, retired when the
+ * place's word no longer names it, and free again once nobody has it pinned and no guard can see
+ * it. Its state is one atomic word, so that readers pin without a lock:
+ *
+ *	pins | COPY_RETIRED | COPY_GONE
+ *
+ *	   taken --heap_retire()--> RETIRED --last unpin--> RETIRED|GONE --guards--> free --take-->
+ *taken
+ *
+ * The step to GONE is a compare-and-swap from exactly RETIRED, no pins: one thread makes it. A
+ *reader pins first and then looks whether the word still names the copy; until it unpins, a copy
+ *that is gone, free, or taken for another page may carry such a pin, which changes nothing.
+ */
+
+#define COPY_RETIRED (UINT32_C(1) << 31)
+#define COPY_GONE    (UINT32_C(1) << 30)
+#define COPY_PINS    (COPY_GONE - 1)
+
+/* Retired copies that users hold pinned: from here on no copy is pinned (VERSO_EPINNED). */
+#define HEAP_HELD_MAX 4096
+
+struct copy {
+	_Atomic uint32_t state;
+	uint32_t next; /* in the list that it is in; heap->lock */
+	_Atomic uint64_t
+		gen; /* of its page; written by heap_take's caller before the word names it */
+};
+
+struct heap {
+	uint8_t *arena;              /* the pages; constant */
+	size_t arena_bytes;          /* constant */
+	struct copy *copies;         /* one for each page; constant */
+	uint32_t n_copies;           /* constant */
+	uint32_t page_size;          /* bytes; constant */
+	struct guard_domain *guards; /* constant */
+	_Atomic int64_t n_held;      /* retired, not gone */
+	pthread_mutex_t lock;        /* what follows */
+	uint32_t free;               /* list; COPY_NONE: empty */
+	uint32_t leaving;            /* list: gone since the last look at the guards */
+	uint32_t left;               /* list: gone before `era` was retired */
+	uint64_t era;
+	uint32_t n_touched; /* copies that were ever taken: their memory is committed */
+	uint32_t n_idle;    /* copies in the three lists */
+};
+
+#define COPY_NONE UINT32_MAX
+
+/* Room for writer_pages copies in use. -ENOMEM. */
+int heap_init(struct heap *h, struct guard_domain *guards, uint32_t page_size,
+	uint32_t writer_pages);
+
+/* No copy is taken, pinned or seen inside a guard. */
+void heap_fini(struct heap *h);
+
+/* A copy, its page zeroed. Cannot fail; waits for guards when no other is left. Outside guards. */
+uint32_t heap_take(struct heap *h);
+
+/* The word that named it names it no more. */
+void heap_retire(struct heap *h, uint32_t copy);
+
+/* 0 or VERSO_EPINNED. To be followed by a look at the word. */
+int heap_pin(struct heap *h, uint32_t copy);
+void heap_unpin(struct heap *h, uint32_t copy);
+
+static inline struct page *heap_page(const struct heap *h, uint32_t copy)
+{
+	return (struct page *)(h->arena + (size_t)copy * h->page_size);
+}
+
+static inline bool heap_owns(const struct heap *h, const void *p)
+{
+	return (uintptr_t)p - (uintptr_t)h->arena < h->arena_bytes;
+}
+
+/*
+ * The pager
+ */
+
+struct mmap_pager {
+	struct pager pager; /* first */
+	struct file *file;
+	struct map *map;
+	struct queue *queue;        /* writes; the sync rung */
+	_Atomic uint64_t *words;    /* cap_pages of them, sparse; see above */
+	uint64_t cap_pages;         /* what the reservation holds; constant */
+	unsigned page_shift;        /* log2 of the page size; constant */
+	struct mmap_options opts;   /* constant */
+	const void *zeros;          /* GROW_BYTES of them, never touched; constant */
+	_Atomic uint64_t n_pages;   /* the file's size; written by resize */
+	_Atomic uint64_t end_pages; /* no word beyond is set; grows only */
+	struct heap heap;
+	_Atomic uint64_t n_misses, n_prefetched, n_barriers, read_bytes, write_bytes;
+};
+
+#define GROW_BYTES (UINT64_C(1) << 20) /* zeros written at a time when the file grows */
+
+static inline struct mmap_pager *mmap_of(struct pager *p)
+{
+	return (struct mmap_pager *)p;
+}
+
+static inline const struct page *mmap_page(const struct mmap_pager *m, pgno_t pgno)
+{
+	return (const struct page *)(m->map->base + ((uint64_t)pgno << m->page_shift));
+}
+
+/* A gen that a word can hold. Others are verified at each get; no real gen is among them. */
+static inline bool mmap_gen_fits(gen_t gen)
+{
+	return gen - 1 < WORD_HEAP - 1;
+}
+
+static inline void mmap_count(_Atomic uint64_t *counter, uint64_t n)
+{
+	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+/* read.c */
+int mmap_get(struct pager *p, struct page_ref ref, const struct page **ret_page);
+void mmap_put(struct pager *p, const struct page *page);
+const struct page *mmap_peek(struct pager *p, struct page_ref ref);
+void mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n);
+int mmap_read_medium(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf);
+
+/* write.c */
+struct page *mmap_fresh(struct pager *p, struct page_ref ref);
+int mmap_write(struct pager *p, const struct page_write *set, size_t n);
+int mmap_barrier(struct pager *p);
+void mmap_drop(struct pager *p, pgno_t pgno, uint32_t n_pages);
+int mmap_resize(struct pager *p, pgno_t n_pages);
+
+/* Tells the kernel how [from, to) will be read. */
+void mmap_advise(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages);
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading through the map.
+ *
+ * The first look at a page may fault, because another process cut the file, or because the device
+ * fails: so it happens inside a fault guard, and so does each get's touch of the page. What the
+ * caller reads later can fault again: db/ keeps a second guard around each call.
+ */
+#include "base/error.h"
+#include "io/fault.h"
+#include "mmap/mmap_int.h"
+
+#include <inttypes.h>
+
+#define TOUCH_BYTES 4096 /* the smallest unit in which the kernel maps */
+
+static int error_fault(const struct mmap_pager *m, pgno_t pgno)
+{
+	return error_set(VERSO_EIO,
+		"cannot read page %" PRIu32 " of %s through its map: the file was cut by another "
+		"process, or the device failed (see the kernel's log)",
+		pgno, m->file->path ? m->file->path : "the file");
+}
+
+static int error_beyond(const struct mmap_pager *m, pgno_t pgno)
+{
+	return error_set(VERSO_ECORRUPT,
+		"page %" PRIu32 " is referred to, but the file ends at page %" PRIu64
+		". The file was cut: restore it from a copy",
+		pgno, atomic_load(&m->n_pages));
+}
+
+static int error_stale(struct page_ref ref, gen_t found)
+{
+	return error_set(VERSO_ECORRUPT,
+		"page %" PRIu32 ": expected generation %" PRIx64
+		", but it is being made anew in generation %" PRIx64,
+		ref.pgno, ref.gen, found);
+}
+
+static bool header_fits(const struct page *page, struct page_ref ref)
+{
+	return page_is(page, ref) && page_is_sealed(page) && page->type > 0 &&
+	       page->type < PAGE_TYPE_END;
+}
+
+/* Reads a byte of each piece of the page that can fault by itself. */
+static void touch(const struct page *page, uint32_t page_size)
+{
+	const volatile uint8_t *bytes = (const volatile uint8_t *)page;
+
+	for (uint32_t at = 0; at < page_size; at += TOUCH_BYTES)
+		(void)bytes[at];
+}
+
+/* Verifies the page as the map shows it, as far as the policy says. */
+static int verify(struct mmap_pager *m, struct page_ref ref)
+{
+	const struct page *page = mmap_page(m, ref.pgno);
+	uint32_t page_size = m->pager.page_size;
+	bool by_header = m->opts.checksum == MMAP_CHECKSUM_NONE;
+	struct fault_guard g;
+	int rc;
+
+	if (sigsetjmp(g.env, 0) != 0)
+		return error_fault(m, ref.pgno);
+	fault_enter(&g, page, page_size);
+	touch(page, page_size);
+	/* A header that does not fit: let page_verify() find the words. */
+	if (by_header && header_fits(page, ref))
+		rc = 0;
+	else
+		rc = page_verify(page, page_size, ref, m->pager.seed);
+	fault_leave(&g);
+	mmap_count(&m->read_bytes, page_size);
+	return rc;
+}
+
+/* Pins the writer's copy if `word` still names it; > 0: it does not, look again. */
+static int get_copy(struct mmap_pager *m, struct page_ref ref, uint64_t word,
+	const struct page **ret_page)
+{
+	uint32_t copy = (uint32_t)(word & ~WORD_HEAP);
+	gen_t found;
+	int rc = heap_pin(&m->heap, copy);
+
+	if (rc < 0)
+		return rc;
+	if (atomic_load(&m->words[ref.pgno]) != word) {
+		heap_unpin(&m->heap, copy);
+		return 1;
+	}
+	found = atomic_load_explicit(&m->heap.copies[copy].gen, memory_order_relaxed);
+	if (found != ref.gen) {
+		heap_unpin(&m->heap, copy);
+		return error_stale(ref, found);
+	}
+	*ret_page = heap_page(&m->heap, copy);
+	return 0;
+}
+
+/* Verifies what the map shows and remembers it; > 0: the word changed meanwhile, look again. */
+static int get_mapped(struct mmap_pager *m, struct page_ref ref, uint64_t word,
+	const struct page **ret_page)
+{
+	int rc;
+
+	if (ref.pgno >= atomic_load_explicit(&m->n_pages, memory_order_acquire))
+		return error_beyond(m, ref.pgno);
+	rc = verify(m, ref);
+	if (rc < 0) {
+		if (word == ref.gen) /* it did once: rot, or another process */
+			(void)atomic_compare_exchange_strong(&m->words[ref.pgno], &word, 0);
+		return rc;
+	}
+	if (word != ref.gen || !mmap_gen_fits(ref.gen))
+		mmap_count(&m->n_misses, 1);
+	if (mmap_gen_fits(ref.gen) &&
+		!atomic_compare_exchange_strong(&m->words[ref.pgno], &word, ref.gen) &&
+		word != ref.gen)
+		return 1;
+	*ret_page = mmap_page(m, ref.pgno);
+	return 0;
+}
+
+static int get_slowly(struct mmap_pager *m, struct page_ref ref, const struct page **ret_page)
+{
+	int rc;
+
+	if (ref.pgno >= m->cap_pages)
+		return error_beyond(m, ref.pgno);
+	do {
+		uint64_t word = atomic_load(&m->words[ref.pgno]);
+
+		rc = word & WORD_HEAP ? get_copy(m, ref, word, ret_page)
+				      : get_mapped(m, ref, word, ret_page);
+	} while (rc > 0);
+	return rc;
+}
+
+static bool is_known(const struct mmap_pager *m, struct page_ref ref)
+{
+	return ref.pgno < m->cap_pages &&
+	       atomic_load_explicit(&m->words[ref.pgno], memory_order_acquire) == ref.gen &&
+	       mmap_gen_fits(ref.gen);
+}
+
+int mmap_get(struct pager *p, struct page_ref ref, const struct page **ret_page)
+{
+	struct mmap_pager *m = mmap_of(p);
+	const struct page *page;
+	struct fault_guard g;
+	bool same;
+
+	if (!is_known(m, ref) || m->opts.checksum == MMAP_CHECKSUM_ALWAYS)
+		return get_slowly(m, ref, ret_page);
+	page = mmap_page(m, ref.pgno);
+	if (sigsetjmp(g.env, 0) != 0)
+		return error_fault(m, ref.pgno);
+	fault_enter(&g, page, p->page_size);
+	touch(page, p->page_size);
+	same = page_is(page, ref);
+	fault_leave(&g);
+	if (!same)
+		return get_slowly(m, ref, ret_page);
+	*ret_page = page;
+	return 0;
+}
+
+void mmap_put(struct pager *p, const struct page *page)
+{
+	struct mmap_pager *m = mmap_of(p);
+
+	if (heap_owns(&m->heap, page)) {
+		heap_unpin(&m->heap, (uint32_t)((size_t)((const uint8_t *)page - m->heap.arena) >>
+						m->page_shift));
+		return;
+	}
+#if VERSO_HOSTILE
+	/* "Evicted": the next one to get it verifies it again, and nobody can peek at it. */
+	static _Atomic unsigned n_puts;
+	uint64_t pgno = (uint64_t)((const uint8_t *)page - m->map->base) >> m->page_shift;
+	uint64_t word = atomic_load(&m->words[pgno]);
+
+	if (!(word & WORD_HEAP) && atomic_fetch_add(&n_puts, 1) % 2 == 0)
+		(void)atomic_compare_exchange_strong(&m->words[pgno], &word, 0);
+#endif
+}
+
+const struct page *mmap_peek(struct pager *p, struct page_ref ref)
+{
+	struct mmap_pager *m = mmap_of(p);
+	uint64_t word;
+	uint32_t copy;
+
+	if (is_known(m, ref)) {
+		if (m->opts.checksum == MMAP_CHECKSUM_ALWAYS && verify(m, ref) < 0)
+			return NULL;
+		return mmap_page(m, ref.pgno);
+	}
+	if (ref.pgno >= m->cap_pages)
+		return NULL;
+	word = atomic_load_explicit(&m->words[ref.pgno], memory_order_acquire);
+	if (!(word & WORD_HEAP))
+		return NULL;
+	copy = (uint32_t)(word & ~WORD_HEAP);
+	if (atomic_load_explicit(&m->heap.copies[copy].gen, memory_order_relaxed) != ref.gen)
+		return NULL;
+	return heap_page(&m->heap, copy);
+}
+
+/* Neighbours are asked for in one call: it costs more than a page that is there. */
+void mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n)
+{
+	struct mmap_pager *m = mmap_of(p);
+	uint64_t end = atomic_load_explicit(&m->n_pages, memory_order_acquire);
+	uint64_t from = 0, to = 0; /* pages [from, to) wait to be asked for */
+
+	for (size_t i = 0; i < n; i++) {
+		pgno_t pgno = refs[i].pgno;
+
+		if (pgno >= end || atomic_load(&m->words[pgno]) & WORD_HEAP)
+			continue;
+		mmap_count(&m->n_prefetched, 1);
+		if (from < to && pgno == to) {
+			to++;
+			continue;
+		}
+		if (from < to)
+			map_advise(m->map, from << m->page_shift, (to - from) << m->page_shift,
+				ADVICE_WILLNEED);
+		from = pgno;
+		to = from + 1;
+	}
+	if (from < to)
+		map_advise(m->map, from << m->page_shift, (to - from) << m->page_shift,
+			ADVICE_WILLNEED);
+}
+
+int mmap_read_medium(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
+{
+	struct mmap_pager *m = mmap_of(p);
+
+	return file_read(m->file, buf, (size_t)n_pages << m->page_shift,
+		(uint64_t)pgno << m->page_shift, FILE_MEDIUM);
+}

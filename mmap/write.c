@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Writing beside the map: a fresh page is a copy of the heap; write() moves its bytes to the page
+ * cache, where the map shows them, and then its word from the copy to the map. In between both hold
+ * the same bytes, so a reader may have either.
+ */
+#include "base/error.h"
+#include "mmap/mmap_int.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+/* Forgets what is known of the places [from, to). */
+static void forget(struct mmap_pager *m, uint64_t from, uint64_t to)
+{
+	uint64_t end = atomic_load_explicit(&m->end_pages, memory_order_relaxed);
+
+	if (to > end)
+		to = end;
+	for (uint64_t pgno = from; pgno < to; pgno++) {
+		uint64_t word = atomic_load_explicit(&m->words[pgno], memory_order_relaxed);
+
+		if (word != 0)
+			word = atomic_exchange(&m->words[pgno], 0);
+		if (word & WORD_HEAP)
+			heap_retire(&m->heap, (uint32_t)(word & ~WORD_HEAP));
+	}
+}
+
+/* Words up to `end` may be set from now on. */
+static void words_reach(struct mmap_pager *m, uint64_t end)
+{
+	if (atomic_load_explicit(&m->end_pages, memory_order_relaxed) < end)
+		atomic_store_explicit(&m->end_pages, end, memory_order_relaxed);
+}
+
+struct page *mmap_fresh(struct pager *p, struct page_ref ref)
+{
+	struct mmap_pager *m = mmap_of(p);
+	uint32_t copy = heap_take(&m->heap);
+	struct page *page = heap_page(&m->heap, copy);
+
+	ASSERT(ref.pgno < m->cap_pages);
+	le32_set(page->pgno, ref.pgno);
+	le64_set(page->gen, ref.gen);
+	le64_set(page->lsn, ref.gen);
+	atomic_store_explicit(&m->heap.copies[copy].gen, ref.gen, memory_order_relaxed);
+	words_reach(m, (uint64_t)ref.pgno + 1);
+	forget(m, ref.pgno, (uint64_t)ref.pgno + 1);
+	atomic_store(&m->words[ref.pgno], WORD_HEAP | copy);
+	return page;
+}
+
+void mmap_drop(struct pager *p, pgno_t pgno, uint32_t n_pages)
+{
+	forget(mmap_of(p), pgno, (uint64_t)pgno + n_pages);
+}
+
+/* The bytes of a piece: the caller's, or the fresh page that stands there, sealed. */
+static const void *piece_bytes(struct mmap_pager *m, const struct page_write *w)
+{
+	const struct page *page;
+	uint64_t word;
+
+	if (w->buf)
+		return w->buf;
+	word = atomic_load(&m->words[w->pgno]);
+	ASSERT((word & WORD_HEAP) != 0);
+	page = heap_page(&m->heap, (uint32_t)(word & ~WORD_HEAP));
+	ASSERT(page_is_sealed(page));
+	DCHECK(page_verify(page, m->pager.page_size, page_ref(page), m->pager.seed) == 0);
+	return page;
+}
+
+/* Writes as many pieces from set[0] on as lie next to each other; *ret_n: how many. */
+static int write_run(struct mmap_pager *m, const struct page_write *set, size_t n, size_t *ret_n)
+{
+	struct iovec iov[QUEUE_IOV_MAX];
+	struct io_req req = {
+		.kind = IO_WRITE,
+		.file = m->file,
+		.iov = iov,
+		.off_bytes = (uint64_t)set[0].pgno << m->page_shift,
+	};
+	struct io_req *reqs[] = {&req};
+	uint64_t end = set[0].pgno;
+
+	while (req.n_iov < n && req.n_iov < QUEUE_IOV_MAX && set[req.n_iov].pgno == end) {
+		const struct page_write *w = &set[req.n_iov];
+
+		iov[req.n_iov++] = (struct iovec){
+			.iov_base = (void *)(uintptr_t)piece_bytes(m, w),
+			.iov_len = (size_t)w->n_pages << m->page_shift,
+		};
+		end += w->n_pages;
+	}
+	ASSERT(end <= atomic_load(&m->n_pages));
+	mmap_count(&m->write_bytes, (end - set[0].pgno) << m->page_shift);
+	*ret_n = req.n_iov;
+	return queue_run(m->queue, reqs, 1);
+}
+
+/* From here on readers find the page of this piece in the map. */
+static void settle(struct mmap_pager *m, const struct page_write *w)
+{
+	uint64_t word = atomic_load(&m->words[w->pgno]);
+	uint32_t copy = (uint32_t)(word & ~WORD_HEAP);
+	gen_t gen = atomic_load_explicit(&m->heap.copies[copy].gen, memory_order_relaxed);
+
+	atomic_store(&m->words[w->pgno], mmap_gen_fits(gen) ? gen : 0);
+	heap_retire(&m->heap, copy);
+}
+
+int mmap_write(struct pager *p, const struct page_write *set, size_t n)
+{
+	struct mmap_pager *m = mmap_of(p);
+	size_t n_done = 0, n_run;
+	int rc = 0;
+
+	while (n_done < n && rc == 0) {
+		rc = write_run(m, set + n_done, n - n_done, &n_run);
+		n_done += n_run;
+	}
+	for (size_t i = 0; i < n_done; i++) {
+		if (set[i].buf)
+			forget(m, set[i].pgno, (uint64_t)set[i].pgno + set[i].n_pages);
+		else if (rc == 0)
+			settle(m, &set[i]);
+	}
+	return rc;
+}
+
+int mmap_barrier(struct pager *p)
+{
+	struct mmap_pager *m = mmap_of(p);
+
+	mmap_count(&m->n_barriers, 1);
+	return file_sync(m->file);
+}
+
+void mmap_advise(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
+{
+	static const enum map_advice advices[] = {
+		[MMAP_ADVICE_RANDOM] = ADVICE_RANDOM,
+		[MMAP_ADVICE_NORMAL] = ADVICE_NORMAL,
+		[MMAP_ADVICE_SEQUENTIAL] = ADVICE_SEQUENTIAL,
+		[MMAP_ADVICE_POPULATE] = ADVICE_RANDOM,
+	};
+	uint64_t off_bytes = from_pages << m->page_shift;
+	uint64_t len_bytes = (to_pages - from_pages) << m->page_shift;
+
+	if (len_bytes == 0)
+		return;
+	map_advise(m->map, off_bytes, len_bytes, advices[m->opts.advice]);
+	if (m->opts.advice == MMAP_ADVICE_POPULATE)
+		map_advise(m->map, off_bytes, len_bytes, ADVICE_POPULATE);
+}
+
+static int write_zeros(struct mmap_pager *m, uint64_t from_bytes, uint64_t to_bytes)
+{
+	int rc = 0;
+
+	while (from_bytes < to_bytes && rc == 0) {
+		uint64_t len_bytes = to_bytes - from_bytes;
+
+		if (len_bytes > GROW_BYTES)
+			len_bytes = GROW_BYTES;
+		rc = file_write(m->file, m->zeros, len_bytes, from_bytes);
+		mmap_count(&m->write_bytes, len_bytes);
+		from_bytes += len_bytes;
+	}
+	return rc;
+}
+
+/* Blocks first, then bytes, then the map: nobody can read what a full disk would not hold. */
+static int grow(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
+{
+	uint64_t from_bytes = from_pages << m->page_shift, to_bytes = to_pages << m->page_shift;
+	int rc;
+
+	if (to_pages > m->cap_pages)
+		return error_set(-EFBIG,
+			"%" PRIu64 " pages are more than the reserved address space holds (%" PRIu64
+			"); raise VERSO_RESERVE",
+			to_pages, m->cap_pages);
+	rc = file_allocate(m->file, from_bytes, to_bytes - from_bytes);
+	if (rc == 0)
+		rc = write_zeros(m, from_bytes, to_bytes);
+	if (rc == 0)
+		rc = map_extend(m->map, to_bytes);
+	if (rc < 0) {
+		(void)file_truncate(m->file, from_bytes);
+		return rc;
+	}
+	mmap_advise(m, from_pages, to_pages);
+	words_reach(m, to_pages);
+	atomic_store_explicit(&m->n_pages, to_pages, memory_order_release);
+	return 0;
+}
+
+/* The map first: whoever still reads there would meet SIGBUS. */
+static int cut(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
+{
+	int rc;
+
+	atomic_store_explicit(&m->n_pages, to_pages, memory_order_release);
+	forget(m, to_pages, from_pages);
+	rc = map_extend(m->map, to_pages << m->page_shift);
+	if (rc == 0)
+		rc = file_truncate(m->file, to_pages << m->page_shift);
+	if (rc == 0)
+		return 0;
+	if (map_extend(m->map, from_pages << m->page_shift) == 0)
+		atomic_store_explicit(&m->n_pages, from_pages, memory_order_release);
+	return rc;
+}
+
+int mmap_resize(struct pager *p, pgno_t n_pages)
+{
+	struct mmap_pager *m = mmap_of(p);
+	uint64_t from_pages = atomic_load(&m->n_pages);
+
+	if (n_pages > from_pages)
+		return grow(m, from_pages, n_pages);
+	if (n_pages < from_pages)
+		return cut(m, from_pages, n_pages);
+	return 0;
+}
