@@ -82,7 +82,7 @@ struct txn_options {
 	uint32_t region_pages;       /* (format) pages a bitmap page covers; default and most 32768 */
 	uint32_t meta_pending_max;   /* freed extents kept in the meta itself; default and most 112 */
 	uint32_t meta_regions_max;   /* regions kept in the meta itself; default and most 64 */
-	uint32_t dirty_max_pages;    /* unsealed pages before a spill; default pager->writer_pages / 4 */
+	uint32_t dirty_max_pages;    /* unsealed pages before a spill; default 4096 */
 	uint32_t unflushed_max_pages; /* sealed pages that joined commits may hold; default as dirty_max */
 	uint32_t one_flush_max_pages; /* larger batches take two flushes; default and most 1024 */
 	uint32_t grow_pages;         /* least growth of the file; default 256 */
@@ -90,14 +90,21 @@ struct txn_options {
 };
 
 /* The pages that the writer of an environment with these options may hold at once: give it to the
- * pager as writer_pages. cache_pages: what the pool has; 0: plenty. */
+ * pager as writer_pages. */
 uint32_t txn_writer_pages(const struct txn_options *options);
+
+/*
+ * Locks a database for this opening alone: before the probe. VERSO_EBUSY: somebody has it open. The
+ * lock ends with file_close(lock_file).
+ */
+int txn_lock(struct file *lock_file);
 
 /* What the meta pages say before a pager exists. */
 struct txn_probe {
 	uint32_t page_size;
 	uint8_t uuid[16];
-	uint64_t seed; /* of the checksums: page_seed(uuid) */
+	uint64_t seed;      /* of the checksums: page_seed(uuid) */
+	pgno_t file_pages;  /* whole pages in the file */
 };
 
 /*
@@ -116,10 +123,10 @@ int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
 /*
  * Opens the environment: recovers (T7) and is ready for transactions.
  *
- * lock_file: an open file beside the database, locked by this call for itself alone; it stays the
- * caller's, as `pager` does; both must outlive the environment. schema: static. options: copied.
- * VERSO_EBUSY: another process has it. VERSO_ECORRUPT: the newest durable state cannot be had, with
- * a text that says why. A read-only opening writes nothing. May block.
+ * lock_file: an open file beside the database, locked by txn_lock(); it stays the caller's, as
+ * `pager` does; both must outlive the environment. schema: static. options: copied.
+ * VERSO_ECORRUPT: the newest durable state cannot be had, with a text that says why. A read-only
+ * opening writes nothing to the database. May block.
  */
 int txn_env_open(struct pager *pager, struct file *lock_file, const struct txn_probe *probe,
 	const struct txn_schema *schema, const struct txn_options *options,

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+#include "txn/batch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int batch_init(struct batch *b, const struct layout *layout)
+{
+	memset(b, 0, sizeof(*b));
+	b->page_size = layout->page_size;
+	b->slot_bytes = layout->slot_pages * layout->page_size;
+	b->meta_bytes = aligned_alloc(4096, b->slot_bytes);
+	return b->meta_bytes ? 0 : -ENOMEM;
+}
+
+void batch_fini(struct batch *b)
+{
+	for (uint32_t i = 0; i < b->n_all; i++)
+		free(b->pages[i]);
+	free(b->pages);
+	free(b->own);
+	free(b->set);
+	free(b->meta_bytes);
+	memset(b, 0, sizeof(*b));
+}
+
+/* Grows *array to at least n elements. */
+static int array_reserve(void *array, uint32_t *cap, uint32_t n, size_t element_bytes)
+{
+	uint32_t new_cap = *cap ? *cap : 64;
+	void *grown;
+
+	if (n <= *cap)
+		return 0;
+	while (new_cap < n)
+		new_cap *= 2;
+	grown = realloc(*(void **)array, new_cap * element_bytes);
+	if (!grown)
+		return -ENOMEM;
+	*(void **)array = grown;
+	*cap = new_cap;
+	return 0;
+}
+
+static int pages_reserve(struct batch *b, uint32_t n_pages)
+{
+	size_t bytes = b->page_size < 4096 ? 4096 : b->page_size;
+	int rc = array_reserve(&b->pages, &b->cap_pages, b->n_pages + n_pages, sizeof(*b->pages));
+
+	while (rc == 0 && b->n_all < b->n_pages + n_pages) {
+		struct page *page = aligned_alloc(4096, bytes);
+
+		if (!page)
+			return -ENOMEM;
+		b->pages[b->n_all++] = page;
+	}
+	return rc;
+}
+
+int batch_reserve(struct batch *b, uint32_t n_own, uint32_t n_pages)
+{
+	int rc = array_reserve(&b->own, &b->cap_own, b->n_own + n_own, sizeof(*b->own));
+
+	if (rc == 0)
+		rc = pages_reserve(b, n_pages);
+	if (rc == 0)
+		rc = array_reserve(&b->set, &b->cap_set,
+			b->n_own + n_own + b->n_pages + n_pages + 1, sizeof(*b->set));
+	return rc;
+}
+
+void batch_add_own(struct batch *b, pgno_t pgno, struct page *page)
+{
+	ASSERT(b->n_own < b->cap_own);
+	b->own[b->n_own++] = (struct own_page){pgno, page};
+}
+
+static uint32_t page_find(const struct batch *b, pgno_t pgno)
+{
+	uint32_t i = 0;
+
+	while (i < b->n_pages && page_ref(b->pages[i]).pgno != pgno)
+		i++;
+	return i;
+}
+
+struct page *batch_page(struct batch *b, struct page_ref ref, enum page_type type)
+{
+	uint32_t i = page_find(b, ref.pgno);
+
+	if (i == b->n_pages) {
+		ASSERT(b->n_pages < b->n_all);
+		b->n_pages++;
+	}
+	memset(b->pages[i], 0, b->page_size);
+	page_init(b->pages[i], ref, type, 0, 0);
+	return b->pages[i];
+}
+
+static int compare_pgno(const void *a, const void *b)
+{
+	pgno_t x = *(const pgno_t *)a, y = *(const pgno_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+uint32_t batch_drop_dead(struct batch *b, struct pager *pager, const pgno_t *dead, size_t n_dead)
+{
+	uint32_t n = 0, n_dropped;
+
+	for (uint32_t i = 0; i < b->n_own; i++) {
+		if (bsearch(&b->own[i].pgno, dead, n_dead, sizeof(*dead), compare_pgno))
+			pager_drop(pager, b->own[i].pgno, 1);
+		else
+			b->own[n++] = b->own[i];
+	}
+	n_dropped = b->n_own - n;
+	b->n_own = n;
+	return n_dropped;
+}
+
+static int compare_writes(const void *a, const void *b)
+{
+	const struct page_write *x = a, *y = b;
+
+	return (x->pgno > y->pgno) - (x->pgno < y->pgno);
+}
+
+void page_writes_sort(struct page_write *set, size_t n)
+{
+	qsort(set, n, sizeof(*set), compare_writes);
+}
+
+size_t batch_make_set(struct batch *b, const struct page_write *meta)
+{
+	size_t n = 0;
+
+	if (meta)
+		b->set[n++] = *meta;
+
+	for (uint32_t i = 0; i < b->n_own; i++)
+		b->set[n++] = (struct page_write){b->own[i].pgno, 1, NULL};
+	for (uint32_t i = 0; i < b->n_pages; i++)
+		b->set[n++] = (struct page_write){page_ref(b->pages[i]).pgno, 1, b->pages[i]};
+	page_writes_sort(b->set, n);
+	return n;
+}
+
+void batch_clear(struct batch *b)
+{
+	b->n_own = 0;
+	b->n_pages = 0;
+	b->n_unproved = 0;
+	b->n_joined = 0;
+	b->published = false;
+}

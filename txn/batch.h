@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A batch: what joined transactions want on disk, flushed together under one meta.
+ *
+ * It holds the sealed pages of the transactions (memory of the pager), pages of its own (bitmaps,
+ * index, chunks) and the newest generation's meta. What a transaction needs is reserved before it
+ * joins, so joining and flushing allocate nothing.
+ */
+#ifndef TXN_BATCH_H
+#define TXN_BATCH_H
+
+#include "txn/meta.h"
+
+struct own_page {
+	pgno_t pgno;
+	struct page *page; /* the pager's, fresh and sealed */
+};
+
+struct batch {
+	uint32_t page_size;
+	struct own_page *own; /* in the order of joining */
+	uint32_t n_own, cap_own;
+	struct page **pages; /* n_pages of the batch's own, behind them spare ones up to n_all */
+	uint32_t n_pages, n_all, cap_pages;
+	struct page_write *set; /* room for all of it and the meta */
+	uint32_t cap_set;
+	struct meta meta;
+	void *meta_bytes;      /* a slot, aligned */
+	uint32_t slot_bytes;
+	uint32_t n_unproved;   /* pages newer than what was flushed before, spilled ones included */
+	uint32_t n_joined;     /* transactions */
+	bool published;        /* a reader may have seen a generation of this batch */
+};
+
+int batch_init(struct batch *batch, const struct layout *layout);
+void batch_fini(struct batch *batch);
+
+/* Makes room for that many more pages of either sort. -ENOMEM: nothing changed. */
+int batch_reserve(struct batch *batch, uint32_t n_own, uint32_t n_pages);
+
+void batch_add_own(struct batch *batch, pgno_t pgno, struct page *page);
+
+/* A page of the batch's own at ref, zeroed but for its header; replaces one at the same place. */
+struct page *batch_page(struct batch *batch, struct page_ref ref, enum page_type type);
+
+/* Takes out the own pages whose places are in `dead` (sorted), which will never be written, and
+ * drops them from the pager; returns how many. */
+uint32_t batch_drop_dead(struct batch *batch, struct pager *pager, const pgno_t *dead, size_t n_dead);
+
+/* Sorts everything, and the meta when it is given, into batch->set; returns how many. */
+size_t batch_make_set(struct batch *batch, const struct page_write *meta);
+
+/* Puts a set in the order that pager_write() asks for. */
+void page_writes_sort(struct page_write *set, size_t n);
+
+/* Empties it; keeps the memory. */
+void batch_clear(struct batch *batch);
+
+static inline bool batch_is_empty(const struct batch *batch)
+{
+	return batch->n_joined == 0;
+}
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * T10: every page is in exactly one place: a tree, the pending list or its chunks, the bitmaps, the
+ * windows, the places of the bitmaps and their index, or a meta slot.
+ */
+#include "base/error.h"
+#include "txn/txn_int.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DEPTH_MAX 64
+
+/* What a page is, by the place where it was found. */
+enum page_use { USE_NONE, USE_META, USE_SPACE, USE_FREE, USE_PENDING, USE_CHUNK, USE_TREE };
+
+static const char *const use_name[] = {
+	[USE_NONE] = "nowhere",
+	[USE_META] = "a meta slot",
+	[USE_SPACE] = "a place of the bitmaps or their index",
+	[USE_FREE] = "the free pages",
+	[USE_PENDING] = "the pending pages",
+	[USE_CHUNK] = "the chain of pending pages",
+	[USE_TREE] = "a tree",
+};
+
+struct check {
+	struct txn *txn;
+	txn_report_fn *report;
+	void *arg;
+	uint8_t *use; /* of each page */
+	pgno_t n_pages;
+	unsigned depth;
+	int rc;
+};
+
+/* Tells a finding; returns non-zero when the caller wants no more. */
+static int found(struct check *c, pgno_t pgno, const char *what)
+{
+	c->rc = error_set(VERSO_ECORRUPT, "page %u: %s", pgno, what);
+	return c->report ? c->report(c->arg, pgno, what) : 1;
+}
+
+static int mark(struct check *c, pgno_t pgno, enum page_use use)
+{
+	char text[128];
+
+	if (pgno >= c->n_pages) {
+		(void)snprintf(text, sizeof(text), "beyond the end, but in %s", use_name[use]);
+		return found(c, pgno, text);
+	}
+	if (c->use[pgno] != USE_NONE) {
+		(void)snprintf(text, sizeof(text), "in %s, and in %s too", use_name[use],
+			use_name[c->use[pgno]]);
+		return found(c, pgno, text);
+	}
+	c->use[pgno] = (uint8_t)use;
+	return 0;
+}
+
+static int mark_run(struct check *c, pgno_t pgno, uint32_t n, enum page_use use)
+{
+	int stop = 0;
+
+	for (uint32_t i = 0; !stop && i < n; i++)
+		stop = mark(c, pgno + i, use);
+	return stop;
+}
+
+static int mark_tree(void *arg, struct page_ref ref, unsigned level)
+{
+	struct check *c = arg;
+	const struct page *page;
+	int rc = mark(c, ref.pgno, USE_TREE);
+
+	if (rc || ref.pgno >= c->n_pages)
+		return rc;
+	if (c->depth >= DEPTH_MAX)
+		return found(c, ref.pgno, "deeper than any tree can be");
+	rc = pager_get(c->txn->pager, c->txn->guard, ref, &page);
+	if (rc == VERSO_ECORRUPT)
+		return found(c, ref.pgno, error_text());
+	if (rc) {
+		c->rc = rc;
+		return rc;
+	}
+	if (page->level != level)
+		rc = found(c, ref.pgno, "of another level than its parent says");
+	c->depth++;
+	if (rc == 0)
+		rc = c->txn->env->schema->each_ref(page, c->txn->pager->page_size, mark_tree, c);
+	c->depth--;
+	pager_put(c->txn->pager, page);
+	if (rc == VERSO_ECORRUPT && c->rc == 0)
+		rc = found(c, ref.pgno, error_text());
+	return rc;
+}
+
+static int mark_space(struct check *c)
+{
+	struct space *s = &c->txn->env->space;
+	const struct layout *l = &s->layout;
+	int rc = mark_run(c, 0, 2 * l->slot_pages, USE_META);
+
+	for (uint32_t r = 0; rc == 0 && r < s->n_regions; r++) {
+		pgno_t first = layout_first_page(l, r);
+		pgno_t end = (r + 1) * l->region_pages < s->n_pages ? (r + 1) * l->region_pages :
+								      s->n_pages;
+
+		rc = space_load(s, layout_bitmap(l, r));
+		if (rc) {
+			c->rc = rc;
+			return rc;
+		}
+		rc = mark_run(c, layout_bitmap(l, r), first - layout_bitmap(l, r), USE_SPACE);
+		for (pgno_t pgno = first; rc == 0 && pgno < end; pgno++) {
+			if (space_is_free(s, pgno))
+				rc = mark(c, pgno, USE_FREE);
+		}
+	}
+	for (unsigned w = 0; w < META_WINDOWS; w++) {
+		for (pgno_t i = 0; rc == 0 && i < WINDOW_PAGES; i++) {
+			if (s->windows[w].mask[i / 64] >> (i % 64) & 1)
+				rc = mark(c, s->windows[w].first + i, USE_FREE);
+		}
+	}
+	return rc;
+}
+
+static int mark_pending(struct check *c)
+{
+	const struct pending *p = &c->txn->env->pending;
+	int rc = 0;
+
+	for (uint32_t i = 0; rc == 0 && i < p->n; i++)
+		rc = mark_run(c, p->extents[p->first + i].pgno, p->extents[p->first + i].n_pages,
+			USE_PENDING);
+	for (uint32_t i = 0; rc == 0 && i < p->n_chunks; i++)
+		rc = mark(c, p->chunks[p->first_chunk + i].ref.pgno, USE_CHUNK);
+	return rc;
+}
+
+static int find_lost(struct check *c)
+{
+	int rc = 0;
+
+	for (pgno_t pgno = 0; rc == 0 && pgno < c->n_pages; pgno++) {
+		if (c->use[pgno] == USE_NONE)
+			rc = found(c, pgno, "in no tree, not free and not pending: it is lost");
+	}
+	return rc;
+}
+
+static int check_all(struct check *c, const struct meta *m)
+{
+	int rc = mark_space(c);
+
+	if (rc == 0)
+		rc = mark_pending(c);
+	for (unsigned i = 0; rc == 0 && i < TXN_ROOTS; i++) {
+		if (m->roots[i].ref.pgno)
+			rc = mark_tree(c, m->roots[i].ref, m->roots[i].level);
+	}
+	if (rc == 0)
+		rc = find_lost(c);
+	return c->rc ? c->rc : rc;
+}
+
+int txn_check(struct txn_env *env, txn_report_fn *report, void *arg)
+{
+	struct check c = {.report = report, .arg = arg};
+	struct meta *m = malloc(sizeof(*m));
+	int rc = m ? writer_acquire(env) : -ENOMEM;
+
+	if (rc) {
+		free(m);
+		return rc;
+	}
+	pthread_mutex_lock(&env->lock);
+	*m = env->joined;
+	pthread_mutex_unlock(&env->lock);
+	c.txn = &env->write_handle;
+	c.n_pages = env->space.n_pages; /* growth of an aborted transaction stays, as free pages */
+	c.use = calloc(c.n_pages, 1);
+	rc = c.use ? check_all(&c, m) : -ENOMEM;
+	free(c.use);
+	free(m);
+	writer_release(env);
+	return rc;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Commit = join: seal, decide what becomes free, add everything to the open batch, pass the writer
+ * lock on; the next transaction builds on it. Then, under TXN_FULL, wait until the batch is flushed
+ * (flush.c).
+ *
+ * What can fail comes first and changes nothing that abort could not undo; from join() on nothing
+ * fails (T11).
+ */
+#include "base/error.h"
+#include "txn/txn_int.h"
+
+#include <stdlib.h>
+
+static bool nothing_to_commit(const struct txn *txn)
+{
+	return !txn->writer->changed &&
+		memcmp(txn->roots, txn->writer->roots_before, sizeof(txn->roots)) == 0;
+}
+
+static void seal_all(struct txn *txn)
+{
+	struct txn_writer *w = txn->writer;
+
+	for (uint32_t i = 0; i < w->n_dirty; i++) {
+		if (w->dirty[i].page && !page_is_sealed(w->dirty[i].page))
+			page_seal(w->dirty[i].page, txn->pager->page_size, txn->pager->seed);
+	}
+}
+
+/* Places that were taken, used and given up unsealed, and not used again. */
+static int give_up_recycled(struct txn *txn)
+{
+	struct txn_writer *w = txn->writer;
+	int rc = pending_reserve(&txn->env->pending, w->recycled.n);
+
+	if (rc)
+		return rc;
+	while (w->recycled.n > 0)
+		pending_add(&txn->env->pending, w->recycled.items[--w->recycled.n], txn->gen, txn->gen);
+	return 0;
+}
+
+static struct horizon horizon_now(struct txn *txn)
+{
+	struct txn_env *env = txn->env;
+	struct horizon h = {.readers = txn->writer->readers};
+
+	pthread_mutex_lock(&env->lock);
+	h.flushed = env->durable_gen;
+	pthread_mutex_unlock(&env->lock);
+	/* After the flush was published: a reader that is missed here begins with a newer state. */
+	h.n_readers = snapshots_in_use(&env->snapshots, txn->writer->readers);
+	return h;
+}
+
+/* Waits until the sealed pages of this transaction may join those that are not flushed yet. */
+static int wait_for_room(struct txn *txn)
+{
+	struct txn_env *env = txn->env;
+	uint32_t most = env->options.unflushed_max_pages;
+	int rc = 0;
+
+	if (txn->writer->n_unsealed > most)
+		return spill(txn, 0);
+	pthread_mutex_lock(&env->lock);
+	while (rc == 0 && env->open.n_own + env->flight.n_own + txn->writer->n_unsealed > most)
+		rc = flush_until(env, env->flushing ? env->taken_gen : env->joined_gen);
+	pthread_mutex_unlock(&env->lock);
+	return rc;
+}
+
+/* The newest state; env->lock is held, and room was reserved. */
+static void join(struct txn *txn, const struct horizon *h)
+{
+	struct txn_env *env = txn->env;
+	struct txn_writer *w = txn->writer;
+	struct batch *b = &env->open;
+	struct meta *m = &b->meta;
+	uint32_t n_pages_before = b->n_pages;
+
+	if (!b->published)
+		env->n_dead += batch_drop_dead(b, env->pager, w->dead.items, w->dead.n);
+	*m = env->joined;
+	m->gen = txn->gen;
+	memcpy(m->roots, txn->roots, sizeof(m->roots));
+	pending_commit(&env->pending, &env->space, h, txn->gen, b, m);
+	(void)space_cut(&env->space);
+	space_emit(&env->space, txn->gen, env->taken_gen, b, m);
+	for (uint32_t i = 0; i < w->n_dirty; i++) {
+		if (w->dirty[i].page)
+			batch_add_own(b, w->dirty[i].pgno, w->dirty[i].page);
+	}
+	env->n_bitmaps_written += b->n_pages - n_pages_before;
+	b->n_unproved += (uint32_t)w->spilled.n + w->n_early_chunks;
+	b->n_joined++;
+	env->joined = *m;
+	env->joined_gen = m->gen;
+	env->n_commits++;
+	env->n_free_pages = space_count_free(&env->space);
+	env->n_pending_pages = env->pending.n_pages;
+	if (env->options.sync == TXN_RELAXED) {
+		b->published = true;
+		env_publish(env, m);
+	}
+}
+
+static int compare_pgno(const void *a, const void *b)
+{
+	pgno_t x = *(const pgno_t *)a, y = *(const pgno_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int prepare_join(struct txn *txn, const struct horizon *h)
+{
+	struct txn_env *env = txn->env;
+	int rc = give_up_recycled(txn);
+
+	if (rc == 0)
+		rc = pending_prepare_commit(&env->pending, &env->space, h);
+	if (rc == 0)
+		rc = space_cut_prepare(&env->space);
+	if (rc == 0)
+		rc = wait_for_room(txn);
+	if (rc == 0 && txn->writer->dead.n)
+		qsort(txn->writer->dead.items, txn->writer->dead.n, sizeof(pgno_t), compare_pgno);
+	return rc;
+}
+
+static int commit_write(struct txn *txn)
+{
+	struct txn_env *env = txn->env;
+	struct horizon h = horizon_now(txn);
+	gen_t gen = txn->gen;
+	int rc = prepare_join(txn, &h);
+
+	if (rc) {
+		txn_abort_write(txn);
+		return rc;
+	}
+	seal_all(txn);
+	pthread_mutex_lock(&env->lock);
+	rc = env->state == ENV_POISONED ? VERSO_EPOISONED : 0;
+	if (rc == 0)
+		rc = batch_reserve(&env->open, txn->writer->n_dirty,
+			space_count_emitted(&env->space, env->pending.plan.n_allowed) +
+				pending_count_chunks(&env->pending));
+	if (rc) {
+		pthread_mutex_unlock(&env->lock);
+		txn_abort_write(txn);
+		return rc;
+	}
+	join(txn, &h);
+	env->writer_busy = false;
+	pthread_cond_broadcast(&env->moved);
+	if (env->options.sync == TXN_FULL)
+		rc = flush_until(env, gen);
+	pthread_mutex_unlock(&env->lock);
+	return rc;
+}
+
+int txn_commit(struct txn *txn)
+{
+	if (txn->writable && txn->broken) {
+		int broken = txn->broken;
+
+		txn_abort(txn);
+		return error_set(VERSO_EABORTONLY,
+			"an earlier call of the transaction failed half-way (%s): it was aborted",
+			error_name(broken));
+	}
+	if (!txn->writable || nothing_to_commit(txn)) {
+		txn_abort(txn);
+		return 0;
+	}
+	txn_handle_closed(txn);
+	return commit_write(txn);
+}

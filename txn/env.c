@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/* The environment: opening, closing, readers, and what there is to say about it. */
+#include "base/error.h"
+#include "txn/txn_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define DIRTY_PAGES_DEFAULT 4096U
+#define ONE_FLUSH_PAGES_MAX 1024U
+
+static uint32_t dirty_max(const struct txn_options *o)
+{
+	return o->dirty_max_pages ? o->dirty_max_pages : DIRTY_PAGES_DEFAULT;
+}
+
+static uint32_t unflushed_max(const struct txn_options *o)
+{
+	return o->unflushed_max_pages ? o->unflushed_max_pages : dirty_max(o);
+}
+
+uint32_t txn_writer_pages(const struct txn_options *options)
+{
+	return dirty_max(options) + TXN_OP_PAGES_MAX + unflushed_max(options);
+}
+
+static void options_fill(struct txn_options *o)
+{
+	o->dirty_max_pages = dirty_max(o);
+	o->unflushed_max_pages = unflushed_max(o);
+	if (o->one_flush_max_pages == 0 || o->one_flush_max_pages > ONE_FLUSH_PAGES_MAX)
+		o->one_flush_max_pages = ONE_FLUSH_PAGES_MAX;
+}
+
+/* --- opening and closing ------------------------------------------------------------------- */
+
+static int writer_init(struct txn_env *env)
+{
+	struct txn *txn = &env->write_handle;
+	uint32_t page_size = env->layout.page_size;
+
+	txn->env = env;
+	txn->pager = env->pager;
+	txn->writable = true;
+	txn->writer = &env->writer;
+	env->writer.chunk_buf = aligned_alloc(4096, page_size < 4096 ? 4096 : page_size);
+	if (!env->writer.chunk_buf)
+		return -ENOMEM;
+	return guard_open(&env->pager->guards, &txn->guard);
+}
+
+static void writer_fini(struct txn_env *env)
+{
+	struct txn_writer *w = &env->writer;
+
+	guard_close(env->write_handle.guard);
+	free(w->chunk_buf);
+	free(w->dirty);
+	free(w->recycled.items);
+	free(w->spilled.items);
+	free(w->dead.items);
+}
+
+/* What was joined but could not be flushed still lies in the pager. */
+static void batch_abandon(struct txn_env *env, struct batch *b)
+{
+	for (uint32_t i = 0; i < b->n_own; i++)
+		pager_drop(env->pager, b->own[i].pgno, 1);
+	batch_fini(b);
+}
+
+static void env_free(struct txn_env *env)
+{
+	while (env->free_handles) {
+		struct txn *txn = env->free_handles;
+
+		env->free_handles = txn->next_free;
+		guard_close(txn->guard);
+		free(txn);
+	}
+	writer_fini(env);
+	batch_abandon(env, &env->open);
+	batch_abandon(env, &env->flight);
+	pending_fini(&env->pending);
+	space_fini(&env->space);
+	snapshots_close(&env->snapshots);
+	(void)pthread_cond_destroy(&env->moved);
+	(void)pthread_mutex_destroy(&env->lock);
+	(void)pthread_mutex_destroy(&env->handles_lock);
+	free(env);
+}
+
+static int env_load(struct txn_env *env, struct file *lock_file)
+{
+	struct meta *m = &env->durable;
+	int rc = snapshots_open(&env->snapshots, lock_file, env->uuid);
+
+	if (rc == 0)
+		rc = recover(env);
+	if (rc)
+		return rc;
+	meta_layout(m, &env->layout);
+	env->joined = *m;
+	env->joined_gen = env->taken_gen = env->durable_gen = m->gen;
+	rc = batch_init(&env->open, &env->layout);
+	if (rc == 0)
+		rc = batch_init(&env->flight, &env->layout);
+	if (rc == 0)
+		rc = space_init(&env->space, env->pager, m, env->file_pages_at_open, &env->options);
+	if (rc == 0)
+		rc = pending_init(&env->pending, env->pager, &env->layout, m);
+	if (rc == 0)
+		rc = writer_init(env);
+	if (rc)
+		return rc;
+	env->n_free_pages = space_count_free(&env->space);
+	env->n_pending_pages = env->pending.n_pages;
+	env_publish(env, m);
+	return 0;
+}
+
+int txn_env_open(struct pager *pager, struct file *lock_file, const struct txn_probe *probe,
+	const struct txn_schema *schema, const struct txn_options *options, struct txn_env **ret_env)
+{
+	struct txn_env *env = aligned_alloc(64, (sizeof(*env) + 63) / 64 * 64);
+	int rc;
+
+	if (!env)
+		return -ENOMEM;
+	memset(env, 0, sizeof(*env));
+	env->pager = pager;
+	env->schema = schema;
+	env->options = *options;
+	options_fill(&env->options);
+	env->layout.page_size = probe->page_size;
+	env->file_pages_at_open = probe->file_pages;
+	memcpy(env->uuid, probe->uuid, sizeof(env->uuid));
+	(void)pthread_mutex_init(&env->lock, NULL);
+	(void)pthread_mutex_init(&env->handles_lock, NULL);
+	(void)pthread_cond_init(&env->moved, NULL);
+	if (pager->writer_pages < txn_writer_pages(&env->options))
+		rc = error_set(-EINVAL,
+			"the pager keeps %u pages for the writer, these options need %u: give the "
+			"cache more memory",
+			pager->writer_pages, txn_writer_pages(&env->options));
+	else
+		rc = env_load(env, lock_file);
+	if (rc) {
+		env_free(env);
+		return rc;
+	}
+	*ret_env = env;
+	return 0;
+}
+
+void txn_env_close(struct txn_env *env)
+{
+	if (!env)
+		return;
+	ASSERT(env->n_open == 0);
+	if (txn_sync(env) == 0)
+		session_stamp(env);
+	env_free(env);
+}
+
+/* --- readers ------------------------------------------------------------------------------- */
+
+static int handle_make(struct txn_env *env, struct txn **ret_txn)
+{
+	struct txn *txn = calloc(1, sizeof(*txn));
+	int rc;
+
+	if (!txn)
+		return -ENOMEM;
+	rc = guard_open(&env->pager->guards, &txn->guard);
+	if (rc == 0) {
+		rc = snapshots_take_slot(&env->snapshots, &txn->reader_slot);
+		if (rc)
+			guard_close(txn->guard);
+	}
+	if (rc) {
+		free(txn);
+		return rc;
+	}
+	txn->env = env;
+	txn->pager = env->pager;
+	*ret_txn = txn;
+	return 0;
+}
+
+static struct txn *handle_reuse(struct txn_env *env)
+{
+	struct txn *txn;
+
+	pthread_mutex_lock(&env->handles_lock);
+	txn = env->free_handles;
+	if (txn)
+		env->free_handles = txn->next_free;
+	env->n_open++;
+	pthread_mutex_unlock(&env->handles_lock);
+	return txn;
+}
+
+static void handle_keep(struct txn *txn)
+{
+	struct txn_env *env = txn->env;
+
+	pthread_mutex_lock(&env->handles_lock);
+	txn->next_free = env->free_handles;
+	env->free_handles = txn;
+	env->n_open--;
+	pthread_mutex_unlock(&env->handles_lock);
+}
+
+void txn_handle_closed(struct txn *txn)
+{
+	pthread_mutex_lock(&txn->env->handles_lock);
+	txn->env->n_open--;
+	pthread_mutex_unlock(&txn->env->handles_lock);
+}
+
+void txn_handle_opened(struct txn *txn)
+{
+	pthread_mutex_lock(&txn->env->handles_lock);
+	txn->env->n_open++;
+	pthread_mutex_unlock(&txn->env->handles_lock);
+}
+
+int txn_begin_read(struct txn_env *env, struct txn **ret_txn)
+{
+	struct txn *txn = handle_reuse(env);
+	struct snapshot state;
+	int rc = txn ? 0 : handle_make(env, &txn);
+
+	if (rc) {
+		pthread_mutex_lock(&env->handles_lock);
+		env->n_open--;
+		pthread_mutex_unlock(&env->handles_lock);
+		return rc;
+	}
+	rc = snapshots_begin(&env->snapshots, txn->reader_slot, &state);
+	if (rc) {
+		handle_keep(txn);
+		return rc;
+	}
+	txn->gen = state.gen;
+	txn->n_pages = state.n_pages;
+	txn->broken = 0;
+	memcpy(txn->roots, state.roots, sizeof(txn->roots));
+	*ret_txn = txn;
+	return 0;
+}
+
+void txn_abort(struct txn *txn)
+{
+	if (!txn)
+		return;
+	if (txn->writable) {
+		txn_handle_closed(txn);
+		txn_abort_write(txn);
+	} else {
+		snapshots_end(&txn->env->snapshots, txn->reader_slot);
+		handle_keep(txn);
+	}
+}
+
+/* --- looking ------------------------------------------------------------------------------- */
+
+void txn_stat(struct txn_env *env, struct txn_stat *stat)
+{
+	gen_t *readers = malloc(SNAPSHOT_READERS * sizeof(*readers));
+
+	memset(stat, 0, sizeof(*stat));
+	if (readers) {
+		stat->n_readers = (uint32_t)snapshots_in_use(&env->snapshots, readers);
+		stat->oldest_reader_gen = stat->n_readers ? readers[0] : 0;
+		free(readers);
+	}
+	pthread_mutex_lock(&env->lock);
+	stat->newest_gen = env->joined_gen;
+	stat->durable_gen = env->durable_gen;
+	stat->published_gen = env->options.sync == TXN_FULL ? env->durable_gen : env->joined_gen;
+	stat->n_pages = env->joined.n_pages;
+	stat->n_free_pages = env->n_free_pages;
+	stat->n_pending_pages = env->n_pending_pages;
+	stat->n_commits = env->n_commits;
+	stat->n_flushes = env->n_flushes;
+	stat->n_spilled_pages = env->n_spilled;
+	stat->n_recopied_pages = env->n_recopied;
+	stat->n_chunks_written = env->pending.n_chunks_written;
+	stat->n_bitmaps_written = env->n_bitmaps_written;
+	stat->n_cuts = env->n_cuts;
+	stat->n_batch_max = env->n_batch_max;
+	stat->n_rejoined_dead_pages = env->n_dead;
+	stat->rolled_back = env->rolled_back;
+	stat->walked = env->walked;
+	stat->poisoned = env->state == ENV_POISONED;
+	stat->mode = env->options.mode;
+	stat->sync = env->options.sync;
+	pthread_mutex_unlock(&env->lock);
+}

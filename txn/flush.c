@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Flushing: a leader takes what has joined and makes it durable with one meta (T5, T6, T9).
+ *
+ * Whoever wants a generation durable calls flush_until(). If nobody leads, it becomes the leader:
+ * it takes the open batch, gives up env->lock while it writes, and wakes everybody afterwards. What
+ * joins meanwhile is the next batch.
+ */
+#include "base/error.h"
+#include "txn/txn_int.h"
+
+int meta_write(struct txn_env *env, const struct meta *m, unsigned slot, void *slot_bytes)
+{
+	struct page_write write = {layout_slot(&env->layout, slot), env->layout.slot_pages, slot_bytes};
+
+	meta_encode(m, &env->layout, slot, env->pager->seed, slot_bytes);
+	return pager_write(env->pager, &write, 1);
+}
+
+void env_publish(struct txn_env *env, const struct meta *m)
+{
+	struct snapshot state = {.gen = m->gen, .n_pages = m->n_pages};
+
+	memcpy(state.roots, m->roots, sizeof(state.roots));
+	snapshots_publish(&env->snapshots, &state);
+}
+
+void env_poison(struct txn_env *env, int code)
+{
+	env->state = ENV_POISONED;
+	atomic_store(&env->snapshots.shared->header.poison, 1);
+	(void)error_set(VERSO_EPOISONED,
+		"a flush failed (%s): nothing more is written. What was answered as durable is safe: "
+		"close the database everywhere, look at the disk, and open it again",
+		error_name(code));
+	pthread_cond_broadcast(&env->moved);
+}
+
+static int two_flush(struct txn_env *env, struct batch *b, unsigned slot)
+{
+	size_t n = batch_make_set(b, NULL);
+	int rc = n ? pager_write(env->pager, b->set, n) : 0;
+
+	if (rc == 0)
+		rc = pager_barrier(env->pager);
+	if (rc == 0)
+		rc = meta_write(env, &b->meta, slot, b->meta_bytes);
+	if (rc == 0)
+		rc = pager_barrier(env->pager);
+	return rc;
+}
+
+static int one_flush(struct txn_env *env, struct batch *b, unsigned slot)
+{
+	struct page_write meta = {layout_slot(&env->layout, slot), env->layout.slot_pages, b->meta_bytes};
+	int rc;
+
+	meta_encode(&b->meta, &env->layout, slot, env->pager->seed, b->meta_bytes);
+	rc = pager_write(env->pager, b->set, batch_make_set(b, &meta));
+	if (rc == 0)
+		rc = pager_barrier(env->pager);
+	return rc;
+}
+
+/* Takes the open batch; env->lock is held. */
+static struct batch *take_batch(struct txn_env *env)
+{
+	struct batch taken = env->open;
+
+	ASSERT(!env->flushing);
+	ASSERT(!batch_is_empty(&env->open));
+	ASSERT(batch_is_empty(&env->flight));
+	env->open = env->flight;
+	env->flight = taken;
+	env->flushing = true;
+	env->taken_gen = taken.meta.gen;
+	return &env->flight;
+}
+
+static void batch_is_durable(struct txn_env *env, struct batch *b, unsigned slot)
+{
+	env->durable = b->meta;
+	env->durable_gen = b->meta.gen;
+	env->durable_slot = slot;
+	env->slot_pages[slot] = b->meta.n_pages;
+	env->n_flushes++;
+	if (b->n_joined > env->n_batch_max)
+		env->n_batch_max = b->n_joined;
+	if (env->options.sync == TXN_FULL)
+		env_publish(env, &b->meta);
+	batch_clear(b);
+}
+
+static void lead_flush(struct txn_env *env)
+{
+	struct batch *b = take_batch(env);
+	unsigned slot = 1 - env->durable_slot;
+	uint32_t n_unproved = b->n_unproved + b->n_own + b->n_pages;
+	int rc;
+
+	b->meta.durable_gen = env->durable_gen;
+	b->meta.mode = TXN_TWO_FLUSH;
+	if (env->options.mode == TXN_ONE_FLUSH && n_unproved <= env->options.one_flush_max_pages)
+		b->meta.mode = TXN_ONE_FLUSH;
+	pthread_mutex_unlock(&env->lock);
+	rc = b->meta.mode == TXN_ONE_FLUSH ? one_flush(env, b, slot) : two_flush(env, b, slot);
+	pthread_mutex_lock(&env->lock);
+	env->flushing = false;
+	if (rc)
+		env_poison(env, rc);
+	else
+		batch_is_durable(env, b, slot);
+	pthread_cond_broadcast(&env->moved);
+}
+
+int flush_until(struct txn_env *env, gen_t gen)
+{
+	while (env->durable_gen < gen) {
+		if (env->state == ENV_POISONED)
+			return error_set(VERSO_EPOISONED,
+				"a flush failed: what was committed since is not durable. Close the "
+				"database, look at the disk, and open it again");
+		if (env->flushing)
+			pthread_cond_wait(&env->moved, &env->lock);
+		else
+			lead_flush(env);
+	}
+	return 0;
+}
+
+int txn_sync(struct txn_env *env)
+{
+	int rc;
+
+	pthread_mutex_lock(&env->lock);
+	rc = flush_until(env, env->joined_gen);
+	pthread_mutex_unlock(&env->lock);
+	return rc;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* Making an empty database, and recognising one. */
+#include "base/error.h"
+#include "txn/meta.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define INITIAL_FREE_PAGES 32U
+
+int txn_lock(struct file *lock_file)
+{
+	int rc = file_lock(lock_file, LOCK_EXCLUSIVE, 0, 1);
+
+	if (rc == VERSO_EBUSY)
+		return error_set(VERSO_EBUSY,
+			"the database is open elsewhere, and this version serves one process at a time: "
+			"close it there, or wait");
+	return rc;
+}
+
+/* --- making -------------------------------------------------------------------------------- */
+
+static void bitmap_make(const struct layout *l, const struct meta *m, uint64_t seed, uint8_t *file)
+{
+	struct page_ref ref = {layout_bitmap(l, 0), m->gen};
+	struct page *page = (struct page *)(void *)(file + (size_t)ref.pgno * l->page_size);
+
+	page_init(page, ref, PAGE_BITMAP, 0, 0);
+	for (pgno_t pgno = layout_first_page(l, 0); pgno < m->n_pages; pgno++)
+		page->payload[pgno / 8] |= (uint8_t)(1U << pgno % 8);
+	page_seal(page, l->page_size, seed);
+}
+
+int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
+	const struct txn_options *options)
+{
+	struct layout l;
+	struct meta m = {.mode = TXN_TWO_FLUSH, .page_size = page_size};
+	uint64_t seed = page_seed(uuid);
+	size_t bytes;
+	uint8_t *image;
+	int rc;
+
+	if (!page_size_is_valid(page_size))
+		return error_set(-EINVAL, "a page of %u bytes: expected a power of two from %u to %u",
+			page_size, PAGE_SIZE_MIN, PAGE_SIZE_MAX);
+	layout_init(&l, page_size, options);
+	m.gen = m.durable_gen = UINT64_C(1) << 40;
+	m.region_pages = l.region_pages;
+	m.regions_max = l.regions_max;
+	m.pending_max = l.pending_max;
+	m.n_pages = (layout_first_page(&l, 0) + INITIAL_FREE_PAGES + 7) / 8 * 8;
+	m.n_regions = m.n_region_entries = 1;
+	m.regions[0].gen = m.gen;
+	m.regions[0].n_free = m.n_pages - layout_first_page(&l, 0);
+	memcpy(m.uuid, uuid, sizeof(m.uuid));
+	bytes = (size_t)m.n_pages * page_size;
+	image = aligned_alloc(4096, bytes);
+	if (!image)
+		return -ENOMEM;
+	memset(image, 0, bytes);
+	bitmap_make(&l, &m, seed, image);
+	for (unsigned slot = 0; slot < 2; slot++)
+		meta_encode(&m, &l, slot, seed, image + (size_t)layout_slot(&l, slot) * page_size);
+	rc = file_write(file, image, bytes, 0);
+	free(image);
+	return rc ? rc : file_sync(file);
+}
+
+/* --- recognising --------------------------------------------------------------------------- */
+
+/* Decodes a meta that is expected in slot 1 at off_bytes, for whichever page size puts it there. */
+static int decode_second(const void *buf, uint64_t off_bytes, struct meta *ret_m)
+{
+	pgno_t pgno = page_ref(buf).pgno;
+	int rc = meta_decode(buf, pgno, ret_m);
+
+	if (rc == 0 && (uint64_t)pgno * ret_m->page_size != off_bytes)
+		rc = error_set(VERSO_ECORRUPT, "a meta page lies where none belongs");
+	return rc;
+}
+
+/* Which of two failures tells more. */
+static int worse_of(int a, int b)
+{
+	if (a == VERSO_EVERSION || b == VERSO_EVERSION)
+		return VERSO_EVERSION;
+	return a == VERSO_ENOTDB ? b : a;
+}
+
+static int probe_slots(struct file *file, uint64_t size_bytes, void *buf, struct meta *ret_m)
+{
+	int worst = VERSO_ENOTDB;
+
+	for (int i = -1; i <= 4; i++) { /* slot 0, then slot 1 for each page size */
+		uint64_t off_bytes = i < 0 ? 0 : (uint64_t)META_BYTES << i;
+		int rc;
+
+		if (off_bytes + META_BYTES > size_bytes)
+			break;
+		rc = file_read(file, buf, META_BYTES, off_bytes, FILE_MEDIUM);
+		if (rc)
+			return rc;
+		rc = i < 0 ? meta_decode(buf, 0, ret_m) : decode_second(buf, off_bytes, ret_m);
+		if (rc == 0)
+			return 0;
+		worst = worse_of(worst, rc);
+	}
+	if (worst == VERSO_ENOTDB)
+		return error_set(worst, "the file is not a Verso database: no meta page in it");
+	if (worst == VERSO_ECORRUPT)
+		return error_set(worst, "both meta pages are damaged: restore the file from a copy");
+	return worst;
+}
+
+int txn_probe(struct file *file, struct txn_probe *ret_probe)
+{
+	struct meta *m = malloc(sizeof(*m));
+	void *buf = aligned_alloc(4096, META_BYTES);
+	uint64_t size_bytes;
+	int rc = m && buf ? file_size(file, &size_bytes) : -ENOMEM;
+
+	if (rc == 0)
+		rc = probe_slots(file, size_bytes, buf, m);
+	if (rc == 0 && size_bytes / m->page_size >= UINT32_MAX)
+		rc = error_set(VERSO_ECORRUPT, "the file is larger than any database can be");
+	if (rc == 0) {
+		ret_probe->page_size = m->page_size;
+		ret_probe->file_pages = (pgno_t)(size_bytes / m->page_size);
+		ret_probe->seed = page_seed(m->uuid);
+		memcpy(ret_probe->uuid, m->uuid, sizeof(m->uuid));
+	}
+	free(buf);
+	free(m);
+	return rc;
+}

@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: MIT */
+#include "txn/pending.h"
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define ROTATE_CHUNKS_MAX  16U  /* a commit takes off at most so many */
+#define EARLY_CHUNKS       16U  /* and a transaction writes chunks early beyond so many */
+#define HARVEST_PAGES      512U /* waiting pages worth a bitmap or two */
+#define CHUNK_HEADER_BYTES 16U
+
+static struct pending_extent *extent_at(const struct pending *p, uint32_t i)
+{
+	return &p->extents[p->first + i];
+}
+
+static struct chunk *chunk_at(const struct pending *p, uint32_t i)
+{
+	return &p->chunks[p->first_chunk + i];
+}
+
+/* --- reading the chain --------------------------------------------------------------------- */
+
+static int extent_validate(const struct pending_extent *e, const struct meta *meta)
+{
+	if (e->n_pages == 0 || e->pgno >= meta->n_pages || e->n_pages > meta->n_pages - e->pgno ||
+		e->birth > e->free || e->free > meta->gen)
+		return error_set(VERSO_ECORRUPT,
+			"the list of pending pages has %u pages at %u in a file of %u: damaged, restore "
+			"the file from a copy",
+			e->n_pages, e->pgno, meta->n_pages);
+	return 0;
+}
+
+static int chunk_read(struct pending *p, struct pager *pager, struct page_ref ref, struct page *buf,
+	struct page_ref *ret_before, uint32_t *ret_n)
+{
+	int rc = pager_read_medium(pager, ref.pgno, 1, buf);
+
+	if (rc == 0)
+		rc = page_verify(buf, p->layout->page_size, ref, pager->seed);
+	if (rc)
+		return rc;
+	*ret_before = page_ref_get(buf->payload);
+	*ret_n = le32_get(buf->payload + 12);
+	if (buf->type != PAGE_PENDING || *ret_n == 0 || *ret_n > p->layout->chunk_extents)
+		return error_set(VERSO_ECORRUPT, "page %u: no chunk of pending pages", ref.pgno);
+	return 0;
+}
+
+/* The chain runs from new to old; chunks and extents are kept from old to new. */
+static int chain_load(struct pending *p, struct pager *pager, const struct meta *meta,
+	struct page *buf)
+{
+	struct page_ref ref = meta->chunk, before;
+	uint32_t at = meta->n_chained, n;
+	int rc;
+
+	for (uint32_t c = meta->n_chunks; c-- > 0; ref = before) {
+		rc = chunk_read(p, pager, ref, buf, &before, &n);
+		if (rc)
+			return rc;
+		if (n > at)
+			return error_set(VERSO_ECORRUPT, "page %u: more pending pages than the meta says",
+				ref.pgno);
+		at -= n;
+		p->chunks[c] = (struct chunk){ref, n};
+		for (uint32_t i = 0; i < n; i++) {
+			pending_extent_decode(
+				buf->payload + CHUNK_HEADER_BYTES + i * PENDING_EXTENT_BYTES,
+				&p->extents[at + i]);
+			rc = extent_validate(&p->extents[at + i], meta);
+			if (rc)
+				return rc;
+		}
+	}
+	return at == 0 ? 0 : error_set(VERSO_ECORRUPT, "the chain of pending pages is too short");
+}
+
+int pending_init(struct pending *p, struct pager *pager, const struct layout *layout,
+	const struct meta *meta)
+{
+	uint32_t n = meta->n_chained + meta->n_pending;
+	struct page *buf = aligned_alloc(4096, layout->page_size < 4096 ? 4096 : layout->page_size);
+	int rc = 0;
+
+	memset(p, 0, sizeof(*p));
+	p->layout = layout;
+	if (meta->n_chunks > meta->n_pages || meta->n_chained > meta->n_pages) {
+		free(buf);
+		return error_set(VERSO_ECORRUPT, "the meta counts more pending pages than pages");
+	}
+	p->cap = n + 64;
+	p->cap_chunks = meta->n_chunks + 64;
+	p->extents = calloc(p->cap, sizeof(*p->extents));
+	p->chunks = calloc(p->cap_chunks, sizeof(*p->chunks));
+	if (!buf || !p->extents || !p->chunks)
+		rc = -ENOMEM;
+	if (rc == 0)
+		rc = chain_load(p, pager, meta, buf);
+	for (uint32_t i = 0; rc == 0 && i < meta->n_pending; i++) {
+		p->extents[meta->n_chained + i] = meta->pending[i];
+		p->n_tail_pages += meta->pending[i].n_pages;
+		rc = extent_validate(&meta->pending[i], meta);
+	}
+	p->n = n;
+	p->n_chained = meta->n_chained;
+	p->n_chunks = meta->n_chunks;
+	for (uint32_t i = 0; rc == 0 && i < n; i++)
+		p->n_pages += p->extents[i].n_pages;
+	free(buf);
+	if (rc)
+		pending_fini(p);
+	return rc;
+}
+
+void pending_fini(struct pending *p)
+{
+	free(p->extents);
+	free(p->chunks);
+	memset(p, 0, sizeof(*p));
+}
+
+/* --- the queue ----------------------------------------------------------------------------- */
+
+void pending_begin(struct pending *p)
+{
+	p->saved.n = p->n;
+	p->saved.n_chained = p->n_chained;
+	p->saved.n_chunks = p->n_chunks;
+	p->saved.n_pages = p->n_pages;
+	p->saved.n_tail_pages = p->n_tail_pages;
+}
+
+void pending_undo(struct pending *p)
+{
+	p->n = p->saved.n;
+	p->n_chained = p->saved.n_chained;
+	p->n_chunks = p->saved.n_chunks;
+	p->n_pages = p->saved.n_pages;
+	p->n_tail_pages = p->saved.n_tail_pages;
+}
+
+int pending_reserve(struct pending *p, size_t n)
+{
+	size_t need = (size_t)p->first + p->n + n;
+	size_t cap = p->cap ? p->cap : 64;
+	struct pending_extent *extents;
+
+	if (need <= p->cap)
+		return 0;
+	if (p->first > p->n) {
+		memmove(p->extents, p->extents + p->first, p->n * sizeof(*p->extents));
+		p->first = 0;
+		return pending_reserve(p, n);
+	}
+	while (cap < need)
+		cap *= 2;
+	if (cap > UINT32_MAX)
+		return -ENOMEM;
+	extents = realloc(p->extents, cap * sizeof(*extents));
+	if (!extents)
+		return -ENOMEM;
+	p->extents = extents;
+	p->cap = (uint32_t)cap;
+	return 0;
+}
+
+static void queue_extent(struct pending *p, const struct pending_extent *e)
+{
+	ASSERT(p->first + p->n < p->cap);
+	*extent_at(p, p->n++) = *e;
+	p->n_tail_pages += e->n_pages;
+	p->n_pages += e->n_pages;
+}
+
+void pending_add(struct pending *p, pgno_t pgno, gen_t birth, gen_t free)
+{
+	if (p->n > p->n_chained) {
+		struct pending_extent *last = extent_at(p, p->n - 1);
+
+		/* Extents of this very transaction only: what is undone must be whole extents. */
+		if (last->free == free && last->birth == birth && last->pgno + last->n_pages == pgno) {
+			last->n_pages++;
+			p->n_pages++;
+			p->n_tail_pages++;
+			return;
+		}
+	}
+	queue_extent(p, &(struct pending_extent){pgno, 1, birth, free});
+}
+
+bool horizon_allows(const struct horizon *h, const struct pending_extent *e)
+{
+	size_t low = 0, high = h->n_readers;
+
+	if (e->free > h->flushed)
+		return false;
+	while (low < high) { /* the first reader that is not older than the page */
+		size_t mid = low + (high - low) / 2;
+
+		if (h->readers[mid] < e->birth)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low == h->n_readers || h->readers[low] >= e->free;
+}
+
+/* --- chunks -------------------------------------------------------------------------------- */
+
+static int chunks_reserve(struct pending *p, uint32_t n)
+{
+	uint32_t need = p->first_chunk + p->n_chunks + n, cap = p->cap_chunks;
+	struct chunk *chunks;
+
+	if (need <= cap)
+		return 0;
+	if (p->first_chunk > p->n_chunks) {
+		memmove(p->chunks, p->chunks + p->first_chunk, p->n_chunks * sizeof(*p->chunks));
+		p->first_chunk = 0;
+		return chunks_reserve(p, n);
+	}
+	while (cap < need)
+		cap *= 2;
+	chunks = realloc(p->chunks, cap * sizeof(*chunks));
+	if (!chunks)
+		return -ENOMEM;
+	p->chunks = chunks;
+	p->cap_chunks = cap;
+	return 0;
+}
+
+/* Moves the oldest extents of the tail into a chunk page, which is filled and sealed. */
+static void chunk_fill(struct pending *p, struct page *page, uint64_t seed)
+{
+	struct page_ref before = {0, 0};
+	uint32_t n = p->n - p->n_chained;
+
+	if (n > p->layout->chunk_extents)
+		n = p->layout->chunk_extents;
+	if (p->n_chunks)
+		before = chunk_at(p, p->n_chunks - 1)->ref;
+	page_ref_set(page->payload, before);
+	le32_set(page->payload + 12, n);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct pending_extent *e = extent_at(p, p->n_chained + i);
+
+		pending_extent_encode(e,
+			page->payload + CHUNK_HEADER_BYTES + i * PENDING_EXTENT_BYTES);
+		p->n_tail_pages -= e->n_pages;
+	}
+	page_seal(page, p->layout->page_size, seed);
+	ASSERT(p->first_chunk + p->n_chunks < p->cap_chunks);
+	p->chunks[p->first_chunk + p->n_chunks++] = (struct chunk){page_ref(page), n};
+	p->n_chained += n;
+	p->n_chunks_written++;
+}
+
+bool pending_is_long(const struct pending *p)
+{
+	return p->n - p->n_chained > p->layout->pending_max + EARLY_CHUNKS * p->layout->chunk_extents;
+}
+
+int pending_write_chunks(struct pending *p, struct space *space, struct pager *pager, gen_t gen,
+	void *page_buf, uint32_t *ret_n_written)
+{
+	int rc = chunks_reserve(p, EARLY_CHUNKS);
+
+	*ret_n_written = 0;
+	for (uint32_t i = 0; rc == 0 && i < EARLY_CHUNKS; i++) {
+		struct page_ref ref = {space_take(space), gen};
+		struct page_write write = {ref.pgno, 1, page_buf};
+
+		memset(page_buf, 0, p->layout->page_size);
+		page_init(page_buf, ref, PAGE_PENDING, 0, 0);
+		chunk_fill(p, page_buf, pager->seed);
+		rc = pager_write(pager, &write, 1);
+		(*ret_n_written)++;
+	}
+	return rc;
+}
+
+/* --- the commit ---------------------------------------------------------------------------- */
+
+/* Counts what the chain could free, now and then, and marks all of it for rotation if it is half. */
+static void scan_chain(struct pending *p, const struct horizon *h)
+{
+	uint32_t n = 0;
+
+	p->n_commits++;
+	if (p->n_chunks == 0 || p->n_to_rotate > 0 || p->n_commits < p->next_scan)
+		return;
+	for (uint32_t i = 0; i < p->n_chained; i++)
+		n += horizon_allows(h, extent_at(p, i));
+	if (n >= p->n_chained - n)
+		p->n_to_rotate = p->n_chunks;
+	p->next_scan = p->n_commits + 1 + p->n_chained / 256;
+}
+
+static int load_allowed(struct pending *p, struct space *space, const struct horizon *h,
+	uint32_t from, uint32_t to)
+{
+	int rc = 0;
+
+	for (uint32_t i = from; rc == 0 && i < to; i++) {
+		if (!horizon_allows(h, extent_at(p, i)))
+			continue;
+		p->plan.n_allowed++;
+		rc = space_load(space, extent_at(p, i)->pgno);
+	}
+	return rc;
+}
+
+/* No more than these can be chained after the plan was carried out. */
+uint32_t pending_count_chunks(const struct pending *p)
+{
+	uint32_t n = p->n - p->n_chained + p->plan.n_rotate;
+
+	for (uint32_t i = 0; i < p->plan.n_rotate; i++)
+		n += chunk_at(p, i)->n_extents;
+	return n > p->layout->pending_max ? (n - 1) / p->layout->chunk_extents + 1 : 0;
+}
+
+int pending_prepare_commit(struct pending *p, struct space *space, const struct horizon *h)
+{
+	uint32_t n_rotated = 0, n_chunks;
+	int rc;
+
+	scan_chain(p, h);
+	p->plan.harvest = p->n - p->n_chained > p->layout->pending_max ||
+		p->n_tail_pages > HARVEST_PAGES;
+	/* Chunks that this very transaction wrote early are not rotated by it. */
+	p->plan.n_rotate = p->n_to_rotate < p->saved.n_chunks ? p->n_to_rotate : p->saved.n_chunks;
+	if (p->plan.n_rotate > ROTATE_CHUNKS_MAX)
+		p->plan.n_rotate = ROTATE_CHUNKS_MAX;
+	for (uint32_t i = 0; i < p->plan.n_rotate; i++)
+		n_rotated += chunk_at(p, i)->n_extents;
+	p->plan.n_allowed = 0;
+	rc = load_allowed(p, space, h, 0, n_rotated);
+	if (rc == 0 && p->plan.harvest)
+		rc = load_allowed(p, space, h, p->n_chained, p->n);
+	n_chunks = pending_count_chunks(p);
+	if (rc == 0)
+		rc = pending_reserve(p, n_rotated + p->plan.n_rotate);
+	if (rc == 0)
+		rc = chunks_reserve(p, n_chunks);
+	if (rc == 0 && n_chunks > 0)
+		rc = space_prepare(space, n_chunks < TXN_OP_PAGES_MAX ? n_chunks : TXN_OP_PAGES_MAX);
+	return rc;
+}
+
+static void take_off(struct pending *p, const struct pending_extent *e)
+{
+	p->n_pages -= e->n_pages;
+}
+
+static void rotate_oldest(struct pending *p, struct space *space, const struct horizon *h, gen_t gen)
+{
+	struct chunk chunk = *chunk_at(p, 0);
+
+	for (uint32_t i = 0; i < chunk.n_extents; i++) {
+		struct pending_extent e = *extent_at(p, 0);
+
+		p->first++;
+		p->n--;
+		p->n_chained--;
+		take_off(p, &e);
+		if (horizon_allows(h, &e))
+			space_give(space, e.pgno, e.n_pages);
+		else
+			queue_extent(p, &e);
+	}
+	p->first_chunk++;
+	p->n_chunks--;
+	p->n_to_rotate--;
+	pending_add(p, chunk.ref.pgno, gen, gen);
+}
+
+static void harvest_tail(struct pending *p, struct space *space, const struct horizon *h, uint32_t end)
+{
+	uint32_t kept = p->n_chained;
+
+	for (uint32_t i = p->n_chained; i < p->n; i++) {
+		struct pending_extent e = *extent_at(p, i);
+
+		if (i < end && horizon_allows(h, &e)) {
+			take_off(p, &e);
+			p->n_tail_pages -= e.n_pages;
+			space_give(space, e.pgno, e.n_pages);
+		} else {
+			*extent_at(p, kept++) = e;
+		}
+	}
+	p->n = kept;
+}
+
+void pending_commit(struct pending *p, struct space *space, const struct horizon *h, gen_t gen,
+	struct batch *batch, struct meta *meta)
+{
+	if (p->plan.harvest)
+		harvest_tail(p, space, h, p->n);
+	while (p->plan.n_rotate > 0) {
+		rotate_oldest(p, space, h, gen);
+		p->plan.n_rotate--;
+	}
+	while (p->n - p->n_chained > p->layout->pending_max) {
+		struct page_ref ref = {space_take(space), gen};
+
+		chunk_fill(p, batch_page(batch, ref, PAGE_PENDING), space->pager->seed);
+	}
+	meta->chunk = p->n_chunks ? chunk_at(p, p->n_chunks - 1)->ref : (struct page_ref){0, 0};
+	meta->n_chunks = p->n_chunks;
+	meta->n_chained = p->n_chained;
+	meta->n_pending = p->n - p->n_chained;
+	for (uint32_t i = 0; i < meta->n_pending; i++)
+		meta->pending[i] = *extent_at(p, p->n_chained + i);
+}

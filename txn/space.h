@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Free space: which pages nobody uses, and handing them to the writer.
+ *
+ * A file is cut into regions; each has a bitmap page (bit set: free) at two fixed places. A batch
+ * writes the copy that the generation flushed before does not use, so bitmaps need no allocation and
+ * there is no recursion. Pages are handed out from two windows of up to 512 neighbouring pages, whose
+ * masks stand in the meta: the bitmap says "taken" for them from the moment that a window is fetched,
+ * so a small commit takes its pages from a window, close to each other, and writes no bitmap.
+ *
+ * Only the writer uses a `struct space`, under the writer lock; what a flush needs is copied out of
+ * it by space_emit() when a transaction joins.
+ */
+#ifndef TXN_SPACE_H
+#define TXN_SPACE_H
+
+#include "txn/meta.h"
+
+struct batch;
+
+struct region {
+	struct region_entry entry;
+	uint64_t *bits; /* NULL: not loaded */
+	bool dirty;     /* differs from the page that `entry` names */
+};
+
+/* What a transaction fetched into or gave back from a window, for undoing. */
+struct window_log {
+	struct window window;
+	bool fetched;
+};
+
+struct space {
+	struct pager *pager;
+	struct layout layout;
+	pgno_t n_pages;    /* of the state being written */
+	pgno_t file_pages; /* of the file; >= n_pages */
+	uint32_t grow_pages;
+	uint32_t cut_pages;
+	struct region *regions; /* those above n_regions remember which copy they used last */
+	uint32_t n_regions, cap_regions;
+	struct region_entry index[META_REGIONS_MAX]; /* pages of the index, when there are any */
+	struct window windows[META_WINDOWS];
+	struct window saved[META_WINDOWS]; /* as the transaction found them */
+	struct window_log *log;
+	uint32_t n_log, cap_log;
+	void *buf; /* one page, aligned, for loading */
+};
+
+int space_init(struct space *space, struct pager *pager, const struct meta *meta,
+	pgno_t file_pages, const struct txn_options *options);
+void space_fini(struct space *space);
+
+/* Starts a transaction's account. */
+void space_begin(struct space *space);
+
+/* Undoes what was handed out since space_begin(). Growth of the file stays, as free pages. */
+void space_undo(struct space *space);
+
+/* Makes sure that space_take() succeeds n times. n <= TXN_OP_PAGES_MAX. May read, and grow the file. */
+int space_prepare(struct space *space, unsigned n);
+
+pgno_t space_take(struct space *space);
+
+/* Loads the bitmap of the region that holds pgno, so that space_give() can be called. */
+int space_load(struct space *space, pgno_t pgno);
+
+/* Makes n_pages from pgno on free. Their regions are loaded. */
+void space_give(struct space *space, pgno_t pgno, uint32_t n_pages);
+
+/*
+ * Lowers n_pages when the free tail is long enough; true when it did. The file itself is cut later.
+ * prepare loads what cut needs, when so much is free that it may come to that. Ends the transaction's
+ * account: nothing can be undone afterwards.
+ */
+int space_cut_prepare(struct space *space);
+bool space_cut(struct space *space);
+
+/* The most pages that space_emit() adds to a batch after n_gives more extents were given. */
+uint32_t space_count_emitted(const struct space *space, uint32_t n_gives);
+
+/*
+ * Adds the changed bitmap and index pages to the batch as generation `gen`, and the state to meta.
+ * taken_gen: the newest generation that a flush has taken: what is newer is replaced in its place.
+ */
+void space_emit(struct space *space, gen_t gen, gen_t taken_gen, struct batch *batch,
+	struct meta *meta);
+
+/* Free pages, windows included. */
+uint32_t space_count_free(const struct space *space);
+
+bool space_is_free(const struct space *space, pgno_t pgno);
+
+static inline unsigned window_count(const struct window *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < WINDOW_WORDS; i++)
+		n += (unsigned)__builtin_popcountll(w->mask[i]);
+	return n;
+}
+
+static inline bool window_has(const struct window *w, pgno_t pgno)
+{
+	pgno_t bit = pgno - w->first;
+
+	return pgno >= w->first && bit < WINDOW_PAGES && (w->mask[bit / 64] >> (bit % 64) & 1);
+}
+
+#endif

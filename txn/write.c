@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a write transaction does to pages: make, touch, give up, spill.
+ *
+ * The unsealed pages stand in writer->dirty in the order in which they were made; a page remembers
+ * its index in its scratch field. When there are too many, txn_prepare() seals and writes the oldest
+ * leaves, and inner pages only when there are no leaves left, because those will be touched again
+ * (T3). Nothing that a cache does has a say in it.
+ */
+#include "base/error.h"
+#include "txn/txn_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int pgno_list_reserve(struct pgno_list *list, size_t n)
+{
+	size_t cap = list->cap ? list->cap : 64;
+	pgno_t *items;
+
+	if (list->n + n <= list->cap)
+		return 0;
+	while (cap < list->n + n)
+		cap *= 2;
+	items = realloc(list->items, cap * sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	list->items = items;
+	list->cap = cap;
+	return 0;
+}
+
+static int dirty_reserve(struct txn_writer *w, uint32_t n)
+{
+	uint32_t cap = w->cap_dirty ? w->cap_dirty : 64;
+	struct dirty_page *dirty;
+
+	if (w->n_dirty + n <= w->cap_dirty)
+		return 0;
+	while (cap < w->n_dirty + n)
+		cap *= 2;
+	dirty = realloc(w->dirty, cap * sizeof(*dirty));
+	if (!dirty)
+		return -ENOMEM;
+	w->dirty = dirty;
+	w->cap_dirty = cap;
+	return 0;
+}
+
+/* --- beginning and ending ------------------------------------------------------------------ */
+
+int writer_acquire(struct txn_env *env)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&env->lock);
+	while (env->writer_busy && env->state != ENV_POISONED)
+		pthread_cond_wait(&env->moved, &env->lock);
+	if (env->state == ENV_POISONED)
+		rc = error_set(VERSO_EPOISONED,
+			"a flush failed: nothing more is written. Close the database and open it again");
+	else
+		env->writer_busy = true;
+	if (rc == 0)
+		env->writer.taken_at_begin = env->taken_gen;
+	pthread_mutex_unlock(&env->lock);
+	return rc;
+}
+
+void writer_release(struct txn_env *env)
+{
+	pthread_mutex_lock(&env->lock);
+	env->writer_busy = false;
+	pthread_cond_broadcast(&env->moved);
+	pthread_mutex_unlock(&env->lock);
+}
+
+int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
+{
+	struct txn *txn = &env->write_handle;
+	struct txn_writer *w = &env->writer;
+	int rc;
+
+	if (env->options.read_only)
+		return error_set(-EROFS, "the database is open for reading only");
+	rc = writer_acquire(env);
+	if (rc == 0 && env->state == ENV_READING) {
+		rc = session_start(env);
+		if (rc)
+			writer_release(env);
+	}
+	if (rc)
+		return rc;
+	session_cut(env);
+	txn->gen = env->epoch_base + env->next_seq++;
+	atomic_store(&env->snapshots.shared->header.next_seq, env->next_seq);
+	txn->n_pages = env->space.n_pages;
+	txn->broken = 0;
+	memcpy(txn->roots, env->joined.roots, sizeof(txn->roots));
+	memcpy(w->roots_before, txn->roots, sizeof(txn->roots));
+	w->n_dirty = w->n_unsealed = w->n_promised = 0;
+	w->recycled.n = w->spilled.n = w->dead.n = 0;
+	w->changed = false;
+	w->n_early_chunks = 0;
+	space_begin(&env->space);
+	pending_begin(&env->pending);
+	txn_handle_opened(txn);
+	*ret_txn = txn;
+	return 0;
+}
+
+void txn_abort_write(struct txn *txn)
+{
+	struct txn_env *env = txn->env;
+	struct txn_writer *w = txn->writer;
+
+	for (uint32_t i = 0; i < w->n_dirty; i++) {
+		if (w->dirty[i].page)
+			pager_drop(env->pager, w->dirty[i].pgno, 1);
+	}
+	for (size_t i = 0; i < w->spilled.n; i++)
+		pager_drop(env->pager, w->spilled.items[i], 1);
+	space_undo(&env->space);
+	pending_undo(&env->pending);
+	writer_release(env);
+}
+
+int txn_break(struct txn *txn, int code)
+{
+	if (!txn->broken)
+		txn->broken = code;
+	return code;
+}
+
+/* --- spilling ------------------------------------------------------------------------------ */
+
+/* Seals pages, in the order of making, until n_keep are left; inner pages only in the second round. */
+static size_t seal_oldest(struct txn *txn, uint32_t n_keep, bool inner, struct page_write *set,
+	size_t n_set)
+{
+	struct txn_writer *w = txn->writer;
+
+	for (uint32_t i = 0; i < w->n_dirty && w->n_unsealed > n_keep; i++) {
+		struct page *page = w->dirty[i].page;
+
+		if (!page || page_is_sealed(page) || (page->level > 0) != inner)
+			continue;
+		page_seal(page, txn->pager->page_size, txn->pager->seed);
+		w->n_unsealed--;
+		set[n_set++] = (struct page_write){w->dirty[i].pgno, 1, NULL};
+	}
+	return n_set;
+}
+
+/* Takes what is sealed, and the holes, out of the list of unsealed pages. */
+static void dirty_compact(struct txn_writer *w)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < w->n_dirty; i++) {
+		struct page *page = w->dirty[i].page;
+
+		if (!page)
+			continue;
+		if (page_is_sealed(page)) {
+			pgno_list_add(&w->spilled, w->dirty[i].pgno);
+			continue;
+		}
+		w->dirty[n] = w->dirty[i];
+		le32_set(page->scratch, ++n);
+	}
+	w->n_dirty = n;
+}
+
+int spill(struct txn *txn, uint32_t n_keep)
+{
+	struct txn_env *env = txn->env;
+	struct txn_writer *w = txn->writer;
+	uint32_t n_victims = w->n_unsealed > n_keep ? w->n_unsealed - n_keep : 0;
+	struct page_write *set;
+	size_t n;
+	int rc;
+
+	if (n_victims == 0)
+		return 0;
+	set = malloc(n_victims * sizeof(*set));
+	if (!set || pgno_list_reserve(&w->spilled, n_victims)) {
+		free(set);
+		return -ENOMEM;
+	}
+	n = seal_oldest(txn, n_keep, false, set, 0);
+	n = seal_oldest(txn, n_keep, true, set, n);
+	page_writes_sort(set, n);
+	rc = pager_write(env->pager, set, n);
+	free(set);
+	if (rc)
+		return txn_break(txn, rc); /* they stay in the list, to be dropped */
+	dirty_compact(w);
+	env->n_spilled += n;
+	return 0;
+}
+
+/* --- promising ----------------------------------------------------------------------------- */
+
+static int make_room(struct txn *txn, unsigned n_pages)
+{
+	const struct txn_options *o = &txn->env->options;
+	uint32_t n_keep = o->dirty_max_pages / 2;
+
+	if (txn->writer->n_unsealed + n_pages <= o->dirty_max_pages)
+		return 0;
+	if (n_keep + n_pages > o->dirty_max_pages)
+		n_keep = n_pages < o->dirty_max_pages ? o->dirty_max_pages - n_pages : 0;
+	return spill(txn, n_keep);
+}
+
+static int write_chunks_early(struct txn *txn)
+{
+	struct txn_env *env = txn->env;
+	uint32_t n;
+	int rc;
+
+	if (!pending_is_long(&env->pending))
+		return 0;
+	rc = space_prepare(&env->space, TXN_OP_PAGES_MAX);
+	if (rc == 0)
+		rc = pgno_list_reserve(&txn->writer->spilled, TXN_OP_PAGES_MAX);
+	if (rc)
+		return rc;
+	rc = pending_write_chunks(&env->pending, &env->space, env->pager, txn->gen,
+		txn->writer->chunk_buf, &n);
+	txn->writer->n_early_chunks += n;
+	return rc ? txn_break(txn, rc) : 0;
+}
+
+int txn_prepare(struct txn *txn, unsigned n_pages, size_t n_frees)
+{
+	struct txn_env *env = txn->env;
+	struct txn_writer *w = txn->writer;
+	int rc;
+
+	ASSERT(txn->writable);
+	ASSERT(n_pages <= TXN_OP_PAGES_MAX);
+	if (txn->broken)
+		return error_set(VERSO_EABORTONLY,
+			"an earlier call of this transaction failed half-way (%s): abort it",
+			error_name(txn->broken));
+	rc = make_room(txn, n_pages);
+	if (rc == 0)
+		rc = write_chunks_early(txn);
+	if (rc == 0)
+		rc = space_prepare(&env->space, n_pages);
+	if (rc == 0)
+		rc = pending_reserve(&env->pending, n_pages + n_frees);
+	if (rc == 0)
+		rc = dirty_reserve(w, n_pages);
+	if (rc == 0)
+		rc = pgno_list_reserve(&w->recycled, n_pages + n_frees);
+	if (rc == 0)
+		rc = pgno_list_reserve(&w->dead, n_pages + n_frees);
+	if (rc == 0)
+		w->n_promised = n_pages;
+	return rc;
+}
+
+/* --- pages --------------------------------------------------------------------------------- */
+
+static struct page *make_page(struct txn *txn, struct page_ref *ret_ref)
+{
+	struct txn_writer *w = txn->writer;
+	struct page *page;
+
+	ASSERT(w->n_promised > 0);
+	ASSERT(w->n_dirty < w->cap_dirty);
+	w->n_promised--;
+	w->changed = true;
+	ret_ref->gen = txn->gen;
+	ret_ref->pgno = w->recycled.n ? w->recycled.items[--w->recycled.n] :
+					space_take(&txn->env->space);
+	page = pager_fresh(txn->pager, *ret_ref);
+	w->dirty[w->n_dirty++] = (struct dirty_page){ret_ref->pgno, page};
+	w->n_unsealed++;
+	return page;
+}
+
+struct page *txn_alloc(struct txn *txn, enum page_type type, unsigned level, uint32_t tree,
+	struct page_ref *ret_ref)
+{
+	struct page *page = make_page(txn, ret_ref);
+
+	page_init(page, *ret_ref, type, level, tree);
+	le32_set(page->scratch, txn->writer->n_dirty);
+	return page;
+}
+
+struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref *ret_ref)
+{
+	struct page_ref old = page_ref(page);
+	struct page *copy;
+
+	if (old.gen == txn->gen && !page_is_sealed(page)) {
+		pager_put(txn->pager, page);
+		*ret_ref = old;
+		return (struct page *)(uintptr_t)page;
+	}
+	if (old.gen == txn->gen)
+		txn->env->n_recopied++;
+	copy = make_page(txn, ret_ref);
+	page_init(copy, *ret_ref, page->type, page->level, le32_get(page->tree));
+	memcpy(copy->flags, page->flags, sizeof(copy->flags));
+	memcpy(copy->payload, page->payload, txn->pager->page_size - PAGE_HEADER_BYTES);
+	le32_set(copy->scratch, txn->writer->n_dirty);
+	pager_put(txn->pager, page);
+	txn_free(txn, old);
+	return copy;
+}
+
+void txn_free(struct txn *txn, struct page_ref ref)
+{
+	struct txn_writer *w = txn->writer;
+	gen_t birth = ref.gen;
+
+	w->changed = true;
+	if (ref.gen == txn->gen) {
+		struct page *page = pager_own(txn->pager, txn->guard, ref);
+
+		if (page) {
+			uint32_t i = le32_get(page->scratch) - 1;
+
+			ASSERT(w->dirty[i].page == page);
+			w->dirty[i].page = NULL;
+			w->n_unsealed--;
+			pager_drop(txn->pager, ref.pgno, 1);
+			pgno_list_add(&w->recycled, ref.pgno);
+			return;
+		}
+	} else if (ref.gen > w->taken_at_begin) {
+		pgno_list_add(&w->dead, ref.pgno);
+	}
+	pending_add(&txn->env->pending, ref.pgno, birth, txn->gen);
+}
