@@ -132,7 +132,7 @@ static int walk_chunks(struct walk *w)
 	int rc = 0;
 
 	for (uint32_t i = 0; rc == 0 && i < w->meta->n_chunks; i++) {
-		struct page *buf;
+		struct page *buf = NULL;
 
 		if (ref.gen <= w->meta->durable_gen)
 			break;
