@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct queue_rung_ops *const rungs[] = {&queue_sync};
+static const struct queue_rung_ops *const rungs[] = {&queue_uring, &queue_threads, &queue_sync};
 
 #define N_RUNGS (sizeof(rungs) / sizeof(rungs[0]))
 
@@ -98,7 +98,10 @@ int queue_run(struct queue *q, struct io_req *const *reqs, size_t n)
 {
 	int rc = 0;
 
-	queue_submit(q, reqs, n);
+	if (n > 0 && q->ops->run)
+		q->ops->run(q, reqs, n);
+	else
+		queue_submit(q, reqs, n);
 	for (size_t i = 0; i < n; i++) {
 		queue_wait(q, reqs[i]);
 		if (rc == 0)

@@ -61,6 +61,12 @@ struct queue_ops {
 	/* Reaps what is complete now, without blocking. */
 	void (*poll)(struct queue *q);
 
+	/*
+	 * Submits n requests and waits for all; may perform them in the calling thread. NULL:
+	 * submit, then wait for each.
+	 */
+	void (*run)(struct queue *q, struct io_req *const *reqs, size_t n);
+
 	/* The queue must be empty. */
 	void (*close)(struct queue *q);
 };
@@ -101,7 +107,11 @@ static inline void queue_close(struct queue *q)
  */
 int queue_error(const struct io_req *req);
 
-/* Submits all and waits for all; the first error in the order of reqs, or 0. */
+/*
+ * Submits all and waits for all: the fastest way when the caller has nothing else to do, a single
+ * request included. Other threads may queue_wait() for the same requests. Answers the first error
+ * in the order of reqs, with this thread's error text, or 0.
+ */
 int queue_run(struct queue *q, struct io_req *const *reqs, size_t n);
 
 #endif

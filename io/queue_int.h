@@ -5,7 +5,11 @@
 #ifndef IO_QUEUE_INT_H
 #define IO_QUEUE_INT_H
 
+#include "base/assert.h"
+#include "io/io_int.h"
 #include "io/queue.h"
+#include "io/transfer.h"
+#include "io/waiters.h"
 
 struct queue_rung_ops {
 	const char *name;
@@ -38,6 +42,17 @@ static inline void req_leave(struct io_req *req)
 	if (req->done)
 		req->done(req);
 	atomic_store_explicit(&req->complete, true, memory_order_release);
+}
+
+/* From begin to end by calls that block, in this thread. Others may wait for it meanwhile. */
+static inline void req_perform(struct io_req *req, struct waiters *ws)
+{
+	req_enter(req);
+	transfer_perform(req, file_kernel_of(req->file)->fd, transfer_align(req->file));
+	req_leave(req);
+	(void)pthread_mutex_lock(&ws->lock);
+	waiters_wake(ws);
+	(void)pthread_mutex_unlock(&ws->lock);
 }
 
 #endif

@@ -1,38 +1,48 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rung that always works: submit performs each request by a call that blocks, in order.
+ * The rung that always works: submit performs each request by calls that block. A set has no order,
+ * and the hostile build gives it one of its own.
  */
-#include "base/assert.h"
-#include "io/io_int.h"
+#include "io/hostile.h"
 #include "io/queue_int.h"
-#include "io/transfer.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <stdlib.h>
+
+struct queue_sync {
+	struct queue queue; /* first */
+	struct waiters waiters;
+};
 
 static int sync_open(unsigned depth, struct queue **ret_queue)
 {
-	*ret_queue = calloc(1, sizeof(**ret_queue));
-	return *ret_queue ? 0 : -ENOMEM;
+	struct queue_sync *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	waiters_init(&s->waiters);
+	*ret_queue = &s->queue;
+	return 0;
 }
 
 static void sync_submit(struct queue *q, struct io_req *const *reqs, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct io_req *req = reqs[i];
+	struct queue_sync *s = (struct queue_sync *)q;
+	bool backwards = hostile_once_in(2);
 
-		req_enter(req);
-		transfer_perform(req, file_kernel_of(req->file)->fd, transfer_align(req->file));
-		req_leave(req);
-	}
+	for (size_t i = 0; i < n; i++)
+		req_perform(reqs[backwards ? n - 1 - i : i], &s->waiters);
 }
 
+/* Another thread's submit may still be at it. */
 static void sync_wait(struct queue *q, const struct io_req *req)
 {
-	/* Another thread's submit may still be at it. */
-	while (!atomic_load_explicit(&req->complete, memory_order_acquire))
-		sched_yield();
+	struct queue_sync *s = (struct queue_sync *)q;
+
+	(void)pthread_mutex_lock(&s->waiters.lock);
+	while (!req_is_complete(req))
+		waiters_sleep(&s->waiters, req);
+	(void)pthread_mutex_unlock(&s->waiters.lock);
 }
 
 static void sync_poll(struct queue *q)
@@ -41,7 +51,10 @@ static void sync_poll(struct queue *q)
 
 static void sync_close(struct queue *q)
 {
-	free(q);
+	struct queue_sync *s = (struct queue_sync *)q;
+
+	waiters_fini(&s->waiters);
+	free(s);
 }
 
 const struct queue_rung_ops queue_sync = {

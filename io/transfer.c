@@ -33,7 +33,10 @@ void transfer_next(const struct io_req *req, uint32_t align_bytes, struct attemp
 	for (; i + 1 < req->n_iov && skip_bytes >= req->iov[i].iov_len; i++)
 		skip_bytes -= req->iov[i].iov_len;
 	ret_attempt->buf = (char *)req->iov[i].iov_base + skip_bytes;
-	ret_attempt->len_bytes = hostile_ask(req->iov[i].iov_len - skip_bytes, align_bytes);
+	ret_attempt->len_bytes = req->iov[i].iov_len - skip_bytes;
+	if (ret_attempt->len_bytes > TRANSFER_BYTES_MAX)
+		ret_attempt->len_bytes = TRANSFER_BYTES_MAX;
+	ret_attempt->len_bytes = hostile_ask(ret_attempt->len_bytes, align_bytes);
 }
 
 static bool finish(struct io_req *req, int result)

@@ -19,6 +19,7 @@
 #include "io/queue.h"
 
 #define TRANSFER_TRIES_MAX 64
+#define TRANSFER_BYTES_MAX ((size_t)1 << 30) /* in one attempt: a ring counts them in 32 bits */
 
 /* What to ask for now: the request's own vector, or the rest of one segment. */
 struct attempt {

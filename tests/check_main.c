@@ -56,6 +56,40 @@ uint64_t check_random(uint64_t *state)
 	return z ^ (z >> 31);
 }
 
+#define ALLOC_HEAD_BYTES 4096
+
+/* In front of what check_alloc() answers. */
+struct alloc {
+	struct alloc *next;
+};
+
+static _Atomic(struct alloc *) allocs;
+
+void *check_alloc(size_t len_bytes)
+{
+	size_t all_bytes = ALLOC_HEAD_BYTES + (len_bytes + 4095) / 4096 * 4096;
+	struct alloc *a = aligned_alloc(4096, all_bytes);
+
+	ck_assert_ptr_nonnull(a);
+	memset(a, 0, all_bytes);
+	a->next = atomic_load(&allocs);
+	while (!atomic_compare_exchange_weak(&allocs, &a->next, a))
+		;
+	return (char *)a + ALLOC_HEAD_BYTES;
+}
+
+void check_free(void)
+{
+	struct alloc *a = atomic_exchange(&allocs, NULL);
+
+	while (a) {
+		struct alloc *next = a->next;
+
+		free(a);
+		a = next;
+	}
+}
+
 static int folder_make(void)
 {
 	const char *parent = getenv("VERSO_TEST_DIR");

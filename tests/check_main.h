@@ -22,6 +22,11 @@
 #define CHECK_PATH_BYTES 512
 
 /*
+ * To be given each TCase that uses check_alloc(): tcase_add_checked_fixture(t, NULL, check_free).
+ */
+void check_free(void);
+
+/*
  * Runs the suite, prints the failing tests, the skips with their reasons and the totals; makes the
  * scratch folder before and removes it afterwards. The exit status for main: 0 when none failed.
  */
@@ -42,6 +47,12 @@ void check_skip(const char *test, const char *fmt, ...) __attribute__((format(pr
  * folder lies in $VERSO_TEST_DIR, else in $TMPDIR, else in /var/tmp: a disk rather than memory.
  */
 const char *check_path(char *buf, const char *name);
+
+/*
+ * Zeroed memory, aligned to 4096, that check_free() frees: the test need not, so
+ * what a leak checker finds is not the tests' own. Any thread.
+ */
+void *check_alloc(size_t len_bytes);
 
 /* $VERSO_SEED, or 1: what every generator of a test starts from. Printed with a failure. */
 uint64_t check_seed(void);

@@ -40,10 +40,7 @@ static int open_fails(const char *name, unsigned flags)
 
 static char *block(size_t len_bytes, int fill)
 {
-	char *p = aligned_alloc(4096, len_bytes);
-
-	memset(p, fill, len_bytes);
-	return p;
+	return memset(check_alloc(len_bytes), fill, len_bytes);
 }
 
 static void round_trip(unsigned flags)
@@ -75,8 +72,6 @@ static void round_trip(unsigned flags)
 		ck_assert_mem_eq(in, memset(block(4096, 1), 0, 4096), 4096);
 	}
 	file_close(f);
-	free(in);
-	free(out);
 }
 
 START_TEST(what_was_written_is_read_buffered)
@@ -383,6 +378,7 @@ int main(void)
 	Suite *s = suite_create("io_file");
 	TCase *t = tcase_create("file");
 
+	tcase_add_checked_fixture(t, NULL, check_free);
 	tcase_add_test(t, what_was_written_is_read_buffered);
 	tcase_add_test(t, what_was_written_is_read_direct);
 	tcase_add_test(t, direct_tells_its_alignment_or_why_not);
