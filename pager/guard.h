@@ -3,9 +3,10 @@
  * Guards: how inner pages are read without a pin.
  *
  * Sealed pages never change, so the one thing that threatens a reader is that a frame is used
- * again. Inside a guard that cannot happen: to enter, a reader stores the global era in a cache line
- * of its own; a pager that wants a frame back unlinks it, moves the era on and waits in limbo until
- * every active guard has a later era. A guard never spans I/O, a lock or a return to the user.
+ * again. Inside a guard that cannot happen: to enter, a reader stores the global era in a cache
+ * line of its own; a pager that wants a frame back unlinks it, moves the era on and waits in limbo
+ * until every active guard has a later era. A guard never spans I/O, a lock or a return to the
+ * user.
  *
  * One guard serves one handle (a transaction), which one thread uses at a time. Its counters are
  * read by others, so they are atomic, but only its user writes them: no locked instruction.

@@ -9,7 +9,7 @@
 bool page_size_is_valid(uint32_t page_size_bytes)
 {
 	return page_size_bytes >= PAGE_SIZE_MIN && page_size_bytes <= PAGE_SIZE_MAX &&
-		(page_size_bytes & (page_size_bytes - 1)) == 0;
+	       (page_size_bytes & (page_size_bytes - 1)) == 0;
 }
 
 void page_init(struct page *page, struct page_ref ref, enum page_type type, unsigned level,

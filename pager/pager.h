@@ -62,8 +62,8 @@ enum pager_trace_op {
 
 struct pager_tracer {
 	/* Called at each operation when tracing is on; may not call the pager. */
-	void (*event)(
-		struct pager_tracer *t, enum pager_trace_op op, struct page_ref ref, unsigned type);
+	void (*event)(struct pager_tracer *t, enum pager_trace_op op, struct page_ref ref,
+		unsigned type);
 };
 
 struct pager_ops {
@@ -156,8 +156,8 @@ void pager_init(struct pager *p, const struct pager_ops *ops, uint32_t page_size
 	uint32_t writer_pages);
 void pager_fini(struct pager *p);
 
-static inline void pager_trace(
-	struct pager *p, enum pager_trace_op op, struct page_ref ref, unsigned type)
+static inline void pager_trace(struct pager *p, enum pager_trace_op op, struct page_ref ref,
+	unsigned type)
 {
 	if (__builtin_expect(p->tracer != NULL, 0))
 		p->tracer->event(p->tracer, op, ref, type);
@@ -167,8 +167,8 @@ static inline void pager_trace(
  * none. */
 void pager_trace_put(struct pager *p, const struct page *page);
 
-static inline int pager_get(
-	struct pager *p, struct guard *g, struct page_ref ref, const struct page **ret_page)
+static inline int pager_get(struct pager *p, struct guard *g, struct page_ref ref,
+	const struct page **ret_page)
 {
 	int rc;
 

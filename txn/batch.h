@@ -25,11 +25,11 @@ struct batch {
 	struct page_write *set; /* room for all of it and the meta */
 	uint32_t cap_set;
 	struct meta meta;
-	void *meta_bytes;      /* a slot, aligned */
+	void *meta_bytes; /* a slot, aligned */
 	uint32_t slot_bytes;
-	uint32_t n_unproved;   /* pages newer than what was flushed before, spilled ones included */
-	uint32_t n_joined;     /* transactions */
-	bool published;        /* a reader may have seen a generation of this batch */
+	uint32_t n_unproved; /* pages newer than what was flushed before, spilled ones included */
+	uint32_t n_joined;   /* transactions */
+	bool published;      /* a reader may have seen a generation of this batch */
 };
 
 int batch_init(struct batch *batch, const struct layout *layout);
@@ -45,7 +45,8 @@ struct page *batch_page(struct batch *batch, struct page_ref ref, enum page_type
 
 /* Takes out the own pages whose places are in `dead` (sorted), which will never be written, and
  * drops them from the pager; returns how many. */
-uint32_t batch_drop_dead(struct batch *batch, struct pager *pager, const pgno_t *dead, size_t n_dead);
+uint32_t batch_drop_dead(struct batch *batch, struct pager *pager, const pgno_t *dead,
+	size_t n_dead);
 
 /* Sorts everything, and the meta when it is given, into batch->set; returns how many. */
 size_t batch_make_set(struct batch *batch, const struct page_write *meta);

@@ -105,8 +105,8 @@ static int mark_space(struct check *c)
 
 	for (uint32_t r = 0; rc == 0 && r < s->n_regions; r++) {
 		pgno_t first = layout_first_page(l, r);
-		pgno_t end = (r + 1) * l->region_pages < s->n_pages ? (r + 1) * l->region_pages :
-								      s->n_pages;
+		pgno_t end = (r + 1) * l->region_pages < s->n_pages ? (r + 1) * l->region_pages
+								    : s->n_pages;
 
 		rc = space_load(s, layout_bitmap(l, r));
 		if (rc) {

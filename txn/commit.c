@@ -15,7 +15,7 @@
 static bool nothing_to_commit(const struct txn *txn)
 {
 	return !txn->writer->changed &&
-		memcmp(txn->roots, txn->writer->roots_before, sizeof(txn->roots)) == 0;
+	       memcmp(txn->roots, txn->writer->roots_before, sizeof(txn->roots)) == 0;
 }
 
 static void seal_all(struct txn *txn)
@@ -37,7 +37,8 @@ static int give_up_recycled(struct txn *txn)
 	if (rc)
 		return rc;
 	while (w->recycled.n > 0)
-		pending_add(&txn->env->pending, w->recycled.items[--w->recycled.n], txn->gen, txn->gen);
+		pending_add(&txn->env->pending, w->recycled.items[--w->recycled.n], txn->gen,
+			txn->gen);
 	return 0;
 }
 

@@ -120,7 +120,8 @@ static int env_load(struct txn_env *env, struct file *lock_file)
 }
 
 int txn_env_open(struct pager *pager, struct file *lock_file, const struct txn_probe *probe,
-	const struct txn_schema *schema, const struct txn_options *options, struct txn_env **ret_env)
+	const struct txn_schema *schema, const struct txn_options *options,
+	struct txn_env **ret_env)
 {
 	struct txn_env *env = aligned_alloc(64, (sizeof(*env) + 63) / 64 * 64);
 	int rc;

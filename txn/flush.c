@@ -11,7 +11,8 @@
 
 int meta_write(struct txn_env *env, const struct meta *m, unsigned slot, void *slot_bytes)
 {
-	struct page_write write = {layout_slot(&env->layout, slot), env->layout.slot_pages, slot_bytes};
+	struct page_write write = {
+		layout_slot(&env->layout, slot), env->layout.slot_pages, slot_bytes};
 
 	meta_encode(m, &env->layout, slot, env->pager->seed, slot_bytes);
 	return pager_write(env->pager, &write, 1);
@@ -52,7 +53,8 @@ static int two_flush(struct txn_env *env, struct batch *b, unsigned slot)
 
 static int one_flush(struct txn_env *env, struct batch *b, unsigned slot)
 {
-	struct page_write meta = {layout_slot(&env->layout, slot), env->layout.slot_pages, b->meta_bytes};
+	struct page_write meta = {
+		layout_slot(&env->layout, slot), env->layout.slot_pages, b->meta_bytes};
 	int rc;
 
 	meta_encode(&b->meta, &env->layout, slot, env->pager->seed, b->meta_bytes);

@@ -43,8 +43,9 @@ int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
 	int rc;
 
 	if (!page_size_is_valid(page_size))
-		return error_set(-EINVAL, "a page of %u bytes: expected a power of two from %u to %u",
-			page_size, PAGE_SIZE_MIN, PAGE_SIZE_MAX);
+		return error_set(-EINVAL,
+			"a page of %u bytes: expected a power of two from %u to %u", page_size,
+			PAGE_SIZE_MIN, PAGE_SIZE_MAX);
 	layout_init(&l, page_size, options);
 	m.gen = m.durable_gen = UINT64_C(1) << 40;
 	m.region_pages = l.region_pages;
@@ -110,7 +111,8 @@ static int probe_slots(struct file *file, uint64_t size_bytes, void *buf, struct
 	if (worst == VERSO_ENOTDB)
 		return error_set(worst, "the file is not a Verso database: no meta page in it");
 	if (worst == VERSO_ECORRUPT)
-		return error_set(worst, "both meta pages are damaged: restore the file from a copy");
+		return error_set(worst,
+			"both meta pages are damaged: restore the file from a copy");
 	return worst;
 }
 

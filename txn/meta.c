@@ -37,8 +37,10 @@ enum {
 
 _Static_assert(AT_WINDOWS + META_WINDOWS * WINDOW_BYTES == AT_ROOTS, "windows fill their place");
 _Static_assert(AT_ROOTS + TXN_ROOTS * ROOT_BYTES == AT_CHAINED_COMMIT, "roots fill their place");
-_Static_assert(AT_REGIONS + META_REGIONS_MAX * REGION_ENTRY_BYTES == AT_PENDING, "regions fill theirs");
-_Static_assert(AT_PENDING + META_PENDING_MAX * PENDING_EXTENT_BYTES == META_BYTES, "a slot is full");
+_Static_assert(AT_REGIONS + META_REGIONS_MAX * REGION_ENTRY_BYTES == AT_PENDING,
+	"regions fill theirs");
+_Static_assert(AT_PENDING + META_PENDING_MAX * PENDING_EXTENT_BYTES == META_BYTES,
+	"a slot is full");
 
 static const uint8_t magic[8] = {'V', 'e', 'r', 's', 'o', 'D', 'B', '\n'};
 
@@ -186,7 +188,8 @@ static int meta_validate(const struct meta *m, pgno_t slot)
 	uint32_t n_entries = m->n_regions;
 
 	if (m->region_pages < REGION_PAGES_MIN || m->region_pages > REGION_PAGES_MAX ||
-		m->region_pages % 64 != 0 || m->region_pages > (m->page_size - PAGE_HEADER_BYTES) * 8)
+		m->region_pages % 64 != 0 ||
+		m->region_pages > (m->page_size - PAGE_HEADER_BYTES) * 8)
 		return bad_meta(slot, "the pages of a region are out of range");
 	if (m->regions_max == 0 || m->regions_max > META_REGIONS_MAX || m->pending_max == 0 ||
 		m->pending_max > META_PENDING_MAX || m->n_pending > m->pending_max)
@@ -249,7 +252,8 @@ int meta_decode(const void *slot_bytes, pgno_t slot_pgno, struct meta *ret_m)
 	int rc;
 
 	if (memcmp(b + AT_MAGIC, magic, sizeof(magic)) != 0)
-		return error_set(VERSO_ENOTDB, "no meta page of a Verso database at page %u", slot_pgno);
+		return error_set(VERSO_ENOTDB, "no meta page of a Verso database at page %u",
+			slot_pgno);
 	ref = page_ref(page);
 	ref.pgno = slot_pgno;
 	rc = page_verify(page, META_BYTES, ref, page_seed(b + AT_UUID));
@@ -262,8 +266,8 @@ int meta_decode(const void *slot_bytes, pgno_t slot_pgno, struct meta *ret_m)
 		return error_set(VERSO_EVERSION,
 			"the file has format %u, protocol %u, features %x; this Verso knows format %u, "
 			"protocol %u. Open it with a newer Verso",
-			le32_get(b + AT_FORMAT), le16_get(b + AT_PROTOCOL), le32_get(b + AT_INCOMPAT),
-			META_FORMAT, META_PROTOCOL);
+			le32_get(b + AT_FORMAT), le16_get(b + AT_PROTOCOL),
+			le32_get(b + AT_INCOMPAT), META_FORMAT, META_PROTOCOL);
 	memset(ret_m, 0, sizeof(*ret_m));
 	ret_m->page_size = le32_get(b + AT_PAGE_SIZE);
 	if (!page_size_is_valid(ret_m->page_size))

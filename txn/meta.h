@@ -2,26 +2,26 @@
 /*
  * The meta page: what a generation of the database is, in 4 KiB.
  *
- * Two slots, at 0 and at slot_pages, are written in turn. A slot holds the roots, the free space and
- * what opening needs to decide whether the generation is whole. Whatever does not fit (regions,
- * pending extents) goes to pages that the meta refers to. The byte map stands in docs/file-format.md
- * and, as offsets, in meta.c.
+ * Two slots, at 0 and at slot_pages, are written in turn. A slot holds the roots, the free space
+ * and what opening needs to decide whether the generation is whole. Whatever does not fit (regions,
+ * pending extents) goes to pages that the meta refers to. The byte map stands in
+ * docs/file-format.md and, as offsets, in meta.c.
  */
 #ifndef TXN_META_H
 #define TXN_META_H
 
 #include "txn/txn.h"
 
-#define META_BYTES         4096U
-#define META_FORMAT        1U
-#define META_REGIONS_MAX   64U
-#define META_PENDING_MAX   112U
-#define META_WINDOWS       2U
-#define META_PROTOCOL      1U /* shadow paging, one writer, two slots */
-#define WINDOW_PAGES       512U
-#define WINDOW_WORDS       (WINDOW_PAGES / 64U)
-#define REGION_PAGES_MIN   256U
-#define REGION_PAGES_MAX   32768U
+#define META_BYTES       4096U
+#define META_FORMAT      1U
+#define META_REGIONS_MAX 64U
+#define META_PENDING_MAX 112U
+#define META_WINDOWS     2U
+#define META_PROTOCOL    1U /* shadow paging, one writer, two slots */
+#define WINDOW_PAGES     512U
+#define WINDOW_WORDS     (WINDOW_PAGES / 64U)
+#define REGION_PAGES_MIN 256U
+#define REGION_PAGES_MAX 32768U
 
 /* Pages that the newest generation set aside for the next ones: bit i is page first + i. */
 struct window {
@@ -46,7 +46,7 @@ struct pending_extent {
 
 struct meta {
 	gen_t gen;
-	gen_t durable_gen; /* was flushed before this meta was written */
+	gen_t durable_gen;         /* was flushed before this meta was written */
 	enum txn_commit_mode mode; /* how this generation was made durable */
 	uint32_t page_size;
 	uint8_t uuid[16];
@@ -70,9 +70,9 @@ struct meta {
 struct layout {
 	uint32_t page_size;
 	uint32_t region_pages;
-	uint32_t slot_pages;     /* of one meta slot */
-	uint32_t index_entries;  /* region entries that an index page holds */
-	uint32_t chunk_extents;  /* extents that a chunk page holds */
+	uint32_t slot_pages;    /* of one meta slot */
+	uint32_t index_entries; /* region entries that an index page holds */
+	uint32_t chunk_extents; /* extents that a chunk page holds */
 	uint16_t regions_max;
 	uint16_t pending_max;
 };

@@ -5,7 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define ROTATE_CHUNKS_MAX  16U  /* a commit takes off at most so many */
+#define ROTATE_CHUNKS      16U  /* a commit takes off so many, and twice what it adds */
+#define SURVIVING_CHUNKS   16U  /* but queues at most so many chunks of extents again */
 #define EARLY_CHUNKS       16U  /* and a transaction writes chunks early beyond so many */
 #define HARVEST_PAGES      512U /* waiting pages worth a bitmap or two */
 #define CHUNK_HEADER_BYTES 16U
@@ -62,13 +63,13 @@ static int chain_load(struct pending *p, struct pager *pager, const struct meta 
 		if (rc)
 			return rc;
 		if (n > at)
-			return error_set(VERSO_ECORRUPT, "page %u: more pending pages than the meta says",
-				ref.pgno);
+			return error_set(VERSO_ECORRUPT,
+				"page %u: more pending pages than the meta says", ref.pgno);
 		at -= n;
 		p->chunks[c] = (struct chunk){ref, n};
 		for (uint32_t i = 0; i < n; i++) {
-			pending_extent_decode(
-				buf->payload + CHUNK_HEADER_BYTES + i * PENDING_EXTENT_BYTES,
+			pending_extent_decode(buf->payload + CHUNK_HEADER_BYTES +
+						      i * PENDING_EXTENT_BYTES,
 				&p->extents[at + i]);
 			rc = extent_validate(&p->extents[at + i], meta);
 			if (rc)
@@ -181,7 +182,8 @@ void pending_add(struct pending *p, pgno_t pgno, gen_t birth, gen_t free)
 		struct pending_extent *last = extent_at(p, p->n - 1);
 
 		/* Extents of this very transaction only: what is undone must be whole extents. */
-		if (last->free == free && last->birth == birth && last->pgno + last->n_pages == pgno) {
+		if (last->free == free && last->birth == birth &&
+			last->pgno + last->n_pages == pgno) {
 			last->n_pages++;
 			p->n_pages++;
 			p->n_tail_pages++;
@@ -260,7 +262,8 @@ static void chunk_fill(struct pending *p, struct page *page, uint64_t seed)
 
 bool pending_is_long(const struct pending *p)
 {
-	return p->n - p->n_chained > p->layout->pending_max + EARLY_CHUNKS * p->layout->chunk_extents;
+	return p->n - p->n_chained >
+	       p->layout->pending_max + EARLY_CHUNKS * p->layout->chunk_extents;
 }
 
 int pending_write_chunks(struct pending *p, struct space *space, struct pager *pager, gen_t gen,
@@ -284,19 +287,25 @@ int pending_write_chunks(struct pending *p, struct space *space, struct pager *p
 
 /* --- the commit ---------------------------------------------------------------------------- */
 
-/* Counts what the chain could free, now and then, and marks all of it for rotation if it is half. */
+/*
+ * Counts what the chain could free and marks all of it for rotation if it is half: when the chain
+ * has grown by a quarter, so that a count costs a few steps an extent that was queued, or when so
+ * many commits have passed that it costs each a few steps.
+ */
 static void scan_chain(struct pending *p, const struct horizon *h)
 {
 	uint32_t n = 0;
 
 	p->n_commits++;
-	if (p->n_chunks == 0 || p->n_to_rotate > 0 || p->n_commits < p->next_scan)
+	if (p->n_chunks == 0 || p->n_to_rotate > 0 ||
+		(p->n_commits < p->next_scan && p->n_chained < p->next_scan_chained))
 		return;
 	for (uint32_t i = 0; i < p->n_chained; i++)
 		n += horizon_allows(h, extent_at(p, i));
 	if (n >= p->n_chained - n)
 		p->n_to_rotate = p->n_chunks;
 	p->next_scan = p->n_commits + 1 + p->n_chained / 256;
+	p->next_scan_chained = p->n_chained + p->n_chained / 4;
 }
 
 static int load_allowed(struct pending *p, struct space *space, const struct horizon *h,
@@ -308,6 +317,8 @@ static int load_allowed(struct pending *p, struct space *space, const struct hor
 		if (!horizon_allows(h, extent_at(p, i)))
 			continue;
 		p->plan.n_allowed++;
+		if (i < p->n_chained)
+			p->plan.n_survivors--;
 		rc = space_load(space, extent_at(p, i)->pgno);
 	}
 	return rc;
@@ -316,38 +327,55 @@ static int load_allowed(struct pending *p, struct space *space, const struct hor
 /* No more than these can be chained after the plan was carried out. */
 uint32_t pending_count_chunks(const struct pending *p)
 {
-	uint32_t n = p->n - p->n_chained + p->plan.n_rotate;
+	uint32_t n = p->n - p->n_chained + p->plan.n_rotate + p->plan.n_survivors;
 
-	for (uint32_t i = 0; i < p->plan.n_rotate; i++)
-		n += chunk_at(p, i)->n_extents;
 	return n > p->layout->pending_max ? (n - 1) / p->layout->chunk_extents + 1 : 0;
+}
+
+/* Which of the oldest chunks this commit takes off; loads the regions that gain from it. */
+static int plan_rotation(struct pending *p, struct space *space, const struct horizon *h)
+{
+	uint32_t n_added =
+		p->n_chunks - p->saved.n_chunks + (p->n - p->n_chained) / p->layout->chunk_extents;
+	uint32_t n_most = ROTATE_CHUNKS + 2 * n_added, at = 0;
+	int rc = 0;
+
+	/* Chunks that this very transaction wrote early are not rotated by it. */
+	if (n_most > p->saved.n_chunks)
+		n_most = p->saved.n_chunks;
+	if (n_most > p->n_to_rotate)
+		n_most = p->n_to_rotate;
+	while (rc == 0 && p->plan.n_rotate < n_most &&
+		p->plan.n_survivors <= SURVIVING_CHUNKS * p->layout->chunk_extents) {
+		uint32_t n = chunk_at(p, p->plan.n_rotate++)->n_extents;
+
+		p->plan.n_survivors += n;
+		rc = load_allowed(p, space, h, at, at + n);
+		at += n;
+	}
+	return rc;
 }
 
 int pending_prepare_commit(struct pending *p, struct space *space, const struct horizon *h)
 {
-	uint32_t n_rotated = 0, n_chunks;
+	uint32_t n_chunks;
 	int rc;
 
 	scan_chain(p, h);
-	p->plan.harvest = p->n - p->n_chained > p->layout->pending_max ||
-		p->n_tail_pages > HARVEST_PAGES;
-	/* Chunks that this very transaction wrote early are not rotated by it. */
-	p->plan.n_rotate = p->n_to_rotate < p->saved.n_chunks ? p->n_to_rotate : p->saved.n_chunks;
-	if (p->plan.n_rotate > ROTATE_CHUNKS_MAX)
-		p->plan.n_rotate = ROTATE_CHUNKS_MAX;
-	for (uint32_t i = 0; i < p->plan.n_rotate; i++)
-		n_rotated += chunk_at(p, i)->n_extents;
-	p->plan.n_allowed = 0;
-	rc = load_allowed(p, space, h, 0, n_rotated);
+	memset(&p->plan, 0, sizeof(p->plan));
+	p->plan.harvest =
+		p->n - p->n_chained > p->layout->pending_max || p->n_tail_pages > HARVEST_PAGES;
+	rc = plan_rotation(p, space, h);
 	if (rc == 0 && p->plan.harvest)
 		rc = load_allowed(p, space, h, p->n_chained, p->n);
 	n_chunks = pending_count_chunks(p);
 	if (rc == 0)
-		rc = pending_reserve(p, n_rotated + p->plan.n_rotate);
+		rc = pending_reserve(p, p->plan.n_survivors + p->plan.n_rotate);
 	if (rc == 0)
 		rc = chunks_reserve(p, n_chunks);
 	if (rc == 0 && n_chunks > 0)
-		rc = space_prepare(space, n_chunks < TXN_OP_PAGES_MAX ? n_chunks : TXN_OP_PAGES_MAX);
+		rc = space_prepare(space,
+			n_chunks < TXN_OP_PAGES_MAX ? n_chunks : TXN_OP_PAGES_MAX);
 	return rc;
 }
 
@@ -356,7 +384,8 @@ static void take_off(struct pending *p, const struct pending_extent *e)
 	p->n_pages -= e->n_pages;
 }
 
-static void rotate_oldest(struct pending *p, struct space *space, const struct horizon *h, gen_t gen)
+static void rotate_oldest(struct pending *p, struct space *space, const struct horizon *h,
+	gen_t gen)
 {
 	struct chunk chunk = *chunk_at(p, 0);
 
@@ -374,11 +403,13 @@ static void rotate_oldest(struct pending *p, struct space *space, const struct h
 	}
 	p->first_chunk++;
 	p->n_chunks--;
-	p->n_to_rotate--;
+	if (--p->n_to_rotate == 0)
+		p->next_scan = 0; /* it paid: what was queued meanwhile may be free by now */
 	pending_add(p, chunk.ref.pgno, gen, gen);
 }
 
-static void harvest_tail(struct pending *p, struct space *space, const struct horizon *h, uint32_t end)
+static void harvest_tail(struct pending *p, struct space *space, const struct horizon *h,
+	uint32_t end)
 {
 	uint32_t kept = p->n_chained;
 

@@ -35,19 +35,28 @@ struct horizon {
 
 struct pending {
 	const struct layout *layout; /* constant */
-	struct pending_extent *extents; /* from `first` on: n_chained in chunks, then those in the meta */
+	struct pending_extent
+		*extents; /* from `first` on: n_chained in chunks, then those in the meta */
 	uint32_t first, n, cap;
 	uint32_t n_chained;
 	struct chunk *chunks; /* from `first_chunk` on, oldest first */
 	uint32_t first_chunk, n_chunks, cap_chunks;
-	uint32_t n_pages;        /* of all extents */
-	uint32_t n_tail_pages;   /* of those not in chunks */
-	uint64_t next_scan;      /* number of the commit that counts again what could be freed */
+	uint32_t n_pages;      /* of all extents */
+	uint32_t n_tail_pages; /* of those not in chunks */
+	uint64_t next_scan;    /* number of the commit that counts again what could be freed, */
+	uint32_t next_scan_chained; /* or length of the chain that does */
 	uint64_t n_commits;
-	uint32_t n_to_rotate;    /* chunks that the last count marked */
+	uint32_t n_to_rotate;      /* chunks that the last count marked */
 	uint64_t n_chunks_written; /* for display */
-	struct { uint32_t n, n_chained, n_chunks, n_pages, n_tail_pages; } saved;
-	struct { bool harvest; uint32_t n_rotate, n_allowed; } plan; /* of the commit under way */
+	struct {
+		uint32_t n, n_chained, n_chunks, n_pages, n_tail_pages;
+	} saved;
+	struct {
+		bool harvest;         /* look through the tail */
+		uint32_t n_rotate;    /* chunks to take off */
+		uint32_t n_survivors; /* extents of those that must be queued again */
+		uint32_t n_allowed;   /* extents that become free */
+	} plan;                       /* of the commit under way */
 };
 
 /* Reads the chain that meta names. -ENOMEM, VERSO_ECORRUPT, I/O errors. */

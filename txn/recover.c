@@ -4,12 +4,12 @@
  *
  * Both slots are read from the medium, after a sync whose answer is remembered but not trusted. The
  * newest valid meta is taken if it was flushed in two steps, or if the other slot's copy of it, or
- * its own, says that it was flushed. A one-flush meta may have reached the disk before its pages: it
- * is taken only if every page that is newer than its durable_gen verifies. Those are found by walking
- * down references and going on only where the **parent-held** gen is newer: what a page says of its
- * own age proves nothing, because a lost write leaves an old page behind. Else the other slot is
- * taken, which then is the generation that was flushed before; and if it is not, an acknowledged
- * commit is lost and that is an error.
+ * its own, says that it was flushed. A one-flush meta may have reached the disk before its pages:
+ * it is taken only if every page that is newer than its durable_gen verifies. Those are found by
+ * walking down references and going on only where the **parent-held** gen is newer: what a page
+ * says of its own age proves nothing, because a lost write leaves an old page behind. Else the
+ * other slot is taken, which then is the generation that was flushed before; and if it is not, an
+ * acknowledged commit is lost and that is an error.
  *
  * Nothing is written here: a crash in recovery changes nothing. What was rejected is overwritten by
  * the first write of the next session (session.c).
@@ -77,8 +77,8 @@ static int walk_tree(void *arg, struct page_ref ref, unsigned level)
 	if (rc == 0)
 		rc = read_verified(w, ref, buf);
 	if (rc == 0 && buf->level != level)
-		rc = error_set(VERSO_ECORRUPT, "page %u: expected level %u, found %u", ref.pgno, level,
-			buf->level);
+		rc = error_set(VERSO_ECORRUPT, "page %u: expected level %u, found %u", ref.pgno,
+			level, buf->level);
 	if (rc)
 		return rc;
 	w->depth++;
@@ -233,7 +233,8 @@ static int decide(struct txn_env *env, struct candidate *c, pgno_t file_pages)
 	for (unsigned slot = 0; slot < 2; slot++) {
 		env->slot_pages[slot] = c[slot].valid ? c[slot].meta.n_pages : UINT32_MAX;
 		if (c[slot].valid && c[slot].meta.gen > env->epoch_base)
-			env->epoch_base = c[slot].meta.gen; /* the epoch of the past; raised later */
+			env->epoch_base =
+				c[slot].meta.gen; /* the epoch of the past; raised later */
 	}
 	return 0;
 }
@@ -251,7 +252,8 @@ int recover(struct txn_env *env)
 	if (!c || !buf)
 		rc = -ENOMEM;
 	if (rc == 0 && !env->options.read_only)
-		(void)pager_barrier(env->pager); /* what it answers is not believed: the medium is read */
+		(void)pager_barrier(env->pager); /* what it answers is not believed: the medium is
+						    read */
 	for (unsigned slot = 0; rc == 0 && slot < 2; slot++)
 		rc = read_slot(env, &l, slot, buf, &c[slot]);
 	if (rc == 0 && !c[0].valid && !c[1].valid)

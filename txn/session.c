@@ -38,7 +38,8 @@ int session_start(struct txn_env *env)
 	int rc;
 
 	if (epoch > EPOCH_MAX)
-		return error_set(VERSO_EFULL, "the file has been written in %llu sessions, which is all "
+		return error_set(VERSO_EFULL,
+			"the file has been written in %llu sessions, which is all "
 			"that its format can count: dump it and load it into a new one",
 			(unsigned long long)EPOCH_MAX);
 	m.gen = epoch << GEN_SEQ_BITS;

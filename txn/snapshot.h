@@ -7,9 +7,10 @@
  * Layout (docs/file-format.md): a header; the published state, under an atomic sequence and a
  * checksum; 64 process records; 1,024 reader slots of a cache line.
  *
- * To begin, a reader stores the published generation in a slot of its own, with a fence, and reads the
- * published state again: if it has moved, it repeats. The writer scans the slots after publishing, so
- * either it sees the reader or the reader sees the newer state. Neither waits for the other.
+ * To begin, a reader stores the published generation in a slot of its own, with a fence, and reads
+ * the published state again: if it has moved, it repeats. The writer scans the slots after
+ * publishing, so either it sees the reader or the reader sees the newer state. Neither waits for
+ * the other.
  *
  * One process for now: the file is locked exclusively. The layout is what several will share.
  */
@@ -28,11 +29,12 @@ struct lock_file_header {
 	uint8_t magic[8];
 	uint32_t version;
 	uint32_t n_readers;
-	uint8_t boot_id[16]; /* another boot: everything here is stale */
-	uint8_t uuid[16];    /* of the database */
-	_Atomic uint32_t poison; /* not 0: a flush failed; no writer until all have closed */
+	uint8_t boot_id[16];         /* another boot: everything here is stale */
+	uint8_t uuid[16];            /* of the database */
+	_Atomic uint32_t poison;     /* not 0: a flush failed; no writer until all have closed */
 	_Atomic uint32_t pager_kind; /* agreed by all processes: 0 none yet */
-	_Atomic uint64_t next_seq;   /* of the attempt to come; moved before its first page is written */
+	_Atomic uint64_t
+		next_seq; /* of the attempt to come; moved before its first page is written */
 };
 
 struct published {

@@ -51,15 +51,16 @@ static int read_page(struct space *s, struct page_ref ref, enum page_type type)
 	if (rc == 0)
 		rc = page_verify(page, s->layout.page_size, ref, s->pager->seed);
 	if (rc == 0 && page->type != type)
-		rc = error_set(VERSO_ECORRUPT, "page %u: expected type %d, found %u", ref.pgno, type,
-			page->type);
+		rc = error_set(VERSO_ECORRUPT, "page %u: expected type %d, found %u", ref.pgno,
+			type, page->type);
 	return rc;
 }
 
 static int region_load(struct space *s, uint32_t r)
 {
 	struct region *region = &s->regions[r];
-	struct page_ref ref = {layout_bitmap(&s->layout, r) + region->entry.copy, region->entry.gen};
+	struct page_ref ref = {
+		layout_bitmap(&s->layout, r) + region->entry.copy, region->entry.gen};
 	const uint8_t *bytes = ((const struct page *)s->buf)->payload;
 	uint32_t n_free = 0;
 	uint64_t *bits;
@@ -80,8 +81,8 @@ static int region_load(struct space *s, uint32_t r)
 	if (n_free != region->entry.n_free) {
 		free(bits);
 		return error_set(VERSO_ECORRUPT,
-			"page %u: the bitmap has %u free pages, its entry says %u", ref.pgno, n_free,
-			region->entry.n_free);
+			"page %u: the bitmap has %u free pages, its entry says %u", ref.pgno,
+			n_free, region->entry.n_free);
 	}
 	region->bits = bits;
 	return 0;
@@ -103,8 +104,8 @@ static void region_set(struct space *s, pgno_t pgno, bool is_free)
 static int index_load(struct space *s, const struct meta *meta)
 {
 	for (uint32_t i = 0; i < meta->n_region_entries; i++) {
-		struct page_ref ref = {layout_index(&s->layout, i) + meta->regions[i].copy,
-			meta->regions[i].gen};
+		struct page_ref ref = {
+			layout_index(&s->layout, i) + meta->regions[i].copy, meta->regions[i].gen};
 		const uint8_t *bytes = ((const struct page *)s->buf)->payload;
 		uint32_t first = i * s->layout.index_entries;
 		int rc = read_page(s, ref, PAGE_REGIONS);
@@ -117,8 +118,8 @@ static int index_load(struct space *s, const struct meta *meta)
 
 			region_entry_decode(bytes + j * REGION_ENTRY_BYTES, entry);
 			if (entry->copy > 1 || entry->n_free > s->layout.region_pages)
-				return error_set(VERSO_ECORRUPT, "page %u: a region is out of range",
-					ref.pgno);
+				return error_set(VERSO_ECORRUPT,
+					"page %u: a region is out of range", ref.pgno);
 		}
 	}
 	return 0;
@@ -525,7 +526,8 @@ static void entry_turn(struct region_entry *entry, gen_t gen, gen_t taken_gen)
 static void emit_bitmap(struct space *s, uint32_t r, struct batch *batch)
 {
 	const struct region *region = &s->regions[r];
-	struct page_ref ref = {layout_bitmap(&s->layout, r) + region->entry.copy, region->entry.gen};
+	struct page_ref ref = {
+		layout_bitmap(&s->layout, r) + region->entry.copy, region->entry.gen};
 	struct page *page = batch_page(batch, ref, PAGE_BITMAP);
 
 	for (uint32_t i = 0; i < s->layout.region_pages / 64; i++)

@@ -3,10 +3,11 @@
  * Free space: which pages nobody uses, and handing them to the writer.
  *
  * A file is cut into regions; each has a bitmap page (bit set: free) at two fixed places. A batch
- * writes the copy that the generation flushed before does not use, so bitmaps need no allocation and
- * there is no recursion. Pages are handed out from two windows of up to 512 neighbouring pages, whose
- * masks stand in the meta: the bitmap says "taken" for them from the moment that a window is fetched,
- * so a small commit takes its pages from a window, close to each other, and writes no bitmap.
+ * writes the copy that the generation flushed before does not use, so bitmaps need no allocation
+ * and there is no recursion. Pages are handed out from two windows of up to 512 neighbouring pages,
+ * whose masks stand in the meta: the bitmap says "taken" for them from the moment that a window is
+ * fetched, so a small commit takes its pages from a window, close to each other, and writes no
+ * bitmap.
  *
  * Only the writer uses a `struct space`, under the writer lock; what a flush needs is copied out of
  * it by space_emit() when a transaction joins.
@@ -47,8 +48,8 @@ struct space {
 	void *buf; /* one page, aligned, for loading */
 };
 
-int space_init(struct space *space, struct pager *pager, const struct meta *meta,
-	pgno_t file_pages, const struct txn_options *options);
+int space_init(struct space *space, struct pager *pager, const struct meta *meta, pgno_t file_pages,
+	const struct txn_options *options);
 void space_fini(struct space *space);
 
 /* Starts a transaction's account. */
@@ -57,7 +58,8 @@ void space_begin(struct space *space);
 /* Undoes what was handed out since space_begin(). Growth of the file stays, as free pages. */
 void space_undo(struct space *space);
 
-/* Makes sure that space_take() succeeds n times. n <= TXN_OP_PAGES_MAX. May read, and grow the file. */
+/* Makes sure that space_take() succeeds n times. n <= TXN_OP_PAGES_MAX. May read, and grow the
+ * file. */
 int space_prepare(struct space *space, unsigned n);
 
 pgno_t space_take(struct space *space);
@@ -70,8 +72,8 @@ void space_give(struct space *space, pgno_t pgno, uint32_t n_pages);
 
 /*
  * Lowers n_pages when the free tail is long enough; true when it did. The file itself is cut later.
- * prepare loads what cut needs, when so much is free that it may come to that. Ends the transaction's
- * account: nothing can be undone afterwards.
+ * prepare loads what cut needs, when so much is free that it may come to that. Ends the
+ * transaction's account: nothing can be undone afterwards.
  */
 int space_cut_prepare(struct space *space);
 bool space_cut(struct space *space);

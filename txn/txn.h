@@ -4,8 +4,8 @@
  *
  * To read: txn_begin_read(), follow references from txn->roots with the pager's get and peek,
  * txn_abort(). To write: txn_begin_write(); for each operation txn_prepare() first, which may fail
- * and then has changed nothing, and afterwards txn_alloc(), txn_touch() and txn_free(), which cannot
- * fail; put the new root into txn->roots; txn_commit().
+ * and then has changed nothing, and afterwards txn_alloc(), txn_touch() and txn_free(), which
+ * cannot fail; put the new root into txn->roots; txn_commit().
  *
  * Pages are shadowed: a page that a durable root or a snapshot may reach is never overwritten, so a
  * change to it goes to a copy in another place (txn_touch) and its parent must be changed too, up
@@ -39,17 +39,17 @@ struct txn_root {
 };
 
 struct txn {
-	struct txn_env *env;     /* constant */
-	struct pager *pager;     /* constant */
-	struct guard *guard;     /* this transaction's, for get and peek */
-	gen_t gen;               /* of the snapshot read; of the attempt when writing */
-	pgno_t n_pages;          /* file size of the snapshot, in pages */
-	bool writable;           /* constant */
-	int broken;              /* 0, or the error that made it abort-only */
+	struct txn_env *env;              /* constant */
+	struct pager *pager;              /* constant */
+	struct guard *guard;              /* this transaction's, for get and peek */
+	gen_t gen;                        /* of the snapshot read; of the attempt when writing */
+	pgno_t n_pages;                   /* file size of the snapshot, in pages */
+	bool writable;                    /* constant */
+	int broken;                       /* 0, or the error that made it abort-only */
 	struct txn_root roots[TXN_ROOTS]; /* a writer changes them */
-	struct txn_writer *writer; /* private */
-	unsigned reader_slot;      /* private */
-	struct txn *next_free;     /* private */
+	struct txn_writer *writer;        /* private */
+	unsigned reader_slot;             /* private */
+	struct txn *next_free;            /* private */
 };
 
 /* Called for each reference found in a page. Returns 0 to go on. */
@@ -79,14 +79,15 @@ struct txn_options {
 	enum txn_commit_mode mode;
 	enum txn_sync sync;
 	bool read_only;
-	uint32_t region_pages;       /* (format) pages a bitmap page covers; default and most 32768 */
-	uint32_t meta_pending_max;   /* freed extents kept in the meta itself; default and most 112 */
-	uint32_t meta_regions_max;   /* regions kept in the meta itself; default and most 64 */
-	uint32_t dirty_max_pages;    /* unsealed pages before a spill; default 4096 */
-	uint32_t unflushed_max_pages; /* sealed pages that joined commits may hold; default as dirty_max */
+	uint32_t region_pages;     /* (format) pages a bitmap page covers; default and most 32768 */
+	uint32_t meta_pending_max; /* freed extents kept in the meta itself; default and most 112 */
+	uint32_t meta_regions_max; /* regions kept in the meta itself; default and most 64 */
+	uint32_t dirty_max_pages;  /* unsealed pages before a spill; default 4096 */
+	uint32_t unflushed_max_pages; /* sealed pages that joined commits may hold; default as
+					 dirty_max */
 	uint32_t one_flush_max_pages; /* larger batches take two flushes; default and most 1024 */
-	uint32_t grow_pages;         /* least growth of the file; default 256 */
-	uint32_t cut_pages;          /* least free tail that is cut off; default 1024 */
+	uint32_t grow_pages;          /* least growth of the file; default 256 */
+	uint32_t cut_pages;           /* least free tail that is cut off; default 1024 */
 };
 
 /* The pages that the writer of an environment with these options may hold at once: give it to the
@@ -103,8 +104,8 @@ int txn_lock(struct file *lock_file);
 struct txn_probe {
 	uint32_t page_size;
 	uint8_t uuid[16];
-	uint64_t seed;      /* of the checksums: page_seed(uuid) */
-	pgno_t file_pages;  /* whole pages in the file */
+	uint64_t seed;     /* of the checksums: page_seed(uuid) */
+	pgno_t file_pages; /* whole pages in the file */
 };
 
 /*
@@ -148,11 +149,11 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn);
 
 /*
  * Makes sure that the next n_pages calls of alloc and touch, and n_frees of free beside those that
- * touch makes, cannot fail: space in the file, memory, and room for unsealed pages, for which it may
- * spill: own pages that were unsealed may be sealed afterwards, so pointers to them are for reading
- * only and touch may move them. n_pages <= TXN_OP_PAGES_MAX. n_frees: any.
- * On failure nothing has changed, unless a spill failed: then the transaction is abort-only.
- * -ENOSPC, -ENOMEM, VERSO_EFULL, I/O errors, VERSO_EABORTONLY.
+ * touch makes, cannot fail: space in the file, memory, and room for unsealed pages, for which it
+ * may spill: own pages that were unsealed may be sealed afterwards, so pointers to them are for
+ * reading only and touch may move them. n_pages <= TXN_OP_PAGES_MAX. n_frees: any. On failure
+ * nothing has changed, unless a spill failed: then the transaction is abort-only. -ENOSPC, -ENOMEM,
+ * VERSO_EFULL, I/O errors, VERSO_EABORTONLY.
  */
 int txn_prepare(struct txn *txn, unsigned n_pages, size_t n_frees);
 
@@ -167,7 +168,8 @@ struct page *txn_alloc(struct txn *txn, enum page_type type, unsigned level, uin
  */
 struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref *ret_ref);
 
-/* Gives up a page that the new version no longer refers to. Nobody in this transaction has it pinned. */
+/* Gives up a page that the new version no longer refers to. Nobody in this transaction has it
+ * pinned. */
 void txn_free(struct txn *txn, struct page_ref ref);
 
 /* Makes the transaction abort-only and returns `code`, the first time; later codes do not count. */
@@ -188,8 +190,8 @@ int txn_sync(struct txn_env *env);
 
 /*
  * T10: proves that every page of the newest joined state is in exactly one place. Takes the writer
- * lock. 0, VERSO_ECORRUPT with a text, or an error of reading. `report`, when not NULL, is told each
- * finding and returns non-zero to stop.
+ * lock. 0, VERSO_ECORRUPT with a text, or an error of reading. `report`, when not NULL, is told
+ * each finding and returns non-zero to stop.
  */
 typedef int txn_report_fn(void *arg, pgno_t pgno, const char *finding);
 int txn_check(struct txn_env *env, txn_report_fn *report, void *arg);
@@ -201,8 +203,8 @@ struct txn_stat {
 	gen_t oldest_reader_gen; /* 0: no reader */
 	uint64_t n_commits, n_flushes, n_spilled_pages, n_recopied_pages, n_chunks_written;
 	uint64_t n_bitmaps_written, n_cuts, n_batch_max, n_rejoined_dead_pages;
-	bool rolled_back;        /* opening rejected a commit that had not become durable */
-	bool walked;             /* opening verified the newest batch */
+	bool rolled_back; /* opening rejected a commit that had not become durable */
+	bool walked;      /* opening verified the newest batch */
 	bool poisoned;
 	enum txn_commit_mode mode;
 	enum txn_sync sync;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of txn/ share. The idea, the invariants T1-T12 and the lock table: txn/README.md. */
+/* What the files of txn/ share. The idea, the invariants T1-T12 and the lock table: txn/README.md.
+ */
 #ifndef TXN_TXN_INT_H
 #define TXN_TXN_INT_H
 
@@ -23,21 +24,23 @@ struct pgno_list {
 	size_t n, cap;
 };
 
-/* The one writer's state; used again by each write transaction. Owned by whoever holds the writer lock. */
+/* The one writer's state; used again by each write transaction. Owned by whoever holds the writer
+ * lock. */
 struct txn_writer {
-	struct dirty_page *dirty; /* unsealed pages in the order of making; index + 1 is in page->scratch */
+	struct dirty_page
+		*dirty; /* unsealed pages in the order of making; index + 1 is in page->scratch */
 	uint32_t n_dirty, cap_dirty; /* holes included */
-	uint32_t n_unsealed;      /* without holes */
-	struct pgno_list recycled; /* places of own pages that were freed unsealed */
-	struct pgno_list spilled;  /* places of own pages that were sealed and written */
-	struct pgno_list dead;     /* places of joined pages that this transaction freed */
-	uint32_t n_promised;       /* calls of alloc and touch that prepare still promises */
-	bool changed;              /* something was allocated or freed */
-	uint32_t n_early_chunks;   /* chunk pages that were written before the commit */
-	gen_t taken_at_begin;      /* what is newer may not have been written yet */
+	uint32_t n_unsealed;         /* without holes */
+	struct pgno_list recycled;   /* places of own pages that were freed unsealed */
+	struct pgno_list spilled;    /* places of own pages that were sealed and written */
+	struct pgno_list dead;       /* places of joined pages that this transaction freed */
+	uint32_t n_promised;         /* calls of alloc and touch that prepare still promises */
+	bool changed;                /* something was allocated or freed */
+	uint32_t n_early_chunks;     /* chunk pages that were written before the commit */
+	gen_t taken_at_begin;        /* what is newer may not have been written yet */
 	struct txn_root roots_before[TXN_ROOTS];
 	gen_t readers[SNAPSHOT_READERS];
-	void *chunk_buf;           /* a page, aligned */
+	void *chunk_buf; /* a page, aligned */
 };
 
 enum env_state {
@@ -54,40 +57,41 @@ struct txn_env {
 	uint8_t uuid[16];
 	pgno_t file_pages_at_open;
 	struct snapshots snapshots;
-	bool rolled_back, walked;   /* by opening; constant */
+	bool rolled_back, walked; /* by opening; constant */
 
-	pthread_mutex_t lock;       /* below, unless said otherwise */
-	pthread_cond_t moved;       /* state, durable_gen, flushing or writer_busy has changed */
+	pthread_mutex_t lock; /* below, unless said otherwise */
+	pthread_cond_t moved; /* state, durable_gen, flushing or writer_busy has changed */
 	enum env_state state;
-	bool writer_busy;           /* somebody holds the writer lock */
-	bool flushing;              /* somebody leads a flush and owns `flight` */
-	gen_t epoch_base;           /* epoch << GEN_SEQ_BITS of this session; writer lock */
-	uint64_t next_seq;          /* writer lock */
-	gen_t joined_gen;           /* newest that joined, or that opening found */
-	gen_t taken_gen;            /* newest that a flush has taken */
-	gen_t durable_gen;          /* newest that is flushed */
-	unsigned durable_slot;      /* where its meta stands */
-	pgno_t slot_pages[2];       /* file size that each slot's meta speaks of; UINT32_MAX: unknown */
-	struct meta joined;         /* the newest joined state; gen is joined_gen */
-	struct meta durable;        /* the newest flushed state */
-	struct batch open;          /* joined, not taken */
-	struct batch flight;        /* taken; owned by the leader while `flushing` */
+	bool writer_busy;      /* somebody holds the writer lock */
+	bool flushing;         /* somebody leads a flush and owns `flight` */
+	gen_t epoch_base;      /* epoch << GEN_SEQ_BITS of this session; writer lock */
+	uint64_t next_seq;     /* writer lock */
+	gen_t joined_gen;      /* newest that joined, or that opening found */
+	gen_t taken_gen;       /* newest that a flush has taken */
+	gen_t durable_gen;     /* newest that is flushed */
+	unsigned durable_slot; /* where its meta stands */
+	pgno_t slot_pages[2];  /* file size that each slot's meta speaks of; UINT32_MAX: unknown */
+	struct meta joined;    /* the newest joined state; gen is joined_gen */
+	struct meta durable;   /* the newest flushed state */
+	struct batch open;     /* joined, not taken */
+	struct batch flight;   /* taken; owned by the leader while `flushing` */
 
-	struct space space;         /* writer lock */
-	struct pending pending;     /* writer lock */
-	struct txn_writer writer;   /* writer lock */
+	struct space space;       /* writer lock */
+	struct pending pending;   /* writer lock */
+	struct txn_writer writer; /* writer lock */
 
 	pthread_mutex_t handles_lock;
-	struct txn *free_handles;   /* handles_lock; each keeps its guard and, a reader, its slot */
-	struct txn write_handle;    /* writer lock */
-	uint32_t n_open;            /* handles_lock: transactions of either sort */
+	struct txn *free_handles; /* handles_lock; each keeps its guard and, a reader, its slot */
+	struct txn write_handle;  /* writer lock */
+	uint32_t n_open;          /* handles_lock: transactions of either sort */
 
 	uint64_t n_commits, n_flushes, n_spilled, n_recopied, n_dead; /* for display */
 	uint64_t n_bitmaps_written, n_cuts, n_batch_max;
 	uint32_t n_free_pages, n_pending_pages; /* of the joined state, for display */
 };
 
-/* recover.c: reads both slots and decides (T7, T8). Fills in durable, durable_slot, joined and so on. */
+/* recover.c: reads both slots and decides (T7, T8). Fills in durable, durable_slot, joined and so
+ * on. */
 int recover(struct txn_env *env);
 
 /* env.c: accounts of open transactions */
@@ -95,9 +99,9 @@ void txn_handle_opened(struct txn *txn);
 void txn_handle_closed(struct txn *txn);
 
 /* session.c */
-int session_start(struct txn_env *env);   /* raises the epoch, durably (T2, T7); writer lock */
-void session_stamp(struct txn_env *env);  /* the last close (T8) */
-void session_cut(struct txn_env *env);    /* cuts the file when it may be (T12); writer lock */
+int session_start(struct txn_env *env);  /* raises the epoch, durably (T2, T7); writer lock */
+void session_stamp(struct txn_env *env); /* the last close (T8) */
+void session_cut(struct txn_env *env);   /* cuts the file when it may be (T12); writer lock */
 
 /* flush.c: both with env->lock held, which they may give up for a time. */
 int flush_until(struct txn_env *env, gen_t gen);

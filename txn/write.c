@@ -3,9 +3,9 @@
  * What a write transaction does to pages: make, touch, give up, spill.
  *
  * The unsealed pages stand in writer->dirty in the order in which they were made; a page remembers
- * its index in its scratch field. When there are too many, txn_prepare() seals and writes the oldest
- * leaves, and inner pages only when there are no leaves left, because those will be touched again
- * (T3). Nothing that a cache does has a say in it.
+ * its index in its scratch field. When there are too many, txn_prepare() seals and writes the
+ * oldest leaves, and inner pages only when there are no leaves left, because those will be touched
+ * again (T3). Nothing that a cache does has a say in it.
  */
 #include "base/error.h"
 #include "txn/txn_int.h"
@@ -134,7 +134,8 @@ int txn_break(struct txn *txn, int code)
 
 /* --- spilling ------------------------------------------------------------------------------ */
 
-/* Seals pages, in the order of making, until n_keep are left; inner pages only in the second round. */
+/* Seals pages, in the order of making, until n_keep are left; inner pages only in the second round.
+ */
 static size_t seal_oldest(struct txn *txn, uint32_t n_keep, bool inner, struct page_write *set,
 	size_t n_set)
 {
@@ -275,8 +276,8 @@ static struct page *make_page(struct txn *txn, struct page_ref *ret_ref)
 	w->n_promised--;
 	w->changed = true;
 	ret_ref->gen = txn->gen;
-	ret_ref->pgno = w->recycled.n ? w->recycled.items[--w->recycled.n] :
-					space_take(&txn->env->space);
+	ret_ref->pgno =
+		w->recycled.n ? w->recycled.items[--w->recycled.n] : space_take(&txn->env->space);
 	page = pager_fresh(txn->pager, *ret_ref);
 	w->dirty[w->n_dirty++] = (struct dirty_page){ret_ref->pgno, page};
 	w->n_unsealed++;
