@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <ucontext.h>
 
 _Thread_local struct fault_guard *fault_innermost;
 
@@ -58,6 +59,9 @@ static void handle(int sig, siginfo_t *info, void *context)
 			if (at < g->base || at >= g->base + g->len_bytes)
 				continue;
 			fault_innermost = g->outer;
+			/* The jump restores no mask; one who calls us may have blocked signals. */
+			(void)pthread_sigmask(SIG_SETMASK, &((ucontext_t *)context)->uc_sigmask,
+				NULL);
 			siglongjmp(g->env, 1);
 		}
 	}
