@@ -23,7 +23,7 @@ static void seal_all(struct txn *txn)
 	struct txn_writer *w = txn->writer;
 
 	for (uint32_t i = 0; i < w->n_dirty; i++) {
-		if (w->dirty[i].page && !page_is_sealed(w->dirty[i].page))
+		if (w->dirty[i].page)
 			page_seal(w->dirty[i].page, txn->pager->page_size, txn->pager->seed);
 	}
 }

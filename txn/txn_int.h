@@ -17,6 +17,7 @@
 struct dirty_page {
 	pgno_t pgno;
 	struct page *page; /* NULL: freed again */
+	bool sealed;       /* being spilled: once written it is the pager's */
 };
 
 struct pgno_list {

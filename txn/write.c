@@ -144,9 +144,10 @@ static size_t seal_oldest(struct txn *txn, uint32_t n_keep, bool inner, struct p
 	for (uint32_t i = 0; i < w->n_dirty && w->n_unsealed > n_keep; i++) {
 		struct page *page = w->dirty[i].page;
 
-		if (!page || page_is_sealed(page) || (page->level > 0) != inner)
+		if (!page || w->dirty[i].sealed || (page->level > 0) != inner)
 			continue;
 		page_seal(page, txn->pager->page_size, txn->pager->seed);
+		w->dirty[i].sealed = true;
 		w->n_unsealed--;
 		set[n_set++] = (struct page_write){w->dirty[i].pgno, 1, NULL};
 	}
@@ -159,16 +160,15 @@ static void dirty_compact(struct txn_writer *w)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < w->n_dirty; i++) {
-		struct page *page = w->dirty[i].page;
-
-		if (!page)
+		if (!w->dirty[i].page)
 			continue;
-		if (page_is_sealed(page)) {
+		if (w->dirty[i].sealed) {
 			pgno_list_add(&w->spilled, w->dirty[i].pgno);
 			continue;
 		}
 		w->dirty[n] = w->dirty[i];
-		le32_set(page->scratch, ++n);
+		le32_set(w->dirty[n].page->scratch, n + 1);
+		n++;
 	}
 	w->n_dirty = n;
 }
@@ -279,7 +279,7 @@ static struct page *make_page(struct txn *txn, struct page_ref *ret_ref)
 	ret_ref->pgno =
 		w->recycled.n ? w->recycled.items[--w->recycled.n] : space_take(&txn->env->space);
 	page = pager_fresh(txn->pager, *ret_ref);
-	w->dirty[w->n_dirty++] = (struct dirty_page){ret_ref->pgno, page};
+	w->dirty[w->n_dirty++] = (struct dirty_page){ret_ref->pgno, page, false};
 	w->n_unsealed++;
 	return page;
 }
