@@ -203,9 +203,10 @@ START_TEST(bytes_outside_a_write_do_not_change)
 	walk_to_end();
 	for (unsigned i = 0; i < DRAWS; i++) {
 		uint64_t size;
-		const uint8_t *p = simdisk_bytes(
-			simwalk_image(walk, (struct sim_choice){SIM_RANDOM, i}, false, NULL), "f",
-			&size);
+		const uint8_t *p =
+			simdisk_bytes(simwalk_image(walk, (struct sim_choice){SIM_RANDOM, i}, false,
+					      NULL),
+				"f", &size);
 
 		for (unsigned k = 0; k < 2 * S; k++)
 			ck_assert(p[k] == 'a' || (k >= 100 && k < 104));
@@ -595,8 +596,8 @@ START_TEST(open_follows_the_flags)
 
 	setup_disk(NULL, 1);
 	ck_assert_int_eq(io_open(simdisk_io(disk), "none", 0, 0600, &g), -ENOENT);
-	ck_assert_int_eq(
-		io_open(simdisk_io(disk), "f", FILE_CREATE | FILE_EXCL, 0600, &g), -EEXIST);
+	ck_assert_int_eq(io_open(simdisk_io(disk), "f", FILE_CREATE | FILE_EXCL, 0600, &g),
+		-EEXIST);
 	g = open_on(disk, "f", FILE_RDONLY);
 	ck_assert_int_eq(file_write(g, "x", 1, 0), -EBADF);
 	file_close(g);
@@ -810,9 +811,10 @@ START_TEST(a_writable_map_is_memory_that_a_crash_loses)
 	m->base[7] = 'x';
 	walk_to_end();
 	for (unsigned i = 0; i < 50; i++)
-		ck_assert_ptr_null(simdisk_bytes(
-			simwalk_image(walk, (struct sim_choice){SIM_RANDOM, i}, false, NULL), "l",
-			&size));
+		ck_assert_ptr_null(simdisk_bytes(simwalk_image(walk,
+							 (struct sim_choice){SIM_RANDOM, i}, false,
+							 NULL),
+			"l", &size));
 	/* but it outlives the process, which sees no more of it */
 	simdisk_kill(disk);
 	m->base[8] = 'y';
@@ -898,14 +900,14 @@ START_TEST(an_image_is_a_disk_that_can_crash_again)
 	file_close(f);
 	second = simwalk_new(img);
 	/* before the write of the second life: what the first crash left is durable */
-	ck_assert_str_eq(
-		word_of(simwalk_image(second, (struct sim_choice){SIM_RANDOM, 1}, false, NULL),
-			"f"),
+	ck_assert_str_eq(word_of(simwalk_image(second, (struct sim_choice){SIM_RANDOM, 1}, false,
+					 NULL),
+				 "f"),
 		"ba");
 	simwalk_to(second, simdisk_events(img));
 	for (unsigned i = 0; i < 20; i++) {
-		const char *word = word_of(
-			simwalk_image(second, (struct sim_choice){SIM_RANDOM, i}, false, NULL),
+		const char *word = word_of(simwalk_image(second, (struct sim_choice){SIM_RANDOM, i},
+						   false, NULL),
 			"f");
 
 		ck_assert(strcmp(word, "ba") == 0 || strcmp(word, "bc") == 0);

@@ -158,8 +158,8 @@ void sim_reset(struct simdisk *d);
 /* simdisk.c: inodes */
 uint32_t sim_inode_new(struct simdisk *d);
 void sim_inode_resize(struct simdisk *d, struct sim_inode *in, uint64_t size);
-void sim_inode_write(
-	struct simdisk *d, struct sim_inode *in, const void *buf, uint64_t off, uint64_t len);
+void sim_inode_write(struct simdisk *d, struct sim_inode *in, const void *buf, uint64_t off,
+	uint64_t len);
 void sim_touch(struct sim_inode *in, uint64_t off, uint64_t len);
 
 /* simfile.c */

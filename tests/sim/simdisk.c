@@ -45,10 +45,25 @@ static void out_of_memory(const char *what)
 	abort();
 }
 
+/* In programs with the failing allocator, the simulator itself is spared. */
+void failmalloc_pause(void) __attribute__((weak));
+void failmalloc_resume(void) __attribute__((weak));
+
+static void spare(bool on)
+{
+	if (failmalloc_pause && on)
+		failmalloc_pause();
+	if (failmalloc_resume && !on)
+		failmalloc_resume();
+}
+
 void *sim_alloc(size_t len_bytes)
 {
-	void *p = calloc(1, len_bytes ? len_bytes : 1);
+	void *p;
 
+	spare(true);
+	p = calloc(1, len_bytes ? len_bytes : 1);
+	spare(false);
 	if (!p)
 		out_of_memory("simulator: calloc");
 	return p;
@@ -56,7 +71,9 @@ void *sim_alloc(size_t len_bytes)
 
 void *sim_grow(void *p, size_t n, size_t item_bytes)
 {
+	spare(true);
 	p = realloc(p, n * item_bytes);
+	spare(false);
 	if (!p)
 		out_of_memory("simulator: realloc");
 	return p;
@@ -245,8 +262,8 @@ void sim_inode_resize(struct simdisk *d, struct sim_inode *in, uint64_t size)
 	in->size = size;
 }
 
-void sim_inode_write(
-	struct simdisk *d, struct sim_inode *in, const void *buf, uint64_t off, uint64_t len)
+void sim_inode_write(struct simdisk *d, struct sim_inode *in, const void *buf, uint64_t off,
+	uint64_t len)
 {
 	if (len == 0)
 		return;
@@ -300,8 +317,8 @@ static void name_set(struct simdisk *d, uint32_t name, uint32_t ino, uint32_t fr
 	sim_kill_check(d);
 }
 
-static int open_locked(
-	struct simdisk *d, const char *path, unsigned flags, struct simfile **ret_file)
+static int open_locked(struct simdisk *d, const char *path, unsigned flags,
+	struct simfile **ret_file)
 {
 	uint32_t name, ino;
 	int r;
@@ -325,8 +342,8 @@ static int open_locked(
 	return 0;
 }
 
-static int sim_open(
-	struct io *io, const char *path, unsigned flags, unsigned mode, struct file **ret_file)
+static int sim_open(struct io *io, const char *path, unsigned flags, unsigned mode,
+	struct file **ret_file)
 {
 	struct simdisk *d = (struct simdisk *)io;
 	struct simfile *f = NULL;

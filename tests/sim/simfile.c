@@ -30,8 +30,8 @@ static void lock_add(struct sim_inode *in, struct sim_lock l)
 	in->locks[in->n_locks++] = l;
 }
 
-static int lock_set(
-	struct sim_inode *in, const void *owner, enum lock_kind kind, uint64_t from, uint64_t to)
+static int lock_set(struct sim_inode *in, const void *owner, enum lock_kind kind, uint64_t from,
+	uint64_t to)
 {
 	unsigned n = in->n_locks;
 
@@ -122,8 +122,8 @@ static int read_locked(struct simfile *f, void *buf, size_t len, uint64_t off, e
 	return 0;
 }
 
-static int file_read_sim(
-	struct file *file, void *buf, size_t len_bytes, uint64_t off_bytes, enum file_view view)
+static int file_read_sim(struct file *file, void *buf, size_t len_bytes, uint64_t off_bytes,
+	enum file_view view)
 {
 	struct simfile *f = (struct simfile *)file;
 	int r;
@@ -289,8 +289,8 @@ static int file_size_sim(struct file *file, uint64_t *ret_size_bytes)
 
 /* --- the rest of the file table ------------------------------------------------------------- */
 
-static int file_lock_sim(
-	struct file *file, enum lock_kind kind, uint64_t off_bytes, uint64_t len_bytes)
+static int file_lock_sim(struct file *file, enum lock_kind kind, uint64_t off_bytes,
+	uint64_t len_bytes)
 {
 	struct simfile *f = (struct simfile *)file;
 	uint64_t to = len_bytes == 0 || len_bytes > UINT64_MAX - off_bytes ? UINT64_MAX
@@ -386,8 +386,8 @@ static int map_extend_sim(struct map *map, uint64_t len_bytes)
 	return r;
 }
 
-static void map_advise_sim(
-	struct map *map, uint64_t off_bytes, uint64_t len_bytes, enum map_advice advice)
+static void map_advise_sim(struct map *map, uint64_t off_bytes, uint64_t len_bytes,
+	enum map_advice advice)
 {
 }
 

@@ -62,8 +62,8 @@ static void durable_sector(const struct simwalk *w, uint32_t ino, uint64_t s, ui
 	memcpy(buf, w->files[ino].durable + s * SIM_SECTOR, SIM_SECTOR);
 }
 
-static void fill_sector(
-	const struct simwalk *w, uint32_t ino, uint64_t s, enum fill fill, uint8_t *buf)
+static void fill_sector(const struct simwalk *w, uint32_t ino, uint64_t s, enum fill fill,
+	uint8_t *buf)
 {
 	if (fill == FILL_STALE)
 		stale_sector(w, ino, s, buf);
@@ -403,8 +403,8 @@ static unsigned size_version(const struct simwalk *w, uint32_t ino, unsigned k, 
 	return n;
 }
 
-static void group_by_sector(
-	struct simwalk *w, struct draw *d, unsigned i, unsigned n, uint64_t low, uint64_t lowest)
+static void group_by_sector(struct simwalk *w, struct draw *d, unsigned i, unsigned n, uint64_t low,
+	uint64_t lowest)
 {
 	const struct walk_version *v = &w->versions[i];
 	uint64_t s = v->sector;

@@ -168,8 +168,8 @@ static int carry_read(struct simdisk *d, const struct sim_pending *p)
 	if (off > size || p->len_bytes > size - off)
 		return VERSO_EIO;
 	for (unsigned i = 0; i < p->req->n_iov; i++) {
-		sim_read_bytes(
-			d, f, p->req->iov[i].iov_base, p->req->iov[i].iov_len, off, FILE_LIVE);
+		sim_read_bytes(d, f, p->req->iov[i].iov_base, p->req->iov[i].iov_len, off,
+			FILE_LIVE);
 		off += p->req->iov[i].iov_len;
 	}
 	return 0;

@@ -69,8 +69,8 @@ static void durable_resize(struct simwalk *w, uint32_t ino, uint64_t size)
 }
 
 /* Within the durable size; len within one sector. */
-static void durable_write(
-	struct simwalk *w, uint32_t ino, const uint8_t *data, uint64_t off, uint64_t len)
+static void durable_write(struct simwalk *w, uint32_t ino, const uint8_t *data, uint64_t off,
+	uint64_t len)
 {
 	struct walk_file *f = &w->files[ino];
 	uint64_t s = off / SIM_SECTOR;
@@ -101,16 +101,16 @@ static void make_durable(struct simwalk *w, const struct walk_op *op, uint64_t s
 			next = end;
 		if (next <= f->size &&
 			(!failed || sim_survives(w->disk, sync, op->event, off / SIM_SECTOR)))
-			durable_write(
-				w, op->ino, op->data + (off - op->off_bytes), off, next - off);
+			durable_write(w, op->ino, op->data + (off - op->off_bytes), off,
+				next - off);
 		off = next;
 	}
 }
 
 /* --- events ---------------------------------------------------------------------------------- */
 
-static struct walk_op *op_add(
-	struct simwalk *w, enum walk_op_kind kind, const struct sim_event *e, uint64_t n)
+static struct walk_op *op_add(struct simwalk *w, enum walk_op_kind kind, const struct sim_event *e,
+	uint64_t n)
 {
 	struct walk_op *op;
 
@@ -353,8 +353,8 @@ void walk_build_versions(struct simwalk *w)
 		for (uint64_t s = op->off_bytes / SIM_SECTOR; s < end; s++) {
 			if (w->n_versions == w->cap_versions) {
 				w->cap_versions = w->cap_versions ? 2 * w->cap_versions : 256;
-				w->versions = sim_grow(
-					w->versions, w->cap_versions, sizeof(*w->versions));
+				w->versions = sim_grow(w->versions, w->cap_versions,
+					sizeof(*w->versions));
 			}
 			w->versions[w->n_versions++] =
 				(struct walk_version){op->ino, (uint32_t)s, i};

@@ -80,8 +80,8 @@ struct sim_choice simwalk_structured_nth(const struct simwalk *w, unsigned i);
  * *ret_hash: of names, sizes and durable bytes of every file that is not plain memory; equal for
  * equal contents. NULL when not wanted. The image before must be quiet: all closed.
  */
-struct simdisk *simwalk_image(
-	struct simwalk *w, struct sim_choice c, bool keep, uint64_t *ret_hash);
+struct simdisk *simwalk_image(struct simwalk *w, struct sim_choice c, bool keep,
+	uint64_t *ret_hash);
 
 /* "drop:3"; buf holds 48 bytes. Returns buf. */
 const char *sim_choice_print(char *buf, struct sim_choice c);
