@@ -151,6 +151,8 @@ void meta_encode(const struct meta *m, const struct layout *layout, unsigned slo
 	memcpy(b + AT_MAGIC, magic, sizeof(magic));
 	le32_set(b + AT_FORMAT, META_FORMAT);
 	le32_set(b + AT_PAGE_SIZE, m->page_size);
+	le32_set(b + AT_COMPAT, m->compat);
+	le32_set(b + AT_RO_COMPAT, m->ro_compat);
 	le16_set(b + AT_PROTOCOL, META_PROTOCOL);
 	le16_set(b + AT_MODE, (uint16_t)m->mode);
 	memcpy(b + AT_UUID, m->uuid, sizeof(m->uuid));
@@ -224,6 +226,8 @@ static void decode_body(const uint8_t *b, struct meta *m)
 	m->durable_gen = le64_get(b + AT_DURABLE);
 	m->mode = le16_get(b + AT_MODE) == TXN_ONE_FLUSH ? TXN_ONE_FLUSH : TXN_TWO_FLUSH;
 	memcpy(m->uuid, b + AT_UUID, sizeof(m->uuid));
+	m->compat = le32_get(b + AT_COMPAT);
+	m->ro_compat = le32_get(b + AT_RO_COMPAT);
 	m->n_pages = le32_get(b + AT_N_PAGES);
 	m->region_pages = le32_get(b + AT_REGION_PAGES);
 	m->n_regions = le32_get(b + AT_N_REGIONS);

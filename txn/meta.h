@@ -50,6 +50,8 @@ struct meta {
 	enum txn_commit_mode mode; /* how this generation was made durable */
 	uint32_t page_size;
 	uint8_t uuid[16];
+	uint32_t compat;    /* features that an older Verso may ignore; kept as they are */
+	uint32_t ro_compat; /* features that it may ignore for reading; writing needs all known */
 	pgno_t n_pages;
 	uint32_t region_pages;
 	uint32_t n_regions;
