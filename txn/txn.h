@@ -196,6 +196,13 @@ int txn_sync(struct txn_env *env);
 typedef int txn_report_fn(void *arg, pgno_t pgno, const char *finding);
 int txn_check(struct txn_env *env, txn_report_fn *report, void *arg);
 
+/*
+ * A digest of the database's image: both metas, every page that the newest reaches, the length.
+ * The same operations with the same options and uuid give the same image under every pager.
+ * Flushes, and takes the writer lock. Reads all of it from the medium: for tests.
+ */
+int txn_image(struct txn_env *env, uint64_t *ret_digest);
+
 struct txn_stat {
 	gen_t newest_gen, durable_gen, published_gen;
 	uint32_t n_pages, n_free_pages, n_pending_pages;

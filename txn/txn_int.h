@@ -95,6 +95,15 @@ struct txn_env {
  * on. */
 int recover(struct txn_env *env);
 
+/*
+ * walk.c: reads from the medium, and verifies, every page of a generation that a reference newer
+ * than newer_than leads to: trees, bitmaps, index, chunks. 0 for all. visit, when not NULL, sees
+ * each verified page. VERSO_ECORRUPT: one is not what its parent says. -ENOMEM, I/O errors.
+ */
+typedef void walk_page_fn(void *arg, const struct page *page);
+int walk_pages(struct txn_env *env, const struct meta *meta, gen_t newer_than, walk_page_fn *visit,
+	void *arg);
+
 /* env.c: accounts of open transactions */
 void txn_handle_opened(struct txn *txn);
 void txn_handle_closed(struct txn *txn);
