@@ -19,8 +19,8 @@ int reserve_aligned(size_t len_bytes, int prot, void **ret_base)
 	if (all_bytes < len_bytes)
 		return -ENOMEM;
 	p = mmap(NULL, all_bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (p == MAP_FAILED)
-		return -errno;
+	if (p == MAP_FAILED) /* EINVAL: valgrind's word for a size beyond its means */
+		return errno == EINVAL ? -ENOMEM : -errno;
 	head_bytes = -(uintptr_t)p % HUGE_PAGE_BYTES;
 	if (head_bytes > 0)
 		(void)munmap(p, head_bytes);

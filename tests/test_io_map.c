@@ -37,16 +37,21 @@ static struct map *map_new(struct file *f, enum map_mode mode, uint64_t reserve_
 	return m;
 }
 
-/* Whether a byte can be read, asked of the kernel: it answers EFAULT where a load would fault. */
+/* Whether a byte lies in memory that may be read, by the kernel's own list. */
 static bool is_readable(const void *p)
 {
-	int fds[2];
-	bool readable;
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long begin, end;
+	bool readable = false;
+	char line[512], mode;
 
-	ck_assert_int_eq(pipe(fds), 0);
-	readable = write(fds[1], p, 1) == 1;
-	(void)close(fds[0]);
-	(void)close(fds[1]);
+	ck_assert_ptr_nonnull(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx %c", &begin, &end, &mode) == 3 && (uintptr_t)p >= begin &&
+			(uintptr_t)p < end)
+			readable = mode == 'r';
+	}
+	(void)fclose(maps);
 	return readable;
 }
 
@@ -285,6 +290,7 @@ START_TEST(discarded_memory_reads_as_zeros_and_its_neighbours_as_before)
 		size_t off_bytes, len_bytes;
 	} cuts[] = {
 		{0, 4096}, {100, 50}, {100, 10000}, {4000, 4192}, {4096, 1}, {0, 65536}, {5, 0}};
+	char *expected = check_alloc(65536);
 	void *base = NULL;
 	char *p;
 
@@ -293,11 +299,9 @@ START_TEST(discarded_memory_reads_as_zeros_and_its_neighbours_as_before)
 	for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++) {
 		memset(p, 'x', 65536);
 		memory_discard(p + cuts[i].off_bytes, cuts[i].len_bytes);
-		for (size_t k = 0; k < 65536; k++) {
-			bool cut = k - cuts[i].off_bytes < cuts[i].len_bytes;
-
-			ck_assert_int_eq(p[k], cut ? 0 : 'x');
-		}
+		memset(expected, 'x', 65536);
+		memset(expected + cuts[i].off_bytes, 0, cuts[i].len_bytes);
+		ck_assert_mem_eq(p, expected, 65536);
 	}
 	memory_release(base, 65536);
 }

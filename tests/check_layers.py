@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Holds the floors: an #include goes down, or stays in its own folder.
+
+usage: check_layers.py ROOT
+
+base < io < pager < {bufpool, mmap} < txn < btree < db < {tools, bench, tests}. The two pagers never
+see each other, and only db/open.c sees both. A folder's private header (<folder>_int.h) is seen by
+its own folder only, tests excepted. include/verso_codes.h belongs to floor 0, include/verso.h to
+floor 6; tools and bench are users of the API and see nothing else of the library but base/.
+"""
+import os
+import re
+import sys
+
+FLOORS = {
+    'base': 0,
+    'io': 1,
+    'pager': 2,
+    'bufpool': 3,
+    'mmap': 3,
+    'txn': 4,
+    'btree': 5,
+    'db': 6,
+    'tools': 7,
+    'bench': 7,
+    'labs': 7,
+    'tests': 8,
+}
+PAGERS = {'bufpool', 'mmap'}
+API_USERS = {'tools', 'bench', 'labs'}
+PUBLIC = {'verso_codes.h': 0, 'verso.h': 6}
+INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
+
+
+def edge_error(source, target):
+    """Why the file `source` may not include `target` (both relative to the root), or None."""
+    folder = source.split('/')[0]
+    if folder == 'include':
+        name = os.path.basename(source)
+        ok = target in PUBLIC and PUBLIC[target] <= PUBLIC.get(name, -1)
+        return None if ok else 'a public header sees public headers only'
+    floor = FLOORS[folder]
+    if target in PUBLIC:
+        return None if PUBLIC[target] <= floor else 'the API lies above this floor'
+    if '/' not in target:
+        return 'an include names its folder'
+    to = target.split('/')[0]
+    if to not in FLOORS:
+        return 'no such floor'
+    if to == folder:
+        return None
+    if folder == 'tests':
+        return None
+    if target.endswith('_int.h'):
+        return 'a private header of another folder'
+    if folder in API_USERS:
+        return None if to == 'base' else 'tools and benches use the API'
+    if FLOORS[to] >= floor:
+        return 'includes go down only'
+    if to in PAGERS and source != 'db/open.c':
+        return 'only db/open.c names a pager'
+    return None
+
+
+def sources(root):
+    for folder in sorted(FLOORS) + ['include']:
+        for path, _, names in os.walk(os.path.join(root, folder)):
+            for name in sorted(names):
+                if name.endswith(('.c', '.h')):
+                    yield os.path.relpath(os.path.join(path, name), root)
+
+
+def self_test():
+    """A checker that finds nothing is a defect."""
+    bad = [('io/a.c', 'pager/pager.h'), ('mmap/a.c', 'bufpool/bufpool.h'),
+           ('bufpool/a.c', 'mmap/mmap.h'), ('btree/a.c', 'bufpool/bufpool.h'),
+           ('db/db.c', 'mmap/mmap.h'), ('txn/a.c', 'btree/btree.h'), ('txn/a.c', 'io/io_int.h'),
+           ('btree/a.c', 'verso.h'), ('base/a.c', 'io/io.h'), ('io/a.c', 'io.h'),
+           ('tools/a.c', 'db/db.h'), ('include/verso.h', 'db/db.h'),
+           ('include/verso_codes.h', 'verso.h'), ('pager/a.c', 'tests/check_main.h')]
+    good = [('db/open.c', 'bufpool/bufpool.h'), ('db/open.c', 'mmap/mmap.h'),
+            ('txn/a.c', 'pager/pager.h'), ('base/error.h', 'verso_codes.h'),
+            ('db/a.c', 'verso.h'), ('tests/test_a.c', 'io/io_int.h'), ('io/a.c', 'io/io_int.h'),
+            ('include/verso.h', 'verso_codes.h'), ('tools/a.c', 'verso.h')]
+    for edge in bad:
+        assert edge_error(*edge), edge
+    for edge in good:
+        assert not edge_error(*edge), edge
+
+
+def main():
+    self_test()
+    root = sys.argv[1]
+    n_files = n_edges = n_bad = 0
+    for source in sources(root):
+        n_files += 1
+        with open(os.path.join(root, source), encoding='utf-8') as f:
+            for number, line in enumerate(f, 1):
+                match = INCLUDE.match(line)
+                if not match:
+                    continue
+                n_edges += 1
+                why = edge_error(source, match.group(1))
+                if why:
+                    n_bad += 1
+                    print(f'{source}:{number}: "{match.group(1)}": {why}')
+    print(f'{n_files} files, {n_edges} includes, {n_bad} not allowed')
+    return 1 if n_bad or not n_edges else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
