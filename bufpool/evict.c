@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Controlled eviction, in two steps. A page whose room is wanted is *demoted*: CACHED to LENT, one
+ * atomic step that only succeeds while nobody has it pinned. It stays readable in its frame, at the
+ * end of a queue. When a frame is wanted, the oldest lent page is *evicted*: unlinked, its frame
+ * retired. A get of a lent page *promotes* it again and demotes another instead.
+ *
+ * So the frames that the writer does not use at the moment hold the coldest clean pages, and the
+ * writer can still have every one of them without asking anybody (the argument
+ * stands in bufpool_int.h). The policy decides about demotion only; the queue is its last stage.
+ */
+#include "bufpool/bufpool_int.h"
+#include "base/error.h"
+
+#include <inttypes.h>
+
+#define ROOM_TRIES_MAX 1000 /* rounds of waiting for loads of others */
+#define ROOM_TRIES_MIN 4    /* rounds though nothing is being loaded: somebody may be in between */
+
+/* A policy's claim: takes the page's room, if it is clean and nobody has it pinned. */
+static bool claim_room(void *arg, uint32_t frame)
+{
+	struct pool *pool = arg;
+	uint32_t pgno = atomic_load_explicit(&pool->frames[frame].pgno, memory_order_relaxed);
+	uint64_t w = word_make(WORD_CACHED, frame, 0);
+
+	if (atomic_load_explicit(&pool->words[pgno], memory_order_relaxed) != w)
+		return false;
+	return word_move(&pool->words[pgno], &w, word_make(WORD_LENT, frame, 0));
+}
+
+uint32_t room_demote(struct pool *pool, uint32_t n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		uint32_t frame = pool->policy->ops->victim(pool->policy, claim_room, pool);
+
+		if (frame == FRAME_NONE)
+			break;
+		pool->policy->ops->remove(pool->policy, frame);
+		list_push_tail(&pool->lent, pool->frames, frame);
+		room_put(pool);
+	}
+	return i;
+}
+
+static int error_pinned(const struct pool *pool)
+{
+	return error_set(VERSO_EPINNED,
+		"all %" PRIu32 " pages that can be pinned in a cache of %zu bytes are pinned: end "
+		"cursors and transactions, or open the database with a larger cache",
+		pool->n_room, pool->opts.cache_bytes);
+}
+
+int room_get(struct pool *pool)
+{
+	for (unsigned tries = 0;; tries++) {
+		uint64_t seen;
+		uint32_t n;
+
+		if (room_take(pool))
+			return 0;
+		seen = loads_seen(pool);
+		pthread_mutex_lock(&pool->lock);
+		n = room_demote(pool, pool->batch);
+		pthread_mutex_unlock(&pool->lock);
+		if (n > 0)
+			continue;
+		if (tries >= ROOM_TRIES_MAX)
+			return error_pinned(pool);
+		if (tries >= ROOM_TRIES_MIN && atomic_load(&pool->n_loading) == 0)
+			return error_pinned(pool);
+		loads_wait(pool, seen);
+		pool_back_off(0);
+	}
+}
+
+uint32_t lent_evict(struct pool *pool, uint32_t n)
+{
+	uint32_t chances = pool->lent.n;
+	uint32_t n_evicted = 0;
+
+	while (n_evicted < n && pool->lent.n > 0) {
+		uint32_t frame = pool->lent.head;
+		uint32_t pgno =
+			atomic_load_explicit(&pool->frames[frame].pgno, memory_order_relaxed);
+		uint64_t w = word_make(WORD_LENT, frame, 0);
+		bool moved;
+
+		list_remove(&pool->lent, pool->frames, frame);
+		/* Inner pages are only peeked at: what was used since it was lent waits once more.
+		 */
+		if (chances > 0 && atomic_load_explicit(&pool->used[frame], memory_order_relaxed) ==
+					   USED_YES) {
+			chances--;
+			atomic_store_explicit(&pool->used[frame], USED_NOT, memory_order_relaxed);
+			list_push_tail(&pool->lent, pool->frames, frame);
+			continue;
+		}
+		moved = word_move(&pool->words[pgno], &w, 0);
+		ASSERT(moved);
+		frame_retire(pool, frame);
+		n_evicted++;
+	}
+	count(&pool->n_evictions, n_evicted);
+	return n_evicted;
+}
+
+int lent_promote(struct pool *pool, pgno_t pgno, uint64_t *ret_w)
+{
+	uint64_t w;
+	int rc = room_get(pool);
+
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&pool->lock);
+	w = atomic_load_explicit(&pool->words[pgno], memory_order_acquire);
+	rc = 1;
+	if (word_state(w) == WORD_LENT) {
+		bool moved =
+			word_move(&pool->words[pgno], &w, word_make(WORD_CACHED, word_frame(w), 1));
+
+		ASSERT(moved);
+		list_remove(&pool->lent, pool->frames, word_frame(w));
+		pool->policy->ops->insert(pool->policy, word_frame(w));
+		*ret_w = w;
+		rc = 0;
+	}
+	pthread_mutex_unlock(&pool->lock);
+	if (rc != 0)
+		room_put(pool);
+	return rc;
+}
+
+void evict_now(struct pool *pool, pgno_t pgno)
+{
+	uint64_t w;
+
+	pthread_mutex_lock(&pool->lock);
+	w = atomic_load_explicit(&pool->words[pgno], memory_order_acquire);
+	if (word_pins(w) == 0 && (word_state(w) == WORD_CACHED || word_state(w) == WORD_LENT)) {
+		/* Fails when somebody has pinned it again: then that put comes here too. */
+		uint64_t now = w;
+
+		if (word_move(&pool->words[pgno], &now, 0)) {
+			if (word_state(w) == WORD_CACHED) {
+				pool->policy->ops->remove(pool->policy, word_frame(w));
+				room_put(pool);
+			} else {
+				list_remove(&pool->lent, pool->frames, word_frame(w));
+			}
+			frame_retire(pool, word_frame(w));
+			count(&pool->n_evictions, 1);
+		}
+	}
+	limbo_drain(pool);
+	pthread_mutex_unlock(&pool->lock);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames: the pieces of the arena, and the way of each through its life.
+ *
+ *	untouched --> in use --> limbo --> free --> in use ...
+ *	                 \------------------^  (a load that failed: nobody ever saw it)
+ *
+ * A frame whose page was unlinked may still be read by a thread inside a guard. It waits in limbo:
+ * retired frames gather in an open batch; when frames run short the batch is closed with the era of
+ * that moment (guard_retire), and once no guard of that era or an older one is active, all of the
+ * batch is free. One look at the guards pays for a batch of frames.
+ *
+ * A page that is forgotten while it is pinned becomes an orphan: its pins move from the page word
+ *to the frame, where the puts that are still to come find them.
+ */
+#include "bufpool/bufpool_int.h"
+
+#include <sched.h>
+#include <string.h>
+#include <time.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HAVE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAVE_ASAN 1
+#endif
+#endif
+
+#ifdef HAVE_ASAN
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, len_bytes)   ((void)(p), (void)(len_bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(p, len_bytes) ((void)(p), (void)(len_bytes))
+#endif
+
+#define POISON_BYTE     0xa5
+#define YIELDS_MAX      64
+#define LIMBO_TRIES_MAX 50000 /* about five seconds: a guard does not span I/O */
+
+void pool_back_off(unsigned tries)
+{
+	static const struct timespec nap = {.tv_sec = 0, .tv_nsec = 50000};
+
+	if (tries < YIELDS_MAX)
+		(void)sched_yield();
+	else
+		(void)nanosleep(&nap, NULL);
+}
+
+/*
+ * Limbo
+ */
+
+/* Gives the frames retired so far an era, when there is a place for one more batch. */
+static void limbo_close(struct pool *pool)
+{
+	struct limbo_batch *batch;
+
+	if (pool->limbo_open.n == 0 || pool->limbo_n == LIMBO_BATCHES)
+		return;
+	batch = &pool->limbo[(pool->limbo_first + pool->limbo_n) % LIMBO_BATCHES];
+	batch->era = guard_retire(&pool->pager.guards);
+	batch->list = pool->limbo_open;
+	list_init(&pool->limbo_open);
+	pool->limbo_n++;
+}
+
+static void free_list_take(struct pool *pool, struct frame_list *list)
+{
+	while (list->n > 0) {
+		uint32_t frame = list->head;
+
+		list_remove(list, pool->frames, frame);
+		frame_free(pool, frame);
+	}
+}
+
+void limbo_drain(struct pool *pool)
+{
+	uint64_t oldest;
+
+	limbo_close(pool);
+	if (pool->limbo_n == 0)
+		return;
+	oldest = guard_oldest(&pool->pager.guards);
+	while (pool->limbo_n > 0 && pool->limbo[pool->limbo_first].era < oldest) {
+		free_list_take(pool, &pool->limbo[pool->limbo_first].list);
+		pool->limbo_first = (pool->limbo_first + 1) % LIMBO_BATCHES;
+		pool->limbo_n--;
+	}
+}
+
+void frame_retire(struct pool *pool, uint32_t frame)
+{
+	/* Without guards nobody can be looking. */
+	if (pool->opts.flags & BUFPOOL_PIN_ONLY)
+		frame_free(pool, frame);
+	else
+		list_push_tail(&pool->limbo_open, pool->frames, frame);
+}
+
+/*
+ * Get and free
+ */
+
+void frame_free(struct pool *pool, uint32_t frame)
+{
+	ASSERT(atomic_load_explicit(&pool->frames[frame].orphan_pins, memory_order_relaxed) == 0);
+	if (HOSTILE)
+		memset(pool_page(pool, frame), POISON_BYTE, pool->pager.page_size);
+	ASAN_POISON_MEMORY_REGION(pool_page(pool, frame), pool->pager.page_size);
+	list_push_head(&pool->free, pool->frames, frame);
+}
+
+/* A free frame, or one never used; by eviction when there is none. FRAME_NONE: only limbo has. */
+static uint32_t frame_find(struct pool *pool)
+{
+	uint32_t frame = pool->free.head;
+
+	if (frame == FRAME_NONE && pool->n_touched < pool->n_frames)
+		return pool->n_touched++;
+	if (frame == FRAME_NONE) {
+		(void)lent_evict(pool, pool->batch);
+		limbo_drain(pool);
+		frame = pool->free.head;
+	}
+	if (frame != FRAME_NONE)
+		list_remove(&pool->free, pool->frames, frame);
+	return frame;
+}
+
+/* Makes what stands beside the frame fit its page to come. */
+static void frame_set_up(struct pool *pool, uint32_t frame, pgno_t pgno, enum frame_use use)
+{
+	atomic_store_explicit(&pool->frames[frame].pgno, pgno, memory_order_relaxed);
+	atomic_store_explicit(&pool->used[frame], use == FRAME_AHEAD ? USED_AHEAD : USED_NOT,
+		memory_order_relaxed);
+	if (use != FRAME_FRESH)
+		pool->policy->ops->insert(pool->policy, frame);
+}
+
+uint32_t frame_get(struct pool *pool, pgno_t pgno, enum frame_use use)
+{
+	uint32_t frame;
+
+	for (unsigned tries = 0;; tries++) {
+		pthread_mutex_lock(&pool->lock);
+		frame = frame_find(pool);
+		if (frame != FRAME_NONE)
+			frame_set_up(pool, frame, pgno, use);
+		pthread_mutex_unlock(&pool->lock);
+		if (frame != FRAME_NONE || use == FRAME_AHEAD || tries >= LIMBO_TRIES_MAX)
+			break;
+		pool_back_off(tries);
+	}
+	if (frame != FRAME_NONE)
+		ASAN_UNPOISON_MEMORY_REGION(pool_page(pool, frame), pool->pager.page_size);
+	return frame;
+}
+
+/*
+ * Forgetting
+ */
+
+/* Ends an unlinked CACHED page's frame, of which nobody has a pin any more. */
+static void frame_leave(struct pool *pool, uint32_t frame)
+{
+	room_put(pool);
+	frame_retire(pool, frame);
+}
+
+void orphan_put(struct pool *pool, uint32_t frame)
+{
+	/* The pins are added after the unlink, so puts that are quicker make this negative. */
+	if (atomic_fetch_sub_explicit(&pool->frames[frame].orphan_pins, 1, memory_order_acq_rel) !=
+		1)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	frame_leave(pool, frame);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static void orphan_make(struct pool *pool, uint32_t frame, uint32_t pins)
+{
+	int32_t before = atomic_fetch_add_explicit(
+		&pool->frames[frame].orphan_pins, (int32_t)pins, memory_order_acq_rel);
+
+	if (before + (int32_t)pins == 0)
+		frame_leave(pool, frame);
+}
+
+void page_forget(struct pool *pool, pgno_t pgno)
+{
+	uint64_t w = atomic_load_explicit(&pool->words[pgno], memory_order_acquire);
+
+	while (word_state(w) != WORD_EMPTY) {
+		ASSERT(word_state(w) < WORD_FRESH);
+		if (word_move(&pool->words[pgno], &w, 0))
+			break;
+	}
+	switch (word_state(w)) {
+	case WORD_LENT:
+		list_remove(&pool->lent, pool->frames, word_frame(w));
+		frame_retire(pool, word_frame(w));
+		break;
+	case WORD_CACHED:
+		pool->policy->ops->remove(pool->policy, word_frame(w));
+		orphan_make(pool, word_frame(w), word_pins(w));
+		break;
+	default: /* a load finds out when it ends that the page is not wanted any more */
+		break;
+	}
+}

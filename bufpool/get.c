@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The hit path: get and put are one atomic step on the page word each, peek is none. No lock, no
+ * hash table; what is wanted is compared with the page's own header, in the line that the caller is
+ * about to read anyway.
+ */
+#include "bufpool/bufpool_int.h"
+#include "base/error.h"
+
+#include <inttypes.h>
+
+static inline bool is_fresh(enum word_state state)
+{
+	return state == WORD_FRESH || state == WORD_WRITING;
+}
+
+/* Ends a pin that is in the word or, when the page was forgotten meanwhile, with the frame. */
+static void unpin(struct pool *pool, pgno_t pgno, uint32_t frame)
+{
+	_Atomic uint64_t *word = &pool->words[pgno];
+	uint64_t w = atomic_load_explicit(word, memory_order_relaxed);
+
+	for (;;) {
+		/* A frame that is pinned is linked from its own word or from none. */
+		if (word_state(w) < WORD_CACHED || word_frame(w) != frame) {
+			orphan_put(pool, frame);
+			return;
+		}
+		ASSERT(word_pins(w) > 0);
+		if (word_move(word, &w, w - 1))
+			break;
+	}
+	if (__builtin_expect(word_pins(w) == 1 && is_fresh(word_state(w)), 0))
+		room_put(pool);
+	if (HOSTILE && word_pins(w) == 1 && word_state(w) == WORD_CACHED)
+		evict_now(pool, pgno);
+}
+
+void pool_put(struct pager *p, const struct page *page)
+{
+	struct pool *pool = pool_of(p);
+	uint32_t frame = pool_frame(pool, page);
+
+	DCHECK(frame < pool->n_frames);
+	unpin(pool, le32_get(page->pgno), frame);
+}
+
+const struct page *pool_peek(struct pager *p, struct page_ref ref)
+{
+	struct pool *pool = pool_of(p);
+	const struct page *page;
+	uint64_t w;
+
+	if (ref.pgno >= pool->n_words)
+		return NULL;
+	/* Sequentially consistent, as the guard's store before it: one of both sides sees the
+	 * other. */
+	w = atomic_load_explicit(&pool->words[ref.pgno], memory_order_seq_cst);
+	if (word_state(w) < pool->peek_from)
+		return NULL;
+	page = pool_page(pool, word_frame(w));
+	if (!page_is(page, ref))
+		return NULL;
+	pool_touch(pool, word_frame(w));
+	return page;
+}
+
+/* The first pin of a page that has no unit of room yet brings one. 0; 1: look again; an error. */
+static int pin_first_of_fresh(struct pool *pool, _Atomic uint64_t *word, uint64_t w)
+{
+	int rc = room_get(pool);
+
+	if (rc < 0)
+		return rc;
+	if (word_move(word, &w, w + 1))
+		return 0;
+	room_put(pool);
+	return 1;
+}
+
+/* Pins whatever page is at pgno, *ret_w as it was. 0; 1: look again; 2: not in memory; an error. */
+static inline int pin(struct pool *pool, pgno_t pgno, uint64_t *ret_w)
+{
+	_Atomic uint64_t *word = &pool->words[pgno];
+	uint64_t w = *ret_w = atomic_load_explicit(word, memory_order_acquire);
+
+	switch (word_state(w)) {
+	case WORD_FRESH:
+	case WORD_WRITING:
+		if (word_pins(w) == 0)
+			return pin_first_of_fresh(pool, word, w);
+		/* fall through */
+	case WORD_CACHED:
+		if (__builtin_expect(word_pins(w) == WORD_PINS_MAX, 0))
+			return error_set(VERSO_EPINNED,
+				"page %" PRIu32 " is pinned %u times: end some transactions", pgno,
+				WORD_PINS_MAX);
+		return word_move(word, &w, w + 1) ? 0 : 1;
+	case WORD_LENT:
+		return lent_promote(pool, pgno, ret_w);
+	case WORD_LOADING:
+		load_wait(pool, pgno);
+		return 1;
+	default:
+		return 2;
+	}
+}
+
+/* Another page than wanted is cached at its place: a clean one is stale, the writer's is not. */
+static int stale(struct pool *pool, struct page_ref ref, uint32_t frame)
+{
+	struct page_ref found = page_ref(pool_page(pool, frame));
+	uint64_t w = atomic_load_explicit(&pool->words[ref.pgno], memory_order_acquire);
+	bool is_ours = is_fresh(word_state(w)) && word_frame(w) == frame;
+
+	unpin(pool, ref.pgno, frame);
+	if (is_ours)
+		return error_set(VERSO_ECORRUPT,
+			"page %" PRIu32 ": expected generation %" PRIx64
+			", but it is being made anew in generation %" PRIx64,
+			ref.pgno, ref.gen, found.gen);
+	pthread_mutex_lock(&pool->lock);
+	w = atomic_load_explicit(&pool->words[ref.pgno], memory_order_acquire);
+	/* Unless somebody else has been here: LOADING and what came after it is newer. */
+	if ((word_state(w) == WORD_CACHED || word_state(w) == WORD_LENT) &&
+		word_frame(w) == frame && !page_is(pool_page(pool, frame), ref))
+		page_forget(pool, ref.pgno);
+	pthread_mutex_unlock(&pool->lock);
+	return 1;
+}
+
+static int get_slowly(struct pool *pool, struct page_ref ref, const struct page **ret_page)
+{
+	for (;;) {
+		uint64_t w;
+		int rc = pin(pool, ref.pgno, &w);
+
+		if (rc == 2)
+			rc = load_page(pool, ref, ret_page);
+		else if (rc == 0 && !page_is(pool_page(pool, word_frame(w)), ref))
+			rc = stale(pool, ref, word_frame(w));
+		else if (rc == 0) {
+			pool_touch(pool, word_frame(w));
+			*ret_page = pool_page(pool, word_frame(w));
+		}
+		if (rc <= 0)
+			return rc;
+	}
+}
+
+int pool_get(struct pager *p, struct page_ref ref, const struct page **ret_page)
+{
+	struct pool *pool = pool_of(p);
+	_Atomic uint64_t *word = &pool->words[ref.pgno];
+	uint64_t w;
+	const struct page *page;
+
+	if (ref.pgno >= pool->n_words)
+		return error_set(VERSO_ECORRUPT,
+			"page %" PRIu32 " lies beyond the largest size of the file", ref.pgno);
+	w = atomic_load_explicit(word, memory_order_relaxed);
+	if (word_state(w) != WORD_CACHED || word_pins(w) == WORD_PINS_MAX ||
+		!word_move(word, &w, w + 1))
+		return get_slowly(pool, ref, ret_page);
+	page = pool_page(pool, word_frame(w));
+	if (__builtin_expect(!page_is(page, ref), 0)) {
+		int rc = stale(pool, ref, word_frame(w));
+
+		return rc <= 0 ? rc : get_slowly(pool, ref, ret_page);
+	}
+	pool_touch(pool, word_frame(w));
+	*ret_page = page;
+	return 0;
+}

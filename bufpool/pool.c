@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening and closing the buffer pool, its table and its statistics. The files beside it each do
+ * one thing: get.c hits, load.c misses, frames.c memory, evict.c room, write.c the writer's side,
+ * policy_*.c who goes first; word.h is the state that they all share.
+ */
+#include "bufpool/bufpool_int.h"
+#include "base/error.h"
+#include "io/memory.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PAGES_MAX ((uint64_t)1 << 32)
+#define BATCH_MAX 32
+
+static const struct policy_ops *const policies[] = {
+	[BUFPOOL_CLOCK] = &policy_clock,
+	[BUFPOOL_SIEVE] = &policy_sieve,
+};
+
+/*
+ * Sizes
+ */
+
+/* A frame, and what stands beside it. */
+static size_t frame_cost(uint32_t page_size)
+{
+	return page_size + sizeof(struct frame) + sizeof(uint8_t);
+}
+
+/* What a pool takes however small it is. */
+static size_t fixed_cost(void)
+{
+	return sizeof(struct pool);
+}
+
+static uint32_t reader_pages(const struct bufpool_options *opts)
+{
+	return opts->reader_pages ? opts->reader_pages : BUFPOOL_READER_PAGES_DEFAULT;
+}
+
+size_t bufpool_cache_bytes_min(uint32_t page_size, const struct bufpool_options *opts)
+{
+	static const struct bufpool_options defaults;
+	uint64_t n;
+
+	if (!opts)
+		opts = &defaults;
+	n = (uint64_t)(opts->writer_pages ? opts->writer_pages : 1) + reader_pages(opts);
+	return fixed_cost() + n * frame_cost(page_size);
+}
+
+/* Fills in the defaults, and how many frames there will be; -EINVAL. */
+static int settle(struct pool *pool, uint32_t page_size, const struct bufpool_options *given)
+{
+	struct bufpool_options *opts = &pool->opts;
+	size_t min_bytes;
+	uint64_t n;
+
+	if (given)
+		*opts = *given;
+	if (opts->cache_bytes == 0)
+		opts->cache_bytes = BUFPOOL_CACHE_BYTES_DEFAULT;
+	if (opts->max_pages == 0 || opts->max_pages > PAGES_MAX)
+		opts->max_pages = PAGES_MAX;
+	min_bytes = bufpool_cache_bytes_min(page_size, opts);
+	if (opts->cache_bytes < min_bytes)
+		return error_set(-EINVAL,
+			"a cache of %zu bytes is too small: %" PRIu32 " pages for the writer and "
+			"%" PRIu32 " for readers, of %" PRIu32 " bytes, need at least %zu",
+			opts->cache_bytes, opts->writer_pages, reader_pages(opts), page_size,
+			min_bytes);
+	opts->reader_pages = reader_pages(opts);
+	n = (opts->cache_bytes - fixed_cost()) / frame_cost(page_size);
+	if (n > FRAME_NONE - 1)
+		n = FRAME_NONE - 1;
+	if (opts->writer_pages == 0)
+		opts->writer_pages = n / 4 > 0 ? (uint32_t)(n / 4) : 1;
+	if (HOSTILE)
+		n = opts->writer_pages + opts->reader_pages;
+	pool->n_frames = (uint32_t)n;
+	pool->n_room = pool->n_frames - opts->writer_pages;
+	pool->batch = pool->n_room / 64;
+	pool->batch = pool->batch < 1 ? 1 : pool->batch > BATCH_MAX ? BATCH_MAX : pool->batch;
+	if (opts->prefetch_pages == 0)
+		opts->prefetch_pages = pool->n_room / 4;
+	return 0;
+}
+
+/*
+ * Open and close
+ */
+
+/* Address space for the page table; less of it where the process may not have so much. */
+static int reserve_words(struct pool *pool, uint64_t n_pages)
+{
+	uint64_t n = pool->opts.max_pages;
+	void *base;
+	int rc;
+
+	for (;;) {
+		rc = memory_reserve(n * sizeof(*pool->words), false, &base);
+		if (rc != -ENOMEM || n / 2 < n_pages || n / 2 < 1024)
+			break;
+		n /= 2;
+	}
+	if (rc < 0)
+		return rc;
+	pool->words = base;
+	pool->n_words = n;
+	return 0;
+}
+
+static int reserve_frames(struct pool *pool)
+{
+	bool huge = !(pool->opts.flags & BUFPOOL_SMALL_PAGES);
+	void *arena, *frames, *used;
+	int rc = memory_reserve((size_t)pool->n_frames << pool->page_shift, huge, &arena);
+
+	if (rc < 0)
+		return rc;
+	pool->arena = arena;
+	rc = memory_reserve(pool->n_frames * sizeof(struct frame), huge, &frames);
+	if (rc < 0)
+		return rc;
+	pool->frames = frames;
+	rc = memory_reserve(pool->n_frames, huge, &used);
+	if (rc < 0)
+		return rc;
+	pool->used = used;
+	return memory_reserve(GROW_CHUNK_BYTES, false, &pool->zeros);
+}
+
+static int open_policy(struct pool *pool)
+{
+	const struct policy_ops *ops = policies[pool->opts.policy];
+	int rc = ops->open(&pool->policy);
+
+	if (rc < 0)
+		return error_set(rc, "no memory for the replacement policy");
+	pool->policy->ops = ops;
+	pool->policy->frames = pool->frames;
+	pool->policy->used = pool->used;
+	pool->policy->n_frames = pool->n_frames;
+	return 0;
+}
+
+static void close_pool(struct pool *pool)
+{
+	queue_close(pool->queue);
+	if (pool->policy)
+		pool->policy->ops->close(pool->policy);
+	memory_release(pool->zeros, GROW_CHUNK_BYTES);
+	memory_release((void *)pool->used, pool->n_frames);
+	memory_release(pool->frames, pool->n_frames * sizeof(struct frame));
+	memory_release(pool->arena, (size_t)pool->n_frames << pool->page_shift);
+	memory_release((void *)pool->words, pool->n_words * sizeof(*pool->words));
+	(void)pthread_mutex_destroy(&pool->lock);
+	(void)pthread_mutex_destroy(&pool->loads.lock);
+	(void)pthread_cond_destroy(&pool->loads.arrived);
+	pager_fini(&pool->pager);
+	free(pool);
+}
+
+static void pool_close(struct pager *p)
+{
+	struct pool *pool = pool_of(p);
+
+	loads_drain(pool);
+	ASSERT(pool->n_fresh == 0);
+	for (uint32_t frame = 0; frame < pool->n_touched; frame++) {
+		uint64_t w = atomic_load(&pool->words[atomic_load(&pool->frames[frame].pgno)]);
+
+		ASSERT(atomic_load(&pool->frames[frame].orphan_pins) == 0);
+		ASSERT(word_frame(w) != frame || word_pins(w) == 0);
+	}
+	close_pool(pool);
+}
+
+static void pool_stats(struct pager *p, struct pager_stats *stats)
+{
+	struct pool *pool = pool_of(p);
+	const struct file *file = pool->file;
+	uint64_t table_bytes = atomic_load(&pool->n_pages) * sizeof(*pool->words);
+	uint32_t n_touched;
+
+	pthread_mutex_lock(&pool->lock);
+	n_touched = pool->n_touched;
+	pthread_mutex_unlock(&pool->lock);
+	stats->n_misses = atomic_load(&pool->n_misses);
+	stats->n_evictions = atomic_load(&pool->n_evictions);
+	stats->n_prefetched = atomic_load(&pool->n_prefetched);
+	stats->n_barriers = atomic_load(&pool->n_barriers);
+	stats->read_bytes = atomic_load(&pool->read_bytes);
+	stats->write_bytes = atomic_load(&pool->write_bytes);
+	stats->memory_bytes_max = pool->opts.cache_bytes + table_bytes;
+	stats->memory_bytes = fixed_cost() + n_touched * frame_cost(p->page_size) + table_bytes;
+	(void)snprintf(stats->how, sizeof(stats->how), "bufpool; %s; queue %s; %s%s%s; policy %s%s",
+		file->direct_why ? file->direct_why
+		: file->direct   ? "direct"
+				 : "buffered",
+		pool->queue->why,
+		pool->opts.flags & BUFPOOL_SMALL_PAGES ? "small pages" : "huge pages",
+		pool->opts.flags & BUFPOOL_PIN_ONLY ? "; pins only" : "; guards",
+		pool->opts.flags & BUFPOOL_NO_VERIFY ? "; checksums not verified" : "",
+		pool->policy->ops->name, HOSTILE ? "; hostile" : "");
+}
+
+static const struct pager_ops pool_ops = {
+	.name = "bufpool",
+	.get = pool_get,
+	.put = pool_put,
+	.peek = pool_peek,
+	.fresh = pool_fresh,
+	.prefetch = pool_prefetch,
+	.write = pool_write,
+	.barrier = pool_barrier,
+	.drop = pool_drop,
+	.resize = pool_resize,
+	.read_medium = pool_read_medium,
+	.stats = pool_stats,
+	.close = pool_close,
+};
+
+static int check_file(const struct file *file, uint32_t page_size)
+{
+	if (bufpool_fits_file(file, page_size))
+		return 0;
+	return error_set(-EINVAL,
+		"pages of %" PRIu32 " bytes cannot be transferred directly in blocks of %" PRIu32
+		": open the file through the page cache",
+		page_size, file->align_bytes);
+}
+
+int bufpool_open(struct io *io, struct file *file, uint32_t page_size, uint64_t seed,
+	const struct bufpool_options *opts, struct pager **ret_pager)
+{
+	struct pool *pool;
+	uint64_t size_bytes;
+	int rc;
+
+	ASSERT(page_size_is_valid(page_size));
+	rc = check_file(file, page_size);
+	if (rc < 0)
+		return rc;
+	pool = aligned_alloc(64, (sizeof(*pool) + 63) / 64 * 64);
+	if (!pool)
+		return error_set(-ENOMEM, "no memory for a buffer pool");
+	memset((void *)pool, 0, sizeof(*pool));
+	rc = settle(pool, page_size, opts);
+	pager_init(&pool->pager, &pool_ops, page_size, seed, pool->opts.writer_pages);
+	(void)pthread_mutex_init(&pool->lock, NULL);
+	(void)pthread_mutex_init(&pool->loads.lock, NULL);
+	(void)pthread_cond_init(&pool->loads.arrived, NULL);
+	list_init(&pool->free);
+	list_init(&pool->lent);
+	list_init(&pool->limbo_open);
+	for (unsigned i = 0; i < LOAD_SLOTS; i++)
+		pool->loads.slots[i].pool = pool;
+	pool->io = io;
+	pool->file = file;
+	pool->page_shift = (unsigned)__builtin_ctz(page_size);
+	pool->peek_from = pool->opts.flags & BUFPOOL_PIN_ONLY ? WORD_FRESH : WORD_LENT;
+
+	if (rc == 0)
+		rc = file_size(file, &size_bytes);
+	if (rc == 0)
+		rc = reserve_words(pool, size_bytes >> pool->page_shift);
+	if (rc == 0)
+		rc = reserve_frames(pool);
+	if (rc == 0)
+		rc = open_policy(pool);
+	if (rc == 0)
+		rc = io_queue(io, QUEUE_DEPTH, pool->opts.rung, &pool->queue);
+	if (rc < 0) {
+		close_pool(pool);
+		return rc;
+	}
+	atomic_store(&pool->n_pages, size_bytes >> pool->page_shift);
+	*ret_pager = &pool->pager;
+	return 0;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page word: all that the pool knows of a page number, in 64 bits that change atomically.
+ *
+ *	 0..23  pins
+ *	24..31  state
+ *	32..63  frame
+ *
+ * The page table is an array of these, indexed by page number. An untouched word is zero: EMPTY.
+ * No version is needed against ABA: a frame that is linked from a word goes to no other place
+ * before it was unlinked, and whoever has pinned or guarded it keeps it from being used again. So
+ * two equal words mean the same thing, however much happened in between.
+ *
+ *	EMPTY ----miss----> LOADING --verified--> CACHED <--promote/demote--> LENT
+ *	  ^                    |                    ^  |                       |
+ *	  +-------failed-------+                    |  +------evicted----------+---> EMPTY
+ *	  |                                         |
+ *	  +--fresh--> FRESH --write--> WRITING --done (LENT when there is no room)
+ *	                ^  \--drop--> EMPTY  |
+ *	                +------failed--------+
+ *
+ * CACHED, FRESH and WRITING can be pinned. CACHED pages, pages being loaded and pinned FRESH or
+ * WRITING ones each hold a unit of *room* (bufpool_int.h); LENT ones hold none and cannot be
+ *pinned, which is what lets the writer's unused frames cache something and yet be had back at any
+ *time.
+ */
+#ifndef BUFPOOL_WORD_H
+#define BUFPOOL_WORD_H
+
+#include "base/assert.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* In this order: from LENT on a page can be seen, from CACHED on it can be pinned. */
+enum word_state {
+	WORD_EMPTY,   /* not in memory */
+	WORD_LOADING, /* a frame is being filled; nobody sees it */
+	WORD_LENT,    /* clean, in a frame that is the writer's when it wants it; never pinned */
+	WORD_CACHED,  /* clean */
+	WORD_FRESH,   /* the writer's own */
+	WORD_WRITING, /* sealed, on its way to the file */
+	WORD_STATE_END,
+};
+
+#define WORD_PINS_MAX    0xffffffu
+#define WORD_STATE_SHIFT 24
+#define WORD_FRAME_SHIFT 32
+
+static inline uint64_t word_make(enum word_state state, uint32_t frame, uint32_t pins)
+{
+	return (uint64_t)frame << WORD_FRAME_SHIFT | (uint64_t)state << WORD_STATE_SHIFT | pins;
+}
+
+static inline enum word_state word_state(uint64_t w)
+{
+	return (enum word_state)(w >> WORD_STATE_SHIFT & 0xff);
+}
+
+static inline uint32_t word_frame(uint64_t w)
+{
+	return (uint32_t)(w >> WORD_FRAME_SHIFT);
+}
+
+static inline uint32_t word_pins(uint64_t w)
+{
+	return (uint32_t)w & WORD_PINS_MAX;
+}
+
+/* Which state may follow which; a state that follows itself changes its pins. */
+static inline bool word_move_is_legal(uint64_t from, uint64_t to)
+{
+	static const uint8_t next[WORD_STATE_END] = {
+		[WORD_EMPTY] = 1 << WORD_LOADING | 1 << WORD_FRESH,
+		[WORD_LOADING] = 1 << WORD_CACHED | 1 << WORD_EMPTY,
+		[WORD_LENT] = 1 << WORD_CACHED | 1 << WORD_EMPTY,
+		[WORD_CACHED] = 1 << WORD_CACHED | 1 << WORD_LENT | 1 << WORD_EMPTY,
+		[WORD_FRESH] = 1 << WORD_FRESH | 1 << WORD_WRITING | 1 << WORD_EMPTY,
+		[WORD_WRITING] =
+			1 << WORD_WRITING | 1 << WORD_FRESH | 1 << WORD_CACHED | 1 << WORD_LENT,
+	};
+	enum word_state a = word_state(from), b = word_state(to);
+
+	if (!(next[a] & 1 << b))
+		return false;
+	if (b < WORD_CACHED && word_pins(to) != 0)
+		return false;
+	if (b == WORD_EMPTY)
+		return to == 0;
+	return a == WORD_EMPTY || word_frame(from) == word_frame(to);
+}
+
+/*
+ * Changes *word from *from to `to` unless it changed meanwhile; then *from is what it is now.
+ * Acquires what made it *from and releases what this thread did before.
+ */
+static inline bool word_move(_Atomic uint64_t *word, uint64_t *from, uint64_t to)
+{
+	DCHECK(word_move_is_legal(*from, to));
+	/* Sequentially consistent because an unlink must be seen before the era moves (guard.h). */
+	return atomic_compare_exchange_strong_explicit(
+		word, from, to, memory_order_seq_cst, memory_order_acquire);
+}
+
+#endif

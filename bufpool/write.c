@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The writer's side: fresh pages, writing them, and the size of the file.
+ *
+ * A fresh page lives in a frame like any other, outside the policy, so that nothing but write and
+ * drop ends it. write() runs beside the writer: the pages of its set are WRITING, which only this
+ * call ends. A written page takes the room of the coldest clean page, and where every clean page is
+ * pinned it is lent (evict.c); either way the writer can have a frame for its next fresh page.
+ */
+#include "bufpool/bufpool_int.h"
+#include "base/error.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#define BATCH_REQS 64  /* requests handed over at once; enough to keep a disk busy */
+#define BATCH_IOVS 512 /* their pieces */
+
+/*
+ * Fresh and drop
+ */
+
+struct page *pool_fresh(struct pager *p, struct page_ref ref)
+{
+	struct pool *pool = pool_of(p);
+	_Atomic uint64_t *word = &pool->words[ref.pgno];
+	struct page *page;
+	uint32_t frame;
+	uint64_t w;
+
+	ASSERT(ref.pgno < pool->n_words);
+	pthread_mutex_lock(&pool->lock);
+	page_forget(pool, ref.pgno);
+	pool->n_fresh++;
+	ASSERT(pool->n_fresh <= p->writer_pages);
+	pthread_mutex_unlock(&pool->lock);
+
+	frame = frame_get(pool, ref.pgno, FRAME_FRESH);
+	ASSERT(frame != FRAME_NONE);
+	page = pool_page(pool, frame);
+	memset(page, 0, p->page_size);
+	le32_set(page->pgno, ref.pgno);
+	le64_set(page->gen, ref.gen);
+	le64_set(page->lsn, ref.gen);
+
+	/* A late prefetch of the place may be quicker: then that is forgotten too. */
+	for (w = 0; !word_move(word, &w, word_make(WORD_FRESH, frame, 0)); w = 0) {
+		pthread_mutex_lock(&pool->lock);
+		page_forget(pool, ref.pgno);
+		pthread_mutex_unlock(&pool->lock);
+	}
+	return page;
+}
+
+/* Forgets the place, whatever is there; the lock is held. */
+static void drop_page(struct pool *pool, pgno_t pgno)
+{
+	uint64_t w = atomic_load_explicit(&pool->words[pgno], memory_order_acquire);
+	bool moved;
+
+	if (word_state(w) != WORD_FRESH) {
+		page_forget(pool, pgno);
+		return;
+	}
+	ASSERT(word_pins(w) == 0);
+	moved = word_move(&pool->words[pgno], &w, 0);
+	ASSERT(moved);
+	pool->n_fresh--;
+	frame_retire(pool, word_frame(w));
+}
+
+static void drop_range(struct pool *pool, uint64_t first, uint64_t end)
+{
+	if (end > pool->n_words)
+		end = pool->n_words;
+	pthread_mutex_lock(&pool->lock);
+	for (uint64_t pgno = first; pgno < end; pgno++) {
+		if (atomic_load_explicit(&pool->words[pgno], memory_order_relaxed) != 0)
+			drop_page(pool, (pgno_t)pgno);
+	}
+	if (HOSTILE)
+		limbo_drain(pool);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void pool_drop(struct pager *p, pgno_t pgno, uint32_t n_pages)
+{
+	drop_range(pool_of(p), pgno, (uint64_t)pgno + n_pages);
+}
+
+/*
+ * Write
+ */
+
+/* Moves the page from one of the writer's states to the other, whatever its pins do. */
+static uint32_t fresh_move(struct pool *pool, pgno_t pgno, enum word_state from, enum word_state to)
+{
+	uint64_t w = atomic_load_explicit(&pool->words[pgno], memory_order_acquire);
+
+	do {
+		ASSERT(word_state(w) == from);
+	} while (!word_move(&pool->words[pgno], &w, word_make(to, word_frame(w), word_pins(w))));
+	return word_frame(w);
+}
+
+struct batch {
+	struct io_req reqs[BATCH_REQS];
+	struct io_req *ptrs[BATCH_REQS];
+	struct iovec iov[BATCH_IOVS];
+	uint32_t n_reqs, n_iov;
+	uint64_t end_bytes; /* where the last request ends in the file */
+};
+
+/* Writes what the batch holds and empties it. */
+static int batch_run(struct pool *pool, struct batch *batch)
+{
+	int rc = queue_run(pool->queue, batch->ptrs, batch->n_reqs);
+
+	batch->n_reqs = 0;
+	batch->n_iov = 0;
+	batch->end_bytes = UINT64_MAX;
+	return rc;
+}
+
+static void batch_new_req(struct pool *pool, struct batch *batch, uint64_t off_bytes)
+{
+	struct io_req *req = &batch->reqs[batch->n_reqs];
+
+	memset(req, 0, sizeof(*req));
+	req->kind = IO_WRITE;
+	req->file = pool->file;
+	req->iov = &batch->iov[batch->n_iov];
+	req->off_bytes = off_bytes;
+	batch->ptrs[batch->n_reqs++] = req;
+}
+
+/* Adds a piece: to the last request where it follows it in the file, else as a new one. */
+static int batch_add(struct pool *pool, struct batch *batch, const void *buf, size_t len_bytes,
+	uint64_t off_bytes)
+{
+	void *base = (void *)(uintptr_t)buf;
+	struct io_req *req;
+
+	if (batch->n_iov == BATCH_IOVS || batch->n_reqs == BATCH_REQS) {
+		int rc = batch_run(pool, batch);
+
+		if (rc < 0)
+			return rc;
+	}
+	if (off_bytes != batch->end_bytes || batch->reqs[batch->n_reqs - 1].n_iov == QUEUE_IOV_MAX)
+		batch_new_req(pool, batch, off_bytes);
+	batch->end_bytes = off_bytes + len_bytes;
+	count(&pool->write_bytes, len_bytes);
+
+	req = &batch->reqs[batch->n_reqs - 1];
+	if (req->n_iov > 0) {
+		struct iovec *last = &batch->iov[batch->n_iov - 1];
+
+		/* Frames that lie next to each other, too, make one piece. */
+		if ((char *)last->iov_base + last->iov_len == base) {
+			last->iov_len += len_bytes;
+			return 0;
+		}
+	}
+	req->n_iov++;
+	batch->iov[batch->n_iov++] = (struct iovec){base, len_bytes};
+	return 0;
+}
+
+static void begin_page(struct pool *pool, pgno_t pgno)
+{
+	uint32_t frame = fresh_move(pool, pgno, WORD_FRESH, WORD_WRITING);
+	const struct page *page = pool_page(pool, frame);
+
+	/* The other half stands in load.c: what is sealed here is verified there. */
+	ASSERT(page_is_sealed(page));
+	DCHECK(page_verify(page, pool->pager.page_size, page_ref(page), pool->pager.seed) == 0);
+}
+
+static int write_set(struct pool *pool, const struct page_write *set, size_t n)
+{
+	struct batch batch;
+	int rc = 0;
+
+	batch.n_reqs = 0;
+	batch.n_iov = 0;
+	batch.end_bytes = UINT64_MAX;
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		const void *buf = set[i].buf;
+
+		if (!buf)
+			buf = pool_page(
+				pool, word_frame(atomic_load_explicit(
+					      &pool->words[set[i].pgno], memory_order_relaxed)));
+		rc = batch_add(pool, &batch, buf, (size_t)set[i].n_pages << pool->page_shift,
+			(uint64_t)set[i].pgno << pool->page_shift);
+	}
+	if (rc == 0 && batch.n_reqs > 0)
+		rc = batch_run(pool, &batch);
+	return rc;
+}
+
+/* A unit of room for a written page, by demoting a colder one. With the lock. */
+static bool room_for_written(struct pool *pool)
+{
+	return room_take(pool) || (room_demote(pool, 1) > 0 && room_take(pool));
+}
+
+/* A page of the writer's becomes an ordinary one. With the lock. */
+static void page_written(struct pool *pool, pgno_t pgno)
+{
+	_Atomic uint64_t *word = &pool->words[pgno];
+	uint64_t w = atomic_load_explicit(word, memory_order_acquire);
+	bool has_room = false;
+	uint32_t frame = word_frame(w);
+	uint64_t to;
+
+	do {
+		ASSERT(word_state(w) == WORD_WRITING);
+		/* A pinned page has its room already, and keeps it in the same step. */
+		if (word_pins(w) == 0 && !has_room)
+			has_room = room_for_written(pool);
+		to = word_pins(w) > 0 || has_room ? WORD_CACHED : WORD_LENT;
+		to = word_make((enum word_state)to, frame, word_pins(w));
+	} while (!word_move(word, &w, to));
+
+	if (word_pins(w) > 0 && has_room)
+		room_put(pool);
+	atomic_store_explicit(&pool->used[frame], USED_NOT, memory_order_relaxed);
+	if (word_state(to) == WORD_CACHED)
+		pool->policy->ops->insert(pool->policy, frame);
+	else
+		list_push_tail(&pool->lent, pool->frames, frame);
+	pool->n_fresh--;
+}
+
+static void set_written(struct pool *pool, const struct page_write *set, size_t n)
+{
+	pthread_mutex_lock(&pool->lock);
+	for (size_t i = 0; i < n; i++) {
+		if (!set[i].buf)
+			page_written(pool, set[i].pgno);
+	}
+	pthread_mutex_unlock(&pool->lock);
+	for (size_t i = 0; HOSTILE && i < n; i++) {
+		if (!set[i].buf)
+			evict_now(pool, set[i].pgno);
+	}
+}
+
+int pool_write(struct pager *p, const struct page_write *set, size_t n)
+{
+	struct pool *pool = pool_of(p);
+	int rc;
+
+	for (size_t i = 0; i < n; i++) {
+		ASSERT(set[i].pgno + (uint64_t)set[i].n_pages <= atomic_load(&pool->n_pages));
+		if (!set[i].buf)
+			begin_page(pool, set[i].pgno);
+	}
+	rc = write_set(pool, set, n);
+	for (size_t i = 0; i < n; i++) {
+		/* Even where the write failed: what the place holds now is not known. */
+		if (set[i].buf)
+			drop_range(pool, set[i].pgno, (uint64_t)set[i].pgno + set[i].n_pages);
+		else if (rc < 0)
+			(void)fresh_move(pool, set[i].pgno, WORD_WRITING, WORD_FRESH);
+	}
+	if (rc == 0)
+		set_written(pool, set, n);
+	return rc;
+}
+
+int pool_barrier(struct pager *p)
+{
+	struct pool *pool = pool_of(p);
+
+	count(&pool->n_barriers, 1);
+	return file_sync(pool->file);
+}
+
+/*
+ * Size
+ */
+
+/* Has blocks for [from, to) made and written: a written block is flushed at half the price. */
+static int grow(struct pool *pool, uint64_t from_bytes, uint64_t to_bytes)
+{
+	int rc = file_allocate(pool->file, from_bytes, to_bytes - from_bytes);
+
+	for (uint64_t off = from_bytes; rc == 0 && off < to_bytes;) {
+		/* Chunks end at multiples of their size, but for the last. */
+		uint64_t end = (off / GROW_CHUNK_BYTES + 1) * GROW_CHUNK_BYTES;
+
+		if (end > to_bytes)
+			end = to_bytes;
+		rc = file_write(pool->file, pool->zeros, (size_t)(end - off), off);
+		if (rc == 0)
+			count(&pool->write_bytes, end - off);
+		off = end;
+	}
+	if (rc < 0)
+		(void)file_truncate(pool->file, from_bytes);
+	return rc;
+}
+
+int pool_resize(struct pager *p, pgno_t n_pages)
+{
+	struct pool *pool = pool_of(p);
+	uint64_t old_pages = atomic_load(&pool->n_pages);
+	uint64_t to_bytes = (uint64_t)n_pages << pool->page_shift;
+	int rc = 0;
+
+	if (n_pages > pool->n_words)
+		return error_set(-EFBIG,
+			"%" PRIu32 " pages of %" PRIu32 " bytes are more than the %" PRIu64
+			" that this pool was opened for",
+			n_pages, p->page_size, pool->n_words);
+	if (n_pages > old_pages) {
+		rc = grow(pool, old_pages << pool->page_shift, to_bytes);
+	} else if (n_pages < old_pages) {
+		drop_range(pool, n_pages, old_pages);
+		rc = file_truncate(pool->file, to_bytes);
+	}
+	if (rc == 0)
+		atomic_store(&pool->n_pages, n_pages);
+	return rc;
+}
+
+int pool_read_medium(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
+{
+	struct pool *pool = pool_of(p);
+	size_t len_bytes = (size_t)n_pages << pool->page_shift;
+	int rc = file_read(
+		pool->file, buf, len_bytes, (uint64_t)pgno << pool->page_shift, FILE_MEDIUM);
+
+	if (rc == 0)
+		count(&pool->read_bytes, len_bytes);
+	return rc;
+}

@@ -1,0 +1,715 @@
+/* SPDX-License-Identifier: MIT */
+/* What the pool does beyond the contract of pagers: its bounds, its eviction, its loads. */
+#include "bufpool/bufpool_int.h"
+#include "tests/pool_fixture.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#define N_PAGES 64
+
+static struct page_ref ref(pgno_t pgno, gen_t gen)
+{
+	return (struct page_ref){pgno, gen};
+}
+
+static uint64_t word_of(const struct fixture *f, pgno_t pgno)
+{
+	return atomic_load(&pool_of(f->pager)->words[pgno]);
+}
+
+/* Every test runs on the simulated disk (0) and on a real one (1). */
+static void set_up(struct fixture *f, int real, const struct bufpool_options *opts)
+{
+	fixture_file(f, real, 4096, N_PAGES, 1);
+	fixture_pool(f, opts);
+}
+
+START_TEST(more_pages_than_frames_can_be_read)
+{
+	struct fixture f;
+
+	set_up(&f, _i, NULL);
+	for (int round = 0; round < 3; round++) {
+		for (pgno_t pgno = 0; pgno < N_PAGES; pgno++)
+			fixture_visit(&f, ref(pgno, 1));
+	}
+	ck_assert_uint_ge(fixture_stats(&f).n_evictions, 2 * N_PAGES);
+	ck_assert_uint_le(fixture_stats(&f).memory_bytes, fixture_stats(&f).memory_bytes_max);
+	ck_assert_uint_le(pool_of(f.pager)->n_touched, 8);
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(page_in_memory_is_not_read_again)
+{
+	struct fixture f;
+
+	if (HOSTILE_BUILD) {
+		check_skip(__func__, "hostile builds keep no page at pin 0");
+		return;
+	}
+	set_up(&f, _i, NULL);
+	for (int round = 0; round < 10; round++) {
+		fixture_visit(&f, ref(3, 1));
+		fixture_visit(&f, ref(4, 1));
+	}
+	ck_assert_uint_eq(fixture_stats(&f).n_misses, 2);
+	ck_assert_uint_eq(fixture_stats(&f).read_bytes, 2 * 4096);
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(all_frames_pinned_is_an_error_and_one_put_ends_it)
+{
+	const struct page *pages[N_PAGES], *page;
+	struct fixture f;
+	uint32_t n = 0;
+
+	set_up(&f, _i, NULL);
+	while (pager_get(f.pager, f.guard, ref(n, 1), &pages[n]) == 0)
+		n++;
+	ck_assert_uint_eq(n, pool_of(f.pager)->n_room);
+	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(n, 1), &page), VERSO_EPINNED);
+	ck_assert_ptr_nonnull(strstr(error_text(), "pinned"));
+	/* What is pinned already can be pinned again. */
+	fixture_visit(&f, ref(0, 1));
+	pager_put(f.pager, pages[0]);
+	fixture_visit(&f, ref(n, 1));
+	for (uint32_t i = 1; i < n; i++) {
+		fixture_check(&f, pages[i], ref(i, 1));
+		pager_put(f.pager, pages[i]);
+	}
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(writer_gets_its_pages_though_users_pin_all_they_can)
+{
+	const struct page *pages[N_PAGES];
+	struct page_write set[4] = {{10, 1, NULL}, {11, 1, NULL}, {20, 1, NULL}, {30, 1, NULL}};
+	struct fixture f;
+	uint32_t n = 0;
+
+	set_up(&f, _i, NULL);
+	while (pager_get(f.pager, f.guard, ref(40 + n, 1), &pages[n]) == 0)
+		n++;
+	for (gen_t gen = 2; gen < 20; gen++) {
+		for (int i = 0; i < 4; i++)
+			(void)fixture_fresh(&f, ref(set[i].pgno, gen));
+		ck_assert_int_eq(pager_write(f.pager, set, 4), 0);
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		fixture_check(&f, pages[i], ref(40 + i, 1));
+		pager_put(f.pager, pages[i]);
+	}
+	for (int i = 0; i < 4; i++)
+		fixture_visit(&f, ref(set[i].pgno, 19));
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(pins_of_fresh_pages_count_as_pins)
+{
+	const struct page *pages[N_PAGES], *page;
+	struct page_write set[2] = {{10, 1, NULL}, {11, 1, NULL}};
+	struct fixture f;
+	uint32_t n = 0;
+
+	set_up(&f, _i, NULL);
+	(void)fixture_fresh(&f, ref(10, 2));
+	(void)fixture_fresh(&f, ref(11, 2));
+	pages[n++] = fixture_get(&f, ref(10, 2));
+	while (pager_get(f.pager, f.guard, ref(40 + n, 1), &pages[n]) == 0)
+		n++;
+	ck_assert_uint_eq(n, pool_of(f.pager)->n_room);
+	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(11, 2), &page), VERSO_EPINNED);
+	ck_assert_int_eq(pager_write(f.pager, set, 2), 0);
+	/* The pinned one has kept its frame; the writer has all of its own back. */
+	fixture_check(&f, pages[0], ref(10, 2));
+	for (pgno_t pgno = 20; pgno < 24; pgno++)
+		(void)fixture_fresh(&f, ref(pgno, 3));
+	fixture_check(&f, pages[0], ref(10, 2));
+	pager_drop(f.pager, 20, 4);
+	for (uint32_t i = 0; i < n; i++)
+		pager_put(f.pager, pages[i]);
+	fixture_visit(&f, ref(10, 2));
+	fixture_visit(&f, ref(11, 2));
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(idle_frames_of_the_writer_cache_clean_pages)
+{
+	struct bufpool_options opts = {.writer_pages = 16, .reader_pages = 4};
+	struct fixture f;
+
+	if (HOSTILE_BUILD) {
+		check_skip(__func__, "hostile builds keep no page at pin 0");
+		return;
+	}
+	set_up(&f, _i, &opts);
+	for (int round = 0; round < 5; round++) {
+		for (pgno_t pgno = 0; pgno < 20; pgno++)
+			fixture_visit(&f, ref(pgno, 1));
+	}
+	/* Twenty frames, of which four can be pinned at a time, hold twenty pages. */
+	ck_assert_uint_eq(fixture_stats(&f).n_misses, 20);
+	/* ... until the writer wants them. */
+	for (pgno_t pgno = 40; pgno < 56; pgno++)
+		(void)fixture_fresh(&f, ref(pgno, 2));
+	ck_assert_uint_ge(fixture_stats(&f).n_evictions, 16);
+	pager_drop(f.pager, 40, 16);
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(lent_page_is_peeked_and_promoted_by_a_get)
+{
+	struct bufpool_options opts = {.writer_pages = 16, .reader_pages = 4};
+	const struct page *page;
+	struct fixture f;
+
+	if (HOSTILE_BUILD) {
+		check_skip(__func__, "hostile builds keep no page at pin 0");
+		return;
+	}
+	set_up(&f, _i, &opts);
+	for (pgno_t pgno = 0; pgno < 8; pgno++)
+		fixture_visit(&f, ref(pgno, 1));
+	ck_assert_int_eq(word_state(word_of(&f, 0)), WORD_LENT);
+	guard_enter(f.guard);
+	page = pager_peek(f.pager, f.guard, ref(0, 1));
+	ck_assert_ptr_nonnull(page);
+	fixture_check(&f, page, ref(0, 1));
+	guard_leave(f.guard);
+	page = fixture_get(&f, ref(0, 1));
+	ck_assert_int_eq(word_state(word_of(&f, 0)), WORD_CACHED);
+	pager_put(f.pager, page);
+	ck_assert_uint_eq(fixture_stats(&f).n_misses, 8);
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(page_seen_in_a_guard_stays_though_it_is_evicted)
+{
+	struct bufpool_options opts = {.writer_pages = 2, .reader_pages = 30};
+	const struct page *page;
+	struct guard *other;
+	struct fixture f;
+
+	if (HOSTILE_BUILD) {
+		check_skip(__func__, "hostile builds keep no page at pin 0");
+		return;
+	}
+	set_up(&f, _i, &opts);
+	ck_assert_int_eq(guard_open(&f.pager->guards, &other), 0);
+	fixture_visit(&f, ref(0, 1));
+	guard_enter(other);
+	page = pager_peek(f.pager, other, ref(0, 1));
+	ck_assert_ptr_nonnull(page);
+	pager_drop(f.pager, 0, 1);
+	/* Its frame is the only one that is not to be had. */
+	for (pgno_t pgno = 1; pgno < 30; pgno++)
+		fixture_visit(&f, ref(pgno, 1));
+	ck_assert_uint_eq(pool_of(f.pager)->limbo_open.n + pool_of(f.pager)->limbo_n, 1);
+	fixture_check(&f, page, ref(0, 1));
+	guard_leave(other);
+	for (pgno_t pgno = 1; pgno < N_PAGES; pgno++)
+		fixture_visit(&f, ref(pgno, 1));
+	ck_assert_uint_eq(pool_of(f.pager)->limbo_open.n + pool_of(f.pager)->limbo_n, 0);
+	guard_close(other);
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(bytes_that_rotted_are_an_error_and_not_cached)
+{
+	const struct page *page;
+	struct fixture f;
+	uint8_t bytes[4096] __attribute__((aligned(4096)));
+	uint64_t bit = check_seed() * 7919 % (4096 * 8);
+
+	set_up(&f, _i, NULL);
+	ck_assert_int_eq(file_read(f.file, bytes, 4096, 5 * 4096, FILE_LIVE), 0);
+	bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	ck_assert_int_eq(file_write(f.file, bytes, 4096, 5 * 4096), 0);
+	for (int i = 0; i < 20; i++)
+		ck_assert_int_eq(pager_get(f.pager, f.guard, ref(5, 1), &page), VERSO_ECORRUPT);
+	ck_assert_ptr_nonnull(strstr(error_text(), "page 5"));
+	ck_assert_uint_eq(word_of(&f, 5), 0);
+	ck_assert_uint_eq(atomic_load(&pool_of(f.pager)->n_room_used), 0);
+	guard_enter(f.guard);
+	ck_assert_ptr_null(pager_peek(f.pager, f.guard, ref(5, 1)));
+	guard_leave(f.guard);
+	/* It is read again each time: a page that was mended is found. */
+	bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	ck_assert_int_eq(file_write(f.file, bytes, 4096, 5 * 4096), 0);
+	fixture_visit(&f, ref(5, 1));
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(wrong_gen_and_beyond_the_end_are_corruption)
+{
+	const struct page *page;
+	struct fixture f;
+
+	set_up(&f, _i, NULL);
+	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(5, 2), &page), VERSO_ECORRUPT);
+	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(N_PAGES, 1), &page), VERSO_ECORRUPT);
+	ck_assert_ptr_nonnull(strstr(error_text(), "ends at page 64"));
+	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(UINT32_MAX, 1), &page), VERSO_ECORRUPT);
+	fixture_visit(&f, ref(5, 1));
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(stale_page_is_loaded_again_and_a_pin_on_it_holds)
+{
+	const struct page *old;
+	struct fixture f;
+
+	set_up(&f, _i, NULL);
+	old = fixture_get(&f, ref(5, 1));
+	fixture_put_page(&f, ref(5, 2)); /* as another process would */
+	fixture_visit(&f, ref(5, 2));
+	for (pgno_t pgno = 10; pgno < N_PAGES; pgno++)
+		fixture_visit(&f, ref(pgno, 1));
+	fixture_check(&f, old, ref(5, 1));
+	pager_put(f.pager, old);
+	fixture_visit(&f, ref(5, 2));
+	ck_assert_int_le(atomic_load(&pool_of(f.pager)->n_room_used), 4);
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(file_grown_by_somebody_else_is_seen)
+{
+	struct fixture f;
+
+	set_up(&f, _i, NULL);
+	fixture_put_page(&f, ref(N_PAGES, 9));
+	fixture_visit(&f, ref(N_PAGES, 9));
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(fresh_page_is_found_by_its_gen_only)
+{
+	const struct page *page;
+	struct page *fresh;
+	struct fixture f;
+
+	set_up(&f, _i, NULL);
+	fixture_visit(&f, ref(5, 1));
+	fresh = pager_fresh(f.pager, ref(5, 2));
+	ck_assert_ptr_eq(pager_own(f.pager, f.guard, ref(5, 2)), fresh);
+	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(5, 2), &page), 0);
+	ck_assert_ptr_eq(page, fresh);
+	pager_put(f.pager, page);
+	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(5, 1), &page), VERSO_ECORRUPT);
+	ck_assert_ptr_null(pager_own(f.pager, f.guard, ref(5, 1)));
+	for (uint32_t i = 40; i < 4096; i++)
+		ck_assert_uint_eq(((const uint8_t *)fresh)[i], 0);
+	/* Not evicted, whatever happens. */
+	for (pgno_t pgno = 10; pgno < N_PAGES; pgno++)
+		fixture_visit(&f, ref(pgno, 1));
+	ck_assert_ptr_eq(pager_own(f.pager, f.guard, ref(5, 2)), fresh);
+	pager_drop(f.pager, 5, 1);
+	fixture_visit(&f, ref(5, 1));
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(write_puts_adjacent_pages_into_one_request)
+{
+	struct bufpool_options opts = {.writer_pages = 40};
+	struct page_write set[40];
+	struct fixture f;
+	uint64_t calls;
+
+	fixture_file(&f, false, 4096, N_PAGES, 1);
+	fixture_pool(&f, &opts);
+	for (pgno_t i = 0; i < 40; i++) {
+		/* Thirty in a row and ten apart. */
+		set[i] = (struct page_write){i < 30 ? i : 2 * i - 20, 1, NULL};
+		(void)fixture_fresh(&f, ref(set[i].pgno, 2));
+	}
+	calls = simdisk_calls(f.disk, SIM_CALL_WRITE);
+	ck_assert_int_eq(pager_write(f.pager, set, 40), 0);
+	ck_assert_uint_eq(simdisk_calls(f.disk, SIM_CALL_WRITE) - calls, 11);
+	ck_assert_uint_eq(fixture_stats(&f).write_bytes, 40 * 4096);
+	ck_assert_int_eq(pager_barrier(f.pager), 0);
+	for (pgno_t i = 0; i < 40; i++)
+		fixture_visit(&f, ref(set[i].pgno, 2));
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(large_sets_are_written_whole)
+{
+	struct bufpool_options opts = {.writer_pages = 1000};
+	static struct page_write set[1000];
+	struct fixture f;
+
+	fixture_file(&f, _i, 512, 0, 1);
+	fixture_pool(&f, &opts);
+	ck_assert_int_eq(pager_resize(f.pager, 3000), 0);
+	for (uint32_t step = 1; step <= 3; step++) {
+		for (pgno_t i = 0; i < 1000; i++) {
+			set[i] = (struct page_write){i * step, 1, NULL};
+			(void)fixture_fresh(&f, ref(i * step, 1 + step));
+		}
+		ck_assert_int_eq(pager_write(f.pager, set, 1000), 0);
+		for (pgno_t i = 0; i < 1000; i++)
+			fixture_visit(&f, ref(i * step, 1 + step));
+	}
+	fixture_close_pool(&f);
+	fixture_pool(&f, NULL);
+	for (pgno_t i = 0; i < 1000; i++)
+		fixture_visit(&f, ref(i * 3, 4));
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(written_buffer_replaces_what_was_cached)
+{
+	uint8_t bytes[8192] __attribute__((aligned(4096)));
+	struct page_write set = {7, 2, bytes};
+	const struct page *old;
+	struct fixture f;
+
+	set_up(&f, _i, NULL);
+	fixture_visit(&f, ref(8, 1));
+	old = fixture_get(&f, ref(7, 1));
+	for (pgno_t i = 0; i < 2; i++) {
+		struct page *page = (struct page *)(bytes + 4096 * (size_t)i);
+
+		memset(page, 0, 4096);
+		page_init(page, ref(7 + i, 5), PAGE_TOY, 0, 0);
+		fixture_fill(page, 4096);
+	}
+	ck_assert_int_eq(pager_write(f.pager, &set, 1), 0);
+	fixture_check(&f, old, ref(7, 1));
+	fixture_visit(&f, ref(7, 5));
+	fixture_visit(&f, ref(8, 5));
+	pager_put(f.pager, old);
+	memset(bytes, 0xff, sizeof(bytes));
+	ck_assert_int_eq(pager_read_medium(f.pager, 7, 2, bytes), 0);
+	fixture_check(&f, (struct page *)bytes, ref(7, 5));
+	fixture_check(&f, (struct page *)(bytes + 4096), ref(8, 5));
+	fixture_close(&f);
+}
+END_TEST
+
+static int fail_kind(void *arg, const struct sim_call *call)
+{
+	enum sim_call_kind *kind = arg;
+
+	return call->kind == *kind ? -EIO : 0;
+}
+
+static int fail_far_writes(void *arg, const struct sim_call *call)
+{
+	const uint64_t *off = arg;
+
+	return call->kind == SIM_CALL_WRITE && call->off_bytes >= *off ? -ENOSPC : 0;
+}
+
+START_TEST(failed_write_leaves_the_pages_fresh)
+{
+	struct page_write set[3] = {{1, 1, NULL}, {5, 1, NULL}, {9, 1, NULL}};
+	enum sim_call_kind kind = SIM_CALL_WRITE;
+	struct fixture f;
+
+	fixture_file(&f, false, 4096, N_PAGES, 1);
+	fixture_pool(&f, NULL);
+	for (int i = 0; i < 3; i++)
+		(void)fixture_fresh(&f, ref(set[i].pgno, 2));
+	simdisk_set_fault(f.disk, fail_kind, &kind);
+	ck_assert_int_eq(pager_write(f.pager, set, 3), -EIO);
+	simdisk_set_fault(f.disk, NULL, NULL);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(word_state(word_of(&f, set[i].pgno)), WORD_FRESH);
+		pager_drop(f.pager, set[i].pgno, 1);
+	}
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(failed_growth_leaves_the_size_as_it_was)
+{
+	uint64_t off = 0, size_bytes;
+	struct fixture f;
+
+	fixture_file(&f, false, 4096, N_PAGES, 1);
+	fixture_pool(&f, NULL);
+	for (off = N_PAGES * 4096; off < 2048 * 4096; off = (off | 0xfffff) + 1) {
+		simdisk_set_fault(f.disk, fail_far_writes, &off);
+		ck_assert_int_eq(pager_resize(f.pager, 2048), -ENOSPC);
+		ck_assert_int_eq(file_size(f.file, &size_bytes), 0);
+		ck_assert_uint_eq(size_bytes, N_PAGES * 4096);
+	}
+	simdisk_set_fault(f.disk, NULL, NULL);
+	ck_assert_int_eq(pager_resize(f.pager, 2048), 0);
+	ck_assert_int_eq(pager_resize(f.pager, N_PAGES), 0);
+	ck_assert_int_eq(file_size(f.file, &size_bytes), 0);
+	ck_assert_uint_eq(size_bytes, N_PAGES * 4096);
+	fixture_visit(&f, ref(N_PAGES - 1, 1));
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(failed_read_is_reported_and_nothing_stays)
+{
+	enum sim_call_kind kind = SIM_CALL_READ;
+	const struct page *page;
+	struct fixture f;
+
+	fixture_file(&f, false, 4096, N_PAGES, 1);
+	fixture_pool(&f, NULL);
+	simdisk_set_fault(f.disk, fail_kind, &kind);
+	for (int i = 0; i < 30; i++)
+		ck_assert_int_eq(pager_get(f.pager, f.guard, ref(5, 1), &page), -EIO);
+	pager_prefetch(f.pager, (struct page_ref[]){{6, 1}, {7, 1}, {30, 1}}, 3);
+	simdisk_set_fault(f.disk, NULL, NULL);
+	fixture_visit(&f, ref(5, 1));
+	fixture_visit(&f, ref(6, 1));
+	fixture_visit(&f, ref(30, 1));
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(cut_forgets_what_lies_beyond)
+{
+	const struct page *page;
+	struct fixture f;
+
+	set_up(&f, _i, NULL);
+	fixture_visit(&f, ref(40, 1));
+	ck_assert_int_eq(pager_resize(f.pager, 20), 0);
+	ck_assert_uint_eq(word_of(&f, 40), 0);
+	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(40, 1), &page), VERSO_ECORRUPT);
+	ck_assert_int_eq(pager_resize(f.pager, N_PAGES), 0);
+	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(40, 1), &page), VERSO_ECORRUPT);
+	fixture_visit(&f, ref(19, 1));
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(prefetched_pages_are_not_read_again)
+{
+	struct bufpool_options opts = {.reader_pages = 40, .prefetch_pages = 30};
+	struct page_ref refs[20];
+	struct fixture f;
+
+	set_up(&f, _i, &opts);
+	for (pgno_t i = 0; i < 20; i++)
+		refs[i] = ref(i < 10 ? i : 3 * i, 1);
+	pager_prefetch(f.pager, refs, 20);
+	for (pgno_t i = 0; i < 20; i++)
+		fixture_visit(&f, refs[i]);
+	ck_assert_uint_eq(fixture_stats(&f).n_prefetched, 20);
+	ck_assert_uint_eq(fixture_stats(&f).n_misses, 0);
+	ck_assert_uint_eq(fixture_stats(&f).read_bytes, 20 * 4096);
+	/* Never got: close has to wait for them. */
+	for (pgno_t i = 0; i < 20; i++)
+		refs[i].pgno++;
+	pager_prefetch(f.pager, refs, 20);
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(prefetch_of_bad_pages_is_no_error)
+{
+	struct page_ref refs[] = {{5, 2}, {6, 1}, {N_PAGES, 1}, {UINT32_MAX, 1}, {7, 1}};
+	const struct page *page;
+	struct fixture f;
+
+	set_up(&f, _i, NULL);
+	pager_prefetch(f.pager, refs, 5);
+	ck_assert_int_eq(pager_get(f.pager, f.guard, refs[0], &page), VERSO_ECORRUPT);
+	fixture_visit(&f, ref(6, 1));
+	fixture_visit(&f, ref(7, 1));
+	fixture_visit(&f, ref(5, 1));
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(place_that_is_being_prefetched_can_be_made_anew)
+{
+	struct page_write set = {5, 1, NULL};
+	struct fixture f;
+
+	set_up(&f, _i, NULL);
+	for (gen_t gen = 2; gen < 40; gen++) {
+		pager_prefetch(f.pager, (struct page_ref[]){{5, gen - 1}, {6, 1}}, 2);
+		(void)fixture_fresh(&f, ref(5, gen));
+		fixture_visit(&f, ref(6, 1));
+		ck_assert_int_eq(pager_write(f.pager, &set, 1), 0);
+		fixture_visit(&f, ref(5, gen));
+		pager_prefetch(f.pager, (struct page_ref[]){{5, gen}, {6, 1}}, 2);
+		pager_drop(f.pager, 5, 2);
+	}
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(prefetch_takes_no_frame_that_is_pinned)
+{
+	const struct page *pages[8];
+	struct page_ref refs[N_PAGES];
+	struct fixture f;
+	uint32_t n;
+
+	set_up(&f, _i, NULL);
+	n = pool_of(f.pager)->n_room;
+	for (uint32_t i = 0; i < N_PAGES; i++)
+		refs[i] = ref(i, 1);
+	for (uint32_t i = 0; i < n; i++)
+		pages[i] = fixture_get(&f, refs[i]);
+	pager_prefetch(f.pager, refs, N_PAGES);
+	for (uint32_t i = 0; i < n; i++) {
+		fixture_check(&f, pages[i], refs[i]);
+		pager_put(f.pager, pages[i]);
+	}
+	pager_prefetch(f.pager, refs, N_PAGES);
+	for (uint32_t i = 0; i < N_PAGES; i++)
+		fixture_visit(&f, refs[i]);
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(too_small_a_cache_is_refused_with_the_size_that_it_takes)
+{
+	struct bufpool_options opts = {.writer_pages = 100, .reader_pages = 10};
+	size_t min_bytes = bufpool_cache_bytes_min(4096, &opts);
+	struct fixture f;
+	char text[32];
+
+	fixture_file(&f, _i, 4096, 1, 1);
+	opts.cache_bytes = min_bytes - 1;
+	ck_assert_int_eq(bufpool_open(f.io, f.file, 4096, 1, &opts, &f.pager), -EINVAL);
+	(void)snprintf(text, sizeof(text), "at least %zu", min_bytes);
+	ck_assert_ptr_nonnull(strstr(error_text(), text));
+	opts.cache_bytes = min_bytes;
+	ck_assert_int_eq(bufpool_open(f.io, f.file, 4096, 1, &opts, &f.pager), 0);
+	ck_assert_uint_eq(f.pager->writer_pages, 100);
+	pager_close(f.pager);
+	f.pager = NULL;
+	fixture_close(&f);
+}
+END_TEST
+
+/* A short life of a pool. */
+static void live(struct fixture *f, const struct bufpool_options *opts)
+{
+	struct page_write set = {3, 1, NULL};
+	const struct page *page, *peeked;
+
+	for (pgno_t pgno = 0; pgno < 20; pgno++)
+		fixture_visit(f, ref(pgno, 1));
+	pager_prefetch(f->pager, (struct page_ref[]){{17, 1}, {18, 1}, {2, 1}}, 3);
+	(void)fixture_fresh(f, ref(3, 2));
+	page = fixture_get(f, ref(3, 2));
+	ck_assert_int_eq(pager_write(f->pager, &set, 1), 0);
+	guard_enter(f->guard);
+	peeked = pager_peek(f->pager, f->guard, ref(3, 2));
+	guard_leave(f->guard);
+	ck_assert_ptr_eq(peeked, opts->flags & BUFPOOL_PIN_ONLY ? NULL : page);
+	pager_put(f->pager, page);
+	for (pgno_t pgno = 4; pgno < 20; pgno++)
+		fixture_visit(f, ref(pgno, 1));
+	fixture_visit(f, ref(3, 2));
+	ck_assert_ptr_nonnull(strstr(fixture_stats(f).how, "policy"));
+}
+
+START_TEST(every_switch_policy_size_and_rung_works)
+{
+	static const unsigned flags[] = {
+		0, BUFPOOL_SMALL_PAGES, BUFPOOL_PIN_ONLY, BUFPOOL_NO_VERIFY};
+	static const uint32_t sizes[] = {512, 4096, 65536};
+	bool skipped = false;
+
+	for (int i = 0; i < 4 * 3 * 2 * 4; i++) {
+		struct bufpool_options opts = {
+			.flags = flags[i % 4],
+			.policy = i / 12 % 2 ? BUFPOOL_SIEVE : BUFPOOL_CLOCK,
+			.rung = (enum queue_rung)(i / 24),
+			.writer_pages = 4,
+			.reader_pages = 4,
+			.max_pages = 1 << 16,
+		};
+		struct fixture f;
+
+		fixture_file(&f, _i, sizes[i / 4 % 3], 20, 1);
+		opts.cache_bytes = bufpool_cache_bytes_min(f.page_size, &opts);
+		if (bufpool_open(f.io, f.file, f.page_size, FIXTURE_SEED, &opts, &f.pager) < 0) {
+			ck_assert_int_ne(opts.rung, QUEUE_BEST);
+			if (!skipped)
+				check_skip(__func__, "%s", error_text());
+			skipped = true;
+		} else {
+			ck_assert_int_eq(guard_open(&f.pager->guards, &f.guard), 0);
+			live(&f, &opts);
+		}
+		fixture_close(&f);
+	}
+}
+END_TEST
+
+START_TEST(without_verification_only_the_name_is_compared)
+{
+	struct bufpool_options opts = {.flags = BUFPOOL_NO_VERIFY};
+	uint8_t bytes[4096] __attribute__((aligned(4096)));
+	const struct page *page;
+	struct fixture f;
+
+	set_up(&f, _i, &opts);
+	ck_assert_int_eq(file_read(f.file, bytes, 4096, 5 * 4096, FILE_LIVE), 0);
+	bytes[2000] ^= 1;
+	ck_assert_int_eq(file_write(f.file, bytes, 4096, 5 * 4096), 0);
+	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(5, 1), &page), 0);
+	pager_put(f.pager, page);
+	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(6, 2), &page), VERSO_ECORRUPT);
+	fixture_close(&f);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("bufpool_pool");
+	TCase *tc = tcase_create("pool");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, more_pages_than_frames_can_be_read, 0, 2);
+	tcase_add_loop_test(tc, page_in_memory_is_not_read_again, 0, 2);
+	tcase_add_loop_test(tc, all_frames_pinned_is_an_error_and_one_put_ends_it, 0, 2);
+	tcase_add_loop_test(tc, writer_gets_its_pages_though_users_pin_all_they_can, 0, 2);
+	tcase_add_loop_test(tc, pins_of_fresh_pages_count_as_pins, 0, 2);
+	tcase_add_loop_test(tc, idle_frames_of_the_writer_cache_clean_pages, 0, 2);
+	tcase_add_loop_test(tc, lent_page_is_peeked_and_promoted_by_a_get, 0, 2);
+	tcase_add_loop_test(tc, page_seen_in_a_guard_stays_though_it_is_evicted, 0, 2);
+	tcase_add_loop_test(tc, bytes_that_rotted_are_an_error_and_not_cached, 0, 2);
+	tcase_add_loop_test(tc, wrong_gen_and_beyond_the_end_are_corruption, 0, 2);
+	tcase_add_loop_test(tc, stale_page_is_loaded_again_and_a_pin_on_it_holds, 0, 2);
+	tcase_add_loop_test(tc, file_grown_by_somebody_else_is_seen, 0, 2);
+	tcase_add_loop_test(tc, fresh_page_is_found_by_its_gen_only, 0, 2);
+	tcase_add_test(tc, write_puts_adjacent_pages_into_one_request);
+	tcase_add_loop_test(tc, large_sets_are_written_whole, 0, 2);
+	tcase_add_loop_test(tc, written_buffer_replaces_what_was_cached, 0, 2);
+	tcase_add_test(tc, failed_write_leaves_the_pages_fresh);
+	tcase_add_test(tc, failed_growth_leaves_the_size_as_it_was);
+	tcase_add_test(tc, failed_read_is_reported_and_nothing_stays);
+	tcase_add_loop_test(tc, cut_forgets_what_lies_beyond, 0, 2);
+	tcase_add_loop_test(tc, prefetched_pages_are_not_read_again, 0, 2);
+	tcase_add_loop_test(tc, prefetch_of_bad_pages_is_no_error, 0, 2);
+	tcase_add_loop_test(tc, place_that_is_being_prefetched_can_be_made_anew, 0, 2);
+	tcase_add_loop_test(tc, prefetch_takes_no_frame_that_is_pinned, 0, 2);
+	tcase_add_loop_test(tc, too_small_a_cache_is_refused_with_the_size_that_it_takes, 0, 2);
+	tcase_add_loop_test(tc, every_switch_policy_size_and_rung_works, 0, 2);
+	tcase_add_loop_test(tc, without_verification_only_the_name_is_compared, 0, 2);
+	suite_add_tcase(s, tc);
+	return check_main(s);
+}
