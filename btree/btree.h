@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The tree: ordered records of key and value over the page interface.
+ *
+ * A struct btree is one transaction's view of one tree. It is made from the description that the
+ * meta page or the catalogue holds (struct txn_root) with btree_init(), and the description, which
+ * changes with every edit, is taken back from bt.root before the commit. Keys are ordered by
+ * memcmp, the shorter of two equal ones first; the empty key is legal. A value that makes a cell
+ * larger than a quarter page lies in overflow pages.
+ *
+ * Items are put before the next edit of their tree: an edit may give up the page that they pin.
+ *
+ * Calls answer 0, VERSO_NOTFOUND or VERSO_EXISTS where named, or an error < 0. An edit that fails
+ * has changed nothing (T11). Inputs may lie in the tree's own pages: they are copied before
+ * anything moves. One thread at a time uses a transaction and its trees.
+ *
+ * What it deliberately does not do: no latches (one writer, snapshots), no sibling pointers (they
+ * cannot be shadowed), no path patching of cursors (a changed tree is sought again).
+ */
+#ifndef BTREE_BTREE_H
+#define BTREE_BTREE_H
+
+#include "base/error.h"
+#include "pager/page.h"
+#include "txn/txn.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BTREE_LEVELS_MAX 20U                 /* of a tree; a file that claims more is damaged */
+#define BTREE_VALUE_MAX  ((uint64_t)1 << 30) /* bytes of a value */
+#define BTREE_BATCH_MAX  32U                 /* lookups of one btree_get_many() */
+
+struct btree_cursor;
+struct btree_work;
+
+struct btree {
+	struct txn *txn;              /* constant */
+	struct txn_root root;         /* what is stored of the tree; edits change it */
+	struct btree_cursor *cursors; /* open ones */
+	struct btree_work *work;      /* buffers of edits, made by the first */
+};
+
+struct btree_slice {
+	const void *data;
+	size_t len;
+};
+
+/*
+ * A value found. Inline: data points into a leaf that stays pinned until btree_item_put(). In
+ * overflow pages: data is NULL; btree_item_read() copies what is wanted of it.
+ */
+struct btree_item {
+	struct btree_slice val;
+	const struct page *pin;   /* private */
+	struct page_ref overflow; /* private; pgno 0: inline */
+};
+
+/* Longest key in bytes: (page_size - 64) / 4 - 32. */
+uint32_t btree_key_max(uint32_t page_size);
+
+/* A view of the tree `root` in txn; root is copied. The caller's memory; end with btree_fini(). */
+void btree_init(struct btree *bt, struct txn *txn, const struct txn_root *root);
+
+/* Frees buffers. All cursors are closed. The pages stay. */
+void btree_fini(struct btree *bt);
+
+/* Finds key. 0: *ret_item holds a pin; VERSO_NOTFOUND; an error of reading. */
+int btree_get(struct btree *bt, struct btree_slice key, struct btree_item *ret_item);
+
+/* Ends an item's pin; takes an item that holds none. */
+void btree_item_put(struct btree *bt, struct btree_item *item);
+
+/*
+ * Copies up to len bytes from offset off of the item's value to buf; *ret_len is how many there
+ * were: fewer only at the value's end. O(log) to find the place; prefetches the pages of a long
+ * read.
+ */
+int btree_item_read(struct btree *bt, const struct btree_item *item, uint64_t off, void *buf,
+	size_t len, size_t *ret_len);
+
+/*
+ * Finds n <= BTREE_BATCH_MAX keys together: each level of all lookups before the next, so that the
+ * misses of memory overlap, and pages that are not in memory are loaded as one batch. items[i] as
+ * from btree_get() where codes[i] is 0, so at most n pins. Answers 0 or the first error < 0, and
+ * then holds nothing.
+ */
+int btree_get_many(struct btree *bt, size_t n, const struct btree_slice *keys,
+	struct btree_item *items, int *codes);
+
+enum btree_put_flags {
+	BTREE_NOOVERWRITE = 1, /* VERSO_EXISTS, and nothing changed, when the key is there */
+};
+
+/*
+ * Stores val under key, replacing what was there. VERSO_EXISTS (see flags), VERSO_ETOOBIG,
+ * VERSO_EFULL, and what txn_prepare() and reading answer.
+ */
+int btree_put(struct btree *bt, struct btree_slice key, struct btree_slice val, unsigned flags);
+
+/* Removes key. VERSO_NOTFOUND, and what txn_prepare() and reading answer. */
+int btree_del(struct btree *bt, struct btree_slice key);
+
+/* Gives up all pages of the tree, which is empty afterwards. On failure the transaction is
+ * abort-only if anything was given up. Reads the inner pages and the leaves. */
+int btree_drop(struct btree *bt);
+
+/*
+ * Cursors. A cursor stands on a record, or in the gap where its record was (after
+ * btree_cursor_del(), or when an edit took it away), or before the first or behind the last. next
+ * goes to the first record above, prev to the last below; on a new cursor they are first and last.
+ * VERSO_NOTFOUND when there is none. ret_key and ret_item last until the next call on this cursor
+ * or the next edit of the tree; the item's pin is the cursor's: no btree_item_put().
+ */
+int btree_cursor_open(struct btree *bt, struct btree_cursor **ret_cursor);
+void btree_cursor_close(struct btree_cursor *c); /* takes NULL */
+int btree_cursor_first(struct btree_cursor *c, struct btree_slice *ret_key,
+	struct btree_item *ret_item);
+int btree_cursor_last(struct btree_cursor *c, struct btree_slice *ret_key,
+	struct btree_item *ret_item);
+int btree_cursor_next(struct btree_cursor *c, struct btree_slice *ret_key,
+	struct btree_item *ret_item);
+int btree_cursor_prev(struct btree_cursor *c, struct btree_slice *ret_key,
+	struct btree_item *ret_item);
+
+/* To the first record whose key is >= key. */
+int btree_cursor_seek(struct btree_cursor *c, struct btree_slice key, struct btree_slice *ret_key,
+	struct btree_item *ret_item);
+
+/* Removes the record under the cursor. VERSO_NOTFOUND when it stands on none. */
+int btree_cursor_del(struct btree_cursor *c);
+
+/* The references in a PAGE_NODE or PAGE_OVERFLOW page: what recovery walks. As txn_schema.each_ref.
+ */
+int btree_each_ref(const struct page *page, uint32_t page_size, txn_ref_fn *fn, void *arg);
+
+/* The schema of databases made of trees. */
+extern const struct txn_schema btree_schema;
+
+/*
+ * Verifies every invariant of the tree (btree/README.md) and that no page is reached twice.
+ * each, when not NULL, is told every page of the tree, overflow pages included, and returns
+ * non-zero to stop with that. 0; VERSO_ECORRUPT with a text that names the page, the invariant and
+ * the reason.
+ */
+typedef int btree_page_fn(void *arg, struct page_ref ref, const struct page *page);
+
+struct btree_check_stats {
+	uint64_t n_records, n_leaves, n_inner, n_overflow;
+	uint64_t used_bytes; /* of leaves */
+};
+
+int btree_check(struct btree *bt, btree_page_fn *each, void *arg,
+	struct btree_check_stats *ret_stats);
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of btree/ share. */
+#ifndef BTREE_BTREE_INT_H
+#define BTREE_BTREE_INT_H
+
+#include "btree/btree.h"
+#include "btree/node.h"
+
+static inline uint32_t tree_page_size(const struct btree *bt)
+{
+	return bt->txn->pager->page_size;
+}
+
+static inline bool ref_is_null(struct page_ref ref)
+{
+	return ref.pgno == 0;
+}
+
+static inline bool ref_is(struct page_ref a, struct page_ref b)
+{
+	return a.pgno == b.pgno && a.gen == b.gen;
+}
+
+/* VERSO_ECORRUPT, with a text that names the page. */
+int tree_corrupt(const struct btree *bt, struct page_ref ref, const char *what);
+
+/* A page that a parent or the root refers to must be this tree's node of exactly this level. */
+static inline bool tree_owns(const struct btree *bt, const struct page *page, unsigned level)
+{
+	return page->type == PAGE_NODE && page->level == level &&
+	       le32_get(page->tree) == bt->root.tree;
+}
+
+/* Pins a node. 0 or an error of reading. */
+int tree_get_node(struct btree *bt, struct page_ref ref, unsigned level,
+	const struct page **ret_page);
+
+/* Where a descent went: the page and the child's index at each level above the leaves. */
+struct tree_trail {
+	struct {
+		struct page_ref ref;
+		unsigned index; /* of the child taken */
+		unsigned count; /* separators in the page */
+	} at[BTREE_LEVELS_MAX]; /* by level; [0] is not used */
+};
+
+enum tree_aim { AIM_KEY, AIM_FIRST, AIM_LAST };
+
+/*
+ * Goes down to the leaf that `aim` (and key) says and pins it. trail may be NULL. The tree is not
+ * empty.
+ */
+int tree_descend(struct btree *bt, enum tree_aim aim, struct btree_slice key,
+	struct tree_trail *trail, const struct page **ret_leaf);
+
+/* Fills in an item from entry i of a pinned leaf, whose pin goes over to it. */
+int tree_item(struct btree *bt, const struct page *leaf, unsigned i, struct btree_item *ret_item);
+
+/* Before an edit: every cursor keeps its key and gives up its pin. */
+void cursors_save(struct btree *bt);
+
+/*
+ * Overflow trees (overflow.c).
+ */
+
+/* Pages gathered to be given up after an edit. */
+struct ref_list {
+	struct page_ref *refs; /* malloc */
+	size_t n, cap;
+};
+
+int ref_list_add(struct ref_list *list, struct page_ref ref);
+void ref_list_fini(struct ref_list *list);
+
+/* Writes val to new pages; cell is the 20 bytes for the leaf. On failure nothing is left behind. */
+int overflow_build(struct btree *bt, struct btree_slice val, uint8_t cell[NODE_OVERFLOW_BYTES],
+	struct ref_list *pages);
+
+/* Adds all pages of the value that `cell` refers to. Reads its index pages. */
+int overflow_gather(struct btree *bt, const uint8_t *cell, struct ref_list *pages);
+
+/* Calls fn for each page of the value; checks sizes, levels and geometry. */
+typedef int overflow_page_fn(void *arg, struct page_ref ref, const struct page *page);
+int overflow_walk(struct btree *bt, uint64_t len, struct page_ref root, gen_t gen_max,
+	overflow_page_fn *fn, void *arg);
+
+/* Levels above the byte pages that a value of len bytes has. */
+unsigned overflow_level(uint32_t page_size, uint64_t len);
+
+/* References in an overflow page with level > 0; NODE_BAD when its bytes make no sense. */
+unsigned overflow_count(const struct page *page, uint32_t page_size);
+struct page_ref overflow_ref(const struct page *page, unsigned i);
+
+/*
+ * Edits (edit.c, balance.c).
+ */
+
+/* Buffers of an edit, so that none is allocated on the way. Each of page_size bytes. */
+struct btree_work {
+	uint8_t *input;  /* the caller's key and value, copied: they may lie in our pages */
+	uint8_t *page;   /* the old page while it is built anew */
+	uint8_t *page2;  /* its sibling */
+	uint8_t *sep[2]; /* separators on their way up */
+	uint8_t *low;    /* fences */
+	uint8_t *high;
+	uint8_t *key[2]; /* keys of entries */
+};
+
+struct key_span {
+	const uint8_t *data; /* NULL: no such fence */
+	unsigned len;
+};
+
+/* One page of the path from the root to the leaf. */
+struct edit_step {
+	const struct page *page; /* pinned until touched, then writable */
+	struct page_ref ref;
+	unsigned index;         /* of the child taken; in the leaf, of the record */
+	const struct page *sib; /* neighbour under the same parent, pinned; NULL: not needed */
+	struct page_ref sib_ref;
+	unsigned sib_index; /* its index in the parent */
+	bool own;           /* touched */
+};
+
+struct edit {
+	struct btree *bt;
+	uint32_t page_size;
+	unsigned height; /* steps: [0] is the root, [height - 1] the leaf */
+	struct edit_step steps[BTREE_LEVELS_MAX];
+};
+
+/* The separator below (or above) child i of the page at depth d - 1, from there or further up. buf:
+ * a key's. */
+struct key_span edit_fence(struct edit *e, unsigned d, unsigned i, bool low, uint8_t *buf);
+
+/* Length of the prefix of a node between these fences. */
+unsigned fence_prefix(struct key_span low, struct key_span high);
+
+/* NULL, or what is wrong with a valid node that hangs between these fences: prefix, order, bounds.
+ */
+const char *fence_wrong(const struct page *page, uint32_t page_size, struct key_span low,
+	struct key_span high, uint8_t *key_buf);
+
+/* Inserts entry at `pos` of the page at depth d, splitting pages up to the root as needed. True: it
+ * split */
+bool balance_insert(struct edit *e, unsigned d, unsigned pos, struct node_entry entry);
+
+/* Repairs the page at depth d, and then those above, that an edit left with too little. */
+void balance_repair(struct edit *e, unsigned d);
+
+/* True if a page that uses so many bytes must be merged or given more. */
+static inline bool balance_is_low(uint32_t page_size, unsigned used)
+{
+	return used < node_cap(page_size) / 4;
+}
+
+static inline int key_cmp(const uint8_t *a, unsigned a_len, const uint8_t *b, unsigned b_len)
+{
+	int c = memcmp(a, b, a_len < b_len ? a_len : b_len);
+
+	return c ? c : (a_len > b_len) - (a_len < b_len);
+}
+
+unsigned key_common(const uint8_t *a, unsigned a_len, const uint8_t *b, unsigned b_len);
+
+#endif

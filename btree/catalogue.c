@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "btree/catalogue.h"
+#include "btree/btree_int.h"
+
+#include <errno.h>
+
+void catalogue_root_init(struct txn_root *root)
+{
+	*root = (struct txn_root){.tree = CATALOGUE_TREE, .user = CATALOGUE_TABLES};
+}
+
+void catalogue_encode(uint8_t bytes[CATALOGUE_RECORD_BYTES], const struct txn_root *root)
+{
+	memset(bytes, 0, CATALOGUE_RECORD_BYTES);
+	page_ref_set(bytes, root->ref);
+	bytes[12] = root->level;
+	bytes[13] = root->flags;
+	le16_set(bytes + 14, root->kind);
+	le32_set(bytes + 16, root->tree);
+	le64_set(bytes + 24, root->count);
+	le64_set(bytes + 32, root->user);
+}
+
+bool catalogue_decode(const uint8_t *bytes, size_t len, struct txn_root *ret_root)
+{
+	struct txn_root root;
+
+	if (len != CATALOGUE_RECORD_BYTES)
+		return false;
+	root.ref = page_ref_get(bytes);
+	root.level = bytes[12];
+	root.flags = bytes[13];
+	root.kind = le16_get(bytes + 14);
+	root.tree = le32_get(bytes + 16);
+	root.count = le64_get(bytes + 24);
+	root.user = le64_get(bytes + 32);
+	if (root.level >= BTREE_LEVELS_MAX || root.tree < CATALOGUE_TABLES)
+		return false;
+	if (ref_is_null(root.ref) != (root.count == 0))
+		return false;
+	*ret_root = root;
+	return true;
+}
+
+int catalogue_find(struct btree *catalogue, struct btree_slice name, struct txn_root *ret_root)
+{
+	struct txn_root root = {0};
+	struct btree_item item;
+	bool ok;
+	int rc = btree_get(catalogue, name, &item);
+
+	if (rc != 0)
+		return rc;
+	ok = ref_is_null(item.overflow) && catalogue_decode(item.val.data, item.val.len, &root);
+	btree_item_put(catalogue, &item);
+	if (!ok)
+		return tree_corrupt(catalogue, catalogue->root.ref,
+			"a table's record makes no sense");
+	if (root.kind != 0)
+		return error_set(VERSO_EVERSION,
+			"the table orders its keys by comparator %u, which this Verso does not have",
+			root.kind);
+	*ret_root = root;
+	return 0;
+}
+
+int catalogue_create(struct btree *catalogue, struct btree_slice name, unsigned flags,
+	struct txn_root *ret_root)
+{
+	struct txn_root root = {.flags = (uint8_t)flags, .tree = (uint32_t)catalogue->root.user};
+	uint8_t bytes[CATALOGUE_RECORD_BYTES];
+	int rc;
+
+	if (name.len == 0)
+		return error_set(VERSO_EMISUSE, "a table needs a name of at least one byte");
+	if (catalogue->root.user < CATALOGUE_TABLES)
+		return tree_corrupt(catalogue, catalogue->root.ref,
+			"the next table id makes no sense");
+	if (catalogue->root.user > UINT32_MAX)
+		return error_set(VERSO_EFULL, "all table ids have been used");
+	catalogue_encode(bytes, &root);
+	rc = btree_put(catalogue, name, (struct btree_slice){bytes, sizeof(bytes)},
+		BTREE_NOOVERWRITE);
+	if (rc != 0)
+		return rc;
+	catalogue->root.user++;
+	*ret_root = root;
+	return 0;
+}
+
+int catalogue_update(struct btree *catalogue, struct btree_slice name, const struct txn_root *root)
+{
+	uint8_t bytes[CATALOGUE_RECORD_BYTES];
+	struct txn_root old;
+	int rc = catalogue_find(catalogue, name, &old);
+
+	if (rc != 0)
+		return rc;
+	catalogue_encode(bytes, root);
+	return btree_put(catalogue, name, (struct btree_slice){bytes, sizeof(bytes)}, 0);
+}
+
+int catalogue_remove(struct btree *catalogue, struct btree_slice name)
+{
+	return btree_del(catalogue, name);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * btree_check: the oracle. Every invariant of btree/README.md, page by page from the root, with the
+ * fences handed down; a bitmap tells whether a page was reached before.
+ */
+#include "btree/btree_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct check {
+	struct btree *bt;
+	uint32_t page_size;
+	btree_page_fn *each;
+	void *arg;
+	struct btree_check_stats stats;
+	uint8_t *seen; /* a bit a page */
+	size_t seen_bytes;
+	uint8_t *keys; /* two fences a level, and one key */
+};
+
+static uint8_t *key_buf(struct check *c, unsigned i)
+{
+	return c->keys + (size_t)i * node_key_max(c->page_size);
+}
+
+static int see(struct check *c, struct page_ref ref, const struct page *page)
+{
+	size_t byte = ref.pgno / 8;
+	uint8_t bit = (uint8_t)(1U << (ref.pgno % 8));
+
+	if (byte >= c->seen_bytes) {
+		size_t n = byte < SIZE_MAX / 4 ? 2 * byte + 4096 : byte + 1;
+		uint8_t *seen = realloc(c->seen, n);
+
+		if (!seen)
+			return error_set(-ENOMEM, "no memory to note which pages were seen");
+		memset(seen + c->seen_bytes, 0, n - c->seen_bytes);
+		c->seen = seen;
+		c->seen_bytes = n;
+	}
+	if (c->seen[byte] & bit)
+		return tree_corrupt(c->bt, ref, "the page is reached twice");
+	c->seen[byte] |= bit;
+	return c->each ? c->each(c->arg, ref, page) : 0;
+}
+
+static int see_overflow(void *arg, struct page_ref ref, const struct page *page)
+{
+	struct check *c = arg;
+
+	c->stats.n_overflow++;
+	return see(c, ref, page);
+}
+
+static int check_leaf(struct check *c, struct page_ref ref, const struct page *page)
+{
+	c->stats.n_leaves++;
+	c->stats.n_records += node_count(page);
+	c->stats.used_bytes += node_used(page);
+	for (unsigned i = 0; i < node_count(page); i++) {
+		struct node_value val = {0};
+		unsigned key_len;
+		uint64_t len;
+		int rc;
+
+		(void)node_value(page, c->page_size, i, &val);
+		if (!val.overflow)
+			continue;
+		len = le64_get(val.data);
+		key_len = node_prefix_len(page) + node_suffix_len(page, i);
+		if (len > 0 && len <= BTREE_VALUE_MAX &&
+			NODE_SLOT_BYTES + 2 + key_len + len <= node_cap(c->page_size) / 4)
+			return tree_corrupt(c->bt, ref, "a short value lies in overflow pages");
+		rc = overflow_walk(c->bt, len, page_ref_get(val.data + 8), ref.gen, see_overflow,
+			c);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Cells may not overlap: every byte of the heap belongs to one cell at most. */
+static bool cells_overlap(const struct page *page)
+{
+	uint8_t taken[PAGE_SIZE_MAX / 8] = {0};
+
+	for (unsigned i = 0; i < node_count(page); i++) {
+		unsigned off = node_off(page, i);
+		unsigned n = node_entry_size(page, i) - NODE_SLOT_BYTES;
+
+		for (unsigned at = off; at < off + n; at++) {
+			if (taken[at / 8] & 1U << at % 8)
+				return true;
+			taken[at / 8] |= (uint8_t)(1U << at % 8);
+		}
+	}
+	return false;
+}
+
+/* Bytes of the entries, were there no prefix: what the minimum of filling is counted in. */
+static unsigned whole_bytes(const struct page *page)
+{
+	unsigned sum = 0, prefix_len = node_prefix_len(page);
+
+	for (unsigned i = 0; i < node_count(page); i++) {
+		unsigned n = node_suffix_len(page, i);
+
+		sum += node_entry_size(page, i) - node_tail_len(n) + node_tail_len(n + prefix_len);
+	}
+	return sum;
+}
+
+static const char *node_wrong(struct check *c, const struct page *page, struct key_span low,
+	struct key_span high)
+{
+	const char *wrong = node_validate(page, c->page_size);
+	bool is_root = !low.data && !high.data;
+
+	if (!wrong)
+		wrong = fence_wrong(page, c->page_size, low, high,
+			key_buf(c, 2 * BTREE_LEVELS_MAX));
+	if (!wrong && cells_overlap(page))
+		wrong = "two cells overlap";
+	/* The right edge is where ascending keys are added; it may be nearly empty. */
+	if (!wrong && !is_root && high.data && balance_is_low(c->page_size, whole_bytes(page)))
+		wrong = "a node is less than a quarter full";
+	return wrong;
+}
+
+static int check_under(struct check *c, struct page_ref ref, unsigned level, gen_t gen_max,
+	struct key_span low, struct key_span high);
+
+static int check_inner(struct check *c, struct page_ref ref, const struct page *page,
+	struct key_span low, struct key_span high)
+{
+	unsigned n = node_count(page);
+	struct key_span sep = low;
+
+	c->stats.n_inner++;
+	for (unsigned i = 0; i <= n; i++) {
+		/* Two buffers a level, in turns: the fence below and the fence above. */
+		uint8_t *buf = key_buf(c, 2 * page->level + i % 2);
+		struct key_span next = high;
+		int rc;
+
+		if (i < n)
+			next = (struct key_span){buf, node_key(page, c->page_size, i, buf)};
+		rc = check_under(c, node_child(page, c->page_size, i), page->level - 1U, ref.gen,
+			sep, next);
+		if (rc != 0)
+			return rc;
+		sep = next;
+	}
+	return 0;
+}
+
+static int check_under(struct check *c, struct page_ref ref, unsigned level, gen_t gen_max,
+	struct key_span low, struct key_span high)
+{
+	const struct page *page;
+	const char *wrong;
+	int rc;
+
+	if (ref.gen > gen_max)
+		return tree_corrupt(c->bt, ref, "a page is newer than the one that refers to it");
+	rc = tree_get_node(c->bt, ref, level, &page);
+	if (rc < 0)
+		return rc;
+	wrong = node_wrong(c, page, low, high);
+	rc = wrong ? tree_corrupt(c->bt, ref, wrong) : see(c, ref, page);
+	if (rc == 0)
+		rc = level == 0 ? check_leaf(c, ref, page) : check_inner(c, ref, page, low, high);
+	pager_put(c->bt->txn->pager, page);
+	return rc;
+}
+
+int btree_check(struct btree *bt, btree_page_fn *each, void *arg,
+	struct btree_check_stats *ret_stats)
+{
+	struct check c = {.bt = bt, .page_size = tree_page_size(bt), .each = each, .arg = arg};
+	struct key_span none = {NULL, 0};
+	int rc = 0;
+
+	if (bt->root.level >= BTREE_LEVELS_MAX)
+		return tree_corrupt(bt, bt->root.ref, "the root claims too many levels");
+	c.keys = malloc((2 * BTREE_LEVELS_MAX + 1) * (size_t)node_key_max(c.page_size));
+	if (!c.keys)
+		return error_set(-ENOMEM, "no memory to check a tree");
+	if (!ref_is_null(bt->root.ref))
+		rc = check_under(&c, bt->root.ref, bt->root.level, bt->root.ref.gen, none, none);
+	if (rc == 0 && c.stats.n_records != bt->root.count)
+		rc = tree_corrupt(bt, bt->root.ref, "the count of records is wrong");
+	free(c.seen);
+	free(c.keys);
+	if (rc == 0 && ret_stats)
+		*ret_stats = c.stats;
+	return rc;
+}

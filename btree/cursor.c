@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Cursors.
+ *
+ * A cursor that stands on a record keeps its leaf pinned and remembers the inner pages above by
+ * reference (they are sealed, or do not change before the next edit). Every placed cursor has its
+ *key in a buffer. Before an edit of the tree each cursor gives up its pin (cursors_save): it is
+ *then in the gap where its key was or still is, and the next call seeks from the key. No path is
+ *ever patched.
+ *
+ *	state    leaf    meaning
+ *	NOWHERE  -       new: next is first, prev is last
+ *	ON       pinned  on record `index` of the leaf
+ *	GAP      -       at the key: next is the first above it, prev the last below
+ *	BEFORE   -       prev found none
+ *	BEHIND   -       next found none
+ *
+ * Each call ends ON or, when it finds nothing, in BEFORE or BEHIND; an error leaves it in GAP if it
+ * had a key, so that the call can be repeated.
+ */
+#include "btree/btree_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define AHEAD_LEAVES 16U /* leaves loaded ahead of a scan */
+
+enum cursor_state { NOWHERE, ON, GAP, BEFORE, BEHIND };
+
+struct btree_cursor {
+	struct btree *bt;
+	struct btree_cursor *next, *prev; /* bt->cursors */
+	enum cursor_state state;
+	const struct page *leaf; /* ON: pinned */
+	unsigned index, count;   /* ON: record of the leaf, and how many it has */
+	unsigned prefix_len;     /* ON: of the leaf; the prefix stands in key */
+	unsigned key_len;
+	unsigned run;            /* leaves passed one after another in one direction */
+	const uint8_t *ahead;    /* the neighbour leaf, for the processor's prefetch only */
+	unsigned ahead_bytes;    /* how much of it was asked for */
+	struct tree_trail trail; /* ON */
+	uint8_t key[];
+};
+
+int btree_cursor_open(struct btree *bt, struct btree_cursor **ret_cursor)
+{
+	struct btree_cursor *c;
+
+	c = calloc(1, sizeof(*c) + node_key_max(tree_page_size(bt)) + NODE_HEAD_BYTES);
+	if (!c)
+		return -ENOMEM;
+	c->bt = bt;
+	c->next = bt->cursors;
+	if (c->next)
+		c->next->prev = c;
+	bt->cursors = c;
+	*ret_cursor = c;
+	return 0;
+}
+
+/* Gives up the pin; the key stays. */
+static void lift(struct btree_cursor *c)
+{
+	if (c->state != ON)
+		return;
+	pager_put(c->bt->txn->pager, c->leaf);
+	c->leaf = NULL;
+	c->ahead = NULL;
+	c->state = GAP;
+}
+
+void btree_cursor_close(struct btree_cursor *c)
+{
+	if (!c)
+		return;
+	lift(c);
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		c->bt->cursors = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	free(c);
+}
+
+void cursors_save(struct btree *bt)
+{
+	for (struct btree_cursor *c = bt->cursors; c; c = c->next)
+		lift(c);
+}
+
+static int leaf_is_bad(struct btree_cursor *c)
+{
+	struct page_ref ref = page_ref(c->leaf);
+
+	lift(c);
+	return tree_corrupt(c->bt, ref, "a leaf makes no sense");
+}
+
+/* Takes over a pinned leaf. */
+static int enter_leaf(struct btree_cursor *c, const struct page *leaf)
+{
+	uint32_t page_size = tree_page_size(c->bt);
+	unsigned prefix_len = node_prefix_len(leaf), count = node_count(leaf);
+
+	lift(c);
+	c->leaf = leaf;
+	c->state = ON;
+	c->count = count;
+	c->prefix_len = prefix_len;
+	if (count == 0 || count > node_cap(page_size) / NODE_SLOT_BYTES ||
+		prefix_len > node_key_max(page_size))
+		return leaf_is_bad(c);
+	return 0;
+}
+
+/* ON, at c->index: assembles the key and finds the value. The leaf's prefix is in key already. */
+static inline int show(struct btree_cursor *c, struct btree_slice *ret_key,
+	struct btree_item *ret_item)
+{
+	uint32_t page_size = tree_page_size(c->bt);
+	const uint8_t *slot = node_slot(c->leaf, c->index);
+	unsigned off = le16_get(slot + 4), len = le16_get(slot + 6), tail = node_tail_len(len);
+	uint8_t *suffix = c->key + c->prefix_len;
+	uint32_t head = le32_get(slot);
+	const uint8_t *cell = node_bytes(c->leaf) + off;
+	unsigned val_len;
+	int rc;
+
+	if (c->prefix_len + len > node_key_max(page_size) || off + 2 + tail > page_size)
+		return leaf_is_bad(c);
+	for (unsigned k = 0; k < NODE_HEAD_BYTES; k++)
+		suffix[k] = (uint8_t)(head >> (24 - 8 * k));
+	memcpy(suffix + NODE_HEAD_BYTES, cell + 2, tail);
+	c->key_len = c->prefix_len + len;
+	val_len = le16_get(cell);
+	*ret_key = (struct btree_slice){c->key, c->key_len};
+	if (val_len & NODE_OVERFLOW) {
+		rc = tree_item(c->bt, c->leaf, c->index, ret_item);
+		if (rc < 0)
+			lift(c);
+		return rc;
+	}
+	if (off + 2 + tail + val_len > page_size)
+		return leaf_is_bad(c);
+	ret_item->val = (struct btree_slice){cell + 2 + tail, val_len};
+	ret_item->pin = c->leaf;
+	ret_item->overflow = (struct page_ref){0, 0};
+	return 0;
+}
+
+/* ON: places the cursor at index i of its leaf. */
+static int show_first(struct btree_cursor *c, unsigned i, struct btree_slice *ret_key,
+	struct btree_item *ret_item)
+{
+	c->index = i;
+	memcpy(c->key, node_prefix(c->leaf, tree_page_size(c->bt)), c->prefix_len);
+	return show(c, ret_key, ret_item);
+}
+
+/*
+ * Below the inner page at `level` of the trail, goes to the outermost leaf under child i, towards
+ * `aim`.
+ */
+static int descend_from(struct btree_cursor *c, unsigned level, unsigned i, enum tree_aim aim,
+	const struct page **ret_leaf)
+{
+	struct btree *bt = c->bt;
+	struct txn *txn = bt->txn;
+	uint32_t page_size = tree_page_size(bt);
+
+	for (; level > 0; level--) {
+		const struct page *page;
+		struct page_ref child;
+		bool pinned = false;
+
+		guard_enter(txn->guard);
+		page = pager_peek(txn->pager, txn->guard, c->trail.at[level].ref);
+		if (!page) {
+			int rc;
+
+			guard_leave(txn->guard);
+			rc = tree_get_node(bt, c->trail.at[level].ref, level, &page);
+			if (rc < 0)
+				return rc;
+			pinned = true;
+		}
+		c->trail.at[level].count = node_count(page);
+		if (i == NODE_BAD)
+			i = aim == AIM_FIRST ? 0 : node_count(page);
+		c->trail.at[level].index = i;
+		child = (struct page_ref){0, 0};
+		if (tree_owns(bt, page, level) && i <= node_count(page) &&
+			node_count(page) <= node_cap(page_size) / NODE_SLOT_BYTES)
+			child = node_child(page, page_size, i);
+		if (pinned)
+			pager_put(txn->pager, page);
+		else
+			guard_leave(txn->guard);
+		if (ref_is_null(child))
+			return tree_corrupt(bt, c->trail.at[level].ref,
+				"an inner page makes no sense");
+		if (level == 1)
+			return tree_get_node(bt, child, 0, ret_leaf);
+		c->trail.at[level - 1].ref = child;
+		i = NODE_BAD;
+	}
+	return tree_corrupt(bt, bt->root.ref, "a leaf has no parent");
+}
+
+/*
+ * Looks ahead from the parent of the leaf just entered: asks the pager for leaves that a scan will
+ * want, and remembers the next one, if it is in memory, for the processor.
+ */
+static void look_ahead(struct btree_cursor *c, bool up)
+{
+	struct txn *txn = c->bt->txn;
+	uint32_t page_size = tree_page_size(c->bt);
+	struct page_ref refs[AHEAD_LEAVES], near = {0, 0};
+	unsigned i = c->trail.at[1].index, count = c->trail.at[1].count, n = 0;
+	const struct page *page;
+
+	c->ahead = NULL;
+	c->ahead_bytes = 0;
+	guard_enter(txn->guard);
+	page = pager_peek(txn->pager, txn->guard, c->trail.at[1].ref);
+	if (page && (up ? i < count : i > 0))
+		near = node_child(page, page_size, up ? i + 1 : i - 1);
+	if (page && c->run % (AHEAD_LEAVES / 2) == 2) {
+		for (; n < AHEAD_LEAVES && (up ? i < count : i > 0); n++) {
+			i = up ? i + 1 : i - 1;
+			refs[n] = node_child(page, page_size, i);
+			if (ref_is_null(refs[n]))
+				break;
+		}
+	}
+	if (!ref_is_null(near))
+		c->ahead = (const uint8_t *)pager_peek(txn->pager, txn->guard, near);
+	guard_leave(txn->guard);
+	if (n > 0)
+		pager_prefetch(txn->pager, refs, n);
+}
+
+/* Asks for the next lines of the neighbour, a few at each record. A hint: the page may be gone. */
+static inline void prefetch_ahead(struct btree_cursor *c)
+{
+	if (!c->ahead || c->ahead_bytes >= tree_page_size(c->bt))
+		return;
+	for (int k = 0; k < 3; k++) {
+		__builtin_prefetch(c->ahead + c->ahead_bytes);
+		c->ahead_bytes += 64;
+	}
+}
+
+/* ON, at the edge of its leaf: to the neighbour leaf, or BEFORE or BEHIND. */
+static int cross(struct btree_cursor *c, bool up, struct btree_slice *ret_key,
+	struct btree_item *ret_item)
+{
+	unsigned level = 1, top = c->bt->root.level;
+	const struct page *leaf;
+	int rc;
+
+	while (level <= top && (up ? c->trail.at[level].index >= c->trail.at[level].count
+				   : c->trail.at[level].index == 0))
+		level++;
+	if (level > top) {
+		lift(c);
+		c->state = up ? BEHIND : BEFORE;
+		return VERSO_NOTFOUND;
+	}
+	rc = descend_from(c, level, c->trail.at[level].index + (up ? 1U : -1U),
+		up ? AIM_FIRST : AIM_LAST, &leaf);
+	if (rc == 0)
+		rc = enter_leaf(c, leaf);
+	if (rc < 0) {
+		lift(c);
+		return rc;
+	}
+	c->run++;
+	look_ahead(c, up);
+	return show_first(c, up ? 0 : c->count - 1, ret_key, ret_item);
+}
+
+/* To one end of the tree. */
+static int go_end(struct btree_cursor *c, bool first, struct btree_slice *ret_key,
+	struct btree_item *ret_item)
+{
+	const struct page *leaf;
+	int rc;
+
+	lift(c);
+	c->run = 0;
+	if (ref_is_null(c->bt->root.ref)) {
+		c->state = first ? BEHIND : BEFORE;
+		return VERSO_NOTFOUND;
+	}
+	rc = tree_descend(c->bt, first ? AIM_FIRST : AIM_LAST, (struct btree_slice){0}, &c->trail,
+		&leaf);
+	if (rc == 0)
+		rc = enter_leaf(c, leaf);
+	return rc < 0 ? rc : show_first(c, first ? 0 : c->count - 1, ret_key, ret_item);
+}
+
+enum seek_to { SEEK_GE, SEEK_GT, SEEK_LT };
+
+static int seek(struct btree_cursor *c, struct btree_slice key, enum seek_to to,
+	struct btree_slice *ret_key, struct btree_item *ret_item)
+{
+	const struct page *leaf;
+	unsigned i;
+	bool exact;
+	int rc;
+
+	c->run = 0;
+	if (ref_is_null(c->bt->root.ref)) {
+		lift(c);
+		c->state = to == SEEK_LT ? BEFORE : BEHIND;
+		return VERSO_NOTFOUND;
+	}
+	rc = tree_descend(c->bt, AIM_KEY, key, &c->trail, &leaf);
+	if (rc < 0) {
+		lift(c);
+		return rc;
+	}
+	i = node_lower(leaf, tree_page_size(c->bt), key.data, (unsigned)key.len, &exact);
+	rc = enter_leaf(c, leaf);
+	if (rc < 0)
+		return rc;
+	if (i == NODE_BAD)
+		return leaf_is_bad(c);
+	if (to == SEEK_LT) {
+		c->index = i;
+		return i == 0 ? cross(c, false, ret_key, ret_item)
+			      : show_first(c, i - 1, ret_key, ret_item);
+	}
+	if (to == SEEK_GT && exact)
+		i++;
+	if (i >= c->count)
+		return cross(c, true, ret_key, ret_item);
+	return show_first(c, i, ret_key, ret_item);
+}
+
+int btree_cursor_first(struct btree_cursor *c, struct btree_slice *ret_key,
+	struct btree_item *ret_item)
+{
+	return go_end(c, true, ret_key, ret_item);
+}
+
+int btree_cursor_last(struct btree_cursor *c, struct btree_slice *ret_key,
+	struct btree_item *ret_item)
+{
+	return go_end(c, false, ret_key, ret_item);
+}
+
+int btree_cursor_next(struct btree_cursor *c, struct btree_slice *ret_key,
+	struct btree_item *ret_item)
+{
+	if (__builtin_expect(c->state == ON, 1)) {
+		if (c->index + 1 >= c->count)
+			return cross(c, true, ret_key, ret_item);
+		c->index++;
+		prefetch_ahead(c);
+		return show(c, ret_key, ret_item);
+	}
+	if (c->state == GAP)
+		return seek(c, (struct btree_slice){c->key, c->key_len}, SEEK_GT, ret_key,
+			ret_item);
+	return c->state == BEHIND ? VERSO_NOTFOUND : go_end(c, true, ret_key, ret_item);
+}
+
+int btree_cursor_prev(struct btree_cursor *c, struct btree_slice *ret_key,
+	struct btree_item *ret_item)
+{
+	if (__builtin_expect(c->state == ON, 1)) {
+		if (c->index == 0)
+			return cross(c, false, ret_key, ret_item);
+		c->index--;
+		prefetch_ahead(c);
+		return show(c, ret_key, ret_item);
+	}
+	if (c->state == GAP)
+		return seek(c, (struct btree_slice){c->key, c->key_len}, SEEK_LT, ret_key,
+			ret_item);
+	return c->state == BEFORE ? VERSO_NOTFOUND : go_end(c, false, ret_key, ret_item);
+}
+
+int btree_cursor_seek(struct btree_cursor *c, struct btree_slice key, struct btree_slice *ret_key,
+	struct btree_item *ret_item)
+{
+	uint32_t key_max = node_key_max(tree_page_size(c->bt));
+
+	/*
+	 * A longer key than any lies just above its own beginning. The search compares the key
+	 * where it is, so it may be the cursor's own; but then it must not be overwritten before it
+	 * was used.
+	 */
+	if (key.len > key_max) {
+		key.len = key_max;
+		return seek(c, key, SEEK_GT, ret_key, ret_item);
+	}
+	return seek(c, key, SEEK_GE, ret_key, ret_item);
+}
+
+int btree_cursor_del(struct btree_cursor *c)
+{
+	if (c->state != ON && c->state != GAP)
+		return VERSO_NOTFOUND;
+	return btree_del(c->bt, (struct btree_slice){c->key, c->key_len});
+}

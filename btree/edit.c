@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Edits of one record. Each goes the same way, so that nothing changes before nothing can fail:
+ *
+ *	1. copy the input (it may lie in our own pages), build overflow pages of a new value
+ *	2. go down, pinning the path; look; gather the overflow pages of an old value and the
+ *	   neighbours that a merge may want, all of them pinned
+ *	3. txn_prepare(): the last step that can fail. It may seal our own pages; pins keep them
+ *readable, and touch moves them
+ *	4. touch the path from the root down, edit the leaf, split or merge upwards (balance.c),
+ *	   give up old overflow pages
+ *
+ * Bound of step 3: on each level the page itself is touched, its neighbour may be, and one page may
+ * be made by a split; and one new root.
+ */
+#include "base/error.h"
+#include "btree/btree_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+_Static_assert(3 * BTREE_LEVELS_MAX + 1 <= TXN_OP_PAGES_MAX, "an edit fits one txn_prepare");
+
+static int work_open(struct btree *bt)
+{
+	size_t size = tree_page_size(bt), key = node_key_max((uint32_t)size);
+	struct btree_work *w;
+	uint8_t *p;
+
+	if (bt->work)
+		return 0;
+	w = malloc(sizeof(*w) + 3 * size + 6 * key);
+	if (!w)
+		return error_set(-ENOMEM, "no memory for the buffers of an edit");
+	p = (uint8_t *)(w + 1);
+	w->input = p;
+	w->page = p + size;
+	w->page2 = p + 2 * size;
+	p += 3 * size;
+	w->sep[0] = p;
+	w->sep[1] = p + key;
+	w->low = p + 2 * key;
+	w->high = p + 3 * key;
+	w->key[0] = p + 4 * key;
+	w->key[1] = p + 5 * key;
+	bt->work = w;
+	return 0;
+}
+
+/* Ends every pin of an edit that goes no further. */
+static void edit_drop(struct edit *e)
+{
+	struct pager *pager = e->bt->txn->pager;
+
+	for (unsigned d = 0; d < e->height; d++) {
+		if (!e->steps[d].own)
+			pager_put(pager, e->steps[d].page);
+		if (e->steps[d].sib)
+			pager_put(pager, e->steps[d].sib);
+	}
+	e->height = 0;
+}
+
+const char *fence_wrong(const struct page *page, uint32_t page_size, struct key_span low,
+	struct key_span high, uint8_t *key_buf)
+{
+	unsigned n = node_count(page), len, prefix_len = fence_prefix(low, high);
+
+	if (n == 0)
+		return "a node has no entries";
+	if (node_prefix_len(page) != prefix_len)
+		return "the prefix is not what the fences have in common";
+	if (prefix_len > 0 && memcmp(node_prefix(page, page_size), low.data, prefix_len) != 0)
+		return "the prefix is not what the fences have in common";
+	if (!node_is_ordered(page))
+		return "the keys do not ascend";
+	len = node_key(page, page_size, 0, key_buf);
+	if (low.data && key_cmp(key_buf, len, low.data, low.len) < 0)
+		return "a key lies below the separator";
+	len = node_key(page, page_size, n - 1, key_buf);
+	if (high.data && key_cmp(key_buf, len, high.data, high.len) >= 0)
+		return "a key lies above the next separator";
+	return NULL;
+}
+
+/*
+ * Pins a page that will be changed: at depth d, child i of the page above. What came from a file
+ * is validated first, so that no edit can be led astray; our own page was when it was touched.
+ */
+static int pin_for_edit(struct edit *e, struct page_ref ref, unsigned d, unsigned i,
+	const struct page **ret_page)
+{
+	struct btree *bt = e->bt;
+	struct btree_work *w = bt->work;
+	const struct page *page;
+	const char *wrong = NULL;
+	int rc = tree_get_node(bt, ref, bt->root.level - d, &page);
+
+	if (rc < 0)
+		return rc;
+	if (page_is_sealed(page)) {
+		wrong = node_validate(page, e->page_size);
+		if (!wrong)
+			wrong = fence_wrong(page, e->page_size, edit_fence(e, d, i, true, w->low),
+				edit_fence(e, d, i, false, w->high), w->key[0]);
+	}
+	if (wrong) {
+		pager_put(bt->txn->pager, page);
+		return tree_corrupt(bt, ref, wrong);
+	}
+	*ret_page = page;
+	return 0;
+}
+
+/* Step 2: pins the path to key's leaf. *ret_exact: the key is there. The tree is not empty. */
+static int edit_descend(struct edit *e, const uint8_t *key, unsigned key_len, bool *ret_exact)
+{
+	struct btree *bt = e->bt;
+	struct page_ref ref = bt->root.ref;
+	int rc = 0;
+
+	*ret_exact = false;
+	if (bt->root.level >= BTREE_LEVELS_MAX)
+		return tree_corrupt(bt, ref, "the root claims too many levels");
+	for (unsigned level = bt->root.level + 1U; level-- > 0;) {
+		struct edit_step *s = &e->steps[e->height];
+
+		*s = (struct edit_step){.ref = ref};
+		rc = pin_for_edit(e, ref, e->height, e->height > 0 ? s[-1].index : 0, &s->page);
+		if (rc < 0)
+			break;
+		e->height++;
+		s->index = level > 0 ? node_child_index(s->page, e->page_size, key, key_len)
+				     : node_lower(s->page, e->page_size, key, key_len, ret_exact);
+		if (s->index == NODE_BAD) {
+			rc = tree_corrupt(bt, ref, "a node makes no sense here");
+			break;
+		}
+		if (level > 0)
+			ref = node_child(s->page, e->page_size, s->index);
+	}
+	if (rc < 0)
+		edit_drop(e);
+	return rc;
+}
+
+/*
+ * Step 2: pins a neighbour on each level where the page may become low. used: bytes that the leaf
+ * will have. A parent may lose the separator between the two, or get a shorter one.
+ */
+static int edit_gather(struct edit *e, unsigned used)
+{
+	for (unsigned d = e->height; --d > 0;) {
+		struct edit_step *s = &e->steps[d], *up = &e->steps[d - 1];
+		unsigned slot;
+		int rc;
+
+		if (!balance_is_low(e->page_size, used))
+			return 0;
+		s->sib_index = up->index > 0 ? up->index - 1 : up->index + 1;
+		slot = up->index > 0 ? up->index - 1 : up->index;
+		s->sib_ref = node_child(up->page, e->page_size, s->sib_index);
+		rc = pin_for_edit(e, s->sib_ref, d, s->sib_index, &s->sib);
+		if (rc < 0) {
+			s->sib = NULL;
+			return rc;
+		}
+		used = node_used(up->page) - node_entry_size(up->page, slot);
+	}
+	return 0;
+}
+
+/* Step 3. n_frees: beside what merges give up. */
+static int edit_prepare(struct edit *e, size_t n_frees)
+{
+	return txn_prepare(e->bt->txn, 3 * e->height + 1, n_frees + e->height + 1);
+}
+
+/* Step 4: makes the path ours, from the root down. */
+static void edit_touch(struct edit *e)
+{
+	struct btree *bt = e->bt;
+
+	for (unsigned d = 0; d < e->height; d++) {
+		struct edit_step *s = &e->steps[d];
+		struct page_ref ref;
+
+		s->page = txn_touch(bt->txn, s->page, &ref);
+		s->own = true;
+		if (ref_is(ref, s->ref))
+			continue;
+		s->ref = ref;
+		if (d == 0)
+			bt->root.ref = ref;
+		else
+			node_set_child((struct page *)(uintptr_t)e->steps[d - 1].page,
+				e->steps[d - 1].index, ref);
+	}
+}
+
+static struct page *leaf_of(struct edit *e)
+{
+	return (struct page *)(uintptr_t)e->steps[e->height - 1].page;
+}
+
+static void free_pages(struct btree *bt, struct ref_list *pages)
+{
+	for (size_t i = 0; i < pages->n; i++)
+		txn_free(bt->txn, pages->refs[i]);
+	ref_list_fini(pages);
+}
+
+/* The first record of an empty tree. */
+static int put_first(struct btree *bt, const struct node_entry *entry)
+{
+	uint32_t page_size = tree_page_size(bt);
+	struct page *page;
+	struct page_ref ref;
+	int rc = txn_prepare(bt->txn, 1, 0);
+
+	if (rc < 0)
+		return rc;
+	page = txn_alloc(bt->txn, PAGE_NODE, 0, bt->root.tree, &ref);
+	node_init(page, page_size, NULL, 0);
+	node_insert(page, page_size, 0, entry, bt->work->page);
+	bt->root.ref = ref;
+	bt->root.level = 0;
+	bt->root.count = 1;
+	return 0;
+}
+
+/* Step 4 of a put. */
+static void put_edit(struct edit *e, const struct node_entry *entry, bool exact)
+{
+	struct btree *bt = e->bt;
+	unsigned pos = e->steps[e->height - 1].index, used;
+	struct page *leaf;
+	struct node_value old;
+
+	edit_touch(e);
+	leaf = leaf_of(e);
+	if (!exact) {
+		bt->root.count++;
+		(void)balance_insert(e, e->height - 1, pos, *entry);
+		return;
+	}
+	if (node_value(leaf, e->page_size, pos, &old) && old.overflow == entry->val.overflow &&
+		old.len == entry->val.len) {
+		if (old.len > 0)
+			memcpy((uint8_t *)(uintptr_t)old.data, entry->val.data, old.len);
+		return;
+	}
+	used = node_used(leaf);
+	node_remove(leaf, e->page_size, pos);
+	if (!balance_insert(e, e->height - 1, pos, *entry) && node_used(leaf) < used)
+		balance_repair(e, e->height - 1);
+}
+
+/* Steps 2 to 4 of a put into a tree that has records. */
+static int put_entry(struct btree *bt, const struct node_entry *entry, unsigned flags,
+	size_t n_frees)
+{
+	struct edit e = {.bt = bt, .page_size = tree_page_size(bt)};
+	struct ref_list gone = {0};
+	bool exact;
+	int rc = edit_descend(&e, entry->key, entry->key_len, &exact);
+
+	if (rc < 0)
+		return rc;
+	if (exact && (flags & BTREE_NOOVERWRITE)) {
+		edit_drop(&e);
+		return VERSO_EXISTS;
+	}
+	if (exact) {
+		const struct page *leaf = e.steps[e.height - 1].page;
+		unsigned pos = e.steps[e.height - 1].index;
+		struct node_value old = {0};
+
+		if (!node_value(leaf, e.page_size, pos, &old))
+			rc = tree_corrupt(bt, page_ref(leaf), "a value lies outside its page");
+		else if (old.overflow)
+			rc = overflow_gather(bt, old.data, &gone);
+		if (rc == 0 && entry->val.len < old.len)
+			rc = edit_gather(&e, node_used(leaf) - (old.len - entry->val.len));
+	} else if (e.height + 2 > BTREE_LEVELS_MAX) {
+		rc = error_set(VERSO_EFULL, "tree %u has grown to its %u levels", bt->root.tree,
+			BTREE_LEVELS_MAX);
+	}
+	if (rc == 0)
+		rc = edit_prepare(&e, n_frees + gone.n);
+	if (rc < 0) {
+		edit_drop(&e);
+		ref_list_fini(&gone);
+		return rc;
+	}
+	put_edit(&e, entry, exact);
+	free_pages(bt, &gone);
+	for (unsigned d = 0; d < e.height; d++)
+		if (e.steps[d].sib)
+			pager_put(bt->txn->pager, e.steps[d].sib);
+	return 0;
+}
+
+static int put_check(struct btree *bt, struct btree_slice key, struct btree_slice val)
+{
+	uint32_t key_max = node_key_max(tree_page_size(bt));
+
+	if (key.len > key_max)
+		return error_set(VERSO_ETOOBIG,
+			"the key has %zu bytes; with pages of %u bytes the longest has %u", key.len,
+			tree_page_size(bt), key_max);
+	if (val.len > BTREE_VALUE_MAX)
+		return error_set(VERSO_ETOOBIG, "the value has %zu bytes; the longest has %zu",
+			val.len, (size_t)BTREE_VALUE_MAX);
+	return 0;
+}
+
+int btree_put(struct btree *bt, struct btree_slice key, struct btree_slice val, unsigned flags)
+{
+	uint32_t page_size = tree_page_size(bt);
+	struct ref_list fresh = {0};
+	struct node_entry entry = {0};
+	uint8_t cell[NODE_OVERFLOW_BYTES];
+	int rc = put_check(bt, key, val);
+
+	if (rc == 0)
+		rc = work_open(bt);
+	if (rc < 0)
+		return rc;
+	if (key.len > 0)
+		memcpy(bt->work->input, key.data, key.len);
+	entry.key = bt->work->input;
+	entry.key_len = (unsigned)key.len;
+	if (NODE_SLOT_BYTES + 2 + key.len + val.len <= node_cap(page_size) / 4) {
+		if (val.len > 0)
+			memcpy(bt->work->input + key.len, val.data, val.len);
+		entry.val =
+			(struct node_value){bt->work->input + key.len, (unsigned)val.len, false};
+	} else {
+		if (flags & BTREE_NOOVERWRITE) {
+			struct btree_item item;
+
+			/* Before hundreds of megabytes are written for nothing. */
+			rc = btree_get(bt, (struct btree_slice){entry.key, key.len}, &item);
+			if (rc == 0)
+				btree_item_put(bt, &item);
+			if (rc != VERSO_NOTFOUND)
+				return rc < 0 ? rc : VERSO_EXISTS;
+		}
+		rc = overflow_build(bt, val, cell, &fresh);
+		if (rc < 0)
+			return rc;
+		entry.val = (struct node_value){cell, NODE_OVERFLOW_BYTES, true};
+	}
+	cursors_save(bt);
+	rc = ref_is_null(bt->root.ref) ? put_first(bt, &entry)
+				       : put_entry(bt, &entry, flags, fresh.n);
+	if (rc != 0)
+		free_pages(bt, &fresh);
+	ref_list_fini(&fresh);
+	return rc;
+}
+
+/* Step 4 of a delete. */
+static void del_edit(struct edit *e)
+{
+	struct btree *bt = e->bt;
+	struct page *leaf;
+
+	edit_touch(e);
+	leaf = leaf_of(e);
+	node_remove(leaf, e->page_size, e->steps[e->height - 1].index);
+	bt->root.count--;
+	if (e->height > 1) {
+		balance_repair(e, e->height - 1);
+	} else if (node_count(leaf) == 0) {
+		txn_free(bt->txn, bt->root.ref);
+		bt->root.ref = (struct page_ref){0, 0};
+	}
+}
+
+int btree_del(struct btree *bt, struct btree_slice key)
+{
+	struct edit e = {.bt = bt, .page_size = tree_page_size(bt)};
+	struct ref_list gone = {0};
+	struct edit_step *s;
+	struct node_value old;
+	bool exact;
+	int rc;
+
+	if (ref_is_null(bt->root.ref) || key.len > node_key_max(e.page_size))
+		return VERSO_NOTFOUND;
+	rc = work_open(bt);
+	if (rc == 0)
+		rc = edit_descend(&e, key.data, (unsigned)key.len, &exact);
+	if (rc < 0)
+		return rc;
+	if (!exact) {
+		edit_drop(&e);
+		return VERSO_NOTFOUND;
+	}
+	s = &e.steps[e.height - 1];
+	if (!node_value(s->page, e.page_size, s->index, &old))
+		rc = tree_corrupt(bt, s->ref, "a value lies outside its page");
+	else if (old.overflow)
+		rc = overflow_gather(bt, old.data, &gone);
+	if (rc == 0)
+		rc = edit_gather(&e, node_used(s->page) - node_entry_size(s->page, s->index));
+	if (rc == 0)
+		rc = edit_prepare(&e, gone.n);
+	if (rc < 0) {
+		edit_drop(&e);
+		ref_list_fini(&gone);
+		return rc;
+	}
+	cursors_save(bt);
+	del_edit(&e);
+	free_pages(bt, &gone);
+	for (unsigned d = 0; d < e.height; d++)
+		if (e.steps[d].sib)
+			pager_put(bt->txn->pager, e.steps[d].sib);
+	return 0;
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A node: one page of the tree, a leaf (level 0) or an inner node.
+ *
+ * The common prefix of a node's keys is stored once, at the end of the page. It is the common
+ * prefix of the node's two fences, the separators between which it hangs, so every key that can
+ * ever come here has it: an insert never shortens it and a search need not compare it. A node
+ * without a fence on one side has no prefix. What follows the prefix is the suffix of a key; its
+ * first four bytes, read as a big-endian number, are its head. Heads stand in slots in key order,
+ *so a search touches the slots and, but for equal heads, no cell.
+ *
+ * Layout behind the 40 bytes of the page header, all little-endian:
+ *
+ *	40 count      u16  entries n
+ *	42 prefix_len u16
+ *	44 heap_len   u16  bytes from the lowest cell to the end of the page, prefix included
+ *	46 dead       u16  bytes of the heap that belong to no cell
+ *	48 reserved   u32  0
+ *	52 leftmost   12   inner: the child below the first separator; leaf: 0
+ *	64 slots      8 n  {u32 head, u16 cell offset, u16 suffix length}
+ *	...           free, then the heap: cells in any order, and the prefix at the very end
+ *
+ * Cell of a leaf: {u16 value length, suffix behind the head, value}. With bit 15 of the length the
+ *value is a reference to an overflow tree of 20 bytes: {u64 length, pgno u32, gen u64}. Cell of an
+ *inner node: {pgno u32, gen u64, separator's suffix behind the head}: the child that holds the keys
+ *from this separator up to the next.
+ *
+ * Bytes from a file are never trusted: readers check each offset when they use it (NODE_BAD), which
+ *costs them a compare or two; writers call node_validate() and look at order and fences once before
+ *they change a page.
+ */
+#ifndef BTREE_NODE_H
+#define BTREE_NODE_H
+
+#include "base/assert.h"
+#include "pager/page.h"
+
+#include <limits.h>
+
+#define NODE_COUNT      40U
+#define NODE_PREFIX_LEN 42U
+#define NODE_HEAP_LEN   44U
+#define NODE_DEAD       46U
+#define NODE_LEFTMOST   52U
+#define NODE_SLOTS      64U
+#define NODE_SLOT_BYTES 8U
+#define NODE_HEAD_BYTES 4U
+
+#define NODE_OVERFLOW       0x8000U /* in a leaf cell's value length */
+#define NODE_OVERFLOW_BYTES 20U
+#define NODE_BAD            UINT_MAX /* instead of an index: the bytes make no sense */
+#define NODE_TIE_BAD        INT_MIN
+
+/* Bytes of a page that entries and the prefix can use. */
+static inline unsigned node_cap(uint32_t page_size)
+{
+	return page_size - NODE_SLOTS;
+}
+
+/* Longest key: an entry with any value, at worst in overflow pages, takes a quarter at most. */
+static inline unsigned node_key_max(uint32_t page_size)
+{
+	return node_cap(page_size) / 4 - 32;
+}
+
+static inline const uint8_t *node_bytes(const struct page *page)
+{
+	return (const uint8_t *)page;
+}
+
+static inline unsigned node_count(const struct page *page)
+{
+	return le16_get(node_bytes(page) + NODE_COUNT);
+}
+
+static inline unsigned node_prefix_len(const struct page *page)
+{
+	return le16_get(node_bytes(page) + NODE_PREFIX_LEN);
+}
+
+static inline unsigned node_heap_len(const struct page *page)
+{
+	return le16_get(node_bytes(page) + NODE_HEAP_LEN);
+}
+
+static inline unsigned node_dead(const struct page *page)
+{
+	return le16_get(node_bytes(page) + NODE_DEAD);
+}
+
+static inline const uint8_t *node_prefix(const struct page *page, uint32_t page_size)
+{
+	return node_bytes(page) + page_size - node_prefix_len(page);
+}
+
+static inline const uint8_t *node_slot(const struct page *page, unsigned i)
+{
+	return node_bytes(page) + NODE_SLOTS + (size_t)i * NODE_SLOT_BYTES;
+}
+
+static inline unsigned node_off(const struct page *page, unsigned i)
+{
+	return le16_get(node_slot(page, i) + 4);
+}
+
+static inline unsigned node_suffix_len(const struct page *page, unsigned i)
+{
+	return le16_get(node_slot(page, i) + 6);
+}
+
+/* Bytes of a suffix that the cell holds. */
+static inline unsigned node_tail_len(unsigned suffix_len)
+{
+	return suffix_len > NODE_HEAD_BYTES ? suffix_len - NODE_HEAD_BYTES : 0;
+}
+
+/* Bytes of a cell before its tail. */
+static inline unsigned node_cell_head(const struct page *page)
+{
+	return page->level ? PAGE_REF_BYTES : 2U;
+}
+
+/* Bytes of an entry, slot included. val_len: of a leaf's value as it lies in the cell; else 0. */
+static inline unsigned node_entry_bytes(bool leaf, unsigned suffix_len, unsigned val_len)
+{
+	return NODE_SLOT_BYTES + (leaf ? 2U : PAGE_REF_BYTES) + node_tail_len(suffix_len) + val_len;
+}
+
+static inline uint32_t node_head(const uint8_t *suffix, unsigned len)
+{
+	uint32_t be = 0;
+
+	switch (len) {
+	case 0:
+		return 0;
+	case 1:
+		return (uint32_t)suffix[0] << 24;
+	case 2:
+		return (uint32_t)suffix[0] << 24 | (uint32_t)suffix[1] << 16;
+	case 3:
+		return (uint32_t)suffix[0] << 24 | (uint32_t)suffix[1] << 16 |
+		       (uint32_t)suffix[2] << 8;
+	default:
+		memcpy(&be, suffix, sizeof(be));
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+		be = __builtin_bswap32(be);
+#endif
+		return be;
+	}
+}
+
+/* Compares entry i with a suffix whose head is equal. < 0, 0, > 0 or NODE_TIE_BAD. */
+static inline int node_tie(const struct page *page, uint32_t page_size, unsigned i,
+	const uint8_t *suffix, unsigned len)
+{
+	unsigned slen = node_suffix_len(page, i), off = node_off(page, i), n;
+	int c;
+
+	if (slen <= NODE_HEAD_BYTES || len <= NODE_HEAD_BYTES)
+		return (int)slen - (int)len;
+	off += node_cell_head(page);
+	if (off + slen - NODE_HEAD_BYTES > page_size)
+		return NODE_TIE_BAD;
+	n = (slen < len ? slen : len) - NODE_HEAD_BYTES;
+	c = memcmp(node_bytes(page) + off, suffix + NODE_HEAD_BYTES, n);
+	return c ? (c < 0 ? -1 : 1) : (int)slen - (int)len;
+}
+
+/*
+ * The first entry whose key is >= key, or the count; *ret_exact says whether it is equal. NODE_BAD
+ * when the bytes make no sense. A plain branchy binary search: the processor's guess fetches the
+ * next probe's line; without branches, or with SIMD, it was slower (README).
+ */
+static inline unsigned node_lower(const struct page *page, uint32_t page_size, const uint8_t *key,
+	unsigned len, bool *ret_exact)
+{
+	unsigned lo = 0, hi = node_count(page), prefix_len = node_prefix_len(page);
+	const uint8_t *slots = node_bytes(page) + NODE_SLOTS;
+	uint32_t head;
+
+	*ret_exact = false;
+	if (hi > node_cap(page_size) / NODE_SLOT_BYTES || len < prefix_len)
+		return NODE_BAD;
+	key += prefix_len;
+	len -= prefix_len;
+	head = node_head(key, len);
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+		uint32_t h = le32_get(slots + (size_t)mid * NODE_SLOT_BYTES);
+
+		if (h < head) {
+			lo = mid + 1;
+		} else if (h > head) {
+			hi = mid;
+		} else {
+			int c = node_tie(page, page_size, mid, key, len);
+
+			if (c == 0) {
+				*ret_exact = true;
+				return mid;
+			}
+			if (c == NODE_TIE_BAD)
+				return NODE_BAD;
+			if (c < 0)
+				lo = mid + 1;
+			else
+				hi = mid;
+		}
+	}
+	return lo;
+}
+
+/* Inner: index (0 to count) of the child under which key lies, or NODE_BAD. */
+static inline unsigned node_child_index(const struct page *page, uint32_t page_size,
+	const uint8_t *key, unsigned len)
+{
+	bool exact;
+	unsigned i = node_lower(page, page_size, key, len, &exact);
+
+	return i == NODE_BAD ? NODE_BAD : i + exact;
+}
+
+/* Inner: the reference of child i (0 to count); pgno 0 when the bytes make no sense. */
+static inline struct page_ref node_child(const struct page *page, uint32_t page_size, unsigned i)
+{
+	unsigned off = NODE_LEFTMOST;
+
+	if (i > 0) {
+		off = node_off(page, i - 1);
+		if (off + PAGE_REF_BYTES > page_size)
+			return (struct page_ref){0, 0};
+	}
+	return page_ref_get(node_bytes(page) + off);
+}
+
+/* A leaf's value, where it lies. */
+struct node_value {
+	const uint8_t *data;
+	unsigned len;
+	bool overflow; /* data is the 20-byte reference to an overflow tree */
+};
+
+/* False when the bytes make no sense. */
+static inline bool node_value(const struct page *page, uint32_t page_size, unsigned i,
+	struct node_value *ret_val)
+{
+	unsigned off = node_off(page, i), len, at;
+
+	if (off + 2 > page_size)
+		return false;
+	len = le16_get(node_bytes(page) + off);
+	at = off + 2 + node_tail_len(node_suffix_len(page, i));
+	ret_val->overflow = len & NODE_OVERFLOW;
+	ret_val->len = len & ~NODE_OVERFLOW;
+	ret_val->data = node_bytes(page) + at;
+	return at + ret_val->len <= page_size &&
+	       (!ret_val->overflow || ret_val->len == NODE_OVERFLOW_BYTES);
+}
+
+/*
+ * Writes the whole key of entry i to buf, of node_key_max() bytes. Its length, or NODE_BAD.
+ */
+unsigned node_key(const struct page *page, uint32_t page_size, unsigned i, uint8_t *buf);
+
+/* True if the keys of a valid node ascend strictly. */
+bool node_is_ordered(const struct page *page);
+
+/*
+ * All that memory safety and every edit rely on: 0, or a text that says what is wrong. Order of
+ * keys is not looked at (btree_check does). page: of type PAGE_NODE. Linear in the entries.
+ */
+const char *node_validate(const struct page *page, uint32_t page_size);
+
+/* The edits: on a writable page that node_validate accepts; they cannot fail. */
+
+/* What is put into a node: in a leaf key and value, in an inner node separator and child. */
+struct node_entry {
+	const uint8_t *key; /* whole */
+	unsigned key_len;
+	struct node_value val;
+	struct page_ref child;
+};
+
+/* Bytes used: slots, live cells, prefix. */
+static inline unsigned node_used(const struct page *page)
+{
+	return node_count(page) * NODE_SLOT_BYTES + node_heap_len(page) - node_dead(page);
+}
+
+/* Bytes that entry i takes, slot included. */
+unsigned node_entry_size(const struct page *page, unsigned i);
+
+/* Bytes that `entry` would take, slot included. */
+static inline unsigned node_entry_need(const struct page *page, const struct node_entry *entry)
+{
+	return node_entry_bytes(page->level == 0, entry->key_len - node_prefix_len(page),
+		page->level == 0 ? entry->val.len : 0);
+}
+
+/* True if `entry` fits, perhaps after the dead bytes have been collected. */
+static inline bool node_fits(const struct page *page, uint32_t page_size,
+	const struct node_entry *entry)
+{
+	return node_used(page) + node_entry_need(page, entry) <= node_cap(page_size);
+}
+
+/* Makes an empty node of a page whose header stands; the rest is zeroed. */
+void node_init(struct page *page, uint32_t page_size, const uint8_t *prefix, unsigned prefix_len);
+
+/* Inserts at i what node_fits. scratch: page_size bytes. entry points outside the page. */
+void node_insert(struct page *page, uint32_t page_size, unsigned i, const struct node_entry *entry,
+	void *scratch);
+
+void node_remove(struct page *page, uint32_t page_size, unsigned i);
+
+/* Points entry at entry i of the page, its key assembled in key_buf. */
+void node_entry_get(const struct page *page, uint32_t page_size, unsigned i, uint8_t *key_buf,
+	struct node_entry *ret_entry);
+
+/* Appends entries [from, to) of src, which has the same level but perhaps another prefix. dst has
+ * room. */
+void node_append(struct page *dst, const struct page *src, uint32_t page_size, unsigned from,
+	unsigned to, uint8_t *key_buf);
+
+void node_set_child(struct page *page, unsigned i, struct page_ref ref);
+
+/* Drops the dead bytes. scratch: page_size bytes. */
+void node_compact(struct page *page, uint32_t page_size, void *scratch);
+
+#endif

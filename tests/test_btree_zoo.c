@@ -1,0 +1,668 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A zoo of damaged trees: sound pages changed by hand and sealed again, so that every checksum is
+ * right. btree_check must reject each for the right reason; and get, scan, put, delete and the walk
+ * of references must answer something, without a crash, whatever they find.
+ */
+#include "btree/btree_int.h"
+#include "btree/catalogue.h"
+#include "tests/check_main.h"
+#include "tests/double_txn.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE 512U
+#define N    3000U
+
+struct zoo {
+	struct double_env *env;
+	struct btree bt;
+	struct page_ref root, inner, leaf, leaf2,
+		edge;                           /* leaf and leaf2: neighbours in the middle */
+	struct page_ref over_index, over_bytes; /* of the long value in leaf */
+};
+
+static void make_key(char *key, unsigned i)
+{
+	(void)snprintf(key, 32, "/usr/share/%02u/%05u", i / 300, i);
+}
+
+static int zoo_put(struct zoo *z, unsigned i, size_t len)
+{
+	static uint8_t val[40000];
+	char key[32];
+
+	make_key(key, i);
+	return btree_put(&z->bt, (struct btree_slice){key, strlen(key)},
+		(struct btree_slice){val, len}, 0);
+}
+
+static struct page_ref child(struct zoo *z, struct page_ref ref, unsigned i)
+{
+	return node_child(double_page(z->env, ref.pgno), PAGE, i);
+}
+
+static unsigned count(struct zoo *z, struct page_ref ref)
+{
+	return node_count(double_page(z->env, ref.pgno));
+}
+
+static void zoo_open(struct zoo *z)
+{
+	struct txn_root root = {.tree = 7};
+	struct page *leaf;
+	struct node_value val = {0};
+	unsigned mid;
+
+	memset(z, 0, sizeof(*z));
+	z->env = double_open(PAGE);
+	btree_init(&z->bt, &z->env->txn, &root);
+	for (unsigned i = 0; i < N; i++)
+		ck_assert_int_eq(zoo_put(z, i * 7919 % N, 10), 0);
+	double_commit(z->env);
+	ck_assert_uint_ge(z->bt.root.level, 3);
+	z->root = z->bt.root.ref;
+	z->inner = child(z, z->root, count(z, z->root) / 2);
+	while (double_page(z->env, z->inner.pgno)->level > 1)
+		z->inner = child(z, z->inner, count(z, z->inner) / 2);
+	/* a long value in the first record of a middle leaf */
+	mid = count(z, z->inner) / 2;
+	leaf = double_page(z->env, child(z, z->inner, mid).pgno);
+	{
+		uint8_t key[200];
+		unsigned len = node_key(leaf, PAGE, 0, key);
+		static uint8_t big[30000];
+
+		ck_assert_int_eq(btree_put(&z->bt, (struct btree_slice){key, len},
+					 (struct btree_slice){big, sizeof(big)}, 0),
+			0);
+	}
+	double_commit(z->env);
+	z->root = z->bt.root.ref;
+	z->inner = child(z, z->root, count(z, z->root) / 2);
+	while (double_page(z->env, z->inner.pgno)->level > 1)
+		z->inner = child(z, z->inner, count(z, z->inner) / 2);
+	z->leaf = child(z, z->inner, mid);
+	z->leaf2 = child(z, z->inner, mid + 1);
+	z->edge = z->root;
+	while (double_page(z->env, z->edge.pgno)->level > 0)
+		z->edge = child(z, z->edge, count(z, z->edge));
+	ck_assert(node_value(double_page(z->env, z->leaf.pgno), PAGE, 0, &val));
+	ck_assert(val.overflow);
+	z->over_index = page_ref_get(val.data + 8);
+	ck_assert_uint_ge(double_page(z->env, z->over_index.pgno)->level, 2);
+	z->over_index = overflow_ref(double_page(z->env, z->over_index.pgno), 0);
+	z->over_bytes = overflow_ref(double_page(z->env, z->over_index.pgno), 0);
+	ck_assert_int_eq(btree_check(&z->bt, NULL, NULL, NULL), 0);
+}
+
+static void zoo_close(struct zoo *z)
+{
+	btree_fini(&z->bt);
+	double_close(z->env);
+}
+
+/* What the damage does to the bytes of a page. */
+static uint8_t *bytes(struct zoo *z, struct page_ref ref)
+{
+	return (uint8_t *)double_page(z->env, ref.pgno);
+}
+
+static uint8_t *slot(struct zoo *z, struct page_ref ref, unsigned i)
+{
+	return bytes(z, ref) + NODE_SLOTS + (size_t)i * NODE_SLOT_BYTES;
+}
+
+static uint8_t *cell(struct zoo *z, struct page_ref ref, unsigned i)
+{
+	return bytes(z, ref) + le16_get(slot(z, ref, i) + 4);
+}
+
+static struct page_ref leaf_type(struct zoo *z)
+{
+	bytes(z, z->leaf)[12] = PAGE_OVERFLOW;
+	return z->leaf;
+}
+
+static struct page_ref leaf_level(struct zoo *z)
+{
+	bytes(z, z->leaf)[13] = 1;
+	return z->leaf;
+}
+
+static struct page_ref leaf_tree(struct zoo *z)
+{
+	le32_set(bytes(z, z->leaf) + 32, 8);
+	return z->leaf;
+}
+
+static struct page_ref root_level(struct zoo *z)
+{
+	z->bt.root.level++;
+	return z->root;
+}
+
+static struct page_ref root_too_high(struct zoo *z)
+{
+	z->bt.root.level = 200;
+	return z->root;
+}
+
+static struct page_ref leaf_empty(struct zoo *z)
+{
+	node_init((struct page *)bytes(z, z->leaf), PAGE, NULL, 0);
+	return z->leaf;
+}
+
+static struct page_ref count_huge(struct zoo *z)
+{
+	le16_set(bytes(z, z->leaf) + NODE_COUNT, 60000);
+	return z->leaf;
+}
+
+static struct page_ref count_more(struct zoo *z)
+{
+	le16_set(bytes(z, z->leaf) + NODE_COUNT, 45);
+	return z->leaf;
+}
+
+static struct page_ref heap_huge(struct zoo *z)
+{
+	le16_set(bytes(z, z->leaf) + NODE_HEAP_LEN, 65000);
+	return z->leaf;
+}
+
+static struct page_ref heap_short(struct zoo *z)
+{
+	le16_set(bytes(z, z->leaf) + NODE_HEAP_LEN,
+		(uint16_t)(node_heap_len((struct page *)bytes(z, z->leaf)) - 3));
+	return z->leaf;
+}
+
+static struct page_ref dead_wrong(struct zoo *z)
+{
+	le16_set(bytes(z, z->leaf) + NODE_DEAD, 1);
+	return z->leaf;
+}
+
+static struct page_ref prefix_huge(struct zoo *z)
+{
+	le16_set(bytes(z, z->leaf) + NODE_PREFIX_LEN, 400);
+	return z->leaf;
+}
+
+/* A prefix byte less, and the byte dead: the heap still adds up. */
+static struct page_ref prefix_short(struct zoo *z)
+{
+	uint8_t *p = bytes(z, z->leaf);
+
+	le16_set(p + NODE_PREFIX_LEN, (uint16_t)(le16_get(p + NODE_PREFIX_LEN) - 1));
+	le16_set(p + NODE_DEAD, (uint16_t)(le16_get(p + NODE_DEAD) + 1));
+	return z->leaf;
+}
+
+static struct page_ref prefix_bytes(struct zoo *z)
+{
+	bytes(z, z->leaf)[PAGE - 2] ^= 1;
+	return z->leaf;
+}
+
+static struct page_ref inner_prefix(struct zoo *z)
+{
+	bytes(z, z->inner)[PAGE - 1] ^= 1;
+	return z->inner;
+}
+
+static struct page_ref cell_outside(struct zoo *z)
+{
+	le16_set(slot(z, z->leaf, 1) + 4, 511);
+	return z->leaf;
+}
+
+static struct page_ref cell_in_slots(struct zoo *z)
+{
+	le16_set(slot(z, z->leaf, 1) + 4, 70);
+	return z->leaf;
+}
+
+static struct page_ref cell_in_header(struct zoo *z)
+{
+	le16_set(slot(z, z->inner, 1) + 4, 0);
+	return z->inner;
+}
+
+static struct page_ref cells_twice(struct zoo *z)
+{
+	/* the same cell for two slots: equal lengths, so the heap adds up */
+	le16_set(slot(z, z->leaf, 2) + 4, le16_get(slot(z, z->leaf, 3) + 4));
+	return z->leaf;
+}
+
+static struct page_ref suffix_huge(struct zoo *z)
+{
+	le16_set(slot(z, z->leaf, 1) + 6, 65535);
+	return z->leaf;
+}
+
+static struct page_ref suffix_too_long(struct zoo *z)
+{
+	le16_set(slot(z, z->leaf, 1) + 6, 81);
+	return z->leaf;
+}
+
+static struct page_ref head_padding(struct zoo *z)
+{
+	/* a suffix shorter than its head, whose head says more */
+	ck_assert_uint_lt(node_suffix_len((struct page *)bytes(z, z->leaf), 1), NODE_HEAD_BYTES);
+	slot(z, z->leaf, 1)[0] ^= 1;
+	return z->leaf;
+}
+
+static struct page_ref value_huge(struct zoo *z)
+{
+	le16_set(cell(z, z->leaf, 1), 0x7fff);
+	return z->leaf;
+}
+
+static struct page_ref value_long_flag(struct zoo *z)
+{
+	le16_set(cell(z, z->leaf, 1), (uint16_t)(le16_get(cell(z, z->leaf, 1)) | NODE_OVERFLOW));
+	return z->leaf;
+}
+
+static struct page_ref order_heads(struct zoo *z)
+{
+	uint8_t t[8];
+
+	memcpy(t, slot(z, z->leaf, 1), 8);
+	memcpy(slot(z, z->leaf, 1), slot(z, z->leaf, 2), 8);
+	memcpy(slot(z, z->leaf, 2), t, 8);
+	return z->leaf;
+}
+
+static struct page_ref order_inner(struct zoo *z)
+{
+	uint8_t t[8];
+
+	memcpy(t, slot(z, z->inner, 0), 8);
+	memcpy(slot(z, z->inner, 0), slot(z, z->inner, 1), 8);
+	memcpy(slot(z, z->inner, 1), t, 8);
+	return z->inner;
+}
+
+static struct page_ref keys_equal(struct zoo *z)
+{
+	memcpy(slot(z, z->leaf, 1), slot(z, z->leaf, 2), 4);
+	return z->leaf;
+}
+
+/* The first key of a leaf made smaller: below its separator, though inside the prefix. */
+static struct page_ref below_fence(struct zoo *z)
+{
+	slot(z, z->leaf, 0)[3] = 1;
+	return z->leaf;
+}
+
+static struct page_ref above_fence(struct zoo *z)
+{
+	slot(z, z->leaf, count(z, z->leaf) - 1)[3] = 0xfe;
+	return z->leaf;
+}
+
+/* Leaves changed places: both sound, both elsewhere. */
+static struct page_ref children_swapped(struct zoo *z)
+{
+	unsigned i = count(z, z->inner) / 2;
+
+	node_set_child((struct page *)bytes(z, z->inner), i, z->leaf2);
+	node_set_child((struct page *)bytes(z, z->inner), i + 1, z->leaf);
+	return z->inner;
+}
+
+static struct page_ref child_twice(struct zoo *z)
+{
+	node_set_child((struct page *)bytes(z, z->inner), count(z, z->inner) / 2, z->leaf2);
+	return z->inner;
+}
+
+static struct page_ref child_is_parent(struct zoo *z)
+{
+	node_set_child((struct page *)bytes(z, z->inner), 1, z->inner);
+	return z->inner;
+}
+
+static struct page_ref child_is_root(struct zoo *z)
+{
+	node_set_child((struct page *)bytes(z, z->inner), 0, z->root);
+	return z->inner;
+}
+
+static struct page_ref child_null(struct zoo *z)
+{
+	node_set_child((struct page *)bytes(z, z->inner), 1, (struct page_ref){0, 0});
+	return z->inner;
+}
+
+static struct page_ref child_beyond(struct zoo *z)
+{
+	node_set_child((struct page *)bytes(z, z->inner), 1, (struct page_ref){4000000000U, 1});
+	return z->inner;
+}
+
+static struct page_ref child_other_gen(struct zoo *z)
+{
+	struct page_ref ref = child(z, z->inner, 1);
+
+	ref.gen += 7;
+	node_set_child((struct page *)bytes(z, z->inner), 1, ref);
+	return z->inner;
+}
+
+/* A leaf that claims a later generation than its parent, and a parent that refers to it so. */
+static struct page_ref child_newer(struct zoo *z)
+{
+	struct page_ref ref = child(z, z->inner, 0);
+
+	le64_set(bytes(z, ref) + 16, page_ref((struct page *)bytes(z, z->inner)).gen + 1);
+	double_reseal(z->env, ref.pgno);
+	ref.gen = page_ref((struct page *)bytes(z, z->inner)).gen + 1;
+	node_set_child((struct page *)bytes(z, z->inner), 0, ref);
+	return z->inner;
+}
+
+static struct page_ref leaf_low(struct zoo *z)
+{
+	struct page *page = (struct page *)bytes(z, z->leaf2);
+
+	while (node_count(page) > 1) {
+		node_remove(page, PAGE, 1);
+		z->bt.root.count--;
+	}
+	return z->leaf2;
+}
+
+static struct page_ref records_miscounted(struct zoo *z)
+{
+	z->bt.root.count++;
+	return z->root;
+}
+
+static struct page_ref over_length(struct zoo *z)
+{
+	struct node_value val = {0};
+
+	ck_assert(node_value((struct page *)bytes(z, z->leaf), PAGE, 0, &val));
+	le64_set((uint8_t *)(uintptr_t)val.data, 30001);
+	return z->leaf;
+}
+
+static struct page_ref over_length_huge(struct zoo *z)
+{
+	struct node_value val = {0};
+
+	ck_assert(node_value((struct page *)bytes(z, z->leaf), PAGE, 0, &val));
+	le64_set((uint8_t *)(uintptr_t)val.data, UINT64_MAX);
+	return z->leaf;
+}
+
+static struct page_ref over_length_zero(struct zoo *z)
+{
+	struct node_value val = {0};
+
+	ck_assert(node_value((struct page *)bytes(z, z->leaf), PAGE, 0, &val));
+	le64_set((uint8_t *)(uintptr_t)val.data, 0);
+	return z->leaf;
+}
+
+static struct page_ref over_length_short(struct zoo *z)
+{
+	struct node_value val = {0};
+
+	ck_assert(node_value((struct page *)bytes(z, z->leaf), PAGE, 0, &val));
+	le64_set((uint8_t *)(uintptr_t)val.data, 5);
+	return z->leaf;
+}
+
+static struct page_ref over_null(struct zoo *z)
+{
+	struct node_value val = {0};
+
+	ck_assert(node_value((struct page *)bytes(z, z->leaf), PAGE, 0, &val));
+	page_ref_set((uint8_t *)(uintptr_t)val.data + 8, (struct page_ref){0, 0});
+	return z->leaf;
+}
+
+static struct page_ref over_used(struct zoo *z)
+{
+	le32_set(bytes(z, z->over_bytes) + 40, 3);
+	return z->over_bytes;
+}
+
+static struct page_ref over_refs(struct zoo *z)
+{
+	le32_set(bytes(z, z->over_index) + 40, 4000000000U);
+	return z->over_index;
+}
+
+static struct page_ref over_level(struct zoo *z)
+{
+	bytes(z, z->over_index)[13] = 0;
+	return z->over_index;
+}
+
+static struct page_ref over_twice(struct zoo *z)
+{
+	uint8_t *p = bytes(z, z->over_index) + 48;
+
+	memcpy(p + PAGE_REF_BYTES, p, PAGE_REF_BYTES);
+	return z->over_index;
+}
+
+static struct page_ref over_type(struct zoo *z)
+{
+	bytes(z, z->over_bytes)[12] = PAGE_NODE;
+	return z->over_bytes;
+}
+
+static struct page_ref over_cycle(struct zoo *z)
+{
+	page_ref_set(bytes(z, z->over_index) + 48, z->over_index);
+	return z->over_index;
+}
+
+static const struct beast {
+	const char *name;
+	struct page_ref (*damage)(struct zoo
+			*z); /* the page that was changed, to be sealed again */
+	const char *reason;
+} beasts[] = {
+	{"a leaf of another type", leaf_type, "node of another level"},
+	{"a leaf that says level 1", leaf_level, "node of another level"},
+	{"a leaf of another tree", leaf_tree, "node of another level"},
+	{"a root that is said to be higher", root_level, "node of another level"},
+	{"a root beyond all levels", root_too_high, "too many levels"},
+	{"an empty leaf", leaf_empty, "no entries"},
+	{"more slots than a page holds", count_huge, "slots reach beyond the page"},
+	{"slots into the heap", count_more, "slots reach into the heap"},
+	{"a heap larger than the page", heap_huge, "slots reach into the heap"},
+	{"a heap that begins inside a cell", heap_short, "cell lies outside the heap"},
+	{"dead bytes that are none", dead_wrong, "do not add up"},
+	{"a prefix longer than the heap", prefix_huge, "prefix is too long"},
+	{"a prefix shorter than the fences", prefix_short, "not what the fences have in common"},
+	{"a prefix with other bytes", prefix_bytes, "not what the fences have in common"},
+	{"an inner prefix with other bytes", inner_prefix, "not what the fences have in common"},
+	{"a cell beyond the page", cell_outside, "outside the heap"},
+	{"a cell among the slots", cell_in_slots, "outside the heap"},
+	{"a cell in the header", cell_in_header, "outside the heap"},
+	{"a cell used twice", cells_twice, "two cells overlap"},
+	{"a key of 64 KiB", suffix_huge, "a key is too long"},
+	{"a key one byte too long", suffix_too_long, "a key is too long"},
+	{"a head with bytes behind the key's end", head_padding, "behind its key's end"},
+	{"a value beyond the page", value_huge, "value lies outside the heap"},
+	{"a short value that says it is long", value_long_flag, "value lies outside the heap"},
+	{"two records exchanged", order_heads, "do not ascend"},
+	{"two separators exchanged", order_inner, "do not ascend"},
+	{"two heads that are equal", keys_equal, "do not ascend"},
+	{"a key below its separator", below_fence, "below the separator"},
+	{"a key above the next separator", above_fence, "above the next separator"},
+	{"two leaves exchanged", children_swapped, NULL},
+	{"a leaf in two places", child_twice, NULL},
+	{"an inner page that is its own child", child_is_parent, "node of another level"},
+	{"a child that is the root", child_is_root, NULL},
+	{"a child that is null", child_null, "makes no sense"},
+	{"a child beyond the file", child_beyond, "no such page"},
+	{"a child of another generation", child_other_gen, NULL},
+	{"a child newer than its parent", child_newer, "newer than the one that refers to it"},
+	{"a leaf with a single record", leaf_low, "less than a quarter full"},
+	{"a record too many in the count", records_miscounted, "count of records"},
+	{"a long value that is longer than its pages", over_length, "another page of a long value"},
+	{"a long value of 2^64 - 1 bytes", over_length_huge, "impossible length"},
+	{"a long value of no bytes", over_length_zero, NULL},
+	{"a long value of five bytes", over_length_short, "short value lies in overflow pages"},
+	{"a long value without a page", over_null, NULL},
+	{"a piece that holds less", over_used, "another page of a long value"},
+	{"an index page with 4 billion pieces", over_refs, "another page of a long value"},
+	{"an index page that says it is a piece", over_level, "another page of a long value"},
+	{"a piece in two places", over_twice, "reached twice"},
+	{"a piece of another type", over_type, "another page of a long value"},
+	{"an index page that holds itself", over_cycle, "another page of a long value"},
+};
+
+static void damage(struct zoo *z, const struct beast *b)
+{
+	struct page_ref ref = b->damage(z);
+
+	double_reseal(z->env, ref.pgno);
+}
+
+START_TEST(check_says_what_is_wrong)
+{
+	const struct beast *b = &beasts[_i];
+	struct zoo z;
+	int rc;
+
+	zoo_open(&z);
+	damage(&z, b);
+	error_clear();
+	rc = btree_check(&z.bt, NULL, NULL, NULL);
+	ck_assert_msg(rc == VERSO_ECORRUPT, "%s: accepted", b->name);
+	ck_assert_msg(strlen(error_text()) > 0, "%s: rejected without a word", b->name);
+	if (b->reason)
+		ck_assert_msg(strstr(error_text(), b->reason) != NULL, "%s: rejected with \"%s\"",
+			b->name, error_text());
+	ck_assert_uint_eq(z.env->n_pins, 0);
+	zoo_close(&z);
+}
+END_TEST
+
+static int nothing(void *arg, struct page_ref ref, unsigned level)
+{
+	(void)arg;
+	(void)ref;
+	(void)level;
+	return 0;
+}
+
+/* Every call over the damaged tree. What they answer is free; that they answer, and hold nothing,
+ * is not. */
+static void use_all(struct zoo *z)
+{
+	struct btree_cursor *c;
+	struct btree_slice key;
+	struct btree_item item;
+	char name[32];
+	size_t n, steps = 0;
+	static uint8_t buf[40000];
+
+	for (pgno_t i = 1; i < z->env->n_pages; i++)
+		if (double_page(z->env, i))
+			(void)btree_each_ref(double_page(z->env, i), PAGE, nothing, NULL);
+	for (unsigned i = 0; i < N; i++) {
+		make_key(name, i);
+		if (btree_get(&z->bt, (struct btree_slice){name, strlen(name)}, &item) == 0) {
+			(void)btree_item_read(&z->bt, &item, 0, buf,
+				item.val.len < sizeof(buf) ? item.val.len : sizeof(buf), &n);
+			(void)btree_item_read(&z->bt, &item, 29000, buf, 1000, &n);
+			btree_item_put(&z->bt, &item);
+		}
+	}
+	ck_assert_int_eq(btree_cursor_open(&z->bt, &c), 0);
+	for (int rc = btree_cursor_first(c, &key, &item); rc == 0 && steps < 2 * N; steps++)
+		rc = btree_cursor_next(c, &key, &item);
+	for (int rc = btree_cursor_last(c, &key, &item); rc == 0 && steps < 4 * N; steps++)
+		rc = btree_cursor_prev(c, &key, &item);
+	btree_cursor_close(c);
+	ck_assert_uint_eq(z->env->n_pins, 0);
+	for (unsigned i = 0; i < N; i++) {
+		make_key(name, i * 7 % N);
+		if (i % 3 == 0)
+			(void)zoo_put(z, i * 7 % N, 20);
+		else
+			(void)btree_del(&z->bt, (struct btree_slice){name, strlen(name)});
+	}
+	ck_assert_uint_eq(z->env->n_pins, 0);
+}
+
+START_TEST(damaged_tree_never_crashes)
+{
+	const struct beast *b = &beasts[_i];
+	struct zoo z;
+
+	zoo_open(&z);
+	damage(&z, b);
+	use_all(&z);
+	zoo_close(&z);
+}
+END_TEST
+
+/* Bytes of one node or long value's page changed at random and sealed again. */
+START_TEST(random_damage_never_crashes)
+{
+	uint64_t rng = check_seed() * 31 + (uint64_t)_i;
+
+	printf("VERSO_SEED=%llu round %d\n", (unsigned long long)check_seed(), _i);
+	for (unsigned round = 0; round < 25; round++) {
+		struct zoo z;
+		struct page_ref at[5];
+		uint8_t *p;
+		uint64_t r = check_random(&rng);
+
+		zoo_open(&z);
+		at[0] = z.leaf;
+		at[1] = z.inner;
+		at[2] = z.root;
+		at[3] = z.leaf2;
+		at[4] = z.edge;
+		p = bytes(&z, at[r % 5]);
+		for (unsigned k = 0; k <= (r >> 8) % 4; k++) {
+			uint64_t x = check_random(&rng);
+			/* mostly the head of the page, where a byte says most */
+			size_t off = 40 + (x >> 8) % ((x >> 40) % 3 ? 100 : PAGE - 40);
+
+			p[off] = (uint8_t)(x >> 32);
+		}
+		double_reseal(z.env, at[r % 5].pgno);
+		/* A reference that still names some page may make it be freed twice: not the
+		 * tree's. */
+		if (btree_check(&z.bt, NULL, NULL, NULL) == 0 || !strstr(error_text(), "twice"))
+			use_all(&z);
+		zoo_close(&z);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("btree_zoo");
+	TCase *t = tcase_create("zoo");
+	int n = sizeof(beasts) / sizeof(beasts[0]);
+
+	tcase_set_timeout(t, 60);
+	tcase_add_loop_test(t, check_says_what_is_wrong, 0, n);
+	tcase_add_loop_test(t, damaged_tree_never_crashes, 0, n);
+	tcase_add_loop_test(t, random_damage_never_crashes, 0, 10);
+	suite_add_tcase(s, t);
+	return check_main(s);
+}
