@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The proof that a database is whole, in two parts: each tree by itself, on a snapshot, and the
+ * account of all pages, under the writer lock.
+ */
+#include "db/db_int.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct checker {
+	verso_check_fn *each;
+	void *arg;
+	uint64_t n_findings;
+	bool stopped;
+};
+
+static void found(struct checker *k, pgno_t pgno, const char *text)
+{
+	k->n_findings++;
+	if (k->each && !k->stopped && k->each(k->arg, pgno, text) != 0)
+		k->stopped = true;
+}
+
+/* One tree. Damage is a finding and answers 0; other errors end the check. */
+static int check_tree(struct checker *k, struct btree *tree, const char *what)
+{
+	struct btree_check_stats stats;
+	char text[ERROR_TEXT_BYTES + TABLE_NAME_MAX];
+	int rc = btree_check(tree, NULL, NULL, &stats);
+
+	if (rc == VERSO_ECORRUPT) {
+		(void)snprintf(text, sizeof(text), "%s: %s", what, error_text());
+		found(k, 0, text);
+		return 0;
+	}
+	if (rc == 0 && stats.n_records != tree->root.count) {
+		(void)snprintf(text, sizeof(text), "%s: has %llu records, its root says %llu", what,
+			(unsigned long long)stats.n_records, (unsigned long long)tree->root.count);
+		found(k, 0, text);
+	}
+	return rc;
+}
+
+static int check_named(struct checker *k, struct verso_txn *txn, const struct btree_slice *name,
+	const struct btree_item *item)
+{
+	struct txn_root root;
+	struct btree tree;
+	char what[TABLE_NAME_MAX + 64];
+	int rc;
+
+	(void)snprintf(what, sizeof(what), "table %.*s", (int)name->len, (const char *)name->data);
+	if (!item->val.data || !catalogue_decode(item->val.data, item->val.len, &root)) {
+		(void)strcat(what, ": its record makes no sense");
+		found(k, 0, what);
+		return 0;
+	}
+	btree_init(&tree, txn->txn, &root);
+	rc = check_tree(k, &tree, what);
+	btree_fini(&tree);
+	return rc;
+}
+
+static int check_trees(struct verso_txn *txn, void *arg)
+{
+	struct checker *k = arg;
+	struct btree_cursor *cursor;
+	struct btree_slice name;
+	struct btree_item item;
+	int rc = check_tree(k, &txn->main.tree, "the default table");
+
+	if (rc == 0)
+		rc = check_tree(k, &txn->catalogue.tree, "the catalogue of tables");
+	if (rc == 0)
+		rc = btree_cursor_open(&txn->catalogue.tree, &cursor);
+	if (rc < 0)
+		return rc;
+	rc = btree_cursor_first(cursor, &name, &item);
+	while (rc == 0 && !k->stopped) {
+		rc = check_named(k, txn, &name, &item);
+		if (rc == 0)
+			rc = btree_cursor_next(cursor, &name, &item);
+	}
+	btree_cursor_close(cursor);
+	/* Damage of the catalogue was found already. */
+	return rc == VERSO_NOTFOUND || (rc == VERSO_ECORRUPT && k->n_findings > 0) ? 0 : rc;
+}
+
+static int report(void *arg, pgno_t pgno, const char *finding)
+{
+	struct checker *k = arg;
+
+	found(k, pgno, finding);
+	return k->stopped;
+}
+
+int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *arg)
+{
+	struct checker k = {.each = each, .arg = arg};
+	struct verso_txn *txn;
+	int rc = edge_db(db);
+
+	if (rc < 0)
+		return rc;
+	if (flags & ~(unsigned)VERSO_CHECK_TREES)
+		return misuse("verso_check: an unknown flag");
+	if (!(flags & VERSO_CHECK_TREES) &&
+		atomic_load_explicit(&db->writer, memory_order_relaxed) ==
+			(uintptr_t)pthread_self())
+		return misuse(
+			"verso_check: this thread has a write transaction open, for which the "
+			"check would wait for ever; VERSO_CHECK_TREES waits for nobody");
+	rc = verso_begin(db, VERSO_READ, &txn);
+	if (rc < 0)
+		return rc;
+	rc = edge_call(txn, check_trees, &k);
+	verso_abort(txn);
+	if (rc == 0 && !k.stopped && !(flags & VERSO_CHECK_TREES)) {
+		rc = txn_check(db->env, report, &k);
+		if (rc == VERSO_ECORRUPT && k.n_findings == 0)
+			found(&k, 0, error_text());
+		if (rc > 0 || (rc < 0 && k.n_findings > 0))
+			rc = 0;
+	}
+	if (rc == 0 && k.n_findings > 0)
+		rc = error_set(VERSO_ECORRUPT, "%s: the check found %llu faults", db->path,
+			(unsigned long long)k.n_findings);
+	return rc;
+}

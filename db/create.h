@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef DB_CREATE_H
+#define DB_CREATE_H
+
+#include "db/db_int.h"
+
+/* path with tail behind it; malloc'ed; NULL: no memory. */
+char *path_beside(const char *path, const char *tail);
+
+/* Makes an empty database at path, replacing an empty file. The caller has the lock. May block. */
+int create_database(struct io *io, const char *path, const struct verso_options *o,
+	const struct verso_site *site);
+
+#endif

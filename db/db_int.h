@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of db/ share: the handles behind the public names. How they work together stands
+ * in db/README.md.
+ */
+#ifndef DB_INT_H
+#define DB_INT_H
+
+#include "base/error.h"
+#include "btree/btree.h"
+#include "btree/catalogue.h"
+#include "io/file.h"
+#include "pager/pager.h"
+#include "txn/txn.h"
+#include "verso.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#define CACHE_BYTES_DEFAULT ((size_t)64 << 20)
+#define PAGE_SIZE_DEFAULT   4096U
+#define FILE_MODE_DEFAULT   0600U
+#define VALUE_COPY_DEFAULT  ((size_t)256 << 20)
+#define TABLE_NAME_MAX      255U
+
+/*
+ * Opening, for tests: on another kernel than the real one, with other thresholds.
+ */
+struct verso_site {
+	struct io *io;                 /* NULL: the real kernel */
+	const struct txn_options *txn; /* NULL: what verso_open() uses; `mode`, `sync` and
+					  `read_only` always come from the public options */
+	const uint8_t *uuid;           /* of a database that is made; NULL: random */
+};
+
+/* verso_open() at a site (db/open.c). path is taken as it is: links are not resolved. */
+int verso_open_on(const struct verso_site *site, const char *path, const struct verso_options *opts,
+	struct verso **ret_db);
+
+/*
+ * Handles (db/handle.c). Each begins with this. Its memory is used again, for the same kind, and
+ * never given back, so that a call with a handle that has ended finds a dead one and says so.
+ */
+enum handle_kind { HANDLE_DB, HANDLE_TXN, HANDLE_TABLE, HANDLE_CURSOR, HANDLE_KINDS };
+
+struct handle {
+	_Atomic uint32_t live;    /* HANDLE_MAGIC + kind, or 0 */
+	struct handle *next_dead; /* the pool's, while dead */
+};
+
+#define HANDLE_MAGIC 0x76650000u
+
+/* A zeroed, live handle of the kind's size; NULL: no memory. Any thread. */
+void *handle_make(enum handle_kind kind, size_t len_bytes);
+
+/* Ends it. Any thread. */
+void handle_end(enum handle_kind kind, void *handle);
+
+static inline bool handle_is(const void *handle, enum handle_kind kind)
+{
+	const struct handle *h = handle;
+
+	return h && atomic_load_explicit(&h->live, memory_order_acquire) == HANDLE_MAGIC + kind;
+}
+
+/* Number of this process among those that opened a database since their fork; another in a child.
+ */
+extern const _Atomic uint32_t *process_word;
+int process_init(void);
+
+static inline bool process_is(uint32_t number)
+{
+	return atomic_load_explicit(process_word, memory_order_relaxed) == number;
+}
+
+/*
+ * The database
+ */
+struct verso {
+	struct handle handle;
+	uint32_t process;             /* process_word at the open; constant */
+	struct verso_options options; /* defaults filled in; constant */
+	struct io *io;                /* constant */
+	struct file *file;            /* constant */
+	struct file *lock_file;       /* constant */
+	struct pager *pager;          /* constant */
+	struct txn_env *env;          /* constant */
+	enum verso_protocol protocol; /* in use; constant */
+	char *path;                   /* constant */
+	pthread_mutex_t lock;         /* of what follows */
+	struct verso_txn *txns;       /* open ones */
+	_Atomic uintptr_t writer; /* thread that last used the open write transaction; 0: none */
+};
+
+/* A value found lies in a page that is pinned until the result ends. */
+struct held {
+	struct btree *tree;
+	struct btree_item item;
+};
+
+/* Memory of results: a list, so that what was given out does not move. */
+struct chunk {
+	struct chunk *next;
+	max_align_t bytes[];
+};
+
+struct verso_table {
+	struct handle handle;
+	struct verso_txn *txn; /* constant */
+	struct btree tree;
+	struct txn_root stored; /* as the catalogue has it */
+	uint64_t n_edits;       /* in this transaction: a cursor's result is older than the last */
+	struct verso_table *next; /* of the transaction */
+	char name[TABLE_NAME_MAX + 1];
+};
+
+struct verso_txn {
+	struct handle handle;
+	struct verso *db;             /* constant */
+	struct txn *txn;              /* constant */
+	int failed;                   /* a reader's: 0, or what each later call answers */
+	struct verso_table main;      /* the default table */
+	struct verso_table catalogue; /* never the user's */
+	struct verso_table *tables;   /* named ones that are open */
+	struct verso_cursor *cursors;
+	struct held *held; /* pins of the results of the newest get */
+	size_t n_held, cap_held;
+	void *buf; /* the newest get's value, when it had to be copied */
+	size_t cap_bytes;
+	struct chunk *chunks;          /* the newest get_many's copies */
+	struct verso_txn *next, *prev; /* db->lock */
+};
+
+struct verso_cursor {
+	struct handle handle;
+	uint32_t process;      /* constant */
+	struct verso_txn *txn; /* NULL: it has ended */
+	struct verso_table *table;
+	struct btree_cursor *cursor;
+	bool on;                /* it stands, or stood before an edit, on `key` */
+	uint64_t n_edits;       /* table->n_edits when it was placed */
+	struct btree_slice key; /* in the tree's cursor */
+	struct btree_item item; /* its pin is the tree's cursor's */
+	void *buf;              /* the value, when it had to be copied */
+	size_t cap_bytes;
+	struct verso_cursor *next, *prev; /* of the transaction */
+};
+
+/*
+ * The edge (db/edge.c): what every call does first, and how a fault of a mapping becomes an error.
+ */
+
+/* VERSO_EMISUSE with a text. */
+int misuse(const char *what);
+
+/* 0, or why this handle cannot be used now. write: the call changes the table. */
+int edge_db(struct verso *db);
+int edge_txn(struct verso_txn *txn, bool write);
+int edge_cursor(struct verso_cursor *c);
+
+/* NULL is the default table. NULL: not a table of this transaction; the text is set. */
+struct verso_table *edge_table(struct verso_txn *txn, struct verso_table *table);
+
+/* 0, or VERSO_EMISUSE for a length without bytes. */
+int edge_val(struct verso_val val);
+
+/* Calls fn(arg) so that a fault of the mapping ends the transaction's use instead of the process.
+ */
+typedef int edge_fn(struct verso_txn *txn, void *arg);
+int edge_guarded(struct verso_txn *txn, edge_fn *fn, void *arg);
+
+static inline int edge_call(struct verso_txn *txn, edge_fn *fn, void *arg)
+{
+	return txn->txn->pager->may_fault ? edge_guarded(txn, fn, arg) : fn(txn, arg);
+}
+
+/* Bytes that are never NULL, for the floors below. */
+static inline struct btree_slice slice_of(struct verso_val val)
+{
+	return (struct btree_slice){val.len > 0 ? val.data : "", val.len};
+}
+
+/*
+ * Results (db/result.c): what get hands out, and until when it lasts.
+ */
+
+/* Ends the results of earlier gets: the first n_held pins, and the chunks from `chunks` on. */
+void results_end(struct verso_txn *txn, size_t n_held, struct chunk *chunks);
+
+/* All of them, with the memory. */
+void results_fini(struct verso_txn *txn);
+
+/* Keeps an item's pin for as long as results last. -ENOMEM: the pin is still the caller's. */
+int results_hold(struct verso_txn *txn, struct btree *tree, const struct btree_item *item);
+
+/* A chunk of memory that lasts as long as results do. NULL: no memory. */
+void *results_alloc(struct verso_txn *txn, size_t len_bytes);
+
+/* Makes *buf hold at least len_bytes. -ENOMEM. */
+int buffer_reserve(void **buf, size_t *cap_bytes, size_t len_bytes);
+
+/*
+ * Before an edit: ends the pins of results. Arguments that lie in them are copied first, and *key
+ * and *val point there.
+ */
+int results_end_before_edit(struct verso_txn *txn, struct btree_slice *key,
+	struct btree_slice *val);
+
+/* VERSO_ETOOBIG with a text. */
+int value_too_long(const struct verso *db, uint64_t len_bytes);
+
+/*
+ * Tables (db/table.c).
+ */
+/* Makes a transaction's views of the default table and the catalogue. */
+void tables_init(struct verso_txn *txn);
+
+/* Takes the roots back into txn->txn, by way of the catalogue. Inside the edge. */
+int tables_store(struct verso_txn *txn);
+
+void tables_fini(struct verso_txn *txn);
+
+/* Detaches the cursors of a table (NULL: all): later calls on them answer VERSO_EMISUSE. */
+void cursors_end(struct verso_txn *txn, struct verso_table *table);
+
+/* Gives up the pins of all cursors and results after a fault. */
+void cursors_drop(struct verso_txn *txn);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The edge of the library: arguments are judged here, and faults of a mapping end here.
+ *
+ * The mmap pager touches a page when it is got, under a guard of its own. But the kernel may take
+ * the page away again and fail to bring it back while the tree still reads it: the disk broke,
+ * somebody cut the file. That SIGBUS is caught by edge_guarded(), around each whole call. Whatever
+ * the call was doing is left where it was: its memory may leak, the transaction is of no use any
+ * more. A reader drops its pins and answers VERSO_EIO from then on; a writer becomes abort-only.
+ */
+#include "db/db_int.h"
+#include "io/fault.h"
+
+#include <errno.h>
+
+int misuse(const char *what)
+{
+	return error_set(VERSO_EMISUSE, "%s", what);
+}
+
+static int forked(void)
+{
+	return error_set(-EINVAL, "the process has forked since the database was opened: a child "
+				  "opens databases of its own");
+}
+
+int edge_db(struct verso *db)
+{
+	error_clear();
+	if (!handle_is(db, HANDLE_DB))
+		return misuse("not an open database");
+	if (!process_is(db->process))
+		return forked();
+	return 0;
+}
+
+/* What stands in the way of a live transaction. */
+static int edge_txn_state(struct verso_txn *txn, bool write)
+{
+	if (txn->failed)
+		return error_set(txn->failed,
+			"the file could not be read through its mapping in an "
+			"earlier call of this transaction: end it");
+	if (write && !txn->txn->writable)
+		return misuse("a read transaction cannot change anything: begin with VERSO_WRITE");
+	if (txn->txn->writable) {
+		if (txn->txn->broken)
+			return error_set(VERSO_EABORTONLY,
+				"an earlier call of this transaction failed half-way (%s): abort "
+				"it",
+				error_name(txn->txn->broken));
+		atomic_store_explicit(&txn->db->writer, (uintptr_t)pthread_self(),
+			memory_order_relaxed);
+	}
+	return 0;
+}
+
+int edge_txn(struct verso_txn *txn, bool write)
+{
+	error_clear();
+	if (!handle_is(txn, HANDLE_TXN))
+		return misuse("not an open transaction");
+	if (!process_is(txn->db->process))
+		return forked();
+	if (__builtin_expect(txn->failed || write || txn->txn->writable, 0))
+		return edge_txn_state(txn, write);
+	return 0;
+}
+
+int edge_cursor(struct verso_cursor *c)
+{
+	error_clear();
+	if (!handle_is(c, HANDLE_CURSOR))
+		return misuse("not an open cursor");
+	if (!process_is(c->process))
+		return forked();
+	if (!c->txn)
+		return misuse("the cursor's transaction or table has ended: close the cursor");
+	if (__builtin_expect(c->txn->failed || c->txn->txn->writable, 0))
+		return edge_txn_state(c->txn, false);
+	return 0;
+}
+
+struct verso_table *edge_table(struct verso_txn *txn, struct verso_table *table)
+{
+	if (!table)
+		return &txn->main;
+	if (!handle_is(table, HANDLE_TABLE) || table->txn != txn) {
+		(void)misuse("not a table of this transaction: verso_table_open() gives one");
+		return NULL;
+	}
+	return table;
+}
+
+int edge_val(struct verso_val val)
+{
+	if (val.len > 0 && !val.data)
+		return misuse("a key or value has a length but no bytes");
+	return 0;
+}
+
+/* After a fault, outside every guard. */
+static int edge_failed(struct verso_txn *txn)
+{
+	struct guard *guard = txn->txn->guard;
+
+	if (atomic_load_explicit(&guard->era, memory_order_relaxed) != 0)
+		guard_leave(guard);
+	if (txn->txn->writable) {
+		(void)txn_break(txn->txn, VERSO_EIO);
+	} else {
+		txn->failed = VERSO_EIO;
+		cursors_drop(txn);
+		results_end(txn, txn->n_held, txn->chunks);
+	}
+	return error_set(VERSO_EIO,
+		"%s: a page that was there a moment ago cannot be read any more: the disk has "
+		"failed, or somebody has cut the file. Look at both, then open the database again",
+		txn->db->path);
+}
+
+int edge_guarded(struct verso_txn *txn, edge_fn *fn, void *arg)
+{
+	struct fault_guard g;
+	int rc;
+
+	if (sigsetjmp(g.env, 0) != 0)
+		return edge_failed(txn);
+	fault_enter(&g, txn->txn->pager->fault_base, txn->txn->pager->fault_bytes);
+	rc = fn(txn, arg);
+	fault_leave(&g);
+	return rc;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finding values: one, many, a piece of one.
+ *
+ * The result of the get before is ended only after the tree was searched, because the key may lie
+ * in it.
+ */
+#include "db/db_int.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define PINS_SHARE 8 /* get_many pins at most one page in so many of the pool */
+
+/* Assembles a value in buf, which has room. */
+static int copy_value(struct btree *tree, const struct btree_item *item, void *buf)
+{
+	size_t len_bytes;
+	int rc = btree_item_read(tree, item, 0, buf, item->val.len, &len_bytes);
+
+	if (rc == 0)
+		ASSERT(len_bytes == item->val.len);
+	return rc;
+}
+
+static bool must_copy(const struct verso_txn *txn, const struct btree_item *item)
+{
+	return !item->val.data || (txn->db->options.flags & VERSO_COPY);
+}
+
+struct get_call {
+	struct verso_table *table;
+	struct btree_slice key;
+	struct verso_val *ret_val;
+};
+
+static int get(struct verso_txn *txn, void *arg)
+{
+	struct get_call *c = arg;
+	struct btree *tree = &c->table->tree;
+	struct btree_item item;
+	int rc = btree_get(tree, c->key, &item);
+
+	results_end(txn, txn->n_held, txn->chunks);
+	if (rc != 0)
+		return rc;
+	if (!must_copy(txn, &item)) {
+		rc = results_hold(txn, tree, &item);
+		if (rc < 0)
+			btree_item_put(tree, &item);
+		else
+			*c->ret_val = (struct verso_val){item.val.data, item.val.len};
+		return rc;
+	}
+	if (item.val.len > txn->db->options.value_copy_max)
+		rc = value_too_long(txn->db, item.val.len);
+	else
+		rc = buffer_reserve(&txn->buf, &txn->cap_bytes, item.val.len + 1);
+	if (rc == 0)
+		rc = copy_value(tree, &item, txn->buf);
+	if (rc == 0)
+		*c->ret_val = (struct verso_val){txn->buf, item.val.len};
+	btree_item_put(tree, &item);
+	return rc;
+}
+
+int verso_get(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
+	struct verso_val *ret_val)
+{
+	struct get_call c = {.key = slice_of(key), .ret_val = ret_val};
+	int rc = edge_txn(txn, false);
+
+	if (rc < 0)
+		return rc;
+	c.table = edge_table(txn, table);
+	if (!c.table)
+		return VERSO_EMISUSE;
+	if (!ret_val)
+		return misuse("verso_get: no place for the result");
+	rc = edge_val(key);
+	return rc < 0 ? rc : edge_call(txn, get, &c);
+}
+
+struct many_call {
+	struct verso_table *table;
+	size_t n;
+	const struct verso_val *keys;
+	struct verso_val *ret_vals;
+	int *ret_codes;
+	size_t n_pins_max;
+	size_t copied_bytes;
+	size_t n_held_before; /* results of earlier gets, ended in the end */
+	struct chunk *chunks_before;
+};
+
+/* Makes results of a batch's items: pins as long as there may be more of them, else copies. */
+static int keep_batch(struct verso_txn *txn, struct many_call *c, size_t first, size_t n,
+	struct btree_item *items, const int *codes, size_t *ret_done)
+{
+	struct btree *tree = &c->table->tree;
+
+	for (size_t i = 0; i < n; i++) {
+		struct verso_val *ret_val = &c->ret_vals[first + i];
+		size_t len_bytes = items[i].val.len;
+		void *copy;
+		int rc;
+
+		*ret_done = i;
+		if (c->ret_codes)
+			c->ret_codes[first + i] = codes[i];
+		*ret_val = (struct verso_val){NULL, 0};
+		if (codes[i] != 0)
+			continue;
+		if (!must_copy(txn, &items[i]) && txn->n_held - c->n_held_before < c->n_pins_max) {
+			rc = results_hold(txn, tree, &items[i]);
+			if (rc < 0)
+				return rc;
+			*ret_val = (struct verso_val){items[i].val.data, len_bytes};
+			continue;
+		}
+		if (len_bytes > txn->db->options.value_copy_max - c->copied_bytes)
+			return value_too_long(txn->db, len_bytes);
+		c->copied_bytes += len_bytes;
+		copy = results_alloc(txn, len_bytes + 1);
+		if (!copy)
+			return -ENOMEM;
+		rc = copy_value(tree, &items[i], copy);
+		if (rc < 0)
+			return rc;
+		*ret_val = (struct verso_val){copy, len_bytes};
+		btree_item_put(tree, &items[i]);
+	}
+	*ret_done = n;
+	return 0;
+}
+
+static int get_batch(struct verso_txn *txn, struct many_call *c, size_t first, size_t n)
+{
+	struct btree_slice keys[BTREE_BATCH_MAX];
+	struct btree_item items[BTREE_BATCH_MAX];
+	int codes[BTREE_BATCH_MAX];
+	size_t n_done;
+	int rc;
+
+	for (size_t i = 0; i < n; i++)
+		keys[i] = slice_of(c->keys[first + i]);
+	rc = btree_get_many(&c->table->tree, n, keys, items, codes);
+	if (rc < 0)
+		return rc;
+	rc = keep_batch(txn, c, first, n, items, codes, &n_done);
+	if (rc < 0) {
+		for (size_t i = n_done; i < n; i++) {
+			if (codes[i] == 0)
+				btree_item_put(&c->table->tree, &items[i]);
+		}
+	}
+	return rc;
+}
+
+static int get_many(struct verso_txn *txn, void *arg)
+{
+	struct many_call *c = arg;
+	size_t n_batch = c->n_pins_max < BTREE_BATCH_MAX ? c->n_pins_max : BTREE_BATCH_MAX;
+	int rc = 0;
+
+	if (n_batch == 0)
+		n_batch = 1;
+	for (size_t i = 0; rc == 0 && i < c->n; i += n_batch)
+		rc = get_batch(txn, c, i, c->n - i < n_batch ? c->n - i : n_batch);
+	results_end(txn, c->n_held_before, c->chunks_before);
+	return rc;
+}
+
+/* How many leaves get_many may keep pinned. */
+static size_t pins_max(const struct verso_txn *txn)
+{
+	const struct verso *db = txn->db;
+
+	return db->options.cache_bytes / txn->txn->pager->page_size / PINS_SHARE;
+}
+
+int verso_get_many(struct verso_txn *txn, struct verso_table *table, size_t n,
+	const struct verso_val *keys, struct verso_val *ret_vals, int *ret_codes)
+{
+	struct many_call c = {.n = n, .keys = keys, .ret_vals = ret_vals, .ret_codes = ret_codes};
+	int rc = edge_txn(txn, false);
+
+	if (rc < 0)
+		return rc;
+	c.table = edge_table(txn, table);
+	if (!c.table)
+		return VERSO_EMISUSE;
+	if (n > 0 && (!keys || !ret_vals))
+		return misuse("verso_get_many: no keys, or no place for the results");
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = edge_val(keys[i]);
+	if (rc < 0)
+		return rc;
+	c.n_pins_max = pins_max(txn);
+	c.n_held_before = txn->n_held;
+	c.chunks_before = txn->chunks;
+	/* Chunks are put in front: ours end where those of before begin. */
+	return edge_call(txn, get_many, &c);
+}
+
+struct read_call {
+	struct verso_table *table;
+	struct btree_slice key;
+	uint64_t off_bytes;
+	void *buf;
+	size_t len_bytes;
+	size_t *ret_len;
+};
+
+static int read_piece(struct verso_txn *txn, void *arg)
+{
+	struct read_call *c = arg;
+	struct btree *tree = &c->table->tree;
+	struct btree_item item;
+	int rc = btree_get(tree, c->key, &item);
+
+	if (rc != 0)
+		return rc;
+	rc = btree_item_read(tree, &item, c->off_bytes, c->buf, c->len_bytes, c->ret_len);
+	btree_item_put(tree, &item);
+	return rc;
+}
+
+int verso_read(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
+	uint64_t off_bytes, void *buf, size_t len_bytes, size_t *ret_len)
+{
+	struct read_call c = {NULL, slice_of(key), off_bytes, buf, len_bytes, ret_len};
+	int rc = edge_txn(txn, false);
+
+	if (rc < 0)
+		return rc;
+	c.table = edge_table(txn, table);
+	if (!c.table)
+		return VERSO_EMISUSE;
+	if (!ret_len || (len_bytes > 0 && !buf))
+		return misuse("verso_read: no place for the result");
+	rc = edge_val(key);
+	return rc < 0 ? rc : edge_call(txn, read_piece, &c);
+}

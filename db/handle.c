@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The memory of handles, and the number of this process.
+ *
+ * Handles are the user's to misuse: a cursor used after its transaction, a database closed twice.
+ * That is found by reading the handle, which is only safe while its memory is a handle's. So it is
+ * never given back; each kind has a queue of dead ones, used again from the oldest on, so that a
+ * dead handle stays recognisable for as long as possible.
+ *
+ * A child after fork() has a copy of every handle but not of the ring, the arena and the maps, and
+ * its writes would destroy the parent's file. One word lies in a page that the kernel wipes in a
+ * child (MADV_WIPEONFORK); each open remembers it, each call compares.
+ */
+#include "db/db_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct pool {
+	struct handle *oldest, *newest;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct pool pools[HANDLE_KINDS]; /* lock */
+
+void *handle_make(enum handle_kind kind, size_t len_bytes)
+{
+	struct pool *pool = &pools[kind];
+	struct handle *h;
+
+	pthread_mutex_lock(&lock);
+	h = pool->oldest;
+	if (h) {
+		pool->oldest = h->next_dead;
+		if (!pool->oldest)
+			pool->newest = NULL;
+	}
+	pthread_mutex_unlock(&lock);
+	if (!h)
+		h = malloc(len_bytes);
+	if (!h)
+		return NULL;
+	memset(h, 0, len_bytes);
+	atomic_store_explicit(&h->live, HANDLE_MAGIC + kind, memory_order_release);
+	return h;
+}
+
+void handle_end(enum handle_kind kind, void *handle)
+{
+	struct pool *pool = &pools[kind];
+	struct handle *h = handle;
+
+	ASSERT(handle_is(h, kind));
+	atomic_store_explicit(&h->live, 0, memory_order_release);
+	h->next_dead = NULL;
+	pthread_mutex_lock(&lock);
+	if (pool->newest)
+		pool->newest->next_dead = h;
+	else
+		pool->oldest = h;
+	pool->newest = h;
+	pthread_mutex_unlock(&lock);
+}
+
+static const _Atomic uint32_t no_process = 0;
+
+const _Atomic uint32_t *process_word = &no_process;
+
+/* The number that the next process to need one takes; a child goes on from its parent's. */
+static uint32_t n_processes;
+
+int process_init(void)
+{
+	_Atomic uint32_t *word;
+	int rc = 0;
+
+	pthread_mutex_lock(&lock);
+	if (process_word == &no_process) {
+		size_t len_bytes = (size_t)sysconf(_SC_PAGESIZE);
+
+		word = mmap(NULL, len_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
+		if (word == MAP_FAILED) {
+			rc = -ENOMEM;
+		} else if (madvise(word, len_bytes, MADV_WIPEONFORK) < 0) {
+			rc = error_set(-errno, "this kernel does not wipe memory on fork (Linux "
+					       "4.14 and later do)");
+			(void)munmap(word, len_bytes);
+		} else {
+			process_word = word;
+		}
+	}
+	if (rc == 0 && atomic_load(process_word) == 0) {
+		word = (_Atomic uint32_t *)(uintptr_t)process_word;
+		atomic_store(word, ++n_processes);
+	}
+	pthread_mutex_unlock(&lock);
+	return rc;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening and closing: the one place that knows both pagers and wires one to a file.
+ *
+ *	1. judge the options, find the file, or learn that it has to be made
+ *	2. lock: DB-lock, which says who uses the database, and the file itself, which has other
+ *names than this one perhaps
+ *	3. make the file, if need be
+ *	4. read the metas (txn_probe), open the pager, recover (txn_env_open)
+ *
+ * What is not a database is refused in step 1 or 4, and nothing is left beside it.
+ */
+#include "bufpool/bufpool.h"
+#include "db/create.h"
+#include "db/options.h"
+#include "mmap/mmap.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The byte of the database file that is locked: beyond any page, so it is nobody's data. */
+#define FILE_LOCK_OFF_BYTES (UINT64_C(1) << 62)
+#define WHOLE_FILE_BYTES    (UINT64_C(1) << 62)
+
+/* Puts the path before a text of the floors below, which do not all know it. */
+static int open_failed(const char *path, int code)
+{
+	char text[ERROR_TEXT_BYTES];
+
+	(void)snprintf(text, sizeof(text), "%s", error_text()[0] ? error_text() : error_name(code));
+	if (strstr(text, path))
+		return code;
+	return error_set(code, "%s: %s", path, text);
+}
+
+static unsigned file_flags(const struct verso_options *o)
+{
+	unsigned flags = 0;
+
+	if (o->flags & VERSO_RDONLY)
+		flags |= FILE_RDONLY;
+	if (o->flags & VERSO_ANY_FS)
+		flags |= FILE_ANY_FS;
+	/* Direct writes beside a live map of the file would leave the map stale. */
+	if (o->pager == VERSO_BUFPOOL && !(o->flags & VERSO_BUFFERED))
+		flags |= FILE_DIRECT;
+	return flags;
+}
+
+/* Opens an existing file. *ret_empty: it has no bytes. -ENOENT. */
+static int file_find(struct verso *db, unsigned flags, bool *ret_empty)
+{
+	uint64_t size_bytes;
+	int rc = io_open(db->io, db->path, flags, 0, &db->file);
+
+	if (rc < 0)
+		return rc;
+	rc = file_size(db->file, &size_bytes);
+	if (rc < 0) {
+		file_close(db->file);
+		db->file = NULL;
+		return rc;
+	}
+	*ret_empty = size_bytes == 0;
+	return 0;
+}
+
+/* Step 1: *ret_make: there is no database yet, and one is wanted. */
+static int find(struct verso *db, bool *ret_make)
+{
+	const unsigned flags = db->options.flags;
+	bool empty = true;
+	int rc = file_find(db, file_flags(&db->options), &empty);
+
+	if (rc == -ENOENT && (flags & VERSO_CREATE)) {
+		*ret_make = true;
+		return 0;
+	}
+	if (rc == -ENOENT)
+		return error_set(rc, "there is no such file: VERSO_CREATE makes a database");
+	if (rc < 0)
+		return rc;
+	if (flags & VERSO_EXCL)
+		return error_set(-EEXIST, "the file is there already");
+	if (empty && !(flags & VERSO_CREATE))
+		return error_set(VERSO_ENOTDB,
+			"the file is empty: VERSO_CREATE makes it a database");
+	*ret_make = empty;
+	return 0;
+}
+
+static int in_use(int rc)
+{
+	return rc == VERSO_EBUSY
+		       ? error_set(rc,
+				 "the database is open already, in another process or by another "
+				 "handle of this one: one handle serves all threads of a process")
+		       : rc;
+}
+
+/* Step 2. */
+static int lock_beside(struct verso *db)
+{
+	unsigned flags = FILE_CREATE | (db->options.flags & VERSO_ANY_FS ? FILE_ANY_FS : 0);
+	char *path = path_beside(db->path, "-lock");
+	int rc;
+
+	if (!path)
+		return -ENOMEM;
+	rc = io_open(db->io, path, flags, db->options.mode, &db->lock_file);
+	if (rc < 0)
+		rc = open_failed(path, rc);
+	else
+		rc = in_use(file_lock(db->lock_file, LOCK_EXCLUSIVE, 0, WHOLE_FILE_BYTES));
+	free(path);
+	return rc;
+}
+
+/* Of step 4. */
+static int lock_file_itself(struct verso *db)
+{
+	enum lock_kind kind = db->options.flags & VERSO_RDONLY ? LOCK_SHARED : LOCK_EXCLUSIVE;
+
+	return in_use(file_lock(db->file, kind, FILE_LOCK_OFF_BYTES, 1));
+}
+
+/* Step 3. Somebody else may have made it while we waited for nothing but the lock. */
+static int make(struct verso *db, const struct verso_site *site)
+{
+	bool empty = true;
+	int rc;
+
+	file_close(db->file);
+	db->file = NULL;
+	rc = file_find(db, file_flags(&db->options), &empty);
+	if (rc == 0 && !empty)
+		return db->options.flags & VERSO_EXCL
+			       ? error_set(-EEXIST, "the file is there already")
+			       : 0;
+	file_close(db->file);
+	db->file = NULL;
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	rc = create_database(db->io, db->path, &db->options, site);
+	return rc < 0 ? rc : file_find(db, file_flags(&db->options), &empty);
+}
+
+static int open_bufpool(struct verso *db, const struct txn_probe *probe,
+	const struct txn_options *txn)
+{
+	const struct verso_options *o = &db->options;
+	struct bufpool_options options = {
+		.cache_bytes = o->cache_bytes,
+		.writer_pages = txn_writer_pages(txn),
+		.policy = o->policy == VERSO_POLICY_SIEVE ? BUFPOOL_SIEVE : BUFPOOL_CLOCK,
+		.rung = (enum queue_rung)o->io,
+		.flags = (o->flags & VERSO_SMALL_PAGES ? BUFPOOL_SMALL_PAGES : 0u) |
+			 (o->flags & VERSO_PIN_INNER ? BUFPOOL_PIN_ONLY : 0u) |
+			 (o->flags & VERSO_NO_VERIFY ? BUFPOOL_NO_VERIFY : 0u),
+	};
+
+	return bufpool_open(db->io, db->file, probe->page_size, probe->seed, &options, &db->pager);
+}
+
+_Static_assert((int)VERSO_IO_URING == (int)QUEUE_URING && (int)VERSO_IO_SYNC == (int)QUEUE_SYNC,
+	"the rungs have one order");
+_Static_assert((int)VERSO_MADVISE_NORMAL == (int)MMAP_ADVICE_NORMAL &&
+		       (int)VERSO_MADVISE_POPULATE == (int)MMAP_ADVICE_POPULATE,
+	"the advices have one order");
+_Static_assert((int)VERSO_CHECKSUM_NONE == (int)MMAP_CHECKSUM_NONE &&
+		       (int)VERSO_CHECKSUM_ALWAYS == (int)MMAP_CHECKSUM_ALWAYS,
+	"the checksum policies have one order");
+
+static int open_mmap(struct verso *db, const struct txn_probe *probe, const struct txn_options *txn)
+{
+	const struct verso_options *o = &db->options;
+	struct mmap_options options = {
+		.writer_pages = txn_writer_pages(txn),
+		.checksum = (enum mmap_checksum)o->mmap_checksum,
+		.advice = (enum mmap_advice)o->madvise,
+	};
+
+	return mmap_open(db->io, db->file, probe->page_size, probe->seed, &options, &db->pager);
+}
+
+/* Pages that are smaller than what the device transfers at least go through the page cache. */
+static int reopen_buffered(struct verso *db)
+{
+	bool empty;
+
+	file_close(db->file);
+	db->file = NULL;
+	return file_find(db, file_flags(&db->options) & ~(unsigned)FILE_DIRECT, &empty);
+}
+
+/* What the metas say. The newest may be torn at this moment by another process; the other is not.
+ */
+static int probe_file(struct verso *db, struct txn_probe *ret_probe)
+{
+	int rc = txn_probe(db->file, ret_probe);
+
+	if (rc == 0 && db->options.page_size != 0 && db->options.page_size != ret_probe->page_size)
+		return error_set(VERSO_EMISUSE,
+			"the file has pages of %u bytes, not %u: leave page_size 0 to take it as "
+			"it is",
+			ret_probe->page_size, db->options.page_size);
+	return rc;
+}
+
+/* Step 4. */
+static int start(struct verso *db, const struct verso_site *site, const struct txn_probe *probe)
+{
+	struct txn_options txn;
+	int rc = 0;
+
+	if (db->options.pager == VERSO_BUFPOOL && !bufpool_fits_file(db->file, probe->page_size))
+		rc = reopen_buffered(db);
+	if (rc == 0)
+		rc = lock_file_itself(db);
+	if (rc < 0)
+		return rc;
+	options_txn(&db->options, site->txn, db->file, probe->page_size, &txn);
+	db->protocol =
+		txn.mode == TXN_ONE_FLUSH ? VERSO_PROTOCOL_ONE_FLUSH : VERSO_PROTOCOL_TWO_FLUSH;
+	rc = db->options.pager == VERSO_MMAP ? open_mmap(db, probe, &txn)
+					     : open_bufpool(db, probe, &txn);
+	if (rc < 0)
+		return rc;
+	return txn_env_open(db->pager, db->lock_file, probe, &btree_schema, &txn, &db->env);
+}
+
+static int open_steps(struct verso *db, const struct verso_site *site)
+{
+	struct txn_probe probe;
+	bool must_make = false;
+	int rc = find(db, &must_make);
+
+	if (rc == 0 && !must_make)
+		rc = probe_file(db, &probe);
+	if (rc == 0)
+		rc = lock_beside(db);
+	if (rc == 0 && must_make) {
+		rc = make(db, site);
+		if (rc == 0)
+			rc = probe_file(db, &probe);
+	}
+	return rc < 0 ? rc : start(db, site, &probe);
+}
+
+/* Ends whatever was opened. */
+static void take_apart(struct verso *db)
+{
+	txn_env_close(db->env);
+	pager_close(db->pager);
+	file_close(db->file);
+	file_close(db->lock_file);
+	free(db->path);
+	(void)pthread_mutex_destroy(&db->lock);
+	handle_end(HANDLE_DB, db);
+}
+
+int verso_open_on(const struct verso_site *site, const char *path, const struct verso_options *opts,
+	struct verso **ret_db)
+{
+	struct verso_options options;
+	struct verso *db;
+	int rc;
+
+	error_clear();
+	if (!path || path[0] == '\0' || !ret_db)
+		return misuse("verso_open: no path, or no place for the result");
+	rc = options_fill(opts, &options);
+	if (rc == 0)
+		rc = process_init();
+	if (rc < 0)
+		return rc;
+	db = handle_make(HANDLE_DB, sizeof(*db));
+	if (!db)
+		return -ENOMEM;
+	db->process = atomic_load(process_word);
+	db->options = options;
+	db->io = site->io ? site->io : io_kernel();
+	(void)pthread_mutex_init(&db->lock, NULL);
+	db->path = strdup(path);
+	if (!db->path)
+		rc = -ENOMEM;
+	if (rc == 0)
+		rc = open_steps(db, site);
+	if (rc < 0) {
+		rc = open_failed(path, rc);
+		take_apart(db);
+		return rc;
+	}
+	*ret_db = db;
+	return 0;
+}
+
+/*
+ * The path with links resolved, so that the lock file of one database has one name; of a file that
+ * is not there yet, its folder's. As it is when that cannot be had: the open will say why.
+ */
+static char *resolve(const char *path)
+{
+	char *whole = realpath(path, NULL), *folder, *copy, *slash;
+	const char *name;
+
+	if (whole || errno != ENOENT)
+		return whole ? whole : strdup(path);
+	copy = strdup(path);
+	if (!copy)
+		return NULL;
+	slash = strrchr(copy, '/');
+	name = slash ? slash + 1 : copy;
+	if (slash)
+		*slash = '\0';
+	folder = realpath(!slash ? "." : slash == copy ? "/" : copy, NULL);
+	if (folder && name[0] != '\0')
+		(void)asprintf(&whole, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, name);
+	free(folder);
+	free(copy);
+	return whole ? whole : strdup(path);
+}
+
+int verso_open(const char *path, const struct verso_options *opts, struct verso **ret_db)
+{
+	static const struct verso_site site;
+	char *resolved;
+	int rc;
+
+	error_clear();
+	if (!path || path[0] == '\0')
+		return misuse("verso_open: no path");
+	resolved = resolve(path);
+	if (!resolved)
+		return -ENOMEM;
+	rc = verso_open_on(&site, resolved, opts, ret_db);
+	free(resolved);
+	return rc;
+}
+
+void verso_close(struct verso *db)
+{
+	if (!handle_is(db, HANDLE_DB) || !process_is(db->process))
+		return;
+	while (db->txns)
+		verso_abort(db->txns);
+	take_apart(db);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The options of an open: judged, filled in, and cut down to what the floors below are told.
+ */
+#include "db/options.h"
+
+#include <string.h>
+
+#define WRITER_PAGES_MAX 4096u /* unsealed pages at most, and as many that wait for their flush */
+#define WRITER_PAGES_MIN 128u
+
+static int wrong(const char *what)
+{
+	return error_set(VERSO_EMISUSE, "verso_open: %s", what);
+}
+
+static int judge(const struct verso_options *o)
+{
+	const unsigned flags = VERSO_CREATE | VERSO_EXCL | VERSO_RDONLY | VERSO_COPY |
+			       VERSO_ANY_FS | VERSO_BUFFERED | VERSO_SMALL_PAGES | VERSO_PIN_INNER |
+			       VERSO_NO_VERIFY;
+
+	if (o->flags & ~flags)
+		return wrong("an unknown flag");
+	if ((o->flags & VERSO_RDONLY) && (o->flags & VERSO_CREATE))
+		return wrong("VERSO_RDONLY and VERSO_CREATE exclude each other");
+	if (o->pager != VERSO_BUFPOOL && o->pager != VERSO_MMAP)
+		return wrong("`pager` is neither VERSO_BUFPOOL nor VERSO_MMAP");
+	if ((unsigned)o->sync > VERSO_SYNC_RELAXED ||
+		(unsigned)o->protocol > VERSO_PROTOCOL_ONE_FLUSH ||
+		(unsigned)o->madvise > VERSO_MADVISE_POPULATE ||
+		(unsigned)o->mmap_checksum > VERSO_CHECKSUM_ALWAYS ||
+		(unsigned)o->io > VERSO_IO_SYNC || (unsigned)o->policy > VERSO_POLICY_SIEVE)
+		return wrong("`sync`, `protocol`, `madvise`, `mmap_checksum`, `io` or `policy` has "
+			     "none of its values");
+	if (o->page_size != 0 && !page_size_is_valid(o->page_size))
+		return wrong(
+			"`page_size` is a power of two from 4096 to 65536 (from 512, for tests)");
+	if (o->mode & ~07777u)
+		return wrong("`mode` has bits that are none of a file's");
+	return 0;
+}
+
+int options_fill(const struct verso_options *given, struct verso_options *ret_options)
+{
+	struct verso_options o = {0};
+	const unsigned char *bytes = (const unsigned char *)given;
+	int rc;
+
+	if (given) {
+		size_t known = given->size < sizeof(o) ? given->size : sizeof(o);
+
+		if (given->size < sizeof(given->size))
+			return wrong("set options.size to sizeof(struct verso_options)");
+		/* A newer program's options, zeroed, mean what they mean to us. */
+		for (size_t i = known; i < given->size; i++) {
+			if (bytes[i] != 0)
+				return wrong(
+					"an option that this version of the library does not know");
+		}
+		memcpy(&o, given, known);
+	}
+	o.size = sizeof(o);
+	rc = judge(&o);
+	if (rc < 0)
+		return rc;
+	if (o.cache_bytes == 0)
+		o.cache_bytes = CACHE_BYTES_DEFAULT;
+	if (o.mode == 0)
+		o.mode = FILE_MODE_DEFAULT;
+	if (o.value_copy_max == 0)
+		o.value_copy_max = VALUE_COPY_DEFAULT;
+	*ret_options = o;
+	return 0;
+}
+
+uint32_t options_page_size(const struct verso_options *o)
+{
+	return o->page_size ? o->page_size : PAGE_SIZE_DEFAULT;
+}
+
+/*
+ * A writer's own pages and those that wait for their flush take at most half of the cache, under
+ * either pager: what a transaction writes may not depend on who caches.
+ */
+static uint32_t dirty_pages(size_t cache_bytes, uint32_t page_size)
+{
+	size_t n = cache_bytes / page_size / 4;
+
+	if (n < WRITER_PAGES_MIN)
+		return WRITER_PAGES_MIN;
+	return n < WRITER_PAGES_MAX ? (uint32_t)n : WRITER_PAGES_MAX;
+}
+
+void options_txn(const struct verso_options *o, const struct txn_options *tuning,
+	const struct file *file, uint32_t page_size, struct txn_options *ret_txn)
+{
+	struct txn_options t = {0};
+
+	if (tuning)
+		t = *tuning;
+	t.sync = o->sync == VERSO_SYNC_RELAXED ? TXN_RELAXED : TXN_FULL;
+	t.read_only = (o->flags & VERSO_RDONLY) != 0;
+	/* One-flush is only safe where opening can look at the device itself. */
+	t.mode = TXN_TWO_FLUSH;
+	if (o->protocol == VERSO_PROTOCOL_ONE_FLUSH ||
+		(o->protocol == VERSO_PROTOCOL_BEST && file->medium_direct))
+		t.mode = TXN_ONE_FLUSH;
+	if (t.dirty_max_pages == 0)
+		t.dirty_max_pages = dirty_pages(o->cache_bytes, page_size);
+	if (t.unflushed_max_pages == 0)
+		t.unflushed_max_pages = t.dirty_max_pages;
+	*ret_txn = t;
+}

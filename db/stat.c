@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "db/db_int.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void take_txn(struct verso_stat *st, struct txn_env *env)
+{
+	struct txn_stat t;
+
+	txn_stat(env, &t);
+	st->n_pages = t.n_pages;
+	st->n_free_pages = t.n_free_pages;
+	st->n_pending_pages = t.n_pending_pages;
+	st->newest_gen = t.newest_gen;
+	st->durable_gen = t.durable_gen;
+	st->n_readers = t.n_readers;
+	st->oldest_reader_gen = t.oldest_reader_gen;
+	st->n_commits = t.n_commits;
+	st->n_flushes = t.n_flushes;
+	st->n_spilled_pages = t.n_spilled_pages;
+	st->batch_max = (uint32_t)t.n_batch_max;
+	st->rolled_back = t.rolled_back;
+	st->poisoned = t.poisoned;
+}
+
+static void take_pager(struct verso_stat *st, struct pager *pager)
+{
+	struct pager_stats p;
+
+	pager_stats(pager, &p);
+	st->page_size = pager->page_size;
+	st->n_gets = p.n_gets;
+	st->n_peeks = p.n_peeks;
+	st->n_misses = p.n_misses;
+	st->n_evictions = p.n_evictions;
+	st->n_prefetched = p.n_prefetched;
+	st->n_barriers = p.n_barriers;
+	st->read_bytes = p.read_bytes;
+	st->write_bytes = p.write_bytes;
+	st->memory_bytes_max = p.memory_bytes_max;
+	st->memory_bytes = p.memory_bytes;
+	(void)snprintf(st->how, sizeof(st->how), "%s", p.how);
+}
+
+int verso_stat(struct verso *db, struct verso_stat *stat)
+{
+	struct verso_stat full = {0};
+	int rc = edge_db(db);
+
+	if (rc < 0)
+		return rc;
+	if (!stat || stat->size < sizeof(stat->size))
+		return misuse("verso_stat: set stat->size to sizeof(struct verso_stat)");
+	take_txn(&full, db->env);
+	take_pager(&full, db->pager);
+	full.pager = db->options.pager;
+	full.sync = db->options.sync;
+	full.protocol = db->protocol;
+	full.size = stat->size < sizeof(full) ? stat->size : sizeof(full);
+	memcpy(stat, &full, full.size);
+	return 0;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tables. The meta page holds two roots: the default table's and the catalogue's, which is a tree
+ * of the same kind that maps a table's name to its root. A table that changes has its new root in
+ * its handle until the commit, which puts it into the catalogue.
+ */
+#include "db/db_int.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+static void view_init(struct verso_table *table, struct verso_txn *txn, const struct txn_root *root)
+{
+	table->txn = txn;
+	table->stored = *root;
+	btree_init(&table->tree, txn->txn, root);
+}
+
+void tables_init(struct verso_txn *txn)
+{
+	struct txn_root main = txn->txn->roots[0], catalogue = txn->txn->roots[1];
+
+	/* A database is made with all zeros here. */
+	if (catalogue.tree != CATALOGUE_TREE)
+		catalogue_root_init(&catalogue);
+	view_init(&txn->main, txn, &main);
+	view_init(&txn->catalogue, txn, &catalogue);
+}
+
+static bool is_changed(const struct verso_table *table)
+{
+	const struct txn_root *a = &table->tree.root, *b = &table->stored;
+
+	return a->ref.pgno != b->ref.pgno || a->ref.gen != b->ref.gen || a->level != b->level ||
+	       a->count != b->count || a->user != b->user;
+}
+
+static struct btree_slice name_slice(const char *name)
+{
+	return (struct btree_slice){name, strlen(name)};
+}
+
+int tables_store(struct verso_txn *txn)
+{
+	for (struct verso_table *t = txn->tables; t; t = t->next) {
+		int rc = 0;
+
+		if (is_changed(t))
+			rc = catalogue_update(&txn->catalogue.tree, name_slice(t->name),
+				&t->tree.root);
+		if (rc != 0)
+			return rc == VERSO_NOTFOUND ? VERSO_ECORRUPT : rc;
+	}
+	if (is_changed(&txn->main))
+		txn->txn->roots[0] = txn->main.tree.root;
+	if (is_changed(&txn->catalogue))
+		txn->txn->roots[1] = txn->catalogue.tree.root;
+	return 0;
+}
+
+/* A fault may have left cursors behind that no handle knows. */
+static void view_fini(struct verso_table *table)
+{
+	while (table->tree.cursors)
+		btree_cursor_close(table->tree.cursors);
+	btree_fini(&table->tree);
+}
+
+void tables_fini(struct verso_txn *txn)
+{
+	while (txn->tables) {
+		struct verso_table *t = txn->tables;
+
+		txn->tables = t->next;
+		view_fini(t);
+		handle_end(HANDLE_TABLE, t);
+	}
+	view_fini(&txn->main);
+	view_fini(&txn->catalogue);
+}
+
+/*
+ * The longest name: its record must lie in the catalogue's leaf, where recovery looks for it, so no
+ * more than a quarter page with what belongs to it (32 bytes are ample).
+ */
+static size_t name_max(const struct verso_txn *txn)
+{
+	uint32_t page_size = txn->txn->pager->page_size;
+	size_t room = (page_size - 64) / 4 - CATALOGUE_RECORD_BYTES - 32;
+
+	return room < TABLE_NAME_MAX ? room : TABLE_NAME_MAX;
+}
+
+static int check_name(const struct verso_txn *txn, const char *name)
+{
+	if (!name || name[0] == '\0')
+		return misuse("a table's name has at least one byte; NULL for the table handle is "
+			      "the default table");
+	if (strlen(name) > name_max(txn))
+		return error_set(VERSO_ETOOBIG, "the table's name has %zu bytes, the longest %zu",
+			strlen(name), name_max(txn));
+	return 0;
+}
+
+static struct verso_table *find_open(struct verso_txn *txn, const char *name)
+{
+	struct verso_table *t = txn->tables;
+
+	while (t && strcmp(t->name, name) != 0)
+		t = t->next;
+	return t;
+}
+
+struct table_call {
+	const char *name;
+	unsigned flags;
+	struct verso_table **ret_table;
+};
+
+static int table_open(struct verso_txn *txn, void *arg)
+{
+	struct table_call *c = arg;
+	struct verso_table *table = find_open(txn, c->name);
+	struct txn_root root;
+	int rc;
+
+	if (table) {
+		*c->ret_table = table;
+		return 0;
+	}
+	table = handle_make(HANDLE_TABLE, sizeof(*table));
+	if (!table)
+		return -ENOMEM;
+	rc = catalogue_find(&txn->catalogue.tree, name_slice(c->name), &root);
+	if (rc == VERSO_NOTFOUND && (c->flags & VERSO_CREATE)) {
+		results_end(txn, txn->n_held, NULL);
+		rc = catalogue_create(&txn->catalogue.tree, name_slice(c->name), 0, &root);
+	}
+	if (rc != 0) {
+		handle_end(HANDLE_TABLE, table);
+		return rc;
+	}
+	view_init(table, txn, &root);
+	memcpy(table->name, c->name, strlen(c->name) + 1);
+	table->next = txn->tables;
+	txn->tables = table;
+	*c->ret_table = table;
+	return 0;
+}
+
+int verso_table_open(struct verso_txn *txn, const char *name, unsigned flags,
+	struct verso_table **ret_table)
+{
+	struct table_call c = {name, flags, ret_table};
+	int rc = edge_txn(txn, (flags & VERSO_CREATE) != 0);
+
+	if (rc < 0)
+		return rc;
+	if (flags & ~(unsigned)VERSO_CREATE)
+		return misuse("verso_table_open: an unknown flag");
+	if (!ret_table)
+		return misuse("verso_table_open: no place for the result");
+	rc = check_name(txn, name);
+	return rc < 0 ? rc : edge_call(txn, table_open, &c);
+}
+
+static void forget(struct verso_txn *txn, struct verso_table *table)
+{
+	struct verso_table **at = &txn->tables;
+
+	while (*at != table)
+		at = &(*at)->next;
+	*at = table->next;
+	view_fini(table);
+	handle_end(HANDLE_TABLE, table);
+}
+
+static int table_drop(struct verso_txn *txn, void *arg)
+{
+	struct table_call *c = arg;
+	struct verso_table *table;
+	int rc;
+
+	c->ret_table = &table;
+	rc = table_open(txn, c);
+	if (rc != 0)
+		return rc;
+	cursors_end(txn, table);
+	results_end(txn, txn->n_held, NULL);
+	rc = btree_drop(&table->tree);
+	if (rc < 0)
+		return rc;
+	rc = catalogue_remove(&txn->catalogue.tree, name_slice(c->name));
+	if (rc != 0)
+		return txn_break(txn->txn, rc == VERSO_NOTFOUND ? VERSO_ECORRUPT : rc);
+	forget(txn, table);
+	return 0;
+}
+
+int verso_table_drop(struct verso_txn *txn, const char *name)
+{
+	struct table_call c = {name, 0, NULL};
+	int rc = edge_txn(txn, true);
+
+	if (rc == 0)
+		rc = check_name(txn, name);
+	return rc < 0 ? rc : edge_call(txn, table_drop, &c);
+}
+
+struct each_call {
+	verso_table_fn *fn;
+	void *arg;
+};
+
+static int table_each(struct verso_txn *txn, void *arg)
+{
+	struct each_call *e = arg;
+	struct btree_cursor *cursor;
+	struct btree_slice key;
+	struct btree_item item;
+	char name[TABLE_NAME_MAX + 1];
+	int rc = btree_cursor_open(&txn->catalogue.tree, &cursor);
+
+	if (rc < 0)
+		return rc;
+	rc = btree_cursor_first(cursor, &key, &item);
+	while (rc == 0) {
+		if (key.len > TABLE_NAME_MAX) {
+			rc = error_set(VERSO_ECORRUPT, "a table's name has %zu bytes", key.len);
+			break;
+		}
+		memcpy(name, key.data, key.len);
+		name[key.len] = '\0';
+		rc = e->fn(e->arg, name);
+		if (rc == 0)
+			rc = btree_cursor_next(cursor, &key, &item);
+	}
+	btree_cursor_close(cursor);
+	return rc == VERSO_NOTFOUND ? 0 : rc;
+}
+
+int verso_table_each(struct verso_txn *txn, verso_table_fn *each, void *arg)
+{
+	struct each_call e = {each, arg};
+	int rc = edge_txn(txn, false);
+
+	if (rc < 0)
+		return rc;
+	if (!each)
+		return misuse("verso_table_each: nobody to tell");
+	return edge_call(txn, table_each, &e);
+}
+
+int verso_table_stat(struct verso_txn *txn, struct verso_table *table,
+	struct verso_table_stat *stat)
+{
+	struct verso_table_stat full = {0};
+	int rc = edge_txn(txn, false);
+
+	if (rc < 0)
+		return rc;
+	table = edge_table(txn, table);
+	if (!table)
+		return VERSO_EMISUSE;
+	if (!stat || stat->size < sizeof(stat->size))
+		return misuse(
+			"verso_table_stat: set stat->size to sizeof(struct verso_table_stat)");
+	full.size = stat->size < sizeof(full) ? stat->size : sizeof(full);
+	full.n_records = table->tree.root.count;
+	full.height = table->tree.root.ref.pgno ? table->tree.root.level + 1u : 0;
+	memcpy(stat, &full, full.size);
+	return 0;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include "db/db_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* A writer that waits for itself would wait for ever. */
+static bool waits_for_itself(const struct verso *db)
+{
+	return atomic_load_explicit(&db->writer, memory_order_relaxed) == (uintptr_t)pthread_self();
+}
+
+static void list_add(struct verso *db, struct verso_txn *txn)
+{
+	pthread_mutex_lock(&db->lock);
+	txn->next = db->txns;
+	if (txn->next)
+		txn->next->prev = txn;
+	db->txns = txn;
+	pthread_mutex_unlock(&db->lock);
+}
+
+static void list_remove(struct verso_txn *txn)
+{
+	struct verso *db = txn->db;
+
+	pthread_mutex_lock(&db->lock);
+	if (txn->prev)
+		txn->prev->next = txn->next;
+	else
+		db->txns = txn->next;
+	if (txn->next)
+		txn->next->prev = txn->prev;
+	pthread_mutex_unlock(&db->lock);
+}
+
+int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn)
+{
+	struct verso_txn *txn;
+	int rc = edge_db(db);
+
+	if (rc < 0)
+		return rc;
+	if (flags & ~(unsigned)VERSO_WRITE)
+		return misuse("verso_begin: an unknown flag");
+	if (!ret_txn)
+		return misuse("verso_begin: no place for the result");
+	if ((flags & VERSO_WRITE) && waits_for_itself(db))
+		return misuse("verso_begin: this thread has a write transaction open already and "
+			      "would wait for itself");
+	txn = handle_make(HANDLE_TXN, sizeof(*txn));
+	if (!txn)
+		return -ENOMEM;
+	txn->db = db;
+	rc = flags & VERSO_WRITE ? txn_begin_write(db->env, &txn->txn)
+				 : txn_begin_read(db->env, &txn->txn);
+	if (rc < 0) {
+		handle_end(HANDLE_TXN, txn);
+		return rc;
+	}
+	if (flags & VERSO_WRITE)
+		atomic_store_explicit(&db->writer, (uintptr_t)pthread_self(), memory_order_relaxed);
+	tables_init(txn);
+	list_add(db, txn);
+	*ret_txn = txn;
+	return 0;
+}
+
+/* Gives up everything but the transaction below. */
+static struct txn *take_apart(struct verso_txn *txn)
+{
+	struct txn *below = txn->txn;
+
+	cursors_end(txn, NULL);
+	results_fini(txn);
+	tables_fini(txn);
+	list_remove(txn);
+	if (below->writable)
+		atomic_store_explicit(&txn->db->writer, 0, memory_order_relaxed);
+	handle_end(HANDLE_TXN, txn);
+	return below;
+}
+
+static int store(struct verso_txn *txn, void *arg)
+{
+	return tables_store(txn);
+}
+
+int verso_commit(struct verso_txn *txn)
+{
+	struct txn *below;
+	int rc = edge_txn(txn, false);
+
+	if (rc == VERSO_EMISUSE || rc == -EINVAL)
+		return rc;
+	if (rc == 0 && txn->txn->writable) {
+		results_end(txn, txn->n_held, txn->chunks);
+		rc = edge_call(txn, store, NULL);
+	}
+	below = take_apart(txn);
+	if (rc == 0 && below->writable)
+		return txn_commit(below);
+	txn_abort(below);
+	return rc;
+}
+
+void verso_abort(struct verso_txn *txn)
+{
+	if (handle_is(txn, HANDLE_TXN) && process_is(txn->db->process))
+		txn_abort(take_apart(txn));
+}
+
+int verso_sync(struct verso *db)
+{
+	int rc = edge_db(db);
+
+	if (rc < 0)
+		return rc;
+	return db->options.flags & VERSO_RDONLY ? 0 : txn_sync(db->env);
+}

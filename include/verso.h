@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Verso: an ordered, transactional key-value store in one file, as a C library.
+ *
+ * A database is one file of named tables; a table is a B-tree of records, key to value, ordered by
+ * memcmp() of the keys. One process at a time opens it, with any number of threads.
+ *
+ * The same tree stands on either of two pagers, chosen at every open, over the same file format:
+ *
+ *	VERSO_BUFPOOL	a buffer pool that owns every byte of its memory and every read and write:
+ *			the cache is as large as you say, every page is verified when it is loaded
+ *	VERSO_MMAP	the file is mapped and the kernel's page cache does the rest
+ *
+ * A file that was written through one is read through the other.
+ *
+ *
+ * What is guaranteed
+ *
+ * - Transactions are atomic, isolated and, as you choose, durable. One writer at a time; any number
+ *   of readers, each on a snapshot of its own; neither waits for the other.
+ * - VERSO_SYNC_FULL (default): when verso_commit() answers 0, the transaction survives a crash of
+ *   the process, of the system, and a power cut, provided that the disk keeps what it has flushed.
+ *   VERSO_SYNC_RELAXED: it survives a crash of the process; a crash of the system may take the
+ *   newest transactions away, in whole and newest first; what remains is consistent.
+ * - Opening after a crash needs no repair and no log to be replayed.
+ * - A page that is not what its parent says it must be (a torn, rotten, lost or misdirected write,
+ *   another file's block) is answered with VERSO_ECORRUPT, not with wrong data. With VERSO_MMAP
+ *   that holds as far as `mmap_checksum` asks for it. The checksum finds accidents; it is no
+ *   defence against somebody who can write the file.
+ * - The library prints nothing, never exits, and starts no thread that outlives verso_close().
+ *
+ *
+ * What to know before you start
+ *
+ * - A handle (transaction, table, cursor) is used by one thread at a time; the database by any
+ *   number at once.
+ * - A pointer that a call gave you is Verso's memory. What verso_get() gives lasts until the next
+ *   get on the same transaction; what a cursor gives, until the next call on that cursor; any
+ *   write (put, del, cursor delete, a table made) in the transaction, and its end, ends both. Copy
+ *   what you want to keep. Arguments may point into such results: they are read before anything
+ *   changes.
+ * - With VERSO_MMAP such a pointer may point into the mapped file. When somebody else cuts the
+ *   file, or the disk fails, *your* read of it raises SIGBUS (Verso's own reads answer VERSO_EIO).
+ *   VERSO_COPY makes that impossible, at the price of a copy.
+ * - A read transaction that stays open keeps the pages of its snapshot from being used again, so
+ *   that the file grows while others write. End readers that you no longer need.
+ * - A full disk is answered with -ENOSPC by the call that met it; the database stays as it was.
+ * - When a flush fails (the disk is broken) the database is poisoned: what was answered as durable
+ *   is, nothing more can be written, every later write answers VERSO_EPOISONED. Close it and look
+ *at the disk.
+ * - A child after fork() may not use the handles of its parent: each call answers -EINVAL. It may
+ *   open databases of its own.
+ * - Do not keep the file on a network file system: verso_open() refuses unless VERSO_ANY_FS.
+ * - Beside the file DB lies DB-lock, which says who uses it. It may be removed when nobody does,
+ *and need not be.
+ * - A 64-bit host, Linux 5.10 or later.
+ *
+ *
+ * First example
+ *
+ *	#include "verso.h"
+ *	#include <stdio.h>
+ *
+ *	int main(void)
+ *	{
+ *		struct verso_options options = {.size = sizeof(options), .flags = VERSO_CREATE};
+ *		struct verso_val key = {"moon", 4}, val = {"1737 km", 7};
+ *		struct verso *db;
+ *		struct verso_txn *txn;
+ *
+ *		if (verso_open("planets.verso", &options, &db) < 0 ||
+ *			verso_begin(db, VERSO_WRITE, &txn) < 0) {
+ *			fprintf(stderr, "%s\n", verso_errmsg(NULL));
+ *			return 1;
+ *		}
+ *		if (verso_put(txn, NULL, key, val, 0) < 0)
+ *			verso_abort(txn);
+ *		else if (verso_commit(txn) == 0 && verso_begin(db, VERSO_READ, &txn) == 0) {
+ *			if (verso_get(txn, NULL, key, &val) == 0)
+ *				printf("%.*s\n", (int)val.len, (const char *)val.data);
+ *			verso_abort(txn);
+ *		}
+ *		verso_close(db);
+ *		return 0;
+ *	}
+ *
+ * Build it with: cc first.c -lverso (or with the flags that `pkg-config verso` gives).
+ *
+ *
+ * Results
+ *
+ * 0 is success; > 0 is an expected outcome (VERSO_NOTFOUND, VERSO_EXISTS); < 0 is an error: the
+ * negated errno of what the system refused, or a code of verso_codes.h. verso_strerror() names a
+ * code; verso_errmsg() says in words what was being done, to which file and page, and what to try.
+ * An output (ret_...) is written only when the call answers 0, where nothing else is said.
+ *
+ * Any call may answer, beside what stands with it:
+ *	VERSO_EMISUSE	a handle that is NULL, has ended or belongs elsewhere; an unknown flag; an
+ *			argument that cannot be (len > 0 with data NULL). Nothing has happened
+ *	-EINVAL		the process has forked since the database was opened
+ *	-ENOMEM		nothing has happened
+ * and any call that reads the database:
+ *	VERSO_ECORRUPT	a page of the file is damaged; the text names it
+ *	VERSO_EIO	the disk cannot read it, or the file was cut by somebody else
+ *	VERSO_EPINNED	open cursors and results hold every frame of the pool: close some, or give
+ *			a larger cache_bytes
+ * A read transaction that met VERSO_EIO of a mapping answers it again to each later call; end it.
+ * A write transaction that failed half-way (the text says so) answers VERSO_EABORTONLY from then
+ *on: nothing of it will be seen; abort it. Other failures leave the transaction as it was.
+ *
+ * Wrong use is answered where it can be seen, which is not everywhere: a handle that has ended may
+ * already serve for something else.
+ */
+#ifndef VERSO_H
+#define VERSO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "verso_codes.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define VERSO_VERSION_MAJOR 0
+#define VERSO_VERSION_MINOR 1
+#define VERSO_VERSION_PATCH 0
+
+struct verso;        /* an open database */
+struct verso_txn;    /* a transaction */
+struct verso_table;  /* a table, as one transaction sees it */
+struct verso_cursor; /* a place in a table */
+
+/* Bytes, a key's or a value's. {NULL, 0} is empty. What Verso returns has data != NULL. */
+struct verso_val {
+	const void *data;
+	size_t len; /* bytes */
+};
+
+/* How pages reach memory. The file is the same. */
+enum verso_pager {
+	VERSO_BUFPOOL, /* a buffer pool of cache_bytes, direct I/O where the file system has it */
+	VERSO_MMAP,    /* the file mapped; cache_bytes only bounds what a writer holds */
+};
+
+/* What an answered commit survives. */
+enum verso_sync {
+	VERSO_SYNC_FULL,    /* a power cut */
+	VERSO_SYNC_RELAXED, /* a crash of the process; verso_sync() flushes */
+};
+
+/* How a commit becomes durable. Recorded with each commit; may change at every open. */
+enum verso_protocol {
+	VERSO_PROTOCOL_BEST,      /* one flush where O_DIRECT lets opening verify it, else two */
+	VERSO_PROTOCOL_TWO_FLUSH, /* pages, flush, meta page, flush: trusts nothing but the order */
+	VERSO_PROTOCOL_ONE_FLUSH, /* all at once, one flush; opening verifies the newest commit. An
+				     attacker who can write the file can forge that */
+};
+
+/* How VERSO_MMAP tells the kernel to read. */
+enum verso_madvise {
+	VERSO_MADVISE_RANDOM,     /* no readahead: best where the file is larger than memory */
+	VERSO_MADVISE_NORMAL,     /* the kernel's own readahead */
+	VERSO_MADVISE_SEQUENTIAL, /* much readahead */
+	VERSO_MADVISE_POPULATE,   /* the whole file is read at the open */
+};
+
+/* When VERSO_MMAP verifies a page's checksum. Its place and generation are always compared. */
+enum verso_checksum {
+	VERSO_CHECKSUM_ONCE,   /* when a page is first got after it was written or the open */
+	VERSO_CHECKSUM_NONE,   /* never: damage inside a page goes unseen */
+	VERSO_CHECKSUM_ALWAYS, /* at every get */
+};
+
+/* How VERSO_BUFPOOL reaches the kernel. */
+enum verso_io {
+	VERSO_IO_BEST, /* the first that this system allows; the environment's VERSO_IO overrides */
+	VERSO_IO_URING,
+	VERSO_IO_THREADS,
+	VERSO_IO_SYNC,
+};
+
+/* Which page the pool gives up. */
+enum verso_policy {
+	VERSO_POLICY_CLOCK, /* second chance, in the order of memory */
+	VERSO_POLICY_SIEVE, /* second chance, in the order of arrival */
+};
+
+enum verso_flags {
+	/* verso_open() */
+	VERSO_CREATE = 1 << 0, /* make the database when there is none (verso_table_open() too) */
+	VERSO_EXCL = 1 << 1,   /* with VERSO_CREATE: fail with -EEXIST when there is one */
+	VERSO_RDONLY = 1 << 2, /* no write transactions; nothing is written to the file */
+	VERSO_COPY = 1 << 3,   /* results are copies, never pointers into a mapping */
+	VERSO_ANY_FS = 1 << 4, /* accept a network file system */
+	/* ... with VERSO_BUFPOOL, each switching one mechanism off, for experiments */
+	VERSO_BUFFERED = 1 << 5,    /* no O_DIRECT: through the kernel's page cache */
+	VERSO_SMALL_PAGES = 1 << 6, /* no huge pages for the pool's memory */
+	VERSO_PIN_INNER = 1 << 7,   /* inner pages are pinned, not read under a guard */
+	VERSO_NO_VERIFY = 1 << 11,  /* no checksum on load: damage inside a page goes unseen */
+
+	/* verso_begin() */
+	VERSO_READ = 0,
+	VERSO_WRITE = 1 << 8,
+
+	/* verso_put() */
+	VERSO_NOOVERWRITE =
+		1 << 9, /* answer VERSO_EXISTS and change nothing when the key is there */
+
+	/* verso_check() */
+	VERSO_CHECK_TREES = 1 << 10, /* only the trees, on a snapshot: no writer is kept waiting */
+};
+
+/* Zeroed members mean the defaults, which are told here. */
+struct verso_options {
+	size_t size; /* sizeof(struct verso_options): tells this library which members you know */
+	enum verso_pager pager;
+	enum verso_sync sync;
+	unsigned flags;     /* enum verso_flags, of verso_open() */
+	size_t cache_bytes; /* page memory of the pool, a hard bound; default 64 MiB. What a writer
+			       needs at least is refused below it; the text names the minimum */
+	uint32_t page_size; /* bytes, at creation: a power of two from 4096 (default) to 65536; 512
+			       to 2048 for tests only. 0 for an existing file: as it is; another
+			       size than the file's is VERSO_EMISUSE */
+	unsigned mode;      /* file mode at creation, before the umask; default 0600 */
+	enum verso_protocol protocol;
+	enum verso_madvise madvise;        /* VERSO_MMAP only */
+	enum verso_checksum mmap_checksum; /* VERSO_MMAP only */
+	enum verso_io io;                  /* VERSO_BUFPOOL only */
+	enum verso_policy policy;          /* VERSO_BUFPOOL only */
+	size_t value_copy_max; /* bytes; longer values than this are not assembled in memory by get
+				  and cursors: verso_read() reads them. Default 256 MiB */
+};
+
+/*
+ * Opens the database at `path`.
+ *
+ * path: a regular file; DB-lock is made beside it. opts: NULL for all defaults; copied. With
+ * VERSO_CREATE a missing or empty file becomes an empty database: the name appears when it is whole
+ * and durable. *ret_db is yours until verso_close().
+ *
+ * -ENOENT: no such file, and no VERSO_CREATE. -EEXIST: VERSO_EXCL. -EACCES, -EROFS, -EPERM: no
+ * permission for the file, or to make DB-lock beside it. -EISDIR: a directory. VERSO_ENOTDB: a
+ * FIFO, a device, an empty file, or a file of something else. VERSO_EVERSION: the file needs a
+ * newer Verso. VERSO_ECORRUPT: no committed state of it can be trusted; restore it from a copy.
+ * VERSO_EBUSY: another process, or another handle of this one, has it open; the text tells the
+ * process. VERSO_EMISUSE: options that cannot be. -EOPNOTSUPP: a network file system without
+ * VERSO_ANY_FS, or an `io` that this system refuses. -ENOSPC, -EIO, VERSO_EIO, -EMFILE, -ENOMEM.
+ *
+ * After a crash the newest transaction that was answered as durable is found; one that was being
+ * flushed may be found or not (verso_stat's rolled_back). Any thread. May block on I/O: one-flush
+ * after a crash reads at most the newest commit's pages, 1,024 of them.
+ */
+int verso_open(const char *path, const struct verso_options *opts, struct verso **ret_db);
+
+/*
+ * Closes it: flushes what was committed under VERSO_SYNC_RELAXED. Transactions that are still open
+ * are aborted. No other thread uses the database any more. NULL, or a handle that has ended:
+ * nothing happens. Cannot fail: what was answered as durable is. To learn whether the last relaxed
+ * commits became durable call verso_sync() before.
+ */
+void verso_close(struct verso *db);
+
+/*
+ * Begins a transaction. flags: VERSO_READ or VERSO_WRITE.
+ *
+ * A reader sees the newest committed state, for as long as it lives, and waits for nobody. A writer
+ * waits for the writer before it and sees its own changes. *ret_txn is yours until verso_commit()
+ * or verso_abort(). A thread may hold a reader and a writer; a second writer of the same thread
+ * would wait for itself: VERSO_EMISUSE.
+ *
+ * VERSO_EBUSY: 1,024 readers are open. -EROFS: a writer of a read-only database. VERSO_EPOISONED.
+ * The first writer after an open writes to the file, so -EIO and its like. Any thread.
+ */
+int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn);
+
+/*
+ * Makes the transaction's changes visible, and under VERSO_SYNC_FULL durable, or none of them.
+ *
+ * Ends the transaction, whatever it answers, with its tables. Its cursors remain to be closed. A
+ * reader simply ends: 0.
+ *
+ * 0: done. < 0: nothing of it will be seen; but after VERSO_EPOISONED the database, opened again,
+ * may hold it. -ENOSPC, -EIO, VERSO_EIO, VERSO_EPOISONED; VERSO_EABORTONLY: an earlier call had
+ * failed half-way. Blocks on the flush, which commits of several threads share.
+ */
+int verso_commit(struct verso_txn *txn);
+
+/* Ends the transaction and forgets its changes. NULL, or one that has ended: nothing happens. */
+void verso_abort(struct verso_txn *txn);
+
+/*
+ * Returns when everything that was committed before the call is durable. Needed under
+ * VERSO_SYNC_RELAXED only. VERSO_EPOISONED, -EIO. Any thread.
+ */
+int verso_sync(struct verso *db);
+
+/*
+ * Opens the table `name` for this transaction. A NULL table, where a call takes one, is the default
+ * table, which has no name and is always there.
+ *
+ * name: 1 to 255 bytes of text. flags: 0 or VERSO_CREATE (in a write transaction). *ret_table ends
+ * with the transaction; opening it twice gives the same handle. VERSO_NOTFOUND: no such table, and
+ * no VERSO_CREATE. VERSO_ETOOBIG: the name is too long. -ENOSPC and the like when it is made.
+ */
+int verso_table_open(struct verso_txn *txn, const char *name, unsigned flags,
+	struct verso_table **ret_table);
+
+/*
+ * Deletes the table `name` with its records, in a write transaction; its open handles and cursors
+ * end. The cost grows with the table. VERSO_NOTFOUND: no such table.
+ */
+int verso_table_drop(struct verso_txn *txn, const char *name);
+
+/* Called for each table's name. Returns 0 to go on. May read in this transaction, not write. */
+typedef int verso_table_fn(void *arg, const char *name);
+
+/*
+ * Tells the names of all tables but the default one, in the order of their bytes. Stops when each()
+ * answers otherwise than 0, and forwards that.
+ */
+int verso_table_each(struct verso_txn *txn, verso_table_fn *each, void *arg);
+
+struct verso_table_stat {
+	size_t size;        /* set it to sizeof(struct verso_table_stat) before the call */
+	uint64_t n_records; /* as this transaction sees it */
+	uint32_t height;    /* levels of the tree; 0: empty */
+};
+
+/* Fills in *stat for a table (NULL: the default one). Costs nothing. */
+int verso_table_stat(struct verso_txn *txn, struct verso_table *table,
+	struct verso_table_stat *stat);
+
+/*
+ * Finds the value of `key`.
+ *
+ * *ret_val lasts until the next get on this transaction, a write in it, or its end. A value that
+ * lies in one page is returned without a copy (but VERSO_COPY); a longer one is assembled in memory
+ * of the transaction. VERSO_NOTFOUND. VERSO_ETOOBIG: longer than value_copy_max; see verso_read().
+ */
+int verso_get(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
+	struct verso_val *ret_val);
+
+/*
+ * Finds n values at once. On a file larger than memory that costs much less than n times
+ * verso_get(), because what has to be read is read together.
+ *
+ * keys, ret_vals: n each, in any order, repeats allowed. ret_codes: n results, 0 or VERSO_NOTFOUND
+ * each, or NULL; a value that was not found has data NULL. The values last like verso_get()'s.
+ * Results that would pin more than an eighth of the pool are copied. 0: every key was looked for. <
+ * 0: an error; no result can be used. VERSO_ETOOBIG: the copies together exceed value_copy_max.
+ */
+int verso_get_many(struct verso_txn *txn, struct verso_table *table, size_t n,
+	const struct verso_val *keys, struct verso_val *ret_vals, int *ret_codes);
+
+/*
+ * Copies a piece of a value: up to len_bytes from off_bytes on, into buf, which is yours.
+ * *ret_len: bytes copied, less than len_bytes at the value's end, 0 behind it. The cost grows with
+ * the piece, not with the value. VERSO_NOTFOUND. Results of earlier gets stay valid.
+ */
+int verso_read(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
+	uint64_t off_bytes, void *buf, size_t len_bytes, size_t *ret_len);
+
+/*
+ * Sets the value of `key`, in a write transaction.
+ *
+ * key: up to (page_size - 64) / 4 - 32 bytes (976 at 4 KiB pages); the empty key is legal and
+ * the first. val: up to 1 GiB. flags: 0 or VERSO_NOOVERWRITE.
+ * VERSO_EXISTS: with VERSO_NOOVERWRITE only. VERSO_ETOOBIG: a longer key or value. -ENOSPC,
+ * VERSO_EFULL: no space; the transaction goes on without the record.
+ */
+int verso_put(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
+	struct verso_val val, unsigned flags);
+
+/* Deletes `key` with its value, in a write transaction. VERSO_NOTFOUND: it was not there. -ENOSPC:
+ * deleting too copies pages. */
+int verso_del(struct verso_txn *txn, struct verso_table *table, struct verso_val key);
+
+/*
+ * Opens a cursor on a table: a place among its records, before the first one to begin with.
+ *
+ * *ret_cursor is yours until verso_cursor_close(), which may come after the end of the transaction;
+ * every other call then answers VERSO_EMISUSE. A cursor sees the changes that are made in its own
+ * transaction, whoever makes them there.
+ */
+int verso_cursor_open(struct verso_txn *txn, struct verso_table *table,
+	struct verso_cursor **ret_cursor);
+
+/*
+ * Move to the first record, the last, the next, the one before. ret_key, ret_val: NULL when not
+ * wanted; they last until the next call on this cursor, a write in the transaction, or its end.
+ *
+ * On a new cursor next is first and prev is last. VERSO_NOTFOUND: there is none; the cursor then
+ * stands behind the last record (or before the first), and prev (or next) comes back to it.
+ * VERSO_ETOOBIG: the cursor has moved, but its value is longer than value_copy_max:
+ * verso_cursor_get() with ret_val NULL gives the key, verso_read() the value in pieces.
+ */
+int verso_cursor_first(struct verso_cursor *c, struct verso_val *ret_key,
+	struct verso_val *ret_val);
+int verso_cursor_last(struct verso_cursor *c, struct verso_val *ret_key, struct verso_val *ret_val);
+int verso_cursor_next(struct verso_cursor *c, struct verso_val *ret_key, struct verso_val *ret_val);
+int verso_cursor_prev(struct verso_cursor *c, struct verso_val *ret_key, struct verso_val *ret_val);
+
+/* Moves to the first record whose key is >= key. VERSO_NOTFOUND: there is none; prev is then the
+ * last record. */
+int verso_cursor_seek(struct verso_cursor *c, struct verso_val key, struct verso_val *ret_key,
+	struct verso_val *ret_val);
+
+/* The record on which the cursor stands. VERSO_NOTFOUND: it stands on none, or its record was
+ * deleted. */
+int verso_cursor_get(struct verso_cursor *c, struct verso_val *ret_key, struct verso_val *ret_val);
+
+/*
+ * Deletes the record on which the cursor stands, in a write transaction. Next is then the first key
+ * above it, prev the last below. VERSO_NOTFOUND: it stands on none.
+ */
+int verso_cursor_del(struct verso_cursor *c);
+
+/* Takes NULL. Before or after the end of its transaction, or of the database. */
+void verso_cursor_close(struct verso_cursor *c);
+
+/*
+ * Told of each finding of verso_check(). pgno: the page, or 0 when it is none in particular. text:
+ * what was expected and found; gone when each() returns. Returns 0 to go on, other values stop the
+ * check.
+ */
+typedef int verso_check_fn(void *arg, uint32_t pgno, const char *text);
+
+/*
+ * Proves that the newest committed state is whole: every page verifies and is what its parent says,
+ * keys are in order and within their bounds, counts agree, and every page of the file is in exactly
+ * one place.
+ *
+ * flags: 0, for which writers wait; VERSO_CHECK_TREES: all but the last of these, on a snapshot,
+ * while others write. each: NULL when the answer is enough. Reads the whole file: minutes for many
+ * GiB. 0: whole. VERSO_ECORRUPT: there were findings. Others: the check could not be carried out.
+ * VERSO_EMISUSE: this thread has a write transaction open, for which flags 0 would wait for ever.
+ */
+int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *arg);
+
+/* Counters are sums since the open. */
+struct verso_stat {
+	size_t size; /* set it to sizeof(struct verso_stat) before the call */
+
+	/* The file. */
+	uint32_t page_size;       /* bytes */
+	uint32_t n_pages;         /* in the file */
+	uint32_t n_free_pages;    /* to be used again at once */
+	uint32_t n_pending_pages; /* freed, but open readers or the newest flush still need them */
+	uint64_t newest_gen;      /* of the newest commit: epoch << 40 | sequence */
+	uint64_t durable_gen;     /* of the newest flushed one */
+
+	/* Transactions. */
+	uint32_t n_readers;         /* open now */
+	uint64_t oldest_reader_gen; /* what the oldest of them sees; 0: no reader */
+	uint64_t n_commits, n_flushes;
+	uint64_t n_spilled_pages; /* written before their commit, for lack of memory */
+	uint32_t batch_max;       /* most commits that shared a flush */
+
+	/* The pager. */
+	enum verso_pager pager;
+	enum verso_sync sync;
+	enum verso_protocol protocol; /* in use: never VERSO_PROTOCOL_BEST */
+	uint64_t n_gets, n_peeks;     /* pages asked for with a pin, and found without one */
+	uint64_t n_misses;            /* of the gets, those that had to load (mmap: to verify) */
+	uint64_t n_evictions, n_prefetched, n_barriers;
+	uint64_t read_bytes; /* asked of the file; for a map, verified: the kernel counts its faults
+			      */
+	uint64_t write_bytes;      /* handed to the file */
+	uint64_t memory_bytes_max; /* bound of the pager's page memory */
+	uint64_t memory_bytes;     /* of it, in use */
+
+	int rolled_back; /* 1: the open found a commit that had not become durable, and left it */
+	int poisoned;    /* 1: a flush failed */
+	char how[256];   /* for people: direct or buffered and why, the I/O rung and why */
+};
+
+/* Fills in *stat, of which size is set. Any thread. Costs some microseconds. */
+int verso_stat(struct verso *db, struct verso_stat *stat);
+
+/* The standing meaning of a code: constant text, never NULL. Any thread. */
+const char *verso_strerror(int code);
+
+/*
+ * What went wrong in the last call of this thread that answered < 0, in words; "" when none did
+ * since the last verso_open(). db: the database, or NULL after a failed open; the text is the
+ * thread's. It lasts until this thread's next call.
+ */
+const char *verso_errmsg(struct verso *db);
+
+/* "0.1.0": of the library that runs, where VERSO_VERSION_* are of this header. */
+const char *verso_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
