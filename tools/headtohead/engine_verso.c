@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Verso with its two pagers: the same calls, one option apart.
+ */
+#include "tools/headtohead/headtohead.h"
+
+#include <string.h>
+
+struct verso_engine {
+	struct verso *db;
+	struct verso_txn *txn;
+	bool write;
+};
+
+static int failed(const char *what, int code)
+{
+	(void)fprintf(stderr, "headtohead: verso: %s: %s (%s)\n", what, verso_strerror(code),
+		verso_errmsg(NULL));
+	return code;
+}
+
+static int open_with(struct verso_engine *e, const char *path, size_t cache_bytes,
+	enum verso_pager pager)
+{
+	struct verso_options options = {.size = sizeof(options),
+		.pager = pager,
+		.flags = VERSO_CREATE,
+		.cache_bytes = cache_bytes};
+	int rc = verso_open(path, &options, &e->db);
+
+	return rc < 0 ? failed(path, rc) : 0;
+}
+
+static int open_bufpool(void *engine, const char *path, size_t cache_bytes)
+{
+	return open_with(engine, path, cache_bytes, VERSO_BUFPOOL);
+}
+
+static int open_mmap(void *engine, const char *path, size_t cache_bytes)
+{
+	return open_with(engine, path, cache_bytes, VERSO_MMAP);
+}
+
+static int begin(void *engine, bool write)
+{
+	struct verso_engine *e = engine;
+	int rc = verso_begin(e->db, write ? VERSO_WRITE : VERSO_READ, &e->txn);
+
+	return rc < 0 ? failed("begin", rc) : 0;
+}
+
+static int put(void *engine, struct verso_val key, struct verso_val val)
+{
+	struct verso_engine *e = engine;
+	int rc = verso_put(e->txn, NULL, key, val, 0);
+
+	return rc != 0 ? failed("put", rc) : 0;
+}
+
+static int del(void *engine, struct verso_val key)
+{
+	struct verso_engine *e = engine;
+	int rc = verso_del(e->txn, NULL, key);
+
+	return rc != 0 ? failed("del", rc) : 0;
+}
+
+static int get(void *engine, struct verso_val key, struct verso_val *ret_val)
+{
+	struct verso_engine *e = engine;
+	int rc = verso_get(e->txn, NULL, key, ret_val);
+
+	return rc < 0 ? failed("get", rc) : rc;
+}
+
+static int scan(void *engine, record_fn *fn, void *arg)
+{
+	struct verso_engine *e = engine;
+	struct verso_cursor *cursor;
+	struct verso_val key, val;
+	int rc = verso_cursor_open(e->txn, NULL, &cursor);
+
+	if (rc < 0)
+		return failed("cursor", rc);
+	rc = verso_cursor_first(cursor, &key, &val);
+	while (rc == 0 && fn(arg, key, val) == 0)
+		rc = verso_cursor_next(cursor, &key, &val);
+	verso_cursor_close(cursor);
+	return rc < 0 ? failed("scan", rc) : 0;
+}
+
+static int commit(void *engine)
+{
+	struct verso_engine *e = engine;
+	int rc = verso_commit(e->txn);
+
+	e->txn = NULL;
+	return rc < 0 ? failed("commit", rc) : 0;
+}
+
+static int tell(void *arg, uint32_t pgno, const char *text)
+{
+	(void)fprintf(stderr, "headtohead: verso: page %u: %s\n", (unsigned)pgno, text);
+	return 0;
+}
+
+static int check(void *engine)
+{
+	struct verso_engine *e = engine;
+	int rc = verso_check(e->db, 0, tell, NULL);
+
+	return rc < 0 ? failed("check", rc) : 0;
+}
+
+static void figures(void *engine, struct engine_figures *f)
+{
+	struct verso_engine *e = engine;
+	struct verso_stat stat = {.size = sizeof(stat)};
+
+	if (verso_stat(e->db, &stat) < 0)
+		return;
+	f->has_cache = stat.pager == VERSO_BUFPOOL;
+	f->n_misses += stat.n_misses;
+	f->n_hits += stat.n_gets + stat.n_peeks - stat.n_misses;
+	(void)snprintf(f->how, sizeof(f->how), "%s; %.220s",
+		stat.protocol == VERSO_PROTOCOL_ONE_FLUSH ? "one flush a commit"
+							  : "two flushes a commit",
+		stat.how);
+}
+
+static int close_db(void *engine)
+{
+	struct verso_engine *e = engine;
+
+	verso_close(e->db);
+	return 0;
+}
+
+#define VERSO_ENGINE(the_title, the_file, the_open)                                                \
+	{                                                                                          \
+		.title = the_title, .file = the_file, .open = the_open, .begin = begin,            \
+		.put = put, .del = del, .get = get, .scan = scan, .commit = commit,                \
+		.check = check, .figures = figures, .close = close_db,                             \
+		.size = sizeof(struct verso_engine)                                                \
+	}
+
+const struct engine_ops engine_bufpool =
+	VERSO_ENGINE("Verso, buffer pool", "bufpool.verso", open_bufpool);
+const struct engine_ops engine_mmap = VERSO_ENGINE("Verso, mmap", "mmap.verso", open_mmap);

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Head to head: the same records, reads, scans and durable updates through several engines, which
+ * must agree on every record.
+ *
+ * Each engine runs in a child process of its own, so that its memory and faults are its own, and
+ * leaves its figures in memory shared with the parent. What every engine must answer is in the
+ * model, which is made before and the same for all.
+ */
+#ifndef TOOLS_HEADTOHEAD_H
+#define TOOLS_HEADTOHEAD_H
+
+#include "verso.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* dataset.c: the records */
+
+struct record {
+	struct verso_val key, val; /* in the data set's file image */
+};
+
+struct dataset {
+	char *image;            /* of the input file */
+	struct record *records; /* in key order, each key once */
+	size_t n_records;
+	size_t n_stanzas;   /* in the file; of several with one name the last counts */
+	uint64_t len_bytes; /* of all keys and values */
+	size_t value_max_bytes;
+};
+
+/*
+ * Reads stanzas, separated by empty lines, with a line `Package: NAME` each (what apt keeps in its
+ * lists and dpkg in its status file). False: it cannot, and has said why. *ret_set is the caller's
+ * until the process ends.
+ */
+bool dataset_read(const char *path, struct dataset *ret_set);
+
+/* A permutation of 0..n-1, the same for every run with this seed. The caller frees it; NULL:
+ * ENOMEM. */
+uint32_t *dataset_shuffle(size_t n, uint64_t seed);
+
+/* model.c: what the database must hold after the updates */
+
+struct update {
+	uint32_t record; /* index in the data set */
+	bool del;
+	struct verso_val val;
+};
+
+struct model {
+	const struct dataset *set;
+	struct update *updates; /* in the order in which they are made */
+	size_t n_updates;
+	struct record *after; /* in key order, what is left in the end */
+	size_t n_after;
+};
+
+/* Of n_updates updates one in ten deletes. False: out of memory. */
+bool model_make(const struct dataset *set, size_t n_updates, struct model *ret_model);
+
+/* Of a sequence of records; starts at DIGEST_START. */
+#define DIGEST_START 0xcbf29ce484222325u
+uint64_t digest_record(uint64_t digest, struct verso_val key, struct verso_val val);
+
+/* engine_*.c */
+
+struct engine_figures {
+	uint64_t n_hits, n_misses; /* of its own cache */
+	bool has_cache;
+	char how[256]; /* for people */
+};
+
+typedef int record_fn(void *arg, struct verso_val key, struct verso_val val);
+
+/* Every call answers 0, or an error that it has told on stderr. */
+struct engine_ops {
+	const char *title;
+	const char *file; /* name of the database in the folder */
+
+	/* Opens the database at path; makes it when it is missing. */
+	int (*open)(void *engine, const char *path, size_t cache_bytes);
+	int (*begin)(void *engine, bool write);
+	int (*put)(void *engine, struct verso_val key, struct verso_val val);
+	int (*del)(void *engine, struct verso_val key);
+	/* 1: not found. *ret_val lasts until the next call. */
+	int (*get)(void *engine, struct verso_val key, struct verso_val *ret_val);
+	/* All records in key order; fn answers 0 to go on. */
+	int (*scan)(void *engine, record_fn *fn, void *arg);
+	int (*commit)(void *engine);
+	/* Proves that the file is whole. */
+	int (*check)(void *engine);
+	void (*figures)(void *engine, struct engine_figures *figures);
+	int (*close)(void *engine);
+	size_t size; /* of the engine's object, which the caller zeroes */
+};
+
+extern const struct engine_ops engine_bufpool, engine_mmap, engine_sqlite;
+
+/* measure.c */
+
+struct usage {
+	uint64_t now_ns;
+	uint64_t read_bytes, write_bytes; /* that the process caused at the storage layer */
+	uint64_t faults, major_faults;
+	uint64_t cpu_ns;
+};
+
+void usage_now(struct usage *u);
+
+/* Resident memory in bytes: now, and the most since usage_reset_peak(). */
+uint64_t usage_resident_bytes(void);
+uint64_t usage_resident_peak_bytes(void);
+void usage_reset_peak(void);
+
+/* Writes dirty pages of the file back and drops it from the kernel's page cache. */
+void usage_forget_file(const char *path);
+
+/* run.c */
+
+enum phase {
+	PHASE_LOAD,
+	PHASE_GET_COLD,
+	PHASE_GET,
+	PHASE_SCAN,
+	PHASE_UPDATE,
+	PHASE_VERIFY,
+	N_PHASES
+};
+
+struct phase_result {
+	uint64_t n; /* operations */
+	struct usage used;
+};
+
+struct result {
+	bool done;          /* every phase ended without an error */
+	uint64_t n_wrong;   /* answers that were not the model's */
+	uint64_t digest;    /* of all records in the end */
+	uint64_t n_records; /* in the end */
+	uint64_t file_bytes;
+	uint64_t memory_bytes; /* most that was resident beyond the start */
+	struct phase_result phases[N_PHASES];
+	struct engine_figures figures;
+};
+
+struct plan {
+	const struct model *model;
+	const char *folder;
+	size_t cache_bytes;
+	size_t load_batch; /* records a transaction */
+	uint32_t *load_order;
+	uint32_t *get_order;
+	bool show; /* tell the phases on stderr */
+};
+
+/* Runs every phase in this process. */
+void run_engine(const struct engine_ops *ops, const struct plan *plan, struct result *result);
+
+/* report.c */
+
+struct report_engine {
+	const struct engine_ops *ops;
+	const struct result *result;
+};
+
+void report_print(FILE *out, const struct plan *plan, const struct report_engine *engines,
+	size_t n_engines);
+
+#endif

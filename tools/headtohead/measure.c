@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/headtohead/headtohead.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+/* The number behind `name:` in a file of /proc, or 0. */
+static uint64_t proc_number(const char *path, const char *name)
+{
+	FILE *f = fopen(path, "re");
+	char line[128];
+	uint64_t n = 0;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, name, strlen(name)) == 0) {
+			(void)sscanf(line + strlen(name), ": %" SCNu64, &n);
+			break;
+		}
+	}
+	if (f)
+		(void)fclose(f);
+	return n;
+}
+
+static uint64_t nanoseconds(struct timeval t)
+{
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000u;
+}
+
+void usage_now(struct usage *u)
+{
+	struct timespec t;
+	struct rusage r;
+
+	(void)getrusage(RUSAGE_SELF, &r);
+	u->faults = (uint64_t)r.ru_minflt + (uint64_t)r.ru_majflt;
+	u->major_faults = (uint64_t)r.ru_majflt;
+	u->cpu_ns = nanoseconds(r.ru_utime) + nanoseconds(r.ru_stime);
+	u->read_bytes = proc_number("/proc/self/io", "read_bytes");
+	u->write_bytes = proc_number("/proc/self/io", "write_bytes");
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	u->now_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t usage_resident_bytes(void)
+{
+	return 1024 * proc_number("/proc/self/status", "VmRSS");
+}
+
+uint64_t usage_resident_peak_bytes(void)
+{
+	return 1024 * proc_number("/proc/self/status", "VmHWM");
+}
+
+void usage_reset_peak(void)
+{
+	int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)!write(fd, "5", 1);
+	(void)close(fd);
+}
+
+void usage_forget_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)fdatasync(fd);
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	(void)close(fd);
+}

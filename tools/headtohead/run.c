@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The phases that every engine goes through. Each opens the database anew, so that none inherits
+ * the cache of the one before, except that the warm reads follow the cold ones.
+ *
+ * Every answer of every phase is compared with the model's while it is timed, but for the scan,
+ * where the comparison would cost more than what is measured: it is made in the last phase.
+ */
+#include "tools/headtohead/headtohead.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define GETS_COLD    10000
+#define ROUNDS_NS    600000000u /* warm gets and scans are repeated until they took so long */
+#define PATH_LEN_MAX 4096
+
+struct run {
+	const struct engine_ops *ops;
+	const struct plan *plan;
+	struct result *result;
+	void *engine;
+	char path[PATH_LEN_MAX];
+};
+
+static bool equal(struct verso_val a, struct verso_val b)
+{
+	return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
+static int open_engine(struct run *r)
+{
+	memset(r->engine, 0, r->ops->size);
+	return r->ops->open(r->engine, r->path, r->plan->cache_bytes);
+}
+
+static int close_engine(struct run *r)
+{
+	r->ops->figures(r->engine, &r->result->figures);
+	return r->ops->close(r->engine);
+}
+
+static void phase_begin(const struct run *r, const char *what, struct usage *u)
+{
+	if (r->plan->show)
+		(void)fprintf(stderr, "\r\033[K%s: %s", r->ops->title, what);
+	usage_now(u);
+}
+
+static void phase_end(struct run *r, enum phase phase, uint64_t n, const struct usage *before)
+{
+	struct phase_result *p = &r->result->phases[phase];
+	struct usage now;
+
+	usage_now(&now);
+	p->n = n;
+	p->used = (struct usage){
+		.now_ns = now.now_ns - before->now_ns,
+		.read_bytes = now.read_bytes - before->read_bytes,
+		.write_bytes = now.write_bytes - before->write_bytes,
+		.faults = now.faults - before->faults,
+		.major_faults = now.major_faults - before->major_faults,
+		.cpu_ns = now.cpu_ns - before->cpu_ns,
+	};
+}
+
+static uint64_t elapsed_ns(const struct usage *since)
+{
+	struct usage now;
+
+	usage_now(&now);
+	return now.now_ns - since->now_ns;
+}
+
+/* All records in random order, load_batch to a durable transaction. */
+static int load(struct run *r)
+{
+	const struct dataset *set = r->plan->model->set;
+	struct usage u;
+	int rc = open_engine(r);
+
+	phase_begin(r, "load", &u);
+	for (size_t i = 0; rc == 0 && i < set->n_records; i++) {
+		const struct record *record = &set->records[r->plan->load_order[i]];
+
+		if (i % r->plan->load_batch == 0) {
+			if (i > 0)
+				rc = r->ops->commit(r->engine);
+			if (rc == 0)
+				rc = r->ops->begin(r->engine, true);
+		}
+		if (rc == 0)
+			rc = r->ops->put(r->engine, record->key, record->val);
+	}
+	if (rc == 0)
+		rc = r->ops->commit(r->engine);
+	if (rc == 0)
+		rc = close_engine(r);
+	phase_end(r, PHASE_LOAD, set->n_records, &u);
+	return rc;
+}
+
+/* Reads record i of the shuffled order and compares it. */
+static int get_one(struct run *r, size_t i)
+{
+	const struct dataset *set = r->plan->model->set;
+	const struct record *record = &set->records[r->plan->get_order[i]];
+	struct verso_val val;
+	int rc = r->ops->get(r->engine, record->key, &val);
+
+	if (rc == 1 || (rc == 0 && !equal(val, record->val)))
+		r->result->n_wrong++;
+	return rc < 0 ? rc : 0;
+}
+
+/* Reads from an empty cache, the kernel's included, and then from a full one. */
+static int gets(struct run *r)
+{
+	size_t n_records = r->plan->model->set->n_records;
+	size_t n_cold = n_records < GETS_COLD ? n_records : GETS_COLD;
+	uint64_t n = 0;
+	struct usage u;
+	int rc;
+
+	usage_forget_file(r->path);
+	rc = open_engine(r);
+	if (rc == 0)
+		rc = r->ops->begin(r->engine, false);
+	phase_begin(r, "reads, cold", &u);
+	for (size_t i = 0; rc == 0 && i < n_cold; i++)
+		rc = get_one(r, i);
+	phase_end(r, PHASE_GET_COLD, n_cold, &u);
+	for (size_t i = n_cold; rc == 0 && i < n_records; i++)
+		rc = get_one(r, i);
+
+	phase_begin(r, "reads, warm", &u);
+	do {
+		for (size_t i = 0; rc == 0 && i < n_records; i++)
+			rc = get_one(r, i);
+		n += n_records;
+	} while (rc == 0 && elapsed_ns(&u) < ROUNDS_NS);
+	phase_end(r, PHASE_GET, n, &u);
+	if (rc == 0)
+		rc = r->ops->commit(r->engine);
+	return rc;
+}
+
+struct tally {
+	uint64_t n, len_bytes;
+};
+
+static int count_record(void *arg, struct verso_val key, struct verso_val val)
+{
+	struct tally *t = arg;
+
+	t->n++;
+	t->len_bytes += key.len + val.len;
+	return 0;
+}
+
+static int scans(struct run *r)
+{
+	const struct dataset *set = r->plan->model->set;
+	struct tally all = {0, 0};
+	struct usage u;
+	int rc = r->ops->begin(r->engine, false);
+
+	phase_begin(r, "scan", &u);
+	do {
+		struct tally t = {0, 0};
+
+		if (rc == 0)
+			rc = r->ops->scan(r->engine, count_record, &t);
+		if (t.n != set->n_records || t.len_bytes != set->len_bytes)
+			r->result->n_wrong++;
+		all.n += t.n;
+	} while (rc == 0 && elapsed_ns(&u) < ROUNDS_NS);
+	phase_end(r, PHASE_SCAN, all.n, &u);
+	if (rc == 0)
+		rc = r->ops->commit(r->engine);
+	return rc;
+}
+
+/* Each update is a transaction, durable before the next begins. */
+static int updates(struct run *r)
+{
+	const struct model *m = r->plan->model;
+	struct usage u;
+	int rc = 0;
+
+	phase_begin(r, "durable updates", &u);
+	for (size_t i = 0; rc == 0 && i < m->n_updates; i++) {
+		const struct update *update = &m->updates[i];
+		struct verso_val key = m->set->records[update->record].key;
+
+		rc = r->ops->begin(r->engine, true);
+		if (rc == 0)
+			rc = update->del ? r->ops->del(r->engine, key)
+					 : r->ops->put(r->engine, key, update->val);
+		if (rc == 0)
+			rc = r->ops->commit(r->engine);
+	}
+	phase_end(r, PHASE_UPDATE, m->n_updates, &u);
+	return rc == 0 ? close_engine(r) : rc;
+}
+
+struct verification {
+	const struct model *model;
+	uint64_t n, n_wrong, digest;
+};
+
+static int verify_record(void *arg, struct verso_val key, struct verso_val val)
+{
+	struct verification *v = arg;
+	const struct record *expected = &v->model->after[v->n];
+
+	if (v->n >= v->model->n_after || !equal(key, expected->key) || !equal(val, expected->val))
+		v->n_wrong++;
+	v->n++;
+	v->digest = digest_record(v->digest, key, val);
+	return 0;
+}
+
+/* The file, opened again: every byte of every record, by scan and by get, and the file's own check.
+ */
+static int verify(struct run *r)
+{
+	const struct model *m = r->plan->model;
+	struct verification v = {.model = m, .digest = DIGEST_START};
+	struct usage u;
+	int rc = open_engine(r);
+
+	if (rc < 0)
+		return rc;
+	phase_begin(r, "verify", &u);
+	rc = r->ops->begin(r->engine, false);
+	if (rc == 0)
+		rc = r->ops->scan(r->engine, verify_record, &v);
+	for (size_t i = 0; rc == 0 && i < m->n_updates; i++) {
+		struct verso_val val;
+		int found = r->ops->get(r->engine, m->set->records[m->updates[i].record].key, &val);
+
+		if (found < 0)
+			rc = found;
+		else if ((found == 1) != m->updates[i].del)
+			v.n_wrong++;
+	}
+	if (rc == 0)
+		rc = r->ops->commit(r->engine);
+	if (rc == 0)
+		rc = r->ops->check(r->engine);
+	phase_end(r, PHASE_VERIFY, v.n, &u);
+	r->result->n_records = v.n;
+	r->result->digest = v.digest;
+	r->result->n_wrong += v.n_wrong;
+	return rc == 0 ? close_engine(r) : rc;
+}
+
+void run_engine(const struct engine_ops *ops, const struct plan *plan, struct result *result)
+{
+	struct run r = {.ops = ops, .plan = plan, .result = result};
+	uint64_t resident_bytes;
+	struct stat st;
+
+	r.engine = calloc(1, ops->size);
+	if (!r.engine)
+		return;
+	(void)snprintf(r.path, sizeof(r.path), "%s/%s", plan->folder, ops->file);
+	usage_reset_peak();
+	resident_bytes = usage_resident_bytes();
+	if (load(&r) == 0 && gets(&r) == 0 && scans(&r) == 0 && updates(&r) == 0) {
+		result->memory_bytes = usage_resident_peak_bytes() - resident_bytes;
+		result->done = verify(&r) == 0;
+	}
+	if (stat(r.path, &st) == 0)
+		result->file_bytes = (uint64_t)st.st_size;
+	free(r.engine);
+}

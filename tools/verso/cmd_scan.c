@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * scan and dump: records in key order. A dump is a scan of everything.
+ */
+#include "tools/verso/tool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int compare(struct verso_val a, struct verso_val b)
+{
+	int d = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+
+	if (d != 0)
+		return d;
+	return (a.len > b.len) - (a.len < b.len);
+}
+
+/* The first key that is above every key with this prefix; data NULL: there is none. */
+static struct verso_val prefix_end(struct verso_val prefix)
+{
+	unsigned char *end = malloc(prefix.len + 1);
+	size_t len_bytes = prefix.len;
+
+	if (!end)
+		return (struct verso_val){NULL, 0};
+	memcpy(end, prefix.data, prefix.len);
+	while (len_bytes > 0 && end[len_bytes - 1] == 0xff)
+		len_bytes--;
+	if (len_bytes == 0) {
+		free(end);
+		return (struct verso_val){NULL, 0};
+	}
+	end[len_bytes - 1]++;
+	return (struct verso_val){end, len_bytes};
+}
+
+/* [from, to) narrowed by the prefix; data NULL: no bound. */
+struct range {
+	struct verso_val from, to;
+};
+
+static struct range range_of(const struct arguments *args)
+{
+	struct range r = {args->from, args->to};
+
+	if (args->prefix.data) {
+		struct verso_val end = prefix_end(args->prefix);
+
+		if (!r.from.data || compare(r.from, args->prefix) < 0)
+			r.from = args->prefix;
+		if (end.data && (!r.to.data || compare(end, r.to) < 0))
+			r.to = end;
+	}
+	return r;
+}
+
+static int move_first(struct verso_cursor *c, const struct range *r, bool reverse,
+	struct verso_val *key, struct verso_val *val)
+{
+	int rc;
+
+	if (!reverse)
+		return r->from.data ? verso_cursor_seek(c, r->from, key, val)
+				    : verso_cursor_first(c, key, val);
+	if (!r->to.data)
+		return verso_cursor_last(c, key, val);
+	rc = verso_cursor_seek(c, r->to, NULL, NULL);
+	return rc < 0 ? rc : verso_cursor_prev(c, key, val);
+}
+
+static bool is_inside(const struct range *r, bool reverse, struct verso_val key)
+{
+	if (reverse)
+		return !r->from.data || compare(key, r->from) >= 0;
+	return !r->to.data || compare(key, r->to) < 0;
+}
+
+static enum status write_range(const struct session *s, struct verso_cursor *c)
+{
+	const struct arguments *args = s->args;
+	struct range range = range_of(args);
+	struct verso_val key = {NULL, 0}, val = {NULL, 0}, *want = args->keys_only ? NULL : &val;
+	struct progress progress;
+	uint64_t n = 0;
+	enum status status = STATUS_OK;
+	int rc;
+
+	progress_begin(&progress, "records", 0);
+	rc = move_first(c, &range, args->reverse, &key, want);
+	while ((rc == 0 || rc == VERSO_ETOOBIG) && n < args->limit_records && status == STATUS_OK &&
+		!ferror(stdout)) {
+		if (rc == VERSO_ETOOBIG && verso_cursor_get(c, &key, NULL) != 0)
+			break;
+		if (!is_inside(&range, args->reverse, key))
+			break;
+		status = record_write(s, c, rc, key, val);
+		progress_step(&progress, ++n);
+		rc = args->reverse ? verso_cursor_prev(c, &key, want)
+				   : verso_cursor_next(c, &key, want);
+	}
+	progress_end(&progress);
+	if (status == STATUS_OK && rc < 0 && rc != VERSO_ETOOBIG)
+		status = fail(args->path, rc);
+	return status;
+}
+
+static enum status scan(const struct arguments *args)
+{
+	struct session s;
+	struct verso_cursor *cursor;
+	enum status status = session_open(&s, args, VERSO_READ);
+	int rc;
+
+	if (status != STATUS_OK)
+		return status;
+	rc = verso_cursor_open(s.txn, s.table, &cursor);
+	if (rc == 0) {
+		status = write_range(&s, cursor);
+		verso_cursor_close(cursor);
+	} else {
+		status = fail(args->path, rc);
+	}
+	session_abort(&s);
+	return status == STATUS_OK ? finish_output() : status;
+}
+
+const struct command command_scan = {
+	.name = "scan",
+	.words = "DB",
+	.summary = "Print a range of records in key order",
+	.help = "A line a record: key, TAB, value, with \\t, \\n, \\\\ and \\xHH for bytes that\n"
+		"would not stand in a line.",
+	.takes = TAKES_TABLE | TAKES_RANGE,
+	.open_flags = VERSO_RDONLY,
+	.run = scan,
+};
+
+const struct command command_dump = {
+	.name = "dump",
+	.words = "DB",
+	.summary = "Print all records, as `load` reads them",
+	.help = "A line a record: key, TAB, value, with \\t, \\n, \\\\ and \\xHH for bytes that\n"
+		"would not stand in a line. Records come in key order, from one snapshot.",
+	.takes = TAKES_TABLE,
+	.open_flags = VERSO_RDONLY,
+	.run = scan,
+};

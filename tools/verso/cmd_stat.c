@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/verso/tool.h"
+
+#include <inttypes.h>
+
+enum unit { UNIT_COUNT, UNIT_BYTES, UNIT_GEN, UNIT_YES };
+
+/* One list serves the text and the JSON. */
+struct line {
+	const char *name; /* in JSON */
+	const char *text; /* for people */
+	uint64_t value;
+	enum unit unit;
+};
+
+static void print_json_text(const char *text)
+{
+	(void)putchar('"');
+	for (const char *p = text; *p; p++) {
+		if (*p == '"' || *p == '\\')
+			(void)putchar('\\');
+		if ((unsigned char)*p < 0x20)
+			(void)printf("\\u%04x", (unsigned char)*p);
+		else
+			(void)putchar(*p);
+	}
+	(void)putchar('"');
+}
+
+static const char *pager_name(enum verso_pager pager)
+{
+	return pager == VERSO_MMAP ? "mmap" : "bufpool";
+}
+
+static const char *protocol_name(enum verso_protocol protocol)
+{
+	return protocol == VERSO_PROTOCOL_ONE_FLUSH ? "one-flush" : "two-flush";
+}
+
+static void print_line(const struct line *l)
+{
+	switch (l->unit) {
+	case UNIT_COUNT:
+		(void)printf("%-28s %" PRIu64 "\n", l->text, l->value);
+		break;
+	case UNIT_BYTES:
+		if (l->value < 1 << 20)
+			(void)printf("%-28s %" PRIu64 " bytes\n", l->text, l->value);
+		else
+			(void)printf("%-28s %.1f MiB\n", l->text, (double)l->value / (1 << 20));
+		break;
+	case UNIT_GEN:
+		(void)printf("%-28s %" PRIu64 " of epoch %" PRIu64 "\n", l->text,
+			l->value & ((UINT64_C(1) << 40) - 1), l->value >> 40);
+		break;
+	case UNIT_YES:
+		(void)printf("%-28s %s\n", l->text, l->value ? "yes" : "no");
+		break;
+	}
+}
+
+static void print_stat(const struct arguments *args, const struct verso_stat *st,
+	const struct verso_table_stat *table, const struct line *lines, size_t n_lines)
+{
+	if (args->json) {
+		(void)printf("{\"path\": ");
+		print_json_text(args->path);
+		(void)printf(", \"pager\": \"%s\", \"protocol\": \"%s\", \"how\": ",
+			pager_name(st->pager), protocol_name(st->protocol));
+		print_json_text(st->how);
+		for (size_t i = 0; i < n_lines; i++)
+			(void)printf(", \"%s\": %" PRIu64, lines[i].name, lines[i].value);
+		return;
+	}
+	(void)printf("%-28s %s\n%-28s %s\n%-28s %s, %s\n", "database", args->path, "pager",
+		pager_name(st->pager), "reached by", protocol_name(st->protocol), st->how);
+	for (size_t i = 0; i < n_lines; i++)
+		print_line(&lines[i]);
+}
+
+struct tables {
+	struct verso_txn *txn;
+	bool json, any;
+};
+
+static int print_table(void *arg, const char *name)
+{
+	struct tables *t = arg;
+	struct verso_table *table;
+	struct verso_table_stat stat = {.size = sizeof(stat)};
+	int rc = verso_table_open(t->txn, name, 0, &table);
+
+	if (rc == 0)
+		rc = verso_table_stat(t->txn, table, &stat);
+	if (rc != 0)
+		return rc;
+	if (t->json) {
+		(void)printf("%s{\"name\": ", t->any ? ", " : "");
+		print_json_text(name);
+		(void)printf(", \"records\": %" PRIu64 ", \"height\": %" PRIu32 "}", stat.n_records,
+			stat.height);
+	} else {
+		(void)printf("table %-22s %" PRIu64 " records, height %" PRIu32 "\n", name,
+			stat.n_records, stat.height);
+	}
+	t->any = true;
+	return 0;
+}
+
+static int collect(const struct session *s)
+{
+	struct verso_stat st = {.size = sizeof(st)};
+	struct verso_table_stat table = {.size = sizeof(table)};
+	struct tables tables = {s->txn, s->args->json, false};
+	int rc = verso_stat(s->db, &st);
+
+	if (rc == 0)
+		rc = verso_table_stat(s->txn, NULL, &table);
+	if (rc < 0)
+		return rc;
+
+	const struct line lines[] = {
+		{"records", "records in the default table", table.n_records, UNIT_COUNT},
+		{"height", "height of its tree", table.height, UNIT_COUNT},
+		{"page_size", "page size", st.page_size, UNIT_BYTES},
+		{"file_bytes", "file", (uint64_t)st.n_pages * st.page_size, UNIT_BYTES},
+		{"pages", "pages", st.n_pages, UNIT_COUNT},
+		{"free_pages", "free pages", st.n_free_pages, UNIT_COUNT},
+		{"pending_pages", "pages not yet free", st.n_pending_pages, UNIT_COUNT},
+		{"newest_gen", "newest commit", st.newest_gen, UNIT_GEN},
+		{"durable_gen", "newest durable commit", st.durable_gen, UNIT_GEN},
+		{"memory_bytes_max", "page memory, at most", st.memory_bytes_max, UNIT_BYTES},
+		{"memory_bytes", "page memory, in use", st.memory_bytes, UNIT_BYTES},
+		{"gets", "pages pinned", st.n_gets, UNIT_COUNT},
+		{"peeks", "pages seen without a pin", st.n_peeks, UNIT_COUNT},
+		{"misses", "misses", st.n_misses, UNIT_COUNT},
+		{"evictions", "evictions", st.n_evictions, UNIT_COUNT},
+		{"read_bytes", "read", st.read_bytes, UNIT_BYTES},
+		{"write_bytes", "written", st.write_bytes, UNIT_BYTES},
+		{"rolled_back", "unfinished commit left out", st.rolled_back != 0, UNIT_YES},
+	};
+
+	print_stat(s->args, &st, &table, lines, sizeof(lines) / sizeof(lines[0]));
+	if (s->args->json)
+		(void)printf(", \"tables\": [");
+	rc = verso_table_each(s->txn, print_table, &tables);
+	if (s->args->json)
+		(void)printf("]}\n");
+	return rc;
+}
+
+static enum status stat_db(const struct arguments *args)
+{
+	struct session s;
+	enum status status = session_open(&s, args, VERSO_READ);
+	int rc;
+
+	if (status != STATUS_OK)
+		return status;
+	rc = collect(&s);
+	if (rc != 0)
+		status = fail(args->path, rc);
+	session_abort(&s);
+	return status == STATUS_OK ? finish_output() : status;
+}
+
+const struct command command_stat = {
+	.name = "stat",
+	.words = "DB",
+	.summary = "Print sizes, counts, and how the file is reached",
+	.help = "With --json, numbers are bytes and counts, and names do not change between\n"
+		"versions.",
+	.takes = TAKES_JSON,
+	.open_flags = VERSO_RDONLY,
+	.run = stat_db,
+};

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of subcommands, and help.
+ */
+#include "tools/verso/tool.h"
+
+#include <string.h>
+
+static const struct command *const commands[] = {
+	&command_get,
+	&command_put,
+	&command_del,
+	&command_scan,
+	&command_load,
+	&command_dump,
+	&command_check,
+	&command_stat,
+};
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < N_COMMANDS; i++) {
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	}
+	return NULL;
+}
+
+/* What somebody sees who has just built it. */
+static void print_welcome(FILE *out)
+{
+	(void)fputs("Verso keeps ordered records, key and value, in one file, with transactions.\n"
+		    "\n"
+		    "Try it:\n"
+		    "  verso put planets.verso earth '6371 km'   make a database with one record\n"
+		    "  verso put planets.verso mars '3390 km'\n"
+		    "  verso get planets.verso mars              print a value\n"
+		    "  verso scan planets.verso                  print all records in key order\n"
+		    "\n"
+		    "Commands:\n",
+		out);
+	for (size_t i = 0; i < N_COMMANDS; i++)
+		(void)fprintf(out, "  %-6s %-18s %s\n", commands[i]->name, commands[i]->words,
+			commands[i]->summary);
+	(void)fputs(
+		"\n"
+		"`verso help COMMAND` tells its options. --pager=mmap reads the same file through\n"
+		"the kernel's page cache instead of the buffer pool.\n"
+		"Exit status: 0 done, 1 not found or check failed, 2 usage, 3 could not be done.\n",
+		out);
+}
+
+static void print_help(const struct command *command)
+{
+	(void)printf("usage: verso %s %s\n\n%s.\n", command->name, command->words,
+		command->summary);
+	if (command->help)
+		(void)printf("\n%s\n", command->help);
+	(void)printf("\nOptions:\n");
+	arguments_describe(command, stdout);
+}
+
+static enum status help(int n_words, char **words)
+{
+	const struct command *command = n_words > 0 ? find_command(words[0]) : NULL;
+
+	if (command)
+		print_help(command);
+	else
+		print_welcome(stdout);
+	if (n_words > 0 && !command) {
+		(void)fprintf(stderr, "verso: no command `%s`\n", words[0]);
+		return STATUS_USAGE;
+	}
+	return finish_output();
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command;
+	struct arguments args;
+
+	if (argc < 2) {
+		print_welcome(stderr);
+		return STATUS_USAGE;
+	}
+	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
+		strcmp(argv[1], "-h") == 0)
+		return (int)help(argc - 2, argv + 2);
+	if (strcmp(argv[1], "--version") == 0) {
+		(void)printf("verso %s\n", verso_version());
+		return (int)finish_output();
+	}
+	command = find_command(argv[1]);
+	if (!command) {
+		(void)fprintf(stderr, "verso: no command `%s`; `verso help` lists them\n", argv[1]);
+		return STATUS_USAGE;
+	}
+	for (int i = 2; i < argc; i++) {
+		if (strcmp(argv[i], "--") == 0)
+			break;
+		if (strcmp(argv[i], "--help") == 0) {
+			print_help(command);
+			return (int)finish_output();
+		}
+	}
+	if (!arguments_parse(command, argc - 2, argv + 2, &args)) {
+		(void)fprintf(stderr, "`verso help %s` tells more\n", command->name);
+		return STATUS_USAGE;
+	}
+	return (int)command->run(&args);
+}
