@@ -113,6 +113,7 @@ static int index_load(struct space *s, const struct meta *meta)
 		if (rc)
 			return rc;
 		s->index[i] = meta->regions[i];
+		s->n_index = i + 1;
 		for (uint32_t j = 0; j < s->layout.index_entries && first + j < s->n_regions; j++) {
 			struct region_entry *entry = &s->regions[first + j].entry;
 
@@ -495,7 +496,7 @@ static bool index_is_dirty(const struct space *s, uint32_t i)
 {
 	uint32_t r = i * s->layout.index_entries;
 
-	if (s->index[i].gen == 0)
+	if (i >= s->n_index)
 		return true;
 	for (uint32_t j = 0; j < s->layout.index_entries && r + j < s->n_regions; j++) {
 		if (s->regions[r + j].dirty)
@@ -571,9 +572,7 @@ void space_emit(struct space *s, gen_t gen, gen_t taken_gen, struct batch *batch
 		}
 		meta->regions[i] = has_index(s) ? s->index[i] : s->regions[i].entry;
 	}
-	/* An index that is not in use is written anew when it is needed again. */
-	for (uint32_t i = has_index(s) ? index_count(s) : 0; i < META_REGIONS_MAX; i++)
-		s->index[i].gen = 0;
+	s->n_index = has_index(s) ? index_count(s) : 0;
 }
 
 /* --- looking ------------------------------------------------------------------------------- */

@@ -40,7 +40,9 @@ struct space {
 	uint32_t cut_pages;
 	struct region *regions; /* those above n_regions remember which copy they used last */
 	uint32_t n_regions, cap_regions;
-	struct region_entry index[META_REGIONS_MAX]; /* pages of the index, when there are any */
+	struct region_entry index[META_REGIONS_MAX]; /* pages of the index; those above n_index
+							remember which copy they used last */
+	uint32_t n_index;                            /* how many the newest state has */
 	struct window windows[META_WINDOWS];
 	struct window saved[META_WINDOWS]; /* as the transaction found them */
 	struct window_log *log;

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* Free space by itself, over a pager that is an array. */
+#include "base/error.h"
+#include "tests/check_main.h"
+#include "txn/batch.h"
+#include "txn/space.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define PAGE_BYTES   512U
+#define REGION_PAGES 256U
+#define ARRAY_PAGES  (1U << 20)
+
+/* The array is address space: what is never written costs nothing. */
+struct array_pager {
+	struct pager pager;
+	uint8_t *bytes;
+	pgno_t n_pages, n_pages_max;
+};
+
+static int array_read_medium(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
+{
+	struct array_pager *a = (struct array_pager *)p;
+
+	if (pgno >= a->n_pages || n_pages > a->n_pages - pgno)
+		return VERSO_EIO;
+	memcpy(buf, a->bytes + (size_t)pgno * PAGE_BYTES, (size_t)n_pages * PAGE_BYTES);
+	return 0;
+}
+
+static int array_resize(struct pager *p, pgno_t n_pages)
+{
+	struct array_pager *a = (struct array_pager *)p;
+
+	if (n_pages > a->n_pages_max)
+		return -ENOSPC;
+	a->n_pages = n_pages;
+	return 0;
+}
+
+static const struct pager_ops array_ops = {
+	.name = "array",
+	.read_medium = array_read_medium,
+	.resize = array_resize,
+};
+
+/* A space, and the newest state and batch that it was written down in. */
+struct bench {
+	struct array_pager a;
+	struct txn_options options;
+	struct meta meta;
+	struct space space;
+	struct batch batch;
+	gen_t gen, taken_gen;
+};
+
+static void ok(int rc)
+{
+	ck_assert_msg(rc == 0, "%d: %s", rc, error_text());
+}
+
+static void bench_make(struct bench *b, uint32_t regions_max)
+{
+	struct layout l;
+
+	memset(b, 0, sizeof(*b));
+	b->options = (struct txn_options){.region_pages = REGION_PAGES,
+		.meta_regions_max = regions_max,
+		.grow_pages = 32,
+		.cut_pages = 64};
+	pager_init(&b->a.pager, &array_ops, PAGE_BYTES, 7, 0);
+	b->a.bytes = mmap(NULL, (size_t)ARRAY_PAGES * PAGE_BYTES, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ck_assert_ptr_ne(b->a.bytes, MAP_FAILED);
+	b->a.n_pages_max = ARRAY_PAGES;
+	layout_init(&l, PAGE_BYTES, &b->options);
+	b->meta = (struct meta){.gen = 1,
+		.page_size = PAGE_BYTES,
+		.n_pages = layout_first_page(&l, 0),
+		.region_pages = l.region_pages,
+		.n_regions = 1,
+		.n_region_entries = 1,
+		.regions_max = l.regions_max,
+		.pending_max = l.pending_max};
+	b->meta.regions[0].gen = 1;
+	b->a.n_pages = b->meta.n_pages;
+	page_init((struct page *)(void *)(b->a.bytes + layout_bitmap(&l, 0) * PAGE_BYTES),
+		(struct page_ref){layout_bitmap(&l, 0), 1}, PAGE_BITMAP, 0, 0);
+	page_seal((struct page *)(void *)(b->a.bytes + layout_bitmap(&l, 0) * PAGE_BYTES),
+		PAGE_BYTES, b->a.pager.seed);
+	ok(batch_init(&b->batch, &l));
+	ok(space_init(&b->space, &b->a.pager, &b->meta, b->a.n_pages, &b->options));
+	space_begin(&b->space);
+	b->gen = b->taken_gen = 1;
+}
+
+static void bench_free(struct bench *b)
+{
+	batch_fini(&b->batch);
+	space_fini(&b->space);
+	pager_fini(&b->a.pager);
+	(void)munmap(b->a.bytes, (size_t)ARRAY_PAGES * PAGE_BYTES);
+}
+
+/* A transaction joins the open batch. */
+static void bench_join(struct bench *b)
+{
+	ok(batch_reserve(&b->batch, 0, space_count_emitted(&b->space, 0)));
+	(void)space_cut(&b->space);
+	space_emit(&b->space, ++b->gen, b->taken_gen, &b->batch, &b->meta);
+	space_begin(&b->space);
+}
+
+/* The open batch is flushed. */
+static void bench_flush(struct bench *b)
+{
+	for (uint32_t i = 0; i < b->batch.n_pages; i++)
+		memcpy(b->a.bytes + (size_t)page_ref(b->batch.pages[i]).pgno * PAGE_BYTES,
+			b->batch.pages[i], PAGE_BYTES);
+	batch_clear(&b->batch);
+	b->taken_gen = b->gen;
+}
+
+static void take_until(struct bench *b, pgno_t n_pages)
+{
+	while (b->space.n_pages < n_pages) {
+		ok(space_prepare(&b->space, 1));
+		(void)space_take(&b->space);
+	}
+}
+
+/* Gives back whatever lies from `from` on and is not free, as commits would one by one. */
+static void give_from(struct bench *b, pgno_t from)
+{
+	struct space *s = &b->space;
+
+	for (pgno_t pgno = from; pgno < s->n_pages; pgno++) {
+		uint32_t r = pgno / REGION_PAGES;
+
+		ok(space_load(s, pgno));
+		if (pgno >= layout_first_page(&s->layout, r) && !space_is_free(s, pgno) &&
+			!window_has(&s->windows[0], pgno) && !window_has(&s->windows[1], pgno))
+			space_give(s, pgno, 1);
+	}
+}
+
+START_TEST(no_batch_writes_the_copies_that_the_flushed_state_uses)
+{
+	struct bench *b = check_alloc(sizeof(*b));
+	struct meta *durable = check_alloc(sizeof(*durable));
+
+	bench_make(b, 2);
+	take_until(b, 5 * REGION_PAGES);
+	bench_join(b);
+	bench_flush(b);
+	*durable = b->meta;
+	ck_assert_uint_gt(durable->n_regions, 2);
+	/* One batch: the index is changed, becomes superfluous, is needed again. */
+	ok(space_load(&b->space, REGION_PAGES));
+	space_give(&b->space, REGION_PAGES + 100, 1);
+	bench_join(b);
+	ck_assert_uint_gt(b->meta.n_regions, 2);
+	ck_assert_uint_ne(b->meta.regions[0].copy, durable->regions[0].copy);
+	give_from(b, REGION_PAGES);
+	bench_join(b);
+	ck_assert_uint_le(b->meta.n_regions, 2);
+	take_until(b, 4 * REGION_PAGES);
+	bench_join(b);
+	ck_assert_uint_gt(b->meta.n_regions, 2);
+	for (uint32_t i = 0; i < b->batch.n_pages; i++) {
+		struct page_ref ref = page_ref(b->batch.pages[i]);
+
+		if (b->batch.pages[i]->type == PAGE_REGIONS)
+			ck_assert_uint_ne(ref.pgno,
+				layout_index(&b->space.layout, 0) + durable->regions[0].copy);
+	}
+	bench_free(b);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("txn_space");
+	TCase *c = tcase_create("space");
+
+	tcase_add_checked_fixture(c, NULL, check_free);
+	tcase_set_timeout(c, 60);
+	tcase_add_test(c, no_batch_writes_the_copies_that_the_flushed_state_uses);
+	suite_add_tcase(s, c);
+	return check_main(s);
+}
