@@ -184,8 +184,8 @@ static inline bool room_take(struct pool *pool)
 	do {
 		if (used >= pool->n_room)
 			return false;
-	} while (!atomic_compare_exchange_weak_explicit(
-		&pool->n_room_used, &used, used + 1, memory_order_acq_rel, memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(&pool->n_room_used, &used, used + 1,
+		memory_order_acq_rel, memory_order_relaxed));
 	return true;
 }
 

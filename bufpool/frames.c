@@ -183,8 +183,8 @@ void orphan_put(struct pool *pool, uint32_t frame)
 
 static void orphan_make(struct pool *pool, uint32_t frame, uint32_t pins)
 {
-	int32_t before = atomic_fetch_add_explicit(
-		&pool->frames[frame].orphan_pins, (int32_t)pins, memory_order_acq_rel);
+	int32_t before = atomic_fetch_add_explicit(&pool->frames[frame].orphan_pins, (int32_t)pins,
+		memory_order_acq_rel);
 
 	if (before + (int32_t)pins == 0)
 		frame_leave(pool, frame);

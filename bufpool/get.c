@@ -159,6 +159,8 @@ int pool_get(struct pager *p, struct page_ref ref, const struct page **ret_page)
 		return error_set(VERSO_ECORRUPT,
 			"page %" PRIu32 " lies beyond the largest size of the file", ref.pgno);
 	w = atomic_load_explicit(word, memory_order_relaxed);
+	/* The header's line on its way while the locked step holds everything else up. */
+	__builtin_prefetch(pool_page(pool, word_frame(w)));
 	if (word_state(w) != WORD_CACHED || word_pins(w) == WORD_PINS_MAX ||
 		!word_move(word, &w, w + 1))
 		return get_slowly(pool, ref, ret_page);

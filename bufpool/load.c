@@ -185,8 +185,8 @@ static int read_page(struct pool *pool, struct page_ref ref, uint32_t frame)
 {
 	struct page *page = pool_page(pool, frame);
 	size_t len_bytes = pool->pager.page_size;
-	int rc = file_read(
-		pool->file, page, len_bytes, (uint64_t)ref.pgno << pool->page_shift, FILE_LIVE);
+	int rc = file_read(pool->file, page, len_bytes, (uint64_t)ref.pgno << pool->page_shift,
+		FILE_LIVE);
 
 	if (rc == VERSO_EIO) {
 		uint64_t size_bytes;

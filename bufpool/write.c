@@ -189,9 +189,9 @@ static int write_set(struct pool *pool, const struct page_write *set, size_t n)
 		const void *buf = set[i].buf;
 
 		if (!buf)
-			buf = pool_page(
-				pool, word_frame(atomic_load_explicit(
-					      &pool->words[set[i].pgno], memory_order_relaxed)));
+			buf = pool_page(pool,
+				word_frame(atomic_load_explicit(&pool->words[set[i].pgno],
+					memory_order_relaxed)));
 		rc = batch_add(pool, &batch, buf, (size_t)set[i].n_pages << pool->page_shift,
 			(uint64_t)set[i].pgno << pool->page_shift);
 	}
@@ -331,8 +331,8 @@ int pool_read_medium(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
 {
 	struct pool *pool = pool_of(p);
 	size_t len_bytes = (size_t)n_pages << pool->page_shift;
-	int rc = file_read(
-		pool->file, buf, len_bytes, (uint64_t)pgno << pool->page_shift, FILE_MEDIUM);
+	int rc = file_read(pool->file, buf, len_bytes, (uint64_t)pgno << pool->page_shift,
+		FILE_MEDIUM);
 
 	if (rc == 0)
 		count(&pool->read_bytes, len_bytes);
