@@ -119,6 +119,8 @@ static int prepare_join(struct txn *txn, const struct horizon *h)
 	int rc = give_up_recycled(txn);
 
 	if (rc == 0)
+		rc = write_chunks_early(txn);
+	if (rc == 0)
 		rc = pending_prepare_commit(&env->pending, &env->space, h);
 	if (rc == 0)
 		rc = space_cut_prepare(&env->space);

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 #define ROTATE_CHUNKS      16U  /* a commit takes off so many, and twice what it adds */
-#define SURVIVING_CHUNKS   16U  /* but queues at most so many chunks of extents again */
+#define ROTATE_PLACES      16U  /* but not more than fill so many chunks with their places, */
+#define SURVIVING_CHUNKS   16U  /* and queues at most so many chunks of extents again */
 #define EARLY_CHUNKS       16U  /* and a transaction writes chunks early beyond so many */
 #define HARVEST_PAGES      512U /* waiting pages worth a bitmap or two */
 #define CHUNK_HEADER_BYTES 16U
@@ -345,6 +346,8 @@ static int plan_rotation(struct pending *p, struct space *space, const struct ho
 		n_most = p->saved.n_chunks;
 	if (n_most > p->n_to_rotate)
 		n_most = p->n_to_rotate;
+	if (n_most > ROTATE_PLACES * p->layout->chunk_extents)
+		n_most = ROTATE_PLACES * p->layout->chunk_extents;
 	while (rc == 0 && p->plan.n_rotate < n_most &&
 		p->plan.n_survivors <= SURVIVING_CHUNKS * p->layout->chunk_extents) {
 		uint32_t n = chunk_at(p, p->plan.n_rotate++)->n_extents;
@@ -361,6 +364,7 @@ int pending_prepare_commit(struct pending *p, struct space *space, const struct 
 	uint32_t n_chunks;
 	int rc;
 
+	ASSERT(!pending_is_long(p));
 	scan_chain(p, h);
 	memset(&p->plan, 0, sizeof(p->plan));
 	p->plan.harvest =
@@ -373,9 +377,9 @@ int pending_prepare_commit(struct pending *p, struct space *space, const struct 
 		rc = pending_reserve(p, p->plan.n_survivors + p->plan.n_rotate);
 	if (rc == 0)
 		rc = chunks_reserve(p, n_chunks);
+	ASSERT(n_chunks <= TXN_OP_PAGES_MAX);
 	if (rc == 0 && n_chunks > 0)
-		rc = space_prepare(space,
-			n_chunks < TXN_OP_PAGES_MAX ? n_chunks : TXN_OP_PAGES_MAX);
+		rc = space_prepare(space, n_chunks);
 	return rc;
 }
 

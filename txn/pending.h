@@ -78,7 +78,8 @@ bool pending_is_long(const struct pending *p);
 int pending_write_chunks(struct pending *p, struct space *space, struct pager *pager, gen_t gen,
 	void *page_buf, uint32_t *ret_n_written);
 
-/* Decides what this commit will free and loads what that needs. May fail; nothing is changed. */
+/* Decides what this commit will free and loads what that needs. May fail; nothing is changed. The
+ * queue is not long. */
 int pending_prepare_commit(struct pending *p, struct space *space, const struct horizon *h);
 
 /* The most pages that pending_commit() adds to the batch. */

@@ -124,6 +124,7 @@ int writer_acquire(struct txn_env *env);
 void writer_release(struct txn_env *env);
 void txn_abort_write(struct txn *txn);
 int spill(struct txn *txn, uint32_t n_keep);
+int write_chunks_early(struct txn *txn); /* until what is left fits one commit */
 int pgno_list_reserve(struct pgno_list *list, size_t n);
 static inline void pgno_list_add(struct pgno_list *list, pgno_t pgno)
 {

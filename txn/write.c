@@ -215,23 +215,24 @@ static int make_room(struct txn *txn, unsigned n_pages)
 	return spill(txn, n_keep);
 }
 
-static int write_chunks_early(struct txn *txn)
+int write_chunks_early(struct txn *txn)
 {
 	struct txn_env *env = txn->env;
-	uint32_t n;
-	int rc;
+	int rc = 0;
 
-	if (!pending_is_long(&env->pending))
-		return 0;
-	rc = space_prepare(&env->space, TXN_OP_PAGES_MAX);
-	if (rc == 0)
-		rc = pgno_list_reserve(&txn->writer->spilled, TXN_OP_PAGES_MAX);
-	if (rc)
-		return rc;
-	rc = pending_write_chunks(&env->pending, &env->space, env->pager, txn->gen,
-		txn->writer->chunk_buf, &n);
-	txn->writer->n_early_chunks += n;
-	return rc ? txn_break(txn, rc) : 0;
+	while (rc == 0 && pending_is_long(&env->pending)) {
+		uint32_t n;
+
+		rc = space_prepare(&env->space, TXN_OP_PAGES_MAX);
+		if (rc)
+			return rc;
+		rc = pending_write_chunks(&env->pending, &env->space, env->pager, txn->gen,
+			txn->writer->chunk_buf, &n);
+		txn->writer->n_early_chunks += n;
+		if (rc && n > 0)
+			(void)txn_break(txn, rc);
+	}
+	return rc;
 }
 
 int txn_prepare(struct txn *txn, unsigned n_pages, size_t n_frees)

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/txn_fixture.h"
+#include "base/error.h"
+
+#define PAGE_BYTES 512U
+
+static const uint8_t uuid[16] = "0123456789abcdef";
+
+void txn_ok(int rc)
+{
+	ck_assert_msg(rc == 0, "%d: %s", rc, error_text());
+}
+
+void txn_stack_make(struct txn_stack *s, enum txn_commit_mode mode, enum txn_sync sync)
+{
+	memset(s, 0, sizeof(*s));
+	s->disk = simdisk_new(NULL);
+	s->io = simdisk_io(s->disk);
+	s->options = (struct txn_options){
+		.mode = mode,
+		.sync = sync,
+		.region_pages = 256,
+		.meta_pending_max = 6,
+		.meta_regions_max = 2,
+		.dirty_max_pages = 8,
+		.grow_pages = 32,
+		.cut_pages = 32,
+	};
+	txn_ok(io_open(s->io, "/db", FILE_CREATE, 0600, &s->file));
+	txn_ok(txn_format(s->file, PAGE_BYTES, uuid, &s->options));
+	file_close(s->file);
+	s->file = NULL;
+}
+
+int txn_stack_try_open(struct txn_stack *s)
+{
+	struct txn_probe probe;
+	int rc = io_open(s->io, "/db-lock", FILE_CREATE, 0600, &s->lock_file);
+
+	if (rc)
+		return rc;
+	rc = txn_lock(s->lock_file);
+	if (rc)
+		goto lock_file;
+	rc = io_open(s->io, "/db", FILE_CREATE, 0600, &s->file);
+	if (rc)
+		goto lock_file;
+	rc = txn_probe(s->file, &probe);
+	if (rc == 0)
+		rc = refpager_open(s->io, s->file, probe.page_size, probe.seed,
+			txn_writer_pages(&s->options), &s->pager);
+	if (rc)
+		goto file;
+	if (!s->keep)
+		refpager_forget(s->pager);
+	rc = txn_env_open(s->pager, s->lock_file, &probe, &toy_schema, &s->options, &s->env);
+	if (rc == 0)
+		return 0;
+	pager_close(s->pager);
+file:
+	file_close(s->file);
+lock_file:
+	file_close(s->lock_file);
+	s->env = NULL;
+	return rc;
+}
+
+void txn_stack_open(struct txn_stack *s)
+{
+	txn_ok(txn_stack_try_open(s));
+}
+
+void txn_stack_close(struct txn_stack *s)
+{
+	if (!s->env)
+		return;
+	txn_env_close(s->env);
+	pager_close(s->pager);
+	file_close(s->file);
+	file_close(s->lock_file);
+	s->env = NULL;
+}
+
+void txn_stack_free(struct txn_stack *s)
+{
+	txn_stack_close(s);
+	simdisk_free(s->disk);
+}
+
+void txn_stack_set(struct txn_stack *s, unsigned from, unsigned to, uint64_t value)
+{
+	struct txn *txn;
+
+	txn_ok(txn_begin_write(s->env, &txn));
+	for (unsigned i = from; i < to; i++)
+		txn_ok(toy_set(txn, i, value));
+	txn_ok(txn_commit(txn));
+}
+
+void txn_stack_expect(struct txn_stack *s, const uint64_t *model)
+{
+	uint64_t *cells = check_alloc(TOY_CELLS * sizeof(*cells));
+	struct txn *txn;
+
+	txn_ok(txn_begin_read(s->env, &txn));
+	txn_ok(toy_read(txn, cells));
+	txn_abort(txn);
+	ck_assert_mem_eq(cells, model, TOY_CELLS * sizeof(*cells));
+}
