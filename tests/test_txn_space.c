@@ -180,6 +180,59 @@ START_TEST(no_batch_writes_the_copies_that_the_flushed_state_uses)
 }
 END_TEST
 
+START_TEST(growth_stops_at_the_last_region_that_an_index_can_hold)
+{
+	struct bench *b = check_alloc(sizeof(*b));
+	struct layout l;
+	int rc = 0;
+
+	bench_make(b, 2);
+	l = b->space.layout;
+	while (rc == 0) {
+		rc = space_prepare(&b->space, 64);
+		for (unsigned i = 0; rc == 0 && i < 64; i++)
+			(void)space_take(&b->space);
+	}
+	ck_assert_int_eq(rc, VERSO_EFULL);
+	ck_assert_uint_eq(b->space.n_pages, META_REGIONS_MAX * l.index_entries * REGION_PAGES);
+	bench_join(b);
+	ck_assert_uint_eq(b->meta.n_region_entries, META_REGIONS_MAX);
+	bench_free(b);
+}
+END_TEST
+
+static void take_all(struct bench *b)
+{
+	int rc;
+
+	for (rc = 0; rc == 0;) {
+		rc = space_prepare(&b->space, 1);
+		if (rc == 0)
+			(void)space_take(&b->space);
+	}
+	ck_assert_int_eq(rc, -ENOSPC);
+}
+
+/* Free pages here and there, in no piece enough for a window that is worth it. */
+START_TEST(on_a_full_disk_scattered_free_pages_are_used)
+{
+	struct bench *b = check_alloc(sizeof(*b));
+
+	bench_make(b, 2);
+	take_until(b, 4 * REGION_PAGES);
+	b->a.n_pages_max = b->space.n_pages;
+	take_all(b);
+	ck_assert_uint_eq(space_count_free(&b->space), 0);
+	for (pgno_t pgno = 50; pgno < 4 * REGION_PAGES; pgno += 20) {
+		ok(space_load(&b->space, pgno));
+		space_give(&b->space, pgno, 1);
+	}
+	take_all(b);
+	ck_assert_uint_eq(space_count_free(&b->space), 0);
+	bench_free(b);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("txn_space");
@@ -188,6 +241,8 @@ int main(void)
 	tcase_add_checked_fixture(c, NULL, check_free);
 	tcase_set_timeout(c, 60);
 	tcase_add_test(c, no_batch_writes_the_copies_that_the_flushed_state_uses);
+	tcase_add_test(c, growth_stops_at_the_last_region_that_an_index_can_hold);
+	tcase_add_test(c, on_a_full_disk_scattered_free_pages_are_used);
 	suite_add_tcase(s, c);
 	return check_main(s);
 }

@@ -104,6 +104,14 @@ static inline pgno_t layout_index(const struct layout *l, uint32_t index)
 	return layout_bitmap(l, index * l->index_entries) + 2;
 }
 
+/* The most pages that a file can have: whole regions. */
+static inline pgno_t layout_pages_max(const struct layout *l)
+{
+	uint64_t n = (uint64_t)META_REGIONS_MAX * l->index_entries * l->region_pages;
+
+	return n < UINT32_MAX ? (pgno_t)n : UINT32_MAX / l->region_pages * l->region_pages;
+}
+
 /* Encodes m into the slot buffer (slot_pages long, zeroed here) and seals it. */
 void meta_encode(const struct meta *m, const struct layout *layout, unsigned slot, uint64_t seed,
 	void *slot_bytes);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define GROW_PAGES_MAX 16384U /* 64 MiB of 4 KiB pages at a time */
+#define WINDOW_LEAST   64U    /* free pages that make a window worth fetching */
 
 static uint32_t region_of(const struct space *s, pgno_t pgno)
 {
@@ -303,10 +304,10 @@ static pgno_t growth_target(const struct space *s, uint32_t n_more)
 	uint64_t target = (uint64_t)s->n_pages + n_more;
 	uint64_t start = target / s->layout.region_pages * s->layout.region_pages;
 
+	if (target >= layout_pages_max(&s->layout))
+		return layout_pages_max(&s->layout);
 	/* A region that is begun has room for its own pages. */
-	if (start > 0 && target > start && target < start + 8)
-		target = start + 8;
-	return target < UINT32_MAX ? (pgno_t)target : UINT32_MAX - 1;
+	return (pgno_t)(target > start && target < start + 8 ? start + 8 : target);
 }
 
 static int grow_to(struct space *s, pgno_t n_pages)
@@ -332,6 +333,11 @@ static int grow_to(struct space *s, pgno_t n_pages)
 	return 0;
 }
 
+static bool is_no_room(int rc)
+{
+	return rc == -ENOSPC || rc == -EDQUOT || rc == -EFBIG || rc == VERSO_EFULL;
+}
+
 static int grow(struct space *s, unsigned n)
 {
 	uint32_t wanted = s->n_pages / 8;
@@ -341,52 +347,64 @@ static int grow(struct space *s, unsigned n)
 		wanted = s->grow_pages;
 	if (wanted > GROW_PAGES_MAX)
 		wanted = GROW_PAGES_MAX;
-	if (growth_target(s, n) - s->n_pages < n ||
-		(growth_target(s, n) - 1) / s->layout.region_pages >=
-			META_REGIONS_MAX * s->layout.index_entries)
+	if (growth_target(s, n) - s->n_pages < n)
 		return error_set(VERSO_EFULL, "the database has %u pages and cannot have more",
 			s->n_pages);
 	rc = grow_to(s, growth_target(s, wanted));
-	if (rc == -ENOSPC && wanted > n + 8)
+	if (is_no_room(rc) && wanted > n + 8)
 		rc = grow_to(s, growth_target(s, n + 8));
 	return rc;
 }
 
 /* --- handing out --------------------------------------------------------------------------- */
 
+static unsigned fuller_window(const struct space *s)
+{
+	return window_count(&s->windows[0]) >= window_count(&s->windows[1]) ? 0 : 1;
+}
+
+/* The fuller window stays, as the first one; the other goes back, and the piece is fetched. */
+static int windows_turn(struct space *s, const struct piece *piece)
+{
+	unsigned keep = fuller_window(s);
+	int rc = log_reserve(s);
+
+	for (unsigned i = 0; rc == 0 && i < META_WINDOWS; i++) {
+		if (window_count(&s->windows[i]))
+			rc = region_load(s, region_of(s, s->windows[i].first));
+	}
+	if (rc)
+		return rc;
+	if (window_count(&s->windows[!keep]))
+		window_return(s, &s->windows[!keep]);
+	s->windows[0] = s->windows[keep];
+	window_fetch(s, &s->windows[1], piece);
+	return 0;
+}
+
 int space_prepare(struct space *s, unsigned n)
 {
-	unsigned n_least = n < 64 ? 64 : n;
+	unsigned n_least = n < WINDOW_LEAST ? WINDOW_LEAST : n;
+	unsigned n_kept = window_count(&s->windows[fuller_window(s)]);
+	struct piece best;
+	int rc = 0;
 
 	ASSERT(n <= TXN_OP_PAGES_MAX);
 	if (window_count(&s->windows[0]) + window_count(&s->windows[1]) >= n)
 		return 0;
 	for (;;) {
-		struct piece best;
-		unsigned keep;
-		int rc = log_reserve(s);
+		int grown = rc;
 
-		if (rc == 0)
-			rc = piece_find(s, &best);
+		rc = piece_find(s, &best);
 		if (rc)
 			return rc;
-		if (best.n_free >= n_least) {
-			/* The fuller window stays, as the first one; the other goes back. */
-			keep = window_count(&s->windows[0]) >= window_count(&s->windows[1]) ? 0 : 1;
-			for (unsigned i = 0; rc == 0 && i < META_WINDOWS; i++) {
-				if (window_count(&s->windows[i]))
-					rc = region_load(s, region_of(s, s->windows[i].first));
-			}
-			if (rc)
-				return rc;
-			if (window_count(&s->windows[!keep]))
-				window_return(s, &s->windows[!keep]);
-			s->windows[0] = s->windows[keep];
-			window_fetch(s, &s->windows[1], &best);
-			return 0;
-		}
+		/* Where there is no room to grow, what is scattered must do. */
+		if (best.n_free >= n_least || (grown && best.n_free + n_kept >= n))
+			return windows_turn(s, &best);
+		if (grown)
+			return grown;
 		rc = grow(s, n_least);
-		if (rc)
+		if (rc && !is_no_room(rc))
 			return rc;
 	}
 }
