@@ -149,6 +149,9 @@ enum frame_use { FRAME_LOAD, FRAME_AHEAD, FRAME_FRESH };
  */
 uint32_t frame_get(struct pool *pool, pgno_t pgno, enum frame_use use);
 
+/* Ends the arena; there may be none. */
+void frames_release(struct pool *pool);
+
 /* Gives back a frame that nobody can see. */
 void frame_free(struct pool *pool, uint32_t frame);
 

@@ -14,6 +14,7 @@
  *to the frame, where the puts that are still to come find them.
  */
 #include "bufpool/bufpool_int.h"
+#include "io/memory.h"
 
 #include <sched.h>
 #include <string.h>
@@ -103,6 +104,16 @@ void frame_retire(struct pool *pool, uint32_t frame)
 /*
  * Get and free
  */
+
+void frames_release(struct pool *pool)
+{
+	size_t len_bytes = (size_t)pool->n_frames << pool->page_shift;
+
+	if (!pool->arena)
+		return;
+	ASAN_UNPOISON_MEMORY_REGION(pool->arena, len_bytes);
+	memory_release(pool->arena, len_bytes);
+}
 
 void frame_free(struct pool *pool, uint32_t frame)
 {

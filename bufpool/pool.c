@@ -156,7 +156,7 @@ static void close_pool(struct pool *pool)
 	memory_release(pool->zeros, GROW_CHUNK_BYTES);
 	memory_release((void *)pool->used, pool->n_frames);
 	memory_release(pool->frames, pool->n_frames * sizeof(struct frame));
-	memory_release(pool->arena, (size_t)pool->n_frames << pool->page_shift);
+	frames_release(pool);
 	memory_release((void *)pool->words, pool->n_words * sizeof(*pool->words));
 	(void)pthread_mutex_destroy(&pool->lock);
 	(void)pthread_mutex_destroy(&pool->loads.lock);
