@@ -139,7 +139,7 @@ static void give_from(struct bench *b, pgno_t from)
 	for (pgno_t pgno = from; pgno < s->n_pages; pgno++) {
 		uint32_t r = pgno / REGION_PAGES;
 
-		ok(space_load(s, pgno));
+		ok(space_load_region(s, r));
 		if (pgno >= layout_first_page(&s->layout, r) && !space_is_free(s, pgno) &&
 			!window_has(&s->windows[0], pgno) && !window_has(&s->windows[1], pgno))
 			space_give(s, pgno, 1);
@@ -158,7 +158,7 @@ START_TEST(no_batch_writes_the_copies_that_the_flushed_state_uses)
 	*durable = b->meta;
 	ck_assert_uint_gt(durable->n_regions, 2);
 	/* One batch: the index is changed, becomes superfluous, is needed again. */
-	ok(space_load(&b->space, REGION_PAGES));
+	ok(space_load(&b->space, REGION_PAGES + 100, 1));
 	space_give(&b->space, REGION_PAGES + 100, 1);
 	bench_join(b);
 	ck_assert_uint_gt(b->meta.n_regions, 2);
@@ -224,7 +224,7 @@ START_TEST(on_a_full_disk_scattered_free_pages_are_used)
 	take_all(b);
 	ck_assert_uint_eq(space_count_free(&b->space), 0);
 	for (pgno_t pgno = 50; pgno < 4 * REGION_PAGES; pgno += 20) {
-		ok(space_load(&b->space, pgno));
+		ok(space_load(&b->space, pgno, 1));
 		space_give(&b->space, pgno, 1);
 	}
 	take_all(b);

@@ -11,6 +11,14 @@ void txn_ok(int rc)
 	ck_assert_msg(rc == 0, "%d: %s", rc, error_text());
 }
 
+void txn_stack_format(struct txn_stack *s)
+{
+	txn_ok(io_open(s->io, "/db", FILE_CREATE, 0600, &s->file));
+	txn_ok(txn_format(s->file, PAGE_BYTES, uuid, &s->options));
+	file_close(s->file);
+	s->file = NULL;
+}
+
 void txn_stack_make(struct txn_stack *s, enum txn_commit_mode mode, enum txn_sync sync)
 {
 	memset(s, 0, sizeof(*s));
@@ -26,10 +34,7 @@ void txn_stack_make(struct txn_stack *s, enum txn_commit_mode mode, enum txn_syn
 		.grow_pages = 32,
 		.cut_pages = 32,
 	};
-	txn_ok(io_open(s->io, "/db", FILE_CREATE, 0600, &s->file));
-	txn_ok(txn_format(s->file, PAGE_BYTES, uuid, &s->options));
-	file_close(s->file);
-	s->file = NULL;
+	txn_stack_format(s);
 }
 
 int txn_stack_try_open(struct txn_stack *s)

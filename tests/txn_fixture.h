@@ -24,6 +24,9 @@ void txn_ok(int rc);
 /* Makes a disk and formats a database of 512-byte pages on it, with tiny limits. */
 void txn_stack_make(struct txn_stack *s, enum txn_commit_mode mode, enum txn_sync sync);
 
+/* Formats it anew, with s->options. */
+void txn_stack_format(struct txn_stack *s);
+
 /* Opens it; when it cannot be had, nothing is left open. */
 int txn_stack_try_open(struct txn_stack *s);
 void txn_stack_open(struct txn_stack *s);

@@ -38,14 +38,20 @@ struct check {
 /* Tells a finding; returns non-zero when the caller wants no more. */
 static int found(struct check *c, pgno_t pgno, const char *what)
 {
-	c->rc = error_set(VERSO_ECORRUPT, "page %u: %s", pgno, what);
-	return c->report ? c->report(c->arg, pgno, what) : 1;
+	char text[ERROR_TEXT_BYTES];
+
+	(void)snprintf(text, sizeof(text), "%s", what); /* it may be error_text() itself */
+	c->rc = error_set(VERSO_ECORRUPT, "page %u: %s", pgno, text);
+	return c->report ? c->report(c->arg, pgno, text) : 1;
 }
 
-static int mark(struct check *c, pgno_t pgno, enum page_use use)
+/* *ret_marked is false when the page is none or was found before: what is behind it is not looked
+ * at again, else pages that refer to each other would keep us for ever. */
+static int mark_once(struct check *c, pgno_t pgno, enum page_use use, bool *ret_marked)
 {
 	char text[128];
 
+	*ret_marked = false;
 	if (pgno >= c->n_pages) {
 		(void)snprintf(text, sizeof(text), "beyond the end, but in %s", use_name[use]);
 		return found(c, pgno, text);
@@ -56,7 +62,15 @@ static int mark(struct check *c, pgno_t pgno, enum page_use use)
 		return found(c, pgno, text);
 	}
 	c->use[pgno] = (uint8_t)use;
+	*ret_marked = true;
 	return 0;
+}
+
+static int mark(struct check *c, pgno_t pgno, enum page_use use)
+{
+	bool marked;
+
+	return mark_once(c, pgno, use, &marked);
 }
 
 static int mark_run(struct check *c, pgno_t pgno, uint32_t n, enum page_use use)
@@ -72,9 +86,10 @@ static int mark_tree(void *arg, struct page_ref ref, unsigned level)
 {
 	struct check *c = arg;
 	const struct page *page;
-	int rc = mark(c, ref.pgno, USE_TREE);
+	bool marked;
+	int rc = mark_once(c, ref.pgno, USE_TREE, &marked);
 
-	if (rc || ref.pgno >= c->n_pages)
+	if (rc || !marked)
 		return rc;
 	if (c->depth >= DEPTH_MAX)
 		return found(c, ref.pgno, "deeper than any tree can be");
@@ -85,40 +100,49 @@ static int mark_tree(void *arg, struct page_ref ref, unsigned level)
 		c->rc = rc;
 		return rc;
 	}
-	if (page->level != level)
+	if (page->level != level) {
 		rc = found(c, ref.pgno, "of another level than its parent says");
-	c->depth++;
-	if (rc == 0)
+	} else {
+		c->depth++;
 		rc = c->txn->env->schema->each_ref(page, c->txn->pager->page_size, mark_tree, c);
-	c->depth--;
+		c->depth--;
+	}
 	pager_put(c->txn->pager, page);
 	if (rc == VERSO_ECORRUPT && c->rc == 0)
 		rc = found(c, ref.pgno, error_text());
 	return rc;
 }
 
-static int mark_space(struct check *c)
+static int mark_region(struct check *c, uint32_t r)
 {
 	struct space *s = &c->txn->env->space;
 	const struct layout *l = &s->layout;
-	int rc = mark_run(c, 0, 2 * l->slot_pages, USE_META);
+	pgno_t start = r * l->region_pages, first = layout_first_page(l, r);
+	int rc = mark_run(c, layout_bitmap(l, r), first - layout_bitmap(l, r), USE_SPACE);
 
-	for (uint32_t r = 0; rc == 0 && r < s->n_regions; r++) {
-		pgno_t first = layout_first_page(l, r);
-		pgno_t end = (r + 1) * l->region_pages < s->n_pages ? (r + 1) * l->region_pages
-								    : s->n_pages;
-
-		rc = space_load(s, layout_bitmap(l, r));
-		if (rc) {
-			c->rc = rc;
-			return rc;
-		}
-		rc = mark_run(c, layout_bitmap(l, r), first - layout_bitmap(l, r), USE_SPACE);
-		for (pgno_t pgno = first; rc == 0 && pgno < end; pgno++) {
-			if (space_is_free(s, pgno))
-				rc = mark(c, pgno, USE_FREE);
-		}
+	if (rc)
+		return rc;
+	rc = space_load_region(s, r);
+	if (rc == VERSO_ECORRUPT)
+		return found(c, layout_bitmap(l, r), error_text());
+	if (rc) {
+		c->rc = rc;
+		return rc;
 	}
+	for (pgno_t i = first - start; rc == 0 && i < l->region_pages; i++) {
+		if (start + i < s->n_pages && space_is_free(s, start + i))
+			rc = mark(c, start + i, USE_FREE);
+	}
+	return rc;
+}
+
+static int mark_space(struct check *c)
+{
+	struct space *s = &c->txn->env->space;
+	int rc = mark_run(c, 0, 2 * s->layout.slot_pages, USE_META);
+
+	for (uint32_t r = 0; rc == 0 && r < s->n_regions; r++)
+		rc = mark_region(c, r);
 	for (unsigned w = 0; w < META_WINDOWS; w++) {
 		for (pgno_t i = 0; rc == 0 && i < WINDOW_PAGES; i++) {
 			if (s->windows[w].mask[i / 64] >> (i % 64) & 1)

@@ -183,6 +183,30 @@ static int bad_meta(pgno_t slot, const char *what)
 		"the meta page at %u is damaged: %s. Restore the file from a copy", slot, what);
 }
 
+/* Its pages lie where free pages can, in one region. */
+static bool window_is_sane(const struct window *w, const struct layout *l, pgno_t n_pages)
+{
+	for (uint64_t i = 0; i < WINDOW_PAGES; i++) {
+		uint64_t pgno = w->first + i;
+
+		if ((w->mask[i / 64] >> (i % 64) & 1) == 0)
+			continue;
+		if (pgno >= n_pages || pgno / l->region_pages != w->first / l->region_pages ||
+			!layout_is_ordinary(l, n_pages, (pgno_t)pgno, 1))
+			return false;
+	}
+	return true;
+}
+
+static bool windows_are_sane(const struct window *w, const struct layout *l, pgno_t n_pages)
+{
+	for (pgno_t i = 0; i < WINDOW_PAGES; i++) {
+		if ((w[0].mask[i / 64] >> (i % 64) & 1) && window_has(&w[1], w[0].first + i))
+			return false;
+	}
+	return window_is_sane(&w[0], l, n_pages) && window_is_sane(&w[1], l, n_pages);
+}
+
 /* Everything that later code relies on without looking again. */
 static int meta_validate(const struct meta *m, pgno_t slot)
 {
@@ -197,8 +221,14 @@ static int meta_validate(const struct meta *m, pgno_t slot)
 		m->pending_max > META_PENDING_MAX || m->n_pending > m->pending_max)
 		return bad_meta(slot, "a count is out of range");
 	meta_layout(m, &l);
+	if (m->region_pages != l.region_pages)
+		return bad_meta(slot, "the pages of a region are out of range");
 	if (m->n_pages < layout_first_page(&l, 0))
 		return bad_meta(slot, "the file is shorter than its own metas");
+	if (m->n_pages > layout_pages_max(&l))
+		return bad_meta(slot, "the file has more pages than any can");
+	if (m->n_pages < layout_first_page(&l, (m->n_pages - 1) / l.region_pages))
+		return bad_meta(slot, "the last region is too short");
 	if (m->n_regions != (m->n_pages - 1) / l.region_pages + 1)
 		return bad_meta(slot, "the number of regions does not fit the size");
 	if (n_entries > l.regions_max)
@@ -209,10 +239,8 @@ static int meta_validate(const struct meta *m, pgno_t slot)
 		if (m->regions[i].copy > 1 || m->regions[i].n_free > l.region_pages)
 			return bad_meta(slot, "a region is out of range");
 	}
-	for (unsigned i = 0; i < META_WINDOWS; i++) {
-		if (m->windows[i].first > m->n_pages)
-			return bad_meta(slot, "a window of free pages lies beyond the end");
-	}
+	if (!windows_are_sane(m->windows, &l, m->n_pages))
+		return bad_meta(slot, "a window of free pages lies where none can be");
 	for (unsigned i = 0; i < TXN_ROOTS; i++) {
 		if (m->roots[i].ref.pgno >= m->n_pages)
 			return bad_meta(slot, "a root lies beyond the end");

@@ -29,6 +29,22 @@ struct window {
 	uint64_t mask[WINDOW_WORDS];
 };
 
+static inline unsigned window_count(const struct window *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < WINDOW_WORDS; i++)
+		n += (unsigned)__builtin_popcountll(w->mask[i]);
+	return n;
+}
+
+static inline bool window_has(const struct window *w, pgno_t pgno)
+{
+	pgno_t bit = pgno - w->first;
+
+	return pgno >= w->first && bit < WINDOW_PAGES && (w->mask[bit / 64] >> (bit % 64) & 1);
+}
+
 /* What is known of a region, or of a page of the index of regions, without reading it. */
 struct region_entry {
 	gen_t gen;       /* of its bitmap (index) page; 0: none was written yet */
@@ -102,6 +118,16 @@ static inline pgno_t layout_first_page(const struct layout *l, uint32_t region)
 static inline pgno_t layout_index(const struct layout *l, uint32_t index)
 {
 	return layout_bitmap(l, index * l->index_entries) + 2;
+}
+
+/* True when all of the n_pages from pgno on may belong to trees: neither slots nor places of
+ * bitmaps and index, in one region, and in a file of file_pages. */
+static inline bool layout_is_ordinary(const struct layout *l, pgno_t file_pages, pgno_t pgno,
+	uint32_t n_pages)
+{
+	return pgno >= layout_first_page(l, pgno / l->region_pages) && pgno < file_pages &&
+	       n_pages > 0 && n_pages <= file_pages - pgno &&
+	       n_pages <= l->region_pages - pgno % l->region_pages;
 }
 
 /* The most pages that a file can have: whole regions. */

@@ -24,15 +24,47 @@ static struct chunk *chunk_at(const struct pending *p, uint32_t i)
 
 /* --- reading the chain --------------------------------------------------------------------- */
 
-static int extent_validate(const struct pending_extent *e, const struct meta *meta)
+static int extent_validate(const struct pending *p, const struct pending_extent *e,
+	const struct meta *meta)
 {
-	if (e->n_pages == 0 || e->pgno >= meta->n_pages || e->n_pages > meta->n_pages - e->pgno ||
+	if (!layout_is_ordinary(p->layout, meta->n_pages, e->pgno, e->n_pages) ||
 		e->birth > e->free || e->free > meta->gen)
 		return error_set(VERSO_ECORRUPT,
 			"the list of pending pages has %u pages at %u in a file of %u: damaged, restore "
 			"the file from a copy",
 			e->n_pages, e->pgno, meta->n_pages);
 	return 0;
+}
+
+static int compare_extents(const void *a, const void *b)
+{
+	const struct pending_extent *x = a, *y = b;
+
+	return (x->pgno > y->pgno) - (x->pgno < y->pgno);
+}
+
+/* All extents are valid by themselves: none may be in another. */
+static int extents_validate(const struct pending *p)
+{
+	struct pending_extent *sorted;
+	int rc = 0;
+
+	if (p->n == 0)
+		return 0;
+	sorted = malloc(p->n * sizeof(*sorted));
+	if (!sorted)
+		return -ENOMEM;
+	memcpy(sorted, p->extents, p->n * sizeof(*sorted));
+	qsort(sorted, p->n, sizeof(*sorted), compare_extents);
+	for (uint32_t i = 1; rc == 0 && i < p->n; i++) {
+		if (sorted[i].pgno - sorted[i - 1].pgno < sorted[i - 1].n_pages)
+			rc = error_set(VERSO_ECORRUPT,
+				"page %u is in the list of pending pages twice: damaged, restore the "
+				"file from a copy",
+				sorted[i].pgno);
+	}
+	free(sorted);
+	return rc;
 }
 
 static int chunk_read(struct pending *p, struct pager *pager, struct page_ref ref, struct page *buf,
@@ -60,6 +92,9 @@ static int chain_load(struct pending *p, struct pager *pager, const struct meta 
 	int rc;
 
 	for (uint32_t c = meta->n_chunks; c-- > 0; ref = before) {
+		if (!layout_is_ordinary(p->layout, meta->n_pages, ref.pgno, 1))
+			return error_set(VERSO_ECORRUPT,
+				"page %u: no place for a chunk of pending pages", ref.pgno);
 		rc = chunk_read(p, pager, ref, buf, &before, &n);
 		if (rc)
 			return rc;
@@ -72,7 +107,7 @@ static int chain_load(struct pending *p, struct pager *pager, const struct meta 
 			pending_extent_decode(buf->payload + CHUNK_HEADER_BYTES +
 						      i * PENDING_EXTENT_BYTES,
 				&p->extents[at + i]);
-			rc = extent_validate(&p->extents[at + i], meta);
+			rc = extent_validate(p, &p->extents[at + i], meta);
 			if (rc)
 				return rc;
 		}
@@ -83,35 +118,36 @@ static int chain_load(struct pending *p, struct pager *pager, const struct meta 
 int pending_init(struct pending *p, struct pager *pager, const struct layout *layout,
 	const struct meta *meta)
 {
-	uint32_t n = meta->n_chained + meta->n_pending;
-	struct page *buf = aligned_alloc(4096, layout->page_size < 4096 ? 4096 : layout->page_size);
+	struct page *buf;
 	int rc = 0;
 
 	memset(p, 0, sizeof(*p));
 	p->layout = layout;
-	if (meta->n_chunks > meta->n_pages || meta->n_chained > meta->n_pages) {
-		free(buf);
+	/* Every extent has a page and every chunk an extent. */
+	if (meta->n_chained > meta->n_pages || meta->n_chunks > meta->n_chained)
 		return error_set(VERSO_ECORRUPT, "the meta counts more pending pages than pages");
-	}
-	p->cap = n + 64;
-	p->cap_chunks = meta->n_chunks + 64;
+	p->n = meta->n_chained + meta->n_pending;
+	p->n_chained = meta->n_chained;
+	p->n_chunks = meta->n_chunks;
+	p->cap = p->n + 64;
+	p->cap_chunks = p->n_chunks + 64;
 	p->extents = calloc(p->cap, sizeof(*p->extents));
 	p->chunks = calloc(p->cap_chunks, sizeof(*p->chunks));
+	buf = aligned_alloc(4096, layout->page_size < 4096 ? 4096 : layout->page_size);
 	if (!buf || !p->extents || !p->chunks)
 		rc = -ENOMEM;
 	if (rc == 0)
 		rc = chain_load(p, pager, meta, buf);
-	for (uint32_t i = 0; rc == 0 && i < meta->n_pending; i++) {
-		p->extents[meta->n_chained + i] = meta->pending[i];
-		p->n_tail_pages += meta->pending[i].n_pages;
-		rc = extent_validate(&meta->pending[i], meta);
-	}
-	p->n = n;
-	p->n_chained = meta->n_chained;
-	p->n_chunks = meta->n_chunks;
-	for (uint32_t i = 0; rc == 0 && i < n; i++)
-		p->n_pages += p->extents[i].n_pages;
 	free(buf);
+	for (uint32_t i = 0; rc == 0 && i < meta->n_pending; i++) {
+		p->extents[p->n_chained + i] = meta->pending[i];
+		p->n_tail_pages += meta->pending[i].n_pages;
+		rc = extent_validate(p, &meta->pending[i], meta);
+	}
+	if (rc == 0)
+		rc = extents_validate(p);
+	for (uint32_t i = 0; rc == 0 && i < p->n; i++)
+		p->n_pages += p->extents[i].n_pages;
 	if (rc)
 		pending_fini(p);
 	return rc;
@@ -320,7 +356,7 @@ static int load_allowed(struct pending *p, struct space *space, const struct hor
 		p->plan.n_allowed++;
 		if (i < p->n_chained)
 			p->plan.n_survivors--;
-		rc = space_load(space, extent_at(p, i)->pgno);
+		rc = space_load(space, extent_at(p, i)->pgno, extent_at(p, i)->n_pages);
 	}
 	return rc;
 }

@@ -57,6 +57,29 @@ static int read_page(struct space *s, struct page_ref ref, enum page_type type)
 	return rc;
 }
 
+static bool in_windows(const struct space *s, pgno_t pgno)
+{
+	return window_has(&s->windows[0], pgno) || window_has(&s->windows[1], pgno) ||
+	       window_has(&s->saved[0], pgno) || window_has(&s->saved[1], pgno);
+}
+
+/* A bitmap's bits as they were read: only of pages that can be free, and are in no window. */
+static int bits_validate(const struct space *s, uint32_t r, const uint64_t *bits)
+{
+	for (pgno_t bit = 0; bit < s->layout.region_pages; bit++) {
+		pgno_t pgno = region_start(s, r) + bit;
+
+		if ((bits[bit / 64] >> (bit % 64) & 1) == 0)
+			continue;
+		if (!layout_is_ordinary(&s->layout, s->n_pages, pgno, 1) || in_windows(s, pgno))
+			return error_set(VERSO_ECORRUPT,
+				"page %u: the bitmap of region %u calls it free, which it cannot be. "
+				"Restore the file from a copy",
+				pgno, r);
+	}
+	return 0;
+}
+
 static int region_load(struct space *s, uint32_t r)
 {
 	struct region *region = &s->regions[r];
@@ -84,6 +107,11 @@ static int region_load(struct space *s, uint32_t r)
 		return error_set(VERSO_ECORRUPT,
 			"page %u: the bitmap has %u free pages, its entry says %u", ref.pgno,
 			n_free, region->entry.n_free);
+	}
+	rc = bits_validate(s, r, bits);
+	if (rc) {
+		free(bits);
+		return rc;
 	}
 	region->bits = bits;
 	return 0;
@@ -427,15 +455,37 @@ pgno_t space_take(struct space *s)
 	return 0;
 }
 
-int space_load(struct space *s, pgno_t pgno)
+int space_load_region(struct space *s, uint32_t r)
 {
-	return region_load(s, region_of(s, pgno));
+	return region_load(s, r);
+}
+
+int space_load(struct space *s, pgno_t pgno, uint32_t n_pages)
+{
+	int rc;
+
+	if (!layout_is_ordinary(&s->layout, s->n_pages, pgno, n_pages))
+		return error_set(VERSO_ECORRUPT,
+			"%u pages at %u were given up, where a tree can have none. The file is damaged: "
+			"dump it and load it into a new one",
+			n_pages, pgno);
+	rc = region_load(s, region_of(s, pgno));
+	for (uint32_t i = 0; rc == 0 && i < n_pages; i++) {
+		if (space_is_free(s, pgno + i) || in_windows(s, pgno + i))
+			rc = error_set(VERSO_ECORRUPT,
+				"page %u was given up, and is free already. The file is damaged: dump "
+				"it and load it into a new one",
+				pgno + i);
+	}
+	return rc;
 }
 
 void space_give(struct space *s, pgno_t pgno, uint32_t n_pages)
 {
-	for (uint32_t i = 0; i < n_pages; i++)
-		region_set(s, pgno + i, true);
+	for (uint32_t i = 0; i < n_pages; i++) {
+		if (!space_is_free(s, pgno + i))
+			region_set(s, pgno + i, true);
+	}
 }
 
 static uint32_t least_cut(const struct space *s)

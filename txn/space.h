@@ -66,10 +66,15 @@ int space_prepare(struct space *space, unsigned n);
 
 pgno_t space_take(struct space *space);
 
-/* Loads the bitmap of the region that holds pgno, so that space_give() can be called. */
-int space_load(struct space *space, pgno_t pgno);
+/* Loads the bitmap of a region. */
+int space_load_region(struct space *space, uint32_t region);
 
-/* Makes n_pages from pgno on free. Their regions are loaded. */
+/* Makes sure that space_give() can be called. VERSO_ECORRUPT: those pages cannot be given, or are
+ * free. */
+int space_load(struct space *space, pgno_t pgno, uint32_t n_pages);
+
+/* Makes n_pages from pgno on free, which were loaded. Each is given once in a commit; of a damaged
+ * file's that are given twice, the second time does nothing. */
 void space_give(struct space *space, pgno_t pgno, uint32_t n_pages);
 
 /*
@@ -94,21 +99,5 @@ void space_emit(struct space *space, gen_t gen, gen_t taken_gen, struct batch *b
 uint32_t space_count_free(const struct space *space);
 
 bool space_is_free(const struct space *space, pgno_t pgno);
-
-static inline unsigned window_count(const struct window *w)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < WINDOW_WORDS; i++)
-		n += (unsigned)__builtin_popcountll(w->mask[i]);
-	return n;
-}
-
-static inline bool window_has(const struct window *w, pgno_t pgno)
-{
-	pgno_t bit = pgno - w->first;
-
-	return pgno >= w->first && bit < WINDOW_PAGES && (w->mask[bit / 64] >> (bit % 64) & 1);
-}
 
 #endif
