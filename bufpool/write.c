@@ -283,12 +283,13 @@ int pool_barrier(struct pager *p)
  * Size
  */
 
-/* Has blocks for [from, to) made and written: a written block is flushed at half the price. */
+/* Has blocks for [from, to) made, and written when they are few (pager_ops.resize). */
 static int grow(struct pool *pool, uint64_t from_bytes, uint64_t to_bytes)
 {
+	bool written = to_bytes - from_bytes <= PAGER_GROWTH_WRITTEN;
 	int rc = file_allocate(pool->file, from_bytes, to_bytes - from_bytes);
 
-	for (uint64_t off = from_bytes; rc == 0 && off < to_bytes;) {
+	for (uint64_t off = from_bytes; rc == 0 && written && off < to_bytes;) {
 		/* Chunks end at multiples of their size, but for the last. */
 		uint64_t end = (off / GROW_CHUNK_BYTES + 1) * GROW_CHUNK_BYTES;
 

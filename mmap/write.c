@@ -172,7 +172,8 @@ static int write_zeros(struct mmap_pager *m, uint64_t from_bytes, uint64_t to_by
 	return rc;
 }
 
-/* Blocks first, then bytes, then the map: nobody can read what a full disk would not hold. */
+/* Blocks first, then bytes (pager_ops.resize), then the map: nobody can read what a full disk would
+ * not hold. */
 static int grow(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
 {
 	uint64_t from_bytes = from_pages << m->page_shift, to_bytes = to_pages << m->page_shift;
@@ -184,7 +185,7 @@ static int grow(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
 			"); raise VERSO_RESERVE",
 			to_pages, m->cap_pages);
 	rc = file_allocate(m->file, from_bytes, to_bytes - from_bytes);
-	if (rc == 0)
+	if (rc == 0 && to_bytes - from_bytes <= PAGER_GROWTH_WRITTEN)
 		rc = write_zeros(m, from_bytes, to_bytes);
 	if (rc == 0)
 		rc = map_extend(m->map, to_bytes);

@@ -27,6 +27,9 @@
 #include "pager/guard.h"
 #include "pager/page.h"
 
+/* Growth by more than so many bytes is allocated, but not written. */
+#define PAGER_GROWTH_WRITTEN (4U << 20)
+
 struct pager;
 
 /* One piece of a write set: n_pages from pgno on. */
@@ -119,8 +122,10 @@ struct pager_ops {
 	void (*drop)(struct pager *p, pgno_t pgno, uint32_t n_pages);
 
 	/*
-	 * Sets the file's size. Growth has its blocks allocated and written before it returns, so
-	 * that a full disk is -ENOSPC here and nowhere later; then the size is unchanged. A cut:
+	 * Sets the file's size. Growth has its blocks allocated before it returns, so that a full
+	 * disk is -ENOSPC here and nowhere later; then the size is unchanged. Up to
+	 * PAGER_GROWTH_WRITTEN bytes are written too, as zeros, because a flush of blocks that were
+	 * written before costs half; who grows by more is about to write them. A cut:
 	 * nobody refers to what lies beyond. One thread at a time. May block. -ENOSPC, -EFBIG,
 	 * -EIO.
 	 */

@@ -42,19 +42,6 @@ static int give_up_recycled(struct txn *txn)
 	return 0;
 }
 
-static struct horizon horizon_now(struct txn *txn)
-{
-	struct txn_env *env = txn->env;
-	struct horizon h = {.readers = txn->writer->readers};
-
-	pthread_mutex_lock(&env->lock);
-	h.flushed = env->durable_gen;
-	pthread_mutex_unlock(&env->lock);
-	/* After the flush was published: a reader that is missed here begins with a newer state. */
-	h.n_readers = snapshots_in_use(&env->snapshots, txn->writer->readers);
-	return h;
-}
-
 /* Waits until the sealed pages of this transaction may join those that are not flushed yet. */
 static int wait_for_room(struct txn *txn)
 {
@@ -134,7 +121,7 @@ static int prepare_join(struct txn *txn, const struct horizon *h)
 static int commit_write(struct txn *txn)
 {
 	struct txn_env *env = txn->env;
-	struct horizon h = horizon_now(txn);
+	struct horizon h = horizon_now(env);
 	gen_t gen = txn->gen;
 	int rc = prepare_join(txn, &h);
 

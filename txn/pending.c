@@ -369,21 +369,15 @@ uint32_t pending_count_chunks(const struct pending *p)
 	return n > p->layout->pending_max ? (n - 1) / p->layout->chunk_extents + 1 : 0;
 }
 
-/* Which of the oldest chunks this commit takes off; loads the regions that gain from it. */
-static int plan_rotation(struct pending *p, struct space *space, const struct horizon *h)
+/* Which of the oldest chunks are taken off, n_most at most; loads the regions that gain from it. */
+static int plan_rotation(struct pending *p, struct space *space, const struct horizon *h,
+	uint32_t n_most)
 {
-	uint32_t n_added =
-		p->n_chunks - p->saved.n_chunks + (p->n - p->n_chained) / p->layout->chunk_extents;
-	uint32_t n_most = ROTATE_CHUNKS + 2 * n_added, at = 0;
+	uint32_t at = 0;
 	int rc = 0;
 
-	/* Chunks that this very transaction wrote early are not rotated by it. */
-	if (n_most > p->saved.n_chunks)
-		n_most = p->saved.n_chunks;
 	if (n_most > p->n_to_rotate)
 		n_most = p->n_to_rotate;
-	if (n_most > ROTATE_PLACES * p->layout->chunk_extents)
-		n_most = ROTATE_PLACES * p->layout->chunk_extents;
 	while (rc == 0 && p->plan.n_rotate < n_most &&
 		p->plan.n_survivors <= SURVIVING_CHUNKS * p->layout->chunk_extents) {
 		uint32_t n = chunk_at(p, p->plan.n_rotate++)->n_extents;
@@ -397,15 +391,22 @@ static int plan_rotation(struct pending *p, struct space *space, const struct ho
 
 int pending_prepare_commit(struct pending *p, struct space *space, const struct horizon *h)
 {
-	uint32_t n_chunks;
+	uint32_t n_added =
+		p->n_chunks - p->saved.n_chunks + (p->n - p->n_chained) / p->layout->chunk_extents;
+	uint32_t n_rotate = ROTATE_CHUNKS + 2 * n_added, n_chunks;
 	int rc;
 
 	ASSERT(!pending_is_long(p));
+	/* Chunks that this very transaction wrote early are not rotated by it. */
+	if (n_rotate > p->saved.n_chunks)
+		n_rotate = p->saved.n_chunks;
+	if (n_rotate > ROTATE_PLACES * p->layout->chunk_extents)
+		n_rotate = ROTATE_PLACES * p->layout->chunk_extents;
 	scan_chain(p, h);
 	memset(&p->plan, 0, sizeof(p->plan));
 	p->plan.harvest =
 		p->n - p->n_chained > p->layout->pending_max || p->n_tail_pages > HARVEST_PAGES;
-	rc = plan_rotation(p, space, h);
+	rc = plan_rotation(p, space, h, n_rotate);
 	if (rc == 0 && p->plan.harvest)
 		rc = load_allowed(p, space, h, p->n_chained, p->n);
 	n_chunks = pending_count_chunks(p);
@@ -467,15 +468,35 @@ static void harvest_tail(struct pending *p, struct space *space, const struct ho
 	p->n = kept;
 }
 
-void pending_commit(struct pending *p, struct space *space, const struct horizon *h, gen_t gen,
-	struct batch *batch, struct meta *meta)
+static void carry_out(struct pending *p, struct space *space, const struct horizon *h, gen_t gen)
 {
 	if (p->plan.harvest)
 		harvest_tail(p, space, h, p->n);
-	while (p->plan.n_rotate > 0) {
+	for (; p->plan.n_rotate > 0; p->plan.n_rotate--)
 		rotate_oldest(p, space, h, gen);
-		p->plan.n_rotate--;
-	}
+}
+
+int pending_reclaim(struct pending *p, struct space *space, const struct horizon *h, gen_t gen)
+{
+	int rc;
+
+	scan_chain(p, h);
+	memset(&p->plan, 0, sizeof(p->plan));
+	p->plan.harvest = true;
+	rc = load_allowed(p, space, h, p->n_chained, p->n);
+	if (rc == 0)
+		rc = plan_rotation(p, space, h, p->n_chunks);
+	if (rc == 0)
+		rc = pending_reserve(p, p->plan.n_survivors + p->plan.n_rotate);
+	if (rc == 0)
+		carry_out(p, space, h, gen);
+	return rc;
+}
+
+void pending_commit(struct pending *p, struct space *space, const struct horizon *h, gen_t gen,
+	struct batch *batch, struct meta *meta)
+{
+	carry_out(p, space, h, gen);
 	while (p->n - p->n_chained > p->layout->pending_max) {
 		struct page_ref ref = {space_take(space), gen};
 

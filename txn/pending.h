@@ -78,6 +78,13 @@ bool pending_is_long(const struct pending *p);
 int pending_write_chunks(struct pending *p, struct space *space, struct pager *pager, gen_t gen,
 	void *page_buf, uint32_t *ret_n_written);
 
+/*
+ * Frees, before transaction gen begins, what the flushes and readers allow by now: for a file that
+ * has little free space, so that a large transaction finds the places that the one before gave up.
+ * On failure nothing has changed.
+ */
+int pending_reclaim(struct pending *p, struct space *space, const struct horizon *h, gen_t gen);
+
 /* Decides what this commit will free and loads what that needs. May fail; nothing is changed. The
  * queue is not long. */
 int pending_prepare_commit(struct pending *p, struct space *space, const struct horizon *h);

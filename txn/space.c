@@ -198,6 +198,7 @@ void space_begin(struct space *s)
 {
 	memcpy(s->saved, s->windows, sizeof(s->saved));
 	s->n_log = 0;
+	s->n_taken = 0;
 }
 
 static void window_to_bits(struct space *s, const struct window *w, bool is_free)
@@ -368,11 +369,9 @@ static bool is_no_room(int rc)
 
 static int grow(struct space *s, unsigned n)
 {
-	uint32_t wanted = s->n_pages / 8;
+	uint32_t wanted = s->n_taken > s->grow_pages ? s->n_taken : s->grow_pages;
 	int rc;
 
-	if (wanted < s->grow_pages)
-		wanted = s->grow_pages;
 	if (wanted > GROW_PAGES_MAX)
 		wanted = GROW_PAGES_MAX;
 	if (growth_target(s, n) - s->n_pages < n)
@@ -448,6 +447,7 @@ pgno_t space_take(struct space *s)
 				continue;
 			bit = (unsigned)__builtin_ctzll(*word);
 			*word &= *word - 1;
+			s->n_taken++;
 			return s->windows[w].first + i * 64 + bit;
 		}
 	}
@@ -644,6 +644,14 @@ void space_emit(struct space *s, gen_t gen, gen_t taken_gen, struct batch *batch
 }
 
 /* --- looking ------------------------------------------------------------------------------- */
+
+bool space_is_short(const struct space *s, uint32_t n_waiting)
+{
+	uint32_t few = s->n_pages / 8 > 64 ? s->n_pages / 8 : 64;
+	uint32_t need = s->n_taken + s->n_taken / 4;
+
+	return n_waiting > few && space_count_free(s) < (need > few ? need : few);
+}
 
 uint32_t space_count_free(const struct space *s)
 {

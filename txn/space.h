@@ -47,7 +47,8 @@ struct space {
 	struct window saved[META_WINDOWS]; /* as the transaction found them */
 	struct window_log *log;
 	uint32_t n_log, cap_log;
-	void *buf; /* one page, aligned, for loading */
+	uint32_t n_taken; /* by this transaction: a large one grows the file in large steps */
+	void *buf;        /* one page, aligned, for loading */
 };
 
 int space_init(struct space *space, struct pager *pager, const struct meta *meta, pgno_t file_pages,
@@ -94,6 +95,12 @@ uint32_t space_count_emitted(const struct space *space, uint32_t n_gives);
  */
 void space_emit(struct space *space, gen_t gen, gen_t taken_gen, struct batch *batch,
 	struct meta *meta);
+
+/*
+ * True when less is free than a transaction like the one before would take, and n_waiting pages,
+ * which are pending, are worth freeing before the next one begins.
+ */
+bool space_is_short(const struct space *space, uint32_t n_waiting);
 
 /* Free pages, windows included. */
 uint32_t space_count_free(const struct space *space);

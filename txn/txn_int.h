@@ -120,6 +120,7 @@ int meta_write(struct txn_env *env, const struct meta *m, unsigned slot, void *s
 void env_publish(struct txn_env *env, const struct meta *m);
 
 /* write.c */
+struct horizon horizon_now(struct txn_env *env); /* writer lock */
 int writer_acquire(struct txn_env *env);
 void writer_release(struct txn_env *env);
 void txn_abort_write(struct txn *txn);

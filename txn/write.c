@@ -75,6 +75,26 @@ void writer_release(struct txn_env *env)
 	pthread_mutex_unlock(&env->lock);
 }
 
+/* What may be used again by now. */
+struct horizon horizon_now(struct txn_env *env)
+{
+	struct horizon h = {.readers = env->writer.readers};
+
+	pthread_mutex_lock(&env->lock);
+	h.flushed = env->durable_gen;
+	pthread_mutex_unlock(&env->lock);
+	/* After the flush was published: a reader that is missed here begins with a newer state. */
+	h.n_readers = snapshots_in_use(&env->snapshots, env->writer.readers);
+	return h;
+}
+
+static int reclaim(struct txn_env *env, gen_t gen)
+{
+	struct horizon h = horizon_now(env);
+
+	return pending_reclaim(&env->pending, &env->space, &h, gen);
+}
+
 int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 {
 	struct txn *txn = &env->write_handle;
@@ -94,6 +114,12 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 	session_cut(env);
 	txn->gen = env->epoch_base + env->next_seq++;
 	atomic_store(&env->snapshots.shared->header.next_seq, env->next_seq);
+	if (space_is_short(&env->space, env->pending.n_pages))
+		rc = reclaim(env, txn->gen);
+	if (rc) {
+		writer_release(env);
+		return rc;
+	}
 	txn->n_pages = env->space.n_pages;
 	txn->broken = 0;
 	memcpy(txn->roots, env->joined.roots, sizeof(txn->roots));
