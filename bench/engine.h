@@ -61,5 +61,7 @@ void engine_check(int ok, const char *engine, const char *what, const char *why)
 
 extern const struct engine engine_lmdb;
 extern const struct engine engine_sqlite;
+extern const struct engine engine_bufpool, engine_bufpool2; /* 2: by two flushes a commit */
+extern const struct engine engine_mmap, engine_mmap2;
 
 #endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* Verso, through its public interface: the same file format and calls over both pagers. */
+#include "bench/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <verso.h>
+
+struct engine_db {
+	const char *name;
+	struct verso *db;
+	struct verso_txn *txn;
+	struct verso_val found;
+};
+
+static void check(struct engine_db *e, int rc, const char *what)
+{
+	engine_check(rc == 0, e->name, what, rc < 0 ? verso_errmsg(e->db) : verso_strerror(rc));
+}
+
+static struct engine_db *open_by(const char *name, enum verso_pager pager,
+	enum verso_protocol protocol, const char *path, const struct engine_options *options)
+{
+	struct engine_db *e = calloc(1, sizeof(*e));
+	struct verso_options o = {
+		.size = sizeof(o),
+		.pager = pager,
+		.protocol = protocol,
+		.flags = VERSO_CREATE | VERSO_EXCL,
+		.cache_bytes = options->cache_bytes,
+	};
+
+	engine_check(e != NULL, name, "open", "no memory");
+	e->name = name;
+	check(e, verso_open(path, &o, &e->db), "open");
+	return e;
+}
+
+static struct engine_db *bufpool_open(const char *path, const struct engine_options *options)
+{
+	return open_by("bufpool", VERSO_BUFPOOL, VERSO_PROTOCOL_BEST, path, options);
+}
+
+static struct engine_db *bufpool2_open(const char *path, const struct engine_options *options)
+{
+	return open_by("bufpool-2f", VERSO_BUFPOOL, VERSO_PROTOCOL_TWO_FLUSH, path, options);
+}
+
+static struct engine_db *mmap_open(const char *path, const struct engine_options *options)
+{
+	return open_by("mmap", VERSO_MMAP, VERSO_PROTOCOL_BEST, path, options);
+}
+
+static struct engine_db *mmap2_open(const char *path, const struct engine_options *options)
+{
+	return open_by("mmap-2f", VERSO_MMAP, VERSO_PROTOCOL_TWO_FLUSH, path, options);
+}
+
+static void v_describe(struct engine_db *e, char *buf, size_t len_bytes)
+{
+	struct verso_stat stat = {.size = sizeof(stat)};
+
+	check(e, verso_stat(e->db, &stat), "stat");
+	(void)snprintf(buf, len_bytes, "Verso %s, %s, %s; %s", verso_version(),
+		stat.pager == VERSO_MMAP ? "mmap" : "bufpool",
+		stat.protocol == VERSO_PROTOCOL_ONE_FLUSH ? "one flush" : "two flushes", stat.how);
+}
+
+static void v_begin(struct engine_db *e, enum engine_access access)
+{
+	check(e, verso_begin(e->db, access == ENGINE_READ ? VERSO_READ : VERSO_WRITE, &e->txn),
+		"begin");
+}
+
+static void v_commit(struct engine_db *e)
+{
+	check(e, verso_commit(e->txn), "commit");
+}
+
+static void v_put(struct engine_db *e, const void *key, const void *val)
+{
+	struct verso_val k = {key, ENGINE_KEY_BYTES}, v = {val, ENGINE_VAL_BYTES};
+
+	check(e, verso_put(e->txn, NULL, k, v, 0), "put");
+}
+
+static const void *v_get(struct engine_db *e, const void *key)
+{
+	struct verso_val k = {key, ENGINE_KEY_BYTES};
+	int rc = verso_get(e->txn, NULL, k, &e->found);
+
+	if (rc == VERSO_NOTFOUND)
+		return NULL;
+	check(e, rc, "get");
+	engine_check(e->found.len == ENGINE_VAL_BYTES, e->name, "get", "a value of another length");
+	return e->found.data;
+}
+
+static uint64_t v_scan(struct engine_db *e, uint64_t *ret_sum)
+{
+	struct verso_cursor *cursor;
+	struct verso_val k, v;
+	uint64_t n = 0, sum = 0;
+	int rc;
+
+	check(e, verso_cursor_open(e->txn, NULL, &cursor), "cursor_open");
+	while ((rc = verso_cursor_next(cursor, &k, &v)) == 0) {
+		sum = engine_sum(sum, k.data, v.data);
+		n++;
+	}
+	engine_check(rc == VERSO_NOTFOUND, e->name, "cursor_next", verso_errmsg(e->db));
+	verso_cursor_close(cursor);
+	*ret_sum = sum;
+	return n;
+}
+
+static void v_close(struct engine_db *e)
+{
+	verso_close(e->db);
+	free(e);
+}
+
+#define ENGINE_VERSO(id, title, opener)                                                            \
+	const struct engine id = {                                                                 \
+		.name = title,                                                                     \
+		.open = opener,                                                                    \
+		.describe = v_describe,                                                            \
+		.begin = v_begin,                                                                  \
+		.commit = v_commit,                                                                \
+		.put = v_put,                                                                      \
+		.get = v_get,                                                                      \
+		.scan = v_scan,                                                                    \
+		.close = v_close,                                                                  \
+	}
+
+ENGINE_VERSO(engine_bufpool, "bufpool", bufpool_open);
+ENGINE_VERSO(engine_bufpool2, "bufpool-2f", bufpool2_open);
+ENGINE_VERSO(engine_mmap, "mmap", mmap_open);
+ENGINE_VERSO(engine_mmap2, "mmap-2f", mmap2_open);
