@@ -58,7 +58,8 @@ int writer_acquire(struct txn_env *env)
 		pthread_cond_wait(&env->moved, &env->lock);
 	if (env->state == ENV_POISONED)
 		rc = error_set(VERSO_EPOISONED,
-			"a flush failed: nothing more is written. Close the database and open it again");
+			"a flush failed: nothing more is written. Close the database and open "
+			"it again");
 	else
 		env->writer_busy = true;
 	if (rc == 0)
@@ -99,6 +100,7 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 {
 	struct txn *txn = &env->write_handle;
 	struct txn_writer *w = &env->writer;
+	bool is_short;
 	int rc;
 
 	if (env->options.read_only)
@@ -114,7 +116,9 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 	session_cut(env);
 	txn->gen = env->epoch_base + env->next_seq++;
 	atomic_store(&env->snapshots.shared->header.next_seq, env->next_seq);
-	if (space_is_short(&env->space, env->pending.n_pages))
+	is_short = space_is_short(&env->space, env->pending.n_pages);
+	space_begin(&env->space);
+	if (is_short)
 		rc = reclaim(env, txn->gen);
 	if (rc) {
 		writer_release(env);
@@ -128,7 +132,6 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 	w->recycled.n = w->spilled.n = w->dead.n = 0;
 	w->changed = false;
 	w->n_early_chunks = 0;
-	space_begin(&env->space);
 	pending_begin(&env->pending);
 	txn_handle_opened(txn);
 	*ret_txn = txn;
