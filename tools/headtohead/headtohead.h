@@ -102,10 +102,18 @@ extern const struct engine_ops engine_bufpool, engine_mmap, engine_sqlite;
 
 struct usage {
 	uint64_t now_ns;
-	uint64_t read_bytes, write_bytes; /* that the process caused at the storage layer */
+	uint64_t read_bytes, write_bytes; /* see usage_init() */
 	uint64_t faults, major_faults;
 	uint64_t cpu_ns;
 };
+
+/*
+ * Chooses where bytes read and written are counted: at the device that holds `folder`, whoever
+ * causes them, because what the kernel charges to a process counts a whole large folio for each
+ * write to a part of it, three times what is written. Where the device cannot be asked, at the
+ * process. Answers a text for people.
+ */
+const char *usage_init(const char *folder);
 
 void usage_now(struct usage *u);
 
@@ -152,7 +160,8 @@ struct plan {
 	size_t load_batch; /* records a transaction */
 	uint32_t *load_order;
 	uint32_t *get_order;
-	bool show; /* tell the phases on stderr */
+	const char *bytes_from; /* what usage_init() said */
+	bool show;              /* tell the phases on stderr */
 };
 
 /* Runs every phase in this process. */

@@ -104,6 +104,7 @@ int main(int argc, char **argv)
 	}
 	plan.cache_bytes = (argc > 3 ? strtoul(argv[3], NULL, 10) : 64) << 20;
 	plan.folder = argv[2];
+	plan.bytes_from = usage_init(plan.folder);
 	plan.model = &model;
 	results = mmap(NULL, N_ENGINES * sizeof(*results), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +33,41 @@ static uint64_t nanoseconds(struct timeval t)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000u;
 }
 
+/* Statistics of the device; empty: none. */
+static char device[64];
+
+/* Sectors of 512 bytes, in the third and seventh column. */
+static bool device_bytes(uint64_t *read_bytes, uint64_t *write_bytes)
+{
+	FILE *f = device[0] ? fopen(device, "re") : NULL;
+	uint64_t n_read, n_written;
+	bool ok;
+
+	if (!f)
+		return false;
+	ok = fscanf(f, "%*u %*u %" SCNu64 " %*u %*u %*u %" SCNu64, &n_read, &n_written) == 2;
+	(void)fclose(f);
+	if (ok) {
+		*read_bytes = 512 * n_read;
+		*write_bytes = 512 * n_written;
+	}
+	return ok;
+}
+
+const char *usage_init(const char *folder)
+{
+	uint64_t read_bytes, write_bytes;
+	struct stat st;
+
+	if (stat(folder, &st) == 0)
+		(void)snprintf(device, sizeof(device), "/sys/dev/block/%u:%u/stat",
+			major(st.st_dev), minor(st.st_dev));
+	if (device_bytes(&read_bytes, &write_bytes))
+		return "by the disk, whoever causes them";
+	device[0] = '\0';
+	return "charged to the process (whole large folios for parts of them)";
+}
+
 void usage_now(struct usage *u)
 {
 	struct timespec t;
@@ -40,8 +77,10 @@ void usage_now(struct usage *u)
 	u->faults = (uint64_t)r.ru_minflt + (uint64_t)r.ru_majflt;
 	u->major_faults = (uint64_t)r.ru_majflt;
 	u->cpu_ns = nanoseconds(r.ru_utime) + nanoseconds(r.ru_stime);
-	u->read_bytes = proc_number("/proc/self/io", "read_bytes");
-	u->write_bytes = proc_number("/proc/self/io", "write_bytes");
+	if (!device_bytes(&u->read_bytes, &u->write_bytes)) {
+		u->read_bytes = proc_number("/proc/self/io", "read_bytes");
+		u->write_bytes = proc_number("/proc/self/io", "write_bytes");
+	}
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
 	u->now_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }

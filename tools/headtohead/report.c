@@ -54,15 +54,15 @@ static const struct row {
 	enum phase phase;
 } rows[] = {
 	{"load, records/s", ROW_RATE, PHASE_LOAD},
-	{"  written to storage", ROW_WRITTEN, PHASE_LOAD},
+	{"  written", ROW_WRITTEN, PHASE_LOAD},
 	{"get, empty caches, gets/s", ROW_RATE, PHASE_GET_COLD},
-	{"  read from storage", ROW_READ, PHASE_GET_COLD},
-	{"  faults that waited for storage", ROW_MAJOR_FAULTS, PHASE_GET_COLD},
+	{"  read", ROW_READ, PHASE_GET_COLD},
+	{"  faults that waited for the disk", ROW_MAJOR_FAULTS, PHASE_GET_COLD},
 	{"get, full caches, gets/s", ROW_RATE, PHASE_GET},
 	{"  faults", ROW_FAULTS, PHASE_GET},
 	{"scan, records/s", ROW_RATE, PHASE_SCAN},
 	{"durable update, commits/s", ROW_RATE, PHASE_UPDATE},
-	{"  written to storage", ROW_WRITTEN, PHASE_UPDATE},
+	{"  written", ROW_WRITTEN, PHASE_UPDATE},
 	{"file", ROW_FILE, N_PHASES},
 	{"memory, most in use", ROW_MEMORY, N_PHASES},
 	{"own cache: hits", ROW_HITS, N_PHASES},
@@ -137,6 +137,7 @@ static void print_header(FILE *out, const struct plan *plan, const struct report
 		"memory   %.0f MiB of cache for each, but the mmap pager: the kernel's page "
 		"cache\n",
 		(double)plan->cache_bytes / (1 << 20));
+	(void)fprintf(out, "bytes    read and written are counted %s\n", plan->bytes_from);
 	for (size_t i = 0; i < n_engines; i++)
 		(void)fprintf(out, "%-8s %s: %s\n", i == 0 ? "engines" : "", engines[i].ops->title,
 			engines[i].result->figures.how);

@@ -139,7 +139,8 @@ const struct command command_load = {
 	.summary = "Put the records of a dump",
 	.help = "FILE, or standard input, has a line a record: key, TAB, value, with \\t, \\n,\n"
 		"\\\\ and \\xHH for bytes that would not stand in a line. A missing database or\n"
-		"table is made; a key that is there gets the new value. Sorted input loads fastest.",
+		"table is made; a key that is there gets the new value. Sorted input loads\n"
+		"fastest.",
 	.takes = TAKES_TABLE | TAKES_WRITER | TAKES_BATCH,
 	.open_flags = VERSO_CREATE,
 	.rest_max = 1,
