@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/api.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+const char *api_path(char *buf, const char *name)
+{
+	char own[64];
+
+	(void)snprintf(own, sizeof(own), "%d-%.40s", (int)getpid(), name);
+	return check_path(buf, own);
+}
+
+struct verso *api_open_with(int pager, const char *name, struct verso_options options)
+{
+	char path[CHECK_PATH_BYTES];
+	struct verso *db;
+
+	options.size = sizeof(options);
+	options.pager = (enum verso_pager)pager;
+	if (!(options.flags & VERSO_RDONLY))
+		options.flags |= VERSO_CREATE;
+	API_OK(verso_open(api_path(path, name), &options, &db));
+	return db;
+}
+
+struct verso *api_open(int pager, const char *name, unsigned flags)
+{
+	return api_open_with(pager, name, (struct verso_options){.flags = flags});
+}
+
+struct verso_txn *api_begin(struct verso *db, unsigned flags)
+{
+	struct verso_txn *txn;
+
+	API_OK(verso_begin(db, flags, &txn));
+	return txn;
+}
+
+struct verso_val api_val(const char *text)
+{
+	return (struct verso_val){text, strlen(text)};
+}
+
+void api_put(struct verso_txn *txn, struct verso_table *table, const char *key, const char *val)
+{
+	API_OK(verso_put(txn, table, api_val(key), api_val(val), 0));
+}
+
+int api_has(struct verso_txn *txn, struct verso_table *table, const char *key, const char *val)
+{
+	struct verso_val found;
+	int rc = verso_get(txn, table, api_val(key), &found);
+
+	if (!val)
+		return rc == VERSO_NOTFOUND;
+	return rc == 0 && found.len == strlen(val) && memcmp(found.data, val, found.len) == 0;
+}
+
+void api_fill(struct verso *db, unsigned n, size_t len)
+{
+	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
+	char key[32], *val = malloc(len + 1);
+
+	ck_assert_ptr_nonnull(val);
+	for (unsigned i = 0; i < n; i++) {
+		memset(val, (int)('a' + i % 26), len);
+		(void)snprintf(key, sizeof(key), "key%06u", i);
+		API_OK(verso_put(txn, NULL, api_val(key), (struct verso_val){val, len}, 0));
+	}
+	free(val);
+	API_OK(verso_commit(txn));
+}
+
+static int tell(void *arg, uint32_t pgno, const char *text)
+{
+	(void)fprintf(stderr, "check: page %u: %s\n", (unsigned)pgno, text);
+	return 0;
+}
+
+void api_check(struct verso *db)
+{
+	API_OK(verso_check(db, 0, tell, NULL));
+}

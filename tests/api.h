@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the tests of the public interface share. A loop test runs once with each pager: its _i is
+ * the enum verso_pager.
+ */
+#ifndef TESTS_API_H
+#define TESTS_API_H
+
+#include "tests/check_main.h"
+#include "verso.h"
+
+#define API_PAGERS 2
+
+/* Fails the test, with the library's text, unless expr answers `code`. */
+#define API_IS(expr, code)                                                                         \
+	do {                                                                                       \
+		int api_rc = (expr);                                                               \
+                                                                                                   \
+		ck_assert_msg(api_rc == (code), "%s answers %d (%s; %s), not %d", #expr, api_rc,   \
+			verso_strerror(api_rc), verso_errmsg(NULL), (code));                       \
+	} while (0)
+
+#define API_OK(expr) API_IS(expr, 0)
+
+/* Fails unless expr answers `code` with a text that has the words `words` in it. */
+#define API_SAYS(expr, code, words)                                                                \
+	do {                                                                                       \
+		API_IS(expr, code);                                                                \
+		ck_assert_msg(strstr(verso_errmsg(NULL), words) != NULL, "\"%s\" has no \"%s\"",   \
+			verso_errmsg(NULL), words);                                                \
+	} while (0)
+
+/* The path of `name` in the scratch folder, this test's own; buf as check_path(). */
+const char *api_path(char *buf, const char *name);
+
+/* Opens `name` in the scratch folder with the pager, making it. flags: beside VERSO_CREATE. */
+struct verso *api_open(int pager, const char *name, unsigned flags);
+
+/* The same, with all options; size, pager and VERSO_CREATE are filled in. */
+struct verso *api_open_with(int pager, const char *name, struct verso_options options);
+
+struct verso_txn *api_begin(struct verso *db, unsigned flags);
+
+struct verso_val api_val(const char *text);
+
+/* In a transaction: puts, or fails the test. */
+void api_put(struct verso_txn *txn, struct verso_table *table, const char *key, const char *val);
+
+/* Whether key is there with val; val NULL: whether it is missing. */
+int api_has(struct verso_txn *txn, struct verso_table *table, const char *key, const char *val);
+
+/* In a transaction of its own: puts n records `key000000`, ... with a value of len bytes each. */
+void api_fill(struct verso *db, unsigned n, size_t len);
+
+/* Fails the test unless the database checks clean. */
+void api_check(struct verso *db);
+
+#endif
