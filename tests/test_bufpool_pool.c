@@ -4,7 +4,6 @@
 #include "tests/pool_fixture.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #define N_PAGES 64
 
@@ -405,27 +404,6 @@ START_TEST(prefetch_takes_no_frame_that_is_pinned)
 }
 END_TEST
 
-START_TEST(too_small_a_cache_is_refused_with_the_size_that_it_takes)
-{
-	struct bufpool_options opts = {.writer_pages = 100, .reader_pages = 10};
-	size_t min_bytes = bufpool_cache_bytes_min(4096, &opts);
-	struct fixture f;
-	char text[32];
-
-	fixture_file(&f, _i, 4096, 1, 1);
-	opts.cache_bytes = min_bytes - 1;
-	ck_assert_int_eq(bufpool_open(f.io, f.file, 4096, 1, &opts, &f.pager), -EINVAL);
-	(void)snprintf(text, sizeof(text), "at least %zu", min_bytes);
-	ck_assert_ptr_nonnull(strstr(error_text(), text));
-	opts.cache_bytes = min_bytes;
-	ck_assert_int_eq(bufpool_open(f.io, f.file, 4096, 1, &opts, &f.pager), 0);
-	ck_assert_uint_eq(f.pager->writer_pages, 100);
-	pager_close(f.pager);
-	f.pager = NULL;
-	fixture_close(&f);
-}
-END_TEST
-
 /* A short life of a pool. */
 static void live(struct fixture *f, const struct bufpool_options *opts)
 {
@@ -524,7 +502,6 @@ int main(void)
 	tcase_add_loop_test(tc, prefetch_of_bad_pages_is_no_error, 0, 2);
 	tcase_add_loop_test(tc, place_that_is_being_prefetched_can_be_made_anew, 0, 2);
 	tcase_add_loop_test(tc, prefetch_takes_no_frame_that_is_pinned, 0, 2);
-	tcase_add_loop_test(tc, too_small_a_cache_is_refused_with_the_size_that_it_takes, 0, 2);
 	tcase_add_loop_test(tc, every_switch_policy_size_and_rung_works, 0, 2);
 	tcase_add_loop_test(tc, without_verification_only_the_name_is_compared, 0, 2);
 	suite_add_tcase(s, tc);

@@ -86,10 +86,14 @@ START_TEST(several_threads_missing_a_page_cause_one_read)
 {
 	struct bufpool_options opts = {.reader_pages = 32};
 	struct shared sh = {0};
+	uint64_t n_reads;
 
 	fixture_file(&sh.f, _i, 4096, N_PAGES, 1);
 	fixture_pool(&sh.f, &opts);
+	n_reads = sh.f.disk ? simdisk_calls(sh.f.disk, SIM_CALL_READ) : 0;
 	run(&sh, miss_body, N_THREADS);
+	if (sh.f.disk)
+		ck_assert_uint_eq(simdisk_calls(sh.f.disk, SIM_CALL_READ) - n_reads, N_PAGES);
 	ck_assert_uint_eq(fixture_stats(&sh.f).n_misses, N_PAGES);
 	ck_assert_uint_eq(fixture_stats(&sh.f).read_bytes, N_PAGES * 4096);
 	fixture_close(&sh.f);
@@ -157,6 +161,69 @@ START_TEST(readers_of_a_tiny_pool_always_see_whole_pages)
 	run(&sh, reader_body, N_THREADS);
 	ck_assert_uint_gt(fixture_stats(&sh.f).n_evictions, 1000);
 	ck_assert_uint_le(pool_of(sh.f.pager)->n_touched, opts.reader_pages + 4);
+	fixture_close(&sh.f);
+}
+END_TEST
+
+/*
+ * A guard that is left late
+ */
+
+/* Frames are short, and all that could be had at once are in limbo. */
+static bool is_waiting_for_limbo(struct pool *pool)
+{
+	bool waiting;
+
+	pthread_mutex_lock(&pool->lock);
+	waiting = pool->n_touched == pool->n_frames && pool->free.n == 0 && pool->lent.n == 0 &&
+		  pool->limbo_n + pool->limbo_open.n > 0;
+	pthread_mutex_unlock(&pool->lock);
+	return waiting;
+}
+
+static void *late_body(void *arg)
+{
+	struct worker *w = arg;
+	struct shared *sh = w->shared;
+	struct pager *p = sh->f.pager;
+	const struct page *page = NULL;
+	struct guard *guard;
+
+	check(sh, guard_open(&p->guards, &guard) == 0);
+	if (w->seed % 1000 == 0) {
+		guard_enter(guard);
+		page = pager_peek(p, guard, ref(0, 1));
+		check(sh, page != NULL);
+	}
+	(void)pthread_barrier_wait(&sh->start);
+	if (w->seed % 1000 == 0) {
+		while (!is_waiting_for_limbo(pool_of(p)))
+			(void)sched_yield();
+		if (page)
+			check(sh, is_whole(page, p->page_size, ref(0, 1)));
+		guard_leave(guard);
+	} else {
+		for (pgno_t pgno = 1; pgno < N_PAGES; pgno++) {
+			check(sh, pager_get(p, guard, ref(pgno, 1), &page) == 0);
+			pager_put(p, page);
+		}
+	}
+	guard_close(guard);
+	return NULL;
+}
+
+START_TEST(frames_in_limbo_are_waited_for)
+{
+	struct shared sh = {0};
+
+	if (HOSTILE_BUILD) {
+		check_skip(__func__, "hostile builds keep no page at pin 0");
+		return;
+	}
+	fixture_file(&sh.f, _i, 4096, N_PAGES, 1);
+	fixture_pool(&sh.f, NULL);
+	fixture_visit(&sh.f, ref(0, 1));
+	run(&sh, late_body, 2);
 	fixture_close(&sh.f);
 }
 END_TEST
@@ -275,6 +342,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, several_threads_missing_a_page_cause_one_read, 0, 2);
 	tcase_add_loop_test(tc, readers_of_a_tiny_pool_always_see_whole_pages, 0, 4);
+	tcase_add_loop_test(tc, frames_in_limbo_are_waited_for, 0, 2);
 	tcase_add_loop_test(tc, writer_and_readers_work_beside_each_other, 0, 4);
 	suite_add_tcase(s, tc);
 	return check_main(s);
