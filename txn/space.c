@@ -507,6 +507,12 @@ int space_cut_prepare(struct space *s)
 	return rc;
 }
 
+static bool is_unused(const struct space *s, pgno_t pgno)
+{
+	return space_is_free(s, pgno) || window_has(&s->windows[0], pgno) ||
+	       window_has(&s->windows[1], pgno);
+}
+
 /* Where the file would end without its free tail. All regions are loaded. */
 static pgno_t used_end(const struct space *s)
 {
@@ -515,7 +521,7 @@ static pgno_t used_end(const struct space *s)
 	for (;;) {
 		uint32_t r = region_of(s, end - 1);
 
-		while (end > layout_first_page(&s->layout, r) && space_is_free(s, end - 1))
+		while (end > layout_first_page(&s->layout, r) && is_unused(s, end - 1))
 			end--;
 		if (r == 0 || end > layout_first_page(&s->layout, r))
 			return end;
@@ -533,13 +539,13 @@ bool space_cut(struct space *s)
 		if (!s->regions[r].bits)
 			return false;
 	}
+	end = used_end(s);
+	if (s->n_pages - end < least_cut(s))
+		return false;
 	for (unsigned i = 0; i < META_WINDOWS; i++) {
 		window_to_bits(s, &s->windows[i], true);
 		memset(&s->windows[i], 0, sizeof(s->windows[i]));
 	}
-	end = used_end(s);
-	if (s->n_pages - end < least_cut(s))
-		return false;
 	for (pgno_t pgno = end; pgno < s->n_pages; pgno++) {
 		if (space_is_free(s, pgno))
 			region_set(s, pgno, false);
