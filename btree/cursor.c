@@ -22,8 +22,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
-#define AHEAD_LEAVES 16U /* leaves loaded ahead of a scan */
+#define AHEAD_LEAVES 16U /* half of what is loaded ahead of a scan */
 
 enum cursor_state { NOWHERE, ON, GAP, BEFORE, BEHIND };
 
@@ -35,7 +36,8 @@ struct btree_cursor {
 	unsigned index, count;   /* ON: record of the leaf, and how many it has */
 	unsigned prefix_len;     /* ON: of the leaf; the prefix stands in key */
 	unsigned key_len;
-	unsigned run;            /* leaves passed one after another in one direction */
+	unsigned run;            /* leaves passed one after another */
+	unsigned slow;           /* leaves until a slow one is forgotten */
 	const uint8_t *ahead;    /* the neighbour leaf, for the processor's prefetch only */
 	unsigned ahead_bytes;    /* how much of it was asked for */
 	struct tree_trail trail; /* ON */
@@ -208,34 +210,53 @@ static int descend_from(struct btree_cursor *c, unsigned level, unsigned i, enum
 	return tree_corrupt(bt, bt->root.ref, "a leaf has no parent");
 }
 
+/* A page that took longer to come was not in memory, whatever the pager believes. */
+#define SLOW_NS 20000U
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
+}
+
 /*
- * Looks ahead from the parent of the leaf just entered: asks the pager for leaves that a scan will
- * want, and remembers the next one, if it is in memory, for the processor.
+ * Looks ahead from the parent of the leaf just entered: remembers the next leaf, if it is in
+ * memory, for the processor; and asks the pager for the leaves that a scan will want. Asking costs
+ * a map a system call a page, so what peek finds is not asked for; but the kernel may have
+ * taken a page that a map still believes in, so after a slow leaf everything is.
  */
 static void look_ahead(struct btree_cursor *c, bool up)
 {
 	struct txn *txn = c->bt->txn;
 	uint32_t page_size = tree_page_size(c->bt);
-	struct page_ref refs[AHEAD_LEAVES], near = {0, 0};
-	unsigned i = c->trail.at[1].index, count = c->trail.at[1].count, n = 0;
+	struct page_ref refs[2 * AHEAD_LEAVES], ref;
+	unsigned at = c->trail.at[1].index, left, n = 0, from, to;
 	const struct page *page;
 
+	left = up ? c->trail.at[1].count - at : at;
 	c->ahead = NULL;
 	c->ahead_bytes = 0;
+	/* The first time two windows, then one each time that one has been passed. */
+	from = c->run == 2 ? 1 : AHEAD_LEAVES + 1;
+	to = c->run % AHEAD_LEAVES == 2 ? 2 * AHEAD_LEAVES : 1;
 	guard_enter(txn->guard);
 	page = pager_peek(txn->pager, txn->guard, c->trail.at[1].ref);
-	if (page && (up ? i < count : i > 0))
-		near = node_child(page, page_size, up ? i + 1 : i - 1);
-	if (page && c->run % (AHEAD_LEAVES / 2) == 2) {
-		for (; n < AHEAD_LEAVES && (up ? i < count : i > 0); n++) {
-			i = up ? i + 1 : i - 1;
-			refs[n] = node_child(page, page_size, i);
-			if (ref_is_null(refs[n]))
-				break;
-		}
+	for (unsigned k = 1; page && k <= to && k <= left; k++) {
+		const struct page *leaf;
+
+		if (k > 1 && k < from)
+			continue;
+		ref = node_child(page, page_size, up ? at + k : at - k);
+		if (ref_is_null(ref))
+			break;
+		leaf = pager_peek(txn->pager, txn->guard, ref);
+		if (k == 1)
+			c->ahead = (const uint8_t *)leaf;
+		if (to > 1 && (!leaf || c->slow > 0))
+			refs[n++] = ref;
 	}
-	if (!ref_is_null(near))
-		c->ahead = (const uint8_t *)pager_peek(txn->pager, txn->guard, near);
 	guard_leave(txn->guard);
 	if (n > 0)
 		pager_prefetch(txn->pager, refs, n);
@@ -258,6 +279,7 @@ static int cross(struct btree_cursor *c, bool up, struct btree_slice *ret_key,
 {
 	unsigned level = 1, top = c->bt->root.level;
 	const struct page *leaf;
+	uint64_t t0;
 	int rc;
 
 	while (level <= top && (up ? c->trail.at[level].index >= c->trail.at[level].count
@@ -268,15 +290,21 @@ static int cross(struct btree_cursor *c, bool up, struct btree_slice *ret_key,
 		c->state = up ? BEHIND : BEFORE;
 		return VERSO_NOTFOUND;
 	}
+	t0 = now_ns();
 	rc = descend_from(c, level, c->trail.at[level].index + (up ? 1U : -1U),
 		up ? AIM_FIRST : AIM_LAST, &leaf);
+	if (c->slow > 0)
+		c->slow--;
+	if (now_ns() - t0 > SLOW_NS)
+		c->slow = 4 * AHEAD_LEAVES;
 	if (rc == 0)
 		rc = enter_leaf(c, leaf);
 	if (rc < 0) {
 		lift(c);
 		return rc;
 	}
-	c->run++;
+	c->run =
+		level > 1 ? 2 : c->run + 1; /* another parent: its leaves have not been asked for */
 	look_ahead(c, up);
 	return show_first(c, up ? 0 : c->count - 1, ret_key, ret_item);
 }
