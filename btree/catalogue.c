@@ -58,7 +58,7 @@ int catalogue_find(struct btree *catalogue, struct btree_slice name, struct txn_
 			"a table's record makes no sense");
 	if (root.kind != 0)
 		return error_set(VERSO_EVERSION,
-			"the table orders its keys by comparator %u, which this Verso does not have",
+			"the table's order is comparator %u, which this Verso does not have",
 			root.kind);
 	*ret_root = root;
 	return 0;
