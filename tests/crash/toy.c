@@ -93,21 +93,11 @@ static bool is_empty(const struct page *page)
 	return true;
 }
 
-int toy_set(struct txn *txn, unsigned i, uint64_t value)
+/* Writes where the own pages are now into their parents, from `from` up; gives up what is empty. */
+static void tell_parents(struct txn *txn, unsigned i, unsigned from, struct page **pages,
+	const struct page_ref *refs)
 {
-	struct page_ref refs[TOY_LEVELS];
-	struct page *pages[TOY_LEVELS];
-	struct path path;
-	int rc = txn_prepare(txn, TOY_LEVELS, TOY_LEVELS);
-
-	if (rc == 0)
-		rc = path_get(txn, i, &path);
-	if (rc)
-		return rc;
-	for (unsigned level = TOY_LEVELS; level-- > 0;)
-		pages[level] = own_page(txn, &path, level, &refs[level]);
-	le64_set(pages[0]->payload + 8 * digit(i, 0), value);
-	for (unsigned level = 0; level < TOY_LEVELS; level++) {
+	for (unsigned level = from; level < TOY_LEVELS; level++) {
 		struct page_ref ref = refs[level];
 		bool empty = is_empty(pages[level]);
 
@@ -122,6 +112,23 @@ int toy_set(struct txn *txn, unsigned i, uint64_t value)
 		else
 			txn->roots[0] = (struct txn_root){.ref = ref, .level = TOY_LEVELS - 1};
 	}
+}
+
+int toy_set(struct txn *txn, unsigned i, uint64_t value)
+{
+	struct page_ref refs[TOY_LEVELS];
+	struct page *pages[TOY_LEVELS];
+	struct path path;
+	int rc = txn_prepare(txn, TOY_LEVELS, TOY_LEVELS);
+
+	if (rc == 0)
+		rc = path_get(txn, i, &path);
+	if (rc)
+		return rc;
+	for (unsigned level = TOY_LEVELS; level-- > 0;)
+		pages[level] = own_page(txn, &path, level, &refs[level]);
+	le64_set(pages[0]->payload + 8 * digit(i, 0), value);
+	tell_parents(txn, i, 0, pages, refs);
 	return 0;
 }
 
@@ -141,4 +148,119 @@ int toy_read(struct txn *txn, uint64_t *values)
 		path_put(txn, &path);
 	}
 	return rc;
+}
+
+/* --- subtrees ------------------------------------------------------------------------------ */
+
+/* Counts the pages from ref down, and gives them up when asked to. */
+static int give_up(struct txn *txn, struct page_ref ref, bool really, size_t *n)
+{
+	const struct page *page;
+	int rc = pager_get(txn->pager, txn->guard, ref, &page);
+
+	if (rc)
+		return rc;
+	(*n)++;
+	for (unsigned slot = 0; rc == 0 && page->level > 0 && slot < TOY_FANOUT; slot++) {
+		if (child_ref(page, slot).pgno)
+			rc = give_up(txn, child_ref(page, slot), really, n);
+	}
+	pager_put(txn->pager, page);
+	if (rc == 0 && really)
+		txn_free(txn, ref);
+	return rc;
+}
+
+static int find_subtree(struct txn *txn, unsigned i, unsigned level, struct page_ref *ret_ref)
+{
+	struct path path;
+	int rc = path_get(txn, i, &path);
+
+	if (rc)
+		return rc;
+	*ret_ref = (struct page_ref){0, 0};
+	if (path.pages[level])
+		*ret_ref = page_ref(path.pages[level]);
+	path_put(txn, &path);
+	return 0;
+}
+
+int toy_clear(struct txn *txn, unsigned i, unsigned level)
+{
+	struct page_ref refs[TOY_LEVELS], ref;
+	struct page *pages[TOY_LEVELS] = {NULL};
+	struct path path;
+	size_t n = 0;
+	int rc = find_subtree(txn, i, level, &ref);
+
+	if (rc || ref.pgno == 0)
+		return rc;
+	rc = give_up(txn, ref, false, &n);
+	if (rc == 0)
+		rc = txn_prepare(txn, TOY_LEVELS, n + TOY_LEVELS);
+	if (rc)
+		return rc;
+	rc = give_up(txn, ref, true, &n);
+	if (rc)
+		return txn_break(txn, rc);
+	if (level == TOY_LEVELS - 1) {
+		txn->roots[0] = (struct txn_root){.level = TOY_LEVELS - 1};
+		return 0;
+	}
+	memset(&path, 0, sizeof(path));
+	ref = txn->roots[0].ref;
+	for (unsigned l = TOY_LEVELS - 1; l > level; l--) {
+		rc = pager_get(txn->pager, txn->guard, ref, &path.pages[l]);
+		if (rc)
+			return txn_break(txn, rc);
+		ref = child_ref(path.pages[l], digit(i, l));
+		pages[l] = own_page(txn, &path, l, &refs[l]);
+	}
+	page_ref_set(pages[level + 1]->payload + digit(i, level + 1) * PAGE_REF_BYTES,
+		(struct page_ref){0, 0});
+	tell_parents(txn, i, level + 1, pages, refs);
+	return 0;
+}
+
+uint64_t toy_mix(unsigned i, uint64_t value)
+{
+	uint64_t z = value ^ ((uint64_t)(i + 1) * 0x9e3779b97f4a7c15u);
+
+	if (value == 0)
+		return 0;
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return z ^ (z >> 31);
+}
+
+static int digest_from(struct txn *txn, struct page_ref ref, unsigned level, unsigned first,
+	uint64_t *sum)
+{
+	const struct page *page;
+	unsigned span = 1;
+	int rc = pager_get(txn->pager, txn->guard, ref, &page);
+
+	if (rc)
+		return rc;
+	for (unsigned l = 0; l < level; l++)
+		span *= TOY_FANOUT;
+	if (page->type != PAGE_TOY || page->level != level)
+		rc = error_set(VERSO_ECORRUPT, "page %u: not a toy of level %u", ref.pgno, level);
+	for (unsigned slot = 0; rc == 0 && slot < TOY_FANOUT; slot++) {
+		if (level == 0)
+			*sum += toy_mix(first + slot, le64_get(page->payload + 8 * slot));
+		else if (child_ref(page, slot).pgno)
+			rc = digest_from(txn, child_ref(page, slot), level - 1, first + slot * span,
+				sum);
+	}
+	pager_put(txn->pager, page);
+	return rc;
+}
+
+int toy_digest(struct txn *txn, uint64_t *ret_digest)
+{
+	*ret_digest = 0;
+	if (txn->roots[0].ref.pgno == 0)
+		return 0;
+	return digest_from(txn, txn->roots[0].ref, TOY_LEVELS - 1, 0, ret_digest);
 }

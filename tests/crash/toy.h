@@ -24,6 +24,16 @@ int toy_get(struct txn *txn, unsigned i, uint64_t *ret_value);
 /* Sets cell i; value 0 gives up what pages are empty then. */
 int toy_set(struct txn *txn, unsigned i, uint64_t value);
 
+/* Sets to 0 all cells below the page of `level` that holds cell i: that page and those below it are
+ * given up. */
+int toy_clear(struct txn *txn, unsigned i, unsigned level);
+
+/* A digest of all cells: the sum of toy_mix(i, value). */
+int toy_digest(struct txn *txn, uint64_t *ret_digest);
+
+/* 0 for value 0. */
+uint64_t toy_mix(unsigned i, uint64_t value);
+
 /* Reads all cells into values[TOY_CELLS]. */
 int toy_read(struct txn *txn, uint64_t *values);
 

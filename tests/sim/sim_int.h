@@ -42,8 +42,8 @@ struct sim_lock {
 };
 
 struct sim_inode {
-	int fd;          /* memory file; its size is the live size */
-	uint64_t size;   /* live; same as that of fd */
+	int fd;          /* memory file; its size is the live size, or the most if loose_end */
+	uint64_t size;   /* live */
 	uint8_t *live;   /* all of file_bytes_max, writable; only [0, size) may be touched */
 	uint8_t *medium; /* what the device shows; NULL while it is the same as live */
 	bool shared;     /* was mapped writable: plain memory, lost with the power */
@@ -157,6 +157,7 @@ void sim_reset(struct simdisk *d);
 
 /* simdisk.c: inodes */
 uint32_t sim_inode_new(struct simdisk *d);
+void sim_inode_set_size(struct simdisk *d, struct sim_inode *in, uint64_t size);
 void sim_inode_resize(struct simdisk *d, struct sim_inode *in, uint64_t size);
 void sim_inode_write(struct simdisk *d, struct sim_inode *in, const void *buf, uint64_t off,
 	uint64_t len);

@@ -219,6 +219,8 @@ uint32_t sim_inode_new(struct simdisk *d)
 			MAP_SHARED | MAP_NORESERVE, in->fd, 0);
 		if (in->live == MAP_FAILED)
 			out_of_memory("simulator: mmap of a file");
+		if (d->opts.loose_end && ftruncate(in->fd, (off_t)d->opts.file_bytes_max) < 0)
+			out_of_memory("simulator: ftruncate");
 		in->touched_bits = sim_reserve(d->opts.file_bytes_max / SIM_SECTOR / 8);
 	}
 	ASSERT(in->size == 0);
@@ -246,6 +248,16 @@ void sim_touch(struct sim_inode *in, uint64_t off, uint64_t len)
 	}
 }
 
+/* The live size of the memory file alone: what lies beyond it is zeros. */
+void sim_inode_set_size(struct simdisk *d, struct sim_inode *in, uint64_t size)
+{
+	if (d->opts.loose_end && size < in->size)
+		memset(in->live + size, 0, in->size - size);
+	if (!d->opts.loose_end && ftruncate(in->fd, (off_t)size) < 0)
+		out_of_memory("simulator: ftruncate");
+	in->size = size;
+}
+
 /* Growth reads as zeros; what is cut is gone. */
 void sim_inode_resize(struct simdisk *d, struct sim_inode *in, uint64_t size)
 {
@@ -255,11 +267,9 @@ void sim_inode_resize(struct simdisk *d, struct sim_inode *in, uint64_t size)
 		return;
 	if (d->image)
 		sim_touch(in, size < old ? size : old, size < old ? old - size : size - old);
-	if (ftruncate(in->fd, (off_t)size) < 0)
-		out_of_memory("simulator: ftruncate");
+	sim_inode_set_size(d, in, size);
 	if (in->medium && size < old)
 		memset(in->medium + size, 0, old - size);
-	in->size = size;
 }
 
 void sim_inode_write(struct simdisk *d, struct sim_inode *in, const void *buf, uint64_t off,

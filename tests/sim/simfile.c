@@ -356,33 +356,38 @@ struct simfile *sim_file_new(struct simdisk *d, uint32_t ino, uint32_t name, uns
 
 /* --- maps ------------------------------------------------------------------------------------ */
 
+/* With loose ends everything was made accessible at once. */
+static int map_change(struct simmap *m, uint64_t len_bytes)
+{
+	uint64_t keep = (len_bytes + 4095) / 4096 * 4096;
+	uint64_t reserved = m->map.reserved_bytes;
+	int prot = m->writable ? PROT_READ | PROT_WRITE : PROT_READ;
+	void *p = m->map.base;
+
+	if (m->disk->opts.loose_end || len_bytes == m->map.len_bytes)
+		return 0;
+	if (len_bytes > m->map.len_bytes)
+		p = mmap(m->map.base, len_bytes, prot,
+			(m->dead ? MAP_PRIVATE : MAP_SHARED) | MAP_FIXED,
+			m->disk->inodes[m->ino].fd, 0);
+	else if (keep < reserved)
+		p = mmap(m->map.base + keep, reserved - keep, PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	return p == MAP_FAILED ? -errno : 0;
+}
+
 static int map_extend_sim(struct map *map, uint64_t len_bytes)
 {
 	struct simmap *m = (struct simmap *)map;
-	struct simdisk *d = m->disk;
-	int prot = m->writable ? PROT_READ | PROT_WRITE : PROT_READ;
-	int r = 0;
+	int r;
 
 	if (len_bytes > map->reserved_bytes)
 		return -ENOMEM;
-	(void)pthread_mutex_lock(&d->lock);
-	if (len_bytes < map->len_bytes) {
-		uint64_t keep = (len_bytes + 4095) / 4096 * 4096;
-
-		if (keep < map->reserved_bytes &&
-			mmap(map->base + keep, map->reserved_bytes - keep, PROT_NONE,
-				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-				0) == MAP_FAILED)
-			r = -errno;
-	} else if (len_bytes > map->len_bytes &&
-		   mmap(map->base, len_bytes, prot,
-			   (m->dead ? MAP_PRIVATE : MAP_SHARED) | MAP_FIXED, d->inodes[m->ino].fd,
-			   0) == MAP_FAILED) {
-		r = -errno;
-	}
+	(void)pthread_mutex_lock(&m->disk->lock);
+	r = map_change(m, len_bytes);
 	if (r == 0)
 		map->len_bytes = len_bytes;
-	(void)pthread_mutex_unlock(&d->lock);
+	(void)pthread_mutex_unlock(&m->disk->lock);
 	return r;
 }
 
@@ -428,7 +433,13 @@ int sim_map_new(struct io *io, struct file *file, enum map_mode mode, uint64_t r
 	(void)pthread_mutex_unlock(&d->lock);
 	if (r < 0)
 		return r;
-	base = mmap(NULL, want, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (d->opts.loose_end)
+		base = mmap(NULL, want,
+			mode == MAP_WRITE_SHARED ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED,
+			d->inodes[f->ino].fd, 0);
+	else
+		base = mmap(NULL, want, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			0);
 	if (base == MAP_FAILED)
 		return -errno;
 	m = sim_alloc(sizeof(*m));

@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum fill { FILL_ZERO, FILL_STALE };
 
@@ -117,9 +116,8 @@ static void inode_restore(struct simwalk *w, uint32_t ino)
 	struct sim_inode *in = &w->image->inodes[ino];
 	const struct walk_file *f = &w->files[ino];
 
-	if (in->size != f->size && ftruncate(in->fd, (off_t)f->size) < 0)
-		abort();
-	in->size = f->size;
+	if (in->size != f->size)
+		sim_inode_set_size(w->image, in, f->size);
 	for (uint32_t i = 0; i < in->n_touched; i++) {
 		uint64_t off = (uint64_t)in->touched[i] * SIM_SECTOR;
 
@@ -130,11 +128,10 @@ static void inode_restore(struct simwalk *w, uint32_t ino)
 	in->n_touched = 0;
 }
 
-static void inode_empty(struct sim_inode *in)
+static void inode_empty(struct simdisk *img, struct sim_inode *in)
 {
-	if (in->size && ftruncate(in->fd, 0) < 0)
-		abort();
-	in->size = 0;
+	if (in->size)
+		sim_inode_set_size(img, in, 0);
 	for (uint32_t i = 0; i < in->n_touched; i++)
 		in->touched_bits[in->touched[i] / 64] = 0;
 	in->n_touched = 0;
@@ -150,7 +147,7 @@ static void image_restore(struct simwalk *w)
 	img = w->image;
 	for (uint32_t i = 0; i < img->n_inodes; i++)
 		if (i >= d->n_inodes || img->inodes[i].shared)
-			inode_empty(&img->inodes[i]);
+			inode_empty(img, &img->inodes[i]);
 	sim_reset(img);
 	if (img->n_inodes > d->n_inodes)
 		img->n_inodes = d->n_inodes;
@@ -513,8 +510,7 @@ uint64_t simwalk_combinations(struct simwalk *w)
 	return d.total;
 }
 
-/* --- the image ----------------------------------------------------------------------------------
- */
+/* --- the image ------------------------------------------------------------------- */
 
 /* The sum over sectors moves only where the image differs from the durable bytes. */
 static uint64_t inode_hash(const struct simwalk *w, uint32_t ino)
@@ -607,8 +603,7 @@ struct simdisk *simwalk_image(struct simwalk *w, struct sim_choice c, bool keep,
 	return img;
 }
 
-/* --- choices ------------------------------------------------------------------------------------
- */
+/* --- choices --------------------------------------------------------------------- */
 
 static const char *const choice_names[SIM_CHOICES] = {
 	[SIM_LOST] = "lost",

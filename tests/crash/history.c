@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/crash/crash.h"
+
+#include "base/assert.h"
+
+#include <stdlib.h>
+
+void crash_history_reset(struct crash_history *h, const struct simdisk *disk)
+{
+	h->disk = disk;
+	h->n = 0;
+}
+
+void crash_history_fini(struct crash_history *h)
+{
+	free(h->versions);
+}
+
+unsigned crash_begin(struct crash_history *h, uint64_t digest)
+{
+	if (h->n == h->cap) {
+		h->cap = h->cap ? 2 * h->cap : 64;
+		h->versions = realloc(h->versions, h->cap * sizeof(*h->versions));
+		ASSERT(h->versions);
+	}
+	/* One state of two versions would let one of them stand in for the other. */
+	for (unsigned i = 0; i < h->n; i++)
+		ASSERT(h->versions[i].digest != digest);
+	h->versions[h->n] = (struct crash_version){
+		.digest = digest,
+		.begun_at = simdisk_events(h->disk),
+		.acked_at = CRASH_NEVER,
+		.dead_at = CRASH_NEVER,
+	};
+	return h->n++;
+}
+
+void crash_begin_with(struct crash_history *h, uint64_t digest)
+{
+	unsigned v = crash_begin(h, digest);
+
+	h->versions[v].begun_at = h->versions[v].acked_at = 0;
+}
+
+void crash_ack(struct crash_history *h, unsigned v)
+{
+	ASSERT(v < h->n);
+	if (h->versions[v].acked_at == CRASH_NEVER)
+		h->versions[v].acked_at = simdisk_events(h->disk);
+}
+
+void crash_abandon(struct crash_history *h, unsigned v)
+{
+	ASSERT(v < h->n);
+	h->versions[v].dead_at = h->versions[v].begun_at;
+}
+
+void crash_rebase(struct crash_history *h, unsigned v)
+{
+	crash_ack(h, v);
+	for (unsigned i = v + 1; i < h->n; i++)
+		if (h->versions[i].dead_at == CRASH_NEVER)
+			h->versions[i].dead_at = simdisk_events(h->disk);
+}
+
+bool crash_any_acked(const struct crash_history *h, uint64_t at)
+{
+	for (unsigned i = 0; i < h->n; i++)
+		if (h->versions[i].acked_at <= at)
+			return true;
+	return false;
+}
+
+int crash_find(const struct crash_history *h, uint64_t at, uint64_t digest)
+{
+	for (unsigned i = h->n; i-- > 0;) {
+		const struct crash_version *v = &h->versions[i];
+
+		if (v->digest == digest)
+			return v->begun_at <= at && v->dead_at > at ? (int)i : -1;
+		if (v->acked_at <= at)
+			return -1;
+	}
+	return -1;
+}
