@@ -42,6 +42,11 @@ bool catalogue_decode(const uint8_t *bytes, size_t len, struct txn_root *ret_roo
 	return true;
 }
 
+uint32_t catalogue_name_max(uint32_t page_size)
+{
+	return node_cap(page_size) / 4 - NODE_SLOT_BYTES - 2 - CATALOGUE_RECORD_BYTES;
+}
+
 int catalogue_find(struct btree *catalogue, struct btree_slice name, struct txn_root *ret_root)
 {
 	struct txn_root root = {0};
@@ -73,6 +78,9 @@ int catalogue_create(struct btree *catalogue, struct btree_slice name, unsigned 
 
 	if (name.len == 0)
 		return error_set(VERSO_EMISUSE, "a table needs a name of at least one byte");
+	if (name.len > catalogue_name_max(tree_page_size(catalogue)))
+		return error_set(VERSO_ETOOBIG, "the table's name has %zu bytes, the longest %u",
+			name.len, catalogue_name_max(tree_page_size(catalogue)));
 	if (catalogue->root.user < CATALOGUE_TABLES)
 		return tree_corrupt(catalogue, catalogue->root.ref,
 			"the next table id makes no sense");

@@ -31,6 +31,9 @@ void catalogue_root_init(struct txn_root *root);
 bool catalogue_decode(const uint8_t *bytes, size_t len, struct txn_root *ret_root);
 void catalogue_encode(uint8_t bytes[CATALOGUE_RECORD_BYTES], const struct txn_root *root);
 
+/* Longest name in bytes: its record lies in the leaf, where recovery looks for it. */
+uint32_t catalogue_name_max(uint32_t page_size);
+
 /* The table called name. VERSO_NOTFOUND; VERSO_ECORRUPT when its comparator is none of ours. */
 int catalogue_find(struct btree *catalogue, struct btree_slice name, struct txn_root *ret_root);
 
