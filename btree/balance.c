@@ -155,6 +155,9 @@ static struct node_entry split(struct edit *e, unsigned d, unsigned pos,
 
 	memcpy(w->page, left, e->page_size);
 	k = crowd_split(&crowd, high.data == NULL);
+	e->bt->marks.n_splits++;
+	if (high.data == NULL && pos + 1 == n)
+		e->bt->marks.n_edge_splits++;
 	crowd_entry(&crowd, k, w->key[1], &at);
 	sep = (struct key_span){at.key, at.key_len};
 	if (leaf) {
@@ -194,6 +197,7 @@ static void grow_root(struct edit *e, const struct node_entry *entry)
 	node_insert(page, e->page_size, 0, entry, NULL);
 	root->ref = ref;
 	root->level++;
+	e->bt->marks.n_roots_grown++;
 }
 
 bool balance_insert(struct edit *e, unsigned d, unsigned pos, struct node_entry entry)
@@ -357,6 +361,7 @@ static bool merge(struct edit *e, unsigned d)
 	pair_append(&p, left, 0, n, w->key[0]);
 	if (!pair_is_leaf(&p))
 		node_set_child(left, 0, node_child(p.left, e->page_size, 0));
+	e->bt->marks.n_merges++;
 	txn_free(e->bt->txn, gone);
 	node_remove(own_page(e, d - 1), e->page_size, p.slot);
 	return true;
@@ -410,7 +415,7 @@ static bool redistribute(struct edit *e, unsigned d)
 	struct edit_step *s = &e->steps[d];
 	struct pair p = pair_of(e, d);
 	unsigned k = pair_divide(&p, w), n = pair_count(&p);
-	bool sib_is_left = s->sib == p.left, leaf = pair_is_leaf(&p);
+	bool sib_is_left = s->sib == p.left, leaf = pair_is_leaf(&p), has_split;
 	struct page *own, *sib, *left, *right;
 	struct key_span sep;
 	struct node_entry up = {0};
@@ -443,8 +448,11 @@ static bool redistribute(struct edit *e, unsigned d)
 	up.key = sep.data;
 	up.key_len = sep.len;
 	up.child = sib_is_left ? s->ref : s->sib_ref;
+	e->bt->marks.n_redistributions++;
 	node_remove(own_page(e, d - 1), e->page_size, p.slot);
-	return balance_insert(e, d - 1, p.slot, up);
+	has_split = balance_insert(e, d - 1, p.slot, up);
+	e->bt->marks.n_late_splits += has_split;
+	return has_split;
 }
 
 /* An inner root with one child gives way to it. */
@@ -457,6 +465,7 @@ static void shrink_root(struct edit *e)
 		return;
 	root->ref = node_child(page, e->page_size, 0);
 	root->level--;
+	e->bt->marks.n_roots_shrunk++;
 	txn_free(e->bt->txn, e->steps[0].ref);
 }
 

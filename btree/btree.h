@@ -35,11 +35,21 @@
 struct btree_cursor;
 struct btree_work;
 
+/* What edits did since btree_init(): coverage marks of tests, and figures for people. */
+struct btree_marks {
+	uint64_t n_splits, n_edge_splits; /* the latter leave the left page full */
+	uint64_t n_merges, n_redistributions;
+	uint64_t n_late_splits; /* of a parent, by a redistribution's longer separator */
+	uint64_t n_roots_grown, n_roots_shrunk;
+	uint64_t n_overflow_made, n_overflow_freed; /* values */
+};
+
 struct btree {
 	struct txn *txn;              /* constant */
 	struct txn_root root;         /* what is stored of the tree; edits change it */
 	struct btree_cursor *cursors; /* open ones */
 	struct btree_work *work;      /* buffers of edits, made by the first */
+	struct btree_marks marks;
 };
 
 struct btree_slice {

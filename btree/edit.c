@@ -294,6 +294,7 @@ static int put_entry(struct btree *bt, const struct node_entry *entry, unsigned 
 		return rc;
 	}
 	put_edit(&e, entry, exact);
+	bt->marks.n_overflow_freed += gone.n > 0;
 	free_pages(bt, &gone);
 	for (unsigned d = 0; d < e.height; d++)
 		if (e.steps[d].sib)
@@ -350,6 +351,7 @@ int btree_put(struct btree *bt, struct btree_slice key, struct btree_slice val, 
 		rc = overflow_build(bt, val, cell, &fresh);
 		if (rc < 0)
 			return rc;
+		bt->marks.n_overflow_made++;
 		entry.val = (struct node_value){cell, NODE_OVERFLOW_BYTES, true};
 	}
 	cursors_save(bt);
@@ -415,6 +417,7 @@ int btree_del(struct btree *bt, struct btree_slice key)
 	}
 	cursors_save(bt);
 	del_edit(&e);
+	bt->marks.n_overflow_freed += gone.n > 0;
 	free_pages(bt, &gone);
 	for (unsigned d = 0; d < e.height; d++)
 		if (e.steps[d].sib)

@@ -23,6 +23,16 @@ struct profile {
 	unsigned long_every; /* one value in so many lies in overflow pages; 0: none */
 	unsigned n_ops;
 	unsigned miss, spill;
+	unsigned marks; /* what the stream must have met: enum mark */
+};
+
+enum mark {
+	MARK_HEIGHT = 1, /* four levels */
+	MARK_EDGE = 2,   /* a page left full */
+	MARK_MERGE = 4,
+	MARK_MOVE = 8,  /* redistributions, one of which split a parent */
+	MARK_ROOT = 16, /* grown and shrunk */
+	MARK_LONG = 32, /* a long value made and freed */
 };
 
 struct stream {
@@ -32,6 +42,7 @@ struct stream {
 	struct model model;
 	uint64_t rng;
 	uint64_t counter;
+	unsigned level_max;
 	uint8_t key[20000];
 	uint8_t *val;
 };
@@ -309,18 +320,36 @@ static void stream_close(struct stream *s)
 }
 
 static const struct profile profiles[] = {
-	{"random 8-byte keys", 512, KEYS_RANDOM, 40, 60, 20000, 0, 0},
-	{"tiny keys", 512, KEYS_TINY, 100, 0, 20000, 0, 0},
-	{"paths", 512, KEYS_PATHS, 60, 40, 20000, 7, 11},
-	{"ascending", 512, KEYS_ASCENDING, 30, 0, 15000, 0, 5},
-	{"descending", 512, KEYS_DESCENDING, 30, 0, 15000, 3, 0},
-	{"long keys", 512, KEYS_LONG, 20, 30, 15000, 0, 3},
-	{"random 8-byte keys, 4 KiB", 4096, KEYS_RANDOM, 200, 100, 15000, 5, 50},
-	{"paths, 4 KiB", 4096, KEYS_PATHS, 900, 100, 15000, 5, 50},
-	{"long keys, 4 KiB", 4096, KEYS_LONG, 900, 20, 6000, 0, 0},
-	{"random 8-byte keys, 64 KiB", 65536, KEYS_RANDOM, 2000, 100, 8000, 0, 50},
-	{"long keys, 64 KiB", 65536, KEYS_LONG, 20000, 20, 2000, 2, 9},
+	{"random 8-byte keys", 512, KEYS_RANDOM, 40, 60, 20000, 0, 0, 4 + 8 + 16 + 32},
+	{"tiny keys", 512, KEYS_TINY, 100, 0, 20000, 0, 0, 0},
+	{"paths", 512, KEYS_PATHS, 60, 40, 20000, 7, 11, 1 + 4 + 8 + 16 + 32},
+	{"ascending", 512, KEYS_ASCENDING, 30, 0, 15000, 0, 5, 2 + 4 + 16},
+	{"descending", 512, KEYS_DESCENDING, 30, 0, 15000, 3, 0, 0},
+	{"long keys", 512, KEYS_LONG, 20, 30, 15000, 0, 3, 1 + 4 + 8 + 16 + 32},
+	{"random 8-byte keys, 4 KiB", 4096, KEYS_RANDOM, 200, 100, 15000, 5, 50, 0},
+	{"paths, 4 KiB", 4096, KEYS_PATHS, 900, 100, 15000, 5, 50, 0},
+	{"long keys, 4 KiB", 4096, KEYS_LONG, 900, 20, 6000, 0, 0, 0},
+	{"random 8-byte keys, 64 KiB", 65536, KEYS_RANDOM, 2000, 100, 8000, 0, 50, 0},
+	{"long keys, 64 KiB", 65536, KEYS_LONG, 20000, 20, 2000, 2, 9, 0},
 };
+
+static void expect_marks(const struct stream *s)
+{
+	const struct btree_marks *m = &s->bt.marks;
+	unsigned wanted = s->profile->marks;
+
+	ck_assert(!(wanted & MARK_HEIGHT) || s->level_max >= 3);
+	ck_assert(!(wanted & MARK_EDGE) || m->n_edge_splits > 0);
+	ck_assert(!(wanted & MARK_MERGE) || m->n_merges > 0);
+	ck_assert(!(wanted & MARK_MOVE) || m->n_redistributions > 0);
+	ck_assert(!(wanted & MARK_ROOT) || (m->n_roots_grown > 0 && m->n_roots_shrunk > 0));
+	ck_assert(!(wanted & MARK_LONG) || (m->n_overflow_made > 0 && m->n_overflow_freed > 0));
+	printf("  level %u, %llu splits, %llu at the edge, %llu late, %llu merges, "
+	       "%llu redistributions\n",
+		s->level_max, (unsigned long long)m->n_splits, (unsigned long long)m->n_edge_splits,
+		(unsigned long long)m->n_late_splits, (unsigned long long)m->n_merges,
+		(unsigned long long)m->n_redistributions);
+}
 
 START_TEST(stream_agrees_with_model)
 {
@@ -334,6 +363,8 @@ START_TEST(stream_agrees_with_model)
 		unsigned phase = i * 4 / p->n_ops;
 
 		step(&s, phase == 1 ? 20 : phase == 3 ? 30 : 60);
+		if (s.bt.root.level > s.level_max)
+			s.level_max = s.bt.root.level;
 		if (i % (p->n_ops / 20) == 0)
 			verify(&s);
 	}
@@ -347,6 +378,7 @@ START_TEST(stream_agrees_with_model)
 	verify(&s);
 	ck_assert_uint_eq(s.env->n_live, 0);
 	ck_assert_uint_eq(s.bt.root.ref.pgno, 0);
+	expect_marks(&s);
 	stream_close(&s);
 }
 END_TEST
@@ -354,7 +386,7 @@ END_TEST
 /* Every call of prepare and get fails once, and nothing has changed. */
 START_TEST(failing_edit_changes_nothing)
 {
-	static const struct profile p = {"failing", 512, KEYS_PATHS, 60, 5, 0, 3, 4};
+	static const struct profile p = {"failing", 512, KEYS_PATHS, 60, 5, 0, 3, 4, 0};
 	struct stream s;
 
 	printf("VERSO_SEED=%llu\n", (unsigned long long)check_seed());
@@ -391,7 +423,7 @@ END_TEST
 
 START_TEST(failing_read_leaves_nothing_pinned)
 {
-	static const struct profile p = {"failing reads", 512, KEYS_RANDOM, 60, 0, 0, 2, 0};
+	static const struct profile p = {"failing reads", 512, KEYS_RANDOM, 60, 0, 0, 2, 0, 0};
 	struct stream s;
 
 	stream_open(&s, &p);
@@ -434,7 +466,7 @@ END_TEST
 
 START_TEST(ascending_puts_leave_full_leaves)
 {
-	static const struct profile p = {"ascending", 4096, KEYS_ASCENDING, 0, 0, 0, 0, 0};
+	static const struct profile p = {"ascending", 4096, KEYS_ASCENDING, 0, 0, 0, 0, 0, 0};
 	struct btree_check_stats stats;
 	struct stream s;
 
@@ -456,7 +488,7 @@ END_TEST
 
 START_TEST(input_may_lie_in_the_tree)
 {
-	static const struct profile p = {"aliases", 512, KEYS_RANDOM, 60, 0, 0, 0, 0};
+	static const struct profile p = {"aliases", 512, KEYS_RANDOM, 60, 0, 0, 0, 0, 0};
 	struct stream s;
 
 	stream_open(&s, &p);
@@ -481,7 +513,7 @@ END_TEST
 
 START_TEST(limits_are_named)
 {
-	static const struct profile p = {"limits", 4096, KEYS_RANDOM, 60, 0, 0, 0, 0};
+	static const struct profile p = {"limits", 4096, KEYS_RANDOM, 60, 0, 0, 0, 0, 0};
 	static uint8_t big[1000];
 	struct btree_slice key = {big, btree_key_max(4096)}, val = {big, 10};
 	struct btree_item item;
@@ -512,7 +544,7 @@ END_TEST
 /* A reader of the state before sees it whatever the writer does. */
 START_TEST(snapshot_stays_as_it_was)
 {
-	static const struct profile p = {"snapshots", 512, KEYS_PATHS, 60, 20, 0, 0, 13};
+	static const struct profile p = {"snapshots", 512, KEYS_PATHS, 60, 20, 0, 0, 13, 0};
 	struct stream s;
 	struct model old = {0};
 	struct btree view;
