@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Bad files: what is no database, or a damaged one. An error with advice, or the right data; never
+ * a crash, a hang, or a wrong answer.
+ */
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "pager/page.h"
+#include "tests/api.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define N_RECORDS 400
+
+static int try_open(int pager, const char *path, unsigned flags, struct verso **ret_db)
+{
+	struct verso_options o = {
+		.size = sizeof(o), .pager = (enum verso_pager)pager, .flags = flags};
+
+	return verso_open(path, &o, ret_db);
+}
+
+static void write_file(const char *path, const void *bytes, size_t len)
+{
+	int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, bytes, len), (ssize_t)len);
+	ck_assert_int_eq(close(fd), 0);
+}
+
+static uint8_t *read_file(const char *path, size_t *ret_len)
+{
+	int fd = open(path, O_RDONLY);
+	struct stat st;
+	uint8_t *bytes;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	bytes = malloc((size_t)st.st_size + 1);
+	ck_assert_ptr_nonnull(bytes);
+	ck_assert_int_eq(read(fd, bytes, (size_t)st.st_size), st.st_size);
+	ck_assert_int_eq(close(fd), 0);
+	*ret_len = (size_t)st.st_size;
+	return bytes;
+}
+
+static void nothing_beside(const char *path)
+{
+	char beside[CHECK_PATH_BYTES + 8];
+
+	(void)snprintf(beside, sizeof(beside), "%s-lock", path);
+	ck_assert_msg(access(beside, F_OK) < 0, "%s was left behind", beside);
+	(void)snprintf(beside, sizeof(beside), "%s-new", path);
+	ck_assert_msg(access(beside, F_OK) < 0, "%s was left behind", beside);
+}
+
+START_TEST(a_missing_file_is_not_made_without_being_asked)
+{
+	char path[CHECK_PATH_BYTES];
+	struct verso *db;
+
+	api_path(path, "none");
+	API_SAYS(try_open(_i, path, 0, &db), -ENOENT, "VERSO_CREATE");
+	API_SAYS(try_open(_i, path, VERSO_RDONLY, &db), -ENOENT, path);
+	ck_assert(access(path, F_OK) < 0);
+	nothing_beside(path);
+	API_IS(try_open(_i, "/no/such/folder/a", VERSO_CREATE, &db), -ENOENT);
+}
+END_TEST
+
+START_TEST(an_existing_file_is_not_made_again)
+{
+	char path[CHECK_PATH_BYTES];
+	struct verso *db = api_open(_i, "a", VERSO_EXCL);
+
+	verso_close(db);
+	API_IS(try_open(_i, api_path(path, "a"), VERSO_CREATE | VERSO_EXCL, &db), -EEXIST);
+}
+END_TEST
+
+START_TEST(a_file_of_something_else_is_refused)
+{
+	static const size_t sizes[] = {1, 100, 511, 512, 4095, 4096, 8192, 8193, 100000};
+	char path[CHECK_PATH_BYTES];
+	uint8_t *bytes = malloc(100000);
+	uint64_t state = check_seed();
+	struct verso *db;
+
+	ck_assert_ptr_nonnull(bytes);
+	api_path(path, "other");
+	for (int kind = 0; kind < 4; kind++) {
+		for (size_t i = 0; i < 100000; i++)
+			bytes[i] = kind == 0   ? 0
+				   : kind == 1 ? 0xff
+				   : kind == 2 ? (uint8_t) "some text\n"[i % 10]
+					       : (uint8_t)check_random(&state);
+		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+			write_file(path, bytes, sizes[i]);
+			API_SAYS(try_open(_i, path, VERSO_CREATE, &db), VERSO_ENOTDB, path);
+			API_IS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_ENOTDB);
+			nothing_beside(path);
+		}
+	}
+	free(bytes);
+}
+END_TEST
+
+START_TEST(an_empty_file_becomes_a_database_when_asked)
+{
+	char path[CHECK_PATH_BYTES];
+	struct verso *db;
+
+	api_path(path, "empty");
+	write_file(path, "", 0);
+	API_SAYS(try_open(_i, path, 0, &db), VERSO_ENOTDB, "empty");
+	API_IS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_ENOTDB);
+	nothing_beside(path);
+	API_OK(try_open(_i, path, VERSO_CREATE, &db));
+	api_fill(db, 10, 10);
+	verso_close(db);
+	API_OK(try_open(_i, path, 0, &db));
+	api_check(db);
+	verso_close(db);
+}
+END_TEST
+
+START_TEST(folders_pipes_and_devices_are_refused_at_once)
+{
+	char path[CHECK_PATH_BYTES];
+	struct verso *db;
+
+	api_path(path, "folder");
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	API_IS(try_open(_i, path, VERSO_CREATE, &db), -EISDIR);
+	API_IS(try_open(_i, path, VERSO_RDONLY, &db), -EISDIR);
+	nothing_beside(path);
+	api_path(path, "pipe");
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	API_IS(try_open(_i, path, VERSO_CREATE, &db), VERSO_ENOTDB);
+	API_IS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_ENOTDB);
+	nothing_beside(path);
+	API_IS(try_open(_i, "/dev/null", VERSO_RDONLY, &db), VERSO_ENOTDB);
+	API_IS(try_open(_i, "/dev/zero", VERSO_RDONLY, &db), VERSO_ENOTDB);
+}
+END_TEST
+
+START_TEST(no_permission_is_answered)
+{
+	char path[CHECK_PATH_BYTES], folder[CHECK_PATH_BYTES + 8];
+	struct verso *db;
+
+	api_path(path, "folder");
+	ck_assert_int_eq(mkdir(path, 0755), 0);
+	(void)snprintf(folder, sizeof(folder), "%s/a", path);
+	API_OK(try_open(_i, folder, VERSO_CREATE, &db));
+	verso_close(db);
+	ck_assert_int_eq(chmod(folder, 0444), 0);
+	if (geteuid() == 0) {
+		/* The scratch folder is root's own: let others in, then stop being root. */
+		char *slash = strrchr(path, '/');
+
+		*slash = '\0';
+		ck_assert_int_eq(chmod(path, 0755), 0);
+		*slash = '/';
+		if (setegid(65534) < 0 || seteuid(65534) < 0) {
+			check_skip(__func__, "root cannot become somebody else here");
+			return;
+		}
+	}
+	API_SAYS(try_open(_i, folder, 0, &db), -EACCES, folder);
+	/* May be read, but the lock file may not be written. */
+	API_IS(try_open(_i, folder, VERSO_RDONLY, &db), -EACCES);
+	(void)snprintf(folder, sizeof(folder), "%s/b", path);
+	if (geteuid() != 0 && getuid() == 0)
+		API_IS(try_open(_i, folder, VERSO_CREATE, &db), -EACCES);
+}
+END_TEST
+
+/* Changes a field of both slots and makes their checksums right again. */
+static void patch_slots(const char *path, unsigned off, uint32_t value)
+{
+	size_t len;
+	uint8_t *bytes = read_file(path, &len);
+
+	for (unsigned slot = 0; slot < 2; slot++) {
+		uint8_t *p = bytes + (size_t)slot * 4096;
+		uint64_t sum;
+
+		if (le64_get(p) == 0)
+			continue;
+		le32_set(p + off, value);
+		sum = hash_bytes(p + 8, 4096 - 8, page_seed(p + 72));
+		le64_set(p, sum ? sum : 1);
+	}
+	write_file(path, bytes, len);
+	free(bytes);
+}
+
+START_TEST(a_newer_format_is_refused)
+{
+	char path[CHECK_PATH_BYTES];
+	struct verso *db = api_open(_i, "a", 0);
+
+	api_fill(db, 10, 10);
+	verso_close(db);
+	api_path(path, "a");
+	patch_slots(path, 48, 2);
+	API_IS(try_open(_i, path, VERSO_CREATE, &db), VERSO_EVERSION);
+	patch_slots(path, 48, 1);
+	/* A feature that this Verso must know to read, one to write, one to ignore. */
+	patch_slots(path, 64, 1);
+	API_IS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_EVERSION);
+	patch_slots(path, 64, 0);
+	patch_slots(path, 60, 1);
+	API_IS(try_open(_i, path, 0, &db), VERSO_EVERSION);
+	API_OK(try_open(_i, path, VERSO_RDONLY, &db));
+	verso_close(db);
+	patch_slots(path, 60, 0);
+	patch_slots(path, 56, 1);
+	API_OK(try_open(_i, path, 0, &db));
+	verso_close(db);
+}
+END_TEST
+
+START_TEST(a_database_is_open_once)
+{
+	char path[CHECK_PATH_BYTES], alias[CHECK_PATH_BYTES], hard[CHECK_PATH_BYTES];
+	struct verso *db = api_open(_i, "a", 0), *other;
+
+	api_path(path, "a");
+	ck_assert_int_eq(symlink(path, api_path(alias, "alias")), 0);
+	ck_assert_int_eq(link(path, api_path(hard, "hard")), 0);
+	for (int pager = 0; pager < API_PAGERS; pager++) {
+		API_SAYS(try_open(pager, path, 0, &other), VERSO_EBUSY, "open already");
+		API_IS(try_open(pager, path, VERSO_RDONLY, &other), VERSO_EBUSY);
+		API_IS(try_open(pager, alias, 0, &other), VERSO_EBUSY);
+		API_IS(try_open(pager, hard, 0, &other), VERSO_EBUSY);
+	}
+	api_fill(db, 10, 10);
+	verso_close(db);
+	API_OK(try_open(1 - _i, path, 0, &db));
+	api_check(db);
+	verso_close(db);
+}
+END_TEST
+
+START_TEST(two_processes_take_turns)
+{
+	char path[CHECK_PATH_BYTES];
+	int to_child[2], to_parent[2], status;
+	struct verso *db;
+	pid_t child;
+	char c;
+
+	api_path(path, "a");
+	ck_assert(pipe(to_child) == 0 && pipe(to_parent) == 0);
+	child = fork();
+	if (child == 0) {
+		int rc = try_open(_i, path, VERSO_CREATE, &db);
+
+		(void)!write(to_parent[1], "o", 1);
+		(void)!read(to_child[0], &c, 1);
+		/* It dies without closing: the kernel gives its locks back. */
+		_exit(rc == 0 ? 0 : 1);
+	}
+	ck_assert_int_eq(read(to_parent[0], &c, 1), 1);
+	API_SAYS(try_open(_i, path, VERSO_CREATE, &db), VERSO_EBUSY, path);
+	ck_assert_int_eq(write(to_child[1], "x", 1), 1);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	API_OK(try_open(_i, path, VERSO_CREATE, &db));
+	api_fill(db, 10, 10);
+	verso_close(db);
+}
+END_TEST
+
+/* A database of N_RECORDS records with some long values, in small pages; its bytes. */
+static uint8_t *sample(int pager, uint32_t page_size, size_t *ret_len)
+{
+	struct verso *db =
+		api_open_with(pager, "sample", (struct verso_options){.page_size = page_size});
+	struct verso_txn *txn;
+	char path[CHECK_PATH_BYTES], long_val[3000];
+
+	api_fill(db, N_RECORDS, 40);
+	txn = api_begin(db, VERSO_WRITE);
+	memset(long_val, 'L', sizeof(long_val));
+	for (int i = 0; i < N_RECORDS; i += 50) {
+		char key[32];
+
+		(void)snprintf(key, sizeof(key), "key%06d", i);
+		API_OK(verso_put(txn, NULL, api_val(key),
+			(struct verso_val){long_val, sizeof(long_val)}, 0));
+	}
+	API_OK(verso_commit(txn));
+	verso_close(db);
+	return read_file(api_path(path, "sample"), ret_len);
+}
+
+/* 1 when the value of record i is what sample() wrote, which is where it ends too. */
+static int is_right(int i, struct verso_val val)
+{
+	size_t len = i % 50 ? 40 : 3000;
+	char byte = (char)(i % 50 ? 'a' + i % 26 : 'L');
+
+	return val.len == len && ((const char *)val.data)[0] == byte &&
+	       ((const char *)val.data)[len - 1] == byte;
+}
+
+/*
+ * Opens a damaged copy of the sample and reads all of it, both ways, checks it, and writes. Any
+ * error is fine; a record that is answered must be right, and one that is missing must be an error:
+ * but the database may be the one before the last commit.
+ */
+static int use_damaged(int pager, const char *path)
+{
+	struct verso *db;
+	struct verso_txn *txn;
+	struct verso_cursor *c;
+	struct verso_val key, val;
+	int rc = try_open(pager, path, 0, &db), n_errors = 0, n = 0;
+
+	if (rc < 0) {
+		ck_assert_msg(verso_errmsg(NULL)[0] != '\0', "no text for %d", rc);
+		return 1;
+	}
+	API_OK(verso_begin(db, VERSO_READ, &txn));
+	for (int i = 0; i < N_RECORDS; i++) {
+		char text[32];
+
+		(void)snprintf(text, sizeof(text), "key%06d", i);
+		rc = verso_get(txn, NULL, api_val(text), &val);
+		if (rc == VERSO_EIO)
+			break;
+		ck_assert_msg(rc <= 0, "%s: %d", text, rc);
+		if (rc < 0)
+			n_errors++;
+		else
+			ck_assert_msg(is_right(i, val), "a wrong value for %s", text);
+	}
+	rc = verso_cursor_open(txn, NULL, &c);
+	if (rc == 0) {
+		rc = verso_cursor_last(c, &key, &val);
+		for (; rc == 0; n++)
+			rc = verso_cursor_prev(c, &key, &val);
+		ck_assert(rc < 0 || n == N_RECORDS);
+		verso_cursor_close(c);
+	}
+	verso_abort(txn);
+	if (verso_check(db, 0, NULL, NULL) < 0)
+		n_errors++;
+	if (verso_begin(db, VERSO_WRITE, &txn) == 0) {
+		for (int i = 0; i < N_RECORDS; i += 3) {
+			char text[32];
+
+			(void)snprintf(text, sizeof(text), "key%06d", i);
+			(void)verso_put(txn, NULL, api_val(text), api_val("new"), 0);
+			(void)verso_del(txn, NULL, api_val(text));
+		}
+		(void)verso_commit(txn);
+	}
+	verso_close(db);
+	return n_errors;
+}
+
+START_TEST(a_file_cut_anywhere_is_answered)
+{
+	size_t len;
+	uint8_t *bytes = sample(_i, 4096, &len);
+	char path[CHECK_PATH_BYTES];
+	unsigned n = 0;
+
+	api_path(path, "cut");
+	for (size_t cut = 0; cut < len; cut += cut < 65536 ? 512 : 512 * 37, n++) {
+		write_file(path, bytes, cut);
+		(void)use_damaged(_i, path);
+	}
+	printf("total: a file of %zu bytes cut at %u places\n", len, n);
+	free(bytes);
+}
+END_TEST
+
+START_TEST(a_damaged_page_is_found)
+{
+	size_t len;
+	uint8_t *bytes = sample(_i, 1024, &len);
+	char path[CHECK_PATH_BYTES];
+	uint64_t state = check_seed() + (uint64_t)_i;
+	unsigned n = 0, n_found = 0;
+
+	api_path(path, "damaged");
+	for (size_t page = 0; page < len / 1024; page++) {
+		size_t off = page * 1024 + check_random(&state) % 1024;
+		uint8_t bit = (uint8_t)(1u << check_random(&state) % 8);
+
+		bytes[off] ^= bit;
+		write_file(path, bytes, len);
+		n_found += use_damaged(_i, path) > 0;
+		n++;
+		bytes[off] ^= bit;
+	}
+	printf("total: %u pages with a bit flipped, %u found (the others hold nothing in use)\n", n,
+		n_found);
+	ck_assert_uint_gt(n_found, 40);
+	free(bytes);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("bad files");
+	TCase *t = tcase_create("both pagers");
+
+	tcase_set_timeout(t, 120);
+	tcase_add_loop_test(t, a_missing_file_is_not_made_without_being_asked, 0, API_PAGERS);
+	tcase_add_loop_test(t, an_existing_file_is_not_made_again, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_file_of_something_else_is_refused, 0, API_PAGERS);
+	tcase_add_loop_test(t, an_empty_file_becomes_a_database_when_asked, 0, API_PAGERS);
+	tcase_add_loop_test(t, folders_pipes_and_devices_are_refused_at_once, 0, API_PAGERS);
+	tcase_add_loop_test(t, no_permission_is_answered, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_newer_format_is_refused, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_database_is_open_once, 0, API_PAGERS);
+	tcase_add_loop_test(t, two_processes_take_turns, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_file_cut_anywhere_is_answered, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_damaged_page_is_found, 0, API_PAGERS);
+	suite_add_tcase(s, t);
+	return check_main(s);
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* Cursors: moves at the edges, deletes, edits by others of the same transaction. */
+#include "tests/api.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The key under the cursor, or what the call answered. */
+static const char *key_after(int rc, struct verso_val key)
+{
+	static char text[64];
+
+	if (rc == VERSO_NOTFOUND)
+		return "-";
+	if (rc != 0)
+		return verso_strerror(rc);
+	(void)snprintf(text, sizeof(text), "%.*s", (int)key.len, (const char *)key.data);
+	return text;
+}
+
+#define FIRST(c)      (key_after(verso_cursor_first(c, &k, NULL), k))
+#define LAST(c)       (key_after(verso_cursor_last(c, &k, NULL), k))
+#define NEXT(c)       (key_after(verso_cursor_next(c, &k, NULL), k))
+#define PREV(c)       (key_after(verso_cursor_prev(c, &k, NULL), k))
+#define GET(c)        (key_after(verso_cursor_get(c, &k, NULL), k))
+#define SEEK(c, text) (key_after(verso_cursor_seek(c, api_val(text), &k, NULL), k))
+
+static struct verso *letters(int pager, const char *keys)
+{
+	struct verso *db = api_open(pager, "a", 0);
+	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
+
+	for (; *keys; keys++)
+		API_OK(verso_put(txn, NULL, (struct verso_val){keys, 1}, api_val("v"), 0));
+	API_OK(verso_commit(txn));
+	return db;
+}
+
+START_TEST(moves_at_the_edges)
+{
+	struct verso *db = letters(_i, "bdf");
+	struct verso_txn *txn = api_begin(db, VERSO_READ);
+	struct verso_cursor *c;
+	struct verso_val k;
+
+	API_OK(verso_cursor_open(txn, NULL, &c));
+	ck_assert_str_eq(GET(c), "-");
+	ck_assert_str_eq(NEXT(c), "b");
+	ck_assert_str_eq(NEXT(c), "d");
+	ck_assert_str_eq(GET(c), "d");
+	ck_assert_str_eq(NEXT(c), "f");
+	ck_assert_str_eq(NEXT(c), "-");
+	ck_assert_str_eq(GET(c), "-");
+	ck_assert_str_eq(NEXT(c), "-");
+	ck_assert_str_eq(PREV(c), "f");
+	ck_assert_str_eq(FIRST(c), "b");
+	ck_assert_str_eq(PREV(c), "-");
+	ck_assert_str_eq(PREV(c), "-");
+	ck_assert_str_eq(NEXT(c), "b");
+	ck_assert_str_eq(SEEK(c, "c"), "d");
+	ck_assert_str_eq(PREV(c), "b");
+	ck_assert_str_eq(SEEK(c, "d"), "d");
+	ck_assert_str_eq(SEEK(c, "g"), "-");
+	ck_assert_str_eq(PREV(c), "f");
+	ck_assert_str_eq(SEEK(c, ""), "b");
+	ck_assert_str_eq(LAST(c), "f");
+	verso_cursor_close(c);
+	API_OK(verso_cursor_open(txn, NULL, &c));
+	ck_assert_str_eq(PREV(c), "f");
+	verso_cursor_close(c);
+	verso_abort(txn);
+	verso_close(db);
+}
+END_TEST
+
+START_TEST(an_empty_table_has_nothing)
+{
+	struct verso *db = letters(_i, "");
+	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
+	struct verso_cursor *c;
+	struct verso_val k;
+
+	API_OK(verso_cursor_open(txn, NULL, &c));
+	ck_assert_str_eq(FIRST(c), "-");
+	ck_assert_str_eq(LAST(c), "-");
+	ck_assert_str_eq(NEXT(c), "-");
+	ck_assert_str_eq(PREV(c), "-");
+	ck_assert_str_eq(SEEK(c, "a"), "-");
+	ck_assert_str_eq(GET(c), "-");
+	API_IS(verso_cursor_del(c), VERSO_NOTFOUND);
+	api_put(txn, NULL, "a", "v");
+	ck_assert_str_eq(FIRST(c), "a");
+	verso_cursor_close(c);
+	API_OK(verso_commit(txn));
+	verso_close(db);
+}
+END_TEST
+
+START_TEST(after_a_delete_next_is_above_and_prev_below)
+{
+	struct verso *db = letters(_i, "abcdef");
+	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
+	struct verso_cursor *c;
+	struct verso_val k;
+
+	API_OK(verso_cursor_open(txn, NULL, &c));
+	API_IS(verso_cursor_del(c), VERSO_NOTFOUND);
+	ck_assert_str_eq(SEEK(c, "c"), "c");
+	API_OK(verso_cursor_del(c));
+	ck_assert_str_eq(GET(c), "-");
+	API_IS(verso_cursor_del(c), VERSO_NOTFOUND);
+	ck_assert_str_eq(NEXT(c), "d");
+	API_OK(verso_cursor_del(c));
+	ck_assert_str_eq(PREV(c), "b");
+	ck_assert_str_eq(NEXT(c), "e");
+	for (const char *rest = "abef"; *rest; rest++) {
+		ck_assert_int_eq(FIRST(c)[0], *rest);
+		API_OK(verso_cursor_del(c));
+	}
+	ck_assert_str_eq(NEXT(c), "-");
+	ck_assert_str_eq(PREV(c), "-");
+	verso_cursor_close(c);
+	API_OK(verso_commit(txn));
+	api_check(db);
+	verso_close(db);
+}
+END_TEST
+
+START_TEST(a_cursor_sees_the_edits_of_its_transaction)
+{
+	struct verso *db = letters(_i, "bdf");
+	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
+	struct verso_cursor *c, *d;
+	struct verso_val k, v;
+
+	API_OK(verso_cursor_open(txn, NULL, &c));
+	API_OK(verso_cursor_open(txn, NULL, &d));
+	ck_assert_str_eq(SEEK(c, "d"), "d");
+	ck_assert_str_eq(SEEK(d, "d"), "d");
+	api_put(txn, NULL, "e", "v");
+	api_put(txn, NULL, "d", "changed");
+	API_OK(verso_cursor_get(c, &k, &v));
+	ck_assert(v.len == 7 && memcmp(v.data, "changed", 7) == 0);
+	ck_assert_str_eq(NEXT(c), "e");
+	API_OK(verso_del(txn, NULL, api_val("d")));
+	ck_assert_str_eq(GET(d), "-");
+	ck_assert_str_eq(PREV(d), "b");
+	ck_assert_str_eq(NEXT(d), "e");
+	API_OK(verso_cursor_del(d));
+	ck_assert_str_eq(GET(c), "-");
+	API_IS(verso_cursor_del(c), VERSO_NOTFOUND);
+	/* What comes back under the key is what the cursor stands on again. */
+	api_put(txn, NULL, "e", "again");
+	ck_assert_str_eq(GET(c), "e");
+	API_OK(verso_cursor_del(c));
+	verso_cursor_close(c);
+	verso_cursor_close(d);
+	verso_abort(txn);
+	verso_close(db);
+}
+END_TEST
+
+START_TEST(a_scan_sees_everything_both_ways)
+{
+	enum { N = 20000 };
+	struct verso *db = api_open_with(_i, "a", (struct verso_options){.page_size = 512});
+	struct verso_txn *txn;
+	struct verso_cursor *c;
+	struct verso_val k, v;
+	char want[32];
+	int n = 0, rc;
+
+	api_fill(db, N, 20);
+	txn = api_begin(db, VERSO_READ);
+	API_OK(verso_cursor_open(txn, NULL, &c));
+	for (rc = verso_cursor_first(c, &k, &v); rc == 0; rc = verso_cursor_next(c, &k, &v)) {
+		(void)snprintf(want, sizeof(want), "key%06d", n++);
+		ck_assert(k.len == 9 && memcmp(k.data, want, 9) == 0 && v.len == 20);
+	}
+	API_IS(rc, VERSO_NOTFOUND);
+	ck_assert_int_eq(n, N);
+	for (rc = verso_cursor_last(c, &k, &v); rc == 0; rc = verso_cursor_prev(c, &k, &v)) {
+		(void)snprintf(want, sizeof(want), "key%06d", --n);
+		ck_assert(k.len == 9 && memcmp(k.data, want, 9) == 0 && v.len == 20);
+	}
+	API_IS(rc, VERSO_NOTFOUND);
+	ck_assert_int_eq(n, 0);
+	verso_cursor_close(c);
+	verso_abort(txn);
+	verso_close(db);
+}
+END_TEST
+
+START_TEST(pinned_cursors_never_block_writing)
+{
+	struct verso *db =
+		api_open_with(_i, "a", (struct verso_options){.cache_bytes = (size_t)4 << 20});
+	struct verso_txn *txn, *reader;
+	struct verso_cursor *cs[64];
+	struct verso_val k;
+
+	api_fill(db, 20000, 300);
+	reader = api_begin(db, VERSO_READ);
+	for (int i = 0; i < 64; i++) {
+		char text[32];
+
+		(void)snprintf(text, sizeof(text), "key%06d", i * 300);
+		API_OK(verso_cursor_open(reader, NULL, &cs[i]));
+		API_OK(verso_cursor_seek(cs[i], api_val(text), &k, NULL));
+	}
+	txn = api_begin(db, VERSO_WRITE);
+	for (int i = 0; i < 5000; i++) {
+		char text[32];
+
+		(void)snprintf(text, sizeof(text), "key%06d", i * 4);
+		api_put(txn, NULL, text, "short");
+	}
+	API_OK(verso_commit(txn));
+	for (int i = 0; i < 64; i++) {
+		char text[32];
+
+		(void)snprintf(text, sizeof(text), "key%06d", i * 300 + 1);
+		ck_assert_str_eq(NEXT(cs[i]), text);
+		verso_cursor_close(cs[i]);
+	}
+	verso_abort(reader);
+	api_check(db);
+	verso_close(db);
+}
+END_TEST
+
+START_TEST(too_many_pins_are_an_answer_not_a_hang)
+{
+	struct verso *db =
+		api_open_with(_i, "a", (struct verso_options){.cache_bytes = (size_t)4 << 20});
+	enum { N = 3000 };
+	static struct verso_cursor *cs[N];
+	struct verso_txn *txn;
+	struct verso_val k, v;
+	int n = 0, rc = 0;
+
+	api_fill(db, N, 900);
+	txn = api_begin(db, VERSO_READ);
+	for (; n < N && rc == 0; n++) {
+		char text[32];
+
+		(void)snprintf(text, sizeof(text), "key%06d", n);
+		API_OK(verso_cursor_open(txn, NULL, &cs[n]));
+		rc = verso_cursor_seek(cs[n], api_val(text), &k, &v);
+	}
+	if (_i == VERSO_BUFPOOL)
+		API_IS(rc, VERSO_EPINNED);
+	else
+		API_OK(rc);
+	for (int i = 0; i < n; i++)
+		verso_cursor_close(cs[i]);
+	API_OK(verso_get(txn, NULL, api_val("key002999"), &v));
+	verso_abort(txn);
+	verso_close(db);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("cursor");
+	TCase *t = tcase_create("both pagers");
+
+	tcase_set_timeout(t, 60);
+	tcase_add_loop_test(t, moves_at_the_edges, 0, API_PAGERS);
+	tcase_add_loop_test(t, an_empty_table_has_nothing, 0, API_PAGERS);
+	tcase_add_loop_test(t, after_a_delete_next_is_above_and_prev_below, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_cursor_sees_the_edits_of_its_transaction, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_scan_sees_everything_both_ways, 0, API_PAGERS);
+	tcase_add_loop_test(t, pinned_cursors_never_block_writing, 0, API_PAGERS);
+	tcase_add_loop_test(t, too_many_pins_are_an_answer_not_a_hang, 0, API_PAGERS);
+	suite_add_tcase(s, t);
+	return check_main(s);
+}

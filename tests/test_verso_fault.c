@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Storage that fails under an open database: a full disk, a file cut by somebody else under a live
+ * map, reads and writes that fail.
+ */
+#include "db/db_int.h"
+#include "tests/api.h"
+#include "tests/sim/simdisk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct verso *open_on(struct simdisk *disk, int pager, struct verso_options o)
+{
+	struct verso_site site = {.io = simdisk_io(disk)};
+	struct verso *db;
+
+	o.size = sizeof(o);
+	o.pager = (enum verso_pager)pager;
+	o.flags |= VERSO_CREATE;
+	API_OK(verso_open_on(&site, "db", &o, &db));
+	return db;
+}
+
+/* Puts n records of len bytes from `from` on. Answers the first error. */
+static int put_some(struct verso_txn *txn, int from, int n, size_t len)
+{
+	static char bytes[4096];
+	int rc = 0;
+
+	memset(bytes, 'x', sizeof(bytes));
+	for (int i = from; rc == 0 && i < from + n; i++) {
+		char key[32];
+
+		(void)snprintf(key, sizeof(key), "key%06d", i);
+		rc = verso_put(txn, NULL, api_val(key), (struct verso_val){bytes, len}, 0);
+	}
+	return rc;
+}
+
+static int count_records(struct verso *db)
+{
+	struct verso_txn *txn = api_begin(db, VERSO_READ);
+	struct verso_table_stat st = {.size = sizeof(st)};
+
+	API_OK(verso_table_stat(txn, NULL, &st));
+	verso_abort(txn);
+	return (int)st.n_records;
+}
+
+START_TEST(a_full_disk_is_an_error_and_nothing_is_lost)
+{
+	struct simdisk_options so = {.space_bytes = (uint64_t)6 << 20};
+	struct simdisk *disk = simdisk_new(&so);
+	struct verso *db =
+		open_on(disk, _i, (struct verso_options){.cache_bytes = (size_t)8 << 20});
+	int n_committed = 0, n_full = 0;
+	struct verso_txn *txn;
+
+	/* Fill until it is full, three times over, with a transaction that is undone each time. */
+	while (n_full < 3) {
+		int rc;
+
+		rc = verso_begin(db, VERSO_WRITE, &txn);
+		if (rc == 0) {
+			rc = put_some(txn, n_committed, 100, 700);
+			if (rc == 0)
+				rc = verso_commit(txn);
+			else
+				verso_abort(txn);
+		}
+		if (rc == 0) {
+			n_committed += 100;
+			ck_assert_int_lt(n_committed, 20000);
+		} else {
+			API_IS(rc, -ENOSPC);
+			n_full++;
+		}
+		ck_assert_int_eq(count_records(db), n_committed);
+	}
+	ck_assert_int_gt(n_committed, 2000);
+	api_check(db);
+	verso_close(db);
+	db = open_on(disk, 1 - _i, (struct verso_options){.cache_bytes = (size_t)8 << 20});
+	ck_assert_int_eq(count_records(db), n_committed);
+	api_check(db);
+	verso_close(db);
+	simdisk_free(disk);
+}
+END_TEST
+
+struct failing {
+	enum sim_call_kind kind;
+	uint64_t after; /* calls of the kind that succeed first */
+	int code;
+};
+
+static int fail_late(void *arg, const struct sim_call *call)
+{
+	const struct failing *f = arg;
+
+	return call->kind == f->kind && call->nth >= f->after ? f->code : 0;
+}
+
+START_TEST(a_failed_flush_poisons_and_reopening_heals)
+{
+	struct simdisk *disk = simdisk_new(NULL);
+	struct verso *db = open_on(disk, _i, (struct verso_options){0});
+	struct verso_stat st = {.size = sizeof(st)};
+	struct failing failing = {SIM_CALL_SYNC, 0, -EIO};
+	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
+	int n;
+
+	API_OK(put_some(txn, 0, 100, 100));
+	API_OK(verso_commit(txn));
+	txn = api_begin(db, VERSO_WRITE);
+	API_OK(put_some(txn, 100, 100, 100));
+	simdisk_set_fault(disk, fail_late, &failing);
+	ck_assert_int_lt(verso_commit(txn), 0);
+	simdisk_set_fault(disk, NULL, NULL);
+	API_IS(verso_begin(db, VERSO_WRITE, &txn), VERSO_EPOISONED);
+	API_OK(verso_stat(db, &st));
+	ck_assert_int_eq(st.poisoned, 1);
+	ck_assert_int_eq(count_records(db), 100);
+	verso_close(db);
+	db = open_on(disk, _i, (struct verso_options){0});
+	n = count_records(db);
+	ck_assert(n == 100 || n == 200);
+	txn = api_begin(db, VERSO_WRITE);
+	API_OK(put_some(txn, 200, 10, 100));
+	API_OK(verso_commit(txn));
+	api_check(db);
+	verso_close(db);
+	simdisk_free(disk);
+}
+END_TEST
+
+START_TEST(a_read_that_fails_is_an_error_and_the_next_may_succeed)
+{
+	struct simdisk *disk = simdisk_new(NULL);
+	struct verso *db = open_on(disk, _i, (struct verso_options){0});
+	struct failing failing = {SIM_CALL_READ, 0, -EIO};
+	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
+	struct verso_val val;
+
+	if (_i == VERSO_MMAP) {
+		/* A map does not read: see the tests below. */
+		verso_close(db);
+		simdisk_free(disk);
+		return;
+	}
+	API_OK(put_some(txn, 0, 2000, 500));
+	API_OK(verso_commit(txn));
+	verso_close(db);
+	db = open_on(disk, _i, (struct verso_options){0});
+	txn = api_begin(db, VERSO_READ);
+	simdisk_set_fault(disk, fail_late, &failing);
+	API_IS(verso_get(txn, NULL, api_val("key001000"), &val), -EIO);
+	API_IS(verso_get(txn, NULL, api_val("key000001"), &val), -EIO);
+	simdisk_set_fault(disk, NULL, NULL);
+	API_OK(verso_get(txn, NULL, api_val("key001000"), &val));
+	verso_abort(txn);
+	api_check(db);
+	verso_close(db);
+	simdisk_free(disk);
+}
+END_TEST
+
+/* A file on the real disk, of which the test cuts off all but n pages behind Verso's back. */
+static struct verso *cut_under(int pager, const char *name, off_t size)
+{
+	char path[CHECK_PATH_BYTES];
+	struct verso *db =
+		api_open_with(pager, name, (struct verso_options){.cache_bytes = (size_t)4 << 20});
+	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
+
+	API_OK(put_some(txn, 0, 20000, 700));
+	API_OK(verso_commit(txn));
+	if (size >= 0)
+		ck_assert_int_eq(truncate(api_path(path, name), size), 0);
+	return db;
+}
+
+/* What may be answered for a page that the file has no more. */
+static int is_gone(int rc)
+{
+	return rc == VERSO_EIO || rc == VERSO_ECORRUPT || rc == -EIO;
+}
+
+START_TEST(a_file_cut_under_an_open_database_is_an_error)
+{
+	struct verso *db = cut_under(_i, "a", 65536);
+	struct verso_txn *txn = api_begin(db, VERSO_READ);
+	struct verso_val key, val;
+	struct verso_cursor *c;
+	int n_gone = 0, rc;
+
+	for (int i = 0; i < 20000; i += 100) {
+		char text[32];
+
+		(void)snprintf(text, sizeof(text), "key%06d", i);
+		rc = verso_get(txn, NULL, api_val(text), &val);
+		ck_assert_msg(rc == 0 || is_gone(rc), "%d", rc);
+		n_gone += rc != 0;
+	}
+	ck_assert_int_gt(n_gone, 0);
+	rc = verso_cursor_open(txn, NULL, &c);
+	if (rc == 0) {
+		for (rc = verso_cursor_first(c, &key, &val); rc == 0;)
+			rc = verso_cursor_next(c, &key, &val);
+		ck_assert_msg(is_gone(rc), "%d", rc);
+		verso_cursor_close(c);
+	}
+	verso_abort(txn);
+	ck_assert_int_lt(verso_check(db, 0, NULL, NULL), 0);
+	verso_close(db);
+}
+END_TEST
+
+START_TEST(a_leaf_cut_away_under_a_cursor_is_an_error)
+{
+	char path[CHECK_PATH_BYTES];
+	struct verso *db = cut_under(_i, "a", -1);
+	struct verso_txn *txn = api_begin(db, VERSO_READ), *other;
+	struct verso_val key, val;
+	struct verso_cursor *c;
+	int rc = 0;
+
+	API_OK(verso_get(txn, NULL, api_val("key000007"), &val));
+	API_OK(verso_cursor_open(txn, NULL, &c));
+	API_OK(verso_cursor_first(c, &key, &val));
+	ck_assert_int_eq(truncate(api_path(path, "a"), 8192), 0);
+	/* The cursor's leaf was there when it was got. */
+	while (rc == 0)
+		rc = verso_cursor_next(c, &key, &val);
+	ck_assert_msg(is_gone(rc), "%d", rc);
+	if (_i == VERSO_MMAP) {
+		API_SAYS(verso_cursor_next(c, &key, &val), VERSO_EIO, "end it");
+		API_IS(verso_get(txn, NULL, api_val("key000007"), &val), VERSO_EIO);
+		API_IS(verso_cursor_open(txn, NULL, &c), VERSO_EIO);
+		API_IS(verso_table_each(txn, NULL, NULL), VERSO_EIO);
+	}
+	verso_cursor_close(c);
+	API_IS(verso_commit(txn), _i == VERSO_MMAP ? VERSO_EIO : 0);
+	/* The database goes on: other transactions answer for themselves. */
+	other = api_begin(db, VERSO_READ);
+	rc = verso_get(other, NULL, api_val("key019999"), &val);
+	ck_assert(rc == 0 || is_gone(rc));
+	verso_abort(other);
+	verso_close(db);
+}
+END_TEST
+
+START_TEST(a_writer_that_meets_a_cut_file_can_only_be_aborted)
+{
+	char path[CHECK_PATH_BYTES];
+	struct verso *db = cut_under(_i, "a", -1);
+	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
+	struct verso_cursor *c;
+	struct verso_val key;
+	int rc = 0;
+
+	API_OK(put_some(txn, 0, 10, 400));
+	API_OK(verso_cursor_open(txn, NULL, &c));
+	API_OK(verso_cursor_last(c, &key, NULL));
+	ck_assert_int_eq(truncate(api_path(path, "a"), 8192), 0);
+	while (rc == 0)
+		rc = verso_cursor_prev(c, &key, NULL);
+	if (_i == VERSO_MMAP) {
+		API_IS(rc, VERSO_EIO);
+		API_SAYS(verso_put(txn, NULL, key, key, 0), VERSO_EABORTONLY, "abort it");
+		API_IS(verso_cursor_first(c, &key, NULL), VERSO_EABORTONLY);
+	}
+	verso_cursor_close(c);
+	verso_abort(txn);
+	verso_close(db);
+}
+END_TEST
+
+START_TEST(a_file_cut_under_a_writer_in_the_middle_is_an_error)
+{
+	/* Cut while edits go on: wherever they notice it, they answer. */
+	for (int step = 0; step < 12; step++) {
+		char path[CHECK_PATH_BYTES], name[16];
+		struct verso_txn *txn;
+		struct verso *db;
+		int rc = 0;
+
+		(void)snprintf(name, sizeof(name), "w%d", step);
+		db = cut_under(_i, name, -1);
+		txn = api_begin(db, VERSO_WRITE);
+		for (int i = 0; rc == 0 && i < 20000; i += 7) {
+			char text[32];
+
+			if (i == step * 700)
+				ck_assert_int_eq(truncate(api_path(path, name), 40960), 0);
+			(void)snprintf(text, sizeof(text), "key%06d", (i * 131) % 20000);
+			if (step % 2)
+				rc = verso_del(txn, NULL, api_val(text));
+			else
+				rc = verso_put(txn, NULL, api_val(text), api_val("new"), 0);
+			if (rc == VERSO_NOTFOUND)
+				rc = 0;
+		}
+		if (rc == 0)
+			(void)verso_commit(txn);
+		else
+			verso_abort(txn);
+		verso_close(db);
+		(void)unlink(api_path(path, name));
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("faults");
+	TCase *t = tcase_create("both pagers");
+
+	tcase_set_timeout(t, 120);
+	tcase_add_loop_test(t, a_full_disk_is_an_error_and_nothing_is_lost, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_failed_flush_poisons_and_reopening_heals, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_read_that_fails_is_an_error_and_the_next_may_succeed, 0,
+		API_PAGERS);
+	tcase_add_loop_test(t, a_file_cut_under_an_open_database_is_an_error, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_leaf_cut_away_under_a_cursor_is_an_error, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_writer_that_meets_a_cut_file_can_only_be_aborted, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_file_cut_under_a_writer_in_the_middle_is_an_error, 0, API_PAGERS);
+	suite_add_tcase(s, t);
+	return check_main(s);
+}
