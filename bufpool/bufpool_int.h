@@ -237,6 +237,12 @@ void pool_prefetch(struct pager *p, const struct page_ref *refs, size_t n);
 void loads_drain(struct pool *pool);
 
 /*
+ * check.c: asserts that the books of a pool at rest balance (B1, B2), and returns how many pages
+ * are pinned. Costs a look at every frame.
+ */
+uint32_t pool_check(struct pool *pool);
+
+/*
  * get.c and write.c: slots of the table.
  */
 int pool_get(struct pager *p, struct page_ref ref, const struct page **ret_page);

@@ -171,12 +171,9 @@ static void pool_close(struct pager *p)
 
 	loads_drain(pool);
 	ASSERT(pool->n_fresh == 0);
-	for (uint32_t frame = 0; frame < pool->n_touched; frame++) {
-		uint64_t w = atomic_load(&pool->words[atomic_load(&pool->frames[frame].pgno)]);
-
-		ASSERT(atomic_load(&pool->frames[frame].orphan_pins) == 0);
-		ASSERT(word_frame(w) != frame || word_pins(w) == 0);
-	}
+#ifndef NDEBUG
+	ASSERT(pool_check(pool) == 0);
+#endif
 	close_pool(pool);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the buffer pool itself costs: hits, peeks and misses, without a tree above it.
+ * What the buffer pool itself costs: hits, peeks and misses, without a tree above it; and what its
+ * policies keep.
  *
- *	bench_pool [hits|misses|all [FILE [PAGES [CACHE_MIB]]]]
+ *	bench_pool [hits|misses|policies|all [FILE [PAGES [CACHE_MIB]]]]
  *
  * Makes FILE with PAGES pages of 4 KiB, reads all of them into a pool that holds them, and measures
  * hits; then measures misses with a pool of CACHE_MIB, beside plain pread and hash of the same
@@ -299,6 +300,76 @@ static void misses(struct bench *b, size_t cache_bytes)
 	pager_close(b->pager);
 }
 
+/*
+ * Policies: one page in eight fits. The figures are misses, which no neighbour disturbs.
+ */
+
+#define N_ACCESSES (1U << 20)
+
+/* Zipf-like: rank r with a chance of about 1/r, the ranks spread over the file. */
+static pgno_t skewed(struct bench *b, uint64_t *state)
+{
+	uint64_t r = next_random(state);
+	uint64_t octave = r % 64 * (64 - (unsigned)__builtin_clz(b->n_pages) - 32) / 64;
+	uint64_t rank = ((uint64_t)1 << octave) + (r >> 8) % ((uint64_t)1 << octave);
+
+	return (pgno_t)(rank * 2654435761u % b->n_pages);
+}
+
+/* Misses in a hundred accesses to the skewed pages; scan: a scan runs beside, a page an access. */
+static double miss_percent(struct bench *b, enum bufpool_policy policy, uint32_t writer, bool scan)
+{
+	struct bufpool_options opts = {.policy = policy};
+	uint32_t n_frames = b->n_pages / 8;
+	uint64_t state = 1, n_misses = 0;
+	struct pager_stats stats;
+	struct guard *g;
+
+	opts.writer_pages = writer;
+	opts.reader_pages = n_frames - writer;
+	opts.cache_bytes = bufpool_cache_bytes_min(PAGE_SIZE, &opts);
+	check(bufpool_open(b->io, b->file, PAGE_SIZE, SEED, &opts, &b->pager), "open");
+	check(guard_open(&b->pager->guards, &g), "guard");
+	for (uint32_t i = 0; i < 2 * N_ACCESSES; i++) {
+		pgno_t pgnos[2] = {skewed(b, &state), i % b->n_pages};
+
+		for (unsigned k = 0; k < (scan ? 2 : 1); k++) {
+			const struct page *page;
+			uint64_t before;
+
+			pager_stats(b->pager, &stats);
+			before = stats.n_misses;
+			check(pager_get(b->pager, g, (struct page_ref){pgnos[k], 1}, &page), "get");
+			pager_put(b->pager, page);
+			pager_stats(b->pager, &stats);
+			if (k == 0 && i >= N_ACCESSES)
+				n_misses += stats.n_misses - before;
+		}
+	}
+	guard_close(g);
+	pager_close(b->pager);
+	return 100.0 * (double)n_misses / N_ACCESSES;
+}
+
+static void policies(struct bench *b)
+{
+	static const uint32_t parts[] = {0, 25, 50, 75};
+
+	printf("misses in 100 skewed accesses, one page in eight in memory\n");
+	printf("  %-28s %10s %10s %10s %10s\n", "frames of the writer", "clock", "sieve",
+		"clock+scan", "sieve+scan");
+	for (unsigned i = 0; i < 4; i++) {
+		uint32_t writer = b->n_pages / 8 * parts[i] / 100 + 1;
+
+		printf("  %-28u %10.2f %10.2f %10.2f %10.2f\n", writer,
+			miss_percent(b, BUFPOOL_CLOCK, writer, false),
+			miss_percent(b, BUFPOOL_SIEVE, writer, false),
+			miss_percent(b, BUFPOOL_CLOCK, writer, true),
+			miss_percent(b, BUFPOOL_SIEVE, writer, true));
+		(void)fflush(stdout);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "all";
@@ -315,12 +386,14 @@ int main(int argc, char **argv)
 	}
 	check(io_open(b.io, path, flags, 0600, &b.file), "open");
 	make_file(&b);
-	if (strcmp(what, "misses") != 0) {
+	if (strcmp(what, "hits") == 0 || strcmp(what, "all") == 0) {
 		hits(&b, 0);
 		hits(&b, BUFPOOL_SMALL_PAGES);
 	}
-	if (strcmp(what, "hits") != 0)
+	if (strcmp(what, "misses") == 0 || strcmp(what, "all") == 0)
 		misses(&b, cache_bytes);
+	if (strcmp(what, "policies") == 0)
+		policies(&b);
 	file_close(b.file);
 	check(io_unlink(b.io, path), "unlink");
 	free(b.order);

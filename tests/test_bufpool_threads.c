@@ -50,6 +50,8 @@ static void run(struct shared *sh, void *(*body)(void *), unsigned n)
 		(void)pthread_join(workers[i].thread, NULL);
 	(void)pthread_barrier_destroy(&sh->start);
 	ck_assert_uint_eq(sh->n_failures, 0);
+	loads_drain(pool_of(sh->f.pager));
+	ck_assert_uint_eq(pool_check(pool_of(sh->f.pager)), 0);
 }
 
 static void check(struct shared *sh, bool condition)

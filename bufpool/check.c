@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What must be true of a pool that nobody is using: every frame is in exactly one place, and the
+ * room that is counted is the room that is used. Runs at every close in debug and hostile builds.
+ */
+#include "bufpool/bufpool_int.h"
+
+struct census {
+	uint32_t n[WORD_STATE_END]; /* frames linked from a word, by its state */
+	uint32_t n_pinned, n_pinned_fresh;
+	uint32_t n_orphans; /* pinned, linked from nowhere */
+	uint32_t n_limbo;
+};
+
+static void census_take(struct pool *pool, struct census *c)
+{
+	for (uint32_t frame = 0; frame < pool->n_touched; frame++) {
+		const struct frame *f = &pool->frames[frame];
+		uint64_t w = atomic_load(&pool->words[atomic_load(&f->pgno)]);
+
+		if (atomic_load(&f->orphan_pins) != 0)
+			c->n_orphans++;
+		else if (word_state(w) != WORD_EMPTY && word_frame(w) == frame)
+			c->n[word_state(w)]++;
+		else
+			continue;
+		if (word_frame(w) == frame && word_pins(w) > 0) {
+			c->n_pinned++;
+			c->n_pinned_fresh += word_state(w) >= WORD_FRESH;
+		}
+	}
+	c->n_limbo = pool->limbo_open.n;
+	for (unsigned i = 0; i < pool->limbo_n; i++)
+		c->n_limbo += pool->limbo[(pool->limbo_first + i) % LIMBO_BATCHES].list.n;
+}
+
+uint32_t pool_check(struct pool *pool)
+{
+	struct census c = {0};
+	uint32_t n_linked = 0;
+
+	pthread_mutex_lock(&pool->lock);
+	census_take(pool, &c);
+	for (unsigned state = 0; state < WORD_STATE_END; state++)
+		n_linked += c.n[state];
+	ASSERT(n_linked + c.n_orphans + c.n_limbo + pool->free.n == pool->n_touched);
+	ASSERT(c.n[WORD_LENT] == pool->lent.n);
+	ASSERT(c.n[WORD_FRESH] + c.n[WORD_WRITING] == pool->n_fresh);
+	ASSERT(c.n[WORD_CACHED] + c.n[WORD_LOADING] + c.n_orphans + c.n_pinned_fresh ==
+		atomic_load(&pool->n_room_used));
+	ASSERT(atomic_load(&pool->n_room_used) <= pool->n_room);
+	pthread_mutex_unlock(&pool->lock);
+	return c.n_pinned + c.n_orphans;
+}
