@@ -12,7 +12,8 @@
 #include <stdbool.h>
 #include <ucontext.h>
 
-_Thread_local struct fault_guard *fault_innermost;
+/* The attribute is not inherited from the declaration: without it, a call in the handler. */
+_Thread_local struct fault_guard *fault_innermost __attribute__((tls_model("initial-exec")));
 
 static struct sigaction previous; /* constant once the handler is installed */
 static int install_result;

@@ -23,7 +23,6 @@
 #include <unistd.h>
 
 #define BOUNCE_BYTES_MAX (1u << 20)
-#define EINTR_MAX        64
 
 static const struct file_ops file_kernel_ops;
 
@@ -444,32 +443,32 @@ static int open_medium(const char *path, int fd)
 	return fd_medium;
 }
 
-static void choose_direct(struct file_kernel *fk, unsigned flags)
+/* Chooses how the file's transfers go, once it is open. */
+static int choose_direct(struct file_kernel *fk, unsigned flags)
 {
 	struct file *f = &fk->file;
 	uint32_t align_bytes = direct_align(fk->fd, &f->direct_why);
-	int status = fcntl(fk->fd, F_GETFL) & ~O_NONBLOCK;
+	int status = fcntl(fk->fd, F_GETFL);
 
-	f->align_bytes = 1;
-	f->direct = false;
-	fk->fd_medium = -1;
+	if (status < 0)
+		return -errno;
+	status &= ~O_NONBLOCK; /* from here on: a ring would answer EAGAIN where it should wait */
 	if (align_bytes > 1 && flags & FILE_DIRECT) {
 		f->direct = fcntl(fk->fd, F_SETFL, status | O_DIRECT) == 0;
-		if (f->direct)
-			fk->fd_medium = fk->fd;
-		else
+		if (!f->direct)
 			f->direct_why = "buffered: the file system refused O_DIRECT";
 	}
-	/* Without O_NONBLOCK from here on: a ring would answer EAGAIN where it should wait. */
-	if (!f->direct)
-		(void)fcntl(fk->fd, F_SETFL, status);
-	if (align_bytes > 1 && !f->direct)
-		fk->fd_medium = open_medium(fk->path, fk->fd);
+	if (!f->direct && fcntl(fk->fd, F_SETFL, status) < 0)
+		return -errno;
 	if (!(flags & FILE_DIRECT))
 		f->direct_why = "buffered, as asked";
+	if (f->direct)
+		fk->fd_medium = fk->fd;
+	else if (align_bytes > 1)
+		fk->fd_medium = open_medium(fk->path, fk->fd);
 	f->medium_direct = fk->fd_medium >= 0;
-	if (f->medium_direct)
-		f->align_bytes = align_bytes;
+	f->align_bytes = f->medium_direct ? align_bytes : 1;
+	return 0;
 }
 
 int file_kernel_open(struct io *io, const char *path, unsigned flags, unsigned mode,
@@ -477,6 +476,7 @@ int file_kernel_open(struct io *io, const char *path, unsigned flags, unsigned m
 {
 	struct file_kernel *fk;
 	int fd = open_checked(path, flags, mode);
+	int rc;
 
 	if (fd < 0)
 		return fd;
@@ -487,10 +487,16 @@ int file_kernel_open(struct io *io, const char *path, unsigned flags, unsigned m
 	}
 	strcpy(fk->path, path);
 	fk->fd = fd;
+	fk->fd_medium = -1;
 	fk->file.ops = &file_kernel_ops;
 	fk->file.io = io;
 	fk->file.path = fk->path;
-	choose_direct(fk, flags);
+	rc = choose_direct(fk, flags);
+	if (rc < 0) {
+		(void)close(fd);
+		free(fk);
+		return error_open(path, flags, rc);
+	}
 	*ret_file = &fk->file;
 	return 0;
 }

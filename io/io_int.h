@@ -9,6 +9,8 @@
 #include "io/map.h"
 #include "io/queue.h"
 
+#define EINTR_MAX 64 /* interruptions of one call that are taken */
+
 /* A file of the real kernel. Everything here is constant while it is open. */
 struct file_kernel {
 	struct file file; /* first */

@@ -74,18 +74,23 @@ static int kernel_rename(struct io *io, const char *from, const char *to)
 static int kernel_random(struct io *io, void *buf, size_t len_bytes)
 {
 	char *p = buf;
+	int rc = -EINTR;
 
-	while (len_bytes > 0) {
-		ssize_t n = getrandom(p, len_bytes, 0);
+	for (int i = 0; i < EINTR_MAX && len_bytes > 0; i++) {
+		ssize_t n = getrandom(p, len_bytes < 256 ? len_bytes : 256, 0);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return error_set(-errno, "no randomness from the system: %s",
-				error_name(-errno));
-		p += n;
-		len_bytes -= (size_t)n;
+		if (n < 0 && errno != EINTR) {
+			rc = -errno;
+			break;
+		}
+		if (n > 0) {
+			p += n;
+			len_bytes -= (size_t)n;
+			i = 0;
+		}
 	}
+	if (len_bytes > 0)
+		return error_set(rc, "no randomness from the system: %s", error_name(rc));
 	return 0;
 }
 

@@ -54,7 +54,8 @@ struct queue_ops {
 
 	/*
 	 * Reaps, for everybody, until *req is complete. The caller holds no lock that a `done`
-	 * takes.
+	 * takes. Any number of threads may wait for the same request, submitted already or not
+	 * yet; it outlives the last of these calls.
 	 */
 	void (*wait)(struct queue *q, const struct io_req *req);
 

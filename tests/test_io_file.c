@@ -5,9 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -282,6 +285,42 @@ START_TEST(a_full_disk_is_an_error_of_the_call_that_needs_room)
 }
 END_TEST
 
+/* A file system of 1 MiB that only this test's process sees; false where that is not allowed. */
+static bool small_disk(const char *test)
+{
+	char options[] = "size=1m";
+
+	check_path(path, "disk");
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		mkdir(path, 0700) < 0 || mount("tmpfs", path, "tmpfs", 0, options) < 0) {
+		check_skip(test, "no right to mount a small file system");
+		return false;
+	}
+	return true;
+}
+
+START_TEST(a_disk_that_is_really_full_answers_enospc_and_goes_on)
+{
+	char *p = block(2 << 20, 'f');
+	uint64_t size_bytes = 1;
+	struct file *f;
+
+	if (!small_disk(__func__))
+		return;
+	f = open_new("disk/file", 0);
+	ck_assert_int_eq(file_allocate(f, 0, 2 << 20), -ENOSPC);
+	ck_assert_ptr_nonnull(strstr(error_text(), "make room"));
+	ck_assert_int_eq(file_size(f, &size_bytes), 0);
+	ck_assert_uint_eq(size_bytes, 0);
+	ck_assert_int_eq(file_write(f, p, 2 << 20, 0), -ENOSPC);
+	ck_assert_ptr_nonnull(strstr(error_text(), "make room"));
+	ck_assert_int_eq(file_truncate(f, 0), 0);
+	ck_assert_int_eq(file_allocate(f, 0, 1 << 19), 0);
+	ck_assert_int_eq(file_write(f, p, 1 << 19, 0), 0);
+	file_close(f);
+}
+END_TEST
+
 START_TEST(locks_hold_between_handles_and_end_with_them)
 {
 	struct file *a = open_new("lock", 0), *b;
@@ -396,6 +435,7 @@ int main(void)
 	tcase_add_test(t, a_read_only_file_cannot_be_written);
 	tcase_add_test(t, truncate_allocate_and_size_agree);
 	tcase_add_test(t, a_full_disk_is_an_error_of_the_call_that_needs_room);
+	tcase_add_test(t, a_disk_that_is_really_full_answers_enospc_and_goes_on);
 	tcase_add_test(t, locks_hold_between_handles_and_end_with_them);
 	tcase_add_test(t, locks_hold_between_processes_and_end_with_them);
 	tcase_add_test(t, folders_of_every_kind_of_name_can_be_flushed);
