@@ -85,6 +85,7 @@ static void join(struct txn *txn, const struct horizon *h)
 	env->joined = *m;
 	env->joined_gen = m->gen;
 	env->n_commits++;
+	writer_account(env);
 	env->n_free_pages = space_count_free(&env->space);
 	env->n_pending_pages = env->pending.n_pages;
 	if (env->options.sync == TXN_RELAXED) {

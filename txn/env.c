@@ -294,7 +294,7 @@ void txn_stat(struct txn_env *env, struct txn_stat *stat)
 	stat->n_flushes = env->n_flushes;
 	stat->n_spilled_pages = env->n_spilled;
 	stat->n_recopied_pages = env->n_recopied;
-	stat->n_chunks_written = env->pending.n_chunks_written;
+	stat->n_chunks_written = env->n_chunks_written;
 	stat->n_bitmaps_written = env->n_bitmaps_written;
 	stat->n_cuts = env->n_cuts;
 	stat->n_batch_max = env->n_batch_max;

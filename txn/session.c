@@ -56,6 +56,7 @@ int session_start(struct txn_env *env)
 		env->joined_gen = m.gen;
 		env->taken_gen = m.gen;
 		env->state = ENV_WRITING;
+		env->in_session = true;
 		env_publish(env, &m);
 	}
 	pthread_mutex_unlock(&env->lock);
@@ -90,6 +91,8 @@ void session_cut(struct txn_env *env)
 	/* A file that could not be cut is only longer than it must be. */
 	if (pager_resize(env->pager, n) == 0) {
 		env->space.file_pages = n;
+		pthread_mutex_lock(&env->lock);
 		env->n_cuts++;
+		pthread_mutex_unlock(&env->lock);
 	}
 }

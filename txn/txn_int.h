@@ -30,15 +30,16 @@ struct pgno_list {
 struct txn_writer {
 	struct dirty_page
 		*dirty; /* unsealed pages in the order of making; index + 1 is in page->scratch */
-	uint32_t n_dirty, cap_dirty; /* holes included */
-	uint32_t n_unsealed;         /* without holes */
-	struct pgno_list recycled;   /* places of own pages that were freed unsealed */
-	struct pgno_list spilled;    /* places of own pages that were sealed and written */
-	struct pgno_list dead;       /* places of joined pages that this transaction freed */
-	uint32_t n_promised;         /* calls of alloc and touch that prepare still promises */
-	bool changed;                /* something was allocated or freed */
-	uint32_t n_early_chunks;     /* chunk pages that were written before the commit */
-	gen_t taken_at_begin;        /* what is newer may not have been written yet */
+	uint32_t n_dirty, cap_dirty;    /* holes included */
+	uint32_t n_unsealed;            /* without holes */
+	struct pgno_list recycled;      /* places of own pages that were freed unsealed */
+	struct pgno_list spilled;       /* places of own pages that were sealed and written */
+	struct pgno_list dead;          /* places of joined pages that this transaction freed */
+	uint32_t n_promised;            /* calls of alloc and touch that prepare still promises */
+	bool changed;                   /* something was allocated or freed */
+	uint32_t n_early_chunks;        /* chunk pages that were written before the commit */
+	gen_t taken_at_begin;           /* what is newer may not have been written yet */
+	uint64_t n_spilled, n_recopied; /* not yet in env's */
 	struct txn_root roots_before[TXN_ROOTS];
 	gen_t readers[SNAPSHOT_READERS];
 	void *chunk_buf; /* a page, aligned */
@@ -65,6 +66,7 @@ struct txn_env {
 	enum env_state state;
 	bool writer_busy;      /* somebody holds the writer lock */
 	bool flushing;         /* somebody leads a flush and owns `flight` */
+	bool in_session;       /* the epoch was raised; writer lock */
 	gen_t epoch_base;      /* epoch << GEN_SEQ_BITS of this session; writer lock */
 	uint64_t next_seq;     /* writer lock */
 	gen_t joined_gen;      /* newest that joined, or that opening found */
@@ -87,7 +89,7 @@ struct txn_env {
 	uint32_t n_open;          /* handles_lock: transactions of either sort */
 
 	uint64_t n_commits, n_flushes, n_spilled, n_recopied, n_dead; /* for display */
-	uint64_t n_bitmaps_written, n_cuts, n_batch_max;
+	uint64_t n_bitmaps_written, n_chunks_written, n_cuts, n_batch_max;
 	uint32_t n_free_pages, n_pending_pages; /* of the joined state, for display */
 };
 
@@ -123,6 +125,7 @@ void env_publish(struct txn_env *env, const struct meta *m);
 struct horizon horizon_now(struct txn_env *env); /* writer lock */
 int writer_acquire(struct txn_env *env);
 void writer_release(struct txn_env *env);
+void writer_account(struct txn_env *env); /* adds to the counts for display; env->lock is held */
 void txn_abort_write(struct txn *txn);
 int spill(struct txn *txn, uint32_t n_keep);
 int write_chunks_early(struct txn *txn); /* until what is left fits one commit */

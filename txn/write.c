@@ -68,9 +68,20 @@ int writer_acquire(struct txn_env *env)
 	return rc;
 }
 
+void writer_account(struct txn_env *env)
+{
+	struct txn_writer *w = &env->writer;
+
+	env->n_spilled += w->n_spilled;
+	env->n_recopied += w->n_recopied;
+	w->n_spilled = w->n_recopied = 0;
+	env->n_chunks_written = env->pending.n_chunks_written;
+}
+
 void writer_release(struct txn_env *env)
 {
 	pthread_mutex_lock(&env->lock);
+	writer_account(env);
 	env->writer_busy = false;
 	pthread_cond_broadcast(&env->moved);
 	pthread_mutex_unlock(&env->lock);
@@ -106,7 +117,7 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 	if (env->options.read_only)
 		return error_set(-EROFS, "the database is open for reading only");
 	rc = writer_acquire(env);
-	if (rc == 0 && env->state == ENV_READING) {
+	if (rc == 0 && !env->in_session) {
 		rc = session_start(env);
 		if (rc)
 			writer_release(env);
@@ -204,7 +215,6 @@ static void dirty_compact(struct txn_writer *w)
 
 int spill(struct txn *txn, uint32_t n_keep)
 {
-	struct txn_env *env = txn->env;
 	struct txn_writer *w = txn->writer;
 	uint32_t n_victims = w->n_unsealed > n_keep ? w->n_unsealed - n_keep : 0;
 	struct page_write *set;
@@ -221,12 +231,12 @@ int spill(struct txn *txn, uint32_t n_keep)
 	n = seal_oldest(txn, n_keep, false, set, 0);
 	n = seal_oldest(txn, n_keep, true, set, n);
 	page_writes_sort(set, n);
-	rc = pager_write(env->pager, set, n);
+	rc = pager_write(txn->pager, set, n);
 	free(set);
 	if (rc)
 		return txn_break(txn, rc); /* they stay in the list, to be dropped */
 	dirty_compact(w);
-	env->n_spilled += n;
+	w->n_spilled += n;
 	return 0;
 }
 
@@ -335,7 +345,7 @@ struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref
 		return (struct page *)(uintptr_t)page;
 	}
 	if (old.gen == txn->gen)
-		txn->env->n_recopied++;
+		txn->writer->n_recopied++;
 	copy = make_page(txn, ret_ref);
 	page_init(copy, *ret_ref, page->type, page->level, le32_get(page->tree));
 	memcpy(copy->flags, page->flags, sizeof(copy->flags));

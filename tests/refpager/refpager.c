@@ -388,6 +388,16 @@ static void written(struct refpager *r, const struct page_write *w)
 		retire(r, rp);
 }
 
+static uint64_t file_pages(struct refpager *r)
+{
+	uint64_t n_pages;
+
+	pthread_mutex_lock(&r->lock);
+	n_pages = r->n_pages;
+	pthread_mutex_unlock(&r->lock);
+	return n_pages;
+}
+
 static int refpager_write(struct pager *p, const struct page_write *set, size_t n)
 {
 	struct refpager *r = of(p);
@@ -397,7 +407,7 @@ static int refpager_write(struct pager *p, const struct page_write *set, size_t 
 	for (size_t i = 0; i < n && rc == 0; i++) {
 		const void *buf = set[i].buf ? set[i].buf : own_page(r, set[i].pgno);
 
-		ASSERT((uint64_t)set[i].pgno + set[i].n_pages <= r->n_pages);
+		ASSERT((uint64_t)set[i].pgno + set[i].n_pages <= file_pages(r));
 		rc = file_write(r->file, buf, set[i].n_pages * size, set[i].pgno * size);
 	}
 	pthread_mutex_lock(&r->lock);
@@ -445,7 +455,7 @@ static int refpager_resize(struct pager *p, pgno_t n_pages)
 {
 	struct refpager *r = of(p);
 	uint64_t size = p->page_size;
-	uint64_t from = r->n_pages * size, to = n_pages * size;
+	uint64_t from = file_pages(r) * size, to = n_pages * size;
 	int rc;
 
 	if (to < from) {
