@@ -377,7 +377,6 @@ static int do_queue(struct file *f, enum queue_rung rung)
 				rc = queue_error(ptrs[i]);
 		}
 	}
-	if (rc == 0 && memcmp(in, out, N_REQS * 2 * BLOCK)) { size_t k=0; while(in[k]==out[k])k++; fprintf(stderr,"DBG kind %d err %d at %zu countdown %ld direct %d align %u: in %02x\n",inject.kind,inject.err,k,inject.countdown,f->direct,f->align_bytes,(unsigned char)in[k]);}
 	if (rc == 0)
 		ck_assert_mem_eq(in, out, N_REQS * 2 * BLOCK);
 	queue_close(q);
