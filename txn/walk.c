@@ -52,7 +52,7 @@ static int walk_buf(struct walk *w, struct page **ret_buf)
 static int walk_tree(void *arg, struct page_ref ref, unsigned level)
 {
 	struct walk *w = arg;
-	struct page *buf;
+	struct page *buf = NULL;
 	int rc;
 
 	if (ref.gen <= w->newer_than)
@@ -98,7 +98,7 @@ static int walk_regions(struct walk *w, const struct layout *l)
 		for (uint32_t j = 0; rc == 0 && j < l->index_entries; j++) {
 			uint32_t r = i * l->index_entries + j;
 			struct region_entry entry;
-			struct page *bitmap;
+			struct page *bitmap = NULL;
 
 			region_entry_decode(buf->payload + j * REGION_ENTRY_BYTES, &entry);
 			if (r < m->n_regions && entry.gen > w->newer_than)
