@@ -1,0 +1,319 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Tests of the verso tool, as somebody at a shell sees it.
+
+usage: test_verso_tool.py VERSO
+
+Each function `test_*` gets a scratch folder and runs once with each pager. The last line counts them.
+"""
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+import tempfile
+
+VERSO = os.path.abspath(sys.argv[1])
+OK, NO, USAGE, ERROR = 0, 1, 2, 3
+
+
+class Shell:
+    """Runs the tool in a folder with one pager, and compares what it answers."""
+
+    def __init__(self, folder, pager):
+        self.folder = folder
+        self.pager = f'--pager={pager}'
+
+    def run(self, *words, stdin=b''):
+        return subprocess.run([VERSO, *words], cwd=self.folder, input=stdin, capture_output=True,
+                              check=False, timeout=120)
+
+    def expect(self, status, *words, stdin=b'', out=None, err=None):
+        words = [w.encode() if isinstance(w, str) else w for w in words]
+        done = self.run(words[0], self.pager.encode(), *words[1:], stdin=stdin)
+        assert done.returncode == status, (words, done)
+        if out is not None:
+            assert done.stdout == out, (words, done.stdout[:500], out[:500])
+        if err is not None:
+            assert err in done.stderr, (words, done.stderr[:500], err)
+        return done
+
+
+def test_nothing_tells_what_to_do_next(sh):
+    done = sh.run()
+    assert done.returncode == USAGE
+    for word in (b'verso put planets.verso', b'Commands:', b'verso help COMMAND'):
+        assert word in done.stderr, done.stderr
+
+
+def test_help_tells_of_each_command(sh):
+    for name in ('get', 'put', 'del', 'scan', 'load', 'dump', 'check', 'stat'):
+        done = sh.run('help', name)
+        assert done.returncode == OK and b'usage: verso ' + name.encode() in done.stdout, done
+        assert b'--pager' in done.stdout
+        assert sh.run(name, '--help').stdout == done.stdout
+    assert sh.run('help').returncode == OK
+    assert sh.run('help', 'nothing').returncode == USAGE
+    assert sh.run('--version').stdout.startswith(b'verso ')
+
+
+def test_the_welcome_works_as_printed(sh):
+    sh.expect(OK, 'put', 'planets.verso', 'earth', '6371 km')
+    sh.expect(OK, 'put', 'planets.verso', 'mars', '3390 km')
+    sh.expect(OK, 'get', 'planets.verso', 'mars', out=b'3390 km\n')
+    sh.expect(OK, 'scan', 'planets.verso', out=b'earth\t6371 km\nmars\t3390 km\n')
+
+
+def test_usage_errors_are_2(sh):
+    for words in ((), ('get',), ('get', 'a'), ('get', 'a', 'b', 'c'), ('frobnicate', 'a'),
+                  ('get', 'a', 'b', '--no-such'), ('get', 'a', 'b', '--table'),
+                  ('get', 'a', 'b', '--cache=much'), ('get', 'a', 'b', '--cache=-1'),
+                  ('scan', 'a', '--limit=x'), ('scan', 'a', '--raw'), ('get', 'a', 'b', '--raw=1'),
+                  ('get', 'a', 'b\\'), ('get', 'a', '\\q'), ('put', 'a', 'b', '\\x4'),
+                  ('load', 'a', '--batch=0'), ('put', 'a', 'b', 'c', '--commit=three'),
+                  ('put', 'a', 'b', 'c', '--page-size=5000'), ('get', 'a', 'b', '--madvise=no'),
+                  ('get', 'a', 'b', '--mmap-checksum=maybe')):
+        done = sh.run(*words)
+        assert done.returncode == USAGE, (words, done)
+        assert done.stderr and not done.stdout, (words, done)
+    assert sh.run('get', 'a', 'b', '--pager=both').returncode == USAGE
+    assert os.listdir(sh.folder) == [], os.listdir(sh.folder)
+
+
+def test_a_missing_database_is_3(sh):
+    for words in (('get', 'a', 'k'), ('del', 'a', 'k'), ('scan', 'a'), ('dump', 'a'),
+                  ('check', 'a'), ('stat', 'a')):
+        sh.expect(ERROR, *words, err=b'verso load')
+    assert os.listdir(sh.folder) == [], os.listdir(sh.folder)
+
+
+def test_a_file_of_something_else_is_3(sh):
+    with open(os.path.join(sh.folder, 'text'), 'w', encoding='utf-8') as f:
+        f.write('hello\n' * 2000)
+    sh.expect(ERROR, 'get', 'text', 'k', err=b'text')
+    sh.expect(ERROR, 'put', 'text', 'k', 'v')
+    sh.expect(ERROR, 'check', '.', err=b'folder')
+
+
+def test_get_put_del(sh):
+    sh.expect(OK, 'put', 'a', 'k', 'one')
+    sh.expect(OK, 'get', 'a', 'k', out=b'one\n')
+    sh.expect(OK, 'get', 'a', 'k', '--raw', out=b'one')
+    sh.expect(NO, 'put', 'a', 'k', 'two', '--new', err=b'there already')
+    sh.expect(OK, 'put', 'a', 'k', 'two')
+    sh.expect(OK, 'get', 'a', 'k', out=b'two\n')
+    sh.expect(OK, 'put', 'a', 'k2', '--new', stdin=b'from\nstdin')
+    sh.expect(OK, 'get', 'a', 'k2', '--raw', out=b'from\nstdin')
+    sh.expect(OK, 'del', 'a', 'k')
+    sh.expect(NO, 'del', 'a', 'k', err=b'not found')
+    sh.expect(NO, 'get', 'a', 'k', out=b'', err=b'not found')
+    sh.expect(OK, 'put', 'a', '--', '--k', '--v')
+    sh.expect(OK, 'get', 'a', '--', '--k', out=b'--v\n')
+
+
+def test_escapes_in_keys_and_values(sh):
+    sh.expect(OK, 'put', 'a', '\\x00\\t', 'x\\ny\\\\')
+    sh.expect(OK, 'get', 'a', '\\x00\\t', '--raw', out=b'x\ny\\')
+    sh.expect(OK, 'scan', 'a', out=b'\\x00\\t\tx\\ny\\\\\n')
+    sh.expect(OK, 'put', 'a', '', 'empty key')
+    sh.expect(OK, 'get', 'a', '', out=b'empty key\n')
+
+
+def test_tables(sh):
+    sh.expect(OK, 'put', 'a', 'k', 'in the default table')
+    sh.expect(OK, 'put', 'a', 'k', 'in t', '--table=t')
+    sh.expect(OK, 'get', 'a', 'k', '--table', 't', out=b'in t\n')
+    sh.expect(OK, 'get', 'a', 'k', out=b'in the default table\n')
+    sh.expect(NO, 'get', 'a', 'k', '--table=u', err=b'u')
+    sh.expect(OK, 'stat', 'a')
+    assert b'table t' in sh.run('stat', 'a').stdout
+
+
+def test_scan_ranges(sh):
+    lines = b''.join(b'%c\tv\n' % c for c in b'abcdefgh')
+    sh.expect(OK, 'load', 'a', stdin=lines)
+
+    def keys(*words):
+        return sh.expect(OK, 'scan', 'a', '--keys', *words).stdout.replace(b'\n', b'').decode()
+
+    assert keys() == 'abcdefgh'
+    assert keys('--reverse') == 'hgfedcba'
+    assert keys('--from=c') == 'cdefgh'
+    assert keys('--to=c') == 'ab'
+    assert keys('--from=c', '--to=f') == 'cde'
+    assert keys('--from=c', '--to=f', '--reverse') == 'edc'
+    assert keys('--from=f', '--to=c') == ''
+    assert keys('--from=f', '--to=c', '--reverse') == ''
+    assert keys('--limit=2') == 'ab'
+    assert keys('--limit=0') == ''
+    assert keys('--limit=2', '--reverse') == 'hg'
+    assert keys('--prefix=d') == 'd'
+    assert keys('--prefix=z') == ''
+    assert keys('--prefix=') == 'abcdefgh'
+    assert keys('--prefix=\\xff\\xff') == ''
+    assert keys('--from=zz') == ''
+    assert keys('--to=zz', '--reverse') == 'hgfedcba'
+    sh.expect(OK, 'put', 'a', '\\xff\\xffx', 'v')
+    assert sh.expect(OK, 'scan', 'a', '--prefix=\\xff', '--reverse').stdout == b'\xff\xffx\tv\n'
+
+
+def test_a_dump_loads_and_dumps_the_same(sh):
+    lines = []
+    for i in range(3000):
+        key = b'k%06d' % i
+        val = bytes((i * j * 7 + j) % 256 for j in range(i % 97)) * (1 + (i % 500 == 0) * 300)
+        lines.append((key, val))
+
+    def escaped(raw):
+        out = b''
+        for c in raw:
+            if c == 9:
+                out += b'\\t'
+            elif c == 10:
+                out += b'\\n'
+            elif c == 92:
+                out += b'\\\\'
+            elif c < 32 or c == 127:
+                out += b'\\x%02x' % c
+            else:
+                out += bytes([c])
+        return out
+
+    text = b''.join(escaped(k) + b'\t' + escaped(v) + b'\n' for k, v in lines)
+    sh.expect(OK, 'load', 'a', stdin=text, err=b'loaded 3000 records')
+    assert sh.expect(OK, 'dump', 'a').stdout == text
+    with open(os.path.join(sh.folder, 'text'), 'wb') as f:
+        f.write(text)
+    sh.expect(OK, 'load', 'b', 'text', '--commit=relaxed', '--batch=100')
+    sh.expect(OK, 'load', 'c', 'text', '--commit=two', '--page-size=16K')
+    other = '--pager=mmap' if 'bufpool' in sh.pager else '--pager=bufpool'
+    for name in ('b', 'c'):
+        assert sh.run('dump', name, other).stdout == text
+        sh.expect(OK, 'check', name)
+
+
+def test_bad_lines_are_told_with_their_number(sh):
+    sh.expect(ERROR, 'load', 'a', stdin=b'a\tb\nno tab\n', err=b'line 2')
+    sh.expect(ERROR, 'get', 'a', 'a') if not os.path.exists(os.path.join(sh.folder, 'a')) else \
+        sh.expect(NO, 'get', 'a', 'a')
+    done = sh.expect(ERROR, 'load', 'a', '--batch=1', stdin=b'a\tb\nc\t\\q\n', err=b'line 2')
+    assert b'first 1 records' in done.stderr, done
+    sh.expect(OK, 'get', 'a', 'a', out=b'b\n')
+    sh.expect(ERROR, 'load', 'a', 'no-such-file', err=b'no-such-file')
+    sh.expect(ERROR, 'load', 'a', stdin=b'k' * 2000 + b'\tv\n', err=b'line 1')
+    sh.expect(OK, 'load', 'a', stdin=b'last line\twithout a newline')
+    sh.expect(OK, 'get', 'a', 'last line', out=b'without a newline\n')
+    sh.expect(OK, 'load', 'a', stdin=b'', err=b'loaded 0 records')
+
+
+def test_check_finds_damage(sh):
+    sh.expect(OK, 'load', 'a', stdin=b''.join(b'%05d\t%s\n' % (i, b'v' * 50)
+                                             for i in range(2000)))
+    done = sh.expect(OK, 'check', 'a')
+    assert b'whole' in done.stdout, done
+    path = os.path.join(sh.folder, 'a')
+    with open(path, 'rb') as f:
+        data = bytearray(f.read())
+    place = data.rindex(b'v' * 50)
+    data[place] ^= 1
+    with open(path, 'wb') as f:
+        f.write(data)
+    done = sh.expect(NO, 'check', 'a')
+    assert b'page' in done.stdout, done
+    sh.expect(ERROR, 'dump', 'a', err=b'page')
+
+
+def test_stat_as_json(sh):
+    sh.expect(OK, 'put', 'a "quoted"', 'k', 'v')
+    sh.expect(OK, 'put', 'a "quoted"', 'k', 'v', '--table=t"t')
+    st = json.loads(sh.expect(OK, 'stat', 'a "quoted"', '--json').stdout)
+    assert st['path'] == 'a "quoted"' and st['records'] == 1 and st['page_size'] == 4096, st
+    assert st['tables'] == [{'name': 't"t', 'records': 1, 'height': 1}], st
+    assert st['pager'] in sh.pager
+    assert st['file_bytes'] == os.path.getsize(os.path.join(sh.folder, 'a "quoted"'))
+
+
+def test_options_reach_the_library(sh):
+    sh.expect(OK, 'put', 'a', 'k', 'v', '--cache=16M', '--page-size=8K')
+    st = json.loads(sh.expect(OK, 'stat', 'a', '--json', '--cache=16M').stdout)
+    assert st['page_size'] == 8192
+    if st['pager'] == 'bufpool':
+        assert 15 << 20 <= st['memory_bytes_max'] <= 17 << 20, st
+    sh.expect(ERROR, 'get', 'a', 'k', '--cache=4K') if st['pager'] == 'bufpool' else None
+    for words in (('--madvise=normal',), ('--madvise=sequential',), ('--madvise=populate',),
+                  ('--mmap-checksum=none',), ('--mmap-checksum=always',)):
+        sh.expect(OK, 'get', 'a', 'k', *words, out=b'v\n')
+
+
+def has_open(pid, name):
+    """Whether the process has a file of that name open."""
+    folder = f'/proc/{pid}/fd'
+    try:
+        return any(os.readlink(os.path.join(folder, fd)).endswith(name)
+                   for fd in os.listdir(folder))
+    except OSError:
+        return False
+
+
+def test_a_database_in_use_is_told(sh):
+    sh.expect(OK, 'put', 'a', 'k', 'v')
+    done = None
+    while done is None:
+        with subprocess.Popen([VERSO, 'load', 'a', sh.pager], cwd=sh.folder,
+                              stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as other:
+            # Whoever comes first has it: when it was not the other one, start anew.
+            while other.poll() is None and not has_open(other.pid, 'a-lock'):
+                pass
+            done = sh.run('get', 'a', 'k')
+            other.communicate(b'k2\tv2\n')
+            if other.returncode != OK:
+                done = None
+    assert done.returncode == ERROR and b'open already' in done.stderr, done
+    sh.expect(OK, 'get', 'a', 'k2', out=b'v2\n')
+
+
+def test_progress_shows_on_a_terminal_only(sh):
+    lines = b''.join(b'%07d\t%s\n' % (i, b'v' * 100) for i in range(200000))
+    with open(os.path.join(sh.folder, 'text'), 'wb') as f:
+        f.write(lines)
+    done = sh.expect(OK, 'load', 'a', 'text', '--commit=relaxed')
+    assert b'\r' not in done.stderr, done.stderr
+    leader, follower = pty.openpty()
+    with subprocess.Popen([VERSO, 'load', 'b', 'text', sh.pager], cwd=sh.folder,
+                          stderr=follower) as tool:
+        os.close(follower)
+        shown = b''
+        while True:
+            try:
+                piece = os.read(leader, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            shown += piece
+        tool.wait()
+    os.close(leader)
+    assert tool.returncode == OK and b'loaded 200000 records' in shown, shown[-200:]
+
+
+def main():
+    tests = [(name, f) for name, f in sorted(globals().items()) if name.startswith('test_')]
+    n_failed = 0
+    parent = os.environ.get('VERSO_TEST_DIR') or os.environ.get('TMPDIR') or '/var/tmp'
+    for name, f in tests:
+        for pager in ('bufpool', 'mmap'):
+            folder = tempfile.mkdtemp(prefix='verso-tool-', dir=parent)
+            try:
+                f(Shell(folder, pager))
+            except AssertionError as e:
+                n_failed += 1
+                print(f'FAILED {name} with {pager}: {e}')
+            finally:
+                shutil.rmtree(folder)
+    print(f'{2 * len(tests) - n_failed} passed, {n_failed} failed, 0 skipped')
+    return 1 if n_failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
