@@ -55,6 +55,32 @@ unsigned fence_prefix(struct key_span low, struct key_span high)
 	return low.data && high.data ? key_common(low.data, low.len, high.data, high.len) : 0;
 }
 
+/* The two longest keys of a set. */
+struct longest {
+	unsigned first, second;
+};
+
+static void longest_add(struct longest *l, unsigned len)
+{
+	if (len > l->first) {
+		l->second = l->first;
+		l->first = len;
+	} else if (len > l->second) {
+		l->second = len;
+	}
+}
+
+/*
+ * Length of the prefix with which keys take the least room: each byte of it is worth its place
+ * while it shortens two cells, and a cell holds nothing of a suffix that fits its head.
+ */
+static unsigned prefix_best(const struct longest *l, unsigned fences_len)
+{
+	unsigned len = node_tail_len(l->second);
+
+	return len < fences_len ? len : fences_len;
+}
+
 /* The shortest key above a and not above b: the beginning of b. */
 static struct key_span separator(struct key_span a, struct key_span b)
 {
@@ -104,6 +130,20 @@ static unsigned crowd_size(const struct crowd *c, unsigned i)
 	return node_entry_size(c->page, i < c->pos ? i : i - 1);
 }
 
+/* The prefix of a node with entries [from, to) between these fences. */
+static unsigned crowd_prefix(const struct crowd *c, unsigned from, unsigned to, struct key_span low,
+	struct key_span high)
+{
+	unsigned prefix_len = node_prefix_len(c->page);
+	struct longest l = {0, 0};
+
+	for (unsigned i = from; i < to; i++)
+		longest_add(&l, i == c->pos ? c->entry->key_len
+					    : prefix_len + node_suffix_len(c->page,
+								   i < c->pos ? i : i - 1));
+	return prefix_best(&l, fence_prefix(low, high));
+}
+
 /* Appends entries [from, to) to dst. */
 static void crowd_append(const struct crowd *c, struct page *dst, unsigned from, unsigned to,
 	uint8_t *key_buf)
@@ -146,7 +186,7 @@ static struct node_entry split(struct edit *e, unsigned d, unsigned pos,
 {
 	struct btree_work *w = e->bt->work;
 	struct page *left = own_page(e, d), *right;
-	unsigned index = d > 0 ? e->steps[d - 1].index : 0, k, n = node_count(left) + 1;
+	unsigned index = d > 0 ? e->steps[d - 1].index : 0, k, from, n = node_count(left) + 1;
 	struct key_span low = edit_fence(e, d, index, true, w->low);
 	struct key_span high = edit_fence(e, d, index, false, w->high), sep;
 	struct crowd crowd = {(struct page *)w->page, e->page_size, pos, entry};
@@ -170,9 +210,10 @@ static struct node_entry split(struct edit *e, unsigned d, unsigned pos,
 	sep.data = sep_buf;
 
 	right = txn_alloc(e->bt->txn, PAGE_NODE, left->level, e->bt->root.tree, &up.child);
-	node_init(right, e->page_size, sep.data, fence_prefix(sep, high));
-	crowd_append(&crowd, right, leaf ? k : k + 1, n, w->key[0]);
-	node_init(left, e->page_size, sep.data, fence_prefix(low, sep));
+	from = leaf ? k : k + 1;
+	node_init(right, e->page_size, sep.data, crowd_prefix(&crowd, from, n, sep, high));
+	crowd_append(&crowd, right, from, n, w->key[0]);
+	node_init(left, e->page_size, sep.data, crowd_prefix(&crowd, 0, k, low, sep));
 	crowd_append(&crowd, left, 0, k, w->key[0]);
 	if (!leaf) {
 		node_set_child(right, 0, at.child);
@@ -282,6 +323,22 @@ static void pair_entry(const struct pair *p, unsigned i, uint8_t *key_buf,
 	ret_entry->child = node_child(p->right, p->page_size, 0);
 }
 
+/* The prefix of a node with entries [from, to) between these fences. */
+static unsigned pair_prefix(const struct pair *p, unsigned from, unsigned to, struct key_span low,
+	struct key_span high)
+{
+	struct longest l = {0, 0};
+
+	for (unsigned i = from; i < to; i++) {
+		unsigned at;
+		const struct page *page = pair_find(p, i, &at);
+
+		longest_add(&l,
+			page ? node_prefix_len(page) + node_suffix_len(page, at) : p->sep.len);
+	}
+	return prefix_best(&l, fence_prefix(low, high));
+}
+
 static unsigned pair_bytes(const struct pair *p, unsigned from, unsigned to, unsigned prefix_len)
 {
 	unsigned sum = prefix_len;
@@ -338,7 +395,7 @@ static bool merge(struct edit *e, unsigned d)
 	struct btree_work *w = e->bt->work;
 	struct edit_step *s = &e->steps[d];
 	struct pair p = pair_of(e, d);
-	unsigned prefix_len = fence_prefix(p.low, p.high), n = pair_count(&p);
+	unsigned n = pair_count(&p), prefix_len = pair_prefix(&p, 0, n, p.low, p.high);
 	struct page *left;
 	struct page_ref gone;
 
@@ -383,11 +440,11 @@ static struct key_span pair_separator(const struct pair *p, struct btree_work *w
 static bool pair_fits(const struct pair *p, struct btree_work *w, unsigned k)
 {
 	struct key_span sep = pair_separator(p, w, k);
-	unsigned from = pair_is_leaf(p) ? k : k + 1;
+	unsigned from = pair_is_leaf(p) ? k : k + 1, n = pair_count(p);
+	unsigned left = pair_bytes(p, 0, k, pair_prefix(p, 0, k, p->low, sep));
+	unsigned right = pair_bytes(p, from, n, pair_prefix(p, from, n, sep, p->high));
 
-	return pair_bytes(p, 0, k, fence_prefix(p->low, sep)) <= node_cap(p->page_size) &&
-	       pair_bytes(p, from, pair_count(p), fence_prefix(sep, p->high)) <=
-		       node_cap(p->page_size);
+	return left <= node_cap(p->page_size) && right <= node_cap(p->page_size);
 }
 
 /* Where to divide the pair: as near to balance as fits, searched towards where it is divided now.
@@ -414,7 +471,7 @@ static bool redistribute(struct edit *e, unsigned d)
 	struct btree_work *w = e->bt->work;
 	struct edit_step *s = &e->steps[d];
 	struct pair p = pair_of(e, d);
-	unsigned k = pair_divide(&p, w), n = pair_count(&p);
+	unsigned k = pair_divide(&p, w), n = pair_count(&p), from = pair_is_leaf(&p) ? k : k + 1;
 	bool sib_is_left = s->sib == p.left, leaf = pair_is_leaf(&p), has_split;
 	struct page *own, *sib, *left, *right;
 	struct key_span sep;
@@ -434,10 +491,10 @@ static bool redistribute(struct edit *e, unsigned d)
 	sep = pair_separator(&p, w, k);
 	memcpy(w->sep[1], sep.data, sep.len);
 	sep.data = w->sep[1];
-	node_init(left, e->page_size, sep.data, fence_prefix(p.low, sep));
+	node_init(left, e->page_size, sep.data, pair_prefix(&p, 0, k, p.low, sep));
 	pair_append(&p, left, 0, k, w->key[0]);
-	node_init(right, e->page_size, sep.data, fence_prefix(sep, p.high));
-	pair_append(&p, right, leaf ? k : k + 1, n, w->key[0]);
+	node_init(right, e->page_size, sep.data, pair_prefix(&p, from, n, sep, p.high));
+	pair_append(&p, right, from, n, w->key[0]);
 	if (!leaf) {
 		struct node_entry at;
 

@@ -64,14 +64,14 @@ static void edit_drop(struct edit *e)
 const char *fence_wrong(const struct page *page, uint32_t page_size, struct key_span low,
 	struct key_span high, uint8_t *key_buf)
 {
-	unsigned n = node_count(page), len, prefix_len = fence_prefix(low, high);
+	unsigned n = node_count(page), len, prefix_len = node_prefix_len(page);
 
 	if (n == 0)
 		return "a node has no entries";
-	if (node_prefix_len(page) != prefix_len)
-		return "the prefix is not what the fences have in common";
+	if (prefix_len > fence_prefix(low, high))
+		return "the prefix is more than the fences have in common";
 	if (prefix_len > 0 && memcmp(node_prefix(page, page_size), low.data, prefix_len) != 0)
-		return "the prefix is not what the fences have in common";
+		return "the prefix is not how the fences begin";
 	if (!node_is_ordered(page))
 		return "the keys do not ascend";
 	len = node_key(page, page_size, 0, key_buf);

@@ -141,7 +141,7 @@ static uint8_t *open_entry(struct page *page, uint32_t page_size, unsigned i, un
 	unsigned count = node_count(page), heap_len = node_heap_len(page) + n;
 	uint8_t *slot = slot_at(page, i);
 
-	DCHECK((count + 1) * NODE_SLOT_BYTES + heap_len <= node_cap(page_size));
+	ASSERT((count + 1) * NODE_SLOT_BYTES + heap_len <= node_cap(page_size));
 	memmove(slot + NODE_SLOT_BYTES, slot, (size_t)(count - i) * NODE_SLOT_BYTES);
 	le32_set(slot, head);
 	le16_set(slot + 4, (uint16_t)(page_size - heap_len));

@@ -2,12 +2,12 @@
 /*
  * A node: one page of the tree, a leaf (level 0) or an inner node.
  *
- * The common prefix of a node's keys is stored once, at the end of the page. It is the common
- * prefix of the node's two fences, the separators between which it hangs, so every key that can
- * ever come here has it: an insert never shortens it and a search need not compare it. A node
+ * A prefix common to a node's keys is stored once, at the end of the page. It is a beginning that
+ * the node's two fences have in common, the separators between which it hangs, so every key that
+ * can ever come here has it: an insert never shortens it and a search need not compare it. A node
  * without a fence on one side has no prefix. What follows the prefix is the suffix of a key; its
  * first four bytes, read as a big-endian number, are its head. Heads stand in slots in key order,
- *so a search touches the slots and, but for equal heads, no cell.
+ * so a search touches the slots and, but for equal heads, no cell.
  *
  * Layout behind the 40 bytes of the page header, all little-endian:
  *

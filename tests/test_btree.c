@@ -13,7 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum key_shape { KEYS_RANDOM, KEYS_TINY, KEYS_PATHS, KEYS_ASCENDING, KEYS_DESCENDING, KEYS_LONG };
+enum key_shape {
+	KEYS_RANDOM,
+	KEYS_TINY,
+	KEYS_PATHS,
+	KEYS_ASCENDING,
+	KEYS_DESCENDING,
+	KEYS_LONG,
+	KEYS_SHORT
+};
 
 struct profile {
 	const char *name;
@@ -82,6 +90,10 @@ static struct btree_slice fresh_key(struct stream *s)
 		}
 		break;
 	}
+	case KEYS_SHORT: /* small records fill a page to the last byte */
+		len = (size_t)snprintf((char *)s->key, 40, "%c%03u", (char)('a' + x % 3),
+			(unsigned)((x >> 8) % 2000));
+		break;
 	case KEYS_ASCENDING:
 	case KEYS_DESCENDING: {
 		uint64_t n = s->profile->keys == KEYS_ASCENDING ? s->counter : ~s->counter;
@@ -325,6 +337,7 @@ static const struct profile profiles[] = {
 	{"paths", 512, KEYS_PATHS, 60, 40, 20000, 7, 11, 1 + 4 + 8 + 16 + 32},
 	{"ascending", 512, KEYS_ASCENDING, 30, 0, 15000, 0, 5, 2 + 4 + 16},
 	{"descending", 512, KEYS_DESCENDING, 30, 0, 15000, 3, 0, 0},
+	{"small records", 512, KEYS_SHORT, 5, 0, 20000, 0, 20, MARK_MERGE},
 	{"long keys", 512, KEYS_LONG, 20, 30, 15000, 0, 3, 1 + 4 + 8 + 16 + 32},
 	{"random 8-byte keys, 4 KiB", 4096, KEYS_RANDOM, 200, 100, 15000, 5, 50, 0},
 	{"paths, 4 KiB", 4096, KEYS_PATHS, 900, 100, 15000, 5, 50, 0},

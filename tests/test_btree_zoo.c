@@ -26,7 +26,7 @@ struct zoo {
 
 static void make_key(char *key, unsigned i)
 {
-	(void)snprintf(key, 32, "/usr/share/%02u/%05u", i / 300, i);
+	(void)snprintf(key, 32, "/usr/share/%02u/%05u%s", i / 300, i, i % 3 == 0 ? "x" : "");
 }
 
 static int zoo_put(struct zoo *z, unsigned i, size_t len)
@@ -254,9 +254,12 @@ static struct page_ref suffix_too_long(struct zoo *z)
 
 static struct page_ref head_padding(struct zoo *z)
 {
+	unsigned i = 0;
+
 	/* a suffix shorter than its head, whose head says more */
-	ck_assert_uint_lt(node_suffix_len((struct page *)bytes(z, z->leaf), 1), NODE_HEAD_BYTES);
-	slot(z, z->leaf, 1)[0] ^= 1;
+	while (node_suffix_len((struct page *)bytes(z, z->leaf), i) >= NODE_HEAD_BYTES)
+		ck_assert_uint_lt(++i, count(z, z->leaf));
+	slot(z, z->leaf, i)[0] ^= 1;
 	return z->leaf;
 }
 
@@ -490,9 +493,9 @@ static const struct beast {
 	{"a heap that begins inside a cell", heap_short, "cell lies outside the heap"},
 	{"dead bytes that are none", dead_wrong, "do not add up"},
 	{"a prefix longer than the heap", prefix_huge, "prefix is too long"},
-	{"a prefix shorter than the fences", prefix_short, "not what the fences have in common"},
-	{"a prefix with other bytes", prefix_bytes, "not what the fences have in common"},
-	{"an inner prefix with other bytes", inner_prefix, "not what the fences have in common"},
+	{"a prefix one byte too short", prefix_short, "not how the fences begin"},
+	{"a prefix with other bytes", prefix_bytes, "not how the fences begin"},
+	{"an inner prefix with other bytes", inner_prefix, "not how the fences begin"},
 	{"a cell beyond the page", cell_outside, "outside the heap"},
 	{"a cell among the slots", cell_in_slots, "outside the heap"},
 	{"a cell in the header", cell_in_header, "outside the heap"},
