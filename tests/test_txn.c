@@ -286,6 +286,34 @@ START_TEST(a_full_disk_fails_prepare_and_loses_nothing)
 }
 END_TEST
 
+static int fail_syncs(void *arg, const struct sim_call *call)
+{
+	(void)arg;
+	return call->kind == SIM_CALL_SYNC ? -EIO : 0;
+}
+
+START_TEST(readers_do_not_see_a_commit_whose_flush_failed)
+{
+	uint64_t *model = calloc(TOY_CELLS, sizeof(*model));
+	struct txn *txn;
+	struct stack s;
+
+	stack_make(&s, TXN_ONE_FLUSH, TXN_FULL);
+	set_range(s.env, 0, 8, 1);
+	for (unsigned i = 0; i < 8; i++)
+		model[i] = 1;
+	ok(txn_begin_write(s.env, &txn));
+	ok(toy_set(txn, 0, 2));
+	simdisk_set_fault(s.disk, fail_syncs, NULL);
+	ck_assert_int_eq(txn_commit(txn), VERSO_EPOISONED);
+	simdisk_set_fault(s.disk, NULL, NULL);
+	expect_cells(s.env, model);
+	ck_assert_int_eq(txn_begin_write(s.env, &txn), VERSO_EPOISONED);
+	stack_free(&s);
+	free(model);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("txn");
@@ -297,6 +325,7 @@ int main(void)
 	tcase_add_test(c, an_old_reader_keeps_only_what_its_snapshot_reaches);
 	tcase_add_test(c, relaxed_commits_are_joined_into_one_flush);
 	tcase_add_test(c, a_full_disk_fails_prepare_and_loses_nothing);
+	tcase_add_test(c, readers_do_not_see_a_commit_whose_flush_failed);
 	suite_add_tcase(s, c);
 	return check_main(s);
 }
