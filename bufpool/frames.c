@@ -129,6 +129,11 @@ static uint32_t frame_find(struct pool *pool)
 {
 	uint32_t frame = pool->free.head;
 
+	/* Memory that was used before is warm, and the kernel need not zero it. */
+	if (frame == FRAME_NONE && pool->limbo_open.n >= pool->batch) {
+		limbo_drain(pool);
+		frame = pool->free.head;
+	}
 	if (frame == FRAME_NONE && pool->n_touched < pool->n_frames)
 		return pool->n_touched++;
 	if (frame == FRAME_NONE) {

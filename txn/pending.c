@@ -427,6 +427,13 @@ static void take_off(struct pending *p, const struct pending_extent *e)
 	p->n_pages -= e->n_pages;
 }
 
+/* Nobody can reach these pages any more: what a cache still holds of them is in its way. */
+static void set_free(struct space *space, const struct pending_extent *e)
+{
+	space_give(space, e->pgno, e->n_pages);
+	pager_drop(space->pager, e->pgno, e->n_pages);
+}
+
 static void rotate_oldest(struct pending *p, struct space *space, const struct horizon *h,
 	gen_t gen)
 {
@@ -440,7 +447,7 @@ static void rotate_oldest(struct pending *p, struct space *space, const struct h
 		p->n_chained--;
 		take_off(p, &e);
 		if (horizon_allows(h, &e))
-			space_give(space, e.pgno, e.n_pages);
+			set_free(space, &e);
 		else
 			queue_extent(p, &e);
 	}
@@ -462,7 +469,7 @@ static void harvest_tail(struct pending *p, struct space *space, const struct ho
 		if (i < end && horizon_allows(h, &e)) {
 			take_off(p, &e);
 			p->n_tail_pages -= e.n_pages;
-			space_give(space, e.pgno, e.n_pages);
+			set_free(space, &e);
 		} else {
 			*extent_at(p, kept++) = e;
 		}
