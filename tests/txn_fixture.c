@@ -19,11 +19,9 @@ void txn_stack_format(struct txn_stack *s)
 	s->file = NULL;
 }
 
-void txn_stack_make(struct txn_stack *s, enum txn_commit_mode mode, enum txn_sync sync)
+void txn_stack_options(struct txn_stack *s, enum txn_commit_mode mode, enum txn_sync sync)
 {
 	memset(s, 0, sizeof(*s));
-	s->disk = simdisk_new(NULL);
-	s->io = simdisk_io(s->disk);
 	s->options = (struct txn_options){
 		.mode = mode,
 		.sync = sync,
@@ -34,6 +32,13 @@ void txn_stack_make(struct txn_stack *s, enum txn_commit_mode mode, enum txn_syn
 		.grow_pages = 32,
 		.cut_pages = 32,
 	};
+}
+
+void txn_stack_make(struct txn_stack *s, enum txn_commit_mode mode, enum txn_sync sync)
+{
+	txn_stack_options(s, mode, sync);
+	s->disk = simdisk_new(NULL);
+	s->io = simdisk_io(s->disk);
 	txn_stack_format(s);
 }
 

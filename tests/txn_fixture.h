@@ -21,6 +21,9 @@ struct txn_stack {
 /* Fails the test, with the text, unless rc is 0. */
 void txn_ok(int rc);
 
+/* Zeroes it, and fills in tiny limits. */
+void txn_stack_options(struct txn_stack *s, enum txn_commit_mode mode, enum txn_sync sync);
+
 /* Makes a disk and formats a database of 512-byte pages on it, with tiny limits. */
 void txn_stack_make(struct txn_stack *s, enum txn_commit_mode mode, enum txn_sync sync);
 
