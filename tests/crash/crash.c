@@ -349,15 +349,19 @@ static void enumerate(struct run *r, struct simdisk *disk)
 {
 	struct level *l = &r->levels[0];
 	uint64_t n_events = simdisk_events(disk);
-	unsigned n = (unsigned)(r->opts.images_a_workload / (n_events + 1)) + 1;
+	uint64_t n = r->opts.images_a_workload, places = n_events + 1;
 
 	if (l->walk)
 		simwalk_restart(l->walk, disk);
 	else
 		l->walk = simwalk_new(disk);
 	for (uint64_t at = 0; at <= n_events && !enough(r); at++) {
+		/* n images over all places: a whole number at each, and one more at some. */
+		uint64_t here = n / places + (crash_draw(&r->rng) % places < n % places);
+
 		simwalk_to(l->walk, at);
-		judge_here(r, l->walk, n);
+		if (here)
+			judge_here(r, l->walk, (unsigned)here);
 	}
 }
 

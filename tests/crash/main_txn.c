@@ -6,7 +6,7 @@ int main(int argc, char **argv)
 	static const struct crash_options defaults = {
 		.seed = 1,
 		.n_images = 100000,
-		.images_a_workload = 300,
+		.images_a_workload = 120,
 		.second_one_in = 10,
 		.second_images = 3,
 		.failures_max = 5,

@@ -5,8 +5,8 @@
 #include "bufpool/bufpool.h"
 #include "io/file.h"
 #include "mmap/mmap.h"
+#include "tests/crash/toy.h"
 #include "tests/refpager/refpager.h"
-#include "txn/meta.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -27,52 +27,16 @@ const struct toydb_config toydb_configs[TOYDB_CONFIGS] = {
 	{"ref-buffered", REFERENCE, TXN_TWO_FLUSH, TXN_FULL, true},
 };
 
-struct crash_mark toydb_marks[MARKS] = {
-	[MARK_SPILLED] = {"pages spilled", 1000, 0},
-	[MARK_RECOPIED] = {"spilled pages copied again", 200, 0},
-	[MARK_CHUNKS] = {"pending chunks written", 200, 0},
-	[MARK_BITMAPS] = {"bitmaps written (flips)", 1000, 0},
-	[MARK_CUTS] = {"files cut", 100, 0},
-	[MARK_BATCH] = {"sessions with a batch of >= 3 commits", 20, 0},
-	[MARK_DEAD] = {"pages that died within a batch", 50, 0},
-	[MARK_TAKE_OVER] = {"take-overs from a dead writer", 30, 0},
-	[MARK_POISONED] = {"sessions poisoned by a flush", 10, 0},
-	[MARK_WRITE_FAILED] = {"sessions with a failed write or growth", 10, 0},
-	[MARK_REUSED] = {"pages reused below a long reader", 20, 0},
-	[MARK_READERS] = {"snapshots compared at their end", 100, 0},
-	[MARK_REGIONS] = {"sessions with an index of regions", 10, 0},
-	[MARK_OPEN_STAMPED] = {"opened: newest is known as flushed", 1000, 0},
-	[MARK_OPEN_TWO] = {"opened: newest took two flushes", 1000, 0},
-	[MARK_OPEN_WALKED] = {"opened: newest batch verified", 1000, 0},
-	[MARK_OPEN_ROLLED] = {"opened: rolled back", 1000, 0},
-	[MARK_OPEN_SHORT] = {"opened: file too short for the newest", 100, 0},
-	[MARK_OPEN_TORN] = {"opened: one meta torn", 1000, 0},
-	[MARK_OPEN_NONE] = {"opened: no database yet", 10, 0},
+struct toydb {
+	const struct toydb_config *config;
+	struct simdisk *disk;
+	struct file *file, *lock_file;
+	struct pager *pager;
+	struct txn_env *env;
+	uint64_t digest; /* of the newest version, for the further commits */
 };
 
 /* --- opening and closing -------------------------------------------------------------------- */
-
-uint32_t toydb_page_size(uint64_t seed)
-{
-	return seed % 4 == 3 ? 1024 : 512;
-}
-
-static struct txn_options options_of(const struct toydb_config *c, uint64_t seed)
-{
-	return (struct txn_options){
-		.mode = c->mode,
-		.sync = c->sync,
-		.region_pages = 256,
-		.meta_pending_max = 4,
-		.meta_regions_max = seed % 2 ? 1 : 2,
-		.dirty_max_pages = seed % 3 ? 8 : 16,
-		/* Under TXN_FULL nobody waits for room: helpers must join while others flush. */
-		.unflushed_max_pages = c->sync == TXN_FULL ? 200 : 40,
-		.one_flush_max_pages = 48,
-		.grow_pages = 8,
-		.cut_pages = 16,
-	};
-}
 
 void toydb_close(void *arg)
 {
@@ -82,36 +46,7 @@ void toydb_close(void *arg)
 	pager_close(db->pager);
 	file_close(db->file);
 	file_close(db->lock_file);
-	free(db->born);
 	free(db);
-}
-
-/* Which way opening will go, by the metas as they are. */
-static void mark_slots(const struct toydb *db, const struct txn_probe *probe)
-{
-	static struct meta m[2];
-	bool valid[2];
-	uint64_t size;
-	const uint8_t *bytes = simdisk_bytes(db->disk, "db", &size);
-	unsigned newest;
-
-	for (unsigned i = 0; i < 2; i++) {
-		uint64_t pages = META_BYTES < probe->page_size ? 1 : META_BYTES / probe->page_size;
-		uint64_t off = i * pages * probe->page_size;
-
-		valid[i] = off + META_BYTES <= size &&
-			   meta_decode(bytes + off, (pgno_t)(i * pages), &m[i]) == 0;
-	}
-	error_clear();
-	if (!valid[0] || !valid[1])
-		toydb_marks[MARK_OPEN_TORN].n++;
-	newest = !valid[0] || (valid[1] && m[1].gen > m[0].gen);
-	if (valid[newest] && m[newest].n_pages > probe->file_pages)
-		toydb_marks[MARK_OPEN_SHORT].n++;
-	if (valid[newest] && m[newest].durable_gen >= m[newest].gen)
-		toydb_marks[MARK_OPEN_STAMPED].n++;
-	else if (valid[newest] && m[newest].mode == TXN_TWO_FLUSH)
-		toydb_marks[MARK_OPEN_TWO].n++;
 }
 
 static int open_pager(struct toydb *db, const struct txn_probe *probe, uint32_t writer_pages,
@@ -144,10 +79,9 @@ static int open_pager(struct toydb *db, const struct txn_probe *probe, uint32_t 
 /* 0, 1: there is no database, < 0. db is the caller's to close whatever is answered. */
 static int toydb_open_at(struct toydb *db, uint64_t seed)
 {
-	struct txn_options o = options_of(db->config, seed);
+	struct txn_options o = session_txn_options(db->config->mode, db->config->sync, seed);
 	struct io *io = simdisk_io(db->disk);
 	struct txn_probe probe;
-	struct txn_stat stat;
 	int rc = io_open(io, "db-lock", FILE_CREATE, 0600, &db->lock_file);
 
 	if (rc == 0)
@@ -161,16 +95,13 @@ static int toydb_open_at(struct toydb *db, uint64_t seed)
 		rc = txn_probe(db->file, &probe);
 	if (rc)
 		return rc;
-	mark_slots(db, &probe);
 	rc = open_pager(db, &probe, txn_writer_pages(&o), seed);
 	if (rc)
 		return rc;
 	rc = txn_env_open(db->pager, db->lock_file, &probe, &toy_schema, &o, &db->env);
 	if (rc)
 		return rc;
-	txn_stat(db->env, &stat);
-	toydb_marks[MARK_OPEN_WALKED].n += stat.walked;
-	toydb_marks[MARK_OPEN_ROLLED].n += stat.rolled_back;
+	session_mark_opened(db->env);
 	return 0;
 }
 
@@ -182,20 +113,21 @@ int toydb_open(unsigned config, uint64_t seed, struct simdisk *d, void **ret_db)
 	ASSERT(db);
 	db->config = &toydb_configs[config];
 	db->disk = d;
+	session_mark_slots(d, "db", session_page_size(seed));
 	rc = toydb_open_at(db, seed);
 	if (rc == 0) {
 		*ret_db = db;
 		return 0;
 	}
-	toydb_marks[MARK_OPEN_NONE].n += rc == 1;
 	toydb_close(db);
 	return rc;
 }
 
 /* Makes an empty database under another name first: a crash leaves none, or a whole one. */
-int toydb_create(const struct toydb_config *c, uint64_t seed, struct simdisk *d)
+static int toydb_create(unsigned config, uint64_t seed, struct simdisk *d)
 {
-	struct txn_options o = options_of(c, seed);
+	const struct toydb_config *c = &toydb_configs[config];
+	struct txn_options o = session_txn_options(c->mode, c->sync, seed);
 	struct io *io = simdisk_io(d);
 	uint8_t uuid[16];
 	struct file *f;
@@ -205,7 +137,7 @@ int toydb_create(const struct toydb_config *c, uint64_t seed, struct simdisk *d)
 		rc = io_open(io, "db.new", FILE_CREATE | FILE_EXCL, 0600, &f);
 	if (rc)
 		return rc;
-	rc = txn_format(f, toydb_page_size(seed), uuid, &o);
+	rc = txn_format(f, session_page_size(seed), uuid, &o);
 	file_close(f);
 	if (rc == 0)
 		rc = io_rename(io, "db.new", "db");
@@ -293,18 +225,138 @@ int toydb_commit(void *arg, uint64_t *rng, struct crash_history *h)
 	return rc;
 }
 
-void toydb_count(const struct toydb *db)
-{
-	struct txn_stat s;
+/* --- what the sessions drive -------------------------------------------------------- */
 
-	txn_stat(db->env, &s);
-	toydb_marks[MARK_SPILLED].n += s.n_spilled_pages;
-	toydb_marks[MARK_RECOPIED].n += s.n_recopied_pages;
-	toydb_marks[MARK_CHUNKS].n += s.n_chunks_written;
-	toydb_marks[MARK_BITMAPS].n += s.n_bitmaps_written;
-	toydb_marks[MARK_CUTS].n += s.n_cuts;
-	toydb_marks[MARK_BATCH].n += s.n_batch_max >= 3;
-	toydb_marks[MARK_DEAD].n += s.n_rejoined_dead_pages;
-	toydb_marks[MARK_POISONED].n += s.poisoned;
-	toydb_marks[MARK_REGIONS].n += s.n_pages > 256;
+static int set(struct txn *txn, uint64_t *cells, unsigned i, uint64_t value)
+{
+	int rc = toy_set(txn, i, value);
+
+	if (rc == 0)
+		cells[i] = value;
+	return rc;
 }
+
+static int clear(struct txn *txn, uint64_t *cells, unsigned i, unsigned level)
+{
+	unsigned span = TOY_FANOUT;
+	int rc = toy_clear(txn, i, level);
+
+	for (unsigned l = 0; l < level; l++)
+		span *= TOY_FANOUT;
+	if (rc == 0)
+		memset(&cells[i / span * span], 0, span * sizeof(*cells));
+	return rc;
+}
+
+/* One transaction's changes, to the tree and to cells. */
+static int change(void *arg, void *model, uint64_t *rng)
+{
+	struct txn *txn = arg;
+	uint64_t *cells = model;
+	uint64_t kind = crash_draw(rng) % 16;
+	unsigned from = (unsigned)(crash_draw(rng) % TOY_CELLS);
+	unsigned n = 1 + (unsigned)(crash_draw(rng) % 3);
+	int rc = 0;
+
+	if (kind <
+		2) { /* a run of leaves, and its beginning again: spills, copies of what spilled */
+		n = 10 + (unsigned)(crash_draw(rng) % 50);
+		for (unsigned k = 0; rc == 0 && k < n; k++)
+			rc = set(txn, cells, (from + k * TOY_FANOUT) % TOY_CELLS, crash_draw(rng));
+		for (unsigned k = 0; rc == 0 && k < 4; k++)
+			rc = set(txn, cells, (from + k * TOY_FANOUT) % TOY_CELLS, crash_draw(rng));
+	} else if (kind < 4) {
+		rc = clear(txn, cells, from, 1 + (unsigned)(crash_draw(rng) % 2));
+	} else if (kind == 4) {
+		rc = clear(txn, cells, from, crash_draw(rng) % 4 ? 2 : 3);
+	} else {
+		for (unsigned k = 0; rc == 0 && k < n; k++)
+			rc = set(txn, cells, (unsigned)(crash_draw(rng) % TOY_CELLS),
+				crash_draw(rng));
+	}
+	/* Cell 0 changes in each commit, so that no two versions are alike. */
+	return rc ? rc : set(txn, cells, 0, crash_draw(rng));
+}
+
+static uint64_t model_digest(const void *model)
+{
+	const uint64_t *cells = model;
+	uint64_t digest = 0;
+
+	for (unsigned i = 0; i < TOY_CELLS; i++)
+		digest += toy_mix(i, cells[i]);
+	return digest;
+}
+
+static int begin_read(void *arg, void **ret_txn)
+{
+	struct txn *txn;
+	int rc = txn_begin_read(((struct toydb *)arg)->env, &txn);
+
+	if (rc == 0)
+		*ret_txn = txn;
+	return rc;
+}
+
+static int begin_write(void *arg, void **ret_txn)
+{
+	struct txn *txn;
+	int rc = txn_begin_write(((struct toydb *)arg)->env, &txn);
+
+	if (rc == 0)
+		*ret_txn = txn;
+	return rc;
+}
+
+static int digest_txn(void *txn, uint64_t *ret_digest)
+{
+	return toy_digest(txn, ret_digest);
+}
+
+static int commit_txn(void *txn)
+{
+	return txn_commit(txn);
+}
+
+static void abort_txn(void *txn)
+{
+	txn_abort(txn);
+}
+
+static int sync_db(void *arg)
+{
+	return txn_sync(((struct toydb *)arg)->env);
+}
+
+static struct txn_env *env_of(void *arg)
+{
+	return ((struct toydb *)arg)->env;
+}
+
+static struct pager *pager_of(void *arg)
+{
+	return ((struct toydb *)arg)->pager;
+}
+
+static struct txn *txn_of(void *txn)
+{
+	return txn;
+}
+
+const struct session_ops toydb_ops = {
+	.model_bytes = TOY_CELLS * sizeof(uint64_t),
+	.model_digest = model_digest,
+	.create = toydb_create,
+	.open = toydb_open,
+	.close = toydb_close,
+	.sync = sync_db,
+	.begin_read = begin_read,
+	.digest = digest_txn,
+	.begin_write = begin_write,
+	.change = change,
+	.commit = commit_txn,
+	.abort = abort_txn,
+	.env = env_of,
+	.pager = pager_of,
+	.txn = txn_of,
+};

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The whole stack as the sessions and the crash engine drive it: the public interface, with tables,
+ * short and overflowing values, over either pager.
+ *
+ * The model is the set of records of three tables: which of the keys of a fixed set is there, and
+ * from which number its value was made.
+ */
+#ifndef TESTS_CRASH_KVDB_H
+#define TESTS_CRASH_KVDB_H
+
+#include "tests/crash/sessions.h"
+#include "verso.h"
+
+struct kvdb_config {
+	const char *name;
+	enum verso_pager pager;
+	enum verso_protocol protocol;
+	enum verso_sync sync;
+};
+
+#define KVDB_CONFIGS 8
+extern const struct kvdb_config kvdb_configs[KVDB_CONFIGS];
+
+extern const struct session_ops kvdb_ops;
+
+/* Marks of the tree, behind the sessions' own. */
+enum kvdb_mark {
+	MARK_SPLITS = SESSION_MARKS,
+	MARK_MERGES,
+	MARK_REDISTRIBUTIONS,
+	MARK_HEIGHT,
+	MARK_OVERFLOW_FREED,
+	MARK_TABLES,
+	KVDB_MARKS,
+};
+
+/* Fills in the names and minima of these. */
+void kvdb_marks_init(void);
+
+/* As in struct crash_subject. */
+int kvdb_open(unsigned config, uint64_t seed, struct simdisk *d, void **ret_db);
+void kvdb_close(void *db);
+int kvdb_digest(void *db, uint64_t *ret_digest);
+int kvdb_check(void *db);
+int kvdb_commit(void *db, uint64_t *rng, struct crash_history *h);
+
+#endif
