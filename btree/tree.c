@@ -176,12 +176,11 @@ void btree_item_put(struct btree *bt, struct btree_item *item)
 	item->pin = NULL;
 }
 
-/* Looks for key in its leaf. The pin goes to the item, or ends. */
-static inline int leaf_find(struct btree *bt, const struct page *leaf, struct btree_slice key,
+/* What a search of a leaf found: the pin goes to the item, or ends. i: of the record, or NODE_BAD
+ */
+static inline int leaf_answer(struct btree *bt, const struct page *leaf, unsigned i, bool exact,
 	struct btree_item *ret_item)
 {
-	bool exact;
-	unsigned i = node_lower(leaf, tree_page_size(bt), key.data, (unsigned)key.len, &exact);
 	int rc = VERSO_NOTFOUND;
 
 	if (i == NODE_BAD)
@@ -196,6 +195,8 @@ static inline int leaf_find(struct btree *bt, const struct page *leaf, struct bt
 int btree_get(struct btree *bt, struct btree_slice key, struct btree_item *ret_item)
 {
 	const struct page *leaf;
+	bool exact;
+	unsigned i;
 	int rc;
 
 	if (ref_is_null(bt->root.ref) || key.len > node_key_max(tree_page_size(bt)))
@@ -204,7 +205,8 @@ int btree_get(struct btree *bt, struct btree_slice key, struct btree_item *ret_i
 	if (rc < 0)
 		return rc;
 	prefetch_slots(leaf);
-	return leaf_find(bt, leaf, key, ret_item);
+	i = node_lower(leaf, tree_page_size(bt), key.data, (unsigned)key.len, &exact);
+	return leaf_answer(bt, leaf, i, exact, ret_item);
 }
 
 /*
@@ -300,25 +302,51 @@ static int batch_descend(struct btree *bt, struct batch *b, const struct btree_s
 	return 0;
 }
 
+/* Searches the pinned leaves, asking for the lines of what was found. */
+static void batch_search(struct btree *bt, const struct batch *b, const struct btree_slice *keys,
+	unsigned *index, bool *exact)
+{
+	uint32_t page_size = tree_page_size(bt);
+
+	for (size_t i = 0; i < b->n; i++) {
+		struct btree_slice key = keys[b->at[i]];
+
+		index[i] =
+			node_lower(b->pages[i], page_size, key.data, (unsigned)key.len, &exact[i]);
+		if (exact[i]) {
+			const uint8_t *cell =
+				node_bytes(b->pages[i]) + node_off(b->pages[i], index[i]);
+
+			__builtin_prefetch(cell);
+			__builtin_prefetch(cell + 64);
+		}
+	}
+}
+
 /* Pins the leaves and looks into them. On an error nothing stays pinned. */
 static int batch_leaves(struct btree *bt, struct batch *b, const struct btree_slice *keys,
 	struct btree_item *items, int *codes)
 {
 	struct pager *pager = bt->txn->pager;
+	unsigned index[BTREE_BATCH_MAX];
+	bool exact[BTREE_BATCH_MAX];
 	size_t n_pinned = 0, n_done = 0;
 	int rc = 0;
 
-	for (; n_pinned < b->n && rc == 0; n_pinned++)
+	for (; n_pinned < b->n; n_pinned++) {
 		rc = tree_get_node(bt, b->refs[n_pinned], 0, &b->pages[n_pinned]);
-	if (rc < 0)
-		n_pinned--;
+		if (rc < 0)
+			break;
+	}
+	if (rc == 0)
+		batch_search(bt, b, keys, index, exact);
 	for (; n_done < n_pinned && rc == 0; n_done++) {
 		size_t at = b->at[n_done];
-		int code = leaf_find(bt, b->pages[n_done], keys[at], &items[at]);
 
-		codes[at] = code;
-		if (code < 0)
-			rc = code;
+		codes[at] =
+			leaf_answer(bt, b->pages[n_done], index[n_done], exact[n_done], &items[at]);
+		if (codes[at] < 0)
+			rc = codes[at];
 	}
 	if (rc == 0)
 		return 0;
