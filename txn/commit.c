@@ -12,10 +12,20 @@
 
 #include <stdlib.h>
 
+static bool root_is(const struct txn_root *a, const struct txn_root *b)
+{
+	return a->ref.pgno == b->ref.pgno && a->ref.gen == b->ref.gen && a->level == b->level &&
+	       a->flags == b->flags && a->kind == b->kind && a->tree == b->tree &&
+	       a->count == b->count && a->user == b->user;
+}
+
 static bool nothing_to_commit(const struct txn *txn)
 {
-	return !txn->writer->changed &&
-	       memcmp(txn->roots, txn->writer->roots_before, sizeof(txn->roots)) == 0;
+	for (unsigned i = 0; i < TXN_ROOTS; i++) {
+		if (!root_is(&txn->roots[i], &txn->writer->roots_before[i]))
+			return false;
+	}
+	return !txn->writer->changed;
 }
 
 static void seal_all(struct txn *txn)
@@ -132,7 +142,8 @@ static int commit_write(struct txn *txn)
 	}
 	seal_all(txn);
 	pthread_mutex_lock(&env->lock);
-	rc = env->state == ENV_POISONED ? VERSO_EPOISONED : 0;
+	if (env->state == ENV_POISONED)
+		rc = error_set(VERSO_EPOISONED, "a flush failed: nothing more is written");
 	if (rc == 0)
 		rc = batch_reserve(&env->open, txn->writer->n_dirty,
 			space_count_emitted(&env->space, env->pending.plan.n_allowed) +

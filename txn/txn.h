@@ -39,13 +39,13 @@ struct txn_root {
 };
 
 struct txn {
-	struct txn_env *env;              /* constant */
-	struct pager *pager;              /* constant */
-	struct guard *guard;              /* this transaction's, for get and peek */
-	gen_t gen;                        /* of the snapshot read; of the attempt when writing */
-	pgno_t n_pages;                   /* file size of the snapshot, in pages */
-	bool writable;                    /* constant */
-	int broken;                       /* 0, or the error that made it abort-only */
+	struct txn_env *env; /* constant */
+	struct pager *pager; /* constant */
+	struct guard *guard; /* this transaction's, for get and peek */
+	gen_t gen;           /* of the snapshot read; of the attempt when writing */
+	pgno_t n_pages; /* file size of the snapshot in pages; of a writer, at its last prepare */
+	bool writable;  /* constant */
+	int broken;     /* 0, or the error that made it abort-only */
 	struct txn_root roots[TXN_ROOTS]; /* a writer changes them */
 	struct txn_writer *writer;        /* private */
 	unsigned reader_slot;             /* private */
@@ -153,7 +153,7 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn);
  * may spill: own pages that were unsealed may be sealed afterwards, so pointers to them are for
  * reading only and touch may move them. n_pages <= TXN_OP_PAGES_MAX. n_frees: any. On failure
  * nothing has changed, unless a spill failed: then the transaction is abort-only. -ENOSPC, -ENOMEM,
- * VERSO_EFULL, I/O errors, VERSO_EABORTONLY.
+ * VERSO_EFULL, I/O errors, VERSO_EABORTONLY, VERSO_EPOISONED.
  */
 int txn_prepare(struct txn *txn, unsigned n_pages, size_t n_frees);
 

@@ -107,6 +107,17 @@ static int reclaim(struct txn_env *env, gen_t gen)
 	return pending_reclaim(&env->pending, &env->space, &h, gen);
 }
 
+/* Begins the session, or another epoch of it when the numbers of this one are used up. */
+static int epoch_begin(struct txn_env *env)
+{
+	int rc;
+
+	if (env->in_session && env->next_seq >> GEN_SEQ_BITS == 0)
+		return 0;
+	rc = txn_sync(env);
+	return rc ? rc : session_start(env);
+}
+
 int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 {
 	struct txn *txn = &env->write_handle;
@@ -117,13 +128,13 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 	if (env->options.read_only)
 		return error_set(-EROFS, "the database is open for reading only");
 	rc = writer_acquire(env);
-	if (rc == 0 && !env->in_session) {
-		rc = session_start(env);
-		if (rc)
-			writer_release(env);
-	}
 	if (rc)
 		return rc;
+	rc = epoch_begin(env);
+	if (rc) {
+		writer_release(env);
+		return rc;
+	}
 	session_cut(env);
 	txn->gen = env->epoch_base + env->next_seq++;
 	atomic_store(&env->snapshots.shared->header.next_seq, env->next_seq);
@@ -247,6 +258,8 @@ static int make_room(struct txn *txn, unsigned n_pages)
 	const struct txn_options *o = &txn->env->options;
 	uint32_t n_keep = o->dirty_max_pages / 2;
 
+	if (txn->writer->n_dirty > 2 * txn->writer->n_unsealed + TXN_OP_PAGES_MAX)
+		dirty_compact(txn->writer);
 	if (txn->writer->n_unsealed + n_pages <= o->dirty_max_pages)
 		return 0;
 	if (n_keep + n_pages > o->dirty_max_pages)
@@ -282,10 +295,13 @@ int txn_prepare(struct txn *txn, unsigned n_pages, size_t n_frees)
 
 	ASSERT(txn->writable);
 	ASSERT(n_pages <= TXN_OP_PAGES_MAX);
+	w->n_promised = 0;
 	if (txn->broken)
 		return error_set(VERSO_EABORTONLY,
 			"an earlier call of this transaction failed half-way (%s): abort it",
 			error_name(txn->broken));
+	if (atomic_load(&env->snapshots.shared->header.poison))
+		return error_set(VERSO_EPOISONED, "a flush failed: nothing more is written");
 	rc = make_room(txn, n_pages);
 	if (rc == 0)
 		rc = write_chunks_early(txn);
@@ -299,9 +315,11 @@ int txn_prepare(struct txn *txn, unsigned n_pages, size_t n_frees)
 		rc = pgno_list_reserve(&w->recycled, n_pages + n_frees);
 	if (rc == 0)
 		rc = pgno_list_reserve(&w->dead, n_pages + n_frees);
-	if (rc == 0)
-		w->n_promised = n_pages;
-	return rc;
+	if (rc)
+		return rc;
+	w->n_promised = n_pages;
+	txn->n_pages = env->space.n_pages;
+	return 0;
 }
 
 /* --- pages --------------------------------------------------------------------------------- */

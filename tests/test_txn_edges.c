@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* Rules at their edges: the last number of a session, poison under way, small accounts. */
+#include "base/error.h"
+#include "tests/sim/faultplan.h"
+#include "tests/txn_fixture.h"
+#include "txn/txn_int.h"
+
+/* T2: no page may carry an epoch that no meta says durably. */
+START_TEST(a_session_that_runs_out_of_numbers_raises_the_epoch_again)
+{
+	uint64_t *model = check_alloc(TOY_CELLS * sizeof(*model));
+	struct txn_stack s;
+	struct txn *txn;
+	gen_t before;
+
+	txn_stack_make(&s, TXN_ONE_FLUSH, _i ? TXN_RELAXED : TXN_FULL);
+	s.options.unflushed_max_pages = 500;
+	txn_stack_open(&s);
+	txn_stack_set(&s, 0, 8, 1);
+	s.env->next_seq = (UINT64_C(1) << GEN_SEQ_BITS) - 2;
+	before = s.env->epoch_base >> GEN_SEQ_BITS;
+	for (unsigned i = 0; i < 8; i++) {
+		txn_ok(txn_begin_write(s.env, &txn));
+		ck_assert_uint_eq(txn->gen >> GEN_SEQ_BITS, before + (i >= 2));
+		ck_assert_uint_ge(s.env->durable.gen >> GEN_SEQ_BITS, txn->gen >> GEN_SEQ_BITS);
+		txn_ok(toy_set(txn, i, i + 2));
+		txn_ok(txn_commit(txn));
+		model[i] = i + 2;
+	}
+	txn_stack_expect(&s, model);
+	txn_ok(txn_check(s.env, NULL, NULL));
+	txn_stack_close(&s);
+	txn_stack_open(&s);
+	txn_stack_expect(&s, model);
+	txn_stack_free(&s);
+}
+END_TEST
+
+START_TEST(a_poisoned_database_is_not_written_by_the_transaction_under_way)
+{
+	struct fault_plan plan = {.calls = FAULT_SYNC, .kind = FAULT_EIO};
+	struct txn_stack s;
+	struct txn *txn;
+	uint64_t n_writes;
+	int rc = 0;
+
+	txn_stack_make(&s, TXN_TWO_FLUSH, TXN_RELAXED);
+	txn_stack_open(&s);
+	txn_stack_set(&s, 0, 8, 1);
+	txn_ok(txn_begin_write(s.env, &txn));
+	txn_ok(toy_set(txn, 0, 2));
+	simdisk_set_fault(s.disk, fault_plan_sim, &plan);
+	ck_assert_int_lt(txn_sync(s.env), 0);
+	n_writes = simdisk_calls(s.disk, SIM_CALL_WRITE);
+	for (unsigned i = 0; i < TOY_CELLS && rc == 0; i += TOY_FANOUT)
+		rc = toy_set(txn, i, 3);
+	ck_assert_int_eq(rc, VERSO_EPOISONED);
+	ck_assert_int_lt(txn_commit(txn), 0);
+	ck_assert_uint_eq(simdisk_calls(s.disk, SIM_CALL_WRITE), n_writes);
+	txn_stack_free(&s);
+}
+END_TEST
+
+/* A long transaction that makes and gives up pages keeps no account of each. */
+START_TEST(pages_made_and_given_up_leave_no_trace_in_memory)
+{
+	struct page_ref ref;
+	struct txn_stack s;
+	struct txn *txn;
+
+	txn_stack_make(&s, TXN_TWO_FLUSH, TXN_FULL);
+	txn_stack_open(&s);
+	txn_ok(txn_begin_write(s.env, &txn));
+	for (unsigned i = 0; i < 10000; i++) {
+		txn_ok(txn_prepare(txn, 1, 1));
+		(void)txn_alloc(txn, PAGE_TOY, 0, 1, &ref);
+		txn_free(txn, ref);
+	}
+	ck_assert_uint_lt(s.env->writer.cap_dirty, 1000);
+	txn_ok(txn_commit(txn));
+	txn_ok(txn_check(s.env, NULL, NULL));
+	txn_stack_free(&s);
+}
+END_TEST
+
+START_TEST(a_writer_sees_the_file_grow)
+{
+	struct txn_stack s;
+	struct txn *txn;
+
+	txn_stack_make(&s, TXN_TWO_FLUSH, TXN_FULL);
+	txn_stack_open(&s);
+	txn_ok(txn_begin_write(s.env, &txn));
+	for (unsigned i = 0; i < TOY_CELLS; i += TOY_FANOUT) {
+		txn_ok(toy_set(txn, i, 1));
+		ck_assert_uint_lt(txn->roots[0].ref.pgno, txn->n_pages);
+	}
+	txn_abort(txn);
+	txn_stack_free(&s);
+}
+END_TEST
+
+/* The bytes between a root's fields are nobody's. */
+START_TEST(roots_are_compared_by_what_they_say)
+{
+	struct txn_stat before, after;
+	struct txn_stack s;
+	struct txn *txn;
+
+	txn_stack_make(&s, TXN_TWO_FLUSH, TXN_FULL);
+	txn_stack_open(&s);
+	txn_stack_set(&s, 0, 8, 1);
+	txn_stat(s.env, &before);
+	txn_ok(txn_begin_write(s.env, &txn));
+	memset((uint8_t *)&txn->roots[0].ref + 4, 0xA5, 4);
+	txn_ok(txn_commit(txn));
+	txn_stat(s.env, &after);
+	ck_assert_uint_eq(after.n_commits, before.n_commits);
+	txn_stack_free(&s);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("txn_edges");
+	TCase *c = tcase_create("edges");
+
+	tcase_add_checked_fixture(c, NULL, check_free);
+	tcase_set_timeout(c, 60);
+	tcase_add_loop_test(c, a_session_that_runs_out_of_numbers_raises_the_epoch_again, 0, 2);
+	tcase_add_test(c, a_poisoned_database_is_not_written_by_the_transaction_under_way);
+	tcase_add_test(c, pages_made_and_given_up_leave_no_trace_in_memory);
+	tcase_add_test(c, a_writer_sees_the_file_grow);
+	tcase_add_test(c, roots_are_compared_by_what_they_say);
+	suite_add_tcase(s, c);
+	return check_main(s);
+}
