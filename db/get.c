@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <string.h>
 
-#define PINS_SHARE 8 /* get_many pins at most one page in so many of the pool */
+#define PINS_SHARE       8   /* get_many pins at most one page in so many of the pool */
+#define SMALL_POOL_PAGES 256 /* beside the writer's */
+#define SMALL_BATCH      4   /* lookups at a time in a small pool */
 
 /* Assembles a value in buf, which has room. */
 static int copy_value(struct btree *tree, const struct btree_item *item, void *buf)
@@ -160,23 +162,29 @@ static int get_batch(struct verso_txn *txn, struct many_call *c, size_t first, s
 static int get_many(struct verso_txn *txn, void *arg)
 {
 	struct many_call *c = arg;
-	size_t n_batch = c->n_pins_max < BTREE_BATCH_MAX ? c->n_pins_max : BTREE_BATCH_MAX;
+	size_t n_batch = c->n_pins_max < SMALL_BATCH ? SMALL_BATCH : c->n_pins_max;
 	int rc = 0;
 
-	if (n_batch == 0)
-		n_batch = 1;
+	if (n_batch > BTREE_BATCH_MAX)
+		n_batch = BTREE_BATCH_MAX;
 	for (size_t i = 0; rc == 0 && i < c->n; i += n_batch)
 		rc = get_batch(txn, c, i, c->n - i < n_batch ? c->n - i : n_batch);
 	results_end(txn, c->n_held_before, c->chunks_before);
 	return rc;
 }
 
-/* How many leaves get_many may keep pinned. */
+/*
+ * How many leaves get_many may keep pinned: a share of what the pool has beside the writer's pages.
+ * What describes the frames takes its part of a small cache, so there nothing is kept.
+ */
 static size_t pins_max(const struct verso_txn *txn)
 {
-	const struct verso *db = txn->db;
+	const struct pager *pager = txn->txn->pager;
+	size_t n_pages = txn->db->options.cache_bytes / pager->page_size;
 
-	return db->options.cache_bytes / txn->txn->pager->page_size / PINS_SHARE;
+	if (n_pages < pager->writer_pages + SMALL_POOL_PAGES)
+		return 0;
+	return (n_pages - pager->writer_pages) / 2 / PINS_SHARE;
 }
 
 int verso_get_many(struct verso_txn *txn, struct verso_table *table, size_t n,
