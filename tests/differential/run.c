@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/differential/run.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define IMAGE_EVERY_RELAXED 8 /* commits: so that several share a flush */
+
+bool run_fail(struct run *r, const char *format, ...)
+{
+	va_list args;
+
+	if (r->failure[0] != '\0')
+		return false;
+	va_start(args, format);
+	(void)vsnprintf(r->failure, sizeof(r->failure), format, args);
+	va_end(args);
+	return false;
+}
+
+/* A fault of the oracle's, on purpose: the test of this test must see it. */
+static bool is_sabotaged(const struct run *r, const struct op *op)
+{
+	return r->stream->config.sabotage > 0 && op->len % 97 == r->stream->config.sabotage;
+}
+
+static bool put(struct run *r, const struct op *op, struct verso_val key)
+{
+	struct verso_val val = value_make(op->len, op->seed, r->val_buf), k, v;
+	struct view *view = &r->oracle.writer;
+	bool refuse = op->kind == OP_PUT_NEW && view_find(view, op->table, Q_GET, key, &k, &v);
+	unsigned flags = op->kind == OP_PUT_NEW ? VERSO_NOOVERWRITE : 0;
+	int rcs[2];
+
+	for (int s = 0; s < 2; s++)
+		rcs[s] = verso_put(r->sides[s].txn, r->sides[s].tables[op->table], key, val, flags);
+	if (!look_codes(r, rcs[0], rcs[1], refuse ? VERSO_EXISTS : 0))
+		return false;
+	if (!refuse && !is_sabotaged(r, op))
+		oracle_put(&r->oracle, op->table, key, val);
+	if (r->stream->config.keys == KEYS_PREFIX)
+		run_mark(r, MARK_LONG_PREFIX, 1);
+	return true;
+}
+
+static bool del(struct run *r, const struct op *op, struct verso_val key)
+{
+	bool found = oracle_del(&r->oracle, op->table, key);
+	int rcs[2];
+
+	for (int s = 0; s < 2; s++)
+		rcs[s] = verso_del(r->sides[s].txn, r->sides[s].tables[op->table], key);
+	return look_codes(r, rcs[0], rcs[1], found ? 0 : VERSO_NOTFOUND);
+}
+
+static bool drop(struct run *r, unsigned table)
+{
+	bool exists = r->oracle.writer.exists[table];
+	char name[8];
+	int rcs[2];
+
+	if (table == 0)
+		return true;
+	cursors_forget_table(r, table);
+	(void)snprintf(name, sizeof(name), "t%u", table);
+	for (int s = 0; s < 2; s++) {
+		rcs[s] = verso_table_drop(r->sides[s].txn, name);
+		r->sides[s].tables[table] = NULL;
+	}
+	oracle_drop(&r->oracle, table);
+	run_mark(r, MARK_DROPS, exists);
+	return look_codes(r, rcs[0], rcs[1], exists ? 0 : VERSO_NOTFOUND);
+}
+
+/* An operation inside the write transaction, on a table. */
+static bool table_op(struct run *r, const struct op *op)
+{
+	struct verso_txn *txns[2];
+	struct verso_table *tables[2];
+	struct verso_val key = key_make(&r->stream->config, op->key, r->key_buf);
+
+	if (!sides_begin(r))
+		return false;
+	if (op->kind == OP_DROP)
+		return drop(r, op->table);
+	if (!sides_table(r, op->table))
+		return false;
+	for (int s = 0; s < 2; s++) {
+		txns[s] = r->sides[s].txn;
+		tables[s] = r->sides[s].tables[op->table];
+	}
+	switch (op->kind) {
+	case OP_PUT:
+	case OP_PUT_NEW:
+		return put(r, op, key);
+	case OP_DEL:
+		return del(r, op, key);
+	case OP_GET:
+		return look_get(r, txns, tables, &r->oracle.writer, op->table, key);
+	case OP_GET_MANY:
+		return look_get_many(r, op);
+	case OP_READ:
+		return look_read(r, op, key);
+	default:
+		return look_scan(r, txns, tables, &r->oracle.writer, op->table, key,
+			op->kind == OP_SCAN_UP, op->n);
+	}
+}
+
+static bool end_readers(struct run *r)
+{
+	for (unsigned i = 0; i < N_READERS; i++) {
+		if (!readers_end(r, i))
+			return false;
+	}
+	return true;
+}
+
+static bool commit(struct run *r)
+{
+	const struct config *c = &r->stream->config;
+
+	if (!r->sides[0].txn)
+		return true;
+	if (!sides_end(r, true))
+		return false;
+	r->n_commits++;
+	run_mark(r, MARK_COMMITS, 1);
+	if ((!c->relaxed || r->n_commits % IMAGE_EVERY_RELAXED == 0) && !sides_compare_images(r))
+		return false;
+	return r->n_commits % c->check_every != 0 || sides_check(r);
+}
+
+/* Closes both, and opens each file with the other pager. */
+static bool reopen(struct run *r)
+{
+	enum verso_pager pager = r->sides[0].pager;
+
+	if (!sides_end(r, false) || !end_readers(r))
+		return false;
+	sides_close(r);
+	r->sides[0].pager = r->sides[1].pager;
+	r->sides[1].pager = pager;
+	run_mark(r, MARK_REOPENS, 1);
+	return sides_open(r) && sides_compare_images(r);
+}
+
+static bool run_op(struct run *r, const struct op *op)
+{
+	switch (op->kind) {
+	case OP_COMMIT:
+		return commit(r);
+	case OP_ABORT:
+		run_mark(r, MARK_ABORTS, r->sides[0].txn != NULL);
+		return sides_end(r, false);
+	case OP_READER_BEGIN:
+		return readers_begin(r, op->seed % N_READERS);
+	case OP_READER_LOOK:
+		return readers_look(r, op->seed % N_READERS, op);
+	case OP_READER_END:
+		return readers_end(r, op->seed % N_READERS);
+	case OP_REOPEN:
+		return reopen(r);
+	case OP_CURSOR_OPEN:
+	case OP_CURSOR_FIRST:
+	case OP_CURSOR_LAST:
+	case OP_CURSOR_SEEK:
+	case OP_CURSOR_NEXT:
+	case OP_CURSOR_PREV:
+	case OP_CURSOR_GET:
+	case OP_CURSOR_DEL:
+		return cursors_op(r, op);
+	default:
+		return table_op(r, op);
+	}
+}
+
+bool run_stream(struct run *r, const struct stream *s, const char *folder, uint64_t *marks)
+{
+	char path[512];
+	bool ok;
+
+	memset(r, 0, sizeof(*r));
+	r->stream = s;
+	r->marks = marks;
+	r->sides[1].pager = VERSO_MMAP;
+	for (int i = 0; i < 2; i++)
+		(void)snprintf(r->sides[i].path, sizeof(r->sides[i].path), "%s/%d", folder, i);
+	(void)snprintf(path, sizeof(path), "%s/oracle", folder);
+	oracle_open(&r->oracle, path);
+	ok = sides_open(r);
+	for (r->at = 0; ok && r->at < s->n_ops; r->at++) {
+		ok = run_op(r, &s->ops[r->at]);
+		if (!ok)
+			break;
+		run_mark(r, MARK_OPS, 1);
+	}
+	if (ok)
+		ok = commit(r) && end_readers(r) && sides_compare_images(r) && sides_check(r);
+	cursors_forget(r);
+	sides_close(r);
+	/* After a failure SQLite may have statements and transactions open: the process ends. */
+	if (ok)
+		oracle_close(&r->oracle);
+	return ok;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* The two databases: opening, transactions, and that their files stay equal. */
+#include "bufpool/bufpool.h"
+#include "tests/differential/run.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define IMAGE_PIECE_BYTES (1u << 20)
+
+static const uint8_t uuid[16] = "differential!";
+
+static struct txn_options thresholds(const struct config *c)
+{
+	return (struct txn_options){
+		.region_pages = 512,
+		.meta_pending_max = 8,
+		.meta_regions_max = 4,
+		.dirty_max_pages = c->dirty_pages,
+		.unflushed_max_pages = c->dirty_pages,
+		.grow_pages = 16,
+		.cut_pages = 64,
+	};
+}
+
+static bool open_side(struct run *r, struct side *side)
+{
+	const struct config *c = &r->stream->config;
+	struct txn_options txn = thresholds(c);
+	struct verso_site site = {.txn = &txn, .uuid = uuid};
+	struct bufpool_options pool = {.writer_pages = txn_writer_pages(&txn)};
+	struct verso_options o = {
+		.size = sizeof(o),
+		.pager = side->pager,
+		.flags = VERSO_CREATE | (c->copy ? VERSO_COPY : 0u) |
+			 (c->pin_inner ? VERSO_PIN_INNER : 0u),
+		.sync = c->relaxed ? VERSO_SYNC_RELAXED : VERSO_SYNC_FULL,
+		.protocol = c->one_flush ? VERSO_PROTOCOL_BEST : VERSO_PROTOCOL_TWO_FLUSH,
+		.page_size = c->page_size,
+		.cache_bytes = bufpool_cache_bytes_min(c->page_size, &pool),
+	};
+	int rc = verso_open_on(&site, side->path, &o, &side->db);
+
+	return rc == 0 || run_fail(r, "open: %s", verso_errmsg(NULL));
+}
+
+bool sides_open(struct run *r)
+{
+	return open_side(r, &r->sides[0]) && open_side(r, &r->sides[1]);
+}
+
+static void count_side(struct run *r, const struct side *side)
+{
+	struct verso_stat st = {.size = sizeof(st)};
+	struct txn_stat t;
+
+	if (side->pager != VERSO_BUFPOOL || verso_stat(side->db, &st) < 0)
+		return;
+	txn_stat(side->db->env, &t);
+	run_mark(r, MARK_EVICTIONS, st.n_evictions);
+	run_mark(r, MARK_SPILLS, st.n_spilled_pages);
+	run_mark(r, MARK_CUTS, t.n_cuts);
+}
+
+void sides_close(struct run *r)
+{
+	for (int i = 0; i < 2; i++) {
+		if (!r->sides[i].db)
+			continue;
+		count_side(r, &r->sides[i]);
+		verso_close(r->sides[i].db);
+		r->sides[i].db = NULL;
+	}
+}
+
+bool sides_begin(struct run *r)
+{
+	if (r->sides[0].txn)
+		return true;
+	for (int i = 0; i < 2; i++) {
+		int rc = verso_begin(r->sides[i].db, VERSO_WRITE, &r->sides[i].txn);
+
+		if (rc != 0)
+			return run_fail(r, "side %d: begin: %d, %s", i, rc, verso_errmsg(NULL));
+	}
+	oracle_begin(&r->oracle);
+	return true;
+}
+
+bool sides_table(struct run *r, unsigned table)
+{
+	char name[16];
+
+	if (table == 0)
+		return true;
+	(void)snprintf(name, sizeof(name), "t%u", table);
+	for (int i = 0; i < 2; i++) {
+		struct side *side = &r->sides[i];
+		int rc = verso_table_open(side->txn, name, VERSO_CREATE, &side->tables[table]);
+
+		if (rc != 0)
+			return run_fail(r, "side %d: %s: %d, %s", i, name, rc, verso_errmsg(NULL));
+	}
+	r->oracle.writer.exists[table] = true;
+	return true;
+}
+
+static void count_marks(struct run *r, const struct btree *tree)
+{
+	const struct btree_marks *m = &tree->marks;
+
+	run_mark(r, MARK_SPLITS, m->n_splits);
+	run_mark(r, MARK_EDGE_SPLITS, m->n_edge_splits);
+	run_mark(r, MARK_MERGES, m->n_merges);
+	run_mark(r, MARK_REDISTRIBUTIONS, m->n_redistributions);
+	run_mark(r, MARK_LATE_SPLITS, m->n_late_splits);
+	run_mark(r, MARK_ROOTS_GROWN, m->n_roots_grown);
+	run_mark(r, MARK_ROOTS_SHRUNK, m->n_roots_shrunk);
+	run_mark(r, MARK_OVERFLOW_MADE, m->n_overflow_made);
+	run_mark(r, MARK_OVERFLOW_FREED, m->n_overflow_freed);
+}
+
+static void count_txn(struct run *r, const struct verso_txn *txn, bool commit)
+{
+	const struct btree *main = &txn->main.tree;
+
+	count_marks(r, main);
+	for (const struct verso_table *t = txn->tables; t; t = t->next)
+		count_marks(r, &t->tree);
+	if (!commit)
+		return;
+	if (main->root.level >= 3)
+		run_mark(r, MARK_HEIGHT_4, 1);
+	if (main->root.count == 0 && r->had_records)
+		run_mark(r, MARK_EMPTIED, 1);
+	r->had_records = main->root.count > 0;
+}
+
+bool sides_end(struct run *r, bool commit)
+{
+	if (!r->sides[0].txn)
+		return true;
+	cursors_forget(r);
+	count_txn(r, r->sides[0].txn, commit);
+	for (int i = 0; i < 2; i++) {
+		struct side *side = &r->sides[i];
+		int rc = 0;
+
+		if (commit)
+			rc = verso_commit(side->txn);
+		else
+			verso_abort(side->txn);
+		side->txn = NULL;
+		memset(side->tables, 0, sizeof(side->tables));
+		if (rc != 0)
+			return run_fail(r, "side %d: commit: %d, %s", i, rc, verso_errmsg(NULL));
+	}
+	oracle_end(&r->oracle, commit);
+	return true;
+}
+
+static bool compare_pieces(struct run *r, const int *fds, off_t size)
+{
+	uint8_t *a = malloc(2 * IMAGE_PIECE_BYTES), *b = a + IMAGE_PIECE_BYTES;
+	bool equal = a != NULL;
+
+	for (off_t at = 0; equal && at < size; at += IMAGE_PIECE_BYTES) {
+		ssize_t n = pread(fds[0], a, IMAGE_PIECE_BYTES, at);
+
+		if (n <= 0 || pread(fds[1], b, IMAGE_PIECE_BYTES, at) != n) {
+			equal = run_fail(r, "the files cannot be read");
+		} else if (memcmp(a, b, (size_t)n) != 0) {
+			ssize_t i = 0;
+
+			while (a[i] == b[i])
+				i++;
+			equal = run_fail(r, "the files differ, first at byte %lld (page %lld)",
+				(long long)(at + i),
+				(long long)(at + i) / r->stream->config.page_size);
+		}
+	}
+	free(a);
+	return equal;
+}
+
+/* Whole files: stricter than the image, since pages that nobody reaches must be equal too. */
+bool sides_compare_images(struct run *r)
+{
+	int fds[2] = {-1, -1};
+	off_t sizes[2] = {0, 0};
+	bool equal;
+
+	for (int i = 0; i < 2; i++) {
+		struct stat st;
+
+		if (r->stream->config.relaxed && verso_sync(r->sides[i].db) < 0)
+			return run_fail(r, "side %d: sync: %s", i, verso_errmsg(NULL));
+		fds[i] = open(r->sides[i].path, O_RDONLY | O_CLOEXEC);
+		if (fds[i] >= 0 && fstat(fds[i], &st) == 0)
+			sizes[i] = st.st_size;
+	}
+	if (sizes[0] != sizes[1])
+		equal = run_fail(r, "the files have %lld and %lld bytes", (long long)sizes[0],
+			(long long)sizes[1]);
+	else
+		equal = compare_pieces(r, fds, sizes[0]);
+	for (int i = 0; i < 2; i++) {
+		if (fds[i] >= 0)
+			(void)close(fds[i]);
+	}
+	run_mark(r, MARK_IMAGES, 1);
+	return equal;
+}
+
+static int tell(void *arg, uint32_t pgno, const char *text)
+{
+	(void)run_fail(arg, "check: page %u: %s", (unsigned)pgno, text);
+	return 1;
+}
+
+bool sides_check(struct run *r)
+{
+	for (int i = 0; i < 2; i++) {
+		int rc = verso_check(r->sides[i].db, 0, tell, r);
+
+		if (rc != 0)
+			return r->failure[0] ? false
+					     : run_fail(r, "side %d: check: %d, %s", i, rc,
+						       verso_errmsg(NULL));
+	}
+	run_mark(r, MARK_CHECKS, 1);
+	return true;
+}
