@@ -7,7 +7,8 @@
  *
  * Makes FILE with PAGES pages of 4 KiB, reads all of them into a pool that holds them, and measures
  * hits; then measures misses with a pool of CACHE_MIB, beside plain pread and hash of the same
- * pages. Every figure is the best of three runs, so that a neighbour on the machine hurts less.
+ * pages. Hits are measured in slices of CPU time, of which the best counts, so that neighbours on
+ * the machine hurt little.
  */
 #include "base/error.h"
 #include "base/hash.h"
@@ -16,10 +17,12 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define PAGE_SIZE 4096U
 #define SEED      1
 #define RUNS      3
+#define SLICES    128U
 #define HOT_PAGES 512U
 #define N_REFS    (1U << 22)
 
@@ -201,22 +204,40 @@ struct job {
 	pthread_barrier_t *start;
 	pthread_t thread;
 	uint64_t sum;
+	double best_ns; /* CPU time an operation in the best slice */
 };
+
+static double cpu_ns(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
 
 static void *job_body(void *arg)
 {
 	struct job *job = arg;
+	uint32_t n = job->n / SLICES;
 	struct guard *guard;
 
 	check(guard_open(&job->b->pager->guards, &guard), "guard");
 	(void)pthread_barrier_wait(job->start);
-	job->sum = job->work(job->b, guard, job->from, job->n);
+	for (uint32_t i = 0; i < SLICES; i++) {
+		double begin_ns = cpu_ns(), ns;
+
+		job->sum += job->work(job->b, guard, job->from + i * n, n);
+		ns = (cpu_ns() - begin_ns) / n;
+		if (i == 0 || ns < job->best_ns)
+			job->best_ns = ns;
+	}
 	guard_close(guard);
 	return NULL;
 }
 
-/* Nanoseconds an operation takes a thread, best of the runs. */
-static double measure(struct bench *b, work_fn *work, unsigned n_threads, uint32_t n)
+/* Nanoseconds an operation takes a thread: of CPU in the best slice, or by the clock in the best
+ * run. */
+static double measure(struct bench *b, work_fn *work, unsigned n_threads, uint32_t n, bool cpu)
 {
 	double best_ns = 0;
 
@@ -238,6 +259,8 @@ static double measure(struct bench *b, work_fn *work, unsigned n_threads, uint32
 		for (unsigned i = 0; i < n_threads; i++)
 			(void)pthread_join(jobs[i].thread, NULL);
 		ns = (double)(io_now_ns(b->io) - begin_ns) / n;
+		for (unsigned i = 0; cpu && i < n_threads; i++)
+			ns = jobs[i].best_ns < ns ? jobs[i].best_ns : ns;
 		if (run == 0 || ns < best_ns)
 			best_ns = ns;
 		(void)pthread_barrier_destroy(&start);
@@ -245,10 +268,10 @@ static double measure(struct bench *b, work_fn *work, unsigned n_threads, uint32
 	return best_ns;
 }
 
-static void report(struct bench *b, const char *what, work_fn *work, uint32_t n)
+static void report(struct bench *b, const char *what, work_fn *work, uint32_t n, bool cpu)
 {
-	printf("  %-36s %9.1f ns   %9.1f ns\n", what, measure(b, work, 1, n),
-		measure(b, work, 2, n));
+	printf("  %-36s %9.1f ns   %9.1f ns\n", what, measure(b, work, 1, n, cpu),
+		measure(b, work, 2, n, cpu));
 	(void)fflush(stdout);
 }
 
@@ -276,13 +299,13 @@ static void hits(struct bench *b, unsigned flags)
 	pager_stats(b->pager, &stats);
 	printf("%s\n  %-36s %12s   %12s\n", stats.how, "", "1 thread", "2 threads");
 	choose(b, HOT_PAGES);
-	report(b, "get + put, 512 pages", get_put, 1U << 24);
-	report(b, "peek, 512 pages", peek, 1U << 24);
+	report(b, "get + put, 512 pages", get_put, 1U << 24, true);
+	report(b, "peek, 512 pages", peek, 1U << 24, true);
 	choose(b, b->n_pages);
-	report(b, "get + put, all pages", get_put, 1U << 22);
-	report(b, "peek, all pages", peek, 1U << 22);
-	report(b, "peek, all pages, dependent", peek_chain, 1U << 22);
-	report(b, "a read at a known address", touch, 1U << 22);
+	report(b, "get + put, all pages", get_put, 1U << 22, true);
+	report(b, "peek, all pages", peek, 1U << 22, true);
+	report(b, "peek, all pages, dependent", peek_chain, 1U << 22, true);
+	report(b, "a read at a known address", touch, 1U << 22, true);
 	pager_close(b->pager);
 }
 
@@ -294,9 +317,12 @@ static void misses(struct bench *b, size_t cache_bytes)
 	choose(b, b->n_pages);
 	pager_stats(b->pager, &stats);
 	printf("%s\n  %-36s %12s   %12s\n", stats.how, "", "1 thread", "2 threads");
-	report(b, "pread and hash", pread_hash, 1U << 14);
-	report(b, "get + put, most of them misses", get_put, 1U << 14);
-	report(b, "the same, 32 prefetched at a time", prefetch_get, 1U << 16);
+	for (int cpu = 0; cpu < 2; cpu++) {
+		printf(" %s\n", cpu ? "CPU" : "time");
+		report(b, "pread and hash", pread_hash, 1U << 14, cpu);
+		report(b, "get + put, most of them misses", get_put, 1U << 14, cpu);
+		report(b, "the same, 32 prefetched at a time", prefetch_get, 1U << 16, cpu);
+	}
 	pager_close(b->pager);
 }
 
