@@ -36,9 +36,9 @@ struct map_ops {
 
 struct map {
 	const struct map_ops *ops;
-	uint8_t *base;           /* start of the reservation; constant */
-	uint64_t reserved_bytes; /* constant */
-	uint64_t len_bytes;      /* accessible now; written by extend's caller only */
+	uint8_t *base;              /* start of the reservation; constant */
+	uint64_t reserved_bytes;    /* constant */
+	_Atomic uint64_t len_bytes; /* accessible now; written by extend, read by advise */
 };
 
 static inline int map_extend(struct map *m, uint64_t len_bytes)

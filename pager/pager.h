@@ -93,9 +93,9 @@ struct pager_ops {
 
 	/*
 	 * Makes a page at ref.pgno: zeroed but for pgno, gen and lsn. Whatever was cached of that
-	 * place is forgotten. It is the caller's to fill, without a pin, until write or drop.
-	 * Cannot fail while no more than `writer_pages` pages are fresh or in a write set. One
-	 * thread at a time.
+	 * place is forgotten; no fresh page stands there (it was dropped). It is the caller's
+	 * to fill, without a pin, until write or drop. Cannot fail while no more than
+	 * `writer_pages` pages are fresh or in a write set. One thread at a time.
 	 */
 	struct page *(*fresh)(struct pager *p, struct page_ref ref);
 

@@ -325,6 +325,8 @@ static struct page *refpager_fresh(struct pager *p, struct page_ref ref)
 
 	pthread_mutex_lock(&r->lock);
 	limbo_reap(r);
+	rp = find(r, ref.pgno);
+	ASSERT(!rp || !rp->fresh);
 	forget(r, ref.pgno);
 	ASSERT(r->n_fresh < p->writer_pages);
 	rp = page_new(r);

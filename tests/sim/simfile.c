@@ -360,17 +360,18 @@ struct simfile *sim_file_new(struct simdisk *d, uint32_t ino, uint32_t name, uns
 static int map_change(struct simmap *m, uint64_t len_bytes)
 {
 	uint64_t keep = (len_bytes + 4095) / 4096 * 4096;
+	uint64_t from = (m->map.len_bytes + 4095) / 4096 * 4096; /* mapped: stays as it is */
 	uint64_t reserved = m->map.reserved_bytes;
 	int prot = m->writable ? PROT_READ | PROT_WRITE : PROT_READ;
 	void *p = m->map.base;
 
 	if (m->disk->opts.loose_end || len_bytes == m->map.len_bytes)
 		return 0;
-	if (len_bytes > m->map.len_bytes)
-		p = mmap(m->map.base, len_bytes, prot,
+	if (len_bytes > from)
+		p = mmap(m->map.base + from, len_bytes - from, prot,
 			(m->dead ? MAP_PRIVATE : MAP_SHARED) | MAP_FIXED,
-			m->disk->inodes[m->ino].fd, 0);
-	else if (keep < reserved)
+			m->disk->inodes[m->ino].fd, (off_t)from);
+	else if (len_bytes < m->map.len_bytes && keep < reserved)
 		p = mmap(m->map.base + keep, reserved - keep, PROT_NONE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 	return p == MAP_FAILED ? -errno : 0;

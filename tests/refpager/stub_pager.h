@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The stub of a third pager, in the way of vmcache (Leis et al., Virtual-Memory Assisted Buffer
+ * Management, SIGMOD 2023): anonymous memory with a fixed place for each page number, pread when a
+ * page is first got, MADV_DONTNEED to evict. It shows that the page interface needs no new
+ * operation for such a pager; it is small and right, not fast: one mutex, reads are made under it.
+ */
+#ifndef TESTS_REFPAGER_STUB_PAGER_H
+#define TESTS_REFPAGER_STUB_PAGER_H
+
+#include "io/file.h"
+#include "pager/pager.h"
+
+/*
+ * Opens a stub over `file`, which stays the caller's and outlives it. cache_pages: how many pages
+ * are held besides the writer's own; at least 1. -ENOMEM, or what file_size() answers.
+ */
+int stub_pager_open(struct file *file, uint32_t page_size, uint64_t seed, uint32_t writer_pages,
+	uint32_t cache_pages, struct pager **ret_pager);
+
+#endif

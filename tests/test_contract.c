@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The contract suite over every pager. To add one: a line in `kinds`.
+ *
+ *	VERSO_CONTRACT=NAME  runs the kinds whose name begins so
+ */
+#include "bufpool/bufpool.h"
+#include "io/queue.h"
+#include "mmap/mmap.h"
+#include "tests/contract/contract_suite.h"
+#include "tests/refpager/refpager.h"
+#include "tests/refpager/stub_pager.h"
+
+#include <stdlib.h>
+
+static int open_reference(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	return refpager_open(io, file, c->page_size, CONTRACT_SEED, CONTRACT_WRITER_PAGES,
+		ret_pager);
+}
+
+static int open_forgetting(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	int rc = open_reference(c, io, file, ret_pager);
+
+	if (rc == 0)
+		refpager_forget(*ret_pager);
+	return rc;
+}
+
+static int open_stub(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	return stub_pager_open(file, c->page_size, CONTRACT_SEED, CONTRACT_WRITER_PAGES,
+		2 * CONTRACT_READER_PAGES, ret_pager);
+}
+
+static int open_mmap(const struct contract_case *c, struct io *io, struct file *file,
+	enum mmap_checksum checksum, enum mmap_advice advice, struct pager **ret_pager)
+{
+	struct mmap_options opts = {
+		.writer_pages = CONTRACT_WRITER_PAGES, .checksum = checksum, .advice = advice};
+
+	return mmap_open(io, file, c->page_size, CONTRACT_SEED, &opts, ret_pager);
+}
+
+static int open_mmap_once(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	return open_mmap(c, io, file, MMAP_CHECKSUM_ONCE, MMAP_ADVICE_RANDOM, ret_pager);
+}
+
+static int open_mmap_none(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	return open_mmap(c, io, file, MMAP_CHECKSUM_NONE, MMAP_ADVICE_POPULATE, ret_pager);
+}
+
+static int open_mmap_always(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	return open_mmap(c, io, file, MMAP_CHECKSUM_ALWAYS, MMAP_ADVICE_NORMAL, ret_pager);
+}
+
+static int open_pool(const struct contract_case *c, struct io *io, struct file *file,
+	enum bufpool_policy policy, unsigned flags, struct pager **ret_pager)
+{
+	struct bufpool_options opts = {
+		.writer_pages = CONTRACT_WRITER_PAGES,
+		.reader_pages = CONTRACT_READER_PAGES,
+		.policy = policy,
+		.flags = flags | BUFPOOL_SMALL_PAGES,
+	};
+
+	opts.cache_bytes = bufpool_cache_bytes_min(c->page_size, &opts);
+	return bufpool_open(io, file, c->page_size, CONTRACT_SEED, &opts, ret_pager);
+}
+
+static int open_pool_clock(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	return open_pool(c, io, file, BUFPOOL_CLOCK, 0, ret_pager);
+}
+
+static int open_pool_sieve(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	return open_pool(c, io, file, BUFPOOL_SIEVE, 0, ret_pager);
+}
+
+static int open_pool_pins(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	return open_pool(c, io, file, BUFPOOL_CLOCK, BUFPOOL_PIN_ONLY | BUFPOOL_NO_VERIFY,
+		ret_pager);
+}
+
+/* Where a kind runs. */
+enum {
+	SIZES = 1 << 0,  /* 512, 4096 and 65536-byte pages; else 4096 */
+	RUNGS = 1 << 1,  /* its pages go through the asynchronous queue: each rung; else the best */
+	DIRECT = 1 << 2, /* with O_DIRECT as well */
+	TRUSTS = 1 << 3, /* compares no checksums */
+};
+
+static const struct {
+	const char *name;
+	int (*open)(const struct contract_case *c, struct io *io, struct file *file,
+		struct pager **ret_pager);
+	unsigned where;
+} kinds[] = {
+	{"bufpool, clock", open_pool_clock, SIZES | RUNGS | DIRECT},
+	{"bufpool, sieve", open_pool_sieve, RUNGS},
+	{"bufpool, pins only, no checksums", open_pool_pins, TRUSTS},
+	{"mmap, checksums once", open_mmap_once, SIZES},
+	{"mmap, no checksums", open_mmap_none, TRUSTS},
+	{"mmap, checksums always", open_mmap_always, 0},
+	{"reference", open_reference, SIZES},
+	{"reference, forgetting", open_forgetting, SIZES},
+	{"stub", open_stub, SIZES},
+};
+
+static const uint32_t sizes[] = {4096, 512, 65536};
+static const char *const rungs[] = {"uring", "threads", "sync"};
+
+#define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
+#define N_SIZES (sizeof(sizes) / sizeof(sizes[0]))
+#define N_RUNGS (sizeof(rungs) / sizeof(rungs[0]))
+
+static struct contract_case cases[N_KINDS * N_SIZES * N_RUNGS * 3];
+static size_t n_cases;
+
+static bool rung_works(const char *rung)
+{
+	struct queue *queue;
+	bool works;
+
+	(void)setenv("VERSO_IO", rung, 1);
+	works = io_queue(io_kernel(), 8, QUEUE_BEST, &queue) == 0;
+	(void)unsetenv("VERSO_IO");
+	if (works)
+		queue_close(queue);
+	return works;
+}
+
+/* The kernel, buffered and direct, on one rung; nothing where the kernel refuses the rung. */
+static void add_kernel_cases(struct contract_case c, unsigned where)
+{
+	if (c.rung && !rung_works(c.rung))
+		return;
+	cases[n_cases++] = c;
+	if (where & DIRECT) {
+		c.file_flags = FILE_DIRECT;
+		cases[n_cases++] = c;
+	}
+}
+
+static void add_cases(void)
+{
+	const char *only = getenv("VERSO_CONTRACT");
+
+	for (size_t k = 0; k < N_KINDS; k++) {
+		unsigned where = kinds[k].where;
+
+		if (only && strncmp(kinds[k].name, only, strlen(only)) != 0)
+			continue;
+		for (size_t i = 0; i < (where & SIZES ? N_SIZES : 1); i++) {
+			struct contract_case c = {
+				.name = kinds[k].name,
+				.open = kinds[k].open,
+				.page_size = sizes[i],
+				.trusting = where & TRUSTS,
+			};
+
+			for (size_t r = 0; r < (where & RUNGS ? N_RUNGS : 1); r++) {
+				c.rung = where & RUNGS ? rungs[r] : NULL;
+				add_kernel_cases(c, where);
+			}
+			c.rung = NULL;
+			c.simulated = true;
+			cases[n_cases++] = c;
+		}
+	}
+}
+
+START_TEST(every_rung_is_tried)
+{
+	if (!rung_works(rungs[_i]))
+		check_skip(__func__, "this kernel refuses %s", rungs[_i]);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("contract");
+	TCase *tc = tcase_create("rungs");
+
+	add_cases();
+	tcase_add_loop_test(tc, every_rung_is_tried, 0, N_RUNGS);
+	suite_add_tcase(s, tc);
+	contract_add(s, cases, n_cases);
+	return check_main(s);
+}
