@@ -94,11 +94,8 @@ void limbo_drain(struct pool *pool)
 
 void frame_retire(struct pool *pool, uint32_t frame)
 {
-	/* Without guards nobody can be looking. */
-	if (pool->opts.flags & BUFPOOL_PIN_ONLY)
-		frame_free(pool, frame);
-	else
-		list_push_tail(&pool->limbo_open, pool->frames, frame);
+	/* With BUFPOOL_PIN_ONLY too: a guard may still see a page that was the writer's. */
+	list_push_tail(&pool->limbo_open, pool->frames, frame);
 }
 
 /*
