@@ -155,8 +155,7 @@ static void window_fill(struct victim *v, pgno_t first)
 	memset(v->meta.windows[1].mask, 0xFF, sizeof(v->meta.windows[1].mask));
 }
 
-/* What a meta may say that is not so; by number. */
-static bool lie(struct victim *v, int i)
+static bool lie_windows(struct victim *v, int i)
 {
 	struct meta *m = &v->meta;
 
@@ -182,6 +181,16 @@ static bool lie(struct victim *v, int i)
 	case 5: /* the numbers wrap */
 		window_fill(v, m->n_pages);
 		return true;
+	default:
+		return false;
+	}
+}
+
+static bool lie_pending(struct victim *v, int i)
+{
+	struct meta *m = &v->meta;
+
+	switch (i) {
 	case 6:
 		extent(v)->pgno = 0;
 		return true;
@@ -222,6 +231,16 @@ static bool lie(struct victim *v, int i)
 		m->n_chunks = 0;
 		m->n_chained = 5;
 		return true;
+	default:
+		return false;
+	}
+}
+
+static bool lie_sizes(struct victim *v, int i)
+{
+	struct meta *m = &v->meta;
+
+	switch (i) {
 	case 17:
 		m->n_pages += 8; /* pages of which nobody knows */
 		return true;
@@ -294,6 +313,12 @@ static bool lie(struct victim *v, int i)
 	default:
 		return false;
 	}
+}
+
+/* What a meta may say that is not so; by number. */
+static bool lie(struct victim *v, int i)
+{
+	return lie_windows(v, i) || lie_pending(v, i) || lie_sizes(v, i);
 }
 
 static struct page *page_load(struct victim *v, pgno_t pgno)
