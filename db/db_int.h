@@ -97,6 +97,7 @@ struct verso {
 struct held {
 	struct btree *tree;
 	struct btree_item item;
+	struct verso_val *result; /* where get_many gave it out, while it runs */
 };
 
 /* Memory of results: a list, so that what was given out does not move. */
@@ -199,6 +200,9 @@ void *results_alloc(struct verso_txn *txn, size_t len_bytes);
 
 /* Makes *buf hold at least len_bytes. -ENOMEM. */
 int buffer_reserve(void **buf, size_t *cap_bytes, size_t len_bytes);
+
+/* Copies an argument that lies in a page pinned for a result; *arg then points to the copy. */
+int results_keep_argument(struct verso_txn *txn, struct btree_slice *arg);
 
 /*
  * Before an edit: ends the pins of results. Arguments that lie in them are copied first, and *key

@@ -95,80 +95,129 @@ struct many_call {
 	struct chunk *chunks_before;
 };
 
-/* Makes results of a batch's items: pins as long as there may be more of them, else copies. */
-static int keep_batch(struct verso_txn *txn, struct many_call *c, size_t first, size_t n,
-	struct btree_item *items, const int *codes, size_t *ret_done)
+/* A copy that lasts as long as results do; counts against value_copy_max. */
+static int copy_result(struct verso_txn *txn, struct many_call *c, struct btree_item *item,
+	struct verso_val *ret_val)
+{
+	size_t len_bytes = item->val.len;
+	void *copy;
+	int rc;
+
+	if (len_bytes > txn->db->options.value_copy_max - c->copied_bytes)
+		return value_too_long(txn->db, len_bytes);
+	copy = results_alloc(txn, len_bytes + 1);
+	if (!copy)
+		return -ENOMEM;
+	rc = copy_value(&c->table->tree, item, copy);
+	if (rc < 0)
+		return rc;
+	c->copied_bytes += len_bytes;
+	*ret_val = (struct verso_val){copy, len_bytes};
+	return 0;
+}
+
+/* Makes a result of an item: its pin as long as there may be more of them, else a copy. */
+static int keep_item(struct verso_txn *txn, struct many_call *c, struct btree_item *item,
+	struct verso_val *ret_val)
 {
 	struct btree *tree = &c->table->tree;
+	int rc;
 
-	for (size_t i = 0; i < n; i++) {
-		struct verso_val *ret_val = &c->ret_vals[first + i];
-		size_t len_bytes = items[i].val.len;
-		void *copy;
-		int rc;
-
-		*ret_done = i;
-		if (c->ret_codes)
-			c->ret_codes[first + i] = codes[i];
-		*ret_val = (struct verso_val){NULL, 0};
-		if (codes[i] != 0)
-			continue;
-		if (!must_copy(txn, &items[i]) && txn->n_held - c->n_held_before < c->n_pins_max) {
-			rc = results_hold(txn, tree, &items[i]);
-			if (rc < 0)
-				return rc;
-			*ret_val = (struct verso_val){items[i].val.data, len_bytes};
-			continue;
-		}
-		if (len_bytes > txn->db->options.value_copy_max - c->copied_bytes)
-			return value_too_long(txn->db, len_bytes);
-		c->copied_bytes += len_bytes;
-		copy = results_alloc(txn, len_bytes + 1);
-		if (!copy)
-			return -ENOMEM;
-		rc = copy_value(tree, &items[i], copy);
+	if (!must_copy(txn, item) && txn->n_held - c->n_held_before < c->n_pins_max) {
+		rc = results_hold(txn, tree, item);
 		if (rc < 0)
 			return rc;
-		*ret_val = (struct verso_val){copy, len_bytes};
-		btree_item_put(tree, &items[i]);
+		txn->held[txn->n_held - 1].result = ret_val;
+		*ret_val = (struct verso_val){item->val.data, item->val.len};
+		return 0;
 	}
-	*ret_done = n;
-	return 0;
+	rc = copy_result(txn, c, item, ret_val);
+	if (rc == 0)
+		btree_item_put(tree, item);
+	return rc;
 }
 
 static int get_batch(struct verso_txn *txn, struct many_call *c, size_t first, size_t n)
 {
 	struct btree_slice keys[BTREE_BATCH_MAX];
 	struct btree_item items[BTREE_BATCH_MAX];
-	int codes[BTREE_BATCH_MAX];
-	size_t n_done;
-	int rc;
+	int codes[BTREE_BATCH_MAX], rc;
+	size_t i;
 
-	for (size_t i = 0; i < n; i++)
+	ASSERT(n > 0);
+	for (i = 0; i < n; i++)
 		keys[i] = slice_of(c->keys[first + i]);
 	rc = btree_get_many(&c->table->tree, n, keys, items, codes);
 	if (rc < 0)
 		return rc;
-	rc = keep_batch(txn, c, first, n, items, codes, &n_done);
-	if (rc < 0) {
-		for (size_t i = n_done; i < n; i++) {
-			if (codes[i] == 0)
-				btree_item_put(&c->table->tree, &items[i]);
-		}
+	for (i = 0; i < n; i++) {
+		c->ret_vals[first + i] = (struct verso_val){NULL, 0};
+		if (c->ret_codes)
+			c->ret_codes[first + i] = codes[i];
+		if (codes[i] == 0)
+			rc = keep_item(txn, c, &items[i], &c->ret_vals[first + i]);
+		if (rc < 0)
+			break;
+	}
+	for (; i < n; i++) {
+		if (codes[i] == 0)
+			btree_item_put(&c->table->tree, &items[i]);
 	}
 	return rc;
+}
+
+/*
+ * The pool has no frame left to pin: gives up all that this transaction's gets hold. Keys that lie
+ * in results of before are copied, results of this call become copies.
+ */
+static int unpin_all(struct verso_txn *txn, struct many_call *c)
+{
+	struct verso_val *keys = results_alloc(txn, c->n * sizeof(*keys));
+
+	if (!keys)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->n; i++) {
+		struct btree_slice key = slice_of(c->keys[i]);
+		int rc = results_keep_argument(txn, &key);
+
+		if (rc < 0)
+			return rc;
+		keys[i] = (struct verso_val){key.data, key.len};
+	}
+	c->keys = keys;
+	for (size_t i = c->n_held_before; i < txn->n_held; i++) {
+		int rc = copy_result(txn, c, &txn->held[i].item, txn->held[i].result);
+
+		if (rc < 0)
+			return rc;
+	}
+	results_end(txn, txn->n_held, NULL);
+	c->n_held_before = 0;
+	c->n_pins_max = 0;
+	return 0;
 }
 
 static int get_many(struct verso_txn *txn, void *arg)
 {
 	struct many_call *c = arg;
-	size_t n_batch = c->n_pins_max < SMALL_BATCH ? SMALL_BATCH : c->n_pins_max;
+	size_t n_batch = c->n_pins_max < SMALL_BATCH ? SMALL_BATCH : c->n_pins_max, done = 0;
+	bool unpinned = false;
 	int rc = 0;
 
 	if (n_batch > BTREE_BATCH_MAX)
 		n_batch = BTREE_BATCH_MAX;
-	for (size_t i = 0; rc == 0 && i < c->n; i += n_batch)
-		rc = get_batch(txn, c, i, c->n - i < n_batch ? c->n - i : n_batch);
+	while (rc == 0 && done < c->n) {
+		size_t n = c->n - done < n_batch ? c->n - done : n_batch;
+
+		rc = get_batch(txn, c, done, n);
+		if (rc == VERSO_EPINNED && !unpinned) {
+			unpinned = true;
+			n_batch = 1;
+			rc = unpin_all(txn, c);
+			continue;
+		}
+		done += n;
+	}
 	results_end(txn, c->n_held_before, c->chunks_before);
 	return rc;
 }
@@ -207,7 +256,7 @@ int verso_get_many(struct verso_txn *txn, struct verso_table *table, size_t n,
 	c.n_pins_max = pins_max(txn);
 	c.n_held_before = txn->n_held;
 	c.chunks_before = txn->chunks;
-	/* Chunks are put in front: ours end where those of before begin. */
+	/* New pins come behind those of before, new chunks in front of them. */
 	return edge_call(txn, get_many, &c);
 }
 

@@ -72,7 +72,7 @@ int results_hold(struct verso_txn *txn, struct btree *tree, const struct btree_i
 		if (rc < 0)
 			return rc;
 	}
-	txn->held[txn->n_held++] = (struct held){tree, *item};
+	txn->held[txn->n_held++] = (struct held){tree, *item, NULL};
 	return 0;
 }
 
@@ -113,7 +113,7 @@ static bool lies_in_a_result(const struct verso_txn *txn, const void *data)
 	return false;
 }
 
-static int keep_argument(struct verso_txn *txn, struct btree_slice *arg)
+int results_keep_argument(struct verso_txn *txn, struct btree_slice *arg)
 {
 	void *copy;
 
@@ -133,9 +133,9 @@ int results_end_before_edit(struct verso_txn *txn, struct btree_slice *key, stru
 
 	if (txn->n_held == 0)
 		return 0;
-	rc = keep_argument(txn, key);
+	rc = results_keep_argument(txn, key);
 	if (rc == 0)
-		rc = keep_argument(txn, val);
+		rc = results_keep_argument(txn, val);
 	if (rc == 0)
 		results_end(txn, txn->n_held, NULL);
 	return rc;
