@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/txn_fixture.h"
 #include "base/error.h"
+#include "bufpool/bufpool.h"
+#include "mmap/mmap.h"
 
 #define PAGE_BYTES 512U
 
@@ -42,6 +44,29 @@ void txn_stack_make(struct txn_stack *s, enum txn_commit_mode mode, enum txn_syn
 	txn_stack_format(s);
 }
 
+static int pager_open(struct txn_stack *s, const struct txn_probe *probe)
+{
+	uint32_t n = txn_writer_pages(&s->options);
+	struct bufpool_options pool = {.writer_pages = n, .reader_pages = 64};
+	struct mmap_options map = {.writer_pages = n};
+	int rc;
+
+	pool.flags = BUFPOOL_SMALL_PAGES;
+	pool.cache_bytes = bufpool_cache_bytes_min(probe->page_size, &pool);
+	switch (s->pager_kind) {
+	case TXN_BUFPOOL:
+		return bufpool_open(s->io, s->file, probe->page_size, probe->seed, &pool,
+			&s->pager);
+	case TXN_MMAP:
+		return mmap_open(s->io, s->file, probe->page_size, probe->seed, &map, &s->pager);
+	default:
+		rc = refpager_open(s->io, s->file, probe->page_size, probe->seed, n, &s->pager);
+		if (rc == 0 && !s->keep)
+			refpager_forget(s->pager);
+		return rc;
+	}
+}
+
 int txn_stack_try_open(struct txn_stack *s)
 {
 	struct txn_probe probe;
@@ -52,17 +77,15 @@ int txn_stack_try_open(struct txn_stack *s)
 	rc = txn_lock(s->lock_file);
 	if (rc)
 		goto lock_file;
-	rc = io_open(s->io, "/db", FILE_CREATE, 0600, &s->file);
+	rc = io_open(s->io, "/db", FILE_CREATE | (s->pager_kind == TXN_BUFPOOL ? FILE_DIRECT : 0u),
+		0600, &s->file);
 	if (rc)
 		goto lock_file;
 	rc = txn_probe(s->file, &probe);
 	if (rc == 0)
-		rc = refpager_open(s->io, s->file, probe.page_size, probe.seed,
-			txn_writer_pages(&s->options), &s->pager);
+		rc = pager_open(s, &probe);
 	if (rc)
 		goto file;
-	if (!s->keep)
-		refpager_forget(s->pager);
 	rc = txn_env_open(s->pager, s->lock_file, &probe, &toy_schema, &s->options, &s->env);
 	if (rc == 0)
 		return 0;

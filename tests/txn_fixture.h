@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An environment of small limits with the toy payload, over the reference pager and any io. */
+/* An environment of small limits with the toy payload, over any pager and any io. */
 #ifndef TESTS_TXN_FIXTURE_H
 #define TESTS_TXN_FIXTURE_H
 
@@ -8,6 +8,8 @@
 #include "tests/refpager/refpager.h"
 #include "tests/sim/simdisk.h"
 
+enum txn_pager { TXN_REFERENCE, TXN_BUFPOOL, TXN_MMAP, TXN_PAGERS };
+
 struct txn_stack {
 	struct simdisk *disk;
 	struct io *io; /* the disk's, unless it is changed */
@@ -15,7 +17,8 @@ struct txn_stack {
 	struct pager *pager;
 	struct txn_env *env;
 	struct txn_options options;
-	bool keep; /* the pager keeps its pages: not the strictest, but fast */
+	enum txn_pager pager_kind;
+	bool keep; /* the reference pager keeps its pages: not the strictest, but fast */
 };
 
 /* Fails the test, with the text, unless rc is 0. */

@@ -48,6 +48,10 @@ int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
 			"a page of %u bytes: expected a power of two from %u to %u", page_size,
 			PAGE_SIZE_MIN, PAGE_SIZE_MAX);
 	layout_init(&l, page_size, options);
+	if (l.region_pages < REGION_PAGES_MIN || l.region_pages % 64 != 0)
+		return error_set(-EINVAL,
+			"a region of %u pages: expected a multiple of 64, from %u to %u",
+			l.region_pages, REGION_PAGES_MIN, REGION_PAGES_MAX);
 	m.gen = m.durable_gen = UINT64_C(1) << 40;
 	m.region_pages = l.region_pages;
 	m.regions_max = l.regions_max;
