@@ -69,10 +69,10 @@ int batch_reserve(struct batch *b, uint32_t n_own, uint32_t n_pages)
 	return rc;
 }
 
-void batch_add_own(struct batch *b, pgno_t pgno, struct page *page)
+void batch_add_own(struct batch *b, pgno_t pgno)
 {
 	ASSERT(b->n_own < b->cap_own);
-	b->own[b->n_own++] = (struct own_page){pgno, page};
+	b->own[b->n_own++] = pgno;
 }
 
 static uint32_t page_find(const struct batch *b, pgno_t pgno)
@@ -97,7 +97,7 @@ struct page *batch_page(struct batch *b, struct page_ref ref, enum page_type typ
 	return b->pages[i];
 }
 
-static int compare_pgno(const void *a, const void *b)
+int pgno_compare(const void *a, const void *b)
 {
 	pgno_t x = *(const pgno_t *)a, y = *(const pgno_t *)b;
 
@@ -109,8 +109,8 @@ uint32_t batch_drop_dead(struct batch *b, struct pager *pager, const pgno_t *dea
 	uint32_t n = 0, n_dropped;
 
 	for (uint32_t i = 0; i < b->n_own; i++) {
-		if (bsearch(&b->own[i].pgno, dead, n_dead, sizeof(*dead), compare_pgno))
-			pager_drop(pager, b->own[i].pgno, 1);
+		if (bsearch(&b->own[i], dead, n_dead, sizeof(*dead), pgno_compare))
+			pager_drop(pager, b->own[i], 1);
 		else
 			b->own[n++] = b->own[i];
 	}
@@ -139,7 +139,7 @@ size_t batch_make_set(struct batch *b, const struct page_write *meta)
 		b->set[n++] = *meta;
 
 	for (uint32_t i = 0; i < b->n_own; i++)
-		b->set[n++] = (struct page_write){b->own[i].pgno, 1, NULL};
+		b->set[n++] = (struct page_write){b->own[i], 1, NULL};
 	for (uint32_t i = 0; i < b->n_pages; i++)
 		b->set[n++] = (struct page_write){page_ref(b->pages[i]).pgno, 1, b->pages[i]};
 	page_writes_sort(b->set, n);

@@ -11,14 +11,9 @@
 
 #include "txn/meta.h"
 
-struct own_page {
-	pgno_t pgno;
-	struct page *page; /* the pager's, fresh and sealed */
-};
-
 struct batch {
 	uint32_t page_size;
-	struct own_page *own; /* in the order of joining */
+	pgno_t *own; /* places of the pager's fresh, sealed pages, in the order of joining */
 	uint32_t n_own, cap_own;
 	struct page **pages; /* n_pages of the batch's own, behind them spare ones up to n_all */
 	uint32_t n_pages, n_all, cap_pages;
@@ -38,10 +33,13 @@ void batch_fini(struct batch *batch);
 /* Makes room for that many more pages of either sort. -ENOMEM: nothing changed. */
 int batch_reserve(struct batch *batch, uint32_t n_own, uint32_t n_pages);
 
-void batch_add_own(struct batch *batch, pgno_t pgno, struct page *page);
+void batch_add_own(struct batch *batch, pgno_t pgno);
 
 /* A page of the batch's own at ref, zeroed but for its header; replaces one at the same place. */
 struct page *batch_page(struct batch *batch, struct page_ref ref, enum page_type type);
+
+/* For qsort() and bsearch() of places. */
+int pgno_compare(const void *a, const void *b);
 
 /* Takes out the own pages whose places are in `dead` (sorted), which will never be written, and
  * drops them from the pager; returns how many. */

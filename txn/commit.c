@@ -75,7 +75,7 @@ static void join(struct txn *txn, const struct horizon *h)
 	struct txn_writer *w = txn->writer;
 	struct batch *b = &env->open;
 	struct meta *m = &b->meta;
-	uint32_t n_pages_before = b->n_pages;
+	uint32_t n_pages_before; /* of the batch's own, without bitmaps and index */
 
 	if (!b->published)
 		env->n_dead += batch_drop_dead(b, env->pager, w->dead.items, w->dead.n);
@@ -84,10 +84,11 @@ static void join(struct txn *txn, const struct horizon *h)
 	memcpy(m->roots, txn->roots, sizeof(m->roots));
 	pending_commit(&env->pending, &env->space, h, txn->gen, b, m);
 	(void)space_cut(&env->space);
+	n_pages_before = b->n_pages;
 	space_emit(&env->space, txn->gen, env->taken_gen, b, m);
 	for (uint32_t i = 0; i < w->n_dirty; i++) {
 		if (w->dirty[i].page)
-			batch_add_own(b, w->dirty[i].pgno, w->dirty[i].page);
+			batch_add_own(b, w->dirty[i].pgno);
 	}
 	env->n_bitmaps_written += b->n_pages - n_pages_before;
 	b->n_unproved += (uint32_t)w->spilled.n + w->n_early_chunks;
@@ -104,13 +105,6 @@ static void join(struct txn *txn, const struct horizon *h)
 	}
 }
 
-static int compare_pgno(const void *a, const void *b)
-{
-	pgno_t x = *(const pgno_t *)a, y = *(const pgno_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static int prepare_join(struct txn *txn, const struct horizon *h)
 {
 	struct txn_env *env = txn->env;
@@ -125,7 +119,7 @@ static int prepare_join(struct txn *txn, const struct horizon *h)
 	if (rc == 0)
 		rc = wait_for_room(txn);
 	if (rc == 0 && txn->writer->dead.n)
-		qsort(txn->writer->dead.items, txn->writer->dead.n, sizeof(pgno_t), compare_pgno);
+		qsort(txn->writer->dead.items, txn->writer->dead.n, sizeof(pgno_t), pgno_compare);
 	return rc;
 }
 

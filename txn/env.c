@@ -65,7 +65,7 @@ static void writer_fini(struct txn_env *env)
 static void batch_abandon(struct txn_env *env, struct batch *b)
 {
 	for (uint32_t i = 0; i < b->n_own; i++)
-		pager_drop(env->pager, b->own[i].pgno, 1);
+		pager_drop(env->pager, b->own[i], 1);
 	batch_fini(b);
 }
 
