@@ -22,7 +22,7 @@ char *path_beside(const char *path, const char *tail)
 }
 
 static int write_new(struct io *io, const char *path, const struct verso_options *o,
-	const struct verso_site *site)
+	const struct db_site *site)
 {
 	unsigned flags = FILE_CREATE | FILE_EXCL;
 	struct txn_options options;
@@ -48,7 +48,7 @@ static int write_new(struct io *io, const char *path, const struct verso_options
 }
 
 int create_database(struct io *io, const char *path, const struct verso_options *o,
-	const struct verso_site *site)
+	const struct db_site *site)
 {
 	char *fresh = path_beside(path, "-new");
 	int rc;

@@ -9,6 +9,6 @@ char *path_beside(const char *path, const char *tail);
 
 /* Makes an empty database at path, replacing an empty file. The caller has the lock. May block. */
 int create_database(struct io *io, const char *path, const struct verso_options *o,
-	const struct verso_site *site);
+	const struct db_site *site);
 
 #endif

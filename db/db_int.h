@@ -27,7 +27,7 @@
 /*
  * Opening, for tests: on another kernel than the real one, with other thresholds.
  */
-struct verso_site {
+struct db_site {
 	struct io *io;                 /* NULL: the real kernel */
 	const struct txn_options *txn; /* NULL: what verso_open() uses; `mode`, `sync` and
 					  `read_only` always come from the public options */
@@ -35,7 +35,7 @@ struct verso_site {
 };
 
 /* verso_open() at a site (db/open.c). path is taken as it is: links are not resolved. */
-int verso_open_on(const struct verso_site *site, const char *path, const struct verso_options *opts,
+int db_open_on(const struct db_site *site, const char *path, const struct verso_options *opts,
 	struct verso **ret_db);
 
 /*

@@ -128,7 +128,7 @@ static int lock_file_itself(struct verso *db)
 }
 
 /* Step 3. Somebody else may have made it while we waited for nothing but the lock. */
-static int make(struct verso *db, const struct verso_site *site)
+static int make(struct verso *db, const struct db_site *site)
 {
 	bool empty = true;
 	int rc;
@@ -211,7 +211,7 @@ static int probe_file(struct verso *db, struct txn_probe *ret_probe)
 }
 
 /* Step 4. */
-static int start(struct verso *db, const struct verso_site *site, const struct txn_probe *probe)
+static int start(struct verso *db, const struct db_site *site, const struct txn_probe *probe)
 {
 	struct txn_options txn;
 	int rc = 0;
@@ -232,7 +232,7 @@ static int start(struct verso *db, const struct verso_site *site, const struct t
 	return txn_env_open(db->pager, db->lock_file, probe, &btree_schema, &txn, &db->env);
 }
 
-static int open_steps(struct verso *db, const struct verso_site *site)
+static int open_steps(struct verso *db, const struct db_site *site)
 {
 	struct txn_probe probe;
 	bool must_make = false;
@@ -262,7 +262,7 @@ static void take_apart(struct verso *db)
 	handle_end(HANDLE_DB, db);
 }
 
-int verso_open_on(const struct verso_site *site, const char *path, const struct verso_options *opts,
+int db_open_on(const struct db_site *site, const char *path, const struct verso_options *opts,
 	struct verso **ret_db)
 {
 	struct verso_options options;
@@ -326,7 +326,7 @@ static char *resolve(const char *path)
 
 int verso_open(const char *path, const struct verso_options *opts, struct verso **ret_db)
 {
-	static const struct verso_site site;
+	static const struct db_site site;
 	char *resolved;
 	int rc;
 
@@ -336,7 +336,7 @@ int verso_open(const char *path, const struct verso_options *opts, struct verso 
 	resolved = resolve(path);
 	if (!resolved)
 		return -ENOMEM;
-	rc = verso_open_on(&site, resolved, opts, ret_db);
+	rc = db_open_on(&site, resolved, opts, ret_db);
 	free(resolved);
 	return rc;
 }

@@ -143,7 +143,7 @@ static int open_with(unsigned config, uint64_t seed, struct simdisk *d, unsigned
 	const struct kvdb_config *c = &kvdb_configs[config];
 	struct txn_options tuning = session_txn_options(TXN_TWO_FLUSH,
 		c->sync == VERSO_SYNC_FULL ? TXN_FULL : TXN_RELAXED, seed);
-	struct verso_site site = {.io = simdisk_io(d), .txn = &tuning};
+	struct db_site site = {.io = simdisk_io(d), .txn = &tuning};
 	struct verso_options o = {
 		.size = sizeof(o),
 		.pager = c->pager,
@@ -156,7 +156,7 @@ static int open_with(unsigned config, uint64_t seed, struct simdisk *d, unsigned
 		.mmap_checksum = seed % 2 ? VERSO_CHECKSUM_ALWAYS : VERSO_CHECKSUM_ONCE,
 	};
 
-	return verso_open_on(&site, "db", &o, ret_db);
+	return db_open_on(&site, "db", &o, ret_db);
 }
 
 static int kvdb_create(unsigned config, uint64_t seed, struct simdisk *d)
