@@ -367,14 +367,19 @@ static int drop(const struct edit *e)
 	return 0;
 }
 
-/* Of three, two steps walk along neighbours: keys of one sort are every third. */
+/*
+ * Of three, two steps walk along neighbours: keys of one sort are every third. Some deletions leave
+ * patches, so that a leaf runs low beside one that is full.
+ */
 static int many(const struct edit *e, uint64_t *rng, unsigned n, bool deleting)
 {
 	unsigned from = (unsigned)(crash_draw(rng) % KEYS), step = crash_draw(rng) % 3 ? 3 : 1;
+	unsigned patch = deleting && crash_draw(rng) % 4 ? 3 : n;
+	unsigned stride = patch < n ? 2 * step : step;
 	int rc = 0;
 
 	for (unsigned k = 0; rc == 0 && k < n; k++) {
-		unsigned i = (from + k * step) % KEYS;
+		unsigned i = (from + (k + k / patch * 4) * stride) % KEYS;
 
 		rc = deleting ? del(e, i) : put(e, i, crash_draw(rng));
 	}
@@ -437,6 +442,8 @@ static int change(void *arg, void *model, uint64_t *rng)
 		rc = many(&e, rng, 20 + (unsigned)(crash_draw(rng) % 80), true);
 	else
 		rc = many(&e, rng, 1 + (unsigned)(crash_draw(rng) % 4), crash_draw(rng) % 4 == 0);
+	if (rc == 0 && kind > 12)
+		rc = many(&e, rng, 40, true);
 	if (rc == 0)
 		mark_tree(&e);
 	if (rc == 0 && e.t && crash_draw(rng) % 6 == 0)
