@@ -351,7 +351,7 @@ static int error_open(const char *path, unsigned flags, int code)
 	return error_set(code, "cannot open %s: %s%s", path, error_name(code), advice);
 }
 
-/* What can be refused by the name alone is, before anything is opened or created. */
+/* What can be refused by the name alone is, before anything is opened (I9). */
 static int check_name(const char *path, unsigned flags)
 {
 	char folder[PATH_MAX];

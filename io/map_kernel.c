@@ -2,7 +2,7 @@
 /*
  * Maps of the real kernel: a reservation of inaccessible address space, taken once; extend() lays
  * the file over its start. The part that is mapped already is left as it is, so a reader is never
- * disturbed and nothing ever moves.
+ * disturbed and nothing ever moves (I8).
  */
 #include "base/error.h"
 #include "io/io_int.h"

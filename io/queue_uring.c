@@ -6,12 +6,12 @@
  * The lock protects the submission side and the sleepers; it is never held in a sleep, a `done` or
  * a wait of the kernel. The reaper is whoever set `reaping` under it: the completion side is its
  * own until it clears that again, which it does only when everything that it took off the ring is
- * complete. So no thread ever sleeps in the kernel for a completion that another has in hand.
- * Every thread that gives up the reaper's part, or leaves, wakes one sleeper to take it.
+ * complete. So no thread ever sleeps in the kernel for a completion that another has in hand
+ * (I5). Every thread that gives up the reaper's part, or leaves, wakes one sleeper to take it.
  *
  * Never more than `depth` requests are in flight, and the completion ring holds twice as many: it
- * cannot overflow. No SQE is left behind in the submission ring when the lock is given up: what the
- * kernel refuses to take is performed by calls that block.
+ * cannot overflow (I6). No SQE is left behind in the submission ring when the lock is given up:
+ * what the kernel refuses to take is performed by calls that block (I7).
  *
  * A request that somebody waits for alone (queue_run() of one) does not go through the ring: a call
  * that blocks costs one system call where the ring needs two, and several threads do it side by
@@ -144,7 +144,7 @@ static void drain(struct queue_uring *u, struct req_list *over, struct req_list 
 	{
 		struct io_req *req = io_uring_cqe_get_data(cqe);
 
-		/* Exactly once. The acquire pairs with push_sqe(). */
+		/* Exactly once (I3). The acquire pairs with push_sqe(). */
 		ASSERT(!req_is_complete(req));
 		n++;
 		if (!transfer_take(req, transfer_align(req->file), cqe->res)) {

@@ -9,8 +9,8 @@
  *	} while (!transfer_take(req, align_bytes, answer));
  *
  * An attempt begins where the last one ended, rounded down to a whole aligned block. Attempts that
- * bring nothing are bounded by TRANSFER_TRIES_MAX, those that bring something by the blocks. A
- * failed sync is never tried again, whatever the error.
+ * bring nothing are bounded by TRANSFER_TRIES_MAX, those that bring something by the blocks
+ * (I1). A failed sync is never tried again, whatever the error (I2).
  */
 #ifndef IO_TRANSFER_H
 #define IO_TRANSFER_H
