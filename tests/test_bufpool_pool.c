@@ -360,6 +360,60 @@ START_TEST(prefetch_of_bad_pages_is_no_error)
 }
 END_TEST
 
+START_TEST(prefetched_page_that_rotted_is_not_shown)
+{
+	struct bufpool_options opts = {.reader_pages = 16, .prefetch_pages = 8};
+	uint8_t bytes[4096] __attribute__((aligned(4096)));
+	const struct page *page;
+	struct fixture f;
+
+	set_up(&f, _i, &opts);
+	ck_assert_int_eq(file_read(f.file, bytes, 4096, 5 * 4096, FILE_LIVE), 0);
+	bytes[4000] ^= 4;
+	ck_assert_int_eq(file_write(f.file, bytes, 4096, 5 * 4096), 0);
+	pager_prefetch(f.pager, (struct page_ref[]){{4, 1}, {5, 1}, {6, 1}}, 3);
+	loads_drain(pool_of(f.pager));
+	ck_assert_uint_eq(fixture_stats(&f).n_prefetched, 3);
+	guard_enter(f.guard);
+	ck_assert_ptr_null(pager_peek(f.pager, f.guard, ref(5, 1)));
+	guard_leave(f.guard);
+	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(5, 1), &page), VERSO_ECORRUPT);
+	fixture_visit(&f, ref(4, 1));
+	fixture_visit(&f, ref(6, 1));
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(scan_leaves_the_working_set_in_memory)
+{
+	struct bufpool_options opts = {
+		.reader_pages = 16, .policy = _i / 2 ? BUFPOOL_SIEVE : BUFPOOL_CLOCK};
+	uint64_t n_misses;
+	struct fixture f;
+
+	if (HOSTILE_BUILD) {
+		check_skip(__func__, "hostile builds keep no page at pin 0");
+		return;
+	}
+	set_up(&f, _i % 2, &opts);
+	for (pgno_t i = 0; i < 16; i++)
+		fixture_visit(&f, ref(i % 8, 1));
+	n_misses = fixture_stats(&f).n_misses;
+	for (pgno_t i = 0; i < 400; i++) {
+		pgno_t scanned = 8 + i % (N_PAGES - 8);
+
+		/* By prefetch at times: its first use is no second one. */
+		if (i % 3 == 0)
+			pager_prefetch(f.pager, (struct page_ref[]){{scanned, 1}}, 1);
+		fixture_visit(&f, ref(scanned, 1));
+		fixture_visit(&f, ref(i % 8, 1));
+	}
+	n_misses = fixture_stats(&f).n_misses + fixture_stats(&f).n_prefetched - n_misses;
+	ck_assert_uint_eq(n_misses, 400);
+	fixture_close(&f);
+}
+END_TEST
+
 START_TEST(place_that_is_being_prefetched_can_be_made_anew)
 {
 	struct page_write set = {5, 1, NULL};
@@ -500,6 +554,8 @@ int main(void)
 	tcase_add_test(tc, failed_read_is_reported_and_nothing_stays);
 	tcase_add_loop_test(tc, prefetched_pages_are_not_read_again, 0, 2);
 	tcase_add_loop_test(tc, prefetch_of_bad_pages_is_no_error, 0, 2);
+	tcase_add_loop_test(tc, prefetched_page_that_rotted_is_not_shown, 0, 2);
+	tcase_add_loop_test(tc, scan_leaves_the_working_set_in_memory, 0, 4);
 	tcase_add_loop_test(tc, place_that_is_being_prefetched_can_be_made_anew, 0, 2);
 	tcase_add_loop_test(tc, prefetch_takes_no_frame_that_is_pinned, 0, 2);
 	tcase_add_loop_test(tc, every_switch_policy_size_and_rung_works, 0, 2);

@@ -121,6 +121,10 @@ START_TEST(written_buffer_replaces_what_was_cached)
 	}
 	ck_assert_int_eq(pager_write(f.pager, &set, 1), 0);
 	fixture_check(&f, old, ref(7, 1));
+	guard_enter(f.guard);
+	ck_assert_ptr_null(pager_peek(f.pager, f.guard, ref(7, 1)));
+	ck_assert_ptr_null(pager_peek(f.pager, f.guard, ref(8, 1)));
+	guard_leave(f.guard);
 	fixture_visit(&f, ref(7, 5));
 	fixture_visit(&f, ref(8, 5));
 	pager_put(f.pager, old);
