@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Out of memory at every allocation of a day's work: -ENOMEM, nothing lost that was answered as
+ * durable, nothing damaged, and the same call succeeds afterwards.
+ */
+#include "tests/api.h"
+#include "tests/sim/failmalloc.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define N_RECORDS 60
+
+/* What a run came to before memory failed. */
+struct progress {
+	struct verso *db;
+	struct verso_txn *txn;
+	struct verso_cursor *cursor;
+	bool committed; /* answered as durable */
+	bool tried;     /* the commit was asked for */
+};
+
+static int put_records(struct verso_txn *txn)
+{
+	static char bytes[20000];
+	struct verso_table *table;
+	int rc = 0;
+
+	memset(bytes, 'v', sizeof(bytes));
+	for (int i = 0; rc == 0 && i < N_RECORDS; i++) {
+		char key[32];
+
+		(void)snprintf(key, sizeof(key), "key%06d", i);
+		rc = verso_put(txn, NULL, api_val(key),
+			(struct verso_val){bytes, i % 10 ? 300 : sizeof(bytes)}, 0);
+	}
+	if (rc == 0)
+		rc = verso_table_open(txn, "table", VERSO_CREATE, &table);
+	if (rc == 0)
+		rc = verso_put(txn, table, api_val("k"), api_val("v"), 0);
+	if (rc == 0)
+		rc = verso_del(txn, NULL, api_val("key000000"));
+	return rc;
+}
+
+static int read_records(struct progress *p)
+{
+	struct verso_val keys[3] = {api_val("key000010"), api_val("key000011"), api_val("none")};
+	struct verso_val vals[3], k, v;
+	struct verso_table *table;
+	char buf[100];
+	size_t n;
+	int rc = verso_get(p->txn, NULL, keys[0], &v);
+
+	if (rc == 0)
+		rc = verso_get_many(p->txn, NULL, 3, keys, vals, NULL);
+	if (rc == 0)
+		rc = verso_read(p->txn, NULL, keys[0], 5000, buf, sizeof(buf), &n);
+	if (rc == 0)
+		rc = verso_table_open(p->txn, "table", 0, &table);
+	if (rc == 0)
+		rc = verso_cursor_open(p->txn, NULL, &p->cursor);
+	if (rc == 0)
+		rc = verso_cursor_first(p->cursor, &k, &v);
+	while (rc == 0)
+		rc = verso_cursor_next(p->cursor, &k, &v);
+	return rc == VERSO_NOTFOUND ? 0 : rc;
+}
+
+/* A day's work. The first error ends it; what is open stays open. */
+static int work(int pager, const char *path, struct progress *p)
+{
+	struct verso_options o = {.size = sizeof(o),
+		.pager = (enum verso_pager)pager,
+		.flags = VERSO_CREATE,
+		.io = VERSO_IO_SYNC,
+		.cache_bytes = (size_t)2 << 20};
+	int rc = verso_open(path, &o, &p->db);
+
+	if (rc == 0)
+		rc = verso_begin(p->db, VERSO_WRITE, &p->txn);
+	if (rc == 0)
+		rc = put_records(p->txn);
+	if (rc == 0) {
+		p->tried = true;
+		rc = verso_commit(p->txn);
+		p->txn = NULL;
+		p->committed = rc == 0;
+	}
+	if (rc == 0)
+		rc = verso_begin(p->db, VERSO_READ, &p->txn);
+	if (rc == 0)
+		rc = read_records(p);
+	if (rc == 0)
+		rc = verso_check(p->db, 0, NULL, NULL);
+	return rc;
+}
+
+static void finish(struct progress *p)
+{
+	verso_cursor_close(p->cursor);
+	verso_abort(p->txn);
+	verso_close(p->db);
+}
+
+/* With memory: the database is whole, and has what was answered as durable. */
+static void judge(int pager, const char *name, const struct progress *p)
+{
+	struct verso *db = api_open(pager, name, 0);
+	struct verso_txn *txn = api_begin(db, VERSO_READ);
+	struct verso_table_stat st = {.size = sizeof(st)};
+
+	api_check(db);
+	API_OK(verso_table_stat(txn, NULL, &st));
+	if (p->committed)
+		ck_assert_uint_eq(st.n_records, N_RECORDS - 1);
+	else if (!p->tried)
+		ck_assert_uint_eq(st.n_records, 0);
+	else
+		ck_assert(st.n_records == 0 || st.n_records == N_RECORDS - 1);
+	verso_abort(txn);
+	verso_close(db);
+}
+
+static void remove_database(const char *path)
+{
+	char beside[CHECK_PATH_BYTES + 8];
+
+	(void)unlink(path);
+	(void)snprintf(beside, sizeof(beside), "%s-lock", path);
+	(void)unlink(beside);
+}
+
+static void run_out(int pager, bool forever)
+{
+	char path[CHECK_PATH_BYTES];
+	uint64_t n;
+	int rc = -ENOMEM;
+
+	api_path(path, "a");
+	for (n = 0; rc != 0; n++) {
+		struct progress p = {0};
+
+		failmalloc_arm(n, forever);
+		rc = work(pager, path, &p);
+		(void)failmalloc_disarm();
+		ck_assert_msg(rc == 0 || rc == -ENOMEM || rc == VERSO_EABORTONLY,
+			"allocation %llu: %d, %s", (unsigned long long)n, rc, verso_errmsg(NULL));
+		finish(&p);
+		judge(pager, "a", &p);
+		remove_database(path);
+		ck_assert_uint_lt(n, 100000);
+	}
+	printf("total: %s: %llu allocations failed %s\n", pager == VERSO_MMAP ? "mmap" : "bufpool",
+		(unsigned long long)n - 1, forever ? "with all that follow" : "one at a time");
+}
+
+START_TEST(one_allocation_fails)
+{
+	run_out(_i, false);
+}
+END_TEST
+
+START_TEST(no_allocation_succeeds_from_then_on)
+{
+	run_out(_i, true);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("out of memory");
+	TCase *t = tcase_create("both pagers");
+
+	tcase_set_timeout(t, 120);
+	tcase_add_loop_test(t, one_allocation_fails, 0, API_PAGERS);
+	tcase_add_loop_test(t, no_allocation_succeeds_from_then_on, 0, API_PAGERS);
+	suite_add_tcase(s, t);
+	return check_main(s);
+}
