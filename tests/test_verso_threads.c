@@ -202,8 +202,8 @@ static void run_bank(int pager, const struct verso_options *options)
 	verso_abort(txn);
 	api_check(bank.db);
 	API_OK(verso_stat(bank.db, &st));
-	printf("total: %s: %llu snapshots counted beside %llu commits and %llu aborts of %d threads, "
-	       "%llu of them again when old; %llu flushes, up to %u commits in one\n",
+	printf("total: %s: %llu snapshots counted beside %llu commits and %llu aborts of %d "
+	       "threads, %llu of them again when old; %llu flushes, up to %u commits in one\n",
 		pager == VERSO_MMAP ? "mmap" : "bufpool", (unsigned long long)bank.n_seen,
 		(unsigned long long)bank.n_commits, (unsigned long long)bank.n_aborts, N_WRITERS,
 		(unsigned long long)bank.n_old, (unsigned long long)st.n_flushes, st.batch_max);
