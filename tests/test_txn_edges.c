@@ -61,6 +61,30 @@ START_TEST(a_poisoned_database_is_not_written_by_the_transaction_under_way)
 }
 END_TEST
 
+/* A reclaim queues chunk pages under the number of the transaction that begins behind it: what that
+ * one gives up next to them is gone again when it is aborted (found by crash_db). */
+START_TEST(an_undo_takes_back_pages_next_to_an_extent_that_stays)
+{
+	struct layout layout = {.page_size = 512, .region_pages = 256, .pending_max = 6};
+	struct meta *meta = check_alloc(sizeof(*meta));
+	struct pending p;
+
+	txn_ok(pending_init(&p, NULL, &layout, meta));
+	txn_ok(pending_reserve(&p, 4));
+	pending_add(&p, 100, 5, 5);
+	pending_begin(&p);
+	pending_add(&p, 101, 5, 5);
+	pending_add(&p, 102, 5, 5);
+	ck_assert_uint_eq(p.n, 2); /* the transaction's own pages stand together */
+	pending_undo(&p);
+	ck_assert_uint_eq(p.n, 1);
+	ck_assert_uint_eq(p.extents[p.first].pgno, 100);
+	ck_assert_uint_eq(p.extents[p.first].n_pages, 1);
+	ck_assert_uint_eq(p.n_pages, 1);
+	pending_fini(&p);
+}
+END_TEST
+
 /* A long transaction that makes and gives up pages keeps no account of each. */
 START_TEST(pages_made_and_given_up_leave_no_trace_in_memory)
 {
@@ -129,6 +153,7 @@ int main(void)
 	tcase_set_timeout(c, 60);
 	tcase_add_loop_test(c, a_session_that_runs_out_of_numbers_raises_the_epoch_again, 0, 2);
 	tcase_add_test(c, a_poisoned_database_is_not_written_by_the_transaction_under_way);
+	tcase_add_test(c, an_undo_takes_back_pages_next_to_an_extent_that_stays);
 	tcase_add_test(c, pages_made_and_given_up_leave_no_trace_in_memory);
 	tcase_add_test(c, a_writer_sees_the_file_grow);
 	tcase_add_test(c, roots_are_compared_by_what_they_say);

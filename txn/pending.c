@@ -171,6 +171,7 @@ void pending_begin(struct pending *p)
 	p->saved.n_chunks = p->n_chunks;
 	p->saved.n_pages = p->n_pages;
 	p->saved.n_tail_pages = p->n_tail_pages;
+	p->n_kept = p->n;
 }
 
 void pending_undo(struct pending *p)
@@ -217,10 +218,10 @@ static void queue_extent(struct pending *p, const struct pending_extent *e)
 
 void pending_add(struct pending *p, pgno_t pgno, gen_t birth, gen_t free)
 {
-	if (p->n > p->n_chained) {
+	/* Not into an extent that an undo keeps: what is undone must be whole extents. */
+	if (p->n > p->n_chained && p->n > p->n_kept) {
 		struct pending_extent *last = extent_at(p, p->n - 1);
 
-		/* Extents of this very transaction only: what is undone must be whole extents. */
 		if (last->free == free && last->birth == birth &&
 			last->pgno + last->n_pages == pgno) {
 			last->n_pages++;
@@ -479,6 +480,7 @@ static void harvest_tail(struct pending *p, struct space *space, const struct ho
 
 static void carry_out(struct pending *p, struct space *space, const struct horizon *h, gen_t gen)
 {
+	p->n_kept = 0;
 	if (p->plan.harvest)
 		harvest_tail(p, space, h, p->n);
 	for (; p->plan.n_rotate > 0; p->plan.n_rotate--)

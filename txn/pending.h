@@ -41,6 +41,7 @@ struct pending {
 	uint32_t n_chained;
 	struct chunk *chunks; /* from `first_chunk` on, oldest first */
 	uint32_t first_chunk, n_chunks, cap_chunks;
+	uint32_t n_kept;       /* extents that pending_undo() keeps; 0: nothing can be undone */
 	uint32_t n_pages;      /* of all extents */
 	uint32_t n_tail_pages; /* of those not in chunks */
 	uint64_t next_scan;    /* number of the commit that counts again what could be freed, */
