@@ -154,8 +154,9 @@ enum verso_sync {
 enum verso_protocol {
 	VERSO_PROTOCOL_BEST,      /* one flush where O_DIRECT lets opening verify it, else two */
 	VERSO_PROTOCOL_TWO_FLUSH, /* pages, flush, meta page, flush: trusts nothing but the order */
-	VERSO_PROTOCOL_ONE_FLUSH, /* all at once, one flush; opening verifies the newest commit. An
-				     attacker who can write the file can forge that */
+	VERSO_PROTOCOL_ONE_FLUSH, /* all at once, one flush; opening verifies the newest commit.
+				     -EOPNOTSUPP without O_DIRECT. An attacker who can write the
+				     file can forge that */
 };
 
 /* How VERSO_MMAP tells the kernel to read. */
@@ -246,11 +247,14 @@ struct verso_options {
  * newer Verso. VERSO_ECORRUPT: no committed state of it can be trusted; restore it from a copy.
  * VERSO_EBUSY: another process, or another handle of this one, has it open; the text tells the
  * process. VERSO_EMISUSE: options that cannot be. -EOPNOTSUPP: a network file system without
- * VERSO_ANY_FS, or an `io` that this system refuses. -ENOSPC, -EIO, VERSO_EIO, -EMFILE, -ENOMEM.
+ * VERSO_ANY_FS, an `io` that this system refuses, or VERSO_PROTOCOL_ONE_FLUSH without O_DIRECT.
+ * -ENOSPC, -EIO, VERSO_EIO, -EMFILE, -ENOMEM.
  *
  * After a crash the newest transaction that was answered as durable is found; one that was being
  * flushed may be found or not (verso_stat's rolled_back). Any thread. May block on I/O: one-flush
- * after a crash reads at most the newest commit's pages, 1,024 of them.
+ * after a crash reads at most the newest commit's pages, 1,024 of them. Where O_DIRECT is refused
+ * and the sync with which opening begins fails, the database is open for reading only: writers get
+ * VERSO_EPOISONED.
  */
 int verso_open(const char *path, const struct verso_options *opts, struct verso **ret_db);
 

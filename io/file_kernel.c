@@ -121,6 +121,9 @@ static int kernel_read(struct file *f, void *buf, size_t len_bytes, uint64_t off
 	bool past_cache = f->direct || (view == FILE_MEDIUM && f->medium_direct);
 	int fd = view == FILE_MEDIUM && f->medium_direct ? fk->fd_medium : fk->fd;
 
+	/* Second best: what is clean in the cache is read again. */
+	if (view == FILE_MEDIUM && !past_cache)
+		(void)posix_fadvise(fd, (off_t)off_bytes, (off_t)len_bytes, POSIX_FADV_DONTNEED);
 	if (!past_cache)
 		return transfer_one(f, IO_READ, fd, 1, buf, len_bytes, off_bytes);
 	if (is_aligned(buf, len_bytes, off_bytes, f->align_bytes))

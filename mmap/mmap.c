@@ -151,6 +151,7 @@ int mmap_open(struct io *io, struct file *file, uint32_t page_size, uint64_t see
 		return rc;
 	}
 	m->pager.may_fault = true;
+	m->pager.medium_is_cached = !file->medium_direct;
 	m->pager.fault_base = m->map->base;
 	m->pager.fault_bytes = m->map->reserved_bytes;
 	*ret_pager = &m->pager;

@@ -13,7 +13,8 @@
  * P1  get and peek return a page only if its own header names exactly the (pgno, gen) asked for.
  * P2  A sealed page's bytes do not change while it is pinned or seen inside a guard.
  * P3  A fresh page is never written, moved or evicted but by write and drop of its pgno.
- * P4  What read_medium returns is what the device holds, not what a cache holds.
+ * P4  What read_medium returns is what the device holds, not what a cache holds; where the system
+ *     refuses that, `medium_is_cached` says so.
  * P5  A barrier covers every write that returned before it was called.
  * P6  Nothing is remembered of a page that was dropped or overwritten: a cached copy with another
  *     gen than asked for is stale and is loaded again.
@@ -152,6 +153,9 @@ struct pager {
 	bool may_fault; /* its pages lie in a mapping: touch them inside a fault guard; constant */
 	const void *fault_base; /* that mapping; constant */
 	size_t fault_bytes;
+	bool medium_is_cached; /* the system refuses to pass its page cache: read_medium cannot keep
+				  P4, and a clean cache proves nothing after a failed flush;
+				  constant */
 	struct guard_domain guards;
 	struct pager_tracer *tracer; /* NULL: off; set before the pager is shared */
 };

@@ -5,6 +5,8 @@
 #include "tests/txn_fixture.h"
 #include "txn/txn_int.h"
 
+#include <errno.h>
+
 /* T2: no page may carry an epoch that no meta says durably. */
 START_TEST(a_session_that_runs_out_of_numbers_raises_the_epoch_again)
 {
@@ -58,6 +60,63 @@ START_TEST(a_poisoned_database_is_not_written_by_the_transaction_under_way)
 	ck_assert_int_lt(txn_commit(txn), 0);
 	ck_assert_uint_eq(simdisk_calls(s.disk, SIM_CALL_WRITE), n_writes);
 	txn_stack_free(&s);
+}
+END_TEST
+
+/* A closed database with cells 0 to 7 set, on a disk that can be read past the cache or not. */
+static void make_on_disk(struct txn_stack *s, enum txn_pager pager, bool no_direct)
+{
+	struct simdisk_options disk = {.no_direct = no_direct};
+
+	txn_stack_options(s, TXN_TWO_FLUSH, TXN_FULL);
+	s->pager_kind = pager;
+	s->disk = simdisk_new(&disk);
+	s->io = simdisk_io(s->disk);
+	txn_stack_format(s);
+	txn_stack_open(s);
+	txn_stack_set(s, 0, 8, 1);
+	txn_stack_close(s);
+}
+
+/* T7: opening could not tell a torn batch from a whole one. */
+START_TEST(one_flush_is_refused_where_opening_could_not_verify_it)
+{
+	struct txn_stack s;
+
+	make_on_disk(&s, (enum txn_pager)_i, true);
+	s.options.mode = TXN_ONE_FLUSH;
+	ck_assert_int_eq(txn_stack_try_open(&s), -EOPNOTSUPP);
+	ck_assert_ptr_nonnull(strstr(error_text(), "two flushes"));
+	s.options.read_only = true;
+	txn_stack_open(&s);
+	txn_stack_free(&s);
+}
+END_TEST
+
+/* What was read came from the cache, and the sync says that it may not be on the disk. */
+START_TEST(a_failed_sync_at_opening_ends_writing_unless_the_medium_was_read)
+{
+	uint64_t *model = check_alloc(TOY_CELLS * sizeof(*model));
+
+	for (unsigned i = 0; i < 8; i++)
+		model[i] = 1;
+	for (unsigned no_direct = 0; no_direct < 2; no_direct++) {
+		struct fault_plan plan = {.calls = FAULT_SYNC, .kind = FAULT_EIO};
+		struct txn_stack s;
+		struct txn *txn;
+		int rc;
+
+		make_on_disk(&s, (enum txn_pager)_i, no_direct);
+		simdisk_set_fault(s.disk, fault_plan_sim, &plan);
+		txn_stack_open(&s);
+		ck_assert_uint_eq(plan.struck, 1);
+		txn_stack_expect(&s, model);
+		rc = txn_begin_write(s.env, &txn);
+		ck_assert_int_eq(rc, no_direct ? VERSO_EPOISONED : 0);
+		if (rc == 0)
+			txn_abort(txn);
+		txn_stack_free(&s);
+	}
 }
 END_TEST
 
@@ -153,6 +212,10 @@ int main(void)
 	tcase_set_timeout(c, 60);
 	tcase_add_loop_test(c, a_session_that_runs_out_of_numbers_raises_the_epoch_again, 0, 2);
 	tcase_add_test(c, a_poisoned_database_is_not_written_by_the_transaction_under_way);
+	tcase_add_loop_test(c, one_flush_is_refused_where_opening_could_not_verify_it, 0,
+		TXN_PAGERS);
+	tcase_add_loop_test(c, a_failed_sync_at_opening_ends_writing_unless_the_medium_was_read, 0,
+		TXN_PAGERS);
 	tcase_add_test(c, an_undo_takes_back_pages_next_to_an_extent_that_stays);
 	tcase_add_test(c, pages_made_and_given_up_leave_no_trace_in_memory);
 	tcase_add_test(c, a_writer_sees_the_file_grow);

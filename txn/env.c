@@ -145,7 +145,11 @@ int txn_env_open(struct pager *pager, struct file *lock_file, const struct txn_p
 	(void)pthread_mutex_init(&env->lock, NULL);
 	(void)pthread_mutex_init(&env->handles_lock, NULL);
 	(void)pthread_cond_init(&env->moved, NULL);
-	if (pager->writer_pages < txn_writer_pages(&env->options))
+	if (pager->medium_is_cached && env->options.mode == TXN_ONE_FLUSH && !options->read_only)
+		rc = error_set(-EOPNOTSUPP,
+			"one flush a commit is safe only where opening can read the disk past the "
+			"page cache (O_DIRECT), which is refused here: take two flushes");
+	else if (pager->writer_pages < txn_writer_pages(&env->options))
 		rc = error_set(-EINVAL,
 			"the pager keeps %u pages for the writer, these options need %u: give the "
 			"cache more memory",

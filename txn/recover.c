@@ -11,6 +11,9 @@
  * other slot is taken, which then is the generation that was flushed before; and if it is not, an
  * acknowledged commit is lost and that is an error.
  *
+ * Where the medium cannot be read past the page cache, a sync that fails leaves it unknown which of
+ * the bytes that were read are on the disk. Then readers see them, and nothing is written.
+ *
  * Nothing is written here: a crash in recovery changes nothing. What was rejected is overwritten by
  * the first write of the next session (session.c).
  */
@@ -110,21 +113,22 @@ int recover(struct txn_env *env)
 	struct txn_options none = {0};
 	struct layout l;
 	void *buf;
-	int rc = 0;
+	int rc = 0, sync_rc = 0;
 
 	layout_init(&l, env->layout.page_size, &none);
 	buf = aligned_alloc(4096, l.slot_pages * l.page_size);
 	if (!c || !buf)
 		rc = -ENOMEM;
 	if (rc == 0 && !env->options.read_only)
-		(void)pager_barrier(env->pager); /* what it answers is not believed: the medium is
-						    read */
+		sync_rc = pager_barrier(env->pager);
 	for (unsigned slot = 0; rc == 0 && slot < 2; slot++)
 		rc = read_slot(env, &l, slot, buf, &c[slot]);
 	if (rc == 0 && !c[0].valid && !c[1].valid)
 		rc = c[0].rc;
 	if (rc == 0)
 		rc = decide(env, c, env->file_pages_at_open);
+	if (rc == 0 && sync_rc && env->pager->medium_is_cached)
+		env_poison(env, sync_rc);
 	free(buf);
 	free(c);
 	return rc;

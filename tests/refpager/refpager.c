@@ -555,6 +555,7 @@ int refpager_open(struct io *io, struct file *file, uint32_t page_size, uint64_t
 		return error_set(-ENOMEM, "no memory for a pager");
 	memset(r, 0, sizeof(*r));
 	pager_init(&r->pager, &refpager_ops, page_size, seed, writer_pages);
+	r->pager.medium_is_cached = !file->medium_direct;
 	(void)pthread_mutex_init(&r->lock, NULL);
 	r->io = io;
 	r->file = file;

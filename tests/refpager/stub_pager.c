@@ -525,6 +525,7 @@ int stub_pager_open(struct file *file, uint32_t page_size, uint64_t seed, uint32
 		return error_set(-ENOMEM, "no memory for a pager");
 	memset(s, 0, sizeof(*s));
 	pager_init(&s->pager, &stub_ops, page_size, seed, writer_pages);
+	s->pager.medium_is_cached = !file->medium_direct;
 	(void)pthread_mutex_init(&s->lock, NULL);
 	s->file = file;
 	s->stride_bytes = page_size < STRIDE_MIN ? STRIDE_MIN : page_size;
