@@ -3,24 +3,28 @@
  * bench_node_layouts: which layout of a B-tree node should Verso have?
  *
  * Each layout fills real 4 KiB nodes of a static tree in memory from the same sorted records, then
- *answers the same random lookups; every answer is compared with the value that was put in. Cells
- *inside a leaf lie in the order of random insertion, as they do in a tree that grew.
+ * answers the same random lookups; every answer is compared with the value that was put in. Cells
+ * inside a leaf lie in the order of random insertion, as they do in a tree that grew.
  *
  * Layouts:
  *	slots	LMDB's idea: sorted u16 offsets, the whole key in the cell, memcmp at every probe
  *	inter	u32 head and u16 offset side by side in an 8-byte slot, the whole key in the cell
  *	dense4	common prefix once; u32 heads in one array, slots in another; an inner slot holds
- *the child cellref	dense4, but an inner node's child reference lies in its cell
+ *		the child
+ *	cellref	dense4, but an inner node's child reference lies in its cell
  *	dense8	dense4 with u64 heads
  *	packed	head, offset and suffix length side by side in an 8-byte slot, prefix and tails as
- *dense4 packd8	the same with a u64 head, 12-byte slots actual	dense4, but the prefix is that of
- *the keys present, not of the two fences, and is compared by every search and, for dense4, the
- *searches: branchy binary search, branch-free (bfree), branchy down to 16 heads and SSE2 in a leaf
- *(sse2).
+ *		dense4
+ *	packd8	the same with a u64 head, 12-byte slots
+ *	actual	dense4, but the prefix is that of the keys present, not of the two fences, and is
+ *		compared by every search
+ *
+ * and, for dense4, the searches: branchy binary search, branch-free (bfree), branchy down to 16
+ * heads and SSE2 in a leaf (sse2).
  *
  * Usage: bench_node_layouts LAYOUT random|FILE RECORDS LOOKUPS [VALUE_BYTES]
  * FILE holds one key a line in any order. With LOOKUPS 0 only the tree is built: the base line for
- *cachegrind.
+ * cachegrind.
  */
 #include "bench/node_layouts.h"
 

@@ -275,8 +275,8 @@ static void print_header(const struct settings *s)
 	printf("%s %s %s, %ld processors, %ld MiB of memory, folder %s\n", machine.sysname,
 		machine.release, machine.machine, sysconf(_SC_NPROCESSORS_ONLN),
 		sysconf(_SC_PHYS_PAGES) / (1024 * 1024 / sysconf(_SC_PAGESIZE)), s->folder);
-	printf("%llu records of %d + %d bytes, %llu a commit; %llu gets; %llu durable puts; "
-	       "%u rounds; caches of %llu MiB\n",
+	printf("%llu records of %d + %d bytes, %llu a commit; %llu gets; %llu durable puts; %u "
+	       "rounds; caches of %llu MiB\n",
 		(unsigned long long)s->options.n_records, ENGINE_KEY_BYTES, ENGINE_VAL_BYTES,
 		(unsigned long long)s->batch, (unsigned long long)s->n_gets,
 		(unsigned long long)s->n_puts, s->n_rounds,

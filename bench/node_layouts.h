@@ -64,7 +64,8 @@ INLINE uint64_t g64(const uint8_t *p)
 	return v;
 }
 
-/* node header: 13 level, 40 n, 42 prefix length, 44 heap start, 46 prefix offset, 52 leftmost child
+/*
+ * node header: 13 level, 40 n, 42 prefix length, 44 heap start, 46 prefix offset, 52 leftmost child
  */
 INLINE unsigned n_of(const uint8_t *p)
 {

@@ -447,7 +447,8 @@ static bool pair_fits(const struct pair *p, struct btree_work *w, unsigned k)
 	return left <= node_cap(p->page_size) && right <= node_cap(p->page_size);
 }
 
-/* Where to divide the pair: as near to balance as fits, searched towards where it is divided now.
+/*
+ * Where to divide the pair: as near to balance as fits, searched towards where it is divided now.
  */
 static unsigned pair_divide(const struct pair *p, struct btree_work *w)
 {

@@ -141,7 +141,8 @@ int btree_cursor_seek(struct btree_cursor *c, struct btree_slice key, struct btr
 /* Removes the record under the cursor. VERSO_NOTFOUND when it stands on none. */
 int btree_cursor_del(struct btree_cursor *c);
 
-/* The references in a PAGE_NODE or PAGE_OVERFLOW page: what recovery walks. As txn_schema.each_ref.
+/*
+ * The references in a PAGE_NODE or PAGE_OVERFLOW page: what recovery walks. As txn_schema.each_ref.
  */
 int btree_each_ref(const struct page *page, uint32_t page_size, txn_ref_fn *fn, void *arg);
 

@@ -136,7 +136,8 @@ struct key_span edit_fence(struct edit *e, unsigned d, unsigned i, bool low, uin
 /* Length of the prefix of a node between these fences. */
 unsigned fence_prefix(struct key_span low, struct key_span high);
 
-/* NULL, or what is wrong with a valid node that hangs between these fences: prefix, order, bounds.
+/*
+ * NULL, or what is wrong with a valid node that hangs between these fences: prefix, order, bounds.
  */
 const char *fence_wrong(const struct page *page, uint32_t page_size, struct key_span low,
 	struct key_span high, uint8_t *key_buf);

@@ -37,7 +37,8 @@ uint32_t catalogue_name_max(uint32_t page_size);
 /* The table called name. VERSO_NOTFOUND; VERSO_ECORRUPT when its comparator is none of ours. */
 int catalogue_find(struct btree *catalogue, struct btree_slice name, struct txn_root *ret_root);
 
-/* Makes an empty table. VERSO_EXISTS; what btree_put() answers. name: 1 to btree_key_max() bytes.
+/*
+ * Makes an empty table. VERSO_EXISTS; what btree_put() answers. name: 1 to btree_key_max() bytes.
  */
 int catalogue_create(struct btree *catalogue, struct btree_slice name, unsigned flags,
 	struct txn_root *ret_root);

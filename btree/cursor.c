@@ -4,9 +4,9 @@
  *
  * A cursor that stands on a record keeps its leaf pinned and remembers the inner pages above by
  * reference (they are sealed, or do not change before the next edit). Every placed cursor has its
- *key in a buffer. Before an edit of the tree each cursor gives up its pin (cursors_save): it is
- *then in the gap where its key was or still is, and the next call seeks from the key. No path is
- *ever patched.
+ * key in a buffer. Before an edit of the tree each cursor gives up its pin (cursors_save): it is
+ * then in the gap where its key was or still is, and the next call seeks from the key. No path is
+ * ever patched.
  *
  *	state    leaf    meaning
  *	NOWHERE  -       new: next is first, prev is last

@@ -6,7 +6,7 @@
  *	2. go down, pinning the path; look; gather the overflow pages of an old value and the
  *	   neighbours that a merge may want, all of them pinned
  *	3. txn_prepare(): the last step that can fail. It may seal our own pages; pins keep them
- *readable, and touch moves them
+ *	   readable, and touch moves them
  *	4. touch the path from the root down, edit the leaf, split or merge upwards (balance.c),
  *	   give up old overflow pages
  *

@@ -21,13 +21,13 @@
  *	...           free, then the heap: cells in any order, and the prefix at the very end
  *
  * Cell of a leaf: {u16 value length, suffix behind the head, value}. With bit 15 of the length the
- *value is a reference to an overflow tree of 20 bytes: {u64 length, pgno u32, gen u64}. Cell of an
- *inner node: {pgno u32, gen u64, separator's suffix behind the head}: the child that holds the keys
- *from this separator up to the next.
+ * value is a reference to an overflow tree of 20 bytes: {u64 length, pgno u32, gen u64}.
+ * Cell of an inner node: {pgno u32, gen u64, separator's suffix behind the head}: the child that
+ * holds the keys from this separator up to the next.
  *
  * Bytes from a file are never trusted: readers check each offset when they use it (NODE_BAD), which
- *costs them a compare or two; writers call node_validate() and look at order and fences once before
- *they change a page.
+ * costs them a compare or two; writers call node_validate() and look at order and fences once
+ * before they change a page.
  */
 #ifndef BTREE_NODE_H
 #define BTREE_NODE_H

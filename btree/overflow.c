@@ -3,7 +3,7 @@
  * Values too long for a leaf: a tree of pages like an inode's.
  *
  * Level 0 pages hold the value's bytes, in order; pages of a level above hold references to those
- *of the level below. All pages but the last of each level are full, so a value's length alone says
+ * of the level below. All pages but the last of each level are full, so a value's length alone says
  * how many levels and pages it has and where each byte lies; every page repeats how much it holds,
  * and readers compare. The leaf's cell holds {u64 length, pgno u32, gen u64} of the root.
  *
@@ -235,7 +235,8 @@ static int get_page(struct btree *bt, struct page_ref ref, unsigned level, uint6
 	return 0;
 }
 
-/* Asks for the pages below `page` that hold bytes from off up to end, both counted from its first.
+/*
+ * Asks for the pages below `page` that hold bytes from off up to end, both counted from its first.
  */
 static void read_ahead(struct btree *bt, const struct page *page, uint64_t span, uint64_t off,
 	uint64_t end)

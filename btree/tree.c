@@ -176,7 +176,8 @@ void btree_item_put(struct btree *bt, struct btree_item *item)
 	item->pin = NULL;
 }
 
-/* What a search of a leaf found: the pin goes to the item, or ends. i: of the record, or NODE_BAD
+/*
+ * What a search of a leaf found: the pin goes to the item, or ends. i: of the record, or NODE_BAD
  */
 static inline int leaf_answer(struct btree *bt, const struct page *leaf, unsigned i, bool exact,
 	struct btree_item *ret_item)

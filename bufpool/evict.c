@@ -89,7 +89,8 @@ uint32_t lent_evict(struct pool *pool, uint32_t n)
 		bool moved;
 
 		list_remove(&pool->lent, pool->frames, frame);
-		/* Inner pages are only peeked at: what was used since it was lent waits once more.
+		/*
+		 * Inner pages are only peeked at: what was used since it was lent waits once more.
 		 */
 		if (chances > 0 && atomic_load_explicit(&pool->used[frame], memory_order_relaxed) ==
 					   USED_YES) {

@@ -11,7 +11,7 @@
  * batch is free. One look at the guards pays for a batch of frames.
  *
  * A page that is forgotten while it is pinned becomes an orphan: its pins move from the page word
- *to the frame, where the puts that are still to come find them.
+ * to the frame, where the puts that are still to come find them.
  */
 #include "bufpool/bufpool_int.h"
 #include "io/memory.h"

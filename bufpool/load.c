@@ -293,7 +293,8 @@ static void slot_put(struct pool *pool, struct load *load)
 	pthread_mutex_unlock(&pool->loads.lock);
 }
 
-/* A unit of room and a frame for a prefetch, without waiting. FRAME_NONE: the hint is not worth it.
+/*
+ * A unit of room and a frame for a prefetch, without waiting. FRAME_NONE: the hint is not worth it.
  */
 static uint32_t prefetch_frame(struct pool *pool, pgno_t pgno)
 {

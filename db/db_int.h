@@ -64,7 +64,8 @@ static inline bool handle_is(const void *handle, enum handle_kind kind)
 	return h && atomic_load_explicit(&h->live, memory_order_acquire) == HANDLE_MAGIC + kind;
 }
 
-/* Number of this process among those that opened a database since their fork; another in a child.
+/*
+ * Number of this process among those that opened a database since their fork; another in a child.
  */
 extern const _Atomic uint32_t *process_word;
 int process_init(void);
@@ -166,7 +167,8 @@ struct verso_table *edge_table(struct verso_txn *txn, struct verso_table *table)
 /* 0, or VERSO_EMISUSE for a length without bytes. */
 int edge_val(struct verso_val val);
 
-/* Calls fn(arg) so that a fault of the mapping ends the transaction's use instead of the process.
+/*
+ * Calls fn(arg) so that a fault of the mapping ends the transaction's use instead of the process.
  */
 typedef int edge_fn(struct verso_txn *txn, void *arg);
 int edge_guarded(struct verso_txn *txn, edge_fn *fn, void *arg);

@@ -39,8 +39,8 @@ static int edge_txn_state(struct verso_txn *txn, bool write)
 {
 	if (txn->failed)
 		return error_set(txn->failed,
-			"the file could not be read through its mapping in an "
-			"earlier call of this transaction: end it");
+			"the file could not be read through its mapping in an earlier call of this "
+			"transaction: end it");
 	if (write && !txn->txn->writable)
 		return misuse("a read transaction cannot change anything: begin with VERSO_WRITE");
 	if (txn->txn->writable) {

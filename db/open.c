@@ -4,7 +4,7 @@
  *
  *	1. judge the options, find the file, or learn that it has to be made
  *	2. lock: DB-lock, which says who uses the database, and the file itself, which has other
- *names than this one perhaps
+ *	   names than this one perhaps
  *	3. make the file, if need be
  *	4. read the metas (txn_probe), open the pager, recover (txn_env_open)
  *
@@ -196,7 +196,8 @@ static int reopen_buffered(struct verso *db)
 	return file_find(db, file_flags(&db->options) & ~(unsigned)FILE_DIRECT, &empty);
 }
 
-/* What the metas say. The newest may be torn at this moment by another process; the other is not.
+/*
+ * What the metas say. The newest may be torn at this moment by another process; the other is not.
  */
 static int probe_file(struct verso *db, struct txn_probe *ret_probe)
 {

@@ -145,7 +145,7 @@ int value_too_long(const struct verso *db, uint64_t len_bytes)
 {
 	return error_set(VERSO_ETOOBIG,
 		"the value has %" PRIu64
-		" bytes, more than value_copy_max (%zu) allows to assemble "
-		"in memory: read it in pieces with verso_read()",
+		" bytes, more than value_copy_max (%zu) allows to assemble in memory: read it in "
+		"pieces with verso_read()",
 		len_bytes, db->options.value_copy_max);
 }

@@ -47,12 +47,12 @@
  * - A full disk is answered with -ENOSPC by the call that met it; the database stays as it was.
  * - When a flush fails (the disk is broken) the database is poisoned: what was answered as durable
  *   is, nothing more can be written, every later write answers VERSO_EPOISONED. Close it and look
- *at the disk.
+ * at the disk.
  * - A child after fork() may not use the handles of its parent: each call answers -EINVAL. It may
  *   open databases of its own.
  * - Do not keep the file on a network file system: verso_open() refuses unless VERSO_ANY_FS.
  * - Beside the file DB lies DB-lock, which says who uses it. It may be removed when nobody does,
- *and need not be.
+ * and need not be.
  * - A 64-bit host, Linux 5.10 or later.
  *
  *
@@ -106,7 +106,7 @@
  *			a larger cache_bytes
  * A read transaction that met VERSO_EIO of a mapping answers it again to each later call; end it.
  * A write transaction that failed half-way (the text says so) answers VERSO_EABORTONLY from then
- *on: nothing of it will be seen; abort it. Other failures leave the transaction as it was.
+ * on: nothing of it will be seen; abort it. Other failures leave the transaction as it was.
  *
  * Wrong use is answered where it can be seen, which is not everywhere: a handle that has ended may
  * already serve for something else.

@@ -13,8 +13,8 @@
  *
  * `base`, `len_bytes` and `g` are not changed between sigsetjmp() and the fault; other locals that
  * are, and are read in the else branch, are volatile. Guards nest. Guarded code holds no lock and
- *allocates nothing, because it may be left at any load. A SIGBUS outside every guarded range goes
- *to the handler that the application had installed before.
+ * allocates nothing, because it may be left at any load. A SIGBUS outside every guarded range goes
+ * to the handler that the application had installed before.
  */
 #ifndef IO_FAULT_H
 #define IO_FAULT_H

@@ -320,8 +320,8 @@ static int refuse_network(const char *path, const struct statfs *fs, unsigned fl
 	if (!name || flags & FILE_ANY_FS)
 		return 0;
 	return error_set(-EOPNOTSUPP,
-		"%s lies on %s, where locks, maps and flushes may not hold what they promise; "
-		"move it to a local disk, or say that any file system will do",
+		"%s lies on %s, where locks, maps and flushes may not hold what they promise; move "
+		"it to a local disk, or say that any file system will do",
 		path, name);
 }
 

@@ -140,8 +140,7 @@ int map_kernel_open(struct io *io, struct file *file, enum map_mode mode, uint64
 	if (rc < 0) {
 		free(mk);
 		return error_set(rc,
-			"cannot reserve %llu bytes of address space for %s: %s; see "
-			"`ulimit -v`",
+			"cannot reserve %llu bytes of address space for %s: %s; see `ulimit -v`",
 			(unsigned long long)reserve_bytes, fk->path, error_name(rc));
 	}
 	(void)madvise(base, reserve_bytes, MADV_DONTFORK);

@@ -153,8 +153,8 @@ int heap_pin(struct heap *h, uint32_t i)
 {
 	if (atomic_load_explicit(&h->n_held, memory_order_relaxed) >= HEAP_HELD_MAX)
 		return error_set(VERSO_EPINNED,
-			"%d pages of finished transactions are held; end results, cursors and "
-			"read transactions that are no longer needed",
+			"%d pages of finished transactions are held; end results, cursors and read "
+			"transactions that are no longer needed",
 			HEAP_HELD_MAX);
 	atomic_fetch_add(&h->copies[i].state, 1);
 	return 0;

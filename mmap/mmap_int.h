@@ -9,7 +9,7 @@
  *	WORD_HEAP | i   a page that was not written yet: copy i of the heap
  *
  * A word changes by fresh, write and drop of the place's owner, and from 0 or an old gen to a gen
- *by whoever verified the page: those compare and swap, so they never undo what an owner did.
+ * by whoever verified the page: those compare and swap, so they never undo what an owner did.
  */
 #ifndef MMAP_MMAP_INT_H
 #define MMAP_MMAP_INT_H
@@ -29,12 +29,12 @@
  *
  *	pins | COPY_RETIRED | COPY_GONE
  *
- *	   taken --heap_retire()--> RETIRED --last unpin--> RETIRED|GONE --guards--> free --take-->
- *taken
+ *	   taken --heap_retire()--> RETIRED --last unpin--> RETIRED|GONE --guards--> free
+ *	     ^---------------------------------- take -----------------------------------/
  *
  * The step to GONE is a compare-and-swap from exactly RETIRED, no pins: one thread makes it. A
- *reader pins first and then looks whether the word still names the copy; until it unpins, a copy
- *that is gone, free, or taken for another page may carry such a pin, which changes nothing.
+ * reader pins first and then looks whether the word still names the copy; until it unpins, a copy
+ * that is gone, free, or taken for another page may carry such a pin, which changes nothing.
  */
 
 #define COPY_RETIRED (UINT32_C(1) << 31)

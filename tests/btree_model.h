@@ -33,7 +33,8 @@ void model_value(uint64_t seed, uint8_t *buf, size_t len);
 void model_same_value(struct btree *bt, const struct btree_item *item,
 	const struct model_record *r);
 
-/* Fails the test unless a scan of the tree, both ways, gives the model, and btree_check accepts it.
+/*
+ * Fails the test unless a scan of the tree, both ways, gives the model, and btree_check accepts it.
  */
 void model_same_tree(const struct model *m, struct btree *bt);
 

@@ -357,8 +357,8 @@ static void expect_marks(const struct stream *s)
 	ck_assert(!(wanted & MARK_MOVE) || m->n_redistributions > 0);
 	ck_assert(!(wanted & MARK_ROOT) || (m->n_roots_grown > 0 && m->n_roots_shrunk > 0));
 	ck_assert(!(wanted & MARK_LONG) || (m->n_overflow_made > 0 && m->n_overflow_freed > 0));
-	printf("  level %u, %llu splits, %llu at the edge, %llu late, %llu merges, "
-	       "%llu redistributions\n",
+	printf("  level %u, %llu splits, %llu at the edge, %llu late, %llu merges, %llu "
+	       "redistributions\n",
 		s->level_max, (unsigned long long)m->n_splits, (unsigned long long)m->n_edge_splits,
 		(unsigned long long)m->n_late_splits, (unsigned long long)m->n_merges,
 		(unsigned long long)m->n_redistributions);
@@ -492,7 +492,8 @@ START_TEST(ascending_puts_leave_full_leaves)
 	}
 	ck_assert_int_eq(btree_check(&s.bt, NULL, NULL, &stats), 0);
 	ck_assert_uint_eq(stats.n_records, 100000);
-	/* An entry takes 24 bytes, prefix included. The edge has no prefix, so that is what counts.
+	/*
+	 * An entry takes 24 bytes, prefix included. The edge has no prefix, so that is what counts.
 	 */
 	ck_assert_uint_le(stats.n_leaves * 97, 100000 * 24 / node_cap(4096) * 100);
 	stream_close(&s);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Many threads on one small pool: hits, misses, evictions, writes. For ThreadSanitizer above all.
+/*
+ * Many threads on one small pool: hits, misses, evictions, writes. For ThreadSanitizer above all.
  */
 #include "bufpool/bufpool_int.h"
 #include "tests/pool_fixture.h"

@@ -99,9 +99,8 @@ static int env_load(struct txn_env *env, struct file *lock_file)
 		rc = recover(env);
 	if (rc == 0 && m->ro_compat != 0 && !env->options.read_only)
 		rc = error_set(VERSO_EVERSION,
-			"the file uses features (%x) that this Verso can read but not write: "
-			"open it for "
-			"reading only, or with a newer Verso",
+			"the file uses features (%x) that this Verso can read but not write: open "
+			"it for reading only, or with a newer Verso",
 			m->ro_compat);
 	if (rc)
 		return rc;

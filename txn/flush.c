@@ -32,8 +32,7 @@ void env_poison(struct txn_env *env, int code)
 	atomic_store(&env->snapshots.shared->header.poison, 1);
 	(void)error_set(VERSO_EPOISONED,
 		"a flush failed (%s): nothing more is written. What was answered as durable is "
-		"safe: "
-		"close the database everywhere, look at the disk, and open it again",
+		"safe: close the database everywhere, look at the disk, and open it again",
 		error_name(code));
 	pthread_cond_broadcast(&env->moved);
 }
@@ -121,9 +120,8 @@ int flush_until(struct txn_env *env, gen_t gen)
 	while (env->durable_gen < gen) {
 		if (env->state == ENV_POISONED)
 			return error_set(VERSO_EPOISONED,
-				"a flush failed: what was committed since is not durable. "
-				"Close the "
-				"database, look at the disk, and open it again");
+				"a flush failed: what was committed since is not durable. Close "
+				"the database, look at the disk, and open it again");
 		if (env->flushing)
 			pthread_cond_wait(&env->moved, &env->lock);
 		else

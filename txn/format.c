@@ -14,9 +14,8 @@ int txn_lock(struct file *lock_file)
 
 	if (rc == VERSO_EBUSY)
 		return error_set(VERSO_EBUSY,
-			"the database is open elsewhere, and this version serves one process "
-			"at a time: "
-			"close it there, or wait");
+			"the database is open elsewhere, and this version serves one process at a "
+			"time: close it there, or wait");
 	return rc;
 }
 

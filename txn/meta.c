@@ -296,9 +296,8 @@ int meta_decode(const void *slot_bytes, pgno_t slot_pgno, struct meta *ret_m)
 	if (le32_get(b + AT_FORMAT) != META_FORMAT || le32_get(b + AT_INCOMPAT) != 0 ||
 		le16_get(b + AT_PROTOCOL) != META_PROTOCOL || le16_get(b + AT_MODE) > TXN_ONE_FLUSH)
 		return error_set(VERSO_EVERSION,
-			"the file has format %u, protocol %u, features %x; this Verso knows "
-			"format %u, "
-			"protocol %u. Open it with a newer Verso",
+			"the file has format %u, protocol %u, features %x; this Verso knows format "
+			"%u, protocol %u. Open it with a newer Verso",
 			le32_get(b + AT_FORMAT), le16_get(b + AT_PROTOCOL),
 			le32_get(b + AT_INCOMPAT), META_FORMAT, META_PROTOCOL);
 	memset(ret_m, 0, sizeof(*ret_m));

@@ -30,9 +30,8 @@ static int extent_validate(const struct pending *p, const struct pending_extent 
 	if (!layout_is_ordinary(p->layout, meta->n_pages, e->pgno, e->n_pages) ||
 		e->birth > e->free || e->free > meta->gen)
 		return error_set(VERSO_ECORRUPT,
-			"the list of pending pages has %u pages at %u in a file of %u: "
-			"damaged, restore "
-			"the file from a copy",
+			"the list of pending pages has %u pages at %u in a file of %u: damaged, "
+			"restore the file from a copy",
 			e->n_pages, e->pgno, meta->n_pages);
 	return 0;
 }
@@ -60,9 +59,8 @@ static int extents_validate(const struct pending *p)
 	for (uint32_t i = 1; rc == 0 && i < p->n; i++) {
 		if (sorted[i].pgno - sorted[i - 1].pgno < sorted[i - 1].n_pages)
 			rc = error_set(VERSO_ECORRUPT,
-				"page %u is in the list of pending pages twice: damaged, "
-				"restore the "
-				"file from a copy",
+				"page %u is in the list of pending pages twice: damaged, restore "
+				"the file from a copy",
 				sorted[i].pgno);
 	}
 	free(sorted);

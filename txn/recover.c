@@ -56,9 +56,8 @@ static bool is_newer(const struct meta *a, const struct meta *b)
 static int file_is_cut(const struct meta *m, pgno_t file_pages)
 {
 	return error_set(VERSO_ECORRUPT,
-		"the file has %u pages, its newest durable state has %u: the file was cut. "
-		"Restore it "
-		"from a copy",
+		"the file has %u pages, its newest durable state has %u: the file was cut. Restore "
+		"it from a copy",
 		file_pages, m->n_pages);
 }
 
@@ -88,8 +87,8 @@ static int decide(struct txn_env *env, struct candidate *c, pgno_t file_pages)
 		if (!c[!newest].valid || other->gen != m->durable_gen)
 			return error_set(VERSO_ECORRUPT,
 				"generation %" PRIx64 " is not whole, and generation %" PRIx64
-				", which was durable before it, is gone: restore the file from "
-				"a copy",
+				", which was durable before it, is gone: restore the file from a "
+				"copy",
 				m->gen, m->durable_gen);
 		if (other->n_pages > file_pages)
 			return file_is_cut(other, file_pages);

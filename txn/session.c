@@ -39,8 +39,8 @@ int session_start(struct txn_env *env)
 
 	if (epoch > EPOCH_MAX)
 		return error_set(VERSO_EFULL,
-			"the file has been written in %llu sessions, which is all "
-			"that its format can count: dump it and load it into a new one",
+			"the file has been written in %llu sessions, which is all that its format "
+			"can count: dump it and load it into a new one",
 			(unsigned long long)EPOCH_MAX);
 	m.gen = epoch << GEN_SEQ_BITS;
 	m.durable_gen = env->durable_gen;

@@ -9,7 +9,8 @@
 
 static const char lock_magic[8] = {'V', 'e', 'r', 's', 'o', 'L', 'k', '\n'};
 
-/* How a snapshot lies in the words: what a root's `user`, `kind` and `flags` say is the tree's own.
+/*
+ * How a snapshot lies in the words: what a root's `user`, `kind` and `flags` say is the tree's own.
  */
 _Static_assert(PUBLISHED_WORDS == 2 + 5 * TXN_ROOTS, "a snapshot fits the published words");
 

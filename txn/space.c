@@ -73,9 +73,8 @@ static int bits_validate(const struct space *s, uint32_t r, const uint64_t *bits
 			continue;
 		if (!layout_is_ordinary(&s->layout, s->n_pages, pgno, 1) || in_windows(s, pgno))
 			return error_set(VERSO_ECORRUPT,
-				"page %u: the bitmap of region %u calls it free, which it "
-				"cannot be. "
-				"Restore the file from a copy",
+				"page %u: the bitmap of region %u calls it free, which it cannot "
+				"be. Restore the file from a copy",
 				pgno, r);
 	}
 	return 0;
@@ -468,16 +467,14 @@ int space_load(struct space *s, pgno_t pgno, uint32_t n_pages)
 	if (!layout_is_ordinary(&s->layout, s->n_pages, pgno, n_pages))
 		return error_set(VERSO_ECORRUPT,
 			"%u pages at %u were given up, where a tree can have none. The file is "
-			"damaged: "
-			"dump it and load it into a new one",
+			"damaged: dump it and load it into a new one",
 			n_pages, pgno);
 	rc = region_load(s, region_of(s, pgno));
 	for (uint32_t i = 0; rc == 0 && i < n_pages; i++) {
 		if (space_is_free(s, pgno + i) || in_windows(s, pgno + i))
 			rc = error_set(VERSO_ECORRUPT,
-				"page %u was given up, and is free already. The file is "
-				"damaged: dump "
-				"it and load it into a new one",
+				"page %u was given up, and is free already. The file is damaged: "
+				"dump it and load it into a new one",
 				pgno + i);
 	}
 	return rc;

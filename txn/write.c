@@ -58,8 +58,8 @@ int writer_acquire(struct txn_env *env)
 		pthread_cond_wait(&env->moved, &env->lock);
 	if (env->state == ENV_POISONED)
 		rc = error_set(VERSO_EPOISONED,
-			"a flush failed: nothing more is written. Close the database and open "
-			"it again");
+			"a flush failed: nothing more is written. Close the database and open it "
+			"again");
 	else
 		env->writer_busy = true;
 	if (rc == 0)
@@ -185,7 +185,8 @@ int txn_break(struct txn *txn, int code)
 
 /* --- spilling ------------------------------------------------------------------------------ */
 
-/* Seals pages, in the order of making, until n_keep are left; inner pages only in the second round.
+/*
+ * Seals pages, in the order of making, until n_keep are left; inner pages only in the second round.
  */
 static size_t seal_oldest(struct txn *txn, uint32_t n_keep, bool inner, struct page_write *set,
 	size_t n_set)

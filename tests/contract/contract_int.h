@@ -50,7 +50,8 @@ void world_write(struct world *w, const struct page_ref *refs, size_t n);
 struct page_ref world_add(struct world *w, pgno_t pgno);
 void world_add_many(struct world *w, pgno_t pgno, size_t n, struct page_ref *ret_refs);
 
-/* Changes the file beneath the pager, as another process or a failing device would. buf: one page.
+/*
+ * Changes the file beneath the pager, as another process or a failing device would. buf: one page.
  */
 void world_overwrite(struct world *w, pgno_t pgno, const void *buf);
 void world_read_file(struct world *w, pgno_t pgno, void *buf);

@@ -184,7 +184,8 @@ static int by_pgno(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-/* Makes a batch: fresh pages, and here and there a buffer, as the free space's pages are written.
+/*
+ * Makes a batch: fresh pages, and here and there a buffer, as the free space's pages are written.
  */
 static void make_batch(struct stage *s, struct batch *b, bool buffers)
 {

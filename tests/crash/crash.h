@@ -74,8 +74,7 @@ static inline uint64_t crash_draw(uint64_t *state)
 	return z ^ (z >> 31);
 }
 
-/* --- what is tested ----------------------------------------------------------------------------
- */
+/* --- what is tested -------------------------------------------------------------------------- */
 
 /* How often something happened that must happen often for the run to mean anything. */
 struct crash_mark {
@@ -119,8 +118,7 @@ struct crash_subject {
 	unsigned n_marks;
 };
 
-/* --- a run --------------------------------------------------------------------------------------
- */
+/* --- a run ----------------------------------------------------------------------------------- */
 
 struct crash_options {              /* zeroed: nothing */
 	uint64_t seed;              /* of the first workload */

@@ -252,8 +252,7 @@ int kvdb_check(void *arg)
 	return verso_check(((struct kvdb *)arg)->db, 0, NULL, NULL);
 }
 
-/* --- the further commits -----------------------------------------------------------------------
- */
+/* --- the further commits --------------------------------------------------------------------- */
 
 static int put_further(struct kvdb *kv, struct verso_txn *txn, unsigned i, uint64_t number)
 {
@@ -313,8 +312,7 @@ int kvdb_commit(void *arg, uint64_t *rng, struct crash_history *h)
 	return rc;
 }
 
-/* --- the changes of a session's transaction -----------------------------------------------------
- */
+/* --- the changes of a session's transaction -------------------------------------------------- */
 
 struct edit {
 	struct verso_txn *txn;
@@ -452,8 +450,7 @@ static int change(void *arg, void *model, uint64_t *rng)
 	return rc ? rc : put(&first, 0, crash_draw(rng) | 1);
 }
 
-/* --- what the sessions drive --------------------------------------------------------------------
- */
+/* --- what the sessions drive ----------------------------------------------------------------- */
 
 static int begin_read(void *arg, void **ret_txn)
 {

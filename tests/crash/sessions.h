@@ -82,7 +82,8 @@ struct txn_options session_txn_options(enum txn_commit_mode mode, enum txn_sync 
 	uint64_t seed);
 uint32_t session_page_size(uint64_t seed);
 
-/* The disk for a seed; *stale: an older database of this page size, which the blocks held before.
+/*
+ * The disk for a seed; *stale: an older database of this page size, which the blocks held before.
  */
 void session_disk_options(const struct session_ops *ops, const struct session_config *c,
 	uint64_t seed, struct simdisk_options *opts);

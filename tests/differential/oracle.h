@@ -47,7 +47,8 @@ void oracle_drop(struct oracle *o, unsigned table);
 void oracle_reader_begin(struct oracle *o, unsigned reader);
 void oracle_reader_end(struct oracle *o, unsigned reader);
 
-/* Begins a query; key is not used by Q_UP, Q_DOWN, Q_COUNT. It ends with the next one of its kind.
+/*
+ * Begins a query; key is not used by Q_UP, Q_DOWN, Q_COUNT. It ends with the next one of its kind.
  */
 sqlite3_stmt *view_query(struct view *v, unsigned table, enum oracle_query q, struct verso_val key);
 

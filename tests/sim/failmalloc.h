@@ -20,7 +20,8 @@ uint64_t failmalloc_disarm(void);
 /* Allocations asked for since it was armed. */
 uint64_t failmalloc_calls(void);
 
-/* Around what must not fail: this thread's calls between them are neither counted nor failed. Nest.
+/*
+ * Around what must not fail: this thread's calls between them are neither counted nor failed. Nest.
  */
 void failmalloc_pause(void);
 void failmalloc_resume(void);

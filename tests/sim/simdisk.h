@@ -99,7 +99,8 @@ uint64_t simdisk_calls(const struct simdisk *d, enum sim_call_kind kind);
 /* Installs or changes the fault hook; NULL: none. */
 void simdisk_set_fault(struct simdisk *d, sim_fault_fn *fault, void *arg);
 
-/* The live bytes of a file, valid until the next call that writes; NULL when there is no such name.
+/*
+ * The live bytes of a file, valid until the next call that writes; NULL when there is no such name.
  */
 const uint8_t *simdisk_bytes(struct simdisk *d, const char *path, uint64_t *ret_size_bytes);
 

@@ -441,7 +441,8 @@ static bool has_version(const struct simwalk *w, uint32_t ino, uint64_t s)
 	return lo < w->n_versions && w->versions[lo].ino == ino && w->versions[lo].sector == s;
 }
 
-/* Growth that no pending write covers: all zeros or all stale when counted, else each for itself.
+/*
+ * Growth that no pending write covers: all zeros or all stale when counted, else each for itself.
  */
 static void grown_by_sector(struct simwalk *w, struct draw *d, uint32_t ino, uint64_t low)
 {

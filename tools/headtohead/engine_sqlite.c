@@ -57,8 +57,8 @@ static int open_db(void *engine, const char *path, size_t cache_bytes)
 	(void)snprintf(pragma, sizeof(pragma), "PRAGMA cache_size=-%zu", cache_bytes / 1024);
 	if (execute(e, "PRAGMA page_size=4096") < 0 || execute(e, "PRAGMA journal_mode=WAL") < 0 ||
 		execute(e, "PRAGMA synchronous=FULL") < 0 || execute(e, pragma) < 0 ||
-		execute(e, "CREATE TABLE IF NOT EXISTS records"
-			   "(k BLOB PRIMARY KEY, v BLOB NOT NULL)") < 0)
+		execute(e, "CREATE TABLE IF NOT EXISTS records(k BLOB PRIMARY KEY, v BLOB NOT "
+			   "NULL)") < 0)
 		return -1;
 	for (int i = 0; i < N_STATEMENTS; i++) {
 		if (sqlite3_prepare_v2(e->db, texts[i], -1, &e->statements[i], NULL) != SQLITE_OK)

@@ -223,7 +223,8 @@ static int verify_record(void *arg, struct verso_val key, struct verso_val val)
 	return 0;
 }
 
-/* The file, opened again: every byte of every record, by scan and by get, and the file's own check.
+/*
+ * The file, opened again: every byte of every record, by scan and by get, and the file's own check.
  */
 static int verify(struct run *r)
 {
