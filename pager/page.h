@@ -29,6 +29,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 typedef uint32_t pgno_t; /* a page's place: its offset in pages */
 typedef uint64_t gen_t;  /* epoch << 40 | sequence; 0: none */
@@ -97,6 +98,18 @@ static inline void page_ref_set(void *bytes, struct page_ref ref)
 
 	le32_set(p, ref.pgno);
 	le64_set(p + 4, ref.gen);
+}
+
+/* Bytes from one buffer to the next of page_buffers_alloc(). */
+static inline size_t page_buffer_bytes(uint32_t page_size_bytes)
+{
+	return page_size_bytes < 4096 ? 4096 : page_size_bytes;
+}
+
+/* Buffers of a page each, aligned as transfers want them (4096); to be given to free(). Or NULL. */
+static inline void *page_buffers_alloc(uint32_t page_size_bytes, unsigned n)
+{
+	return aligned_alloc(4096, n * page_buffer_bytes(page_size_bytes));
 }
 
 /* True for the powers of two from PAGE_SIZE_MIN to PAGE_SIZE_MAX. */

@@ -44,11 +44,10 @@ static int array_reserve(void *array, uint32_t *cap, uint32_t n, size_t element_
 
 static int pages_reserve(struct batch *b, uint32_t n_pages)
 {
-	size_t bytes = b->page_size < 4096 ? 4096 : b->page_size;
 	int rc = array_reserve(&b->pages, &b->cap_pages, b->n_pages + n_pages, sizeof(*b->pages));
 
 	while (rc == 0 && b->n_all < b->n_pages + n_pages) {
-		struct page *page = aligned_alloc(4096, bytes);
+		struct page *page = page_buffers_alloc(b->page_size, 1);
 
 		if (!page)
 			return -ENOMEM;

@@ -37,14 +37,13 @@ static void options_fill(struct txn_options *o)
 static int writer_init(struct txn_env *env)
 {
 	struct txn *txn = &env->write_handle;
-	uint32_t page_size = env->layout.page_size;
 
 	txn->env = env;
 	txn->pager = env->pager;
 	txn->writable = true;
 	txn->writer = &env->writer;
-	env->writer.chunk_buf = aligned_alloc(4096, page_size < 4096 ? 4096 : page_size);
-	if (!env->writer.chunk_buf)
+	env->writer.chunk_bufs = page_buffers_alloc(env->layout.page_size, PENDING_EARLY_CHUNKS);
+	if (!env->writer.chunk_bufs)
 		return -ENOMEM;
 	return guard_open(&env->pager->guards, &txn->guard);
 }
@@ -54,7 +53,7 @@ static void writer_fini(struct txn_env *env)
 	struct txn_writer *w = &env->writer;
 
 	guard_close(env->write_handle.guard);
-	free(w->chunk_buf);
+	free(w->chunk_bufs);
 	free(w->dirty);
 	free(w->recycled.items);
 	free(w->spilled.items);

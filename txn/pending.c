@@ -8,7 +8,6 @@
 #define ROTATE_CHUNKS      16U  /* a commit takes off so many, and twice what it adds */
 #define ROTATE_PLACES      16U  /* but not more than fill so many chunks with their places, */
 #define SURVIVING_CHUNKS   16U  /* and queues at most so many chunks of extents again */
-#define EARLY_CHUNKS       16U  /* and a transaction writes chunks early beyond so many */
 #define HARVEST_PAGES      512U /* waiting pages worth a bitmap or two */
 #define CHUNK_HEADER_BYTES 16U
 
@@ -133,7 +132,7 @@ int pending_init(struct pending *p, struct pager *pager, const struct layout *la
 	p->cap_chunks = p->n_chunks + 64;
 	p->extents = calloc(p->cap, sizeof(*p->extents));
 	p->chunks = calloc(p->cap_chunks, sizeof(*p->chunks));
-	buf = aligned_alloc(4096, layout->page_size < 4096 ? 4096 : layout->page_size);
+	buf = page_buffers_alloc(layout->page_size, 1);
 	if (!buf || !p->extents || !p->chunks)
 		rc = -ENOMEM;
 	if (rc == 0)
@@ -301,26 +300,31 @@ static void chunk_fill(struct pending *p, struct page *page, uint64_t seed)
 bool pending_is_long(const struct pending *p)
 {
 	return p->n - p->n_chained >
-	       p->layout->pending_max + EARLY_CHUNKS * p->layout->chunk_extents;
+	       p->layout->pending_max + PENDING_EARLY_CHUNKS * p->layout->chunk_extents;
 }
 
 int pending_write_chunks(struct pending *p, struct space *space, struct pager *pager, gen_t gen,
-	void *page_buf, uint32_t *ret_n_written)
+	void *bufs, uint32_t *ret_n_written)
 {
-	int rc = chunks_reserve(p, EARLY_CHUNKS);
+	struct page_write set[PENDING_EARLY_CHUNKS];
+	int rc = chunks_reserve(p, PENDING_EARLY_CHUNKS);
 
 	*ret_n_written = 0;
-	for (uint32_t i = 0; rc == 0 && i < EARLY_CHUNKS; i++) {
+	if (rc)
+		return rc;
+	for (uint32_t i = 0; i < PENDING_EARLY_CHUNKS; i++) {
 		struct page_ref ref = {space_take(space), gen};
-		struct page_write write = {ref.pgno, 1, page_buf};
+		struct page *page = (struct page *)((uint8_t *)bufs +
+						    i * page_buffer_bytes(p->layout->page_size));
 
-		memset(page_buf, 0, p->layout->page_size);
-		page_init(page_buf, ref, PAGE_PENDING, 0, 0);
-		chunk_fill(p, page_buf, pager->seed);
-		rc = pager_write(pager, &write, 1);
-		(*ret_n_written)++;
+		memset(page, 0, p->layout->page_size);
+		page_init(page, ref, PAGE_PENDING, 0, 0);
+		chunk_fill(p, page, pager->seed);
+		set[i] = (struct page_write){ref.pgno, 1, page};
 	}
-	return rc;
+	*ret_n_written = PENDING_EARLY_CHUNKS;
+	page_writes_sort(set, PENDING_EARLY_CHUNKS);
+	return pager_write(pager, set, PENDING_EARLY_CHUNKS);
 }
 
 /* --- the commit ---------------------------------------------------------------------------- */

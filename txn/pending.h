@@ -21,6 +21,9 @@
 #include "txn/batch.h"
 #include "txn/space.h"
 
+/* A transaction that gives up more than fits so many chunks writes them before its commit. */
+#define PENDING_EARLY_CHUNKS 16U
+
 struct chunk {
 	struct page_ref ref;
 	uint32_t n_extents;
@@ -75,9 +78,13 @@ void pending_add(struct pending *p, pgno_t pgno, gen_t birth, gen_t free);
 /* True when so many extents wait for the meta that chunks must be written before the commit. */
 bool pending_is_long(const struct pending *p);
 
-/* Writes chunks now, for a long transaction. Needs room from space_prepare(); may fail: I/O. */
+/*
+ * Writes PENDING_EARLY_CHUNKS chunks now, for a long transaction. bufs: a page buffer for each.
+ * Needs room from space_prepare(). On failure (I/O) *ret_n_written tells how many are queued as
+ * written: the transaction cannot go on, unless it is 0.
+ */
 int pending_write_chunks(struct pending *p, struct space *space, struct pager *pager, gen_t gen,
-	void *page_buf, uint32_t *ret_n_written);
+	void *bufs, uint32_t *ret_n_written);
 
 /*
  * Frees, before transaction gen begins, what the flushes and readers allow by now: for a file that

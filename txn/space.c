@@ -169,7 +169,7 @@ int space_init(struct space *s, struct pager *pager, const struct meta *meta, pg
 	s->cut_pages = options->cut_pages ? options->cut_pages : 1024;
 	s->n_regions = meta->n_regions;
 	memcpy(s->windows, meta->windows, sizeof(s->windows));
-	s->buf = aligned_alloc(4096, pager->page_size < 4096 ? 4096 : pager->page_size);
+	s->buf = page_buffers_alloc(pager->page_size, 1);
 	rc = s->buf ? regions_reserve(s, s->n_regions) : -ENOMEM;
 	if (rc == 0 && s->n_regions > s->layout.regions_max) {
 		rc = index_load(s, meta);

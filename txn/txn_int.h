@@ -43,7 +43,7 @@ struct txn_writer {
 	uint64_t n_spilled, n_recopied; /* not yet in env's */
 	struct txn_root roots_before[TXN_ROOTS];
 	gen_t readers[SNAPSHOT_READERS];
-	void *chunk_buf; /* a page, aligned */
+	void *chunk_bufs; /* PENDING_EARLY_CHUNKS of page_buffers_alloc() */
 };
 
 enum env_state {

@@ -44,7 +44,7 @@ static int walk_buf(struct walk *w, struct page **ret_buf)
 	if (w->depth + 1 >= WALK_DEPTH_MAX)
 		return error_set(VERSO_ECORRUPT, "a tree is deeper than any can be");
 	if (!*buf)
-		*buf = aligned_alloc(4096, w->page_size < 4096 ? 4096 : w->page_size);
+		*buf = page_buffers_alloc(w->page_size, 1);
 	*ret_buf = *buf;
 	return *buf ? 0 : -ENOMEM;
 }

@@ -280,7 +280,7 @@ int write_chunks_early(struct txn *txn)
 		if (rc)
 			return rc;
 		rc = pending_write_chunks(&env->pending, &env->space, env->pager, txn->gen,
-			txn->writer->chunk_buf, &n);
+			txn->writer->chunk_bufs, &n);
 		txn->writer->n_early_chunks += n;
 		if (rc && n > 0)
 			(void)txn_break(txn, rc);
