@@ -205,6 +205,9 @@ int room_get(struct pool *pool);
 /* With the lock: demotes up to n of the policy's victims to LENT; how many. */
 uint32_t room_demote(struct pool *pool, uint32_t n);
 
+/* Demotes that page, if nobody has pinned it meanwhile, to be the next that is evicted. No lock. */
+void room_demote_cold(struct pool *pool, pgno_t pgno, uint32_t frame);
+
 /* With the lock: unlinks up to n lent pages, oldest first, into limbo; how many. */
 uint32_t lent_evict(struct pool *pool, uint32_t n);
 
@@ -246,7 +249,7 @@ uint32_t pool_check(struct pool *pool);
  * get.c and write.c: slots of the table.
  */
 int pool_get(struct pager *p, struct page_ref ref, const struct page **ret_page);
-void pool_put(struct pager *p, const struct page *page);
+void pool_put(struct pager *p, const struct page *page, bool cold);
 const struct page *pool_peek(struct pager *p, struct page_ref ref);
 
 struct page *pool_fresh(struct pager *p, struct page_ref ref);

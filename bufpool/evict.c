@@ -45,6 +45,20 @@ uint32_t room_demote(struct pool *pool, uint32_t n)
 	return i;
 }
 
+void room_demote_cold(struct pool *pool, pgno_t pgno, uint32_t frame)
+{
+	uint64_t w = word_make(WORD_CACHED, frame, 0);
+
+	pthread_mutex_lock(&pool->lock);
+	if (word_move(&pool->words[pgno], &w, word_make(WORD_LENT, frame, 0))) {
+		atomic_store_explicit(&pool->used[frame], USED_NOT, memory_order_relaxed);
+		pool->policy->ops->remove(pool->policy, frame);
+		list_push_head(&pool->lent, pool->frames, frame);
+		room_put(pool);
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
 static int error_pinned(const struct pool *pool)
 {
 	return error_set(VERSO_EPINNED,

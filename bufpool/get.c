@@ -14,8 +14,11 @@ static inline bool is_fresh(enum word_state state)
 	return state == WORD_FRESH || state == WORD_WRITING;
 }
 
-/* Ends a pin that is in the word or, when the page was forgotten meanwhile, with the frame. */
-static void unpin(struct pool *pool, pgno_t pgno, uint32_t frame)
+/*
+ * Ends a pin that is in the word or, when the page was forgotten meanwhile, with the frame. Answers
+ * the word as it left it; 0 in the latter case.
+ */
+static uint64_t unpin(struct pool *pool, pgno_t pgno, uint32_t frame)
 {
 	_Atomic uint64_t *word = &pool->words[pgno];
 	uint64_t w = atomic_load_explicit(word, memory_order_relaxed);
@@ -24,7 +27,7 @@ static void unpin(struct pool *pool, pgno_t pgno, uint32_t frame)
 		/* A frame that is pinned is linked from its own word or from none. */
 		if (word_state(w) < WORD_CACHED || word_frame(w) != frame) {
 			orphan_put(pool, frame);
-			return;
+			return 0;
 		}
 		ASSERT(word_pins(w) > 0);
 		if (word_move(word, &w, w - 1))
@@ -34,15 +37,19 @@ static void unpin(struct pool *pool, pgno_t pgno, uint32_t frame)
 		room_put(pool);
 	if (HOSTILE && word_pins(w) == 1 && word_state(w) == WORD_CACHED)
 		evict_now(pool, pgno);
+	return w - 1;
 }
 
-void pool_put(struct pager *p, const struct page *page)
+void pool_put(struct pager *p, const struct page *page, bool cold)
 {
 	struct pool *pool = pool_of(p);
 	uint32_t frame = pool_frame(pool, page);
 
+	pgno_t pgno = le32_get(page->pgno);
+
 	DCHECK(frame < pool->n_frames);
-	unpin(pool, le32_get(page->pgno), frame);
+	if (unpin(pool, pgno, frame) == word_make(WORD_CACHED, frame, 0) && cold)
+		room_demote_cold(pool, pgno, frame);
 }
 
 const struct page *pool_peek(struct pager *p, struct page_ref ref)

@@ -167,7 +167,7 @@ int mmap_get(struct pager *p, struct page_ref ref, const struct page **ret_page)
 	return 0;
 }
 
-void mmap_put(struct pager *p, const struct page *page)
+void mmap_put(struct pager *p, const struct page *page, bool cold)
 {
 	struct mmap_pager *m = mmap_of(p);
 

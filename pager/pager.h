@@ -83,8 +83,11 @@ struct pager_ops {
 	 */
 	int (*get)(struct pager *p, struct page_ref ref, const struct page **ret_page);
 
-	/* Ends one pin that get gave. Any thread. Does not block, cannot fail. */
-	void (*put)(struct pager *p, const struct page *page);
+	/*
+	 * Ends one pin that get gave. A hint, `cold`: another page has taken this one's part, it
+	 * will hardly be got again; it stays what it is. Any thread. Does not block, cannot fail.
+	 */
+	void (*put)(struct pager *p, const struct page *page, bool cold);
 
 	/*
 	 * The page if it is in memory and verified, else NULL. Inside a guard, and valid until the
@@ -195,7 +198,15 @@ static inline void pager_put(struct pager *p, const struct page *page)
 {
 	if (__builtin_expect(p->tracer != NULL, 0))
 		pager_trace_put(p, page);
-	p->ops->put(p, page);
+	p->ops->put(p, page, false);
+}
+
+/* The same for a page that the writer has copied to another place. */
+static inline void pager_put_cold(struct pager *p, const struct page *page)
+{
+	if (__builtin_expect(p->tracer != NULL, 0))
+		pager_trace_put(p, page);
+	p->ops->put(p, page, true);
 }
 
 static inline const struct page *pager_peek(struct pager *p, struct guard *g, struct page_ref ref)

@@ -53,7 +53,7 @@ static int double_get(struct pager *p, struct page_ref ref, const struct page **
 	return 0;
 }
 
-static void double_put(struct pager *p, const struct page *page)
+static void double_put(struct pager *p, const struct page *page, bool cold)
 {
 	struct double_env *env = env_of(p);
 	struct double_page *dp = find(env, page_ref(page));
@@ -284,7 +284,7 @@ struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref
 		ASSERT(dp->own);
 		ASSERT(env->budget > 0);
 		env->budget--;
-		double_put(&env->pager, page);
+		double_put(&env->pager, page, false);
 		*ret_ref = old;
 		return dp->data;
 	}
@@ -295,7 +295,7 @@ struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref
 	le32_set(copy->pgno, ret_ref->pgno);
 	le64_set(copy->gen, ret_ref->gen);
 	le64_set(copy->lsn, ret_ref->gen);
-	double_put(&env->pager, page);
+	double_put(&env->pager, page, false);
 	give_up(env, old);
 	return copy;
 }

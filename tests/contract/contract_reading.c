@@ -257,6 +257,27 @@ START_TEST(page_is_pinned_until_its_last_put)
 }
 END_TEST
 
+START_TEST(page_that_was_put_cold_can_still_be_had)
+{
+	struct world w;
+	struct page_ref refs[WORLD_PAGES];
+	const struct page *first;
+
+	world_open(&w, _i);
+	world_add_many(&w, 0, WORLD_PAGES, refs);
+	world_reopen(&w);
+	first = world_get(&w, refs[0]);
+	for (unsigned i = 0; i < WORLD_PAGES; i++) {
+		pager_put_cold(w.pager, world_get(&w, refs[i]));
+		check_get(&w, refs[i]);
+		check_get(&w, refs[WORLD_PAGES - 1 - i]);
+	}
+	ck_assert(page_is_filled(first, w.page_size, refs[0]));
+	pager_put_cold(w.pager, first);
+	world_close(&w);
+}
+END_TEST
+
 /* P7: either all can be pinned, or the answer is VERSO_EPINNED, and a put makes room. */
 START_TEST(too_many_pins_are_answered)
 {
@@ -601,6 +622,7 @@ TCase *contract_reading(void)
 	ADD_TEST(tc, cached_page_of_another_gen_is_loaded_again);
 	ADD_TEST(tc, pinned_pages_keep_their_bytes_while_others_come_and_go);
 	ADD_TEST(tc, page_is_pinned_until_its_last_put);
+	ADD_TEST(tc, page_that_was_put_cold_can_still_be_had);
 	ADD_TEST(tc, too_many_pins_are_answered);
 	ADD_TEST(tc, writer_has_its_pages_whatever_readers_pin);
 	ADD_TEST(tc, peek_finds_nothing_that_was_never_got);

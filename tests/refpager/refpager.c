@@ -270,7 +270,7 @@ static int refpager_get(struct pager *p, struct page_ref ref, const struct page 
 	return rc;
 }
 
-static void refpager_put(struct pager *p, const struct page *page)
+static void refpager_put(struct pager *p, const struct page *page, bool cold)
 {
 	struct refpager *r = of(p);
 	struct ref_page *rp;

@@ -283,7 +283,7 @@ static int stub_get(struct pager *p, struct page_ref ref, const struct page **re
 	return rc;
 }
 
-static void stub_put(struct pager *p, const struct page *page)
+static void stub_put(struct pager *p, const struct page *page, bool cold)
 {
 	struct stub *s = of(p);
 	uint64_t pgno = (uint64_t)((const uint8_t *)page - s->base) / s->stride_bytes;
