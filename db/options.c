@@ -6,7 +6,8 @@
 
 #include <string.h>
 
-#define WRITER_PAGES_MAX 4096u /* unsealed pages at most, and as many that wait for their flush */
+/* Bounds of the pages that a transaction keeps unsealed, and of those that wait for their flush. */
+#define WRITER_PAGES_MAX 131072u
 #define WRITER_PAGES_MIN 128u
 
 static int wrong(const char *what)
@@ -79,13 +80,9 @@ uint32_t options_page_size(const struct verso_options *o)
 	return o->page_size ? o->page_size : PAGE_SIZE_DEFAULT;
 }
 
-/*
- * A writer's own pages and those that wait for their flush take at most half of the cache, under
- * either pager: what a transaction writes may not depend on who caches.
- */
-static uint32_t dirty_pages(size_t cache_bytes, uint32_t page_size)
+static uint32_t writer_share(size_t cache_bytes, uint32_t page_size, unsigned eighths)
 {
-	size_t n = cache_bytes / page_size / 4;
+	size_t n = cache_bytes / page_size / 8 * eighths;
 
 	if (n < WRITER_PAGES_MIN)
 		return WRITER_PAGES_MIN;
@@ -106,9 +103,14 @@ void options_txn(const struct verso_options *o, const struct txn_options *tuning
 	if (o->protocol == VERSO_PROTOCOL_ONE_FLUSH ||
 		(o->protocol == VERSO_PROTOCOL_BEST && file->medium_direct))
 		t.mode = TXN_ONE_FLUSH;
-	if (t.dirty_max_pages == 0)
-		t.dirty_max_pages = dirty_pages(o->cache_bytes, page_size);
-	if (t.unflushed_max_pages == 0)
-		t.unflushed_max_pages = t.dirty_max_pages;
+	/*
+	 * A writer has half of the cache at most, under either pager: what a transaction writes may
+	 * not depend on who caches. The larger part is for unsealed pages, since one that is
+	 * touched again after it was spilled is written twice.
+	 */
+	if (t.dirty_max_pages == 0) {
+		t.dirty_max_pages = writer_share(o->cache_bytes, page_size, 3);
+		t.unflushed_max_pages = writer_share(o->cache_bytes, page_size, 1);
+	}
 	*ret_txn = t;
 }
