@@ -13,8 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PAGES_MAX ((uint64_t)1 << 32)
-#define BATCH_MAX 32
+#define PAGES_MAX              ((uint64_t)1 << 32)
+#define BATCH_MAX              32
+#define HUGE_WORDS_CACHE_BYTES ((size_t)64 << 20)
 
 static const struct policy_ops *const policies[] = {
 	[BUFPOOL_CLOCK] = &policy_clock,
@@ -97,12 +98,15 @@ static int settle(struct pool *pool, uint32_t page_size, const struct bufpool_op
 /* Address space for the page table; less of it where the process may not have so much. */
 static int reserve_words(struct pool *pool, uint64_t n_pages)
 {
+	/* A huge page of words describes 1 GiB of pages: worth it beside a cache of some size. */
+	bool huge = !(pool->opts.flags & BUFPOOL_SMALL_PAGES) &&
+		    pool->opts.cache_bytes >= HUGE_WORDS_CACHE_BYTES;
 	uint64_t n = pool->opts.max_pages;
 	void *base;
 	int rc;
 
 	for (;;) {
-		rc = memory_reserve(n * sizeof(*pool->words), false, &base);
+		rc = memory_reserve(n * sizeof(*pool->words), huge, &base);
 		if (rc != -ENOMEM || n / 2 < n_pages || n / 2 < 1024)
 			break;
 		n /= 2;

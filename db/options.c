@@ -80,9 +80,9 @@ uint32_t options_page_size(const struct verso_options *o)
 	return o->page_size ? o->page_size : PAGE_SIZE_DEFAULT;
 }
 
-static uint32_t writer_share(size_t cache_bytes, uint32_t page_size, unsigned eighths)
+static uint32_t writer_share(size_t cache_bytes, uint32_t page_size, unsigned sixteenths)
 {
-	size_t n = cache_bytes / page_size / 8 * eighths;
+	size_t n = cache_bytes / page_size / 16 * sixteenths;
 
 	if (n < WRITER_PAGES_MIN)
 		return WRITER_PAGES_MIN;
@@ -109,7 +109,7 @@ void options_txn(const struct verso_options *o, const struct txn_options *tuning
 	 * touched again after it was spilled is written twice.
 	 */
 	if (t.dirty_max_pages == 0) {
-		t.dirty_max_pages = writer_share(o->cache_bytes, page_size, 3);
+		t.dirty_max_pages = writer_share(o->cache_bytes, page_size, 4);
 		t.unflushed_max_pages = writer_share(o->cache_bytes, page_size, 1);
 	}
 	*ret_txn = t;
