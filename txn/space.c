@@ -438,21 +438,16 @@ int space_prepare(struct space *s, unsigned n)
 
 pgno_t space_take(struct space *s)
 {
-	for (unsigned w = 0; w < META_WINDOWS; w++) {
-		for (unsigned i = 0; i < WINDOW_WORDS; i++) {
-			uint64_t *word = &s->windows[w].mask[i];
-			unsigned bit;
+	struct window *w = &s->windows[window_count(&s->windows[0]) == 0];
+	unsigned i = 0, bit;
 
-			if (*word == 0)
-				continue;
-			bit = (unsigned)__builtin_ctzll(*word);
-			*word &= *word - 1;
-			s->n_taken++;
-			return s->windows[w].first + i * 64 + bit;
-		}
-	}
-	ASSERT(!"space_take() without space_prepare()");
-	return 0;
+	while (i < WINDOW_WORDS && w->mask[i] == 0)
+		i++;
+	ASSERT(i < WINDOW_WORDS); /* space_prepare() saw to it */
+	bit = (unsigned)__builtin_ctzll(w->mask[i]);
+	w->mask[i] &= w->mask[i] - 1;
+	s->n_taken++;
+	return w->first + i * 64 + bit;
 }
 
 int space_load_region(struct space *s, uint32_t r)

@@ -61,7 +61,7 @@ static bool run_in_child(const struct engine_ops *ops, const struct plan *plan,
 /* Says whether every engine gave the model's answers, and so the same. */
 static bool judge(FILE *out, const struct model *m, const struct result *results)
 {
-	uint64_t digest = DIGEST_START, n_wrong = 0;
+	uint64_t digest = DIGEST_START;
 	bool agree = true;
 
 	for (size_t i = 0; i < m->n_after; i++)
@@ -69,7 +69,6 @@ static bool judge(FILE *out, const struct model *m, const struct result *results
 	for (size_t i = 0; i < N_ENGINES; i++) {
 		const struct result *r = &results[i];
 
-		n_wrong += r->n_wrong;
 		if (!r->done)
 			(void)fprintf(out, "%s did not finish\n", engines[i]->title);
 		else if (r->n_wrong > 0 || r->n_records != m->n_after || r->digest != digest)
