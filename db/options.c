@@ -104,9 +104,9 @@ void options_txn(const struct verso_options *o, const struct txn_options *tuning
 		(o->protocol == VERSO_PROTOCOL_BEST && file->medium_direct))
 		t.mode = TXN_ONE_FLUSH;
 	/*
-	 * A writer has half of the cache at most, under either pager: what a transaction writes may
-	 * not depend on who caches. The larger part is for unsealed pages, since one that is
-	 * touched again after it was spilled is written twice.
+	 * Under either pager: what a transaction writes may not depend on who caches. The larger
+	 * part is for unsealed pages, since one that is touched again after it was spilled is
+	 * written twice; no more, since it is taken from readers.
 	 */
 	if (t.dirty_max_pages == 0) {
 		t.dirty_max_pages = writer_share(o->cache_bytes, page_size, 4);
