@@ -440,7 +440,7 @@ static double now(void)
 
 static bool done(const struct run *r)
 {
-	return enough(r) || (!r->opts.soak && r->totals->n_distinct >= r->opts.n_images);
+	return enough(r) || (!r->opts.soak && r->totals->n_decisions >= r->opts.n_images);
 }
 
 void crash_run(const struct crash_subject *s, const struct crash_options *opts,

@@ -122,7 +122,8 @@ struct crash_subject {
 
 struct crash_options {              /* zeroed: nothing */
 	uint64_t seed;              /* of the first workload */
-	uint64_t n_images;          /* distinct ones to reach, all configurations together */
+	uint64_t n_images;          /* to reach, all configurations together: distinct by the strict
+				       count (n_decisions below) */
 	unsigned images_a_workload; /* about how many of them one workload gives */
 	unsigned second_one_in;     /* one image in so many is crashed again; 0: none */
 	unsigned second_images;     /* so many images of each crashed one */

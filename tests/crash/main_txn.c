@@ -5,7 +5,7 @@ int main(int argc, char **argv)
 {
 	static const struct crash_options defaults = {
 		.seed = 1,
-		.n_images = 100000,
+		.n_images = 65000,
 		.images_a_workload = 120,
 		.second_one_in = 10,
 		.second_images = 3,
