@@ -13,8 +13,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#define BATCH_REQS 256  /* requests handed over at once; enough to keep a disk busy */
-#define BATCH_IOVS 8192 /* their pieces */
+#define BATCH_REQS 128  /* requests handed over at once; enough to keep a disk busy */
+#define BATCH_IOVS 1024 /* their pieces */
 
 /*
  * Fresh and drop
