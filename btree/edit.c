@@ -47,6 +47,14 @@ static int work_open(struct btree *bt)
 	return 0;
 }
 
+/* Nothing is said of the steps: clearing them all would cost as much as a search. */
+static void edit_init(struct edit *e, struct btree *bt)
+{
+	e->bt = bt;
+	e->page_size = tree_page_size(bt);
+	e->height = 0;
+}
+
 /* Ends every pin of an edit that goes no further. */
 static void edit_drop(struct edit *e)
 {
@@ -260,11 +268,13 @@ static void put_edit(struct edit *e, const struct node_entry *entry, bool exact)
 static int put_entry(struct btree *bt, const struct node_entry *entry, unsigned flags,
 	size_t n_frees)
 {
-	struct edit e = {.bt = bt, .page_size = tree_page_size(bt)};
+	struct edit e;
 	struct ref_list gone = {0};
 	bool exact;
-	int rc = edit_descend(&e, entry->key, entry->key_len, &exact);
+	int rc;
 
+	edit_init(&e, bt);
+	rc = edit_descend(&e, entry->key, entry->key_len, &exact);
 	if (rc < 0)
 		return rc;
 	if (exact && (flags & BTREE_NOOVERWRITE)) {
@@ -383,13 +393,14 @@ static void del_edit(struct edit *e)
 
 int btree_del(struct btree *bt, struct btree_slice key)
 {
-	struct edit e = {.bt = bt, .page_size = tree_page_size(bt)};
+	struct edit e;
 	struct ref_list gone = {0};
 	struct edit_step *s;
 	struct node_value old;
 	bool exact;
 	int rc;
 
+	edit_init(&e, bt);
 	if (ref_is_null(bt->root.ref) || key.len > node_key_max(e.page_size))
 		return VERSO_NOTFOUND;
 	rc = work_open(bt);

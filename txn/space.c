@@ -155,6 +155,11 @@ static int index_load(struct space *s, const struct meta *meta)
 	return 0;
 }
 
+static void count_at_hand(struct space *s)
+{
+	s->n_at_hand = window_count(&s->windows[0]) + window_count(&s->windows[1]);
+}
+
 int space_init(struct space *s, struct pager *pager, const struct meta *meta, pgno_t file_pages,
 	const struct txn_options *options)
 {
@@ -169,6 +174,7 @@ int space_init(struct space *s, struct pager *pager, const struct meta *meta, pg
 	s->cut_pages = options->cut_pages ? options->cut_pages : 1024;
 	s->n_regions = meta->n_regions;
 	memcpy(s->windows, meta->windows, sizeof(s->windows));
+	count_at_hand(s);
 	s->buf = page_buffers_alloc(pager->page_size, 1);
 	rc = s->buf ? regions_reserve(s, s->n_regions) : -ENOMEM;
 	if (rc == 0 && s->n_regions > s->layout.regions_max) {
@@ -217,6 +223,7 @@ void space_undo(struct space *s)
 		window_to_bits(s, &entry->window, entry->fetched);
 	}
 	memcpy(s->windows, s->saved, sizeof(s->windows));
+	count_at_hand(s);
 }
 
 static int log_reserve(struct space *s)
@@ -406,19 +413,21 @@ static int windows_turn(struct space *s, const struct piece *piece)
 		window_return(s, &s->windows[!keep]);
 	s->windows[0] = s->windows[keep];
 	window_fetch(s, &s->windows[1], piece);
+	count_at_hand(s);
 	return 0;
 }
 
 int space_prepare(struct space *s, unsigned n)
 {
 	unsigned n_least = n < WINDOW_LEAST ? WINDOW_LEAST : n;
-	unsigned n_kept = window_count(&s->windows[fuller_window(s)]);
+	unsigned n_kept;
 	struct piece best;
 	int rc = 0;
 
 	ASSERT(n <= TXN_OP_PAGES_MAX);
-	if (window_count(&s->windows[0]) + window_count(&s->windows[1]) >= n)
+	if (s->n_at_hand >= n)
 		return 0;
+	n_kept = window_count(&s->windows[fuller_window(s)]);
 	for (;;) {
 		int grown = rc;
 
@@ -438,14 +447,19 @@ int space_prepare(struct space *s, unsigned n)
 
 pgno_t space_take(struct space *s)
 {
-	struct window *w = &s->windows[window_count(&s->windows[0]) == 0];
+	struct window *w = s->windows;
 	unsigned i = 0, bit;
 
-	while (i < WINDOW_WORDS && w->mask[i] == 0)
-		i++;
-	ASSERT(i < WINDOW_WORDS); /* space_prepare() saw to it */
+	ASSERT(s->n_at_hand > 0); /* space_prepare() saw to it */
+	while (w->mask[i] == 0) {
+		if (++i == WINDOW_WORDS) {
+			i = 0;
+			w++;
+		}
+	}
 	bit = (unsigned)__builtin_ctzll(w->mask[i]);
 	w->mask[i] &= w->mask[i] - 1;
+	s->n_at_hand--;
 	s->n_taken++;
 	return w->first + i * 64 + bit;
 }
@@ -538,6 +552,7 @@ bool space_cut(struct space *s)
 		window_to_bits(s, &s->windows[i], true);
 		memset(&s->windows[i], 0, sizeof(s->windows[i]));
 	}
+	s->n_at_hand = 0;
 	for (pgno_t pgno = end; pgno < s->n_pages; pgno++) {
 		if (space_is_free(s, pgno))
 			region_set(s, pgno, false);
@@ -656,7 +671,7 @@ bool space_is_short(const struct space *s, uint32_t n_waiting)
 
 uint32_t space_count_free(const struct space *s)
 {
-	uint32_t n = window_count(&s->windows[0]) + window_count(&s->windows[1]);
+	uint32_t n = s->n_at_hand;
 
 	for (uint32_t r = 0; r < s->n_regions; r++)
 		n += s->regions[r].entry.n_free;

@@ -44,6 +44,7 @@ struct space {
 							remember which copy they used last */
 	uint32_t n_index;                            /* how many the newest state has */
 	struct window windows[META_WINDOWS];
+	unsigned n_at_hand;                /* pages in them */
 	struct window saved[META_WINDOWS]; /* as the transaction found them */
 	struct window_log *log;
 	uint32_t n_log, cap_log;
