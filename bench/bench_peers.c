@@ -83,12 +83,14 @@ static uint64_t mix(uint64_t z)
 	return z ^ (z >> 31);
 }
 
+static int ascending; /* records are loaded in the order of their keys */
+
 static void make_key(uint64_t i, unsigned char *key)
 {
-	uint64_t x = mix(i);
+	uint64_t x = ascending ? i : mix(i);
 
 	for (int b = 0; b < ENGINE_KEY_BYTES; b++)
-		key[b] = (unsigned char)(x >> (8 * b));
+		key[b] = (unsigned char)(x >> (8 * (ENGINE_KEY_BYTES - 1 - b)));
 }
 
 /* Version 0 is what load stores, 1 what the durable puts leave. */
@@ -275,11 +277,11 @@ static void print_header(const struct settings *s)
 	printf("%s %s %s, %ld processors, %ld MiB of memory, folder %s\n", machine.sysname,
 		machine.release, machine.machine, sysconf(_SC_NPROCESSORS_ONLN),
 		sysconf(_SC_PHYS_PAGES) / (1024 * 1024 / sysconf(_SC_PAGESIZE)), s->folder);
-	printf("%llu records of %d + %d bytes, %llu a commit; %llu gets; %llu durable puts; %u "
+	printf("%llu records of %d + %d bytes%s, %llu a commit; %llu gets; %llu durable puts; %u "
 	       "rounds; caches of %llu MiB\n",
 		(unsigned long long)s->options.n_records, ENGINE_KEY_BYTES, ENGINE_VAL_BYTES,
-		(unsigned long long)s->batch, (unsigned long long)s->n_gets,
-		(unsigned long long)s->n_puts, s->n_rounds,
+		ascending ? " in ascending order" : "", (unsigned long long)s->batch,
+		(unsigned long long)s->n_gets, (unsigned long long)s->n_puts, s->n_rounds,
 		(unsigned long long)s->options.cache_bytes >> 20);
 }
 
@@ -319,6 +321,7 @@ static const char usage[] =
 	"  -g, --gets=N       random gets a round (1000000)\n"
 	"  -p, --puts=N       durable puts a round (2000)\n"
 	"  -b, --batch=N      records a commit while loading (100000)\n"
+	"  -a, --ascending    keys in ascending order while loading, not random ones\n"
 	"  -c, --cache=MIB    for engines with a cache (as much as holds all records)\n"
 	"  -d, --dir=FOLDER   where the databases are made (.)\n"
 	"  -e, --engines=A,B  only these\n";
@@ -337,6 +340,7 @@ static int parse(int argc, char **argv, struct settings *s)
 		{"gets", required_argument, NULL, 'g'},
 		{"puts", required_argument, NULL, 'p'},
 		{"batch", required_argument, NULL, 'b'},
+		{"ascending", no_argument, NULL, 'a'},
 		{"cache", required_argument, NULL, 'c'},
 		{"dir", required_argument, NULL, 'd'},
 		{"engines", required_argument, NULL, 'e'},
@@ -344,10 +348,10 @@ static int parse(int argc, char **argv, struct settings *s)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "n:r:g:p:b:c:d:e:", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "n:r:g:p:b:ac:d:e:", options, NULL)) != -1) {
 		uint64_t n = optarg ? strtoull(optarg, NULL, 10) : 0;
 
-		if (option == '?' || (option != 'd' && option != 'e' && n == 0))
+		if (option == '?' || (!strchr("ade", option) && n == 0))
 			return -1;
 		switch (option) {
 		case 'n':
@@ -364,6 +368,9 @@ static int parse(int argc, char **argv, struct settings *s)
 			break;
 		case 'b':
 			s->batch = n;
+			break;
+		case 'a':
+			ascending = 1;
 			break;
 		case 'c':
 			s->options.cache_bytes = n << 20;
