@@ -42,9 +42,6 @@ static int writer_init(struct txn_env *env)
 	txn->pager = env->pager;
 	txn->writable = true;
 	txn->writer = &env->writer;
-	env->writer.chunk_bufs = page_buffers_alloc(env->layout.page_size, PENDING_EARLY_CHUNKS);
-	if (!env->writer.chunk_bufs)
-		return -ENOMEM;
 	return guard_open(&env->pager->guards, &txn->guard);
 }
 
@@ -144,9 +141,7 @@ int txn_env_open(struct pager *pager, struct file *lock_file, const struct txn_p
 	(void)pthread_mutex_init(&env->handles_lock, NULL);
 	(void)pthread_cond_init(&env->moved, NULL);
 	if (pager->medium_is_cached && env->options.mode == TXN_ONE_FLUSH && !options->read_only)
-		rc = error_set(-EOPNOTSUPP,
-			"one flush a commit is safe only where opening can read the disk past the "
-			"page cache (O_DIRECT), which is refused here: take two flushes");
+		rc = refuse_one_flush();
 	else if (pager->writer_pages < txn_writer_pages(&env->options))
 		rc = error_set(-EINVAL,
 			"the pager keeps %u pages for the writer, these options need %u: give the "

@@ -43,7 +43,7 @@ struct txn_writer {
 	uint64_t n_spilled, n_recopied; /* not yet in env's */
 	struct txn_root roots_before[TXN_ROOTS];
 	gen_t readers[SNAPSHOT_READERS];
-	void *chunk_bufs; /* PENDING_EARLY_CHUNKS of page_buffers_alloc() */
+	void *chunk_bufs; /* NULL, or PENDING_EARLY_CHUNKS of page_buffers_alloc() */
 };
 
 enum env_state {
@@ -94,6 +94,9 @@ struct txn_env {
 	uint32_t n_free_pages, n_pending_pages; /* of the joined state, for display */
 };
 
+/* format.c: the error of T7: nobody could verify such a commit here. */
+int refuse_one_flush(void);
+
 /* recover.c: reads both slots and decides (T7, T8). Fills in durable, durable_slot, joined and so
  * on. */
 int recover(struct txn_env *env);
@@ -119,6 +122,7 @@ void session_cut(struct txn_env *env);   /* cuts the file when it may be (T12); 
 /* flush.c: both with env->lock held, which they may give up for a time. */
 int flush_until(struct txn_env *env, gen_t gen);
 void env_poison(struct txn_env *env, int code);
+void env_stop_writing(struct txn_env *env); /* the same, silently: by opening */
 int meta_write(struct txn_env *env, const struct meta *m, unsigned slot, void *slot_bytes);
 void env_publish(struct txn_env *env, const struct meta *m);
 

@@ -58,8 +58,8 @@ int writer_acquire(struct txn_env *env)
 		pthread_cond_wait(&env->moved, &env->lock);
 	if (env->state == ENV_POISONED)
 		rc = error_set(VERSO_EPOISONED,
-			"a flush failed: nothing more is written. Close the database and open it "
-			"again");
+			"a flush failed, now or at the opening: nothing more is written. Close the "
+			"database, look at the disk, and open it again");
 	else
 		env->writer_busy = true;
 	if (rc == 0)
@@ -276,7 +276,11 @@ int write_chunks_early(struct txn *txn)
 	while (rc == 0 && pending_is_long(&env->pending)) {
 		uint32_t n;
 
-		rc = space_prepare(&env->space, TXN_OP_PAGES_MAX);
+		if (!txn->writer->chunk_bufs)
+			txn->writer->chunk_bufs =
+				page_buffers_alloc(txn->pager->page_size, PENDING_EARLY_CHUNKS);
+		rc = txn->writer->chunk_bufs ? space_prepare(&env->space, TXN_OP_PAGES_MAX)
+					     : -ENOMEM;
 		if (rc)
 			return rc;
 		rc = pending_write_chunks(&env->pending, &env->space, env->pager, txn->gen,
