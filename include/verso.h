@@ -254,7 +254,8 @@ struct verso_options {
  * flushed may be found or not (verso_stat's rolled_back). Any thread. May block on I/O: one-flush
  * after a crash reads at most the newest commit's pages, 1,024 of them. Where O_DIRECT is refused
  * and the sync with which opening begins fails, the database is open for reading only: writers get
- * VERSO_EPOISONED.
+ * VERSO_EPOISONED. There, after a flush has failed, restart the system before you write again: the
+ * page cache may show what the disk does not have.
  */
 int verso_open(const char *path, const struct verso_options *opts, struct verso **ret_db);
 

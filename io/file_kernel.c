@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #define BOUNCE_BYTES_MAX (1u << 20)
+#define FOLIO_BYTES_MAX  (UINT64_C(2) << 20) /* the page cache's largest piece */
 
 static const struct file_ops file_kernel_ops;
 
@@ -114,6 +115,19 @@ static int read_bounced(struct file *f, int fd, uint32_t align_bytes, char *buf,
 	return rc;
 }
 
+/*
+ * Second best where the medium cannot be read past the page cache: asks it to forget what is clean
+ * there. It forgets whole folios only, of 2 MiB at most, and none that is mapped.
+ */
+static void forget_cached(int fd, uint64_t off_bytes, size_t len_bytes)
+{
+	uint64_t from = off_bytes / FOLIO_BYTES_MAX * FOLIO_BYTES_MAX;
+	uint64_t to =
+		(off_bytes + len_bytes + FOLIO_BYTES_MAX - 1) / FOLIO_BYTES_MAX * FOLIO_BYTES_MAX;
+
+	(void)posix_fadvise(fd, (off_t)from, (off_t)(to - from), POSIX_FADV_DONTNEED);
+}
+
 static int kernel_read(struct file *f, void *buf, size_t len_bytes, uint64_t off_bytes,
 	enum file_view view)
 {
@@ -121,9 +135,8 @@ static int kernel_read(struct file *f, void *buf, size_t len_bytes, uint64_t off
 	bool past_cache = f->direct || (view == FILE_MEDIUM && f->medium_direct);
 	int fd = view == FILE_MEDIUM && f->medium_direct ? fk->fd_medium : fk->fd;
 
-	/* Second best: what is clean in the cache is read again. */
 	if (view == FILE_MEDIUM && !past_cache)
-		(void)posix_fadvise(fd, (off_t)off_bytes, (off_t)len_bytes, POSIX_FADV_DONTNEED);
+		forget_cached(fd, off_bytes, len_bytes);
 	if (!past_cache)
 		return transfer_one(f, IO_READ, fd, 1, buf, len_bytes, off_bytes);
 	if (is_aligned(buf, len_bytes, off_bytes, f->align_bytes))

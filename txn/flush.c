@@ -26,10 +26,15 @@ void env_publish(struct txn_env *env, const struct meta *m)
 	snapshots_publish(&env->snapshots, &state);
 }
 
-void env_poison(struct txn_env *env, int code)
+void env_stop_writing(struct txn_env *env)
 {
 	env->state = ENV_POISONED;
 	atomic_store(&env->snapshots.shared->header.poison, 1);
+}
+
+void env_poison(struct txn_env *env, int code)
+{
+	env_stop_writing(env);
 	(void)error_set(VERSO_EPOISONED,
 		"a flush failed (%s): nothing more is written. What was answered as durable is "
 		"safe: close the database everywhere, look at the disk, and open it again",

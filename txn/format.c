@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Making an empty database, and recognising one. */
 #include "base/error.h"
-#include "txn/meta.h"
+#include "txn/txn_int.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,6 +32,13 @@ static void bitmap_make(const struct layout *l, const struct meta *m, uint64_t s
 	page_seal(page, l->page_size, seed);
 }
 
+int refuse_one_flush(void)
+{
+	return error_set(-EOPNOTSUPP,
+		"one flush a commit is safe only where opening can read the disk past the page "
+		"cache (O_DIRECT), which is refused here: take two flushes");
+}
+
 int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
 	const struct txn_options *options)
 {
@@ -46,6 +53,8 @@ int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
 		return error_set(-EINVAL,
 			"a page of %u bytes: expected a power of two from %u to %u", page_size,
 			PAGE_SIZE_MIN, PAGE_SIZE_MAX);
+	if (options->mode == TXN_ONE_FLUSH && !file->medium_direct)
+		return refuse_one_flush();
 	layout_init(&l, page_size, options);
 	if (l.region_pages < REGION_PAGES_MIN || l.region_pages % 64 != 0)
 		return error_set(-EINVAL,

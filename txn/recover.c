@@ -127,7 +127,7 @@ int recover(struct txn_env *env)
 	if (rc == 0)
 		rc = decide(env, c, env->file_pages_at_open);
 	if (rc == 0 && sync_rc && env->pager->medium_is_cached)
-		env_poison(env, sync_rc);
+		env_stop_writing(env);
 	free(buf);
 	free(c);
 	return rc;

@@ -380,8 +380,11 @@ static int session_close(struct work *w, bool expected, int rc)
 enum ending { CLOSED, KILLED, SYNC_FAILED, WRITE_FAILED };
 
 /*
- * Where O_DIRECT is refused, opening reads through the page cache. After a failed sync that shows a
- * meta page which the disk does not have, and nothing can tell: such sessions are left out there.
+ * Where O_DIRECT is refused, opening reads through the page cache. A sync that failed is told once;
+ * a later opening may be shown a meta page that the disk does not have, with a sync that succeeds,
+ * and nothing can tell: such sessions are left out there. To write the slot once more before the
+ * other one goes does not help: where it was on the disk after all, sectors in flight that become
+ * garbage destroy it (tried, and found by this test).
  */
 static enum ending draw_ending(struct work *w)
 {
