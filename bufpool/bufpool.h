@@ -45,6 +45,9 @@ struct bufpool_options {
 /* The smallest cache_bytes that bufpool_open() accepts with these options. */
 size_t bufpool_cache_bytes_min(uint32_t page_size, const struct bufpool_options *opts);
 
+/* 0, or -EINVAL with a text: opts->cache_bytes is below that. What bufpool_open() asks first. */
+int bufpool_check_cache(uint32_t page_size, const struct bufpool_options *opts);
+
 /*
  * Opens a buffer pool over `file`, which stays the caller's and outlives it; so does `io`, of which
  * the pool opens a queue of its own. Whether transfers bypass the page cache was settled when the

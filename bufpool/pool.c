@@ -15,7 +15,7 @@
 
 #define PAGES_MAX              ((uint64_t)1 << 32)
 #define BATCH_MAX              32
-#define HUGE_WORDS_CACHE_BYTES ((size_t)64 << 20)
+#define HUGE_WORDS_CACHE_BYTES ((size_t)256 << 20)
 
 static const struct policy_ops *const policies[] = {
 	[BUFPOOL_CLOCK] = &policy_clock,
@@ -54,26 +54,38 @@ size_t bufpool_cache_bytes_min(uint32_t page_size, const struct bufpool_options 
 	return fixed_cost() + n * frame_cost(page_size);
 }
 
+static size_t cache_bytes_of(const struct bufpool_options *opts)
+{
+	return opts->cache_bytes ? opts->cache_bytes : BUFPOOL_CACHE_BYTES_DEFAULT;
+}
+
+int bufpool_check_cache(uint32_t page_size, const struct bufpool_options *opts)
+{
+	size_t min_bytes = bufpool_cache_bytes_min(page_size, opts);
+
+	if (cache_bytes_of(opts) >= min_bytes)
+		return 0;
+	return error_set(-EINVAL,
+		"a cache of %zu bytes is too small: %" PRIu32 " pages for the writer and %" PRIu32
+		" for readers, of %" PRIu32 " bytes, need at least %zu",
+		cache_bytes_of(opts), opts->writer_pages, reader_pages(opts), page_size, min_bytes);
+}
+
 /* Fills in the defaults, and how many frames there will be; -EINVAL. */
 static int settle(struct pool *pool, uint32_t page_size, const struct bufpool_options *given)
 {
 	struct bufpool_options *opts = &pool->opts;
-	size_t min_bytes;
 	uint64_t n;
+	int rc;
 
 	if (given)
 		*opts = *given;
-	if (opts->cache_bytes == 0)
-		opts->cache_bytes = BUFPOOL_CACHE_BYTES_DEFAULT;
+	opts->cache_bytes = cache_bytes_of(opts);
 	if (opts->max_pages == 0 || opts->max_pages > PAGES_MAX)
 		opts->max_pages = PAGES_MAX;
-	min_bytes = bufpool_cache_bytes_min(page_size, opts);
-	if (opts->cache_bytes < min_bytes)
-		return error_set(-EINVAL,
-			"a cache of %zu bytes is too small: %" PRIu32 " pages for the writer and "
-			"%" PRIu32 " for readers, of %" PRIu32 " bytes, need at least %zu",
-			opts->cache_bytes, opts->writer_pages, reader_pages(opts), page_size,
-			min_bytes);
+	rc = bufpool_check_cache(page_size, opts);
+	if (rc < 0)
+		return rc;
 	opts->reader_pages = reader_pages(opts);
 	n = (opts->cache_bytes - fixed_cost()) / frame_cost(page_size);
 	if (n > FRAME_NONE - 1)

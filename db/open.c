@@ -127,6 +127,35 @@ static int lock_file_itself(struct verso *db)
 	return in_use(file_lock(db->file, kind, FILE_LOCK_OFF_BYTES, 1));
 }
 
+static struct bufpool_options pool_options(const struct verso_options *o,
+	const struct txn_options *txn)
+{
+	return (struct bufpool_options){
+		.cache_bytes = o->cache_bytes,
+		.writer_pages = txn_writer_pages(txn),
+		.policy = o->policy == VERSO_POLICY_SIEVE ? BUFPOOL_SIEVE : BUFPOOL_CLOCK,
+		.rung = (enum queue_rung)o->io,
+		.flags = (o->flags & VERSO_SMALL_PAGES ? BUFPOOL_SMALL_PAGES : 0u) |
+			 (o->flags & VERSO_PIN_INNER ? BUFPOOL_PIN_ONLY : 0u) |
+			 (o->flags & VERSO_NO_VERIFY ? BUFPOOL_NO_VERIFY : 0u),
+	};
+}
+
+/* Before a file is made: what would be refused when it is there. */
+static int judge_cache(const struct verso *db, const struct db_site *site)
+{
+	const struct verso_options *o = &db->options;
+	uint32_t page_size = options_page_size(o);
+	struct bufpool_options pool;
+	struct txn_options txn;
+
+	if (o->pager != VERSO_BUFPOOL)
+		return 0;
+	options_txn(o, site->txn, NULL, page_size, &txn);
+	pool = pool_options(o, &txn);
+	return bufpool_check_cache(page_size, &pool);
+}
+
 /* Step 3. Somebody else may have made it while we waited for nothing but the lock. */
 static int make(struct verso *db, const struct db_site *site)
 {
@@ -151,16 +180,7 @@ static int make(struct verso *db, const struct db_site *site)
 static int open_bufpool(struct verso *db, const struct txn_probe *probe,
 	const struct txn_options *txn)
 {
-	const struct verso_options *o = &db->options;
-	struct bufpool_options options = {
-		.cache_bytes = o->cache_bytes,
-		.writer_pages = txn_writer_pages(txn),
-		.policy = o->policy == VERSO_POLICY_SIEVE ? BUFPOOL_SIEVE : BUFPOOL_CLOCK,
-		.rung = (enum queue_rung)o->io,
-		.flags = (o->flags & VERSO_SMALL_PAGES ? BUFPOOL_SMALL_PAGES : 0u) |
-			 (o->flags & VERSO_PIN_INNER ? BUFPOOL_PIN_ONLY : 0u) |
-			 (o->flags & VERSO_NO_VERIFY ? BUFPOOL_NO_VERIFY : 0u),
-	};
+	struct bufpool_options options = pool_options(&db->options, txn);
 
 	return bufpool_open(db->io, db->file, probe->page_size, probe->seed, &options, &db->pager);
 }
@@ -239,8 +259,8 @@ static int open_steps(struct verso *db, const struct db_site *site)
 	bool must_make = false;
 	int rc = find(db, &must_make);
 
-	if (rc == 0 && !must_make)
-		rc = probe_file(db, &probe);
+	if (rc == 0)
+		rc = must_make ? judge_cache(db, site) : probe_file(db, &probe);
 	if (rc == 0)
 		rc = lock_beside(db);
 	if (rc == 0 && must_make) {

@@ -10,6 +10,8 @@
 #define WRITER_PAGES_MAX 131072u
 #define WRITER_PAGES_MIN 128u
 
+#define UNFLUSHED_PAGES_MIN 4096u
+
 static int wrong(const char *what)
 {
 	return error_set(VERSO_EMISUSE, "verso_open: %s", what);
@@ -89,6 +91,17 @@ static uint32_t writer_share(size_t cache_bytes, uint32_t page_size, unsigned si
 	return n < WRITER_PAGES_MAX ? (uint32_t)n : WRITER_PAGES_MAX;
 }
 
+/* As many as may be unsealed, so that a commit can join beside a flush; of many, a sixteenth. */
+static uint32_t unflushed_pages(const struct verso_options *o, uint32_t page_size,
+	uint32_t dirty_pages)
+{
+	uint32_t n = writer_share(o->cache_bytes, page_size, 1);
+
+	if (n < UNFLUSHED_PAGES_MIN)
+		n = UNFLUSHED_PAGES_MIN;
+	return n < dirty_pages ? n : dirty_pages;
+}
+
 void options_txn(const struct verso_options *o, const struct txn_options *tuning,
 	const struct file *file, uint32_t page_size, struct txn_options *ret_txn)
 {
@@ -101,16 +114,16 @@ void options_txn(const struct verso_options *o, const struct txn_options *tuning
 	/* One-flush is only safe where opening can look at the device itself. */
 	t.mode = TXN_TWO_FLUSH;
 	if (o->protocol == VERSO_PROTOCOL_ONE_FLUSH ||
-		(o->protocol == VERSO_PROTOCOL_BEST && file->medium_direct))
+		(o->protocol == VERSO_PROTOCOL_BEST && file && file->medium_direct))
 		t.mode = TXN_ONE_FLUSH;
 	/*
 	 * Under either pager: what a transaction writes may not depend on who caches. The larger
 	 * part is for unsealed pages, since one that is touched again after it was spilled is
 	 * written twice; no more, since it is taken from readers.
 	 */
-	if (t.dirty_max_pages == 0) {
+	if (t.dirty_max_pages == 0)
 		t.dirty_max_pages = writer_share(o->cache_bytes, page_size, 4);
-		t.unflushed_max_pages = writer_share(o->cache_bytes, page_size, 1);
-	}
+	if (t.unflushed_max_pages == 0)
+		t.unflushed_max_pages = unflushed_pages(o, page_size, t.dirty_max_pages);
 	*ret_txn = t;
 }

@@ -76,6 +76,18 @@ START_TEST(a_missing_file_is_not_made_without_being_asked)
 }
 END_TEST
 
+START_TEST(an_open_that_is_refused_makes_no_file)
+{
+	struct verso_options o = {.size = sizeof(o), .flags = VERSO_CREATE, .cache_bytes = 1 << 20};
+	char path[CHECK_PATH_BYTES];
+	struct verso *db;
+
+	API_SAYS(verso_open(api_path(path, "small"), &o, &db), -EINVAL, "too small");
+	ck_assert(access(path, F_OK) < 0);
+	nothing_beside(path);
+}
+END_TEST
+
 START_TEST(an_existing_file_is_not_made_again)
 {
 	char path[CHECK_PATH_BYTES];
@@ -435,6 +447,7 @@ int main(void)
 
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, a_missing_file_is_not_made_without_being_asked, 0, API_PAGERS);
+	tcase_add_test(t, an_open_that_is_refused_makes_no_file);
 	tcase_add_loop_test(t, an_existing_file_is_not_made_again, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_file_of_something_else_is_refused, 0, API_PAGERS);
 	tcase_add_loop_test(t, an_empty_file_becomes_a_database_when_asked, 0, API_PAGERS);
