@@ -16,6 +16,8 @@
 #define BATCH_REQS 128  /* requests handed over at once; enough to keep a disk busy */
 #define BATCH_IOVS 1024 /* their pieces */
 
+#define LOCKED_PAGES 256 /* of a set of any size, for which the lock is held at a time */
+
 /*
  * Fresh and drop
  */
@@ -236,12 +238,16 @@ static void page_written(struct pool *pool, pgno_t pgno)
 
 static void set_written(struct pool *pool, const struct page_write *set, size_t n)
 {
-	pthread_mutex_lock(&pool->lock);
-	for (size_t i = 0; i < n; i++) {
-		if (!set[i].buf)
-			page_written(pool, set[i].pgno);
+	for (size_t i = 0; i < n;) {
+		size_t end = n - i > LOCKED_PAGES ? i + LOCKED_PAGES : n;
+
+		pthread_mutex_lock(&pool->lock);
+		for (; i < end; i++) {
+			if (!set[i].buf)
+				page_written(pool, set[i].pgno);
+		}
+		pthread_mutex_unlock(&pool->lock);
 	}
-	pthread_mutex_unlock(&pool->lock);
 	for (size_t i = 0; HOSTILE && i < n; i++) {
 		if (!set[i].buf)
 			evict_now(pool, set[i].pgno);

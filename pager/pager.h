@@ -85,7 +85,8 @@ struct pager_ops {
 
 	/*
 	 * Ends one pin that get gave. A hint, `cold`: another page has taken this one's part, it
-	 * will hardly be got again; it stays what it is. Any thread. Does not block, cannot fail.
+	 * will hardly be got again; it stays what it is. Any thread. Waits for a short lock at
+	 * most, cannot fail.
 	 */
 	void (*put)(struct pager *p, const struct page *page, bool cold);
 

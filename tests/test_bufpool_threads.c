@@ -143,7 +143,10 @@ static void *reader_body(void *arg)
 		peek_at(sh, guard, b);
 		check(sh, pager_get(p, guard, b, &pb) == 0);
 		check(sh, is_whole(pa, p->page_size, a));
-		pager_put(p, pa);
+		if (a.pgno % 3 == 0)
+			pager_put_cold(p, pa);
+		else
+			pager_put(p, pa);
 		check(sh, is_whole(pb, p->page_size, b));
 		pager_put(p, pb);
 	}

@@ -133,7 +133,10 @@ static void read_snapshot(struct reader *r)
 	while (n > 0) {
 		n--;
 		ASSERT(page_is_filled(pinned[n], w->page_size, refs[n]));
-		pager_put(w->pager, pinned[n]);
+		if (check_random(&r->rng) % 4 == 0)
+			pager_put_cold(w->pager, pinned[n]);
+		else
+			pager_put(w->pager, pinned[n]);
 	}
 	guard_leave(r->snapshot);
 	atomic_fetch_add(&r->stage->n_reads, 1);
