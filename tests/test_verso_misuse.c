@@ -343,12 +343,18 @@ static int wait_for(pid_t child)
 
 START_TEST(a_child_may_not_use_what_its_parent_opened)
 {
-	struct verso *db = api_open(_i, "a", 0);
-	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
 	struct verso_table *table;
 	struct verso_cursor *c;
+	struct verso_txn *txn;
+	struct verso *db;
 	pid_t child;
 
+	if (getenv("VERSO_VALGRIND")) {
+		check_skip(__func__, "valgrind looks for leaks in memory that the child has not");
+		return;
+	}
+	db = api_open(_i, "a", 0);
+	txn = api_begin(db, VERSO_WRITE);
 	api_put(txn, NULL, "k", "v");
 	API_OK(verso_table_open(txn, "t", VERSO_CREATE, &table));
 	API_OK(verso_cursor_open(txn, NULL, &c));
