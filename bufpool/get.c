@@ -44,7 +44,6 @@ void pool_put(struct pager *p, const struct page *page, bool cold)
 {
 	struct pool *pool = pool_of(p);
 	uint32_t frame = pool_frame(pool, page);
-
 	pgno_t pgno = le32_get(page->pgno);
 
 	DCHECK(frame < pool->n_frames);

@@ -120,8 +120,10 @@ START_TEST(a_failed_sync_at_opening_ends_writing_unless_the_medium_was_read)
 }
 END_TEST
 
-/* A reclaim queues chunk pages under the number of the transaction that begins behind it: what that
- * one gives up next to them is gone again when it is aborted (found by crash_db). */
+/*
+ * A reclaim queues chunk pages under the number of the transaction that begins behind it: what that
+ * one gives up next to them is gone again when it is aborted (found by crash_db).
+ */
 START_TEST(an_undo_takes_back_pages_next_to_an_extent_that_stays)
 {
 	struct layout layout = {.page_size = 512, .region_pages = 256, .pending_max = 6};
