@@ -142,6 +142,7 @@ def test_scan_ranges(sh):
     assert keys('--from=c') == 'cdefgh'
     assert keys('--to=c') == 'ab'
     assert keys('--from=c', '--to=f') == 'cde'
+    assert keys('--from=x', '--from=c', '--to=f') == 'cde' # the last one counts
     assert keys('--from=c', '--to=f', '--reverse') == 'edc'
     assert keys('--from=f', '--to=c') == ''
     assert keys('--from=f', '--to=c', '--reverse') == ''

@@ -52,7 +52,14 @@ static bool parse_size(const char *text, uint64_t *ret_bytes)
 	return true;
 }
 
-static bool parse_bytes(const char *text, struct verso_val *ret_val)
+static void free_bytes(struct verso_val *val)
+{
+	free((void *)val->data);
+	*val = (struct verso_val){NULL, 0};
+}
+
+/* Replaces *val, which owns its bytes, by what text stands for. */
+static bool parse_bytes(const char *text, struct verso_val *val)
 {
 	char *copy = strdup(text);
 	size_t len_bytes;
@@ -61,17 +68,23 @@ static bool parse_bytes(const char *text, struct verso_val *ret_val)
 		free(copy);
 		return false;
 	}
-	*ret_val = (struct verso_val){copy, len_bytes};
+	free_bytes(val);
+	*val = (struct verso_val){copy, len_bytes};
 	return true;
 }
 
-bool argument_bytes(const struct arguments *args, int i, struct verso_val *ret_val)
+/* The words behind DB as bytes, where the command takes them so. */
+static bool parse_rest(struct arguments *a)
 {
-	if (parse_bytes(args->rest[i], ret_val))
-		return true;
-	(void)fprintf(stderr, "verso: %s: a backslash begins \\t, \\n, \\\\ or \\xHH\n",
-		args->rest[i]);
-	return false;
+	for (int i = 0; a->command->rest_is_bytes && i < a->n_rest; i++) {
+		if (!parse_bytes(a->rest[i], &a->bytes[i])) {
+			(void)fprintf(stderr,
+				"verso: %s: a backslash begins \\t, \\n, \\\\ or \\xHH\n",
+				a->rest[i]);
+			return false;
+		}
+	}
+	return true;
 }
 
 static bool parse_pager(struct arguments *a, const char *value)
@@ -152,7 +165,16 @@ static bool parse_to(struct arguments *a, const char *value)
 
 static bool parse_prefix(struct arguments *a, const char *value)
 {
-	return parse_bytes(value, &a->prefix);
+	unsigned char *end;
+
+	if (!parse_bytes(value, &a->prefix) || !parse_bytes(value, &a->prefix_end))
+		return false;
+	end = (unsigned char *)a->prefix_end.data;
+	while (a->prefix_end.len > 0 && end[a->prefix_end.len - 1] == 0xff)
+		a->prefix_end.len--;
+	if (a->prefix_end.len > 0)
+		end[a->prefix_end.len - 1]++;
+	return true;
 }
 
 static bool parse_limit(struct arguments *a, const char *value)
@@ -298,5 +320,15 @@ bool arguments_parse(const struct command *command, int n_words, char **words,
 	a->path = words[0];
 	a->rest = words + 1;
 	a->n_rest = n - 1;
-	return true;
+	return parse_rest(a);
+}
+
+void arguments_free(struct arguments *args)
+{
+	free_bytes(&args->from);
+	free_bytes(&args->to);
+	free_bytes(&args->prefix);
+	free_bytes(&args->prefix_end);
+	for (int i = 0; i < REST_BYTES_MAX; i++)
+		free_bytes(&args->bytes[i]);
 }

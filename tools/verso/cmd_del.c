@@ -4,12 +4,10 @@
 static enum status del(const struct arguments *args)
 {
 	struct session s;
-	struct verso_val key;
+	struct verso_val key = args->bytes[0];
 	enum status status;
 	int rc;
 
-	if (!argument_bytes(args, 0, &key))
-		return STATUS_USAGE;
 	status = session_open(&s, args, VERSO_WRITE);
 	if (status != STATUS_OK)
 		return status;
@@ -29,5 +27,6 @@ const struct command command_del = {
 	.takes = TAKES_TABLE | TAKES_WRITER,
 	.rest_min = 1,
 	.rest_max = 1,
+	.rest_is_bytes = true,
 	.run = del,
 };

@@ -4,12 +4,10 @@
 static enum status get(const struct arguments *args)
 {
 	struct session s;
-	struct verso_val key, val;
+	struct verso_val key = args->bytes[0], val;
 	enum status status;
 	int rc;
 
-	if (!argument_bytes(args, 0, &key))
-		return STATUS_USAGE;
 	status = session_open(&s, args, VERSO_READ);
 	if (status != STATUS_OK)
 		return status;
@@ -37,5 +35,6 @@ const struct command command_get = {
 	.open_flags = VERSO_RDONLY,
 	.rest_min = 1,
 	.rest_max = 1,
+	.rest_is_bytes = true,
 	.run = get,
 };

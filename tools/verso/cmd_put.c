@@ -31,25 +31,17 @@ static bool read_stdin(struct verso_val *ret_val)
 	return true;
 }
 
-static enum status put(const struct arguments *args)
+static enum status put_value(const struct arguments *args, struct verso_val val)
 {
 	struct session s;
-	struct verso_val key, val;
 	enum status status;
 	int rc;
 
-	if (!argument_bytes(args, 0, &key))
-		return STATUS_USAGE;
-	if (args->n_rest < 2) {
-		if (!read_stdin(&val))
-			return STATUS_ERROR;
-	} else if (!argument_bytes(args, 1, &val)) {
-		return STATUS_USAGE;
-	}
 	status = session_open(&s, args, VERSO_WRITE);
 	if (status != STATUS_OK)
 		return status;
-	rc = verso_put(s.txn, s.table, key, val, args->no_overwrite ? VERSO_NOOVERWRITE : 0);
+	rc = verso_put(s.txn, s.table, args->bytes[0], val,
+		args->no_overwrite ? VERSO_NOOVERWRITE : 0);
 	if (rc == 0)
 		return session_commit(&s);
 	if (rc == VERSO_EXISTS) {
@@ -59,6 +51,20 @@ static enum status put(const struct arguments *args)
 		status = fail(args->rest[0], rc);
 	}
 	session_abort(&s);
+	return status;
+}
+
+static enum status put(const struct arguments *args)
+{
+	struct verso_val val;
+	enum status status;
+
+	if (args->n_rest == 2)
+		return put_value(args, args->bytes[1]);
+	if (!read_stdin(&val))
+		return STATUS_ERROR;
+	status = put_value(args, val);
+	free((void *)val.data);
 	return status;
 }
 
@@ -72,6 +78,7 @@ const struct command command_put = {
 	.takes = TAKES_TABLE | TAKES_WRITER | TAKES_NEW,
 	.open_flags = VERSO_CREATE,
 	.rest_min = 1,
-	.rest_max = 2,
+	.rest_max = REST_BYTES_MAX,
+	.rest_is_bytes = true,
 	.run = put,
 };

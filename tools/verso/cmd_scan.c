@@ -4,7 +4,6 @@
  */
 #include "tools/verso/tool.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static int compare(struct verso_val a, struct verso_val b)
@@ -16,25 +15,6 @@ static int compare(struct verso_val a, struct verso_val b)
 	return (a.len > b.len) - (a.len < b.len);
 }
 
-/* The first key that is above every key with this prefix; data NULL: there is none. */
-static struct verso_val prefix_end(struct verso_val prefix)
-{
-	unsigned char *end = malloc(prefix.len + 1);
-	size_t len_bytes = prefix.len;
-
-	if (!end)
-		return (struct verso_val){NULL, 0};
-	memcpy(end, prefix.data, prefix.len);
-	while (len_bytes > 0 && end[len_bytes - 1] == 0xff)
-		len_bytes--;
-	if (len_bytes == 0) {
-		free(end);
-		return (struct verso_val){NULL, 0};
-	}
-	end[len_bytes - 1]++;
-	return (struct verso_val){end, len_bytes};
-}
-
 /* [from, to) narrowed by the prefix; data NULL: no bound. */
 struct range {
 	struct verso_val from, to;
@@ -44,14 +24,10 @@ static struct range range_of(const struct arguments *args)
 {
 	struct range r = {args->from, args->to};
 
-	if (args->prefix.data) {
-		struct verso_val end = prefix_end(args->prefix);
-
-		if (!r.from.data || compare(r.from, args->prefix) < 0)
-			r.from = args->prefix;
-		if (end.data && (!r.to.data || compare(end, r.to) < 0))
-			r.to = end;
-	}
+	if (args->prefix.data && (!r.from.data || compare(r.from, args->prefix) < 0))
+		r.from = args->prefix;
+	if (args->prefix_end.len > 0 && (!r.to.data || compare(args->prefix_end, r.to) < 0))
+		r.to = args->prefix_end;
 	return r;
 }
 

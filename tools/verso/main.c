@@ -81,6 +81,7 @@ int main(int argc, char **argv)
 {
 	const struct command *command;
 	struct arguments args;
+	enum status status;
 
 	if (argc < 2) {
 		print_welcome(stderr);
@@ -106,9 +107,12 @@ int main(int argc, char **argv)
 			return (int)finish_output();
 		}
 	}
-	if (!arguments_parse(command, argc - 2, argv + 2, &args)) {
+	if (arguments_parse(command, argc - 2, argv + 2, &args)) {
+		status = command->run(&args);
+	} else {
 		(void)fprintf(stderr, "`verso help %s` tells more\n", command->name);
-		return STATUS_USAGE;
+		status = STATUS_USAGE;
 	}
-	return (int)command->run(&args);
+	arguments_free(&args);
+	return (int)status;
 }

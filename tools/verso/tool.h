@@ -31,17 +31,22 @@ enum option_set {
 	TAKES_NEW = 1 << 6, /* --new */
 };
 
+/* The most words behind DB that stand for bytes: a key and a value. */
+#define REST_BYTES_MAX 2
+
 struct arguments {
 	const struct command *command;
 	const char *path;  /* DB */
 	char *const *rest; /* the words behind DB */
 	int n_rest;
+	struct verso_val bytes[REST_BYTES_MAX]; /* what rest stands for, with rest_is_bytes */
 	struct verso_options open;
-	const char *table;     /* NULL: the default one */
-	struct verso_val from; /* data NULL: not given */
-	struct verso_val to;   /* data NULL: not given */
-	struct verso_val prefix;
-	uint64_t limit_records; /* UINT64_MAX: no limit */
+	const char *table;           /* NULL: the default one */
+	struct verso_val from;       /* data NULL: not given */
+	struct verso_val to;         /* data NULL: not given */
+	struct verso_val prefix;     /* data NULL: not given */
+	struct verso_val prefix_end; /* above every key with the prefix; len 0: none is */
+	uint64_t limit_records;      /* UINT64_MAX: no limit */
 	uint64_t batch_records;
 	bool reverse, keys_only, raw, json, no_overwrite;
 };
@@ -54,6 +59,7 @@ struct command {
 	unsigned takes;      /* enum option_set */
 	unsigned open_flags; /* enum verso_flags */
 	int rest_min, rest_max;
+	bool rest_is_bytes; /* keys and values, not names: escapes are undone */
 	enum status (*run)(const struct arguments *args);
 };
 
@@ -63,14 +69,13 @@ extern const struct command command_get, command_put, command_del, command_scan,
 /* arguments.c */
 
 /*
- * Parses what stands behind the command's name. The texts of unescaped arguments belong to the
- * process. On false it has said on stderr what is wrong.
+ * Parses what stands behind the command's name. On false it has said on stderr what is wrong.
+ * Either way arguments_free() frees what it holds.
  */
 bool arguments_parse(const struct command *command, int n_words, char **words,
 	struct arguments *ret_args);
 
-/* The bytes that word i behind DB stands for, its escapes undone. On false it has said so. */
-bool argument_bytes(const struct arguments *args, int i, struct verso_val *ret_val);
+void arguments_free(struct arguments *args);
 
 /* Writes the options that a command takes, a line each. */
 void arguments_describe(const struct command *command, FILE *out);
