@@ -57,17 +57,6 @@ int tree_get_node(struct btree *bt, struct page_ref ref, unsigned level,
 	return 0;
 }
 
-/* The lines of a page in which its search begins. */
-static inline void prefetch_slots(const struct page *page)
-{
-	const uint8_t *p = node_bytes(page);
-
-	__builtin_prefetch(p + NODE_SLOTS);
-	__builtin_prefetch(p + NODE_SLOTS + 64);
-	__builtin_prefetch(p + NODE_SLOTS + 128);
-	__builtin_prefetch(p + NODE_SLOTS + 192);
-}
-
 static inline unsigned aim_index(const struct page *page, uint32_t page_size, enum tree_aim aim,
 	struct btree_slice key)
 {
@@ -123,6 +112,7 @@ static inline int descend(struct btree *bt, enum tree_aim aim, struct btree_slic
 
 		page = pager_peek(pager, guard, ref);
 		if (page) {
+			node_prefetch(page, level);
 			ok = step_down(bt, page, aim, key, trail, &ref, level);
 		} else {
 			guard_leave(guard);
@@ -205,7 +195,7 @@ int btree_get(struct btree *bt, struct btree_slice key, struct btree_item *ret_i
 	rc = descend(bt, AIM_KEY, key, NULL, &leaf);
 	if (rc < 0)
 		return rc;
-	prefetch_slots(leaf);
+	node_prefetch(leaf, 0);
 	i = node_lower(leaf, tree_page_size(bt), key.data, (unsigned)key.len, &exact);
 	return leaf_answer(bt, leaf, i, exact, ret_item);
 }
@@ -229,7 +219,7 @@ static size_t batch_peek(struct btree *bt, struct batch *b, struct page_ref *mis
 	for (size_t i = 0; i < b->n; i++) {
 		b->pages[i] = pager_peek(bt->txn->pager, bt->txn->guard, b->refs[i]);
 		if (b->pages[i])
-			prefetch_slots(b->pages[i]);
+			node_prefetch(b->pages[i], 0); /* the others of the batch hide the rest */
 		else
 			missing[n++] = b->refs[i];
 	}
