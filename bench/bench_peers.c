@@ -4,10 +4,11 @@
  * embedded stores: random load, random get, scan, durable single puts, of records of 8 random bytes
  * and 100 bytes.
  *
- * In every round each engine makes its database anew, does all four, and removes it; who begins
- * moves on from round to round. Gets and the scan find the database as a first scan left it in
- * memory. What is printed are medians over the rounds, and ratios to the
- * first engine. Every value read is checked, and every scan must bring the same records.
+ * In every round each engine makes its database anew, and all of them are open together: each phase
+ * is cut into slices, and the engines take turns at every slice, so that what else the machine does
+ * meanwhile hits all alike. Gets and scans find the databases as a first scan left them in memory.
+ * What is printed are medians over the rounds, and ratios to the first engine. Every value read is
+ * checked, and every scan must bring the same records.
  */
 #include "bench/engine.h"
 
@@ -21,6 +22,8 @@
 #include <unistd.h>
 
 #define ROUNDS_MAX 32
+#define N_SLICES   64 /* of the gets and of the puts of a round */
+#define N_SCANS    3  /* a round */
 
 static const struct engine *const engines[] = {
 #ifdef HAVE_LMDB
@@ -38,14 +41,15 @@ static const struct engine *const engines[] = {
 
 #define ENGINES_MAX (sizeof(engines) / sizeof(engines[0]))
 
-enum phase { PHASE_LOAD, PHASE_GET, PHASE_SCAN, PHASE_PUT, N_PHASES };
+enum phase_id { PHASE_LOAD, PHASE_GET, PHASE_SCAN, PHASE_PUT, N_PHASES };
 
-static const char *const phase_names[N_PHASES] = {"load/s", "get/s", "scan/s", "durable put/s"};
+struct results;
 
 struct settings {
 	struct engine_options options;
 	uint64_t n_gets, n_puts, batch;
-	unsigned n_rounds;
+	unsigned n_rounds, round; /* the one that runs */
+	struct results *results;
 	const char *folder;
 	const char *only; /* names of engines, or NULL: all */
 };
@@ -56,6 +60,15 @@ struct results {
 	double put_us[ENGINES_MAX][ROUNDS_MAX]; /* median of the round's durable puts */
 	uint64_t sum;                           /* of the first scan; all others are the same */
 	int have_sum;
+};
+
+/* One engine in one round. */
+struct run {
+	const struct engine *engine;
+	size_t which; /* in engines[] */
+	struct engine_db *db;
+	char path[3072];
+	double *put_us; /* of each durable put */
 };
 
 void engine_check(int ok, const char *engine, const char *what, const char *why)
@@ -101,39 +114,42 @@ static void make_val(uint64_t i, unsigned version, unsigned char *val)
 	val[ENGINE_VAL_BYTES - 1] = (unsigned char)version;
 }
 
-static void load(const struct engine *e, struct engine_db *db, const struct settings *s)
+/*
+ * The phases. Each does operations [from, to) of its own; that many of one slice.
+ */
+
+static void load(struct run *r, const struct settings *s, uint64_t from, uint64_t to)
 {
 	unsigned char key[ENGINE_KEY_BYTES], val[ENGINE_VAL_BYTES];
 
-	for (uint64_t i = 0; i < s->options.n_records; i++) {
-		if (i % s->batch == 0)
-			e->begin(db, ENGINE_WRITE);
+	(void)s;
+	r->engine->begin(r->db, ENGINE_WRITE);
+	for (uint64_t i = from; i < to; i++) {
 		make_key(i, key);
 		make_val(i, 0, val);
-		e->put(db, key, val);
-		if ((i + 1) % s->batch == 0 || i + 1 == s->options.n_records)
-			e->commit(db);
+		r->engine->put(r->db, key, val);
 	}
+	r->engine->commit(r->db);
 }
 
-static void get(const struct engine *e, struct engine_db *db, const struct settings *s,
-	unsigned round)
+static void get(struct run *r, const struct settings *s, uint64_t from, uint64_t to)
 {
 	unsigned char key[ENGINE_KEY_BYTES], val[ENGINE_VAL_BYTES];
 
-	e->begin(db, ENGINE_READ);
-	for (uint64_t i = 0; i < s->n_gets; i++) {
-		uint64_t record = mix(i ^ ((uint64_t)round << 40)) % s->options.n_records;
+	r->engine->begin(r->db, ENGINE_READ);
+	for (uint64_t i = from; i < to; i++) {
+		uint64_t record = mix(i ^ ((uint64_t)s->round << 40)) % s->options.n_records;
 		const void *found;
 
 		make_key(record, key);
-		found = e->get(db, key);
-		engine_check(found != NULL, e->name, "get", "a key that was put is not there");
+		found = r->engine->get(r->db, key);
+		engine_check(found != NULL, r->engine->name, "get",
+			"a key that was put is not there");
 		make_val(record, 0, val);
-		engine_check(memcmp(found, val, sizeof(val)) == 0, e->name, "get",
+		engine_check(memcmp(found, val, sizeof(val)) == 0, r->engine->name, "get",
 			"another value than was put");
 	}
-	e->commit(db);
+	r->engine->commit(r->db);
 }
 
 static int compare(const void *a, const void *b)
@@ -149,42 +165,70 @@ static double median(double *values, uint64_t n)
 	return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-/* Answers the median time of one, which a busy machine disturbs less than their rate. */
-static double put(const struct engine *e, struct engine_db *db, const struct settings *s)
+static void put(struct run *r, const struct settings *s, uint64_t from, uint64_t to)
 {
 	unsigned char key[ENGINE_KEY_BYTES], val[ENGINE_VAL_BYTES];
-	double *times_us = calloc(s->n_puts, sizeof(*times_us));
-	double median_us;
 
-	engine_check(times_us != NULL, e->name, "put", "no memory");
-	for (uint64_t i = 0; i < s->n_puts; i++) {
+	for (uint64_t i = from; i < to; i++) {
 		uint64_t record = mix(i ^ (1ull << 62)) % s->options.n_records;
 		double begin = now();
 
 		make_key(record, key);
 		make_val(record, 1, val);
-		e->begin(db, ENGINE_WRITE);
-		e->put(db, key, val);
-		e->commit(db);
-		times_us[i] = (now() - begin) * 1e6;
+		r->engine->begin(r->db, ENGINE_WRITE);
+		r->engine->put(r->db, key, val);
+		r->engine->commit(r->db);
+		r->put_us[i] = (now() - begin) * 1e6;
 	}
-	median_us = median(times_us, s->n_puts);
-	free(times_us);
-	return median_us;
 }
 
-static void scan(const struct engine *e, struct engine_db *db, const struct settings *s,
-	struct results *r)
+/* A slice is one scan; its operations are the records. */
+static void scan(struct run *r, const struct settings *s, uint64_t from, uint64_t to)
 {
 	uint64_t sum, n;
 
-	e->begin(db, ENGINE_READ);
-	n = e->scan(db, &sum);
-	e->commit(db);
-	engine_check(n == s->options.n_records, e->name, "scan", "another number of records");
-	engine_check(!r->have_sum || sum == r->sum, e->name, "scan", "other records");
-	r->sum = sum;
-	r->have_sum = 1;
+	r->engine->begin(r->db, ENGINE_READ);
+	n = r->engine->scan(r->db, &sum);
+	r->engine->commit(r->db);
+	engine_check(n == to - from, r->engine->name, "scan", "another number of records");
+	engine_check(!s->results->have_sum || sum == s->results->sum, r->engine->name, "scan",
+		"other records");
+	s->results->sum = sum;
+	s->results->have_sum = 1;
+}
+
+struct phase {
+	const char *name;
+	void (*slice)(struct run *r, const struct settings *s, uint64_t from, uint64_t to);
+};
+
+static const struct phase phases[N_PHASES] = {
+	[PHASE_LOAD] = {"load/s", load},
+	[PHASE_GET] = {"get/s", get},
+	[PHASE_SCAN] = {"scan/s", scan},
+	[PHASE_PUT] = {"durable put/s", put},
+};
+
+/* n_ops operations of a phase by every engine, who take turns after each n_slice of them. */
+static void in_turns(enum phase_id phase, struct run *runs, size_t n_runs, const struct settings *s,
+	uint64_t n_ops, uint64_t n_slice)
+{
+	double seconds[ENGINES_MAX] = {0};
+	size_t first = s->round;
+
+	for (uint64_t from = 0; from < n_ops; from += n_slice, first++) {
+		uint64_t to = from + n_slice < n_ops ? from + n_slice : n_ops;
+
+		for (size_t i = 0; i < n_runs; i++) {
+			size_t at = (i + first) % n_runs;
+			double begin = now();
+
+			phases[phase].slice(&runs[at], s, from, to);
+			seconds[at] += now() - begin;
+		}
+	}
+	for (size_t i = 0; i < n_runs; i++)
+		s->results->rates[runs[i].which][phase][s->round] = (double)n_ops / seconds[i];
 }
 
 static const char *const suffixes[] = {"", "-lock", "-wal", "-shm", "-journal"};
@@ -216,43 +260,6 @@ static void files_remove(const char *path)
 	}
 }
 
-static void run_engine(size_t which, unsigned round, const struct settings *s, struct results *r)
-{
-	const struct engine *e = engines[which];
-	double times[N_PHASES + 2];
-	struct engine_db *db;
-	char path[3072];
-
-	(void)snprintf(path, sizeof(path), "%s/bench_peers.%ld.%s", s->folder, (long)getpid(),
-		e->name);
-	files_remove(path);
-	db = e->open(path, &s->options);
-	if (round == 0) {
-		char text[512];
-
-		e->describe(db, text, sizeof(text));
-		printf("  %-14s %s\n", e->name, text);
-	}
-	times[0] = now();
-	load(e, db, s);
-	times[1] = now();
-	r->file_mib[which][round] = files_mib(path);
-	scan(e, db, s, r); /* not timed: brings what has room into memory */
-	times[2] = now();
-	get(e, db, s, round);
-	times[3] = now();
-	scan(e, db, s, r);
-	times[4] = now();
-	r->put_us[which][round] = put(e, db, s);
-	times[5] = now();
-	e->close(db);
-	files_remove(path);
-	r->rates[which][PHASE_LOAD][round] = (double)s->options.n_records / (times[1] - times[0]);
-	r->rates[which][PHASE_GET][round] = (double)s->n_gets / (times[3] - times[2]);
-	r->rates[which][PHASE_SCAN][round] = (double)s->options.n_records / (times[4] - times[3]);
-	r->rates[which][PHASE_PUT][round] = (double)s->n_puts / (times[5] - times[4]);
-}
-
 static int is_wanted(size_t which, const struct settings *s)
 {
 	const char *name = engines[which] ? engines[which]->name : NULL;
@@ -267,6 +274,59 @@ static int is_wanted(size_t which, const struct settings *s)
 			return 1;
 	}
 	return 0;
+}
+
+static void run_open(struct run *r, size_t which, const struct settings *s)
+{
+	*r = (struct run){.engine = engines[which], .which = which};
+	(void)snprintf(r->path, sizeof(r->path), "%s/bench_peers.%ld.%s", s->folder, (long)getpid(),
+		r->engine->name);
+	files_remove(r->path);
+	r->db = r->engine->open(r->path, &s->options);
+	r->put_us = calloc(s->n_puts, sizeof(*r->put_us));
+	engine_check(r->put_us != NULL, r->engine->name, "open", "no memory");
+	if (s->round == 0) {
+		char text[512];
+
+		r->engine->describe(r->db, text, sizeof(text));
+		printf("  %-14s %s\n", r->engine->name, text);
+		(void)fflush(stdout);
+	}
+}
+
+static void run_close(struct run *r, const struct settings *s)
+{
+	s->results->put_us[r->which][s->round] = median(r->put_us, s->n_puts);
+	r->engine->close(r->db);
+	files_remove(r->path);
+	free(r->put_us);
+}
+
+static uint64_t slice_of(uint64_t n_ops)
+{
+	return n_ops / N_SLICES > 0 ? n_ops / N_SLICES : 1;
+}
+
+static void run_round(const struct settings *s)
+{
+	static struct run runs[ENGINES_MAX];
+	uint64_t n_records = s->options.n_records;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ENGINES_MAX; i++) {
+		if (is_wanted(i, s))
+			run_open(&runs[n++], i, s);
+	}
+	in_turns(PHASE_LOAD, runs, n, s, n_records, s->batch);
+	for (size_t i = 0; i < n; i++) {
+		s->results->file_mib[runs[i].which][s->round] = files_mib(runs[i].path);
+		scan(&runs[i], s, 0, n_records); /* brings what has room into memory */
+	}
+	in_turns(PHASE_GET, runs, n, s, s->n_gets, slice_of(s->n_gets));
+	in_turns(PHASE_SCAN, runs, n, s, N_SCANS * n_records, n_records);
+	in_turns(PHASE_PUT, runs, n, s, s->n_puts, slice_of(s->n_puts));
+	for (size_t i = 0; i < n; i++)
+		run_close(&runs[i], s);
 }
 
 static void print_header(const struct settings *s)
@@ -291,7 +351,7 @@ static void print_table(const struct settings *s, struct results *r)
 
 	printf("\n%-14s", "");
 	for (int p = 0; p < N_PHASES; p++)
-		printf(" %13s   ratio", phase_names[p]);
+		printf(" %13s   ratio", phases[p].name);
 	printf(" %8s %9s   ratio\n", "put us", "file MiB");
 	for (size_t i = 0; i < ENGINES_MAX; i++) {
 		double mib;
@@ -390,6 +450,7 @@ static int parse(int argc, char **argv, struct settings *s)
 
 int main(int argc, char **argv)
 {
+	static struct results r;
 	struct settings s = {
 		.options.n_records = 5000000,
 		.n_gets = 1000000,
@@ -397,22 +458,14 @@ int main(int argc, char **argv)
 		.batch = 100000,
 		.n_rounds = 3,
 		.folder = ".",
+		.results = &r,
 	};
-	static struct results r;
 
 	if (parse(argc, argv, &s) < 0)
 		return usage_error();
 	print_header(&s);
-	for (unsigned round = 0; round < s.n_rounds; round++) {
-		for (size_t i = 0; i < ENGINES_MAX; i++) {
-			size_t which = (i + round) % ENGINES_MAX;
-
-			if (!is_wanted(which, &s))
-				continue;
-			(void)fflush(stdout);
-			run_engine(which, round, &s, &r);
-		}
-	}
+	for (s.round = 0; s.round < s.n_rounds; s.round++)
+		run_round(&s);
 	print_table(&s, &r);
 	return EXIT_SUCCESS;
 }
