@@ -195,19 +195,22 @@ static inline int pager_get(struct pager *p, struct guard *g, struct page_ref re
 	return rc;
 }
 
-static inline void pager_put(struct pager *p, const struct page *page)
+static inline void pager_unpin(struct pager *p, const struct page *page, bool cold)
 {
 	if (__builtin_expect(p->tracer != NULL, 0))
 		pager_trace_put(p, page);
-	p->ops->put(p, page, false);
+	p->ops->put(p, page, cold);
+}
+
+static inline void pager_put(struct pager *p, const struct page *page)
+{
+	pager_unpin(p, page, false);
 }
 
 /* The same for a page that the writer has copied to another place. */
 static inline void pager_put_cold(struct pager *p, const struct page *page)
 {
-	if (__builtin_expect(p->tracer != NULL, 0))
-		pager_trace_put(p, page);
-	p->ops->put(p, page, true);
+	pager_unpin(p, page, true);
 }
 
 static inline const struct page *pager_peek(struct pager *p, struct guard *g, struct page_ref ref)
