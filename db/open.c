@@ -3,10 +3,10 @@
  * Opening and closing: the one place that knows both pagers and wires one to a file.
  *
  *	1. judge the options, find the file, or learn that it has to be made
- *	2. lock: DB-lock, which says who uses the database, and the file itself, which has other
- *	   names than this one perhaps
+ *	2. lock DB-lock, which says who uses the database
  *	3. make the file, if need be
- *	4. read the metas (txn_probe), open the pager, recover (txn_env_open)
+ *	4. lock the file itself, which has other names than this one perhaps; only now read the
+ *	   metas and the size (txn_probe); open the pager, recover (txn_env_open)
  *
  * What is not a database is refused in step 1 or 4, and nothing is left beside it.
  */
@@ -217,7 +217,8 @@ static int reopen_buffered(struct verso *db)
 }
 
 /*
- * What the metas say. The newest may be torn at this moment by another process; the other is not.
+ * What the metas say, and how long the file is. Without the lock it may be old at once: then it only
+ * says that this is a database.
  */
 static int probe_file(struct verso *db, struct txn_probe *ret_probe)
 {
@@ -231,26 +232,36 @@ static int probe_file(struct verso *db, struct txn_probe *ret_probe)
 	return rc;
 }
 
-/* Step 4. */
-static int start(struct verso *db, const struct db_site *site, const struct txn_probe *probe)
+static int lock_and_probe(struct verso *db, struct txn_probe *ret_probe)
 {
-	struct txn_options txn;
-	int rc = 0;
+	int rc = lock_file_itself(db);
 
-	if (db->options.pager == VERSO_BUFPOOL && !bufpool_fits_file(db->file, probe->page_size))
+	return rc < 0 ? rc : probe_file(db, ret_probe);
+}
+
+/* Step 4. */
+static int start(struct verso *db, const struct db_site *site)
+{
+	struct txn_probe probe;
+	struct txn_options txn;
+	int rc = lock_and_probe(db, &probe);
+
+	if (rc == 0 && db->options.pager == VERSO_BUFPOOL &&
+		!bufpool_fits_file(db->file, probe.page_size)) {
 		rc = reopen_buffered(db);
-	if (rc == 0)
-		rc = lock_file_itself(db);
+		if (rc == 0)
+			rc = lock_and_probe(db, &probe);
+	}
 	if (rc < 0)
 		return rc;
-	options_txn(&db->options, site->txn, db->file, probe->page_size, &txn);
+	options_txn(&db->options, site->txn, db->file, probe.page_size, &txn);
 	db->protocol =
 		txn.mode == TXN_ONE_FLUSH ? VERSO_PROTOCOL_ONE_FLUSH : VERSO_PROTOCOL_TWO_FLUSH;
-	rc = db->options.pager == VERSO_MMAP ? open_mmap(db, probe, &txn)
-					     : open_bufpool(db, probe, &txn);
+	rc = db->options.pager == VERSO_MMAP ? open_mmap(db, &probe, &txn)
+					     : open_bufpool(db, &probe, &txn);
 	if (rc < 0)
 		return rc;
-	return txn_env_open(db->pager, db->lock_file, probe, &btree_schema, &txn, &db->env);
+	return txn_env_open(db->pager, db->lock_file, &probe, &btree_schema, &txn, &db->env);
 }
 
 static int open_steps(struct verso *db, const struct db_site *site)
@@ -263,12 +274,9 @@ static int open_steps(struct verso *db, const struct db_site *site)
 		rc = must_make ? judge_cache(db, site) : probe_file(db, &probe);
 	if (rc == 0)
 		rc = lock_beside(db);
-	if (rc == 0 && must_make) {
+	if (rc == 0 && must_make)
 		rc = make(db, site);
-		if (rc == 0)
-			rc = probe_file(db, &probe);
-	}
-	return rc < 0 ? rc : start(db, site, &probe);
+	return rc < 0 ? rc : start(db, site);
 }
 
 /* Ends whatever was opened. */
