@@ -20,8 +20,9 @@
  *   of readers, each on a snapshot of its own; neither waits for the other.
  * - VERSO_SYNC_FULL (default): when verso_commit() answers 0, the transaction survives a crash of
  *   the process, of the system, and a power cut, provided that the disk keeps what it has flushed.
- *   VERSO_SYNC_RELAXED: it survives a crash of the process; a crash of the system may take the
- *   newest transactions away, in whole and newest first; what remains is consistent.
+ *   VERSO_SYNC_RELAXED: it survives from the next flush on, which verso_sync(), verso_close() or
+ *   the amount that waits brings about. A crash before, of the process or of the system, takes
+ *   the newest transactions away, in whole and newest first; what remains is consistent.
  * - Opening after a crash needs no repair and no log to be replayed.
  * - A page that is not what its parent says it must be (a torn, rotten, lost or misdirected write,
  *   another file's block) is answered with VERSO_ECORRUPT, not with wrong data. With VERSO_MMAP
@@ -97,7 +98,8 @@
  * Any call may answer, beside what stands with it:
  *	VERSO_EMISUSE	a handle that is NULL, has ended or belongs elsewhere; an unknown flag; an
  *			argument that cannot be (len > 0 with data NULL). Nothing has happened
- *	-EINVAL		the process has forked since the database was opened
+ *	-EINVAL		the process has forked since the database was opened; from verso_open():
+ *			memory or address space that was asked for is too little, see the text
  *	-ENOMEM		nothing has happened
  * and any call that reads the database:
  *	VERSO_ECORRUPT	a page of the file is damaged; the text names it
@@ -147,7 +149,7 @@ enum verso_pager {
 /* What an answered commit survives. */
 enum verso_sync {
 	VERSO_SYNC_FULL,    /* a power cut */
-	VERSO_SYNC_RELAXED, /* a crash of the process; verso_sync() flushes */
+	VERSO_SYNC_RELAXED, /* nothing, until verso_sync() or verso_close() flushes */
 };
 
 /* How a commit becomes durable. Recorded with each commit; may change at every open. */
@@ -287,8 +289,8 @@ int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn);
  * reader simply ends: 0.
  *
  * 0: done. < 0: nothing of it will be seen; but after VERSO_EPOISONED the database, opened again,
- * may hold it. -ENOSPC, -EIO, VERSO_EIO, VERSO_EPOISONED; VERSO_EABORTONLY: an earlier call had
- * failed half-way. Blocks on the flush, which commits of several threads share.
+ * may hold it. -ENOSPC, -EDQUOT, -EFBIG: no room to write it, as verso_put() may say before;
+ * -EIO, VERSO_EIO, VERSO_EPOISONED; VERSO_EABORTONLY: an earlier call had failed half-way. Blocks on the flush, which commits of several threads share.
  */
 int verso_commit(struct verso_txn *txn);
 
@@ -297,7 +299,7 @@ void verso_abort(struct verso_txn *txn);
 
 /*
  * Returns when everything that was committed before the call is durable. Needed under
- * VERSO_SYNC_RELAXED only. VERSO_EPOISONED, -EIO. Any thread.
+ * VERSO_SYNC_RELAXED only. VERSO_EPOISONED, the text with the cause. Any thread.
  */
 int verso_sync(struct verso *db);
 
@@ -450,7 +452,7 @@ struct verso_stat {
 
 	/* The file. */
 	uint32_t page_size;       /* bytes */
-	uint32_t n_pages;         /* in the file */
+	uint32_t n_pages;         /* of the newest commit; the file may be longer */
 	uint32_t n_free_pages;    /* to be used again at once */
 	uint32_t n_pending_pages; /* freed, but open readers or the newest flush still need them */
 	uint64_t newest_gen;      /* of the newest commit: epoch << 40 | sequence */
@@ -476,7 +478,8 @@ struct verso_stat {
 	uint64_t memory_bytes_max; /* bound of the pager's page memory */
 	uint64_t memory_bytes;     /* of it, in use */
 
-	int rolled_back; /* 1: the open found a commit that had not become durable, and left it */
+	int rolled_back; /* 1: the open left out a commit that had not become durable, or one of the
+			    two meta pages was damaged, which looks the same */
 	int poisoned;    /* 1: a flush failed */
 	char how[256];   /* for people: direct or buffered and why, the I/O rung and why */
 };
@@ -488,9 +491,9 @@ int verso_stat(struct verso *db, struct verso_stat *stat);
 const char *verso_strerror(int code);
 
 /*
- * What went wrong in the last call of this thread that answered < 0, in words; "" when none did
- * since the last verso_open(). db: the database, or NULL after a failed open; the text is the
- * thread's. It lasts until this thread's next call.
+ * What went wrong in this thread's last call, in words; "" when it answered no error, or one that
+ * verso_strerror() says all about (-ENOMEM). db: the database, or NULL after a failed open; the text
+ * is the thread's. It lasts until this thread's next call.
  */
 const char *verso_errmsg(struct verso *db);
 

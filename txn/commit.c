@@ -137,7 +137,7 @@ static int commit_write(struct txn *txn)
 	seal_all(txn);
 	pthread_mutex_lock(&env->lock);
 	if (env->state == ENV_POISONED)
-		rc = error_set(VERSO_EPOISONED, "a flush failed: nothing more is written");
+		rc = error_poisoned(env);
 	if (rc == 0)
 		rc = batch_reserve(&env->open, txn->writer->n_dirty,
 			space_count_emitted(&env->space, env->pending.plan.n_allowed) +

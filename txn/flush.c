@@ -26,20 +26,26 @@ void env_publish(struct txn_env *env, const struct meta *m)
 	snapshots_publish(&env->snapshots, &state);
 }
 
-void env_stop_writing(struct txn_env *env)
+void env_stop_writing(struct txn_env *env, int code)
 {
 	env->state = ENV_POISONED;
+	env->poison_code = code;
 	atomic_store(&env->snapshots.shared->header.poison, 1);
 }
 
 void env_poison(struct txn_env *env, int code)
 {
-	env_stop_writing(env);
-	(void)error_set(VERSO_EPOISONED,
+	env_stop_writing(env, code);
+	(void)error_poisoned(env);
+	pthread_cond_broadcast(&env->moved);
+}
+
+int error_poisoned(const struct txn_env *env)
+{
+	return error_set(VERSO_EPOISONED,
 		"a flush failed (%s): nothing more is written. What was answered as durable is "
 		"safe: close the database everywhere, look at the disk, and open it again",
-		error_name(code));
-	pthread_cond_broadcast(&env->moved);
+		error_name(env->poison_code));
 }
 
 static int two_flush(struct txn_env *env, struct batch *b, unsigned slot)
@@ -124,9 +130,7 @@ int flush_until(struct txn_env *env, gen_t gen)
 {
 	while (env->durable_gen < gen) {
 		if (env->state == ENV_POISONED)
-			return error_set(VERSO_EPOISONED,
-				"a flush failed: what was committed since is not durable. Close "
-				"the database, look at the disk, and open it again");
+			return error_poisoned(env);
 		if (env->flushing)
 			pthread_cond_wait(&env->moved, &env->lock);
 		else

@@ -95,6 +95,9 @@ static int decide(struct txn_env *env, struct candidate *c, pgno_t file_pages)
 		env->rolled_back = true;
 		newest = !newest;
 	}
+	/* Both slots are valid since the format: one that is not was torn, or has rotted. */
+	if (!c[!newest].valid)
+		env->rolled_back = true;
 	env->durable = c[newest].meta;
 	env->durable_slot = newest;
 	for (unsigned slot = 0; slot < 2; slot++) {
@@ -127,7 +130,7 @@ int recover(struct txn_env *env)
 	if (rc == 0)
 		rc = decide(env, c, env->file_pages_at_open);
 	if (rc == 0 && sync_rc && env->pager->medium_is_cached)
-		env_stop_writing(env);
+		env_stop_writing(env, sync_rc);
 	free(buf);
 	free(c);
 	return rc;

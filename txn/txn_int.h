@@ -65,6 +65,7 @@ struct txn_env {
 	pthread_mutex_t lock; /* below, unless said otherwise */
 	pthread_cond_t moved; /* state, durable_gen, flushing or writer_busy has changed */
 	enum env_state state;
+	int poison_code;       /* why a flush failed; constant once it has */
 	bool writer_busy;      /* somebody holds the writer lock */
 	bool flushing;         /* somebody leads a flush and owns `flight` */
 	bool in_session;       /* the epoch was raised; writer lock */
@@ -122,7 +123,8 @@ void session_cut(struct txn_env *env);   /* cuts the file when it may be (T12); 
 /* flush.c: both with env->lock held, which they may give up for a time. */
 int flush_until(struct txn_env *env, gen_t gen);
 void env_poison(struct txn_env *env, int code);
-void env_stop_writing(struct txn_env *env); /* the same, silently: by opening */
+void env_stop_writing(struct txn_env *env, int code); /* the same, silently: by opening */
+int error_poisoned(const struct txn_env *env);        /* VERSO_EPOISONED, with the cause */
 int meta_write(struct txn_env *env, const struct meta *m, unsigned slot, void *slot_bytes);
 void env_publish(struct txn_env *env, const struct meta *m);
 

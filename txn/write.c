@@ -57,9 +57,7 @@ int writer_acquire(struct txn_env *env)
 	while (env->writer_busy && env->state != ENV_POISONED)
 		pthread_cond_wait(&env->moved, &env->lock);
 	if (env->state == ENV_POISONED)
-		rc = error_set(VERSO_EPOISONED,
-			"a flush failed, now or at the opening: nothing more is written. Close the "
-			"database, look at the disk, and open it again");
+		rc = error_poisoned(env);
 	else
 		env->writer_busy = true;
 	if (rc == 0)
@@ -306,7 +304,7 @@ int txn_prepare(struct txn *txn, unsigned n_pages, size_t n_frees)
 			"an earlier call of this transaction failed half-way (%s): abort it",
 			error_name(txn->broken));
 	if (atomic_load(&env->snapshots.shared->header.poison))
-		return error_set(VERSO_EPOISONED, "a flush failed: nothing more is written");
+		return error_poisoned(env);
 	rc = make_room(txn, n_pages);
 	if (rc == 0)
 		rc = write_chunks_early(txn);
