@@ -65,6 +65,17 @@ void handle_end(enum handle_kind kind, void *handle)
 	pthread_mutex_unlock(&lock);
 }
 
+/* A child must not find the lock held by a thread that it does not have. */
+static void before_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
 static const _Atomic uint32_t no_process = 0;
 
 const _Atomic uint32_t *process_word = &no_process;
@@ -88,6 +99,9 @@ int process_init(void)
 		} else if (madvise(word, len_bytes, MADV_WIPEONFORK) < 0) {
 			rc = error_set(-errno, "this kernel does not wipe memory on fork (Linux "
 					       "4.14 and later do)");
+			(void)munmap(word, len_bytes);
+		} else if (pthread_atfork(before_fork, after_fork, after_fork) != 0) {
+			rc = -ENOMEM;
 			(void)munmap(word, len_bytes);
 		} else {
 			process_word = word;

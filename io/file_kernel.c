@@ -521,9 +521,13 @@ static void kernel_close(struct file *f)
 {
 	struct file_kernel *fk = file_kernel_of(f);
 
+	struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+	/* A child that was forked has the descriptor too: closing alone would leave it the locks. */
+	(void)fcntl(fk->fd, F_OFD_SETLK, &all);
 	if (fk->fd_medium >= 0 && fk->fd_medium != fk->fd)
 		(void)close(fk->fd_medium);
-	(void)close(fk->fd); /* what was to be durable was synced; the locks end here */
+	(void)close(fk->fd); /* what was to be durable was synced */
 	free(fk);
 }
 

@@ -410,6 +410,28 @@ START_TEST(a_child_opens_databases_of_its_own)
 }
 END_TEST
 
+START_TEST(a_living_child_does_not_keep_the_lock)
+{
+	struct verso *db = api_open(_i, "a", 0);
+	int pipe_fds[2];
+	pid_t child;
+	char byte;
+
+	ck_assert_int_eq(pipe(pipe_fds), 0);
+	child = fork();
+	if (child == 0) {
+		(void)close(pipe_fds[1]);
+		_exit(read(pipe_fds[0], &byte, 1) == 0 ? 0 : 1); /* until the parent closes */
+	}
+	verso_close(db);
+	db = api_open(_i, "a", 0);
+	verso_close(db);
+	(void)close(pipe_fds[1]);
+	ck_assert_int_eq(wait_for(child), 0);
+	(void)close(pipe_fds[0]);
+}
+END_TEST
+
 /* A writer that another thread began may be ended here, and the thread begin another. */
 static void *begin_elsewhere(void *db)
 {
@@ -454,6 +476,7 @@ int main(void)
 	tcase_add_loop_test(t, closing_ends_open_transactions, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_child_may_not_use_what_its_parent_opened, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_child_opens_databases_of_its_own, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_living_child_does_not_keep_the_lock, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_transaction_may_move_to_another_thread, 0, API_PAGERS);
 	suite_add_tcase(s, t);
 	return check_main(s);
