@@ -535,6 +535,13 @@ static pgno_t used_end(const struct space *s)
 	}
 }
 
+/* So that a long free tail that does not suffice is not gone through again at every commit. */
+static bool is_still_in_the_way(const struct space *s)
+{
+	return s->in_the_way > 0 && s->in_the_way < s->n_pages && !is_unused(s, s->in_the_way) &&
+	       s->n_pages - s->in_the_way - 1 < least_cut(s);
+}
+
 bool space_cut(struct space *s)
 {
 	pgno_t end;
@@ -545,7 +552,10 @@ bool space_cut(struct space *s)
 		if (!s->regions[r].bits)
 			return false;
 	}
+	if (is_still_in_the_way(s))
+		return false;
 	end = used_end(s);
+	s->in_the_way = end - 1;
 	if (s->n_pages - end < least_cut(s))
 		return false;
 	for (unsigned i = 0; i < META_WINDOWS; i++) {
