@@ -92,7 +92,12 @@ static size_t name_max(const struct verso_txn *txn)
 	return room < TABLE_NAME_MAX ? room : TABLE_NAME_MAX;
 }
 
-static int check_name(const struct verso_txn *txn, const char *name)
+/*
+ * Copies the user's name, because it may lie in a result, which the call ends. Inside the edge,
+ * because that may be a page of a mapping.
+ */
+static int take_name(const struct verso_txn *txn, const char *name,
+	char ret_name[TABLE_NAME_MAX + 1])
 {
 	if (!name || name[0] == '\0')
 		return misuse("a table's name has at least one byte; NULL for the table handle is "
@@ -100,6 +105,7 @@ static int check_name(const struct verso_txn *txn, const char *name)
 	if (strlen(name) > name_max(txn))
 		return error_set(VERSO_ETOOBIG, "the table's name has %zu bytes, the longest %zu",
 			strlen(name), name_max(txn));
+	memcpy(ret_name, name, strlen(name) + 1);
 	return 0;
 }
 
@@ -113,18 +119,22 @@ static struct verso_table *find_open(struct verso_txn *txn, const char *name)
 }
 
 struct table_call {
-	const char *name;
+	const char *user_name;
 	unsigned flags;
 	struct verso_table **ret_table;
+	char name[TABLE_NAME_MAX + 1]; /* the copy */
 };
 
 static int table_open(struct verso_txn *txn, void *arg)
 {
 	struct table_call *c = arg;
-	struct verso_table *table = find_open(txn, c->name);
+	struct verso_table *table;
 	struct txn_root root;
-	int rc;
+	int rc = take_name(txn, c->user_name, c->name);
 
+	if (rc < 0)
+		return rc;
+	table = find_open(txn, c->name);
 	if (table) {
 		*c->ret_table = table;
 		return 0;
@@ -152,7 +162,7 @@ static int table_open(struct verso_txn *txn, void *arg)
 int verso_table_open(struct verso_txn *txn, const char *name, unsigned flags,
 	struct verso_table **ret_table)
 {
-	struct table_call c = {name, flags, ret_table};
+	struct table_call c = {.user_name = name, .flags = flags, .ret_table = ret_table};
 	int rc = edge_txn(txn, (flags & VERSO_CREATE) != 0);
 
 	if (rc < 0)
@@ -161,8 +171,7 @@ int verso_table_open(struct verso_txn *txn, const char *name, unsigned flags,
 		return misuse("verso_table_open: an unknown flag");
 	if (!ret_table)
 		return misuse("verso_table_open: no place for the result");
-	rc = check_name(txn, name);
-	return rc < 0 ? rc : edge_call(txn, table_open, &c);
+	return edge_call(txn, table_open, &c);
 }
 
 static void forget(struct verso_txn *txn, struct verso_table *table)
@@ -200,11 +209,9 @@ static int table_drop(struct verso_txn *txn, void *arg)
 
 int verso_table_drop(struct verso_txn *txn, const char *name)
 {
-	struct table_call c = {name, 0, NULL};
+	struct table_call c = {.user_name = name};
 	int rc = edge_txn(txn, true);
 
-	if (rc == 0)
-		rc = check_name(txn, name);
 	return rc < 0 ? rc : edge_call(txn, table_drop, &c);
 }
 

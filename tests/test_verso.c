@@ -401,6 +401,49 @@ START_TEST(tables_keep_their_records_apart)
 }
 END_TEST
 
+/* The value of k in table t, which is text with its end. */
+static const char *name_in_result(struct verso_txn *txn, struct verso_table *t, const char *k)
+{
+	struct verso_val val;
+
+	API_OK(verso_get(txn, t, api_val(k), &val));
+	return val.data;
+}
+
+START_TEST(a_table_name_may_lie_in_a_result)
+{
+	struct verso *db = api_open(_i, "a", 0);
+	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
+	struct verso_table *t;
+	char all[100] = "";
+
+	API_OK(verso_table_open(txn, "birds", VERSO_CREATE, &t));
+	API_OK(verso_put(txn, NULL, api_val("1"), (struct verso_val){"fish", 5}, 0));
+	API_OK(verso_put(txn, t, api_val("1"), (struct verso_val){"birds", 6}, 0));
+	/* In the writer's own page; the table that is dropped holds the page. */
+	API_OK(verso_table_open(txn, name_in_result(txn, NULL, "1"), VERSO_CREATE, &t));
+	API_OK(verso_table_open(txn, "birds", 0, &t));
+	API_OK(verso_table_drop(txn, name_in_result(txn, t, "1")));
+	API_OK(verso_table_open(txn, "birds", VERSO_CREATE, &t));
+	API_OK(verso_put(txn, t, api_val("1"), (struct verso_val){"birds", 6}, 0));
+	API_OK(verso_put(txn, NULL, api_val("2"), (struct verso_val){"trees", 6}, 0));
+	API_OK(verso_commit(txn));
+	/* In pages that were there before. */
+	txn = api_begin(db, VERSO_WRITE);
+	API_OK(verso_table_open(txn, name_in_result(txn, NULL, "2"), VERSO_CREATE, &t));
+	API_OK(verso_table_open(txn, "birds", 0, &t));
+	API_OK(verso_table_drop(txn, name_in_result(txn, t, "1")));
+	API_OK(verso_table_drop(txn, name_in_result(txn, NULL, "1")));
+	API_OK(verso_commit(txn));
+	txn = api_begin(db, VERSO_READ);
+	API_OK(verso_table_each(txn, count_names, all));
+	ck_assert_str_eq(all, "trees ");
+	verso_abort(txn);
+	api_check(db);
+	verso_close(db);
+}
+END_TEST
+
 START_TEST(a_dropped_table_is_gone_and_its_pages_are_free)
 {
 	struct verso *db = api_open(_i, "a", 0);
@@ -607,6 +650,7 @@ int main(void)
 	tcase_add_loop_test(t, arguments_may_alias_results, 0, API_PAGERS);
 	tcase_add_loop_test(t, copies_do_not_point_into_pages, 0, API_PAGERS);
 	tcase_add_loop_test(t, tables_keep_their_records_apart, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_table_name_may_lie_in_a_result, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_dropped_table_is_gone_and_its_pages_are_free, 0, API_PAGERS);
 	tcase_add_loop_test(t, relaxed_commits_are_seen_at_once_and_durable_after_sync, 0,
 		API_PAGERS);
