@@ -227,7 +227,7 @@ static int table_each(struct verso_txn *txn, void *arg)
 	struct btree_slice key;
 	struct btree_item item;
 	char name[TABLE_NAME_MAX + 1];
-	int rc = btree_cursor_open(&txn->catalogue.tree, &cursor);
+	int told = 0, rc = btree_cursor_open(&txn->catalogue.tree, &cursor);
 
 	if (rc < 0)
 		return rc;
@@ -239,11 +239,14 @@ static int table_each(struct verso_txn *txn, void *arg)
 		}
 		memcpy(name, key.data, key.len);
 		name[key.len] = '\0';
-		rc = e->fn(e->arg, name);
-		if (rc == 0)
-			rc = btree_cursor_next(cursor, &key, &item);
+		told = e->fn(e->arg, name);
+		if (told != 0)
+			break;
+		rc = btree_cursor_next(cursor, &key, &item);
 	}
 	btree_cursor_close(cursor);
+	if (told != 0)
+		return told;
 	return rc == VERSO_NOTFOUND ? 0 : rc;
 }
 

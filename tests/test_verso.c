@@ -401,6 +401,28 @@ START_TEST(tables_keep_their_records_apart)
 }
 END_TEST
 
+static int stop_at_fish(void *arg, const char *name)
+{
+	return strcmp(name, "fish") == 0 ? *(int *)arg : 0;
+}
+
+START_TEST(each_table_forwards_what_it_was_stopped_with)
+{
+	static const char *const names[] = {"birds", "fish", "trees"};
+	int answers[] = {0, 1, 2, -1, VERSO_NOTFOUND, VERSO_EXISTS, VERSO_ECORRUPT};
+	struct verso *db = api_open(_i, "a", 0);
+	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
+	struct verso_table *t;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		API_OK(verso_table_open(txn, names[i], VERSO_CREATE, &t));
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
+		API_IS(verso_table_each(txn, stop_at_fish, &answers[i]), answers[i]);
+	API_OK(verso_commit(txn));
+	verso_close(db);
+}
+END_TEST
+
 /* The value of k in table t, which is text with its end. */
 static const char *name_in_result(struct verso_txn *txn, struct verso_table *t, const char *k)
 {
@@ -650,6 +672,7 @@ int main(void)
 	tcase_add_loop_test(t, arguments_may_alias_results, 0, API_PAGERS);
 	tcase_add_loop_test(t, copies_do_not_point_into_pages, 0, API_PAGERS);
 	tcase_add_loop_test(t, tables_keep_their_records_apart, 0, API_PAGERS);
+	tcase_add_loop_test(t, each_table_forwards_what_it_was_stopped_with, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_table_name_may_lie_in_a_result, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_dropped_table_is_gone_and_its_pages_are_free, 0, API_PAGERS);
 	tcase_add_loop_test(t, relaxed_commits_are_seen_at_once_and_durable_after_sync, 0,
