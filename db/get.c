@@ -95,6 +95,15 @@ struct many_call {
 	struct chunk *chunks_before;
 };
 
+static int copies_too_long(const struct verso *db, size_t len_bytes)
+{
+	return error_set(VERSO_ETOOBIG,
+		"the values to be copied have %zu bytes or more together, and value_copy_max (%zu) "
+		"bounds them: ask for fewer keys at a time, or read long values in pieces with "
+		"verso_read()",
+		len_bytes, db->options.value_copy_max);
+}
+
 /* A copy that lasts as long as results do; counts against value_copy_max. */
 static int copy_result(struct verso_txn *txn, struct many_call *c, struct btree_item *item,
 	struct verso_val *ret_val)
@@ -103,8 +112,10 @@ static int copy_result(struct verso_txn *txn, struct many_call *c, struct btree_
 	void *copy;
 	int rc;
 
-	if (len_bytes > txn->db->options.value_copy_max - c->copied_bytes)
+	if (len_bytes > txn->db->options.value_copy_max)
 		return value_too_long(txn->db, len_bytes);
+	if (len_bytes > txn->db->options.value_copy_max - c->copied_bytes)
+		return copies_too_long(txn->db, c->copied_bytes + len_bytes);
 	copy = results_alloc(txn, len_bytes + 1);
 	if (!copy)
 		return -ENOMEM;

@@ -219,6 +219,23 @@ START_TEST(value_copy_max_bounds_get_but_not_read)
 }
 END_TEST
 
+START_TEST(value_copy_max_bounds_the_copies_of_get_many_together)
+{
+	struct verso *db = api_open_with(_i, "a", (struct verso_options){.value_copy_max = 100000});
+	struct verso_val keys[] = {api_val("key000000"), api_val("key000001")}, vals[2];
+	struct verso_txn *txn;
+
+	api_fill(db, 2, 60000);
+	txn = api_begin(db, VERSO_READ);
+	API_OK(verso_get_many(txn, NULL, 1, keys, vals, NULL));
+	API_SAYS(verso_get_many(txn, NULL, 2, keys, vals, NULL), VERSO_ETOOBIG, "together");
+	ck_assert_ptr_nonnull(strstr(verso_errmsg(NULL), "120000"));
+	ck_assert_ptr_nonnull(strstr(verso_errmsg(NULL), "fewer keys"));
+	verso_abort(txn);
+	verso_close(db);
+}
+END_TEST
+
 START_TEST(a_key_or_value_beyond_the_limit_is_refused_with_the_limit)
 {
 	struct verso *db = api_open(_i, "a", 0);
@@ -666,6 +683,8 @@ int main(void)
 	tcase_add_loop_test(t, a_value_of_two_hundred_megabytes_goes_in_and_comes_out, 0,
 		API_PAGERS);
 	tcase_add_loop_test(t, value_copy_max_bounds_get_but_not_read, 0, API_PAGERS);
+	tcase_add_loop_test(t, value_copy_max_bounds_the_copies_of_get_many_together, 0,
+		API_PAGERS);
 	tcase_add_loop_test(t, a_key_or_value_beyond_the_limit_is_refused_with_the_limit, 0,
 		API_PAGERS);
 	tcase_add_loop_test(t, get_many_finds_what_get_finds, 0, API_PAGERS);
