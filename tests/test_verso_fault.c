@@ -362,6 +362,122 @@ START_TEST(a_file_cut_under_a_writer_in_the_middle_is_an_error)
 }
 END_TEST
 
+/* Cuts the file right after the n-th get of a page, counted from 1; 0: never. */
+struct cutter {
+	struct pager_tracer tracer;
+	char path[CHECK_PATH_BYTES];
+	uint64_t n_gets, cut_at;
+};
+
+static void cut_at_get(struct pager_tracer *t, enum pager_trace_op op, struct page_ref ref,
+	unsigned type)
+{
+	struct cutter *k = (struct cutter *)t; /* its first member */
+
+	if (op == PAGER_GET && ++k->n_gets == k->cut_at)
+		ck_assert_int_eq(truncate(k->path, 8192), 0);
+}
+
+/* Checks a new database of which all but the beginning is cut off after `cut_at` gets. */
+static int check_and_cut(int pager, struct cutter *k, unsigned flags)
+{
+	struct verso *db = api_open(pager, "a", 0);
+	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
+	int rc;
+
+	API_OK(put_some(txn, 0, 2000, 700));
+	API_OK(verso_commit(txn));
+	k->n_gets = 0;
+	db->pager->tracer = &k->tracer;
+	rc = verso_check(db, flags, NULL, NULL);
+	db->pager->tracer = NULL;
+	/* A writer need not wait for the check any more, whatever it finds. */
+	if (verso_begin(db, VERSO_WRITE, &txn) == 0)
+		verso_abort(txn);
+	verso_close(db);
+	ck_assert_int_eq(unlink(k->path), 0);
+	return rc;
+}
+
+START_TEST(a_file_cut_under_the_account_of_all_pages_is_an_error)
+{
+	struct cutter k = {.tracer = {cut_at_get}};
+	uint64_t n_trees, n_all;
+
+	api_path(k.path, "a");
+	API_OK(check_and_cut(_i, &k, VERSO_CHECK_TREES));
+	n_trees = k.n_gets;
+	API_OK(check_and_cut(_i, &k, 0));
+	n_all = k.n_gets;
+	ck_assert_uint_gt(n_all, n_trees + 100);
+	for (k.cut_at = n_trees + 1; k.cut_at <= n_all;
+		k.cut_at += k.cut_at < n_trees + 4 ? 1 : 29) {
+		int rc = check_and_cut(_i, &k, 0);
+
+		if (_i == VERSO_MMAP)
+			API_IS(rc, VERSO_EIO);
+		else
+			ck_assert_msg(rc == 0 || is_gone(rc), "%d", rc);
+	}
+}
+END_TEST
+
+/* Flips a bit of some leaf of the closed database. Returns the leaf's place. */
+static uint32_t flip_leaf(const char *path)
+{
+	int fd = open(path, O_RDWR);
+	uint8_t bytes[4096];
+	const struct page *page = (const struct page *)bytes;
+	uint32_t pgno = 0;
+
+	ck_assert_int_ge(fd, 0);
+	do {
+		pgno++;
+		ck_assert_int_eq(pread(fd, bytes, 4096, (off_t)pgno * 4096), 4096);
+	} while (page->type != PAGE_NODE || page->level != 0 || page_ref(page).pgno != pgno);
+	bytes[2000] ^= 1;
+	ck_assert_int_eq(pwrite(fd, bytes, 4096, (off_t)pgno * 4096), 4096);
+	ck_assert_int_eq(close(fd), 0);
+	return pgno;
+}
+
+struct told {
+	char path[CHECK_PATH_BYTES];
+	uint32_t pgno; /* of the damaged leaf */
+	int n_cuts;
+};
+
+static int cut_when_told(void *arg, uint32_t pgno, const char *text)
+{
+	struct told *t = arg;
+
+	if (pgno == t->pgno) {
+		ck_assert_int_eq(truncate(t->path, 8192), 0);
+		t->n_cuts++;
+	}
+	return 0;
+}
+
+START_TEST(a_file_cut_by_who_is_told_of_a_finding_is_an_error)
+{
+	struct verso *db = api_open(_i, "a", 0);
+	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
+	struct told t = {.n_cuts = 0};
+
+	API_OK(put_some(txn, 0, 2000, 700));
+	API_OK(verso_commit(txn));
+	verso_close(db);
+	t.pgno = flip_leaf(api_path(t.path, "a"));
+	db = api_open(_i, "a", 0);
+	/* The leaf is told when its parent is being read. */
+	API_IS(verso_check(db, 0, cut_when_told, &t), VERSO_ECORRUPT);
+	ck_assert_int_eq(t.n_cuts, 1);
+	if (verso_begin(db, VERSO_WRITE, &txn) == 0)
+		verso_abort(txn);
+	verso_close(db);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("faults");
@@ -376,6 +492,9 @@ int main(void)
 	tcase_add_loop_test(t, a_leaf_cut_away_under_a_cursor_is_an_error, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_writer_that_meets_a_cut_file_can_only_be_aborted, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_file_cut_under_a_writer_in_the_middle_is_an_error, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_file_cut_under_the_account_of_all_pages_is_an_error, 0,
+		API_PAGERS);
+	tcase_add_loop_test(t, a_file_cut_by_who_is_told_of_a_finding_is_an_error, 0, API_PAGERS);
 	suite_add_tcase(s, t);
 	return check_main(s);
 }

@@ -2,8 +2,13 @@
 /*
  * T10: every page is in exactly one place: a tree, the pending list or its chunks, the bitmaps, the
  * windows, the places of the bitmaps and their index, or a meta slot.
+ *
+ * The trees are followed on copies: a page of a mapping may be gone at any load, because the disk
+ * failed or somebody cut the file, and here the writer lock is held. Only the making of the copy is
+ * inside a fault guard.
  */
 #include "base/error.h"
+#include "io/fault.h"
 #include "txn/txn_int.h"
 
 #include <errno.h>
@@ -82,10 +87,53 @@ static int mark_run(struct check *c, pgno_t pgno, uint32_t n, enum page_use use)
 	return stop;
 }
 
+/*
+ * Reads a page into copy, of page_size bytes. VERSO_EIO: it went away meanwhile. No pin is lost
+ * then: pages of a mapping have none.
+ */
+static int copy_page(struct check *c, struct page_ref ref, struct page *copy)
+{
+	struct pager *pager = c->txn->pager;
+	const struct page *page;
+	struct fault_guard g;
+	int rc;
+
+	if (sigsetjmp(g.env, 0) != 0)
+		return error_set(VERSO_EIO,
+			"page %u was there a moment ago and cannot be read any more: the disk has "
+			"failed, or somebody has cut the file. Look at both, then open the "
+			"database again",
+			ref.pgno);
+	fault_enter(&g, pager->fault_base, pager->fault_bytes);
+	rc = pager_get(pager, c->txn->guard, ref, &page);
+	if (rc == 0) {
+		memcpy(copy, page, pager->page_size);
+		pager_put(pager, page);
+	}
+	fault_leave(&g);
+	return rc;
+}
+
+static int mark_tree(void *arg, struct page_ref ref, unsigned level);
+
+static int mark_under(struct check *c, const struct page *page, struct page_ref ref, unsigned level)
+{
+	int rc;
+
+	if (page->level != level)
+		return found(c, ref.pgno, "of another level than its parent says");
+	c->depth++;
+	rc = c->txn->env->schema->each_ref(page, c->txn->pager->page_size, mark_tree, c);
+	c->depth--;
+	if (rc == VERSO_ECORRUPT && c->rc == 0)
+		rc = found(c, ref.pgno, error_text());
+	return rc;
+}
+
 static int mark_tree(void *arg, struct page_ref ref, unsigned level)
 {
 	struct check *c = arg;
-	const struct page *page;
+	struct page *copy;
 	bool marked;
 	int rc = mark_once(c, ref.pgno, USE_TREE, &marked);
 
@@ -93,23 +141,15 @@ static int mark_tree(void *arg, struct page_ref ref, unsigned level)
 		return rc;
 	if (c->depth >= DEPTH_MAX)
 		return found(c, ref.pgno, "deeper than any tree can be");
-	rc = pager_get(c->txn->pager, c->txn->guard, ref, &page);
-	if (rc == VERSO_ECORRUPT)
-		return found(c, ref.pgno, error_text());
-	if (rc) {
-		c->rc = rc;
-		return rc;
-	}
-	if (page->level != level) {
-		rc = found(c, ref.pgno, "of another level than its parent says");
-	} else {
-		c->depth++;
-		rc = c->txn->env->schema->each_ref(page, c->txn->pager->page_size, mark_tree, c);
-		c->depth--;
-	}
-	pager_put(c->txn->pager, page);
-	if (rc == VERSO_ECORRUPT && c->rc == 0)
+	copy = malloc(c->txn->pager->page_size);
+	rc = copy ? copy_page(c, ref, copy) : -ENOMEM;
+	if (rc == 0)
+		rc = mark_under(c, copy, ref, level);
+	else if (rc == VERSO_ECORRUPT)
 		rc = found(c, ref.pgno, error_text());
+	else
+		c->rc = rc;
+	free(copy);
 	return rc;
 }
 
