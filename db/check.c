@@ -6,7 +6,6 @@
 #include "db/db_int.h"
 
 #include <stdio.h>
-#include <string.h>
 
 struct checker {
 	verso_check_fn *each;
@@ -47,12 +46,14 @@ static int check_named(struct checker *k, struct verso_txn *txn, const struct bt
 {
 	struct txn_root root;
 	struct btree tree;
+	/* In a forged file a name may be as long as any key. */
+	int len = (int)(name->len < TABLE_NAME_MAX ? name->len : TABLE_NAME_MAX), rc;
+	bool ok = item->val.data && catalogue_decode(item->val.data, item->val.len, &root);
 	char what[TABLE_NAME_MAX + 64];
-	int rc;
 
-	(void)snprintf(what, sizeof(what), "table %.*s", (int)name->len, (const char *)name->data);
-	if (!item->val.data || !catalogue_decode(item->val.data, item->val.len, &root)) {
-		(void)strcat(what, ": its record makes no sense");
+	(void)snprintf(what, sizeof(what), "table %.*s%s", len, (const char *)name->data,
+		ok ? "" : ": its record makes no sense");
+	if (!ok) {
 		found(k, 0, what);
 		return 0;
 	}
