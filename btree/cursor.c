@@ -14,9 +14,12 @@
  *	GAP      -       at the key: next is the first above it, prev the last below
  *	BEFORE   -       prev found none
  *	BEHIND   -       next found none
+ *	BAD      -       on a record or leaf that makes no sense
  *
- * Each call ends ON or, when it finds nothing, in BEFORE or BEHIND; an error leaves it in GAP if it
- * had a key, so that the call can be repeated.
+ * Each call ends ON or, when it finds nothing, in BEFORE or BEHIND; an error of reading leaves it
+ * in GAP if it had a key, so that the call can be repeated. A record that makes no sense has no key
+ * to go on from, and to go on would skip it in silence: BAD answers VERSO_ECORRUPT to everything
+ * until first, last or seek has placed the cursor anew.
  */
 #include "btree/btree_int.h"
 
@@ -26,7 +29,7 @@
 
 #define AHEAD_LEAVES 16U /* half of what is loaded ahead of a scan */
 
-enum cursor_state { NOWHERE, ON, GAP, BEFORE, BEHIND };
+enum cursor_state { NOWHERE, ON, GAP, BEFORE, BEHIND, BAD };
 
 struct btree_cursor {
 	struct btree *bt;
@@ -40,6 +43,7 @@ struct btree_cursor {
 	unsigned slow;           /* leaves until a slow one is forgotten */
 	const uint8_t *ahead;    /* the neighbour leaf, for the processor's prefetch only */
 	unsigned ahead_bytes;    /* how much of it was asked for */
+	struct page_ref bad;     /* BAD: the leaf */
 	struct tree_trail trail; /* ON */
 	uint8_t key[];
 };
@@ -91,12 +95,25 @@ void cursors_save(struct btree *bt)
 		lift(c);
 }
 
+/* ON: the record or its leaf makes no sense. */
+static void become_bad(struct btree_cursor *c)
+{
+	c->bad = page_ref(c->leaf);
+	lift(c);
+	c->state = BAD;
+}
+
 static int leaf_is_bad(struct btree_cursor *c)
 {
-	struct page_ref ref = page_ref(c->leaf);
+	become_bad(c);
+	return tree_corrupt(c->bt, c->bad, "a leaf makes no sense");
+}
 
-	lift(c);
-	return tree_corrupt(c->bt, ref, "a leaf makes no sense");
+static int still_bad(const struct btree_cursor *c)
+{
+	return tree_corrupt(c->bt, c->bad,
+		"a leaf makes no sense, where the cursor has come to its end: first, last and "
+		"seek place it anew");
 }
 
 /* Takes over a pinned leaf. */
@@ -140,7 +157,7 @@ static inline int show(struct btree_cursor *c, struct btree_slice *ret_key,
 	if (val_len & NODE_OVERFLOW) {
 		rc = tree_item(c->bt, c->leaf, c->index, ret_item);
 		if (rc < 0)
-			lift(c);
+			become_bad(c);
 		return rc;
 	}
 	if (off + 2 + tail + val_len > page_size)
@@ -393,6 +410,8 @@ int btree_cursor_next(struct btree_cursor *c, struct btree_slice *ret_key,
 	if (c->state == GAP)
 		return seek(c, (struct btree_slice){c->key, c->key_len}, SEEK_GT, ret_key,
 			ret_item);
+	if (c->state == BAD)
+		return still_bad(c);
 	return c->state == BEHIND ? VERSO_NOTFOUND : go_end(c, true, ret_key, ret_item);
 }
 
@@ -409,6 +428,8 @@ int btree_cursor_prev(struct btree_cursor *c, struct btree_slice *ret_key,
 	if (c->state == GAP)
 		return seek(c, (struct btree_slice){c->key, c->key_len}, SEEK_LT, ret_key,
 			ret_item);
+	if (c->state == BAD)
+		return still_bad(c);
 	return c->state == BEFORE ? VERSO_NOTFOUND : go_end(c, false, ret_key, ret_item);
 }
 
@@ -431,6 +452,8 @@ int btree_cursor_seek(struct btree_cursor *c, struct btree_slice key, struct btr
 
 int btree_cursor_del(struct btree_cursor *c)
 {
+	if (c->state == BAD)
+		return still_bad(c);
 	if (c->state != ON && c->state != GAP)
 		return VERSO_NOTFOUND;
 	return btree_del(c->bt, (struct btree_slice){c->key, c->key_len});

@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Forged files: the checksums are right, the bytes behind them make no sense. Whoever can write the
- * file can make such a one; a bug of ours could too.
+ * file can make such a one; a bug of ours could too. Errors are told and stay told.
  */
 #include "btree/node.h"
 #include "db/db_int.h"
 #include "tests/api.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define PAGE 4096U
+#define N_RECORDS 400
+#define PAGE      4096U
+
+/*
+ * The catalogue
+ */
 
 struct findings {
 	unsigned n;
@@ -56,6 +64,143 @@ START_TEST(a_long_name_with_a_bad_record_is_a_finding)
 }
 END_TEST
 
+/*
+ * Leaves
+ */
+
+/* What is done to entry i of a leaf. */
+typedef void forge_fn(uint8_t *leaf, unsigned i);
+
+static uint8_t *cell_of(uint8_t *leaf, unsigned i)
+{
+	return leaf + node_off((const struct page *)leaf, i);
+}
+
+static void value_leaves_page(uint8_t *leaf, unsigned i)
+{
+	le16_set(cell_of(leaf, i), 0x7000);
+}
+
+static void value_is_no_reference(uint8_t *leaf, unsigned i)
+{
+	le16_set(cell_of(leaf, i), NODE_OVERFLOW | 7);
+}
+
+static void value_is_endless(uint8_t *leaf, unsigned i)
+{
+	unsigned tail = node_tail_len(node_suffix_len((const struct page *)leaf, i));
+
+	le16_set(cell_of(leaf, i), NODE_OVERFLOW | NODE_OVERFLOW_BYTES);
+	memset(cell_of(leaf, i) + 2 + tail, 0xff, NODE_OVERFLOW_BYTES);
+}
+
+static void key_is_longer_than_any(uint8_t *leaf, unsigned i)
+{
+	le16_set(leaf + NODE_SLOTS + i * NODE_SLOT_BYTES + 6, (uint16_t)(node_key_max(PAGE) + 1));
+}
+
+static void cell_lies_outside(uint8_t *leaf, unsigned i)
+{
+	le16_set(leaf + NODE_SLOTS + i * NODE_SLOT_BYTES + 4, 65535);
+}
+
+static forge_fn *const forgeries[] = {value_leaves_page, value_is_no_reference, value_is_endless,
+	key_is_longer_than_any, cell_lies_outside};
+
+/* Finds the leaf of key and forges its first, middle or last entry; which is `at` then. */
+static void forge_leaf(const char *path, uint64_t seed, const char *key, forge_fn *forge, int which,
+	char at[32])
+{
+	_Alignas(8) uint8_t bytes[PAGE];
+	struct page *page = (struct page *)bytes;
+	int fd = open(path, O_RDWR);
+	unsigned i, len;
+	off_t off = 0;
+	bool exact;
+
+	ck_assert_int_ge(fd, 0);
+	for (exact = false; !exact; off += PAGE) {
+		ck_assert_int_eq(pread(fd, bytes, PAGE, off), PAGE);
+		if (page->type != PAGE_NODE || page->level != 0 ||
+			page_verify(page, PAGE, page_ref(page), seed) < 0)
+			continue;
+		(void)node_lower(page, PAGE, (const uint8_t *)key, (unsigned)strlen(key), &exact);
+	}
+	ck_assert_uint_gt(node_count(page), 4);
+	i = which == 0 ? 0 : which == 1 ? node_count(page) / 2 : node_count(page) - 1;
+	len = node_key(page, PAGE, i, (uint8_t *)at);
+	ck_assert_uint_lt(len, 32);
+	at[len] = '\0';
+	forge(bytes, i);
+	memset(page->checksum, 0, sizeof(page->checksum));
+	page_seal(page, PAGE, seed);
+	ck_assert_int_eq(pwrite(fd, bytes, PAGE, off - PAGE), PAGE);
+	ck_assert_int_eq(close(fd), 0);
+}
+
+static int step(struct verso_cursor *c, bool up, struct verso_val *key)
+{
+	return up ? verso_cursor_next(c, key, NULL) : verso_cursor_prev(c, key, NULL);
+}
+
+/* Reads up to the forged record at `at`, and tries to get past it. */
+static void scan_to(struct verso *db, bool up, const char *at)
+{
+	struct verso_txn *txn = api_begin(db, VERSO_READ);
+	char before[32] = "";
+	struct verso_cursor *c;
+	struct verso_val key;
+	int n = 0, rc;
+
+	API_OK(verso_cursor_open(txn, NULL, &c));
+	while ((rc = step(c, up, &key)) == 0) {
+		n++;
+		(void)snprintf(before, sizeof(before), "%.*s", (int)key.len, (char *)key.data);
+		ck_assert_msg(up ? strcmp(before, at) < 0 : strcmp(before, at) > 0, "%s is behind",
+			before);
+	}
+	API_IS(rc, VERSO_ECORRUPT);
+	ck_assert_int_eq(n, up ? atoi(at + 3) : N_RECORDS - 1 - atoi(at + 3));
+	for (int i = 0; i < 3; i++) {
+		API_SAYS(step(c, up, &key), VERSO_ECORRUPT, "makes no sense");
+		API_SAYS(step(c, !up, &key), VERSO_ECORRUPT, "makes no sense");
+		API_IS(verso_cursor_get(c, &key, NULL), VERSO_NOTFOUND);
+	}
+	API_OK(verso_cursor_first(c, &key, NULL));
+	API_OK(verso_cursor_next(c, &key, NULL));
+	API_IS(verso_cursor_seek(c, api_val(at), &key, NULL), VERSO_ECORRUPT);
+	API_IS(step(c, up, &key), VERSO_ECORRUPT);
+	API_OK(verso_cursor_last(c, &key, NULL));
+	API_OK(verso_cursor_prev(c, &key, NULL));
+	API_IS(verso_cursor_seek(c, api_val(at), &key, NULL), VERSO_ECORRUPT);
+	API_OK(verso_cursor_seek(c, api_val(before), &key, NULL));
+	API_IS(step(c, up, &key), VERSO_ECORRUPT);
+	verso_cursor_close(c);
+	verso_abort(txn);
+}
+
+START_TEST(a_forged_record_stops_a_cursor_until_it_is_placed_anew)
+{
+	for (size_t f = 0; f < sizeof(forgeries) / sizeof(forgeries[0]); f++) {
+		for (int which = 0; which < 3; which++) {
+			char path[CHECK_PATH_BYTES], at[32];
+			struct verso *db = api_open(_i, "a", 0);
+			uint64_t seed = db->pager->seed;
+
+			api_fill(db, N_RECORDS, 40);
+			verso_close(db);
+			api_path(path, "a");
+			forge_leaf(path, seed, "key000200", forgeries[f], which, at);
+			db = api_open(_i, "a", 0);
+			scan_to(db, true, at);
+			scan_to(db, false, at);
+			verso_close(db);
+			ck_assert_int_eq(unlink(path), 0);
+		}
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("forged files");
@@ -63,6 +208,8 @@ int main(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, a_long_name_with_a_bad_record_is_a_finding, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_forged_record_stops_a_cursor_until_it_is_placed_anew, 0,
+		API_PAGERS);
 	suite_add_tcase(s, t);
 	return check_main(s);
 }
