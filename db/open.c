@@ -217,8 +217,8 @@ static int reopen_buffered(struct verso *db)
 }
 
 /*
- * What the metas say, and how long the file is. Without the lock it may be old at once: then it only
- * says that this is a database.
+ * What the metas say, and how long the file is. Without the lock it may be old at once: then it
+ * only says that this is a database.
  */
 static int probe_file(struct verso *db, struct txn_probe *ret_probe)
 {

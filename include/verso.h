@@ -290,7 +290,8 @@ int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn);
  *
  * 0: done. < 0: nothing of it will be seen; but after VERSO_EPOISONED the database, opened again,
  * may hold it. -ENOSPC, -EDQUOT, -EFBIG: no room to write it, as verso_put() may say before;
- * -EIO, VERSO_EIO, VERSO_EPOISONED; VERSO_EABORTONLY: an earlier call had failed half-way. Blocks on the flush, which commits of several threads share.
+ * -EIO, VERSO_EIO, VERSO_EPOISONED; VERSO_EABORTONLY: an earlier call had failed half-way. Blocks
+ * on the flush, which commits of several threads share.
  */
 int verso_commit(struct verso_txn *txn);
 
@@ -492,8 +493,8 @@ const char *verso_strerror(int code);
 
 /*
  * What went wrong in this thread's last call, in words; "" when it answered no error, or one that
- * verso_strerror() says all about (-ENOMEM). db: the database, or NULL after a failed open; the text
- * is the thread's. It lasts until this thread's next call.
+ * verso_strerror() says all about (-ENOMEM). db: the database, or NULL after a failed open; the
+ * text is the thread's. It lasts until this thread's next call.
  */
 const char *verso_errmsg(struct verso *db);
 

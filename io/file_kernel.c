@@ -523,7 +523,7 @@ static void kernel_close(struct file *f)
 
 	struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
 
-	/* A child that was forked has the descriptor too: closing alone would leave it the locks. */
+	/* A child that was forked has the descriptor too: closing alone leaves it the locks. */
 	(void)fcntl(fk->fd, F_OFD_SETLK, &all);
 	if (fk->fd_medium >= 0 && fk->fd_medium != fk->fd)
 		(void)close(fk->fd_medium);

@@ -53,7 +53,8 @@ START_TEST(a_poisoned_database_is_not_written_by_the_transaction_under_way)
 	txn_ok(toy_set(txn, 0, 2));
 	simdisk_set_fault(s.disk, fault_plan_sim, &plan);
 	ck_assert_int_lt(txn_sync(s.env), 0);
-	ck_assert_ptr_nonnull(strstr(error_text(), "Input/output error")); /* the cause is told, now and later */
+	/* The cause is told, now and later. */
+	ck_assert_ptr_nonnull(strstr(error_text(), "Input/output error"));
 	n_writes = simdisk_calls(s.disk, SIM_CALL_WRITE);
 	for (unsigned i = 0; i < TOY_CELLS && rc == 0; i += TOY_FANOUT)
 		rc = toy_set(txn, i, 3);

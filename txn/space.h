@@ -38,7 +38,7 @@ struct space {
 	pgno_t file_pages; /* of the file; >= n_pages */
 	uint32_t grow_pages;
 	uint32_t cut_pages;
-	pgno_t in_the_way; /* where the last look at the free tail ended: a page in use; 0: none yet */
+	pgno_t in_the_way; /* where the last look at the free tail ended: in use then; 0: none */
 	struct region *regions; /* those above n_regions remember which copy they used last */
 	uint32_t n_regions, cap_regions;
 	struct region_entry index[META_REGIONS_MAX]; /* pages of the index; those above n_index
