@@ -74,6 +74,7 @@ static void work_calls(struct bench *b, const struct way *way, unsigned n_ops, u
 {
 	void *buf = alloc_blocks(1);
 
+	(void)way;
 	for (unsigned i = 0; i < n_ops; i++)
 		check(file_read(b->f, buf, BLOCK, mix(&seed) % b->n_blocks * BLOCK, FILE_LIVE));
 	free(buf);
@@ -128,6 +129,7 @@ static void write_and_sync_calls(struct bench *b, const struct way *way, unsigne
 {
 	void *buf = alloc_blocks(1);
 
+	(void)way;
 	for (unsigned i = 0; i < n_ops; i++) {
 		check(file_write(b->f, buf, BLOCK, mix(&seed) % b->n_blocks * BLOCK));
 		check(file_sync(b->f));
@@ -177,6 +179,9 @@ static void guard_in_and_out(struct bench *b, const struct way *way, unsigned n_
 {
 	static volatile char byte;
 
+	(void)b;
+	(void)way;
+	(void)seed;
 	for (volatile unsigned i = 0; i < n_ops; i++) {
 		struct fault_guard g;
 

@@ -34,6 +34,7 @@ static struct engine_db *lmdb_open(const char *path, const struct engine_options
 
 static void lmdb_describe(struct engine_db *db, char *buf, size_t len_bytes)
 {
+	(void)db;
 	(void)snprintf(buf, len_bytes, "%s, MDB_NORDAHEAD, full sync",
 		mdb_version(NULL, NULL, NULL));
 }

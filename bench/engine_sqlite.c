@@ -58,12 +58,14 @@ static struct engine_db *sqlite_open(const char *path, const struct engine_optio
 
 static void sqlite_describe(struct engine_db *db, char *buf, size_t len_bytes)
 {
+	(void)db;
 	(void)snprintf(buf, len_bytes, "SQLite %s, WAL, synchronous = full, without rowid",
 		sqlite3_libversion());
 }
 
 static void sqlite_begin(struct engine_db *db, enum engine_access access)
 {
+	(void)access;
 	step_once(db, db->begin);
 }
 

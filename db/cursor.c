@@ -21,6 +21,7 @@ static int open_cursor(struct verso_txn *txn, void *arg)
 {
 	struct open_call *c = arg;
 
+	(void)txn;
 	return btree_cursor_open(&c->table->tree, &c->cursor);
 }
 
@@ -174,6 +175,7 @@ static int move(struct verso_txn *txn, void *arg)
 	struct verso_cursor *c = m->cursor;
 	int rc = move_tree_cursor(m, &c->key, &c->item);
 
+	(void)txn;
 	c->on = rc == 0;
 	c->n_edits = c->table->n_edits;
 	return rc == 0 ? show(c, &c->item, false, m->ret_key, m->ret_val) : rc;
@@ -187,6 +189,7 @@ static int stay(struct verso_txn *txn, void *arg)
 	struct btree_item item;
 	int rc;
 
+	(void)txn;
 	if (!c->on)
 		return VERSO_NOTFOUND;
 	if (c->n_edits == c->table->n_edits)

@@ -11,6 +11,7 @@ const char *verso_strerror(int code)
 
 const char *verso_errmsg(struct verso *db)
 {
+	(void)db;
 	return error_text();
 }
 

@@ -287,6 +287,7 @@ static int read_piece(struct verso_txn *txn, void *arg)
 	struct btree_item item;
 	int rc = btree_get(tree, c->key, &item);
 
+	(void)txn;
 	if (rc != 0)
 		return rc;
 	rc = btree_item_read(tree, &item, c->off_bytes, c->buf, c->len_bytes, c->ret_len);

@@ -83,6 +83,7 @@ static struct txn *take_apart(struct verso_txn *txn)
 
 static int store(struct verso_txn *txn, void *arg)
 {
+	(void)arg;
 	return tables_store(txn);
 }
 

@@ -39,6 +39,7 @@ static int kernel_sync_dir(struct io *io, const char *path)
 	int fd, err = 0;
 	int rc = path_folder(path, folder, sizeof(folder));
 
+	(void)io;
 	if (rc < 0)
 		return rc;
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -58,6 +59,7 @@ static int kernel_sync_dir(struct io *io, const char *path)
 
 static int kernel_unlink(struct io *io, const char *path)
 {
+	(void)io;
 	if (unlink(path) < 0)
 		return error_set(-errno, "cannot remove %s: %s", path, error_name(-errno));
 	return 0;
@@ -65,6 +67,7 @@ static int kernel_unlink(struct io *io, const char *path)
 
 static int kernel_rename(struct io *io, const char *from, const char *to)
 {
+	(void)io;
 	if (rename(from, to) < 0)
 		return error_set(-errno, "cannot rename %s to %s: %s", from, to,
 			error_name(-errno));
@@ -76,6 +79,7 @@ static int kernel_random(struct io *io, void *buf, size_t len_bytes)
 	char *p = buf;
 	int rc = -EINTR;
 
+	(void)io;
 	for (int i = 0; i < EINTR_MAX && len_bytes > 0; i++) {
 		ssize_t n = getrandom(p, len_bytes < 256 ? len_bytes : 256, 0);
 
@@ -98,6 +102,7 @@ static uint64_t kernel_now_ns(struct io *io)
 {
 	struct timespec ts;
 
+	(void)io;
 	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }

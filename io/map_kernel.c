@@ -123,6 +123,7 @@ int map_kernel_open(struct io *io, struct file *file, enum map_mode mode, uint64
 	void *base;
 	int rc;
 
+	(void)io;
 	if (reserve_bytes == 0) {
 		rc = reserve_wanted(&reserve_bytes);
 		if (rc < 0)

@@ -79,6 +79,7 @@ int queue_kernel_open(struct io *io, unsigned depth, enum queue_rung rung, struc
 	enum queue_rung forced;
 	int rc;
 
+	(void)io;
 	ASSERT(depth >= 1);
 	ASSERT(depth <= 4096);
 	if (rung != QUEUE_BEST)

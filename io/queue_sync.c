@@ -18,6 +18,7 @@ static int sync_open(unsigned depth, struct queue **ret_queue)
 {
 	struct queue_sync *s = calloc(1, sizeof(*s));
 
+	(void)depth;
 	if (!s)
 		return -ENOMEM;
 	waiters_init(&s->waiters);
@@ -47,6 +48,7 @@ static void sync_wait(struct queue *q, const struct io_req *req)
 
 static void sync_poll(struct queue *q)
 {
+	(void)q;
 }
 
 static void sync_close(struct queue *q)

@@ -143,6 +143,7 @@ static void threads_wait(struct queue *q, const struct io_req *req)
 
 static void threads_poll(struct queue *q)
 {
+	(void)q;
 }
 
 /* All but the last go to the workers; that one the caller would only sleep for. */

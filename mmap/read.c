@@ -171,6 +171,7 @@ void mmap_put(struct pager *p, const struct page *page, bool cold)
 {
 	struct mmap_pager *m = mmap_of(p);
 
+	(void)cold;
 	if (heap_owns(&m->heap, page)) {
 		heap_unpin(&m->heap, (uint32_t)((size_t)((const uint8_t *)page - m->heap.arena) >>
 						m->page_shift));

@@ -77,6 +77,7 @@ void api_fill(struct verso *db, unsigned n, size_t len)
 
 static int tell(void *arg, uint32_t pgno, const char *text)
 {
+	(void)arg;
 	(void)fprintf(stderr, "check: page %u: %s\n", (unsigned)pgno, text);
 	return 0;
 }

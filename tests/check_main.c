@@ -108,6 +108,9 @@ static int folder_make(void)
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
 {
+	(void)st;
+	(void)type;
+	(void)at;
 	return remove(path);
 }
 

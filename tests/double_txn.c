@@ -58,6 +58,7 @@ static void double_put(struct pager *p, const struct page *page, bool cold)
 	struct double_env *env = env_of(p);
 	struct double_page *dp = find(env, page_ref(page));
 
+	(void)cold;
 	ASSERT(dp != NULL);
 	ASSERT(dp->data == page);
 	ASSERT(dp->pins > 0);

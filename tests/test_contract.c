@@ -34,6 +34,7 @@ static int open_forgetting(const struct contract_case *c, struct io *io, struct 
 static int open_stub(const struct contract_case *c, struct io *io, struct file *file,
 	struct pager **ret_pager)
 {
+	(void)io;
 	return stub_pager_open(file, c->page_size, CONTRACT_SEED, CONTRACT_WRITER_PAGES,
 		2 * CONTRACT_READER_PAGES, ret_pager);
 }

@@ -177,12 +177,14 @@ REAL(ssize_t, pwritev64, int fd, const struct iovec *iov, int n_iov, off_t off_b
 /* Nothing is to survive this program: no real flushes. */
 REAL(int, fdatasync, int fd)
 {
+	(void)fd;
 	atomic_fetch_add(&inject.n_syncs, 1);
 	return fails_by_errno() ? -1 : 0;
 }
 
 REAL(int, fsync, int fd)
 {
+	(void)fd;
 	return fails_by_errno() ? -1 : 0;
 }
 

@@ -157,6 +157,8 @@ static volatile int n_seen;
 
 static void see_info(int sig, siginfo_t *info, void *context)
 {
+	(void)sig;
+	(void)context;
 	seen_address = info->si_addr;
 	n_seen++;
 	if (info->si_code > 0)
@@ -165,6 +167,7 @@ static void see_info(int sig, siginfo_t *info, void *context)
 
 static void see(int sig)
 {
+	(void)sig;
 	n_seen++;
 	siglongjmp(out, 1);
 }

@@ -374,6 +374,8 @@ static void cut_at_get(struct pager_tracer *t, enum pager_trace_op op, struct pa
 {
 	struct cutter *k = (struct cutter *)t; /* its first member */
 
+	(void)ref;
+	(void)type;
 	if (op == PAGER_GET && ++k->n_gets == k->cut_at)
 		ck_assert_int_eq(truncate(k->path, 8192), 0);
 }
@@ -451,6 +453,7 @@ static int cut_when_told(void *arg, uint32_t pgno, const char *text)
 {
 	struct told *t = arg;
 
+	(void)text;
 	if (pgno == t->pgno) {
 		ck_assert_int_eq(truncate(t->path, 8192), 0);
 		t->n_cuts++;

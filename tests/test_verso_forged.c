@@ -29,6 +29,7 @@ static int note(void *arg, uint32_t pgno, const char *text)
 {
 	struct findings *f = arg;
 
+	(void)pgno;
 	if (f->n++ == 0)
 		(void)snprintf(f->first, sizeof(f->first), "%s", text);
 	return 0;

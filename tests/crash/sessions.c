@@ -121,6 +121,7 @@ static void trace(struct pager_tracer *t, enum pager_trace_op op, struct page_re
 {
 	struct work *w = (struct work *)t;
 
+	(void)type;
 	if (op != PAGER_FRESH || ref.pgno >= PAGES_TRACED)
 		return;
 	if (w->oldest_reader && w->born[ref.pgno] > w->oldest_reader)

@@ -36,6 +36,9 @@ char *child_folder(const char *parent)
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
 {
+	(void)st;
+	(void)type;
+	(void)at;
 	return remove(path);
 }
 

@@ -275,6 +275,7 @@ static void refpager_put(struct pager *p, const struct page *page, bool cold)
 	struct refpager *r = of(p);
 	struct ref_page *rp;
 
+	(void)cold;
 	pthread_mutex_lock(&r->lock);
 	rp = *bucket(r, page_ref(page).pgno);
 	while (rp && rp->data != page)

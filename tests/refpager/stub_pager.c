@@ -288,6 +288,7 @@ static void stub_put(struct pager *p, const struct page *page, bool cold)
 	struct stub *s = of(p);
 	uint64_t pgno = (uint64_t)((const uint8_t *)page - s->base) / s->stride_bytes;
 
+	(void)cold;
 	pthread_mutex_lock(&s->lock);
 	ASSERT(s->places[pgno].pins > 0);
 	s->places[pgno].pins--;

@@ -359,6 +359,7 @@ static int sim_open(struct io *io, const char *path, unsigned flags, unsigned mo
 	struct simfile *f = NULL;
 	int r;
 
+	(void)mode;
 	(void)pthread_mutex_lock(&d->lock);
 	r = open_locked(d, path, flags, &f);
 	(void)pthread_mutex_unlock(&d->lock);

@@ -395,6 +395,10 @@ static int map_extend_sim(struct map *map, uint64_t len_bytes)
 static void map_advise_sim(struct map *map, uint64_t off_bytes, uint64_t len_bytes,
 	enum map_advice advice)
 {
+	(void)map;
+	(void)off_bytes;
+	(void)len_bytes;
+	(void)advice;
 }
 
 static void map_close_sim(struct map *map)

@@ -100,6 +100,7 @@ static int commit(void *engine)
 
 static int tell(void *arg, uint32_t pgno, const char *text)
 {
+	(void)arg;
 	(void)fprintf(stderr, "headtohead: verso: page %u: %s\n", (unsigned)pgno, text);
 	return 0;
 }

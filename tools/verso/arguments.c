@@ -189,26 +189,31 @@ static bool parse_batch(struct arguments *a, const char *value)
 
 static bool set_reverse(struct arguments *a, const char *value)
 {
+	(void)value;
 	return a->reverse = true;
 }
 
 static bool set_keys(struct arguments *a, const char *value)
 {
+	(void)value;
 	return a->keys_only = true;
 }
 
 static bool set_raw(struct arguments *a, const char *value)
 {
+	(void)value;
 	return a->raw = true;
 }
 
 static bool set_json(struct arguments *a, const char *value)
 {
+	(void)value;
 	return a->json = true;
 }
 
 static bool set_new(struct arguments *a, const char *value)
 {
+	(void)value;
 	return a->no_overwrite = true;
 }
 

@@ -62,6 +62,7 @@ static void print_line(const struct line *l)
 static void print_stat(const struct arguments *args, const struct verso_stat *st,
 	const struct verso_table_stat *table, const struct line *lines, size_t n_lines)
 {
+	(void)table;
 	if (args->json) {
 		(void)printf("{\"path\": ");
 		print_json_text(args->path);
