@@ -7,7 +7,11 @@
 /* path with tail behind it; malloc'ed; NULL: no memory. */
 char *path_beside(const char *path, const char *tail);
 
-/* Makes an empty database at path, replacing an empty file. The caller has the lock. May block. */
+/*
+ * Makes an empty database at path, replacing an empty file, by way of path-verso-new. The caller
+ * has the lock. -EEXIST: that name is taken by what no creation has left; it is not touched. After
+ * a failure no file of this call is left. May block.
+ */
 int create_database(struct io *io, const char *path, const struct verso_options *o,
 	const struct db_site *site);
 

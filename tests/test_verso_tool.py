@@ -9,6 +9,7 @@ Each function `test_*` gets a scratch folder and runs once with each pager. The 
 import json
 import os
 import pty
+import resource
 import shutil
 import subprocess
 import sys
@@ -94,6 +95,65 @@ def test_a_file_of_something_else_is_3(sh):
     sh.expect(ERROR, 'get', 'text', 'k', err=b'text')
     sh.expect(ERROR, 'put', 'text', 'k', 'v')
     sh.expect(ERROR, 'check', '.', err=b'folder')
+
+
+def put_file(sh, name, data):
+    with open(os.path.join(sh.folder, name), 'wb') as f:
+        f.write(data)
+
+
+def get_file(sh, name):
+    with open(os.path.join(sh.folder, name), 'rb') as f:
+        return f.read()
+
+
+def test_making_a_database_deletes_nobodys_file(sh):
+    put_file(sh, 'planets-new', b'my notes')
+    sh.expect(OK, 'put', 'planets', 'k', 'v')
+    assert sorted(os.listdir(sh.folder)) == ['planets', 'planets-lock', 'planets-new']
+    assert get_file(sh, 'planets-new') == b'my notes'
+    fresh = os.path.join(sh.folder, 'a-verso-new')
+    for size in (1, 47, 48, 511, 4096, 10000):
+        text = (b'some text\n' * 1000)[:size]
+        put_file(sh, 'a-verso-new', text)
+        done = sh.expect(ERROR, 'put', 'a', 'k', 'v', err=b'a-verso-new is in the way')
+        assert b'move it elsewhere' in done.stderr, done
+        assert get_file(sh, 'a-verso-new') == text and 'a' not in os.listdir(sh.folder)
+    os.unlink(fresh)
+    for make, unmake in ((os.mkdir, os.rmdir), (os.mkfifo, os.unlink),
+                         (lambda name: os.symlink('nowhere', name), os.unlink)):
+        make(fresh)
+        sh.expect(ERROR, 'put', 'a', 'k', 'v', err=b'a-verso-new')
+        assert 'a' not in os.listdir(sh.folder)
+        unmake(fresh)
+    sh.expect(OK, 'put', 'a', 'k', 'v')
+
+
+def test_what_a_creation_left_is_not_in_the_way(sh):
+    for page in (512, 4096, 65536):
+        sh.expect(OK, 'load', 'whole', f'--page-size={page}')
+        whole = get_file(sh, 'whole')
+        # Cut short, or with the sectors lost that were not written when the power went.
+        for left in (whole, whole[:len(whole) // 2], whole[:4096], whole[:512], b'',
+                     bytes(512) + whole[512:], bytes(512), bytes(len(whole))):
+            put_file(sh, 'a-verso-new', left)
+            sh.expect(OK, 'put', 'a', 'k', 'v')
+            sh.expect(OK, 'check', 'a')
+            assert sorted(os.listdir(sh.folder)) == ['a', 'a-lock', 'whole', 'whole-lock']
+            os.unlink(os.path.join(sh.folder, 'a'))
+        os.unlink(os.path.join(sh.folder, 'whole'))
+
+
+def test_a_creation_that_fails_leaves_no_file(sh):
+    for limit in (0, 512, 8192, 65536):
+        # Python ignores the signal that tells of the limit, and hands that down.
+        done = subprocess.run(
+            [VERSO, 'put', 'a', 'k', 'v', sh.pager], cwd=sh.folder, capture_output=True,
+            check=False, timeout=120, restore_signals=False,
+            preexec_fn=lambda n=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (n, n)))
+        assert done.returncode == ERROR and b'large' in done.stderr, done
+        assert set(os.listdir(sh.folder)) <= {'a-lock'}, (limit, os.listdir(sh.folder))
+    sh.expect(OK, 'put', 'a', 'k', 'v')
 
 
 def test_get_put_del(sh):
