@@ -11,13 +11,14 @@
 START_TEST(a_committed_record_is_there_after_reopening)
 {
 	struct verso *db = api_open(_i, "a", 0);
-	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
+	struct verso_txn *txn;
 
+	ck_assert_str_eq(verso_errmsg(db), "");
+	txn = api_begin(db, VERSO_WRITE);
 	api_put(txn, NULL, "moon", "1737 km");
 	ck_assert(api_has(txn, NULL, "moon", "1737 km"));
 	API_OK(verso_commit(txn));
 	verso_close(db);
-
 	db = api_open(_i, "a", 0);
 	txn = api_begin(db, VERSO_READ);
 	ck_assert(api_has(txn, NULL, "moon", "1737 km"));
@@ -219,7 +220,7 @@ START_TEST(value_copy_max_bounds_get_but_not_read)
 }
 END_TEST
 
-START_TEST(value_copy_max_bounds_the_copies_of_get_many_together)
+START_TEST(value_copy_max_bounds_the_copies_together)
 {
 	struct verso *db = api_open_with(_i, "a", (struct verso_options){.value_copy_max = 100000});
 	struct verso_val keys[] = {api_val("key000000"), api_val("key000001")}, vals[2];
@@ -228,9 +229,8 @@ START_TEST(value_copy_max_bounds_the_copies_of_get_many_together)
 	api_fill(db, 2, 60000);
 	txn = api_begin(db, VERSO_READ);
 	API_OK(verso_get_many(txn, NULL, 1, keys, vals, NULL));
-	API_SAYS(verso_get_many(txn, NULL, 2, keys, vals, NULL), VERSO_ETOOBIG, "together");
-	ck_assert_ptr_nonnull(strstr(verso_errmsg(NULL), "120000"));
-	ck_assert_ptr_nonnull(strstr(verso_errmsg(NULL), "fewer keys"));
+	API_SAYS(verso_get_many(txn, NULL, 2, keys, vals, NULL), VERSO_ETOOBIG, "120000");
+	API_SAYS(verso_get_many(txn, NULL, 2, keys, vals, NULL), VERSO_ETOOBIG, "fewer keys");
 	verso_abort(txn);
 	verso_close(db);
 }
@@ -425,17 +425,16 @@ static int stop_at_fish(void *arg, const char *name)
 
 START_TEST(each_table_forwards_what_it_was_stopped_with)
 {
-	static const char *const names[] = {"birds", "fish", "trees"};
-	int answers[] = {0, 1, 2, -1, VERSO_NOTFOUND, VERSO_EXISTS, VERSO_ECORRUPT};
+	int answers[] = {0, 1, 2, -1, VERSO_EXISTS, VERSO_ECORRUPT};
 	struct verso *db = api_open(_i, "a", 0);
 	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
 	struct verso_table *t;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		API_OK(verso_table_open(txn, names[i], VERSO_CREATE, &t));
+	API_OK(verso_table_open(txn, "fish", VERSO_CREATE, &t));
+	API_OK(verso_table_open(txn, "trees", VERSO_CREATE, &t));
 	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
 		API_IS(verso_table_each(txn, stop_at_fish, &answers[i]), answers[i]);
-	API_OK(verso_commit(txn));
+	verso_abort(txn);
 	verso_close(db);
 }
 END_TEST
@@ -463,21 +462,15 @@ START_TEST(a_table_name_may_lie_in_a_result)
 	API_OK(verso_table_open(txn, name_in_result(txn, NULL, "1"), VERSO_CREATE, &t));
 	API_OK(verso_table_open(txn, "birds", 0, &t));
 	API_OK(verso_table_drop(txn, name_in_result(txn, t, "1")));
-	API_OK(verso_table_open(txn, "birds", VERSO_CREATE, &t));
-	API_OK(verso_put(txn, t, api_val("1"), (struct verso_val){"birds", 6}, 0));
 	API_OK(verso_put(txn, NULL, api_val("2"), (struct verso_val){"trees", 6}, 0));
 	API_OK(verso_commit(txn));
-	/* In pages that were there before. */
+	/* In a page that was there before. */
 	txn = api_begin(db, VERSO_WRITE);
 	API_OK(verso_table_open(txn, name_in_result(txn, NULL, "2"), VERSO_CREATE, &t));
-	API_OK(verso_table_open(txn, "birds", 0, &t));
-	API_OK(verso_table_drop(txn, name_in_result(txn, t, "1")));
 	API_OK(verso_table_drop(txn, name_in_result(txn, NULL, "1")));
-	API_OK(verso_commit(txn));
-	txn = api_begin(db, VERSO_READ);
 	API_OK(verso_table_each(txn, count_names, all));
 	ck_assert_str_eq(all, "trees ");
-	verso_abort(txn);
+	API_OK(verso_commit(txn));
 	api_check(db);
 	verso_close(db);
 }
@@ -683,8 +676,7 @@ int main(void)
 	tcase_add_loop_test(t, a_value_of_two_hundred_megabytes_goes_in_and_comes_out, 0,
 		API_PAGERS);
 	tcase_add_loop_test(t, value_copy_max_bounds_get_but_not_read, 0, API_PAGERS);
-	tcase_add_loop_test(t, value_copy_max_bounds_the_copies_of_get_many_together, 0,
-		API_PAGERS);
+	tcase_add_loop_test(t, value_copy_max_bounds_the_copies_together, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_key_or_value_beyond_the_limit_is_refused_with_the_limit, 0,
 		API_PAGERS);
 	tcase_add_loop_test(t, get_many_finds_what_get_finds, 0, API_PAGERS);
