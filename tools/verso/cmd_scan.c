@@ -64,13 +64,15 @@ static enum status write_range(const struct session *s, struct verso_cursor *c)
 
 	progress_begin(&progress, "records", 0);
 	rc = move_first(c, &range, args->reverse, &key, want);
-	while ((rc == 0 || rc == VERSO_ETOOBIG) && n < args->limit_records && status == STATUS_OK &&
-		!ferror(stdout)) {
-		if (rc == VERSO_ETOOBIG && verso_cursor_get(c, &key, NULL) != 0)
+	while (n < args->limit_records && status == STATUS_OK && !ferror(stdout)) {
+		int move_result = rc;
+
+		/* The value is too long to come in one piece, and the key did not come with it. */
+		if (rc == VERSO_ETOOBIG)
+			rc = verso_cursor_get(c, &key, NULL);
+		if (rc != 0 || !is_inside(&range, args->reverse, key))
 			break;
-		if (!is_inside(&range, args->reverse, key))
-			break;
-		status = record_write(s, c, rc, key, val);
+		status = record_write(s, c, move_result, key, val);
 		progress_step(&progress, ++n);
 		rc = args->reverse ? verso_cursor_prev(c, &key, want)
 				   : verso_cursor_next(c, &key, want);
