@@ -33,8 +33,9 @@ static void *run_check(void *arg)
 	struct check *c = arg;
 
 	c->result = verso_check(c->db, 0, tell, c);
-	if (c->result < 0 && c->n_findings == 0)
-		c->n_findings = fail(c->path, c->result) == STATUS_OK;
+	/* VERSO_ECORRUPT sums up findings; all else says why the check did not get to its end. */
+	if (c->result < 0 && (c->result != VERSO_ECORRUPT || c->n_findings == 0))
+		(void)fail(c->path, c->result);
 	atomic_store(&c->done, true);
 	return NULL;
 }
