@@ -37,8 +37,10 @@ struct page *pool_fresh(struct pager *p, struct page_ref ref)
 	ASSERT(pool->n_fresh <= p->writer_pages);
 	pthread_mutex_unlock(&pool->lock);
 
-	frame = frame_get(pool, ref.pgno, FRAME_FRESH);
-	ASSERT(frame != FRAME_NONE);
+	/* However long a reader is stopped inside a guard, by a debugger or by swap (B10). */
+	do
+		frame = frame_get(pool, ref.pgno, FRAME_FRESH);
+	while (frame == FRAME_NONE);
 	page = pool_page(pool, frame);
 	memset(page, 0, p->page_size);
 	le32_set(page->pgno, ref.pgno);

@@ -4,8 +4,25 @@
 #include "tests/pool_fixture.h"
 
 #include <errno.h>
+#include <time.h>
 
 #define N_PAGES 64
+
+/* A reader that is stopped inside its guard, and goes on after so many naps of who waits for it. */
+#define NAPS_STOPPED 120000 /* more than twice what a get waits */
+
+static struct guard *stopped; /* NULL: naps are naps */
+static unsigned n_naps;
+
+/* Stands in front of the system's, so that seconds of waiting take none. */
+int nanosleep(const struct timespec *t, struct timespec *left)
+{
+	if (!stopped)
+		return clock_nanosleep(CLOCK_REALTIME, 0, t, left);
+	if (++n_naps == NAPS_STOPPED)
+		guard_leave(stopped);
+	return 0;
+}
 
 static struct page_ref ref(pgno_t pgno, gen_t gen)
 {
@@ -47,6 +64,51 @@ START_TEST(fresh_page_is_found_by_its_gen_only)
 	ck_assert_ptr_eq(pager_own(f.pager, f.guard, ref(5, 2)), fresh);
 	pager_drop(f.pager, 5, 1);
 	fixture_visit(&f, ref(5, 1));
+	fixture_close(&f);
+}
+END_TEST
+
+/* Inside its guard, while every frame comes to limbo: it may see each, so none is used again. */
+static void stop_a_reader(struct fixture *f)
+{
+	ck_assert_int_eq(guard_open(&f->pager->guards, &stopped), 0);
+	guard_enter(stopped);
+	for (uint32_t i = 0; i < pool_of(f->pager)->n_frames; i++) {
+		(void)pager_fresh(f->pager, ref(5, 2));
+		pager_drop(f->pager, 5, 1);
+	}
+	ck_assert_uint_eq(n_naps, 0);
+}
+
+START_TEST(fresh_waits_for_a_reader_however_long_it_is_stopped)
+{
+	struct fixture f;
+
+	set_up(&f, _i, NULL);
+	stop_a_reader(&f);
+	(void)fixture_fresh(&f, ref(5, 2));
+	ck_assert_uint_eq(n_naps, NAPS_STOPPED);
+	pager_drop(f.pager, 5, 1);
+	guard_close(stopped);
+	stopped = NULL;
+	fixture_visit(&f, ref(5, 1));
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(get_gives_up_on_a_reader_that_is_stopped)
+{
+	const struct page *page;
+	struct fixture f;
+
+	set_up(&f, _i, NULL);
+	stop_a_reader(&f);
+	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(6, 1), &page), VERSO_EPINNED);
+	ck_assert_uint_lt(n_naps, NAPS_STOPPED);
+	guard_leave(stopped);
+	guard_close(stopped);
+	stopped = NULL;
+	fixture_visit(&f, ref(6, 1));
 	fixture_close(&f);
 }
 END_TEST
@@ -218,6 +280,8 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, fresh_page_is_found_by_its_gen_only, 0, 2);
+	tcase_add_loop_test(tc, fresh_waits_for_a_reader_however_long_it_is_stopped, 0, 2);
+	tcase_add_loop_test(tc, get_gives_up_on_a_reader_that_is_stopped, 0, 2);
 	tcase_add_test(tc, write_puts_adjacent_pages_into_one_request);
 	tcase_add_loop_test(tc, large_sets_are_written_whole, 0, 2);
 	tcase_add_loop_test(tc, written_buffer_replaces_what_was_cached, 0, 2);
