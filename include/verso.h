@@ -48,12 +48,13 @@
  * - A full disk is answered with -ENOSPC by the call that met it; the database stays as it was.
  * - When a flush fails (the disk is broken) the database is poisoned: what was answered as durable
  *   is, nothing more can be written, every later write answers VERSO_EPOISONED. Close it and look
- * at the disk.
+ *   at the disk.
  * - A child after fork() may not use the handles of its parent: each call answers -EINVAL. It may
  *   open databases of its own.
  * - Do not keep the file on a network file system: verso_open() refuses unless VERSO_ANY_FS.
  * - Beside the file DB lies DB-lock, which says who uses it. It may be removed when nobody does,
- * and need not be.
+ *   and need not be; who cuts it meanwhile kills its users. While a database is made there is also
+ *   DB-verso-new; what else has that name is not touched, and verso_open() answers -EEXIST.
  * - A 64-bit host, Linux 5.10 or later.
  *
  *
