@@ -2,6 +2,7 @@
 #include "tools/verso/tool.h"
 
 #include <inttypes.h>
+#include <sys/stat.h>
 
 enum unit { UNIT_COUNT, UNIT_BYTES, UNIT_GEN, UNIT_YES };
 
@@ -60,9 +61,8 @@ static void print_line(const struct line *l)
 }
 
 static void print_stat(const struct arguments *args, const struct verso_stat *st,
-	const struct verso_table_stat *table, const struct line *lines, size_t n_lines)
+	const struct line *lines, size_t n_lines)
 {
-	(void)table;
 	if (args->json) {
 		(void)printf("{\"path\": ");
 		print_json_text(args->path);
@@ -108,6 +108,14 @@ static int print_table(void *arg, const char *name)
 	return 0;
 }
 
+/* Of the file as it is, which may be longer than the newest commit needs; 0: cannot be told. */
+static uint64_t file_bytes(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
 static int collect(const struct session *s)
 {
 	struct verso_stat st = {.size = sizeof(st)};
@@ -124,7 +132,7 @@ static int collect(const struct session *s)
 		{"records", "records in the default table", table.n_records, UNIT_COUNT},
 		{"height", "height of its tree", table.height, UNIT_COUNT},
 		{"page_size", "page size", st.page_size, UNIT_BYTES},
-		{"file_bytes", "file", (uint64_t)st.n_pages * st.page_size, UNIT_BYTES},
+		{"file_bytes", "file", file_bytes(s->args->path), UNIT_BYTES},
 		{"pages", "pages", st.n_pages, UNIT_COUNT},
 		{"free_pages", "free pages", st.n_free_pages, UNIT_COUNT},
 		{"pending_pages", "pages not yet free", st.n_pending_pages, UNIT_COUNT},
@@ -141,7 +149,7 @@ static int collect(const struct session *s)
 		{"rolled_back", "unfinished commit left out", st.rolled_back != 0, UNIT_YES},
 	};
 
-	print_stat(s->args, &st, &table, lines, sizeof(lines) / sizeof(lines[0]));
+	print_stat(s->args, &st, lines, sizeof(lines) / sizeof(lines[0]));
 	if (s->args->json)
 		(void)printf(", \"tables\": [");
 	rc = verso_table_each(s->txn, print_table, &tables);
