@@ -145,7 +145,8 @@ enum frame_use { FRAME_LOAD, FRAME_AHEAD, FRAME_FRESH };
 /*
  * A frame for the page pgno. The caller holds a unit of room, or has counted its fresh page, so
  * that there is a frame that no user pins: what may have to be waited for is limbo. FRAME_NONE when
- * guards hold it for unreasonably long; for FRAME_AHEAD at once.
+ * guards hold it for unreasonably long, which a get tells and the writer waits out; for FRAME_AHEAD
+ * at once.
  */
 uint32_t frame_get(struct pool *pool, pgno_t pgno, enum frame_use use);
 

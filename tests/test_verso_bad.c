@@ -58,7 +58,7 @@ static void nothing_beside(const char *path)
 
 	(void)snprintf(beside, sizeof(beside), "%s-lock", path);
 	ck_assert_msg(access(beside, F_OK) < 0, "%s was left behind", beside);
-	(void)snprintf(beside, sizeof(beside), "%s-new", path);
+	(void)snprintf(beside, sizeof(beside), "%s-verso-new", path);
 	ck_assert_msg(access(beside, F_OK) < 0, "%s was left behind", beside);
 }
 
