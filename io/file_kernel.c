@@ -520,7 +520,6 @@ int file_kernel_open(struct io *io, const char *path, unsigned flags, unsigned m
 static void kernel_close(struct file *f)
 {
 	struct file_kernel *fk = file_kernel_of(f);
-
 	struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
 
 	/* A child that was forked has the descriptor too: closing alone leaves it the locks. */
