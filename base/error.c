@@ -50,7 +50,7 @@ const char *error_name(int code)
 	case VERSO_ENOTDB:
 		return "not a Verso database";
 	case VERSO_EVERSION:
-		return "the file needs a newer Verso";
+		return "the file is of another version of Verso";
 	case VERSO_EPOISONED:
 		return "a flush failed: reopen the database before writing";
 	case VERSO_EABORTONLY:

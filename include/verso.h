@@ -246,8 +246,9 @@ struct verso_options {
  *
  * -ENOENT: no such file, and no VERSO_CREATE. -EEXIST: VERSO_EXCL. -EACCES, -EROFS, -EPERM: no
  * permission for the file, or to make DB-lock beside it. -EISDIR: a directory. VERSO_ENOTDB: a
- * FIFO, a device, an empty file, or a file of something else. VERSO_EVERSION: the file needs a
- * newer Verso. VERSO_ECORRUPT: no committed state of it can be trusted; restore it from a copy.
+ * FIFO, a device, an empty file, or a file of something else. VERSO_EVERSION: the file
+ * is of another version; the text says how to read it or to carry it over. VERSO_ECORRUPT: no
+ * committed state of it can be trusted; restore it from a copy.
  * VERSO_EBUSY: another process, or another handle of this one, has it open; the text tells the
  * process. VERSO_EMISUSE: options that cannot be. -EOPNOTSUPP: a network file system without
  * VERSO_ANY_FS, an `io` that this system refuses, or VERSO_PROTOCOL_ONE_FLUSH without O_DIRECT.

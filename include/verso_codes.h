@@ -16,7 +16,7 @@ enum verso_code {
 
 	VERSO_ECORRUPT = -20001,  /* a page is not what its parent says; the file is damaged */
 	VERSO_ENOTDB = -20002,    /* the file is not a Verso database */
-	VERSO_EVERSION = -20003,  /* the file needs a newer Verso */
+	VERSO_EVERSION = -20003,  /* the file is of another version */
 	VERSO_EPOISONED = -20004, /* a flush failed; nothing more is written until it is reopened */
 	VERSO_EABORTONLY = -20005, /* a call of this transaction failed half-way; abort it */
 	VERSO_EBUSY = -20006,      /* another process, pager kind or transaction has it */

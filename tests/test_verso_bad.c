@@ -230,7 +230,7 @@ static void patch_slots(const char *path, unsigned off, uint32_t value)
 	free(bytes);
 }
 
-START_TEST(a_newer_format_is_refused)
+START_TEST(another_version_is_refused_with_advice)
 {
 	char path[CHECK_PATH_BYTES];
 	struct verso *db = api_open(_i, "a", 0);
@@ -238,12 +238,25 @@ START_TEST(a_newer_format_is_refused)
 	api_fill(db, 10, 10);
 	verso_close(db);
 	api_path(path, "a");
-	patch_slots(path, 48, 2);
-	API_IS(try_open(_i, path, VERSO_CREATE, &db), VERSO_EVERSION);
+	patch_slots(path, 48, 3);
+	API_SAYS(try_open(_i, path, VERSO_CREATE, &db), VERSO_EVERSION, "a newer Verso");
 	patch_slots(path, 48, 1);
+	API_SAYS(try_open(_i, path, VERSO_CREATE, &db), VERSO_EVERSION, "`verso dump`");
+	API_SAYS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_EVERSION, "`verso load`");
+	patch_slots(path, 48, 2);
+	/* Protocol and commit mode: u16 each. */
+	patch_slots(path, 68, 1 | 2 << 16);
+	API_SAYS(try_open(_i, path, 0, &db), VERSO_EVERSION, "written but not flushed");
+	patch_slots(path, 68, 1 | 3 << 16);
+	API_SAYS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_EVERSION, "chained");
+	patch_slots(path, 68, 1 | 0xffffU << 16);
+	API_SAYS(try_open(_i, path, 0, &db), VERSO_EVERSION, "a newer Verso");
+	patch_slots(path, 68, 2);
+	API_SAYS(try_open(_i, path, 0, &db), VERSO_EVERSION, "a newer Verso");
+	patch_slots(path, 68, 1);
 	/* A feature that this Verso must know to read, one to write, one to ignore. */
 	patch_slots(path, 64, 1);
-	API_IS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_EVERSION);
+	API_SAYS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_EVERSION, "a newer Verso");
 	patch_slots(path, 64, 0);
 	patch_slots(path, 60, 1);
 	API_IS(try_open(_i, path, 0, &db), VERSO_EVERSION);
@@ -453,7 +466,7 @@ int main(void)
 	tcase_add_loop_test(t, an_empty_file_becomes_a_database_when_asked, 0, API_PAGERS);
 	tcase_add_loop_test(t, folders_pipes_and_devices_are_refused_at_once, 0, API_PAGERS);
 	tcase_add_loop_test(t, no_permission_is_answered, 0, API_PAGERS);
-	tcase_add_loop_test(t, a_newer_format_is_refused, 0, API_PAGERS);
+	tcase_add_loop_test(t, another_version_is_refused_with_advice, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_database_is_open_once, 0, API_PAGERS);
 	tcase_add_loop_test(t, two_processes_take_turns, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_file_cut_anywhere_is_answered, 0, API_PAGERS);

@@ -95,14 +95,6 @@ static int decode_second(const void *buf, uint64_t off_bytes, struct meta *ret_m
 	return rc;
 }
 
-/* Which of two failures tells more. */
-static int worse_of(int a, int b)
-{
-	if (a == VERSO_EVERSION || b == VERSO_EVERSION)
-		return VERSO_EVERSION;
-	return a == VERSO_ENOTDB ? b : a;
-}
-
 static int probe_slots(struct file *file, uint64_t size_bytes, void *buf, struct meta *ret_m)
 {
 	int worst = VERSO_ENOTDB;
@@ -117,16 +109,14 @@ static int probe_slots(struct file *file, uint64_t size_bytes, void *buf, struct
 		if (rc)
 			return rc;
 		rc = i < 0 ? meta_decode(buf, 0, ret_m) : decode_second(buf, off_bytes, ret_m);
-		if (rc == 0)
-			return 0;
-		worst = worse_of(worst, rc);
+		if (rc == 0 || rc == VERSO_EVERSION)
+			return rc;
+		if (worst == VERSO_ENOTDB)
+			worst = rc;
 	}
 	if (worst == VERSO_ENOTDB)
 		return error_set(worst, "the file is not a Verso database: no meta page in it");
-	if (worst == VERSO_ECORRUPT)
-		return error_set(worst,
-			"both meta pages are damaged: restore the file from a copy");
-	return worst;
+	return error_set(worst, "both meta pages are damaged: restore the file from a copy");
 }
 
 int txn_probe(struct file *file, struct txn_probe *ret_probe)

@@ -275,6 +275,33 @@ static void decode_body(const uint8_t *b, struct meta *m)
 		pending_extent_decode(b + AT_PENDING + i * PENDING_EXTENT_BYTES, &m->pending[i]);
 }
 
+/* 0, or VERSO_EVERSION with what to do about a file that another version wrote. */
+static int version_check(const uint8_t *b)
+{
+	static const char *const modes_later[] = {"written but not flushed", "chained"};
+	uint32_t format = le32_get(b + AT_FORMAT), features = le32_get(b + AT_INCOMPAT);
+	unsigned protocol = le16_get(b + AT_PROTOCOL), mode = le16_get(b + AT_MODE);
+
+	if (format < META_FORMAT)
+		return error_set(VERSO_EVERSION,
+			"the file has format %u, which is older than the %u that this Verso reads. "
+			"Carry it over: `verso dump` with the Verso that wrote it, then `verso "
+			"load` into a new file with this one",
+			format, META_FORMAT);
+	if (format > META_FORMAT || protocol != META_PROTOCOL || features != 0)
+		return error_set(VERSO_EVERSION,
+			"the file has format %u, protocol %u, features %x; this Verso reads format "
+			"%u, protocol %u, no features. Open it with a newer Verso",
+			format, protocol, features, META_FORMAT, META_PROTOCOL);
+	if (mode > TXN_ONE_FLUSH)
+		return error_set(VERSO_EVERSION,
+			"the file's last commit was made in mode %u (%s); this Verso recovers from "
+			"%u (two-flush) and %u (one-flush). Open it with a newer Verso",
+			mode, mode - 2 < 2 ? modes_later[mode - 2] : "unknown", TXN_TWO_FLUSH,
+			TXN_ONE_FLUSH);
+	return 0;
+}
+
 int meta_decode(const void *slot_bytes, pgno_t slot_pgno, struct meta *ret_m)
 {
 	const uint8_t *b = slot_bytes;
@@ -293,13 +320,9 @@ int meta_decode(const void *slot_bytes, pgno_t slot_pgno, struct meta *ret_m)
 		return rc;
 	if (page->type != PAGE_META)
 		return bad_meta(slot_pgno, "it is a page of another type");
-	if (le32_get(b + AT_FORMAT) != META_FORMAT || le32_get(b + AT_INCOMPAT) != 0 ||
-		le16_get(b + AT_PROTOCOL) != META_PROTOCOL || le16_get(b + AT_MODE) > TXN_ONE_FLUSH)
-		return error_set(VERSO_EVERSION,
-			"the file has format %u, protocol %u, features %x; this Verso knows format "
-			"%u, protocol %u. Open it with a newer Verso",
-			le32_get(b + AT_FORMAT), le16_get(b + AT_PROTOCOL),
-			le32_get(b + AT_INCOMPAT), META_FORMAT, META_PROTOCOL);
+	rc = version_check(b);
+	if (rc)
+		return rc;
 	memset(ret_m, 0, sizeof(*ret_m));
 	ret_m->page_size = le32_get(b + AT_PAGE_SIZE);
 	if (!page_size_is_valid(ret_m->page_size))

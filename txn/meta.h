@@ -13,7 +13,7 @@
 #include "txn/txn.h"
 
 #define META_BYTES       4096U
-#define META_FORMAT      1U
+#define META_FORMAT      2U
 #define META_REGIONS_MAX 64U
 #define META_PENDING_MAX 112U
 #define META_WINDOWS     2U
@@ -144,7 +144,8 @@ void meta_encode(const struct meta *m, const struct layout *layout, unsigned slo
 
 /*
  * Decodes META_BYTES of a slot. 0: *ret_m is valid in itself. VERSO_ENOTDB: no meta was written
- * there; VERSO_EVERSION: of a newer format; VERSO_ECORRUPT: damaged. Every field is validated.
+ * there; VERSO_EVERSION: of another format or a commit mode of a later version; VERSO_ECORRUPT:
+ * damaged. Every field is validated.
  */
 int meta_decode(const void *slot_bytes, pgno_t slot_pgno, struct meta *ret_m);
 
