@@ -230,6 +230,68 @@ END_TEST
 
 /* --- locks, maps and the death of a process -------------------------------------- */
 
+START_TEST(what_no_name_and_no_handle_has_takes_no_room)
+{
+	struct simdisk_options opts = {.space_bytes = 4 * S};
+	struct io *io;
+	struct file *g;
+
+	setup_disk(&opts, 2);
+	io = simdisk_io(disk);
+	g = open_on(disk, "g", FILE_CREATE);
+	ck_assert_int_eq(file_allocate(g, 0, 2 * S), 0);
+	ck_assert_uint_eq(simdisk_space_used(disk), 4 * S);
+	ck_assert_int_eq(io_unlink(io, "g"), 0);
+	ck_assert_int_eq(file_allocate(file, 0, 3 * S), -ENOSPC);
+	file_close(g);
+	ck_assert_uint_eq(simdisk_space_used(disk), 2 * S);
+	ck_assert_int_eq(file_allocate(file, 0, 4 * S), 0);
+	ck_assert_int_eq(file_truncate(file, S), 0);
+	ck_assert_uint_eq(simdisk_space_used(disk), S);
+	/* The disk may grow. */
+	ck_assert_int_eq(file_allocate(file, 0, 5 * S), -ENOSPC);
+	simdisk_set_space(disk, 5 * S);
+	ck_assert_int_eq(file_allocate(file, 0, 5 * S), 0);
+	teardown_disk();
+}
+END_TEST
+
+START_TEST(a_full_disk_overwrites_in_place)
+{
+	struct simdisk_options opts = {.space_bytes = 4 * S};
+
+	setup_disk(&opts, 4);
+	for (unsigned i = 0; i < 10; i++)
+		put(i % 4, 1, 'b');
+	ck_assert_str_eq(word_of(disk, "f"), "bbbb");
+	teardown_disk();
+}
+END_TEST
+
+START_TEST(a_full_disk_that_copies_on_write_does_not)
+{
+	struct simdisk_options opts = {.space_bytes = 6 * S, .cow = true};
+	static uint8_t block[4 * S];
+
+	setup_disk(&opts, 4);
+	put(0, 2, 'b'); /* takes two blocks, the old two are held until the sync */
+	ck_assert_uint_eq(simdisk_space_used(disk), 6 * S);
+	put(1, 1, 'c'); /* is new already */
+	ck_assert_int_eq(file_write(file, block, S, 2 * S), -ENOSPC);
+	ck_assert_str_eq(word_of(disk, "f"), "bcaa");
+	/* An image is a disk after a sync. */
+	walk_to_end();
+	ck_assert_uint_eq(simdisk_space_used(simwalk_image(walk,
+				  (struct sim_choice){SIM_APPLIED, 0}, false, NULL)),
+		4 * S);
+	ck_assert_int_eq(file_sync(file), 0);
+	ck_assert_uint_eq(simdisk_space_used(disk), 4 * S);
+	put(2, 2, 'd');
+	ck_assert_str_eq(word_of(disk, "f"), "bcdd");
+	teardown_disk();
+}
+END_TEST
+
 START_TEST(locks_belong_to_the_handle)
 {
 	struct file *g;
@@ -378,6 +440,9 @@ int main(void)
 	tcase_add_test(t, a_failed_sync_may_drop_the_live_bytes_too);
 	tcase_add_test(t, direct_transfers_want_alignment);
 	tcase_add_test(t, a_full_disk_is_enospc_and_a_long_file_efbig);
+	tcase_add_test(t, what_no_name_and_no_handle_has_takes_no_room);
+	tcase_add_test(t, a_full_disk_overwrites_in_place);
+	tcase_add_test(t, a_full_disk_that_copies_on_write_does_not);
 	tcase_add_test(t, locks_belong_to_the_handle);
 	tcase_add_test(t, a_map_is_coherent_and_stays_where_it_is);
 	tcase_add_test(t, a_writable_map_is_memory_that_a_crash_loses);

@@ -55,6 +55,10 @@ struct sim_inode {
 	uint32_t n_touched, cap_touched;
 	uint64_t *touched_bits;
 
+	/* Copy on write only: sectors written since the last sync, old blocks held till then. */
+	uint64_t *fresh_bits;
+	uint32_t n_held;
+
 	/* Images only, when asked for: what the disk held before anything ran on it. */
 	uint8_t *base;
 	uint64_t base_size;
@@ -165,13 +169,19 @@ void sim_touch(struct sim_inode *in, uint64_t off, uint64_t len);
 
 /* simfile.c */
 struct simfile *sim_file_new(struct simdisk *d, uint32_t ino, uint32_t name, unsigned flags);
-int sim_room(struct simdisk *d, const struct sim_inode *in, uint64_t end);
 void sim_read_bytes(struct simdisk *d, struct simfile *f, void *buf, uint64_t len, uint64_t off,
 	enum file_view view);
 void sim_sync_failed(struct simdisk *d, uint32_t ino);
 void sim_locks_drop(struct sim_inode *in, const void *owner);
 int sim_map_new(struct io *io, struct file *file, enum map_mode mode, uint64_t reserve_bytes,
 	struct map **ret_map);
+
+/* simroom.c */
+/* 0, -EFBIG, or -ENOSPC when the file may not have [off, off + len). */
+int sim_room(const struct simdisk *d, const struct sim_inode *in, uint64_t off, uint64_t len);
+/* To be called before the bytes are written, and after a sync that succeeded. */
+void sim_room_written(const struct simdisk *d, struct sim_inode *in, uint64_t off, uint64_t len);
+void sim_room_synced(const struct simdisk *d, struct sim_inode *in);
 
 /* simqueue.c */
 int sim_queue_new(struct io *io, unsigned depth, enum queue_rung rung, struct queue **ret_queue);

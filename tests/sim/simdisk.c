@@ -222,6 +222,7 @@ uint32_t sim_inode_new(struct simdisk *d)
 		if (d->opts.loose_end && ftruncate(in->fd, (off_t)d->opts.file_bytes_max) < 0)
 			out_of_memory("simulator: ftruncate");
 		in->touched_bits = sim_reserve(d->opts.file_bytes_max / SIM_SECTOR / 8);
+		in->fresh_bits = sim_reserve(d->opts.file_bytes_max / SIM_SECTOR / 8);
 	}
 	ASSERT(in->size == 0);
 	in->shared = false;
@@ -277,6 +278,7 @@ void sim_inode_write(struct simdisk *d, struct sim_inode *in, const void *buf, u
 {
 	if (len == 0)
 		return;
+	sim_room_written(d, in, off, len);
 	if (off + len > in->size)
 		sim_inode_resize(d, in, off + len);
 	if (d->image)
@@ -495,6 +497,7 @@ void sim_reset(struct simdisk *d)
 		sim_unreserve(d->inodes[i].medium, d->opts.file_bytes_max);
 		d->inodes[i].medium = NULL;
 		d->inodes[i].shared = false;
+		sim_room_synced(d, &d->inodes[i]);
 		d->inodes[i].n_locks = 0;
 	}
 	memset(d->calls, 0, sizeof(d->calls));
@@ -520,6 +523,7 @@ void simdisk_free(struct simdisk *d)
 		(void)munmap(in->live, d->opts.file_bytes_max);
 		(void)close(in->fd);
 		sim_unreserve(in->touched_bits, d->opts.file_bytes_max / SIM_SECTOR / 8);
+		sim_unreserve(in->fresh_bits, d->opts.file_bytes_max / SIM_SECTOR / 8);
 		sim_unreserve(in->base, d->opts.file_bytes_max);
 		free(in->touched);
 		free(in->locks);

@@ -51,6 +51,7 @@ struct simdisk_options { /* zeroed = defaults */
 	uint64_t seed;
 	uint64_t file_bytes_max; /* of one file; larger is -EFBIG; default 64 MiB */
 	uint64_t space_bytes;    /* of all files together; beyond is -ENOSPC; 0: no limit */
+	bool cow;                /* overwriting takes new blocks until the next sync */
 	bool no_direct;          /* the file system refuses O_DIRECT */
 	bool drop_live;          /* after a failed sync reads show the old bytes (Btrfs) */
 	unsigned
@@ -95,6 +96,13 @@ void simdisk_read_digest_reset(struct simdisk *d);
 
 /* Calls of one kind so far, failed ones included. */
 uint64_t simdisk_calls(const struct simdisk *d, enum sim_call_kind kind);
+
+/*
+ * Another size of the disk (0: no limit), and what its files take now. An image has the size
+ * that its disk has when the walk makes the first one.
+ */
+void simdisk_set_space(struct simdisk *d, uint64_t space_bytes);
+uint64_t simdisk_space_used(struct simdisk *d);
 
 /* Installs or changes the fault hook; NULL: none. */
 void simdisk_set_fault(struct simdisk *d, sim_fault_fn *fault, void *arg);

@@ -72,20 +72,6 @@ void sim_locks_drop(struct sim_inode *in, const void *owner)
 
 /* --- reading and writing ------------------------------------------------------------------- */
 
-/* 0, -EFBIG, or -ENOSPC when the file may not reach `end`. */
-int sim_room(struct simdisk *d, const struct sim_inode *in, uint64_t end)
-{
-	uint64_t used = 0;
-
-	if (end > d->opts.file_bytes_max)
-		return -EFBIG;
-	if (d->opts.space_bytes == 0 || end <= in->size)
-		return 0;
-	for (uint32_t i = 0; i < d->n_inodes; i++)
-		used += d->inodes[i].size;
-	return used - in->size + end > d->opts.space_bytes ? -ENOSPC : 0;
-}
-
 void sim_read_bytes(struct simdisk *d, struct simfile *f, void *buf, uint64_t len, uint64_t off,
 	enum file_view view)
 {
@@ -150,11 +136,11 @@ static int write_locked(struct simfile *f, const void *buf, size_t len, uint64_t
 	if (f->file.direct && misaligned(&f->file, buf, len, off))
 		return -EINVAL;
 	if (r == 0)
-		r = sim_room(d, in, off + len);
+		r = sim_room(d, in, off, len);
 	if (r < 0) {
 		/* An unknown part was written: some sectors from the start. */
 		len = SIM_SECTOR * (sim_random(&d->rng) % (len / SIM_SECTOR + 1));
-		if (len == 0 || sim_room(d, in, off + len) < 0)
+		if (len == 0 || sim_room(d, in, off, len) < 0)
 			return r;
 	}
 	data = sim_log_bytes(d, len);
@@ -208,6 +194,8 @@ static int sync_locked(struct simfile *f)
 	sim_log(d, r < 0 ? SIM_SYNC_FAILED : SIM_SYNC_DONE, f->ino)->over = true;
 	if (r < 0)
 		sim_sync_failed(d, f->ino);
+	else
+		sim_room_synced(d, &d->inodes[f->ino]);
 	sim_kill_check(d);
 	return f->dead ? -EIO : r;
 }
@@ -238,7 +226,7 @@ static int resize_locked(struct simfile *f, enum sim_call_kind call, uint64_t of
 		return -EBADF;
 	r = sim_fault(d, call, false, f->name, off, len);
 	if (r == 0)
-		r = sim_room(d, in, end);
+		r = end > in->size ? sim_room(d, in, in->size, end - in->size) : 0;
 	if (r < 0)
 		return r;
 	if (call == SIM_CALL_ALLOCATE && end <= in->size)

@@ -596,6 +596,8 @@ struct simdisk *simwalk_image(struct simwalk *w, struct sim_choice c, bool keep,
 			img->names[i].ino = SIM_NONE;
 		img->names[i].base_ino = img->names[i].ino;
 	}
+	for (uint32_t i = 0; i < img->n_inodes; i++)
+		sim_room_synced(img, &img->inodes[i]);
 	img->rng = sim_mix(sim_mix(w->disk->opts.seed, w->at), sim_mix(c.kind, c.n));
 	if (ret_hash)
 		*ret_hash = image_hash(w);

@@ -129,10 +129,10 @@ static bool carry_write(struct simqueue *q, struct sim_pending *p, int *ret_resu
 		return false;
 	}
 	if (r == 0)
-		r = sim_room(d, &d->inodes[ino], p->off_bytes + took);
+		r = sim_room(d, &d->inodes[ino], p->off_bytes, took);
 	if (r < 0)
 		took = SIM_SECTOR * (sim_random(&d->rng) % (sectors + 1));
-	if (r < 0 && sim_room(d, &d->inodes[ino], p->off_bytes + took) < 0)
+	if (r < 0 && sim_room(d, &d->inodes[ino], p->off_bytes, took) < 0)
 		took = 0;
 	if (split)
 		took = SIM_SECTOR * (1 + sim_random(&d->rng) % (sectors - 1));
@@ -154,6 +154,8 @@ static int carry_sync(struct simdisk *d, const struct sim_pending *p)
 	sim_log(d, p->fault < 0 ? SIM_SYNC_FAILED : SIM_SYNC_DONE, ino)->of = p->event;
 	if (p->fault < 0)
 		sim_sync_failed(d, ino);
+	else
+		sim_room_synced(d, &d->inodes[ino]);
 	return p->fault;
 }
 
@@ -274,7 +276,7 @@ void sim_queue_kill(struct simqueue *q)
 			continue;
 		if (sim_random(&d->rng) % 2)
 			took = SIM_SECTOR * (sim_random(&d->rng) % (took / SIM_SECTOR + 1));
-		if (sim_room(d, &d->inodes[f->ino], p->off_bytes + took) < 0)
+		if (sim_room(d, &d->inodes[f->ino], p->off_bytes, took) < 0)
 			took = 0;
 		write_took(d, p, f->ino, took);
 	}
