@@ -92,7 +92,7 @@ unsigned overflow_count(const struct page *page, uint32_t page_size);
 struct page_ref overflow_ref(const struct page *page, unsigned i);
 
 /*
- * Edits (edit.c, balance.c).
+ * Edits (edit.c, fence.c, split.c, merge.c).
  */
 
 /* Buffers of an edit, so that none is allocated on the way. Each of page_size bytes. */
@@ -133,8 +133,31 @@ struct edit {
  * a key's. */
 struct key_span edit_fence(struct edit *e, unsigned d, unsigned i, bool low, uint8_t *buf);
 
+/* The page at depth d, which was touched. */
+static inline struct page *edit_page(struct edit *e, unsigned d)
+{
+	DCHECK(e->steps[d].own);
+	return (struct page *)(uintptr_t)e->steps[d].page;
+}
+
 /* Length of the prefix of a node between these fences. */
 unsigned fence_prefix(struct key_span low, struct key_span high);
+
+/* The two longest keys of a set. */
+struct longest {
+	unsigned first, second;
+};
+
+void longest_add(struct longest *l, unsigned len);
+
+/*
+ * Length of the prefix with which keys take the least room: each byte of it is worth its place
+ * while it shortens two cells, and a cell holds nothing of a suffix that fits its head.
+ */
+unsigned fence_prefix_best(const struct longest *l, unsigned fences_len);
+
+/* The shortest key above a and not above b: the beginning of b. */
+struct key_span fence_separator(struct key_span a, struct key_span b);
 
 /*
  * NULL, or what is wrong with a valid node that hangs between these fences: prefix, order, bounds.
@@ -144,16 +167,10 @@ const char *fence_wrong(const struct page *page, uint32_t page_size, struct key_
 
 /* Inserts entry at `pos` of the page at depth d, splitting pages up to the root as needed. True: it
  * split */
-bool balance_insert(struct edit *e, unsigned d, unsigned pos, struct node_entry entry);
+bool split_insert(struct edit *e, unsigned d, unsigned pos, struct node_entry entry);
 
 /* Repairs the page at depth d, and then those above, that an edit left with too little. */
-void balance_repair(struct edit *e, unsigned d);
-
-/* True if a page that uses so many bytes must be merged or given more. */
-static inline bool balance_is_low(uint32_t page_size, unsigned used)
-{
-	return used < node_cap(page_size) / 4;
-}
+void merge_repair(struct edit *e, unsigned d);
 
 static inline int key_cmp(const uint8_t *a, unsigned a_len, const uint8_t *b, unsigned b_len)
 {

@@ -124,7 +124,7 @@ static const char *node_wrong(struct check *c, const struct page *page, struct k
 		wrong = "two cells overlap";
 	/* The right edge is where ascending keys are added; it may be nearly empty. */
 	if (!wrong && !is_root && high.data &&
-		balance_is_low(c->page_size, whole_bytes(page) + NODE_HEAD_BYTES))
+		node_is_low(c->page_size, whole_bytes(page) + NODE_HEAD_BYTES))
 		wrong = "a node is less than a quarter full";
 	return wrong;
 }

@@ -7,8 +7,8 @@
  *	   neighbours that a merge may want, all of them pinned
  *	3. txn_prepare(): the last step that can fail. It may seal our own pages; pins keep them
  *	   readable, and touch moves them
- *	4. touch the path from the root down, edit the leaf, split or merge upwards (balance.c),
- *	   give up old overflow pages
+ *	4. touch the path from the root down, edit the leaf, split or merge upwards (split.c,
+ *	   merge.c), give up old overflow pages
  *
  * Bound of step 3: on each level the page itself is touched, its neighbour may be, and one page may
  * be made by a split; and one new root.
@@ -67,28 +67,6 @@ static void edit_drop(struct edit *e)
 			pager_put(pager, e->steps[d].sib);
 	}
 	e->height = 0;
-}
-
-const char *fence_wrong(const struct page *page, uint32_t page_size, struct key_span low,
-	struct key_span high, uint8_t *key_buf)
-{
-	unsigned n = node_count(page), len, prefix_len = node_prefix_len(page);
-
-	if (n == 0)
-		return "a node has no entries";
-	if (prefix_len > fence_prefix(low, high))
-		return "the prefix is more than the fences have in common";
-	if (prefix_len > 0 && memcmp(node_prefix(page, page_size), low.data, prefix_len) != 0)
-		return "the prefix is not how the fences begin";
-	if (!node_is_ordered(page))
-		return "the keys do not ascend";
-	len = node_key(page, page_size, 0, key_buf);
-	if (low.data && key_cmp(key_buf, len, low.data, low.len) < 0)
-		return "a key lies below the separator";
-	len = node_key(page, page_size, n - 1, key_buf);
-	if (high.data && key_cmp(key_buf, len, high.data, high.len) >= 0)
-		return "a key lies above the next separator";
-	return NULL;
 }
 
 /*
@@ -163,7 +141,7 @@ static int edit_gather(struct edit *e, unsigned used)
 		unsigned slot;
 		int rc;
 
-		if (!balance_is_low(e->page_size, used))
+		if (!node_is_low(e->page_size, used))
 			return 0;
 		s->sib_index = up->index > 0 ? up->index - 1 : up->index + 1;
 		slot = up->index > 0 ? up->index - 1 : up->index;
@@ -249,7 +227,7 @@ static void put_edit(struct edit *e, const struct node_entry *entry, bool exact)
 	leaf = leaf_of(e);
 	if (!exact) {
 		bt->root.count++;
-		(void)balance_insert(e, e->height - 1, pos, *entry);
+		(void)split_insert(e, e->height - 1, pos, *entry);
 		return;
 	}
 	if (node_value(leaf, e->page_size, pos, &old) && old.overflow == entry->val.overflow &&
@@ -260,8 +238,8 @@ static void put_edit(struct edit *e, const struct node_entry *entry, bool exact)
 	}
 	used = node_used(leaf);
 	node_remove(leaf, e->page_size, pos);
-	if (!balance_insert(e, e->height - 1, pos, *entry) && node_used(leaf) < used)
-		balance_repair(e, e->height - 1);
+	if (!split_insert(e, e->height - 1, pos, *entry) && node_used(leaf) < used)
+		merge_repair(e, e->height - 1);
 }
 
 /* Steps 2 to 4 of a put into a tree that has records. */
@@ -384,7 +362,7 @@ static void del_edit(struct edit *e)
 	node_remove(leaf, e->page_size, e->steps[e->height - 1].index);
 	bt->root.count--;
 	if (e->height > 1) {
-		balance_repair(e, e->height - 1);
+		merge_repair(e, e->height - 1);
 	} else if (node_count(leaf) == 0) {
 		txn_free(bt->txn, bt->root.ref);
 		bt->root.ref = (struct page_ref){0, 0};

@@ -303,6 +303,12 @@ static inline unsigned node_used(const struct page *page)
 	return node_count(page) * NODE_SLOT_BYTES + node_heap_len(page) - node_dead(page);
 }
 
+/* True if a node that uses so many bytes must be merged or given more. */
+static inline bool node_is_low(uint32_t page_size, unsigned used)
+{
+	return used < node_cap(page_size) / 4;
+}
+
 /* Bytes that entry i takes, slot included. */
 unsigned node_entry_size(const struct page *page, unsigned i);
 

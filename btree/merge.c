@@ -1,94 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keeping nodes neither too full nor too empty: split, merge, redistribution, the root.
+ * Repairing a node that an edit left with too little: merge with a neighbour, or redistribution,
+ * and the root's end.
  *
- * A node's fences are the separators on either side of it in its ancestors; they say which prefix
- * it may have, so whoever moves a fence builds the node anew. A split tightens fences: entries only
- * get smaller. A merge widens them: entries may grow, so its size is computed before.
- *
- * No entry takes more than a quarter of a page (node_validate, btree_put). So a page and one entry
- * too many always split into two that fit, each at least 3/8 less an entry full; and when two
- * neighbours do not fit one page, there is a place to divide them that leaves each a quarter of
- * the page at least, counted without prefix compression. (A place that balances
- * the uncompressed bytes does; where one side does not fit there, it holds more than a page even
- * compressed, and the nearest place where it fits leaves it three quarters at least.)
+ * A merge widens fences: entries may grow, so its size is computed before. When two neighbours do
+ * not fit one page, there is a place to divide them that leaves each a quarter of the page at
+ * least, counted without prefix compression. (A place that balances the uncompressed bytes does;
+ * where one side does not fit there, it holds more than a page even compressed, and the nearest
+ * place where it fits leaves it three quarters at least.)
  *
  * A redistribution changes a separator, which may be longer than the one before: the parent may
  * split. So a delete can make the tree higher. Nothing here can fail.
  */
 #include "btree/btree_int.h"
-
-unsigned key_common(const uint8_t *a, unsigned a_len, const uint8_t *b, unsigned b_len)
-{
-	unsigned n = a_len < b_len ? a_len : b_len, i = 0;
-
-	while (i < n && a[i] == b[i])
-		i++;
-	return i;
-}
-
-static struct page *own_page(struct edit *e, unsigned d)
-{
-	DCHECK(e->steps[d].own);
-	return (struct page *)(uintptr_t)e->steps[d].page;
-}
-
-struct key_span edit_fence(struct edit *e, unsigned d, unsigned i, bool low, uint8_t *buf)
-{
-	while (d-- > 0) {
-		const struct page *page = e->steps[d].page;
-
-		if (low ? i > 0 : i < node_count(page)) {
-			unsigned len = node_key(page, e->page_size, low ? i - 1 : i, buf);
-
-			ASSERT(len != NODE_BAD);
-			return (struct key_span){buf, len};
-		}
-		if (d > 0)
-			i = e->steps[d - 1].index;
-	}
-	return (struct key_span){NULL, 0};
-}
-
-unsigned fence_prefix(struct key_span low, struct key_span high)
-{
-	return low.data && high.data ? key_common(low.data, low.len, high.data, high.len) : 0;
-}
-
-/* The two longest keys of a set. */
-struct longest {
-	unsigned first, second;
-};
-
-static void longest_add(struct longest *l, unsigned len)
-{
-	if (len > l->first) {
-		l->second = l->first;
-		l->first = len;
-	} else if (len > l->second) {
-		l->second = len;
-	}
-}
-
-/*
- * Length of the prefix with which keys take the least room: each byte of it is worth its place
- * while it shortens two cells, and a cell holds nothing of a suffix that fits its head.
- */
-static unsigned prefix_best(const struct longest *l, unsigned fences_len)
-{
-	unsigned len = node_tail_len(l->second);
-
-	return len < fences_len ? len : fences_len;
-}
-
-/* The shortest key above a and not above b: the beginning of b. */
-static struct key_span separator(struct key_span a, struct key_span b)
-{
-	unsigned n = key_common(a.data, a.len, b.data, b.len) + 1;
-
-	ASSERT(n <= b.len);
-	return (struct key_span){b.data, n};
-}
 
 /* Bytes of entry i of page in a node with another prefix. */
 static unsigned size_with_prefix(const struct page *page, uint32_t page_size, unsigned i,
@@ -101,169 +25,6 @@ static unsigned size_with_prefix(const struct page *page, uint32_t page_size, un
 		val_len = val.len;
 	return node_entry_bytes(page->level == 0, key_len - prefix_len, val_len);
 }
-
-/*
- * Split
- */
-
-/* A full page with the entry that it has no room for: count + 1 entries in order. */
-struct crowd {
-	const struct page *page;
-	uint32_t page_size;
-	unsigned pos; /* of the new entry */
-	const struct node_entry *entry;
-};
-
-static void crowd_entry(const struct crowd *c, unsigned i, uint8_t *key_buf,
-	struct node_entry *ret_entry)
-{
-	if (i == c->pos)
-		*ret_entry = *c->entry;
-	else
-		node_entry_get(c->page, c->page_size, i < c->pos ? i : i - 1, key_buf, ret_entry);
-}
-
-static unsigned crowd_size(const struct crowd *c, unsigned i)
-{
-	if (i == c->pos)
-		return node_entry_need(c->page, c->entry);
-	return node_entry_size(c->page, i < c->pos ? i : i - 1);
-}
-
-/* The prefix of a node with entries [from, to) between these fences. */
-static unsigned crowd_prefix(const struct crowd *c, unsigned from, unsigned to, struct key_span low,
-	struct key_span high)
-{
-	unsigned prefix_len = node_prefix_len(c->page);
-	struct longest l = {0, 0};
-
-	for (unsigned i = from; i < to; i++)
-		longest_add(&l, i == c->pos ? c->entry->key_len
-					    : prefix_len + node_suffix_len(c->page,
-								   i < c->pos ? i : i - 1));
-	return prefix_best(&l, fence_prefix(low, high));
-}
-
-/* Appends entries [from, to) to dst. */
-static void crowd_append(const struct crowd *c, struct page *dst, unsigned from, unsigned to,
-	uint8_t *key_buf)
-{
-	if (from < c->pos)
-		node_append(dst, c->page, c->page_size, from, to < c->pos ? to : c->pos, key_buf);
-	if (from <= c->pos && c->pos < to)
-		node_insert(dst, c->page_size, node_count(dst), c->entry, NULL);
-	if (to > c->pos + 1)
-		node_append(dst, c->page, c->page_size, from > c->pos ? from - 1 : c->pos, to - 1,
-			key_buf);
-}
-
-/*
- * Where to split: a leaf's entries below k go left; of an inner page entry k goes up. By bytes; but
- * when keys arrive in ascending order at the tree's right edge, the left page stays full.
- */
-static unsigned crowd_split(const struct crowd *c, bool right_edge)
-{
-	unsigned n = node_count(c->page) + 1, sum = 0, half = 0, k = 0;
-	bool leaf = c->page->level == 0;
-	unsigned last = leaf ? n - 1 : n - 2;
-
-	if (right_edge && c->pos == n - 1)
-		return last;
-	for (unsigned i = 0; i < n; i++)
-		half += crowd_size(c, i);
-	half /= 2;
-	while (k < last && sum + crowd_size(c, k) / (leaf ? 2 : 1) < half)
-		sum += crowd_size(c, k++);
-	return k > 0 ? k : 1;
-}
-
-/*
- * Splits the page at depth d around the entry that does not fit at pos. Answers the entry for the
- * parent: the separator, in sep_buf, and the new right page.
- */
-static struct node_entry split(struct edit *e, unsigned d, unsigned pos,
-	const struct node_entry *entry, uint8_t *sep_buf)
-{
-	struct btree_work *w = e->bt->work;
-	struct page *left = own_page(e, d), *right;
-	unsigned index = d > 0 ? e->steps[d - 1].index : 0, k, from, n = node_count(left) + 1;
-	struct key_span low = edit_fence(e, d, index, true, w->low);
-	struct key_span high = edit_fence(e, d, index, false, w->high), sep;
-	struct crowd crowd = {(struct page *)w->page, e->page_size, pos, entry};
-	struct node_entry at, up = {0};
-	bool leaf = left->level == 0;
-
-	memcpy(w->page, left, e->page_size);
-	k = crowd_split(&crowd, high.data == NULL);
-	e->bt->marks.n_splits++;
-	if (high.data == NULL && pos + 1 == n)
-		e->bt->marks.n_edge_splits++;
-	crowd_entry(&crowd, k, w->key[1], &at);
-	sep = (struct key_span){at.key, at.key_len};
-	if (leaf) {
-		struct node_entry before;
-
-		crowd_entry(&crowd, k - 1, w->key[0], &before);
-		sep = separator((struct key_span){before.key, before.key_len}, sep);
-	}
-	memcpy(sep_buf, sep.data, sep.len);
-	sep.data = sep_buf;
-
-	right = txn_alloc(e->bt->txn, PAGE_NODE, left->level, e->bt->root.tree, &up.child);
-	from = leaf ? k : k + 1;
-	node_init(right, e->page_size, sep.data, crowd_prefix(&crowd, from, n, sep, high));
-	crowd_append(&crowd, right, from, n, w->key[0]);
-	node_init(left, e->page_size, sep.data, crowd_prefix(&crowd, 0, k, low, sep));
-	crowd_append(&crowd, left, 0, k, w->key[0]);
-	if (!leaf) {
-		node_set_child(right, 0, at.child);
-		node_set_child(left, 0, node_child(crowd.page, e->page_size, 0));
-	}
-	up.key = sep.data;
-	up.key_len = sep.len;
-	return up;
-}
-
-/* A new root over the old one and the page that it was split into. */
-static void grow_root(struct edit *e, const struct node_entry *entry)
-{
-	struct txn_root *root = &e->bt->root;
-	struct page_ref ref;
-	struct page *page;
-
-	ASSERT(root->level + 1U < BTREE_LEVELS_MAX);
-	page = txn_alloc(e->bt->txn, PAGE_NODE, root->level + 1U, root->tree, &ref);
-	node_init(page, e->page_size, NULL, 0);
-	node_set_child(page, 0, root->ref);
-	node_insert(page, e->page_size, 0, entry, NULL);
-	root->ref = ref;
-	root->level++;
-	e->bt->marks.n_roots_grown++;
-}
-
-bool balance_insert(struct edit *e, unsigned d, unsigned pos, struct node_entry entry)
-{
-	struct btree_work *w = e->bt->work;
-	unsigned turn = entry.key == w->sep[0] ? 1 : 0;
-	bool has_split = false;
-
-	while (!node_fits(own_page(e, d), e->page_size, &entry)) {
-		entry = split(e, d, pos, &entry, w->sep[turn]);
-		has_split = true;
-		turn ^= 1;
-		if (d == 0) {
-			grow_root(e, &entry);
-			return true;
-		}
-		pos = e->steps[--d].index;
-	}
-	node_insert(own_page(e, d), e->page_size, pos, &entry, w->page);
-	return has_split;
-}
-
-/*
- * Merge and redistribution
- */
 
 /* Two neighbours and the separator between them, as one sequence; inner: the separator is in it. */
 struct pair {
@@ -336,7 +97,7 @@ static unsigned pair_prefix(const struct pair *p, unsigned from, unsigned to, st
 		longest_add(&l,
 			page ? node_prefix_len(page) + node_suffix_len(page, at) : p->sep.len);
 	}
-	return prefix_best(&l, fence_prefix(low, high));
+	return fence_prefix_best(&l, fence_prefix(low, high));
 }
 
 static unsigned pair_bytes(const struct pair *p, unsigned from, unsigned to, unsigned prefix_len)
@@ -384,7 +145,7 @@ static struct page *touch_sib(struct edit *e, unsigned d)
 	struct edit_step *s = &e->steps[d];
 	struct page *page = txn_touch(e->bt->txn, s->sib, &s->sib_ref);
 
-	node_set_child(own_page(e, d - 1), s->sib_index, s->sib_ref);
+	node_set_child(edit_page(e, d - 1), s->sib_index, s->sib_ref);
 	s->sib = NULL; /* the pin is gone */
 	return page;
 }
@@ -407,7 +168,7 @@ static bool merge(struct edit *e, unsigned d)
 		left = touch_sib(e, d);
 		gone = s->ref;
 	} else {
-		left = own_page(e, d);
+		left = edit_page(e, d);
 		gone = s->sib_ref;
 		pager_put(e->bt->txn->pager, s->sib);
 		s->sib = NULL;
@@ -420,7 +181,7 @@ static bool merge(struct edit *e, unsigned d)
 		node_set_child(left, 0, node_child(p.left, e->page_size, 0));
 	e->bt->marks.n_merges++;
 	txn_free(e->bt->txn, gone);
-	node_remove(own_page(e, d - 1), e->page_size, p.slot);
+	node_remove(edit_page(e, d - 1), e->page_size, p.slot);
 	return true;
 }
 
@@ -433,7 +194,7 @@ static struct key_span pair_separator(const struct pair *p, struct btree_work *w
 	if (!pair_is_leaf(p))
 		return (struct key_span){at.key, at.key_len};
 	pair_entry(p, k - 1, w->key[0], &before);
-	return separator((struct key_span){before.key, before.key_len},
+	return fence_separator((struct key_span){before.key, before.key_len},
 		(struct key_span){at.key, at.key_len});
 }
 
@@ -482,7 +243,7 @@ static bool redistribute(struct edit *e, unsigned d)
 		return true;
 	memcpy(w->page, p.left, e->page_size);
 	memcpy(w->page2, p.right, e->page_size);
-	own = own_page(e, d);
+	own = edit_page(e, d);
 	sib = touch_sib(e, d);
 	left = sib_is_left ? sib : own;
 	right = sib_is_left ? own : sib;
@@ -507,8 +268,8 @@ static bool redistribute(struct edit *e, unsigned d)
 	up.key_len = sep.len;
 	up.child = sib_is_left ? s->ref : s->sib_ref;
 	e->bt->marks.n_redistributions++;
-	node_remove(own_page(e, d - 1), e->page_size, p.slot);
-	has_split = balance_insert(e, d - 1, p.slot, up);
+	node_remove(edit_page(e, d - 1), e->page_size, p.slot);
+	has_split = split_insert(e, d - 1, p.slot, up);
 	e->bt->marks.n_late_splits += has_split;
 	return has_split;
 }
@@ -527,12 +288,12 @@ static void shrink_root(struct edit *e)
 	txn_free(e->bt->txn, e->steps[0].ref);
 }
 
-void balance_repair(struct edit *e, unsigned d)
+void merge_repair(struct edit *e, unsigned d)
 {
 	for (; d > 0; d--) {
 		struct edit_step *s = &e->steps[d];
 
-		if (!balance_is_low(e->page_size, node_used(s->page)) || !s->sib)
+		if (!node_is_low(e->page_size, node_used(s->page)) || !s->sib)
 			return;
 		if (!merge(e, d) && redistribute(e, d))
 			return;
