@@ -2,6 +2,8 @@
 #include "pager/pager.h"
 #include "io/fault.h"
 
+#include <stdlib.h>
+
 void pager_init(struct pager *p, const struct pager_ops *ops, uint32_t page_size, uint64_t seed,
 	uint32_t writer_pages)
 {
@@ -42,4 +44,16 @@ void pager_stats(struct pager *p, struct pager_stats *stats)
 	memset(stats, 0, sizeof(*stats));
 	p->ops->stats(p, stats);
 	guard_counts(&p->guards, &stats->n_gets, &stats->n_peeks);
+}
+
+static int compare_writes(const void *a, const void *b)
+{
+	const struct page_write *x = a, *y = b;
+
+	return (x->pgno > y->pgno) - (x->pgno < y->pgno);
+}
+
+void page_writes_sort(struct page_write *set, size_t n)
+{
+	qsort(set, n, sizeof(*set), compare_writes);
 }

@@ -265,6 +265,9 @@ static inline int pager_write(struct pager *p, const struct page_write *set, siz
 	return p->ops->write(p, set, n);
 }
 
+/* Puts a set in the order that pager_write() asks for. */
+void page_writes_sort(struct page_write *set, size_t n);
+
 static inline int pager_barrier(struct pager *p)
 {
 	return p->ops->barrier(p);

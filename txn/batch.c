@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "txn/batch.h"
+#include "base/array.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,24 +23,6 @@ void batch_fini(struct batch *b)
 	free(b->set);
 	free(b->meta_bytes);
 	memset(b, 0, sizeof(*b));
-}
-
-/* Grows *array to at least n elements. */
-static int array_reserve(void *array, uint32_t *cap, uint32_t n, size_t element_bytes)
-{
-	uint32_t new_cap = *cap ? *cap : 64;
-	void *grown;
-
-	if (n <= *cap)
-		return 0;
-	while (new_cap < n)
-		new_cap *= 2;
-	grown = realloc(*(void **)array, new_cap * element_bytes);
-	if (!grown)
-		return -ENOMEM;
-	*(void **)array = grown;
-	*cap = new_cap;
-	return 0;
 }
 
 static int pages_reserve(struct batch *b, uint32_t n_pages)
@@ -116,18 +99,6 @@ uint32_t batch_drop_dead(struct batch *b, struct pager *pager, const pgno_t *dea
 	n_dropped = b->n_own - n;
 	b->n_own = n;
 	return n_dropped;
-}
-
-static int compare_writes(const void *a, const void *b)
-{
-	const struct page_write *x = a, *y = b;
-
-	return (x->pgno > y->pgno) - (x->pgno < y->pgno);
-}
-
-void page_writes_sort(struct page_write *set, size_t n)
-{
-	qsort(set, n, sizeof(*set), compare_writes);
 }
 
 size_t batch_make_set(struct batch *b, const struct page_write *meta)

@@ -49,9 +49,6 @@ uint32_t batch_drop_dead(struct batch *batch, struct pager *pager, const pgno_t 
 /* Sorts everything, and the meta when it is given, into batch->set; returns how many. */
 size_t batch_make_set(struct batch *batch, const struct page_write *meta);
 
-/* Puts a set in the order that pager_write() asks for. */
-void page_writes_sort(struct page_write *set, size_t n);
-
 /* Empties it; keeps the memory. */
 void batch_clear(struct batch *batch);
 
