@@ -166,10 +166,10 @@ END_TEST
 START_TEST(an_undo_takes_back_pages_next_to_an_extent_that_stays)
 {
 	struct layout layout = {.page_size = 512, .region_pages = 256, .pending_max = 6};
-	struct meta *meta = check_alloc(sizeof(*meta));
+	struct space_record *record = check_alloc(sizeof(*record));
 	struct pending p;
 
-	txn_ok(pending_init(&p, NULL, &layout, meta));
+	txn_ok(pending_init(&p, NULL, &layout, record, 5));
 	txn_ok(pending_reserve(&p, 4));
 	pending_add(&p, 100, 5, 5);
 	pending_begin(&p);

@@ -145,14 +145,14 @@ END_TEST
 
 static struct pending_extent *extent(struct victim *v)
 {
-	ck_assert_uint_gt(v->meta.n_pending, 0);
-	return &v->meta.pending[0];
+	ck_assert_uint_gt(v->meta.space.n_pending, 0);
+	return &v->meta.space.pending[0];
 }
 
 static void window_fill(struct victim *v, pgno_t first)
 {
-	v->meta.windows[1].first = first;
-	memset(v->meta.windows[1].mask, 0xFF, sizeof(v->meta.windows[1].mask));
+	v->meta.space.windows[1].first = first;
+	memset(v->meta.space.windows[1].mask, 0xFF, sizeof(v->meta.space.windows[1].mask));
 }
 
 static bool lie_windows(struct victim *v, int i)
@@ -164,22 +164,22 @@ static bool lie_windows(struct victim *v, int i)
 		window_fill(v, 0);
 		return true;
 	case 1: /* over the places of bitmaps */
-		window_fill(v, m->region_pages);
+		window_fill(v, m->space.region_pages);
 		return true;
 	case 2: /* beyond the end */
-		window_fill(v, m->n_pages - 1);
+		window_fill(v, m->space.n_pages - 1);
 		return true;
 	case 3: /* over used pages */
 		window_fill(v, 64);
-		memset(&m->windows[1].mask[2], 0, sizeof(m->windows[1].mask) - 16);
+		memset(&m->space.windows[1].mask[2], 0, sizeof(m->space.windows[1].mask) - 16);
 		return true;
 	case 4: /* both the same */
 		window_fill(v, 64);
-		memset(&m->windows[1].mask[2], 0, sizeof(m->windows[1].mask) - 16);
-		m->windows[0] = m->windows[1];
+		memset(&m->space.windows[1].mask[2], 0, sizeof(m->space.windows[1].mask) - 16);
+		m->space.windows[0] = m->space.windows[1];
 		return true;
 	case 5: /* the numbers wrap */
-		window_fill(v, m->n_pages);
+		window_fill(v, m->space.n_pages);
 		return true;
 	default:
 		return false;
@@ -195,19 +195,19 @@ static bool lie_pending(struct victim *v, int i)
 		extent(v)->pgno = 0;
 		return true;
 	case 7:
-		extent(v)->pgno = m->region_pages - 1;
+		extent(v)->pgno = m->space.region_pages - 1;
 		extent(v)->n_pages = 8;
 		return true;
 	case 8: /* free twice at once */
-		m->n_pending = 2;
-		m->pending[1] = *extent(v);
+		m->space.n_pending = 2;
+		m->space.pending[1] = *extent(v);
 		return true;
 	case 9: /* more than 2^32 pages together */
 		extent(v)->n_pages = UINT32_MAX;
 		return true;
 	case 10: /* all of the file */
 		extent(v)->pgno = 30;
-		extent(v)->n_pages = m->n_pages - 30;
+		extent(v)->n_pages = m->space.n_pages - 30;
 		return true;
 	case 11:
 		extent(v)->free = m->gen + 1;
@@ -217,19 +217,19 @@ static bool lie_pending(struct victim *v, int i)
 		extent(v)->n_pages = 1;
 		return true;
 	case 13:
-		m->n_chained = UINT32_MAX;
-		m->n_chunks = 1;
+		m->space.n_chained = UINT32_MAX;
+		m->space.n_chunks = 1;
 		return true;
 	case 14:
-		m->n_chunks = m->n_chained = m->n_pages;
+		m->space.n_chunks = m->space.n_chained = m->space.n_pages;
 		return true;
 	case 15:
-		m->chunk.pgno = UINT32_MAX;
-		m->n_chunks = m->n_chained = 1;
+		m->space.chunk.pgno = UINT32_MAX;
+		m->space.n_chunks = m->space.n_chained = 1;
 		return true;
 	case 16:
-		m->n_chunks = 0;
-		m->n_chained = 5;
+		m->space.n_chunks = 0;
+		m->space.n_chained = 5;
 		return true;
 	default:
 		return false;
@@ -242,41 +242,41 @@ static bool lie_sizes(struct victim *v, int i)
 
 	switch (i) {
 	case 17:
-		m->n_pages += 8; /* pages of which nobody knows */
+		m->space.n_pages += 8; /* pages of which nobody knows */
 		return true;
 	case 18:
-		m->n_pages = UINT32_MAX;
+		m->space.n_pages = UINT32_MAX;
 		return true;
 	case 19: /* a region begins with its last page */
-		m->n_pages = 2 * m->region_pages + 1;
-		m->n_regions = 3;
+		m->space.n_pages = 2 * m->space.region_pages + 1;
+		m->space.n_regions = 3;
 		return true;
 	case 20:
-		m->n_pages = 1;
+		m->space.n_pages = 1;
 		return true;
 	case 21:
-		m->region_pages = 320;
+		m->space.region_pages = 320;
 		return true;
 	case 22:
-		m->region_pages = 0;
+		m->space.region_pages = 0;
 		return true;
 	case 23:
-		m->region_pages = 3776;
+		m->space.region_pages = 3776;
 		return true;
 	case 24:
-		m->regions_max = 64;
+		m->space.regions_max = 64;
 		return true;
 	case 25:
-		m->regions_max = 0;
+		m->space.regions_max = 0;
 		return true;
 	case 26:
-		m->regions[0].n_free++;
+		m->space.regions[0].n_free++;
 		return true;
 	case 27:
-		m->regions[0].copy = 7;
+		m->space.regions[0].copy = 7;
 		return true;
 	case 28:
-		m->regions[0].gen = 0;
+		m->space.regions[0].gen = 0;
 		return true;
 	case 29:
 		m->roots[0].ref.pgno = 0;
@@ -308,7 +308,7 @@ static bool lie_sizes(struct victim *v, int i)
 		m->roots[0].ref.pgno++;
 		return true;
 	case 37:
-		m->pending_max = 1;
+		m->space.pending_max = 1;
 		return true;
 	default:
 		return false;
@@ -339,13 +339,13 @@ static void page_store(struct victim *v, struct page *page)
 /* Calls pages of region 0 free: from word `from` of its bitmap on. */
 static void free_all(struct victim *v, unsigned from)
 {
-	pgno_t pgno = layout_bitmap(&v->layout, 0) + v->meta.regions[0].copy;
+	pgno_t pgno = layout_bitmap(&v->layout, 0) + v->meta.space.regions[0].copy;
 	struct page *page = page_load(v, pgno);
 
 	memset(page->payload + 8 * from, 0xFF, 32 - 8 * from);
-	v->meta.regions[0].n_free = 0;
+	v->meta.space.regions[0].n_free = 0;
 	for (unsigned i = 0; i < 32; i++)
-		v->meta.regions[0].n_free += (unsigned)__builtin_popcount(page->payload[i]);
+		v->meta.space.regions[0].n_free += (unsigned)__builtin_popcount(page->payload[i]);
 	page_store(v, page);
 }
 
@@ -370,9 +370,9 @@ static bool lie_in_page(struct victim *v, int i)
 		page_store(v, root);
 		return true;
 	case 4: /* a bitmap and a slot in a tree */
-		page_ref_set(root->payload,
-			(struct page_ref){layout_bitmap(&v->layout, 0) + v->meta.regions[0].copy,
-				v->meta.regions[0].gen});
+		page_ref_set(root->payload, (struct page_ref){layout_bitmap(&v->layout, 0) +
+								      v->meta.space.regions[0].copy,
+						    v->meta.space.regions[0].gen});
 		page_ref_set(root->payload + PAGE_REF_BYTES, (struct page_ref){0, v->meta.gen});
 		page_store(v, root);
 		return true;

@@ -8,7 +8,7 @@
 int batch_init(struct batch *b, const struct layout *layout)
 {
 	memset(b, 0, sizeof(*b));
-	b->page_size = layout->page_size;
+	space_pages_init(&b->pages, layout->page_size);
 	b->slot_bytes = layout->slot_pages * layout->page_size;
 	b->meta_bytes = aligned_alloc(4096, b->slot_bytes);
 	return b->meta_bytes ? 0 : -ENOMEM;
@@ -16,27 +16,11 @@ int batch_init(struct batch *b, const struct layout *layout)
 
 void batch_fini(struct batch *b)
 {
-	for (uint32_t i = 0; i < b->n_all; i++)
-		free(b->pages[i]);
-	free(b->pages);
+	space_pages_fini(&b->pages);
 	free(b->own);
 	free(b->set);
 	free(b->meta_bytes);
 	memset(b, 0, sizeof(*b));
-}
-
-static int pages_reserve(struct batch *b, uint32_t n_pages)
-{
-	int rc = array_reserve(&b->pages, &b->cap_pages, b->n_pages + n_pages, sizeof(*b->pages));
-
-	while (rc == 0 && b->n_all < b->n_pages + n_pages) {
-		struct page *page = page_buffers_alloc(b->page_size, 1);
-
-		if (!page)
-			return -ENOMEM;
-		b->pages[b->n_all++] = page;
-	}
-	return rc;
 }
 
 int batch_reserve(struct batch *b, uint32_t n_own, uint32_t n_pages)
@@ -44,10 +28,10 @@ int batch_reserve(struct batch *b, uint32_t n_own, uint32_t n_pages)
 	int rc = array_reserve(&b->own, &b->cap_own, b->n_own + n_own, sizeof(*b->own));
 
 	if (rc == 0)
-		rc = pages_reserve(b, n_pages);
+		rc = space_pages_reserve(&b->pages, n_pages);
 	if (rc == 0)
 		rc = array_reserve(&b->set, &b->cap_set,
-			b->n_own + n_own + b->n_pages + n_pages + 1, sizeof(*b->set));
+			b->n_own + n_own + b->pages.n + n_pages + 1, sizeof(*b->set));
 	return rc;
 }
 
@@ -55,28 +39,6 @@ void batch_add_own(struct batch *b, pgno_t pgno)
 {
 	ASSERT(b->n_own < b->cap_own);
 	b->own[b->n_own++] = pgno;
-}
-
-static uint32_t page_find(const struct batch *b, pgno_t pgno)
-{
-	uint32_t i = 0;
-
-	while (i < b->n_pages && page_ref(b->pages[i]).pgno != pgno)
-		i++;
-	return i;
-}
-
-struct page *batch_page(struct batch *b, struct page_ref ref, enum page_type type)
-{
-	uint32_t i = page_find(b, ref.pgno);
-
-	if (i == b->n_pages) {
-		ASSERT(b->n_pages < b->n_all);
-		b->n_pages++;
-	}
-	memset(b->pages[i], 0, b->page_size);
-	page_init(b->pages[i], ref, type, 0, 0);
-	return b->pages[i];
 }
 
 int pgno_compare(const void *a, const void *b)
@@ -110,8 +72,9 @@ size_t batch_make_set(struct batch *b, const struct page_write *meta)
 
 	for (uint32_t i = 0; i < b->n_own; i++)
 		b->set[n++] = (struct page_write){b->own[i], 1, NULL};
-	for (uint32_t i = 0; i < b->n_pages; i++)
-		b->set[n++] = (struct page_write){page_ref(b->pages[i]).pgno, 1, b->pages[i]};
+	for (uint32_t i = 0; i < b->pages.n; i++)
+		b->set[n++] =
+			(struct page_write){page_ref(b->pages.items[i]).pgno, 1, b->pages.items[i]};
 	page_writes_sort(b->set, n);
 	return n;
 }
@@ -119,7 +82,7 @@ size_t batch_make_set(struct batch *b, const struct page_write *meta)
 void batch_clear(struct batch *b)
 {
 	b->n_own = 0;
-	b->n_pages = 0;
+	space_pages_clear(&b->pages);
 	b->n_unproved = 0;
 	b->n_joined = 0;
 	b->published = false;

@@ -2,22 +2,21 @@
 /*
  * A batch: what joined transactions want on disk, flushed together under one meta.
  *
- * It holds the sealed pages of the transactions (memory of the pager), pages of its own (bitmaps,
- * index, chunks) and the newest generation's meta. What a transaction needs is reserved before it
- * joins, so joining and flushing allocate nothing.
+ * It holds the sealed pages of the transactions (memory of the pager), the pages of the free space
+ * and the newest generation's meta. What a transaction needs is reserved before it joins, so
+ * joining and flushing allocate nothing.
  */
 #ifndef TXN_BATCH_H
 #define TXN_BATCH_H
 
+#include "space/pages.h"
 #include "txn/meta.h"
 
 struct batch {
-	uint32_t page_size;
 	pgno_t *own; /* places of the pager's fresh, sealed pages, in the order of joining */
 	uint32_t n_own, cap_own;
-	struct page **pages; /* n_pages of the batch's own, behind them spare ones up to n_all */
-	uint32_t n_pages, n_all, cap_pages;
-	struct page_write *set; /* room for all of it and the meta */
+	struct space_pages pages; /* bitmaps, index, chunks */
+	struct page_write *set;   /* room for all of it and the meta */
 	uint32_t cap_set;
 	struct meta meta;
 	void *meta_bytes; /* a slot, aligned */
@@ -34,9 +33,6 @@ void batch_fini(struct batch *batch);
 int batch_reserve(struct batch *batch, uint32_t n_own, uint32_t n_pages);
 
 void batch_add_own(struct batch *batch, pgno_t pgno);
-
-/* A page of the batch's own at ref, zeroed but for its header; replaces one at the same place. */
-struct page *batch_page(struct batch *batch, struct page_ref ref, enum page_type type);
 
 /* For qsort() and bsearch() of places. */
 int pgno_compare(const void *a, const void *b);

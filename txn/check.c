@@ -183,7 +183,7 @@ static int mark_space(struct check *c)
 
 	for (uint32_t r = 0; rc == 0 && r < s->n_regions; r++)
 		rc = mark_region(c, r);
-	for (unsigned w = 0; w < META_WINDOWS; w++) {
+	for (unsigned w = 0; w < RECORD_WINDOWS; w++) {
 		for (pgno_t i = 0; rc == 0 && i < WINDOW_PAGES; i++) {
 			if (s->windows[w].mask[i / 64] >> (i % 64) & 1)
 				rc = mark(c, s->windows[w].first + i, USE_FREE);

@@ -75,22 +75,22 @@ static void join(struct txn *txn, const struct horizon *h)
 	struct txn_writer *w = txn->writer;
 	struct batch *b = &env->open;
 	struct meta *m = &b->meta;
-	uint32_t n_pages_before; /* of the batch's own, without bitmaps and index */
+	uint32_t n_pages_before; /* of the free space, without bitmaps and index */
 
 	if (!b->published)
 		env->n_dead += batch_drop_dead(b, env->pager, w->dead.items, w->dead.n);
 	*m = env->joined;
 	m->gen = txn->gen;
 	memcpy(m->roots, txn->roots, sizeof(m->roots));
-	pending_commit(&env->pending, &env->space, h, txn->gen, b, m);
+	pending_commit(&env->pending, &env->space, h, txn->gen, &b->pages, &m->space);
 	(void)space_cut(&env->space);
-	n_pages_before = b->n_pages;
-	space_emit(&env->space, txn->gen, env->taken_gen, b, m);
+	n_pages_before = b->pages.n;
+	space_emit(&env->space, txn->gen, env->taken_gen, &b->pages, &m->space);
 	for (uint32_t i = 0; i < w->n_dirty; i++) {
 		if (w->dirty[i].page)
 			batch_add_own(b, w->dirty[i].pgno);
 	}
-	env->n_bitmaps_written += b->n_pages - n_pages_before;
+	env->n_bitmaps_written += b->pages.n - n_pages_before;
 	b->n_unproved += (uint32_t)w->spilled.n + w->n_early_chunks;
 	b->n_joined++;
 	env->joined = *m;

@@ -89,6 +89,7 @@ static void env_free(struct txn_env *env)
 static int env_load(struct txn_env *env, struct file *lock_file)
 {
 	struct meta *m = &env->durable;
+	struct space_options space = space_options_of(&env->options);
 	int rc = snapshots_open(&env->snapshots, lock_file, env->uuid);
 
 	if (rc == 0)
@@ -107,9 +108,10 @@ static int env_load(struct txn_env *env, struct file *lock_file)
 	if (rc == 0)
 		rc = batch_init(&env->flight, &env->layout);
 	if (rc == 0)
-		rc = space_init(&env->space, env->pager, m, env->file_pages_at_open, &env->options);
+		rc = space_init(&env->space, env->pager, &m->space, env->file_pages_at_open,
+			&space);
 	if (rc == 0)
-		rc = pending_init(&env->pending, env->pager, &env->layout, m);
+		rc = pending_init(&env->pending, env->pager, &env->layout, &m->space, m->gen);
 	if (rc == 0)
 		rc = writer_init(env);
 	if (rc)
@@ -284,7 +286,7 @@ void txn_stat(struct txn_env *env, struct txn_stat *stat)
 	stat->newest_gen = env->joined_gen;
 	stat->durable_gen = env->durable_gen;
 	stat->published_gen = env->options.sync == TXN_FULL ? env->durable_gen : env->joined_gen;
-	stat->n_pages = env->joined.n_pages;
+	stat->n_pages = env->joined.space.n_pages;
 	stat->n_free_pages = env->n_free_pages;
 	stat->n_pending_pages = env->n_pending_pages;
 	stat->n_commits = env->n_commits;

@@ -20,7 +20,7 @@ int meta_write(struct txn_env *env, const struct meta *m, unsigned slot, void *s
 
 void env_publish(struct txn_env *env, const struct meta *m)
 {
-	struct snapshot state = {.gen = m->gen, .n_pages = m->n_pages};
+	struct snapshot state = {.gen = m->gen, .n_pages = m->space.n_pages};
 
 	memcpy(state.roots, m->roots, sizeof(state.roots));
 	snapshots_publish(&env->snapshots, &state);
@@ -95,7 +95,7 @@ static void batch_is_durable(struct txn_env *env, struct batch *b, unsigned slot
 	env->durable = b->meta;
 	env->durable_gen = b->meta.gen;
 	env->durable_slot = slot;
-	env->slot_pages[slot] = b->meta.n_pages;
+	env->slot_pages[slot] = b->meta.space.n_pages;
 	env->n_flushes++;
 	if (b->n_joined > env->n_batch_max)
 		env->n_batch_max = b->n_joined;
@@ -108,7 +108,7 @@ static void lead_flush(struct txn_env *env)
 {
 	struct batch *b = take_batch(env);
 	unsigned slot = 1 - env->durable_slot;
-	uint32_t n_unproved = b->n_unproved + b->n_own + b->n_pages;
+	uint32_t n_unproved = b->n_unproved + b->n_own + b->pages.n;
 	int rc;
 
 	b->meta.durable_gen = env->durable_gen;

@@ -27,7 +27,7 @@ static void bitmap_make(const struct layout *l, const struct meta *m, uint64_t s
 	struct page *page = (struct page *)(void *)(file + (size_t)ref.pgno * l->page_size);
 
 	page_init(page, ref, PAGE_BITMAP, 0, 0);
-	for (pgno_t pgno = layout_first_page(l, 0); pgno < m->n_pages; pgno++)
+	for (pgno_t pgno = layout_first_page(l, 0); pgno < m->space.n_pages; pgno++)
 		page->payload[pgno / 8] |= (uint8_t)(1U << pgno % 8);
 	page_seal(page, l->page_size, seed);
 }
@@ -42,6 +42,7 @@ int refuse_one_flush(void)
 int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
 	const struct txn_options *options)
 {
+	struct space_options space = space_options_of(options);
 	struct layout l;
 	struct meta m = {.mode = TXN_TWO_FLUSH, .page_size = page_size};
 	uint64_t seed = page_seed(uuid);
@@ -55,21 +56,21 @@ int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
 			PAGE_SIZE_MIN, PAGE_SIZE_MAX);
 	if (options->mode == TXN_ONE_FLUSH && !file->medium_direct)
 		return refuse_one_flush();
-	layout_init(&l, page_size, options);
+	layout_init(&l, page_size, &space);
 	if (l.region_pages < REGION_PAGES_MIN || l.region_pages % 64 != 0)
 		return error_set(-EINVAL,
 			"a region of %u pages: expected a multiple of 64, from %u to %u",
 			l.region_pages, REGION_PAGES_MIN, REGION_PAGES_MAX);
 	m.gen = m.durable_gen = UINT64_C(1) << 40;
-	m.region_pages = l.region_pages;
-	m.regions_max = l.regions_max;
-	m.pending_max = l.pending_max;
-	m.n_pages = (layout_first_page(&l, 0) + INITIAL_FREE_PAGES + 7) / 8 * 8;
-	m.n_regions = m.n_region_entries = 1;
-	m.regions[0].gen = m.gen;
-	m.regions[0].n_free = m.n_pages - layout_first_page(&l, 0);
+	m.space.region_pages = l.region_pages;
+	m.space.regions_max = l.regions_max;
+	m.space.pending_max = l.pending_max;
+	m.space.n_pages = (layout_first_page(&l, 0) + INITIAL_FREE_PAGES + 7) / 8 * 8;
+	m.space.n_regions = m.space.n_region_entries = 1;
+	m.space.regions[0].gen = m.gen;
+	m.space.regions[0].n_free = m.space.n_pages - layout_first_page(&l, 0);
 	memcpy(m.uuid, uuid, sizeof(m.uuid));
-	bytes = (size_t)m.n_pages * page_size;
+	bytes = (size_t)m.space.n_pages * page_size;
 	image = aligned_alloc(4096, bytes);
 	if (!image)
 		return -ENOMEM;

@@ -31,78 +31,17 @@ enum {
 	AT_REGIONS = 384,
 	AT_PENDING = 1408,
 
-	WINDOW_BYTES = 4 + WINDOW_PAGES / 8,
 	ROOT_BYTES = 40,
 };
 
-_Static_assert(AT_WINDOWS + META_WINDOWS * WINDOW_BYTES == AT_ROOTS, "windows fill their place");
+_Static_assert(AT_WINDOWS + RECORD_WINDOWS * WINDOW_BYTES == AT_ROOTS, "windows fill their place");
 _Static_assert(AT_ROOTS + TXN_ROOTS * ROOT_BYTES == AT_CHAINED_COMMIT, "roots fill their place");
-_Static_assert(AT_REGIONS + META_REGIONS_MAX * REGION_ENTRY_BYTES == AT_PENDING,
+_Static_assert(AT_REGIONS + RECORD_REGIONS_MAX * REGION_ENTRY_BYTES == AT_PENDING,
 	"regions fill theirs");
-_Static_assert(AT_PENDING + META_PENDING_MAX * PENDING_EXTENT_BYTES == META_BYTES,
+_Static_assert(AT_PENDING + RECORD_PENDING_MAX * PENDING_EXTENT_BYTES == META_BYTES,
 	"a slot is full");
 
 static const uint8_t magic[8] = {'V', 'e', 'r', 's', 'o', 'D', 'B', '\n'};
-
-static uint32_t option_or(uint32_t option, uint32_t most)
-{
-	return option && option < most ? option : most;
-}
-
-void layout_init(struct layout *l, uint32_t page_size, const struct txn_options *options)
-{
-	uint32_t bits = ((page_size - PAGE_HEADER_BYTES) * 8) / WINDOW_PAGES * WINDOW_PAGES;
-
-	l->page_size = page_size;
-	l->region_pages = option_or(options->region_pages, option_or(bits, REGION_PAGES_MAX));
-	l->slot_pages = page_size < META_BYTES ? META_BYTES / page_size : 1;
-	l->index_entries = (page_size - PAGE_HEADER_BYTES) / REGION_ENTRY_BYTES;
-	l->chunk_extents = (page_size - PAGE_HEADER_BYTES - 16) / PENDING_EXTENT_BYTES;
-	l->regions_max = (uint16_t)option_or(options->meta_regions_max, META_REGIONS_MAX);
-	l->pending_max = (uint16_t)option_or(options->meta_pending_max, META_PENDING_MAX);
-}
-
-void meta_layout(const struct meta *m, struct layout *ret_layout)
-{
-	struct txn_options options = {
-		.region_pages = m->region_pages,
-		.meta_regions_max = m->regions_max,
-		.meta_pending_max = m->pending_max,
-	};
-
-	layout_init(ret_layout, m->page_size, &options);
-}
-
-void region_entry_encode(const struct region_entry *entry, uint8_t *bytes)
-{
-	memset(bytes, 0, REGION_ENTRY_BYTES);
-	le64_set(bytes, entry->gen);
-	le16_set(bytes + 8, (uint16_t)entry->n_free);
-	bytes[10] = entry->copy;
-}
-
-void region_entry_decode(const uint8_t *bytes, struct region_entry *ret_entry)
-{
-	ret_entry->gen = le64_get(bytes);
-	ret_entry->n_free = le16_get(bytes + 8);
-	ret_entry->copy = bytes[10];
-}
-
-void pending_extent_encode(const struct pending_extent *extent, uint8_t *bytes)
-{
-	le32_set(bytes, extent->pgno);
-	le32_set(bytes + 4, extent->n_pages);
-	le64_set(bytes + 8, extent->birth);
-	le64_set(bytes + 16, extent->free);
-}
-
-void pending_extent_decode(const uint8_t *bytes, struct pending_extent *ret_extent)
-{
-	ret_extent->pgno = le32_get(bytes);
-	ret_extent->n_pages = le32_get(bytes + 4);
-	ret_extent->birth = le64_get(bytes + 8);
-	ret_extent->free = le64_get(bytes + 16);
-}
 
 static void root_encode(const struct txn_root *root, uint8_t *bytes)
 {
@@ -126,20 +65,6 @@ static void root_decode(const uint8_t *bytes, struct txn_root *root)
 	root->user = le64_get(bytes + 28);
 }
 
-static void window_encode(const struct window *window, uint8_t *bytes)
-{
-	le32_set(bytes, window->first);
-	for (unsigned i = 0; i < WINDOW_WORDS; i++)
-		le64_set(bytes + 4 + 8 * i, window->mask[i]);
-}
-
-static void window_decode(const uint8_t *bytes, struct window *window)
-{
-	window->first = le32_get(bytes);
-	for (unsigned i = 0; i < WINDOW_WORDS; i++)
-		window->mask[i] = le64_get(bytes + 4 + 8 * i);
-}
-
 void meta_encode(const struct meta *m, const struct layout *layout, unsigned slot, uint64_t seed,
 	void *slot_bytes)
 {
@@ -157,23 +82,24 @@ void meta_encode(const struct meta *m, const struct layout *layout, unsigned slo
 	le16_set(b + AT_MODE, (uint16_t)m->mode);
 	memcpy(b + AT_UUID, m->uuid, sizeof(m->uuid));
 	le64_set(b + AT_DURABLE, m->durable_gen);
-	le32_set(b + AT_N_PAGES, m->n_pages);
-	le32_set(b + AT_REGION_PAGES, m->region_pages);
-	le32_set(b + AT_N_REGIONS, m->n_regions);
-	le16_set(b + AT_REGIONS_MAX, m->regions_max);
-	le16_set(b + AT_PENDING_MAX, m->pending_max);
-	le32_set(b + AT_N_PENDING, m->n_pending);
-	page_ref_set(b + AT_CHUNK, m->chunk);
-	le32_set(b + AT_N_CHUNKS, m->n_chunks);
-	le32_set(b + AT_N_CHAINED, m->n_chained);
-	for (unsigned i = 0; i < META_WINDOWS; i++)
-		window_encode(&m->windows[i], b + AT_WINDOWS + i * WINDOW_BYTES);
+	le32_set(b + AT_N_PAGES, m->space.n_pages);
+	le32_set(b + AT_REGION_PAGES, m->space.region_pages);
+	le32_set(b + AT_N_REGIONS, m->space.n_regions);
+	le16_set(b + AT_REGIONS_MAX, m->space.regions_max);
+	le16_set(b + AT_PENDING_MAX, m->space.pending_max);
+	le32_set(b + AT_N_PENDING, m->space.n_pending);
+	page_ref_set(b + AT_CHUNK, m->space.chunk);
+	le32_set(b + AT_N_CHUNKS, m->space.n_chunks);
+	le32_set(b + AT_N_CHAINED, m->space.n_chained);
+	for (unsigned i = 0; i < RECORD_WINDOWS; i++)
+		window_encode(&m->space.windows[i], b + AT_WINDOWS + i * WINDOW_BYTES);
 	for (unsigned i = 0; i < TXN_ROOTS; i++)
 		root_encode(&m->roots[i], b + AT_ROOTS + i * ROOT_BYTES);
-	for (uint32_t i = 0; i < m->n_region_entries; i++)
-		region_entry_encode(&m->regions[i], b + AT_REGIONS + i * REGION_ENTRY_BYTES);
-	for (uint32_t i = 0; i < m->n_pending; i++)
-		pending_extent_encode(&m->pending[i], b + AT_PENDING + i * PENDING_EXTENT_BYTES);
+	for (uint32_t i = 0; i < m->space.n_region_entries; i++)
+		region_entry_encode(&m->space.regions[i], b + AT_REGIONS + i * REGION_ENTRY_BYTES);
+	for (uint32_t i = 0; i < m->space.n_pending; i++)
+		pending_extent_encode(&m->space.pending[i],
+			b + AT_PENDING + i * PENDING_EXTENT_BYTES);
 	page_seal(slot_bytes, META_BYTES, seed);
 }
 
@@ -183,69 +109,21 @@ static int bad_meta(pgno_t slot, const char *what)
 		"the meta page at %u is damaged: %s. Restore the file from a copy", slot, what);
 }
 
-/* Its pages lie where free pages can, in one region. */
-static bool window_is_sane(const struct window *w, const struct layout *l, pgno_t n_pages)
+void meta_layout(const struct meta *m, struct layout *ret_layout)
 {
-	for (uint64_t i = 0; i < WINDOW_PAGES; i++) {
-		uint64_t pgno = w->first + i;
-
-		if ((w->mask[i / 64] >> (i % 64) & 1) == 0)
-			continue;
-		if (pgno >= n_pages || pgno / l->region_pages != w->first / l->region_pages ||
-			!layout_is_ordinary(l, n_pages, (pgno_t)pgno, 1))
-			return false;
-	}
-	return true;
-}
-
-static bool windows_are_sane(const struct window *w, const struct layout *l, pgno_t n_pages)
-{
-	for (pgno_t i = 0; i < WINDOW_PAGES; i++) {
-		if ((w[0].mask[i / 64] >> (i % 64) & 1) && window_has(&w[1], w[0].first + i))
-			return false;
-	}
-	return window_is_sane(&w[0], l, n_pages) && window_is_sane(&w[1], l, n_pages);
+	record_layout(&m->space, m->page_size, ret_layout);
 }
 
 /* Everything that later code relies on without looking again. */
 static int meta_validate(const struct meta *m, pgno_t slot)
 {
-	struct layout l;
-	uint32_t n_entries = m->n_regions;
+	const char *fault = record_find_fault(&m->space, m->page_size);
 
-	if (m->region_pages < REGION_PAGES_MIN || m->region_pages > REGION_PAGES_MAX ||
-		m->region_pages % 64 != 0 ||
-		m->region_pages > (m->page_size - PAGE_HEADER_BYTES) * 8)
-		return bad_meta(slot, "the pages of a region are out of range");
-	if (m->regions_max == 0 || m->regions_max > META_REGIONS_MAX || m->pending_max == 0 ||
-		m->pending_max > META_PENDING_MAX || m->n_pending > m->pending_max)
-		return bad_meta(slot, "a count is out of range");
-	meta_layout(m, &l);
-	if (m->region_pages != l.region_pages)
-		return bad_meta(slot, "the pages of a region are out of range");
-	if (m->n_pages < layout_first_page(&l, 0))
-		return bad_meta(slot, "the file is shorter than its own metas");
-	if (m->n_pages > layout_pages_max(&l))
-		return bad_meta(slot, "the file has more pages than any can");
-	if (m->n_pages < layout_first_page(&l, (m->n_pages - 1) / l.region_pages))
-		return bad_meta(slot, "the last region is too short");
-	if (m->n_regions != (m->n_pages - 1) / l.region_pages + 1)
-		return bad_meta(slot, "the number of regions does not fit the size");
-	if (n_entries > l.regions_max)
-		n_entries = (m->n_regions - 1) / l.index_entries + 1;
-	if (n_entries > META_REGIONS_MAX || n_entries != m->n_region_entries)
-		return bad_meta(slot, "too many regions");
-	for (uint32_t i = 0; i < n_entries; i++) {
-		if (m->regions[i].copy > 1 || m->regions[i].n_free > l.region_pages)
-			return bad_meta(slot, "a region is out of range");
+	for (unsigned i = 0; !fault && i < TXN_ROOTS; i++) {
+		if (m->roots[i].ref.pgno >= m->space.n_pages)
+			fault = "a root lies beyond the end";
 	}
-	if (!windows_are_sane(m->windows, &l, m->n_pages))
-		return bad_meta(slot, "a window of free pages lies where none can be");
-	for (unsigned i = 0; i < TXN_ROOTS; i++) {
-		if (m->roots[i].ref.pgno >= m->n_pages)
-			return bad_meta(slot, "a root lies beyond the end");
-	}
-	return 0;
+	return fault ? bad_meta(slot, fault) : 0;
 }
 
 static void decode_body(const uint8_t *b, struct meta *m)
@@ -256,23 +134,24 @@ static void decode_body(const uint8_t *b, struct meta *m)
 	memcpy(m->uuid, b + AT_UUID, sizeof(m->uuid));
 	m->compat = le32_get(b + AT_COMPAT);
 	m->ro_compat = le32_get(b + AT_RO_COMPAT);
-	m->n_pages = le32_get(b + AT_N_PAGES);
-	m->region_pages = le32_get(b + AT_REGION_PAGES);
-	m->n_regions = le32_get(b + AT_N_REGIONS);
-	m->regions_max = le16_get(b + AT_REGIONS_MAX);
-	m->pending_max = le16_get(b + AT_PENDING_MAX);
-	m->n_pending = le32_get(b + AT_N_PENDING);
-	m->chunk = page_ref_get(b + AT_CHUNK);
-	m->n_chunks = le32_get(b + AT_N_CHUNKS);
-	m->n_chained = le32_get(b + AT_N_CHAINED);
-	for (unsigned i = 0; i < META_WINDOWS; i++)
-		window_decode(b + AT_WINDOWS + i * WINDOW_BYTES, &m->windows[i]);
+	m->space.n_pages = le32_get(b + AT_N_PAGES);
+	m->space.region_pages = le32_get(b + AT_REGION_PAGES);
+	m->space.n_regions = le32_get(b + AT_N_REGIONS);
+	m->space.regions_max = le16_get(b + AT_REGIONS_MAX);
+	m->space.pending_max = le16_get(b + AT_PENDING_MAX);
+	m->space.n_pending = le32_get(b + AT_N_PENDING);
+	m->space.chunk = page_ref_get(b + AT_CHUNK);
+	m->space.n_chunks = le32_get(b + AT_N_CHUNKS);
+	m->space.n_chained = le32_get(b + AT_N_CHAINED);
+	for (unsigned i = 0; i < RECORD_WINDOWS; i++)
+		window_decode(b + AT_WINDOWS + i * WINDOW_BYTES, &m->space.windows[i]);
 	for (unsigned i = 0; i < TXN_ROOTS; i++)
 		root_decode(b + AT_ROOTS + i * ROOT_BYTES, &m->roots[i]);
-	for (uint32_t i = 0; i < META_REGIONS_MAX; i++)
-		region_entry_decode(b + AT_REGIONS + i * REGION_ENTRY_BYTES, &m->regions[i]);
-	for (uint32_t i = 0; i < META_PENDING_MAX; i++)
-		pending_extent_decode(b + AT_PENDING + i * PENDING_EXTENT_BYTES, &m->pending[i]);
+	for (uint32_t i = 0; i < RECORD_REGIONS_MAX; i++)
+		region_entry_decode(b + AT_REGIONS + i * REGION_ENTRY_BYTES, &m->space.regions[i]);
+	for (uint32_t i = 0; i < RECORD_PENDING_MAX; i++)
+		pending_extent_decode(b + AT_PENDING + i * PENDING_EXTENT_BYTES,
+			&m->space.pending[i]);
 }
 
 /* 0, or VERSO_EVERSION with what to do about a file that another version wrote. */
@@ -328,9 +207,9 @@ int meta_decode(const void *slot_bytes, pgno_t slot_pgno, struct meta *ret_m)
 	if (!page_size_is_valid(ret_m->page_size))
 		return bad_meta(slot_pgno, "the page size is none that can be");
 	decode_body(b, ret_m);
-	ret_m->n_region_entries = ret_m->n_regions;
+	ret_m->space.n_region_entries = ret_m->space.n_regions;
 	meta_layout(ret_m, &l);
-	if (ret_m->n_regions > ret_m->regions_max)
-		ret_m->n_region_entries = (ret_m->n_regions - 1) / l.index_entries + 1;
+	if (ret_m->space.n_regions > ret_m->space.regions_max)
+		ret_m->space.n_region_entries = (ret_m->space.n_regions - 1) / l.index_entries + 1;
 	return meta_validate(ret_m, slot_pgno);
 }

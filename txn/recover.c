@@ -58,7 +58,7 @@ static int file_is_cut(const struct meta *m, pgno_t file_pages)
 	return error_set(VERSO_ECORRUPT,
 		"the file has %u pages, its newest durable state has %u: the file was cut. Restore "
 		"it from a copy",
-		file_pages, m->n_pages);
+		file_pages, m->space.n_pages);
 }
 
 /* 0: take it. 1: its batch did not become durable. < 0: an error. */
@@ -67,9 +67,9 @@ static int judge(struct txn_env *env, const struct meta *m, pgno_t file_pages)
 	int rc;
 
 	if (m->mode == TXN_TWO_FLUSH || m->durable_gen >= m->gen)
-		return m->n_pages <= file_pages ? 0 : file_is_cut(m, file_pages);
+		return m->space.n_pages <= file_pages ? 0 : file_is_cut(m, file_pages);
 	env->walked = true;
-	if (m->n_pages > file_pages)
+	if (m->space.n_pages > file_pages)
 		return 1;
 	rc = walk_pages(env, m, m->durable_gen, NULL, NULL);
 	return rc == VERSO_ECORRUPT ? 1 : rc;
@@ -90,7 +90,7 @@ static int decide(struct txn_env *env, struct candidate *c, pgno_t file_pages)
 				", which was durable before it, is gone: restore the file from a "
 				"copy",
 				m->gen, m->durable_gen);
-		if (other->n_pages > file_pages)
+		if (other->space.n_pages > file_pages)
 			return file_is_cut(other, file_pages);
 		env->rolled_back = true;
 		newest = !newest;
@@ -101,7 +101,7 @@ static int decide(struct txn_env *env, struct candidate *c, pgno_t file_pages)
 	env->durable = c[newest].meta;
 	env->durable_slot = newest;
 	for (unsigned slot = 0; slot < 2; slot++) {
-		env->slot_pages[slot] = c[slot].valid ? c[slot].meta.n_pages : UINT32_MAX;
+		env->slot_pages[slot] = c[slot].valid ? c[slot].meta.space.n_pages : UINT32_MAX;
 		if (c[slot].valid && c[slot].meta.gen > env->epoch_base)
 			env->epoch_base =
 				c[slot].meta.gen; /* the epoch of the past; raised later */
@@ -112,7 +112,7 @@ static int decide(struct txn_env *env, struct candidate *c, pgno_t file_pages)
 int recover(struct txn_env *env)
 {
 	struct candidate *c = calloc(2, sizeof(*c));
-	struct txn_options none = {0};
+	struct space_options none = {0};
 	struct layout l;
 	void *buf;
 	int rc = 0, sync_rc = 0;

@@ -27,7 +27,7 @@ static int replace_loser(struct txn_env *env, const struct meta *m)
 	env->durable = *m;
 	env->durable_gen = m->gen;
 	env->durable_slot = slot;
-	env->slot_pages[slot] = m->n_pages;
+	env->slot_pages[slot] = m->space.n_pages;
 	return 0;
 }
 

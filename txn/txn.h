@@ -20,9 +20,10 @@
 
 #include "io/file.h"
 #include "pager/pager.h"
+#include "space/layout.h"
 
-#define TXN_ROOTS        2  /* trees that the meta page holds itself */
-#define TXN_OP_PAGES_MAX 64 /* pages that one prepare can promise */
+#define TXN_ROOTS        2                 /* trees that the meta page holds itself */
+#define TXN_OP_PAGES_MAX SPACE_PREPARE_MAX /* pages that one prepare can promise */
 
 struct txn_env;
 struct txn_writer;

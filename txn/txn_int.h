@@ -5,10 +5,10 @@
 #ifndef TXN_TXN_INT_H
 #define TXN_TXN_INT_H
 
+#include "space/pending.h"
+#include "space/space.h"
 #include "txn/batch.h"
-#include "txn/pending.h"
 #include "txn/snapshot.h"
-#include "txn/space.h"
 #include "txn/txn.h"
 
 #include <pthread.h>
@@ -94,6 +94,17 @@ struct txn_env {
 	uint64_t n_bitmaps_written, n_chunks_written, n_cuts, n_batch_max;
 	uint32_t n_free_pages, n_pending_pages; /* of the joined state, for display */
 };
+
+static inline struct space_options space_options_of(const struct txn_options *o)
+{
+	return (struct space_options){
+		.region_pages = o->region_pages,
+		.regions_max = o->meta_regions_max,
+		.pending_max = o->meta_pending_max,
+		.grow_pages = o->grow_pages,
+		.cut_pages = o->cut_pages,
+	};
+}
 
 /* format.c: the error of T7: nobody could verify such a commit here. */
 int refuse_one_flush(void);

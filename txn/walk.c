@@ -24,9 +24,9 @@ static int read_verified(struct walk *w, struct page_ref ref, struct page *buf)
 {
 	int rc;
 
-	if (ref.pgno >= w->meta->n_pages)
+	if (ref.pgno >= w->meta->space.n_pages)
 		return error_set(VERSO_ECORRUPT, "page %u: beyond the end of the file", ref.pgno);
-	if (w->n_visited++ > w->meta->n_pages)
+	if (w->n_visited++ > w->meta->space.n_pages)
 		return error_set(VERSO_ECORRUPT, "page %u: pages refer to each other in a circle",
 			ref.pgno);
 	rc = pager_read_medium(w->env->pager, ref.pgno, 1, buf);
@@ -82,16 +82,16 @@ static int walk_leaf(struct walk *w, pgno_t pgno, gen_t gen, struct page **ret_b
 static int walk_regions(struct walk *w, const struct layout *l)
 {
 	const struct meta *m = w->meta;
-	bool has_index = m->n_regions > m->regions_max;
+	bool has_index = m->space.n_regions > m->space.regions_max;
 	int rc = 0;
 
-	for (uint32_t i = 0; rc == 0 && i < m->n_region_entries; i++) {
+	for (uint32_t i = 0; rc == 0 && i < m->space.n_region_entries; i++) {
 		pgno_t place = has_index ? layout_index(l, i) : layout_bitmap(l, i);
 		struct page *buf = NULL;
 
-		if (m->regions[i].gen <= w->newer_than)
+		if (m->space.regions[i].gen <= w->newer_than)
 			continue;
-		rc = walk_leaf(w, place + m->regions[i].copy, m->regions[i].gen, &buf);
+		rc = walk_leaf(w, place + m->space.regions[i].copy, m->space.regions[i].gen, &buf);
 		if (!has_index)
 			continue;
 		w->depth++;
@@ -101,7 +101,7 @@ static int walk_regions(struct walk *w, const struct layout *l)
 			struct page *bitmap = NULL;
 
 			region_entry_decode(buf->payload + j * REGION_ENTRY_BYTES, &entry);
-			if (r < m->n_regions && entry.gen > w->newer_than)
+			if (r < m->space.n_regions && entry.gen > w->newer_than)
 				rc = walk_leaf(w, layout_bitmap(l, r) + (entry.copy & 1), entry.gen,
 					&bitmap);
 		}
@@ -112,10 +112,10 @@ static int walk_regions(struct walk *w, const struct layout *l)
 
 static int walk_chunks(struct walk *w)
 {
-	struct page_ref ref = w->meta->chunk;
+	struct page_ref ref = w->meta->space.chunk;
 	int rc = 0;
 
-	for (uint32_t i = 0; rc == 0 && i < w->meta->n_chunks; i++) {
+	for (uint32_t i = 0; rc == 0 && i < w->meta->space.n_chunks; i++) {
 		struct page *buf = NULL;
 
 		if (ref.gen <= w->newer_than)

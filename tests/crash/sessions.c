@@ -82,7 +82,7 @@ void session_mark_slots(struct simdisk *d, const char *path, uint32_t page_size)
 	newest = !valid[0] || (valid[1] && m[1].gen > m[0].gen);
 	if (!valid[newest])
 		return;
-	if (m[newest].n_pages > size / page_size)
+	if (m[newest].space.n_pages > size / page_size)
 		session_marks[MARK_OPEN_SHORT].n++;
 	if (m[newest].durable_gen >= m[newest].gen)
 		session_marks[MARK_OPEN_STAMPED].n++;

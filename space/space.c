@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "txn/space.h"
+#include "space/space.h"
 #include "base/error.h"
-#include "txn/batch.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define GROW_PAGES_MAX 16384U /* 64 MiB of 4 KiB pages at a time */
 #define WINDOW_LEAST   64U    /* free pages that make a window worth fetching */
@@ -130,18 +130,18 @@ static void region_set(struct space *s, pgno_t pgno, bool is_free)
 	region->dirty = true;
 }
 
-static int index_load(struct space *s, const struct meta *meta)
+static int index_load(struct space *s, const struct space_record *record)
 {
-	for (uint32_t i = 0; i < meta->n_region_entries; i++) {
-		struct page_ref ref = {
-			layout_index(&s->layout, i) + meta->regions[i].copy, meta->regions[i].gen};
+	for (uint32_t i = 0; i < record->n_region_entries; i++) {
+		struct page_ref ref = {layout_index(&s->layout, i) + record->regions[i].copy,
+			record->regions[i].gen};
 		const uint8_t *bytes = ((const struct page *)s->buf)->payload;
 		uint32_t first = i * s->layout.index_entries;
 		int rc = read_page(s, ref, PAGE_REGIONS);
 
 		if (rc)
 			return rc;
-		s->index[i] = meta->regions[i];
+		s->index[i] = record->regions[i];
 		s->n_index = i + 1;
 		for (uint32_t j = 0; j < s->layout.index_entries && first + j < s->n_regions; j++) {
 			struct region_entry *entry = &s->regions[first + j].entry;
@@ -160,28 +160,28 @@ static void count_at_hand(struct space *s)
 	s->n_at_hand = window_count(&s->windows[0]) + window_count(&s->windows[1]);
 }
 
-int space_init(struct space *s, struct pager *pager, const struct meta *meta, pgno_t file_pages,
-	const struct txn_options *options)
+int space_init(struct space *s, struct pager *pager, const struct space_record *record,
+	pgno_t file_pages, const struct space_options *options)
 {
 	int rc;
 
 	memset(s, 0, sizeof(*s));
 	s->pager = pager;
-	meta_layout(meta, &s->layout);
-	s->n_pages = meta->n_pages;
+	record_layout(record, pager->page_size, &s->layout);
+	s->n_pages = record->n_pages;
 	s->file_pages = file_pages;
 	s->grow_pages = options->grow_pages ? options->grow_pages : 256;
 	s->cut_pages = options->cut_pages ? options->cut_pages : 1024;
-	s->n_regions = meta->n_regions;
-	memcpy(s->windows, meta->windows, sizeof(s->windows));
+	s->n_regions = record->n_regions;
+	memcpy(s->windows, record->windows, sizeof(s->windows));
 	count_at_hand(s);
 	s->buf = page_buffers_alloc(pager->page_size, 1);
 	rc = s->buf ? regions_reserve(s, s->n_regions) : -ENOMEM;
 	if (rc == 0 && s->n_regions > s->layout.regions_max) {
-		rc = index_load(s, meta);
+		rc = index_load(s, record);
 	} else if (rc == 0) {
 		for (uint32_t r = 0; r < s->n_regions; r++)
-			s->regions[r].entry = meta->regions[r];
+			s->regions[r].entry = record->regions[r];
 	}
 	if (rc)
 		space_fini(s);
@@ -403,7 +403,7 @@ static int windows_turn(struct space *s, const struct piece *piece)
 	unsigned keep = fuller_window(s);
 	int rc = log_reserve(s);
 
-	for (unsigned i = 0; rc == 0 && i < META_WINDOWS; i++) {
+	for (unsigned i = 0; rc == 0 && i < RECORD_WINDOWS; i++) {
 		if (window_count(&s->windows[i]))
 			rc = region_load(s, region_of(s, s->windows[i].first));
 	}
@@ -424,7 +424,7 @@ int space_prepare(struct space *s, unsigned n)
 	struct piece best;
 	int rc = 0;
 
-	ASSERT(n <= TXN_OP_PAGES_MAX);
+	ASSERT(n <= SPACE_PREPARE_MAX);
 	if (s->n_at_hand >= n)
 		return 0;
 	n_kept = window_count(&s->windows[fuller_window(s)]);
@@ -558,7 +558,7 @@ bool space_cut(struct space *s)
 	s->in_the_way = end - 1;
 	if (s->n_pages - end < least_cut(s))
 		return false;
-	for (unsigned i = 0; i < META_WINDOWS; i++) {
+	for (unsigned i = 0; i < RECORD_WINDOWS; i++) {
 		window_to_bits(s, &s->windows[i], true);
 		memset(&s->windows[i], 0, sizeof(s->windows[i]));
 	}
@@ -601,7 +601,7 @@ static bool index_is_dirty(const struct space *s, uint32_t i)
 
 uint32_t space_count_emitted(const struct space *s, uint32_t n_gives)
 {
-	uint32_t n = META_WINDOWS + n_gives; /* a cut gives the windows back */
+	uint32_t n = RECORD_WINDOWS + n_gives; /* a cut gives the windows back */
 
 	for (uint32_t r = 0; r < s->n_regions; r++)
 		n += s->regions[r].dirty;
@@ -618,22 +618,22 @@ static void entry_turn(struct region_entry *entry, gen_t gen, gen_t taken_gen)
 	entry->gen = gen;
 }
 
-static void emit_bitmap(struct space *s, uint32_t r, struct batch *batch)
+static void emit_bitmap(struct space *s, uint32_t r, struct space_pages *pages)
 {
 	const struct region *region = &s->regions[r];
 	struct page_ref ref = {
 		layout_bitmap(&s->layout, r) + region->entry.copy, region->entry.gen};
-	struct page *page = batch_page(batch, ref, PAGE_BITMAP);
+	struct page *page = space_pages_add(pages, ref, PAGE_BITMAP);
 
 	for (uint32_t i = 0; i < s->layout.region_pages / 64; i++)
 		le64_set(page->payload + 8 * i, region->bits[i]);
 	page_seal(page, s->layout.page_size, s->pager->seed);
 }
 
-static void emit_index(struct space *s, uint32_t i, struct batch *batch)
+static void emit_index(struct space *s, uint32_t i, struct space_pages *pages)
 {
 	struct page_ref ref = {layout_index(&s->layout, i) + s->index[i].copy, s->index[i].gen};
-	struct page *page = batch_page(batch, ref, PAGE_REGIONS);
+	struct page *page = space_pages_add(pages, ref, PAGE_REGIONS);
 	uint32_t r = i * s->layout.index_entries;
 
 	for (uint32_t j = 0; j < s->layout.index_entries && r + j < s->n_regions; j++)
@@ -642,9 +642,10 @@ static void emit_index(struct space *s, uint32_t i, struct batch *batch)
 	page_seal(page, s->layout.page_size, s->pager->seed);
 }
 
-void space_emit(struct space *s, gen_t gen, gen_t taken_gen, struct batch *batch, struct meta *meta)
+void space_emit(struct space *s, gen_t gen, gen_t taken_gen, struct space_pages *pages,
+	struct space_record *record)
 {
-	bool index_dirty[META_REGIONS_MAX] = {false};
+	bool index_dirty[RECORD_REGIONS_MAX] = {false};
 
 	for (uint32_t i = 0; has_index(s) && i < index_count(s); i++)
 		index_dirty[i] = index_is_dirty(s, i);
@@ -652,19 +653,19 @@ void space_emit(struct space *s, gen_t gen, gen_t taken_gen, struct batch *batch
 		if (!s->regions[r].dirty)
 			continue;
 		entry_turn(&s->regions[r].entry, gen, taken_gen);
-		emit_bitmap(s, r, batch);
+		emit_bitmap(s, r, pages);
 		s->regions[r].dirty = false;
 	}
-	meta->n_pages = s->n_pages;
-	meta->n_regions = s->n_regions;
-	memcpy(meta->windows, s->windows, sizeof(meta->windows));
-	meta->n_region_entries = has_index(s) ? index_count(s) : s->n_regions;
-	for (uint32_t i = 0; i < meta->n_region_entries; i++) {
+	record->n_pages = s->n_pages;
+	record->n_regions = s->n_regions;
+	memcpy(record->windows, s->windows, sizeof(record->windows));
+	record->n_region_entries = has_index(s) ? index_count(s) : s->n_regions;
+	for (uint32_t i = 0; i < record->n_region_entries; i++) {
 		if (has_index(s) && index_dirty[i]) {
 			entry_turn(&s->index[i], gen, taken_gen);
-			emit_index(s, i, batch);
+			emit_index(s, i, pages);
 		}
-		meta->regions[i] = has_index(s) ? s->index[i] : s->regions[i].entry;
+		record->regions[i] = has_index(s) ? s->index[i] : s->regions[i].entry;
 	}
 	s->n_index = has_index(s) ? index_count(s) : 0;
 }

@@ -15,11 +15,10 @@
  *
  * birth == free marks a page that no snapshot can reach: it only waits for the flush.
  */
-#ifndef TXN_PENDING_H
-#define TXN_PENDING_H
+#ifndef SPACE_PENDING_H
+#define SPACE_PENDING_H
 
-#include "txn/batch.h"
-#include "txn/space.h"
+#include "space/space.h"
 
 /* A transaction that gives up more than fits so many chunks writes them before its commit. */
 #define PENDING_EARLY_CHUNKS 16U
@@ -63,9 +62,9 @@ struct pending {
 	} plan;                       /* of the commit under way */
 };
 
-/* Reads the chain that meta names. -ENOMEM, VERSO_ECORRUPT, I/O errors. */
+/* Reads the chain that the record of generation gen names. -ENOMEM, VERSO_ECORRUPT, I/O errors. */
 int pending_init(struct pending *p, struct pager *pager, const struct layout *layout,
-	const struct meta *meta);
+	const struct space_record *record, gen_t gen);
 void pending_fini(struct pending *p);
 
 void pending_begin(struct pending *p);
@@ -97,12 +96,12 @@ int pending_reclaim(struct pending *p, struct space *space, const struct horizon
  * queue is not long. */
 int pending_prepare_commit(struct pending *p, struct space *space, const struct horizon *h);
 
-/* The most pages that pending_commit() adds to the batch. */
+/* The most pages that pending_commit() adds. */
 uint32_t pending_count_chunks(const struct pending *p);
 
-/* Carries the plan out: frees, rotates, writes chunks into the batch, fills in the meta. */
+/* Carries the plan out: frees, rotates, adds chunks to `pages`, fills in the record. */
 void pending_commit(struct pending *p, struct space *space, const struct horizon *h, gen_t gen,
-	struct batch *batch, struct meta *meta);
+	struct space_pages *pages, struct space_record *record);
 
 bool horizon_allows(const struct horizon *h, const struct pending_extent *extent);
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Free space by itself, over a pager that is an array. */
 #include "base/error.h"
+#include "space/space.h"
 #include "tests/check_main.h"
-#include "txn/batch.h"
-#include "txn/space.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -46,13 +45,13 @@ static const struct pager_ops array_ops = {
 	.resize = array_resize,
 };
 
-/* A space, and the newest state and batch that it was written down in. */
+/* A space, and the newest record and pages that it was written down in. */
 struct bench {
 	struct array_pager a;
-	struct txn_options options;
-	struct meta meta;
+	struct space_options options;
+	struct space_record record;
 	struct space space;
-	struct batch batch;
+	struct space_pages pages;
 	gen_t gen, taken_gen;
 };
 
@@ -66,8 +65,8 @@ static void bench_make(struct bench *b, uint32_t regions_max)
 	struct layout l;
 
 	memset(b, 0, sizeof(*b));
-	b->options = (struct txn_options){.region_pages = REGION_PAGES,
-		.meta_regions_max = regions_max,
+	b->options = (struct space_options){.region_pages = REGION_PAGES,
+		.regions_max = regions_max,
 		.grow_pages = 32,
 		.cut_pages = 64};
 	pager_init(&b->a.pager, &array_ops, PAGE_BYTES, 7, 0);
@@ -76,29 +75,27 @@ static void bench_make(struct bench *b, uint32_t regions_max)
 	ck_assert_ptr_ne(b->a.bytes, MAP_FAILED);
 	b->a.n_pages_max = ARRAY_PAGES;
 	layout_init(&l, PAGE_BYTES, &b->options);
-	b->meta = (struct meta){.gen = 1,
-		.page_size = PAGE_BYTES,
-		.n_pages = layout_first_page(&l, 0),
+	b->record = (struct space_record){.n_pages = layout_first_page(&l, 0),
 		.region_pages = l.region_pages,
 		.n_regions = 1,
 		.n_region_entries = 1,
 		.regions_max = l.regions_max,
 		.pending_max = l.pending_max};
-	b->meta.regions[0].gen = 1;
-	b->a.n_pages = b->meta.n_pages;
+	b->record.regions[0].gen = 1;
+	b->a.n_pages = b->record.n_pages;
 	page_init((struct page *)(void *)(b->a.bytes + layout_bitmap(&l, 0) * PAGE_BYTES),
 		(struct page_ref){layout_bitmap(&l, 0), 1}, PAGE_BITMAP, 0, 0);
 	page_seal((struct page *)(void *)(b->a.bytes + layout_bitmap(&l, 0) * PAGE_BYTES),
 		PAGE_BYTES, b->a.pager.seed);
-	ok(batch_init(&b->batch, &l));
-	ok(space_init(&b->space, &b->a.pager, &b->meta, b->a.n_pages, &b->options));
+	space_pages_init(&b->pages, PAGE_BYTES);
+	ok(space_init(&b->space, &b->a.pager, &b->record, b->a.n_pages, &b->options));
 	space_begin(&b->space);
 	b->gen = b->taken_gen = 1;
 }
 
 static void bench_free(struct bench *b)
 {
-	batch_fini(&b->batch);
+	space_pages_fini(&b->pages);
 	space_fini(&b->space);
 	pager_fini(&b->a.pager);
 	(void)munmap(b->a.bytes, (size_t)ARRAY_PAGES * PAGE_BYTES);
@@ -107,19 +104,19 @@ static void bench_free(struct bench *b)
 /* A transaction joins the open batch. */
 static void bench_join(struct bench *b)
 {
-	ok(batch_reserve(&b->batch, 0, space_count_emitted(&b->space, 0)));
+	ok(space_pages_reserve(&b->pages, space_count_emitted(&b->space, 0)));
 	(void)space_cut(&b->space);
-	space_emit(&b->space, ++b->gen, b->taken_gen, &b->batch, &b->meta);
+	space_emit(&b->space, ++b->gen, b->taken_gen, &b->pages, &b->record);
 	space_begin(&b->space);
 }
 
 /* The open batch is flushed. */
 static void bench_flush(struct bench *b)
 {
-	for (uint32_t i = 0; i < b->batch.n_pages; i++)
-		memcpy(b->a.bytes + (size_t)page_ref(b->batch.pages[i]).pgno * PAGE_BYTES,
-			b->batch.pages[i], PAGE_BYTES);
-	batch_clear(&b->batch);
+	for (uint32_t i = 0; i < b->pages.n; i++)
+		memcpy(b->a.bytes + (size_t)page_ref(b->pages.items[i]).pgno * PAGE_BYTES,
+			b->pages.items[i], PAGE_BYTES);
+	space_pages_clear(&b->pages);
 	b->taken_gen = b->gen;
 }
 
@@ -149,30 +146,30 @@ static void give_from(struct bench *b, pgno_t from)
 START_TEST(no_batch_writes_the_copies_that_the_flushed_state_uses)
 {
 	struct bench *b = check_alloc(sizeof(*b));
-	struct meta *durable = check_alloc(sizeof(*durable));
+	struct space_record *durable = check_alloc(sizeof(*durable));
 
 	bench_make(b, 2);
 	take_until(b, 5 * REGION_PAGES);
 	bench_join(b);
 	bench_flush(b);
-	*durable = b->meta;
+	*durable = b->record;
 	ck_assert_uint_gt(durable->n_regions, 2);
 	/* One batch: the index is changed, becomes superfluous, is needed again. */
 	ok(space_load(&b->space, REGION_PAGES + 100, 1));
 	space_give(&b->space, REGION_PAGES + 100, 1);
 	bench_join(b);
-	ck_assert_uint_gt(b->meta.n_regions, 2);
-	ck_assert_uint_ne(b->meta.regions[0].copy, durable->regions[0].copy);
+	ck_assert_uint_gt(b->record.n_regions, 2);
+	ck_assert_uint_ne(b->record.regions[0].copy, durable->regions[0].copy);
 	give_from(b, REGION_PAGES);
 	bench_join(b);
-	ck_assert_uint_le(b->meta.n_regions, 2);
+	ck_assert_uint_le(b->record.n_regions, 2);
 	take_until(b, 4 * REGION_PAGES);
 	bench_join(b);
-	ck_assert_uint_gt(b->meta.n_regions, 2);
-	for (uint32_t i = 0; i < b->batch.n_pages; i++) {
-		struct page_ref ref = page_ref(b->batch.pages[i]);
+	ck_assert_uint_gt(b->record.n_regions, 2);
+	for (uint32_t i = 0; i < b->pages.n; i++) {
+		struct page_ref ref = page_ref(b->pages.items[i]);
 
-		if (b->batch.pages[i]->type == PAGE_REGIONS)
+		if (b->pages.items[i]->type == PAGE_REGIONS)
 			ck_assert_uint_ne(ref.pgno,
 				layout_index(&b->space.layout, 0) + durable->regions[0].copy);
 	}
@@ -194,9 +191,9 @@ START_TEST(growth_stops_at_the_last_region_that_an_index_can_hold)
 			(void)space_take(&b->space);
 	}
 	ck_assert_int_eq(rc, VERSO_EFULL);
-	ck_assert_uint_eq(b->space.n_pages, META_REGIONS_MAX * l.index_entries * REGION_PAGES);
+	ck_assert_uint_eq(b->space.n_pages, RECORD_REGIONS_MAX * l.index_entries * REGION_PAGES);
 	bench_join(b);
-	ck_assert_uint_eq(b->meta.n_region_entries, META_REGIONS_MAX);
+	ck_assert_uint_eq(b->record.n_region_entries, RECORD_REGIONS_MAX);
 	bench_free(b);
 }
 END_TEST
@@ -235,7 +232,7 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("txn_space");
+	Suite *s = suite_create("space");
 	TCase *c = tcase_create("space");
 
 	tcase_add_checked_fixture(c, NULL, check_free);

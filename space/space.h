@@ -12,12 +12,12 @@
  * Only the writer uses a `struct space`, under the writer lock; what a flush needs is copied out of
  * it by space_emit() when a transaction joins.
  */
-#ifndef TXN_SPACE_H
-#define TXN_SPACE_H
+#ifndef SPACE_SPACE_H
+#define SPACE_SPACE_H
 
-#include "txn/meta.h"
-
-struct batch;
+#include "pager/pager.h"
+#include "space/pages.h"
+#include "space/record.h"
 
 struct region {
 	struct region_entry entry;
@@ -41,20 +41,20 @@ struct space {
 	pgno_t in_the_way; /* where the last look at the free tail ended: in use then; 0: none */
 	struct region *regions; /* those above n_regions remember which copy they used last */
 	uint32_t n_regions, cap_regions;
-	struct region_entry index[META_REGIONS_MAX]; /* pages of the index; those above n_index
+	struct region_entry index[RECORD_REGIONS_MAX]; /* pages of the index; those above n_index
 							remember which copy they used last */
-	uint32_t n_index;                            /* how many the newest state has */
-	struct window windows[META_WINDOWS];
-	unsigned n_at_hand;                /* pages in them */
-	struct window saved[META_WINDOWS]; /* as the transaction found them */
+	uint32_t n_index;                              /* how many the newest state has */
+	struct window windows[RECORD_WINDOWS];
+	unsigned n_at_hand;                  /* pages in them */
+	struct window saved[RECORD_WINDOWS]; /* as the transaction found them */
 	struct window_log *log;
 	uint32_t n_log, cap_log;
 	uint32_t n_taken; /* by this transaction: a large one grows the file in large steps */
 	void *buf;        /* one page, aligned, for loading */
 };
 
-int space_init(struct space *space, struct pager *pager, const struct meta *meta, pgno_t file_pages,
-	const struct txn_options *options);
+int space_init(struct space *space, struct pager *pager, const struct space_record *record,
+	pgno_t file_pages, const struct space_options *options);
 void space_fini(struct space *space);
 
 /* Starts a transaction's account. */
@@ -63,7 +63,7 @@ void space_begin(struct space *space);
 /* Undoes what was handed out since space_begin(). Growth of the file stays, as free pages. */
 void space_undo(struct space *space);
 
-/* Makes sure that space_take() succeeds n times. n <= TXN_OP_PAGES_MAX. May read, and grow the
+/* Makes sure that space_take() succeeds n times. n <= SPACE_PREPARE_MAX. May read, and grow the
  * file. */
 int space_prepare(struct space *space, unsigned n);
 
@@ -88,15 +88,15 @@ void space_give(struct space *space, pgno_t pgno, uint32_t n_pages);
 int space_cut_prepare(struct space *space);
 bool space_cut(struct space *space);
 
-/* The most pages that space_emit() adds to a batch after n_gives more extents were given. */
+/* The most pages that space_emit() adds after n_gives more extents were given. */
 uint32_t space_count_emitted(const struct space *space, uint32_t n_gives);
 
 /*
- * Adds the changed bitmap and index pages to the batch as generation `gen`, and the state to meta.
+ * Adds the changed bitmap and index pages to `pages` as generation `gen`, and the state to record.
  * taken_gen: the newest generation that a flush has taken: what is newer is replaced in its place.
  */
-void space_emit(struct space *space, gen_t gen, gen_t taken_gen, struct batch *batch,
-	struct meta *meta);
+void space_emit(struct space *space, gen_t gen, gen_t taken_gen, struct space_pages *pages,
+	struct space_record *record);
 
 /*
  * True when less is free than a transaction like the one before would take, and n_waiting pages,

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "txn/pending.h"
+#include "space/pending.h"
 #include "base/error.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define ROTATE_CHUNKS      16U  /* a commit takes off so many, and twice what it adds */
-#define ROTATE_PLACES      16U  /* but not more than fill so many chunks with their places, */
-#define SURVIVING_CHUNKS   16U  /* and queues at most so many chunks of extents again */
-#define HARVEST_PAGES      512U /* waiting pages worth a bitmap or two */
-#define CHUNK_HEADER_BYTES 16U
+#define ROTATE_CHUNKS    16U  /* a commit takes off so many, and twice what it adds */
+#define ROTATE_PLACES    16U  /* but not more than fill so many chunks with their places, */
+#define SURVIVING_CHUNKS 16U  /* and queues at most so many chunks of extents again */
+#define HARVEST_PAGES    512U /* waiting pages worth a bitmap or two */
 
 static struct pending_extent *extent_at(const struct pending *p, uint32_t i)
 {
@@ -24,14 +24,14 @@ static struct chunk *chunk_at(const struct pending *p, uint32_t i)
 /* --- reading the chain --------------------------------------------------------------------- */
 
 static int extent_validate(const struct pending *p, const struct pending_extent *e,
-	const struct meta *meta)
+	const struct space_record *record, gen_t gen)
 {
-	if (!layout_is_ordinary(p->layout, meta->n_pages, e->pgno, e->n_pages) ||
-		e->birth > e->free || e->free > meta->gen)
+	if (!layout_is_ordinary(p->layout, record->n_pages, e->pgno, e->n_pages) ||
+		e->birth > e->free || e->free > gen)
 		return error_set(VERSO_ECORRUPT,
 			"the list of pending pages has %u pages at %u in a file of %u: damaged, "
 			"restore the file from a copy",
-			e->n_pages, e->pgno, meta->n_pages);
+			e->n_pages, e->pgno, record->n_pages);
 	return 0;
 }
 
@@ -83,15 +83,15 @@ static int chunk_read(struct pending *p, struct pager *pager, struct page_ref re
 }
 
 /* The chain runs from new to old; chunks and extents are kept from old to new. */
-static int chain_load(struct pending *p, struct pager *pager, const struct meta *meta,
-	struct page *buf)
+static int chain_load(struct pending *p, struct pager *pager, const struct space_record *record,
+	gen_t gen, struct page *buf)
 {
-	struct page_ref ref = meta->chunk, before;
-	uint32_t at = meta->n_chained, n;
+	struct page_ref ref = record->chunk, before;
+	uint32_t at = record->n_chained, n;
 	int rc;
 
-	for (uint32_t c = meta->n_chunks; c-- > 0; ref = before) {
-		if (!layout_is_ordinary(p->layout, meta->n_pages, ref.pgno, 1))
+	for (uint32_t c = record->n_chunks; c-- > 0; ref = before) {
+		if (!layout_is_ordinary(p->layout, record->n_pages, ref.pgno, 1))
 			return error_set(VERSO_ECORRUPT,
 				"page %u: no place for a chunk of pending pages", ref.pgno);
 		rc = chunk_read(p, pager, ref, buf, &before, &n);
@@ -106,7 +106,7 @@ static int chain_load(struct pending *p, struct pager *pager, const struct meta 
 			pending_extent_decode(buf->payload + CHUNK_HEADER_BYTES +
 						      i * PENDING_EXTENT_BYTES,
 				&p->extents[at + i]);
-			rc = extent_validate(p, &p->extents[at + i], meta);
+			rc = extent_validate(p, &p->extents[at + i], record, gen);
 			if (rc)
 				return rc;
 		}
@@ -115,7 +115,7 @@ static int chain_load(struct pending *p, struct pager *pager, const struct meta 
 }
 
 int pending_init(struct pending *p, struct pager *pager, const struct layout *layout,
-	const struct meta *meta)
+	const struct space_record *record, gen_t gen)
 {
 	struct page *buf;
 	int rc = 0;
@@ -123,11 +123,11 @@ int pending_init(struct pending *p, struct pager *pager, const struct layout *la
 	memset(p, 0, sizeof(*p));
 	p->layout = layout;
 	/* Every extent has a page and every chunk an extent. */
-	if (meta->n_chained > meta->n_pages || meta->n_chunks > meta->n_chained)
+	if (record->n_chained > record->n_pages || record->n_chunks > record->n_chained)
 		return error_set(VERSO_ECORRUPT, "the meta counts more pending pages than pages");
-	p->n = meta->n_chained + meta->n_pending;
-	p->n_chained = meta->n_chained;
-	p->n_chunks = meta->n_chunks;
+	p->n = record->n_chained + record->n_pending;
+	p->n_chained = record->n_chained;
+	p->n_chunks = record->n_chunks;
 	p->cap = p->n + 64;
 	p->cap_chunks = p->n_chunks + 64;
 	p->extents = calloc(p->cap, sizeof(*p->extents));
@@ -136,12 +136,12 @@ int pending_init(struct pending *p, struct pager *pager, const struct layout *la
 	if (!buf || !p->extents || !p->chunks)
 		rc = -ENOMEM;
 	if (rc == 0)
-		rc = chain_load(p, pager, meta, buf);
+		rc = chain_load(p, pager, record, gen, buf);
 	free(buf);
-	for (uint32_t i = 0; rc == 0 && i < meta->n_pending; i++) {
-		p->extents[p->n_chained + i] = meta->pending[i];
-		p->n_tail_pages += meta->pending[i].n_pages;
-		rc = extent_validate(p, &meta->pending[i], meta);
+	for (uint32_t i = 0; rc == 0 && i < record->n_pending; i++) {
+		p->extents[p->n_chained + i] = record->pending[i];
+		p->n_tail_pages += record->pending[i].n_pages;
+		rc = extent_validate(p, &record->pending[i], record, gen);
 	}
 	if (rc == 0)
 		rc = extents_validate(p);
@@ -419,7 +419,7 @@ int pending_prepare_commit(struct pending *p, struct space *space, const struct 
 		rc = pending_reserve(p, p->plan.n_survivors + p->plan.n_rotate);
 	if (rc == 0)
 		rc = chunks_reserve(p, n_chunks);
-	ASSERT(n_chunks <= TXN_OP_PAGES_MAX);
+	ASSERT(n_chunks <= SPACE_PREPARE_MAX);
 	if (rc == 0 && n_chunks > 0)
 		rc = space_prepare(space, n_chunks);
 	return rc;
@@ -507,18 +507,18 @@ int pending_reclaim(struct pending *p, struct space *space, const struct horizon
 }
 
 void pending_commit(struct pending *p, struct space *space, const struct horizon *h, gen_t gen,
-	struct batch *batch, struct meta *meta)
+	struct space_pages *pages, struct space_record *record)
 {
 	carry_out(p, space, h, gen);
 	while (p->n - p->n_chained > p->layout->pending_max) {
 		struct page_ref ref = {space_take(space), gen};
 
-		chunk_fill(p, batch_page(batch, ref, PAGE_PENDING), space->pager->seed);
+		chunk_fill(p, space_pages_add(pages, ref, PAGE_PENDING), space->pager->seed);
 	}
-	meta->chunk = p->n_chunks ? chunk_at(p, p->n_chunks - 1)->ref : (struct page_ref){0, 0};
-	meta->n_chunks = p->n_chunks;
-	meta->n_chained = p->n_chained;
-	meta->n_pending = p->n - p->n_chained;
-	for (uint32_t i = 0; i < meta->n_pending; i++)
-		meta->pending[i] = *extent_at(p, p->n_chained + i);
+	record->chunk = p->n_chunks ? chunk_at(p, p->n_chunks - 1)->ref : (struct page_ref){0, 0};
+	record->n_chunks = p->n_chunks;
+	record->n_chained = p->n_chained;
+	record->n_pending = p->n - p->n_chained;
+	for (uint32_t i = 0; i < record->n_pending; i++)
+		record->pending[i] = *extent_at(p, p->n_chained + i);
 }
