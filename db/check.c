@@ -63,9 +63,8 @@ static int check_named(struct checker *k, struct verso_txn *txn, const struct bt
 	return rc;
 }
 
-static int check_trees(struct verso_txn *txn, void *arg)
+static int check_all_trees(struct verso_txn *txn, struct checker *k)
 {
-	struct checker *k = arg;
 	struct btree_cursor *cursor;
 	struct btree_slice name;
 	struct btree_item item;
@@ -86,6 +85,21 @@ static int check_trees(struct verso_txn *txn, void *arg)
 	btree_cursor_close(cursor);
 	/* Damage of the catalogue was found already. */
 	return rc == VERSO_NOTFOUND || (rc == VERSO_ECORRUPT && k->n_findings > 0) ? 0 : rc;
+}
+
+static int check_trees(struct verso_txn *txn, struct checker *k)
+{
+	struct fault_guard fault;
+	int rc;
+
+	if (call_may_fault(txn)) {
+		if (sigsetjmp(fault.env, 0) != 0)
+			return call_faulted(txn);
+		call_enter(txn, &fault);
+	}
+	rc = check_all_trees(txn, k);
+	call_leave(txn, &fault);
+	return rc;
 }
 
 static int report(void *arg, pgno_t pgno, const char *finding)
@@ -115,7 +129,7 @@ int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *ar
 	rc = verso_begin(db, VERSO_READ, &txn);
 	if (rc < 0)
 		return rc;
-	rc = edge_call(txn, check_trees, &k);
+	rc = check_trees(txn, &k);
 	verso_abort(txn);
 	if (rc == 0 && !k.stopped && !(flags & VERSO_CHECK_TREES)) {
 		rc = txn_check(db->env, report, &k);

@@ -12,45 +12,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct open_call {
-	struct verso_table *table;
-	struct btree_cursor *cursor;
-};
-
-static int open_cursor(struct verso_txn *txn, void *arg)
-{
-	struct open_call *c = arg;
-
-	(void)txn;
-	return btree_cursor_open(&c->table->tree, &c->cursor);
-}
-
 int verso_cursor_open(struct verso_txn *txn, struct verso_table *table,
 	struct verso_cursor **ret_cursor)
 {
-	struct open_call call = {0};
+	struct btree_cursor *cursor;
 	struct verso_cursor *c;
 	int rc = edge_txn(txn, false);
 
 	if (rc < 0)
 		return rc;
-	call.table = edge_table(txn, table);
-	if (!call.table)
+	table = edge_table(txn, table);
+	if (!table)
 		return VERSO_EMISUSE;
 	if (!ret_cursor)
 		return misuse("verso_cursor_open: no place for the result");
-	rc = edge_call(txn, open_cursor, &call);
+	rc = btree_cursor_open(&table->tree, &cursor); /* reads no page: no fault guard */
 	if (rc < 0)
 		return rc;
 	c = handle_make(HANDLE_CURSOR, sizeof(*c));
 	if (!c) {
-		btree_cursor_close(call.cursor);
+		btree_cursor_close(cursor);
 		return -ENOMEM;
 	}
 	c->process = txn->db->process;
 	c->txn = txn;
-	c->table = call.table;
-	c->cursor = call.cursor;
+	c->table = table;
+	c->cursor = cursor;
 	c->next = txn->cursors;
 	if (c->next)
 		c->next->prev = c;
@@ -140,77 +127,69 @@ static int show(struct verso_cursor *c, const struct btree_item *item, bool copy
 
 enum move { MOVE_FIRST, MOVE_LAST, MOVE_NEXT, MOVE_PREV, MOVE_SEEK, MOVE_STAY };
 
-struct move_call {
-	struct verso_cursor *cursor;
-	enum move move;
-	struct btree_slice key;
-	struct verso_val *ret_key, *ret_val;
-};
-
-static int move_tree_cursor(const struct move_call *m, struct btree_slice *key,
-	struct btree_item *item)
-{
-	struct btree_cursor *cursor = m->cursor->cursor;
-
-	switch (m->move) {
-	case MOVE_FIRST:
-		return btree_cursor_first(cursor, key, item);
-	case MOVE_LAST:
-		return btree_cursor_last(cursor, key, item);
-	case MOVE_NEXT:
-		return btree_cursor_next(cursor, key, item);
-	case MOVE_PREV:
-		return btree_cursor_prev(cursor, key, item);
-	case MOVE_SEEK:
-		return btree_cursor_seek(cursor, m->key, key, item);
-	case MOVE_STAY:
-		break;
-	}
-	return VERSO_EMISUSE;
-}
-
-static int move(struct verso_txn *txn, void *arg)
-{
-	struct move_call *m = arg;
-	struct verso_cursor *c = m->cursor;
-	int rc = move_tree_cursor(m, &c->key, &c->item);
-
-	(void)txn;
-	c->on = rc == 0;
-	c->n_edits = c->table->n_edits;
-	return rc == 0 ? show(c, &c->item, false, m->ret_key, m->ret_val) : rc;
-}
-
 /* The record under the cursor. After an edit of the table it is looked for again, by its key. */
-static int stay(struct verso_txn *txn, void *arg)
+static int stay(struct verso_cursor *c, struct verso_val *ret_key, struct verso_val *ret_val)
 {
-	struct move_call *m = arg;
-	struct verso_cursor *c = m->cursor;
 	struct btree_item item;
 	int rc;
 
-	(void)txn;
 	if (!c->on)
 		return VERSO_NOTFOUND;
 	if (c->n_edits == c->table->n_edits)
-		return show(c, &c->item, false, m->ret_key, m->ret_val);
+		return show(c, &c->item, false, ret_key, ret_val);
 	rc = btree_get(&c->table->tree, c->key, &item);
 	if (rc != 0)
 		return rc;
-	rc = show(c, &item, true, m->ret_key, m->ret_val);
+	rc = show(c, &item, true, ret_key, ret_val);
 	btree_item_put(&c->table->tree, &item);
 	return rc;
+}
+
+static int move(struct verso_cursor *c, enum move how, struct btree_slice key,
+	struct verso_val *ret_key, struct verso_val *ret_val)
+{
+	int rc = VERSO_EMISUSE;
+
+	switch (how) {
+	case MOVE_FIRST:
+		rc = btree_cursor_first(c->cursor, &c->key, &c->item);
+		break;
+	case MOVE_LAST:
+		rc = btree_cursor_last(c->cursor, &c->key, &c->item);
+		break;
+	case MOVE_NEXT:
+		rc = btree_cursor_next(c->cursor, &c->key, &c->item);
+		break;
+	case MOVE_PREV:
+		rc = btree_cursor_prev(c->cursor, &c->key, &c->item);
+		break;
+	case MOVE_SEEK:
+		rc = btree_cursor_seek(c->cursor, key, &c->key, &c->item);
+		break;
+	case MOVE_STAY:
+		return stay(c, ret_key, ret_val);
+	}
+	c->on = rc == 0;
+	c->n_edits = c->table->n_edits;
+	return rc == 0 ? show(c, &c->item, false, ret_key, ret_val) : rc;
 }
 
 static int move_cursor(struct verso_cursor *c, enum move how, struct btree_slice key,
 	struct verso_val *ret_key, struct verso_val *ret_val)
 {
-	struct move_call m = {c, how, key, ret_key, ret_val};
+	struct fault_guard fault;
 	int rc = edge_cursor(c);
 
 	if (rc < 0)
 		return rc;
-	return edge_call(c->txn, how == MOVE_STAY ? stay : move, &m);
+	if (call_may_fault(c->txn)) {
+		if (sigsetjmp(fault.env, 0) != 0)
+			return call_faulted(c->txn);
+		call_enter(c->txn, &fault);
+	}
+	rc = move(c, how, key, ret_key, ret_val);
+	call_leave(c->txn, &fault);
+	return rc;
 }
 
 int verso_cursor_first(struct verso_cursor *c, struct verso_val *ret_key, struct verso_val *ret_val)
@@ -246,15 +225,13 @@ int verso_cursor_get(struct verso_cursor *c, struct verso_val *ret_key, struct v
 	return move_cursor(c, MOVE_STAY, (struct btree_slice){0}, ret_key, ret_val);
 }
 
-static int del(struct verso_txn *txn, void *arg)
+static int del(struct verso_cursor *c)
 {
-	struct move_call *m = arg;
-	struct verso_cursor *c = m->cursor;
 	int rc;
 
 	if (!c->on)
 		return VERSO_NOTFOUND;
-	results_end(txn, txn->n_held, NULL);
+	results_end(c->txn, c->txn->n_held, NULL);
 	rc = btree_cursor_del(c->cursor);
 	c->table->n_edits++;
 	return rc;
@@ -262,10 +239,19 @@ static int del(struct verso_txn *txn, void *arg)
 
 int verso_cursor_del(struct verso_cursor *c)
 {
-	struct move_call m = {.cursor = c};
+	struct fault_guard fault;
 	int rc = edge_cursor(c);
 
 	if (rc == 0)
 		rc = edge_txn(c->txn, true);
-	return rc < 0 ? rc : edge_call(c->txn, del, &m);
+	if (rc < 0)
+		return rc;
+	if (call_may_fault(c->txn)) {
+		if (sigsetjmp(fault.env, 0) != 0)
+			return call_faulted(c->txn);
+		call_enter(c->txn, &fault);
+	}
+	rc = del(c);
+	call_leave(c->txn, &fault);
+	return rc;
 }

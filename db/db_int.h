@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "btree/btree.h"
 #include "btree/catalogue.h"
+#include "io/fault.h"
 #include "io/file.h"
 #include "pager/pager.h"
 #include "txn/txn.h"
@@ -168,15 +169,43 @@ struct verso_table *edge_table(struct verso_txn *txn, struct verso_table *table)
 int edge_val(struct verso_val val);
 
 /*
- * Calls fn(arg) so that a fault of the mapping ends the transaction's use instead of the process.
+ * A public call that reads pages: a fault of the mapping ends the transaction's use instead of the
+ * process.
+ *
+ *	struct fault_guard fault;
+ *
+ *	if (call_may_fault(txn)) {
+ *		if (sigsetjmp(fault.env, 0) != 0)
+ *			return call_faulted(txn);
+ *		call_enter(txn, &fault);
+ *	}
+ *	rc = ... read pages ...
+ *	call_leave(txn, &fault);
+ *
+ * A fault between call_enter() and call_leave() returns from sigsetjmp() a second time, so that
+ * stands in a function that has not returned by then. Of its locals only those are good that did
+ * not change since: txn, and what txn leads to.
  */
-typedef int edge_fn(struct verso_txn *txn, void *arg);
-int edge_guarded(struct verso_txn *txn, edge_fn *fn, void *arg);
-
-static inline int edge_call(struct verso_txn *txn, edge_fn *fn, void *arg)
+static inline bool call_may_fault(const struct verso_txn *txn)
 {
-	return txn->txn->pager->may_fault ? edge_guarded(txn, fn, arg) : fn(txn, arg);
+	return txn->txn->pager->may_fault;
 }
+
+static inline void call_enter(const struct verso_txn *txn, struct fault_guard *fault)
+{
+	const struct pager *pager = txn->txn->pager;
+
+	fault_enter(fault, pager->fault_base, pager->fault_bytes);
+}
+
+static inline void call_leave(const struct verso_txn *txn, struct fault_guard *fault)
+{
+	if (call_may_fault(txn))
+		fault_leave(fault);
+}
+
+/* After a fault: gives up the transaction's pins and returns VERSO_EIO. */
+int call_faulted(struct verso_txn *txn);
 
 /* Bytes that are never NULL, for the floors below. */
 static inline struct btree_slice slice_of(struct verso_val val)
@@ -222,7 +251,7 @@ int value_too_long(const struct verso *db, uint64_t len_bytes);
 /* Makes a transaction's views of the default table and the catalogue. */
 void tables_init(struct verso_txn *txn);
 
-/* Takes the roots back into txn->txn, by way of the catalogue. Inside the edge. */
+/* Takes the roots back into txn->txn, by way of the catalogue. Inside the fault guard. */
 int tables_store(struct verso_txn *txn);
 
 void tables_fini(struct verso_txn *txn);

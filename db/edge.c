@@ -4,12 +4,12 @@
  *
  * The mmap pager touches a page when it is got, under a guard of its own. But the kernel may take
  * the page away again and fail to bring it back while the tree still reads it: the disk broke,
- * somebody cut the file. That SIGBUS is caught by edge_guarded(), around each whole call. Whatever
- * the call was doing is left where it was: its memory may leak, the transaction is of no use any
- * more. A reader drops its pins and answers VERSO_EIO from then on; a writer becomes abort-only.
+ * somebody cut the file. So each call that reads pages sets a fault guard of its own (call_enter()),
+ * and a SIGBUS inside it ends in call_faulted(). Whatever the call was doing is left
+ * where it was: its memory may leak, the transaction is of no use any more. A reader drops its pins
+ * and returns VERSO_EIO from then on; a writer becomes abort-only.
  */
 #include "db/db_int.h"
-#include "io/fault.h"
 
 #include <errno.h>
 
@@ -99,8 +99,7 @@ int edge_val(struct verso_val val)
 	return 0;
 }
 
-/* After a fault, outside every guard. */
-static int edge_failed(struct verso_txn *txn)
+int call_faulted(struct verso_txn *txn)
 {
 	struct guard *guard = txn->txn->guard;
 
@@ -117,17 +116,4 @@ static int edge_failed(struct verso_txn *txn)
 		"%s: a page that was there a moment ago cannot be read any more: the disk has "
 		"failed, or somebody has cut the file. Look at both, then open the database again",
 		txn->db->path);
-}
-
-int edge_guarded(struct verso_txn *txn, edge_fn *fn, void *arg)
-{
-	struct fault_guard g;
-	int rc;
-
-	if (sigsetjmp(g.env, 0) != 0)
-		return edge_failed(txn);
-	fault_enter(&g, txn->txn->pager->fault_base, txn->txn->pager->fault_bytes);
-	rc = fn(txn, arg);
-	fault_leave(&g);
-	return rc;
 }

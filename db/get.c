@@ -30,18 +30,11 @@ static bool must_copy(const struct verso_txn *txn, const struct btree_item *item
 	return !item->val.data || (txn->db->options.flags & VERSO_COPY);
 }
 
-struct get_call {
-	struct verso_table *table;
-	struct btree_slice key;
-	struct verso_val *ret_val;
-};
-
-static int get(struct verso_txn *txn, void *arg)
+static int get(struct verso_txn *txn, struct btree *tree, struct btree_slice key,
+	struct verso_val *ret_val)
 {
-	struct get_call *c = arg;
-	struct btree *tree = &c->table->tree;
 	struct btree_item item;
-	int rc = btree_get(tree, c->key, &item);
+	int rc = btree_get(tree, key, &item);
 
 	results_end(txn, txn->n_held, txn->chunks);
 	if (rc != 0)
@@ -51,7 +44,7 @@ static int get(struct verso_txn *txn, void *arg)
 		if (rc < 0)
 			btree_item_put(tree, &item);
 		else
-			*c->ret_val = (struct verso_val){item.val.data, item.val.len};
+			*ret_val = (struct verso_val){item.val.data, item.val.len};
 		return rc;
 	}
 	if (item.val.len > txn->db->options.value_copy_max)
@@ -61,7 +54,7 @@ static int get(struct verso_txn *txn, void *arg)
 	if (rc == 0)
 		rc = copy_value(tree, &item, txn->buf);
 	if (rc == 0)
-		*c->ret_val = (struct verso_val){txn->buf, item.val.len};
+		*ret_val = (struct verso_val){txn->buf, item.val.len};
 	btree_item_put(tree, &item);
 	return rc;
 }
@@ -69,26 +62,37 @@ static int get(struct verso_txn *txn, void *arg)
 int verso_get(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
 	struct verso_val *ret_val)
 {
-	struct get_call c = {.key = slice_of(key), .ret_val = ret_val};
+	struct verso_table *in;
+	struct fault_guard fault;
 	int rc = edge_txn(txn, false);
 
 	if (rc < 0)
 		return rc;
-	c.table = edge_table(txn, table);
-	if (!c.table)
+	in = edge_table(txn, table);
+	if (!in)
 		return VERSO_EMISUSE;
 	if (!ret_val)
 		return misuse("verso_get: no place for the result");
 	rc = edge_val(key);
-	return rc < 0 ? rc : edge_call(txn, get, &c);
+	if (rc < 0)
+		return rc;
+	if (call_may_fault(txn)) {
+		if (sigsetjmp(fault.env, 0) != 0)
+			return call_faulted(txn);
+		call_enter(txn, &fault);
+	}
+	rc = get(txn, &in->tree, slice_of(key), ret_val);
+	call_leave(txn, &fault);
+	return rc;
 }
 
-struct many_call {
-	struct verso_table *table;
+/* One verso_get_many() and how far it has come. */
+struct many {
+	struct btree *tree;
 	size_t n;
 	const struct verso_val *keys;
 	struct verso_val *ret_vals;
-	int *ret_codes;
+	int *ret_codes; /* or NULL */
 	size_t n_pins_max;
 	size_t copied_bytes;
 	size_t n_held_before; /* results of earlier gets, ended in the end */
@@ -105,7 +109,7 @@ static int copies_too_long(const struct verso *db, size_t len_bytes)
 }
 
 /* A copy that lasts as long as results do; counts against value_copy_max. */
-static int copy_result(struct verso_txn *txn, struct many_call *c, struct btree_item *item,
+static int copy_result(struct verso_txn *txn, struct many *m, struct btree_item *item,
 	struct verso_val *ret_val)
 {
 	size_t len_bytes = item->val.len;
@@ -114,41 +118,40 @@ static int copy_result(struct verso_txn *txn, struct many_call *c, struct btree_
 
 	if (len_bytes > txn->db->options.value_copy_max)
 		return value_too_long(txn->db, len_bytes);
-	if (len_bytes > txn->db->options.value_copy_max - c->copied_bytes)
-		return copies_too_long(txn->db, c->copied_bytes + len_bytes);
+	if (len_bytes > txn->db->options.value_copy_max - m->copied_bytes)
+		return copies_too_long(txn->db, m->copied_bytes + len_bytes);
 	copy = results_alloc(txn, len_bytes + 1);
 	if (!copy)
 		return -ENOMEM;
-	rc = copy_value(&c->table->tree, item, copy);
+	rc = copy_value(m->tree, item, copy);
 	if (rc < 0)
 		return rc;
-	c->copied_bytes += len_bytes;
+	m->copied_bytes += len_bytes;
 	*ret_val = (struct verso_val){copy, len_bytes};
 	return 0;
 }
 
 /* Makes a result of an item: its pin as long as there may be more of them, else a copy. */
-static int keep_item(struct verso_txn *txn, struct many_call *c, struct btree_item *item,
+static int keep_item(struct verso_txn *txn, struct many *m, struct btree_item *item,
 	struct verso_val *ret_val)
 {
-	struct btree *tree = &c->table->tree;
 	int rc;
 
-	if (!must_copy(txn, item) && txn->n_held - c->n_held_before < c->n_pins_max) {
-		rc = results_hold(txn, tree, item);
+	if (!must_copy(txn, item) && txn->n_held - m->n_held_before < m->n_pins_max) {
+		rc = results_hold(txn, m->tree, item);
 		if (rc < 0)
 			return rc;
 		txn->held[txn->n_held - 1].result = ret_val;
 		*ret_val = (struct verso_val){item->val.data, item->val.len};
 		return 0;
 	}
-	rc = copy_result(txn, c, item, ret_val);
+	rc = copy_result(txn, m, item, ret_val);
 	if (rc == 0)
-		btree_item_put(tree, item);
+		btree_item_put(m->tree, item);
 	return rc;
 }
 
-static int get_batch(struct verso_txn *txn, struct many_call *c, size_t first, size_t n)
+static int get_batch(struct verso_txn *txn, struct many *m, size_t first, size_t n)
 {
 	struct btree_slice keys[BTREE_BATCH_MAX];
 	struct btree_item items[BTREE_BATCH_MAX];
@@ -157,22 +160,22 @@ static int get_batch(struct verso_txn *txn, struct many_call *c, size_t first, s
 
 	ASSERT(n > 0);
 	for (i = 0; i < n; i++)
-		keys[i] = slice_of(c->keys[first + i]);
-	rc = btree_get_many(&c->table->tree, n, keys, items, codes);
+		keys[i] = slice_of(m->keys[first + i]);
+	rc = btree_get_many(m->tree, n, keys, items, codes);
 	if (rc < 0)
 		return rc;
 	for (i = 0; i < n; i++) {
-		c->ret_vals[first + i] = (struct verso_val){NULL, 0};
-		if (c->ret_codes)
-			c->ret_codes[first + i] = codes[i];
+		m->ret_vals[first + i] = (struct verso_val){NULL, 0};
+		if (m->ret_codes)
+			m->ret_codes[first + i] = codes[i];
 		if (codes[i] == 0)
-			rc = keep_item(txn, c, &items[i], &c->ret_vals[first + i]);
+			rc = keep_item(txn, m, &items[i], &m->ret_vals[first + i]);
 		if (rc < 0)
 			break;
 	}
 	for (; i < n; i++) {
 		if (codes[i] == 0)
-			btree_item_put(&c->table->tree, &items[i]);
+			btree_item_put(m->tree, &items[i]);
 	}
 	return rc;
 }
@@ -181,55 +184,54 @@ static int get_batch(struct verso_txn *txn, struct many_call *c, size_t first, s
  * The pool has no frame left to pin: gives up all that this transaction's gets hold. Keys that lie
  * in results of before are copied, results of this call become copies.
  */
-static int unpin_all(struct verso_txn *txn, struct many_call *c)
+static int unpin_all(struct verso_txn *txn, struct many *m)
 {
-	struct verso_val *keys = results_alloc(txn, c->n * sizeof(*keys));
+	struct verso_val *keys = results_alloc(txn, m->n * sizeof(*keys));
 
 	if (!keys)
 		return -ENOMEM;
-	for (size_t i = 0; i < c->n; i++) {
-		struct btree_slice key = slice_of(c->keys[i]);
+	for (size_t i = 0; i < m->n; i++) {
+		struct btree_slice key = slice_of(m->keys[i]);
 		int rc = results_keep_argument(txn, &key);
 
 		if (rc < 0)
 			return rc;
 		keys[i] = (struct verso_val){key.data, key.len};
 	}
-	c->keys = keys;
-	for (size_t i = c->n_held_before; i < txn->n_held; i++) {
-		int rc = copy_result(txn, c, &txn->held[i].item, txn->held[i].result);
+	m->keys = keys;
+	for (size_t i = m->n_held_before; i < txn->n_held; i++) {
+		int rc = copy_result(txn, m, &txn->held[i].item, txn->held[i].result);
 
 		if (rc < 0)
 			return rc;
 	}
 	results_end(txn, txn->n_held, NULL);
-	c->n_held_before = 0;
-	c->n_pins_max = 0;
+	m->n_held_before = 0;
+	m->n_pins_max = 0;
 	return 0;
 }
 
-static int get_many(struct verso_txn *txn, void *arg)
+static int get_many(struct verso_txn *txn, struct many *m)
 {
-	struct many_call *c = arg;
-	size_t n_batch = c->n_pins_max < SMALL_BATCH ? SMALL_BATCH : c->n_pins_max, done = 0;
+	size_t n_batch = m->n_pins_max < SMALL_BATCH ? SMALL_BATCH : m->n_pins_max, done = 0;
 	bool unpinned = false;
 	int rc = 0;
 
 	if (n_batch > BTREE_BATCH_MAX)
 		n_batch = BTREE_BATCH_MAX;
-	while (rc == 0 && done < c->n) {
-		size_t n = c->n - done < n_batch ? c->n - done : n_batch;
+	while (rc == 0 && done < m->n) {
+		size_t n = m->n - done < n_batch ? m->n - done : n_batch;
 
-		rc = get_batch(txn, c, done, n);
+		rc = get_batch(txn, m, done, n);
 		if (rc == VERSO_EPINNED && !unpinned) {
 			unpinned = true;
 			n_batch = 1;
-			rc = unpin_all(txn, c);
+			rc = unpin_all(txn, m);
 			continue;
 		}
 		done += n;
 	}
-	results_end(txn, c->n_held_before, c->chunks_before);
+	results_end(txn, m->n_held_before, m->chunks_before);
 	return rc;
 }
 
@@ -250,13 +252,15 @@ static size_t pins_max(const struct verso_txn *txn)
 int verso_get_many(struct verso_txn *txn, struct verso_table *table, size_t n,
 	const struct verso_val *keys, struct verso_val *ret_vals, int *ret_codes)
 {
-	struct many_call c = {.n = n, .keys = keys, .ret_vals = ret_vals, .ret_codes = ret_codes};
+	struct many m = {.n = n, .keys = keys, .ret_vals = ret_vals, .ret_codes = ret_codes};
+	struct verso_table *in;
+	struct fault_guard fault;
 	int rc = edge_txn(txn, false);
 
 	if (rc < 0)
 		return rc;
-	c.table = edge_table(txn, table);
-	if (!c.table)
+	in = edge_table(txn, table);
+	if (!in)
 		return VERSO_EMISUSE;
 	if (n > 0 && (!keys || !ret_vals))
 		return misuse("verso_get_many: no keys, or no place for the results");
@@ -264,33 +268,30 @@ int verso_get_many(struct verso_txn *txn, struct verso_table *table, size_t n,
 		rc = edge_val(keys[i]);
 	if (rc < 0)
 		return rc;
-	c.n_pins_max = pins_max(txn);
-	c.n_held_before = txn->n_held;
-	c.chunks_before = txn->chunks;
+	m.tree = &in->tree;
+	m.n_pins_max = pins_max(txn);
 	/* New pins come behind those of before, new chunks in front of them. */
-	return edge_call(txn, get_many, &c);
+	m.n_held_before = txn->n_held;
+	m.chunks_before = txn->chunks;
+	if (call_may_fault(txn)) {
+		if (sigsetjmp(fault.env, 0) != 0)
+			return call_faulted(txn);
+		call_enter(txn, &fault);
+	}
+	rc = get_many(txn, &m);
+	call_leave(txn, &fault);
+	return rc;
 }
 
-struct read_call {
-	struct verso_table *table;
-	struct btree_slice key;
-	uint64_t off_bytes;
-	void *buf;
-	size_t len_bytes;
-	size_t *ret_len;
-};
-
-static int read_piece(struct verso_txn *txn, void *arg)
+static int read_piece(struct btree *tree, struct btree_slice key, uint64_t off_bytes, void *buf,
+	size_t len_bytes, size_t *ret_len)
 {
-	struct read_call *c = arg;
-	struct btree *tree = &c->table->tree;
 	struct btree_item item;
-	int rc = btree_get(tree, c->key, &item);
+	int rc = btree_get(tree, key, &item);
 
-	(void)txn;
 	if (rc != 0)
 		return rc;
-	rc = btree_item_read(tree, &item, c->off_bytes, c->buf, c->len_bytes, c->ret_len);
+	rc = btree_item_read(tree, &item, off_bytes, buf, len_bytes, ret_len);
 	btree_item_put(tree, &item);
 	return rc;
 }
@@ -298,16 +299,26 @@ static int read_piece(struct verso_txn *txn, void *arg)
 int verso_read(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
 	uint64_t off_bytes, void *buf, size_t len_bytes, size_t *ret_len)
 {
-	struct read_call c = {NULL, slice_of(key), off_bytes, buf, len_bytes, ret_len};
+	struct verso_table *in;
+	struct fault_guard fault;
 	int rc = edge_txn(txn, false);
 
 	if (rc < 0)
 		return rc;
-	c.table = edge_table(txn, table);
-	if (!c.table)
+	in = edge_table(txn, table);
+	if (!in)
 		return VERSO_EMISUSE;
 	if (!ret_len || (len_bytes > 0 && !buf))
 		return misuse("verso_read: no place for the result");
 	rc = edge_val(key);
-	return rc < 0 ? rc : edge_call(txn, read_piece, &c);
+	if (rc < 0)
+		return rc;
+	if (call_may_fault(txn)) {
+		if (sigsetjmp(fault.env, 0) != 0)
+			return call_faulted(txn);
+		call_enter(txn, &fault);
+	}
+	rc = read_piece(&in->tree, slice_of(key), off_bytes, buf, len_bytes, ret_len);
+	call_leave(txn, &fault);
+	return rc;
 }

@@ -1,65 +1,78 @@
 /* SPDX-License-Identifier: MIT */
 #include "db/db_int.h"
 
-struct edit_call {
-	struct verso_table *table;
-	struct btree_slice key, val;
-	unsigned flags; /* enum btree_put_flags */
-};
-
-static int put(struct verso_txn *txn, void *arg)
+static int put(struct verso_txn *txn, struct verso_table *table, struct btree_slice key,
+	struct btree_slice val, unsigned flags)
 {
-	struct edit_call *c = arg;
-	int rc = results_end_before_edit(txn, &c->key, &c->val);
+	int rc = results_end_before_edit(txn, &key, &val);
 
 	if (rc == 0)
-		rc = btree_put(&c->table->tree, c->key, c->val, c->flags);
-	c->table->n_edits++;
+		rc = btree_put(&table->tree, key, val, flags);
+	table->n_edits++;
 	return rc;
 }
 
-static int del(struct verso_txn *txn, void *arg)
+static int del(struct verso_txn *txn, struct verso_table *table, struct btree_slice key)
 {
-	struct edit_call *c = arg;
-	int rc = results_end_before_edit(txn, &c->key, &c->val);
+	struct btree_slice none = {"", 0};
+	int rc = results_end_before_edit(txn, &key, &none);
 
 	if (rc == 0)
-		rc = btree_del(&c->table->tree, c->key);
-	c->table->n_edits++;
+		rc = btree_del(&table->tree, key);
+	table->n_edits++;
 	return rc;
 }
 
 int verso_put(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
 	struct verso_val val, unsigned flags)
 {
-	struct edit_call c = {.key = slice_of(key), .val = slice_of(val)};
+	struct verso_table *in;
+	struct fault_guard fault;
 	int rc = edge_txn(txn, true);
 
 	if (rc < 0)
 		return rc;
-	c.table = edge_table(txn, table);
-	if (!c.table)
+	in = edge_table(txn, table);
+	if (!in)
 		return VERSO_EMISUSE;
 	if (flags & ~(unsigned)VERSO_NOOVERWRITE)
 		return misuse("verso_put: an unknown flag");
-	if (flags & VERSO_NOOVERWRITE)
-		c.flags = BTREE_NOOVERWRITE;
 	rc = edge_val(key);
 	if (rc == 0)
 		rc = edge_val(val);
-	return rc < 0 ? rc : edge_call(txn, put, &c);
+	if (rc < 0)
+		return rc;
+	if (call_may_fault(txn)) {
+		if (sigsetjmp(fault.env, 0) != 0)
+			return call_faulted(txn);
+		call_enter(txn, &fault);
+	}
+	rc = put(txn, in, slice_of(key), slice_of(val),
+		flags & VERSO_NOOVERWRITE ? BTREE_NOOVERWRITE : 0);
+	call_leave(txn, &fault);
+	return rc;
 }
 
 int verso_del(struct verso_txn *txn, struct verso_table *table, struct verso_val key)
 {
-	struct edit_call c = {.key = slice_of(key)};
+	struct verso_table *in;
+	struct fault_guard fault;
 	int rc = edge_txn(txn, true);
 
 	if (rc < 0)
 		return rc;
-	c.table = edge_table(txn, table);
-	if (!c.table)
+	in = edge_table(txn, table);
+	if (!in)
 		return VERSO_EMISUSE;
 	rc = edge_val(key);
-	return rc < 0 ? rc : edge_call(txn, del, &c);
+	if (rc < 0)
+		return rc;
+	if (call_may_fault(txn)) {
+		if (sigsetjmp(fault.env, 0) != 0)
+			return call_faulted(txn);
+		call_enter(txn, &fault);
+	}
+	rc = del(txn, in, slice_of(key));
+	call_leave(txn, &fault);
+	return rc;
 }

@@ -93,8 +93,8 @@ static size_t name_max(const struct verso_txn *txn)
 }
 
 /*
- * Copies the user's name, because it may lie in a result, which the call ends. Inside the edge,
- * because that may be a page of a mapping.
+ * Copies the user's name, because it may lie in a result, which the call ends. Inside the fault
+ * guard, because that may be a page of a mapping.
  */
 static int take_name(const struct verso_txn *txn, const char *name,
 	char ret_name[TABLE_NAME_MAX + 1])
@@ -118,51 +118,45 @@ static struct verso_table *find_open(struct verso_txn *txn, const char *name)
 	return t;
 }
 
-struct table_call {
-	const char *user_name;
-	unsigned flags;
-	struct verso_table **ret_table;
-	char name[TABLE_NAME_MAX + 1]; /* the copy */
-};
-
-static int table_open(struct verso_txn *txn, void *arg)
+static int table_open(struct verso_txn *txn, const char *user_name, unsigned flags,
+	struct verso_table **ret_table)
 {
-	struct table_call *c = arg;
+	char name[TABLE_NAME_MAX + 1];
 	struct verso_table *table;
 	struct txn_root root;
-	int rc = take_name(txn, c->user_name, c->name);
+	int rc = take_name(txn, user_name, name);
 
 	if (rc < 0)
 		return rc;
-	table = find_open(txn, c->name);
+	table = find_open(txn, name);
 	if (table) {
-		*c->ret_table = table;
+		*ret_table = table;
 		return 0;
 	}
 	table = handle_make(HANDLE_TABLE, sizeof(*table));
 	if (!table)
 		return -ENOMEM;
-	rc = catalogue_find(&txn->catalogue.tree, name_slice(c->name), &root);
-	if (rc == VERSO_NOTFOUND && (c->flags & VERSO_CREATE)) {
+	rc = catalogue_find(&txn->catalogue.tree, name_slice(name), &root);
+	if (rc == VERSO_NOTFOUND && (flags & VERSO_CREATE)) {
 		results_end(txn, txn->n_held, NULL);
-		rc = catalogue_create(&txn->catalogue.tree, name_slice(c->name), 0, &root);
+		rc = catalogue_create(&txn->catalogue.tree, name_slice(name), 0, &root);
 	}
 	if (rc != 0) {
 		handle_end(HANDLE_TABLE, table);
 		return rc;
 	}
 	view_init(table, txn, &root);
-	memcpy(table->name, c->name, strlen(c->name) + 1);
+	memcpy(table->name, name, strlen(name) + 1);
 	table->next = txn->tables;
 	txn->tables = table;
-	*c->ret_table = table;
+	*ret_table = table;
 	return 0;
 }
 
 int verso_table_open(struct verso_txn *txn, const char *name, unsigned flags,
 	struct verso_table **ret_table)
 {
-	struct table_call c = {.user_name = name, .flags = flags, .ret_table = ret_table};
+	struct fault_guard fault;
 	int rc = edge_txn(txn, (flags & VERSO_CREATE) != 0);
 
 	if (rc < 0)
@@ -171,7 +165,14 @@ int verso_table_open(struct verso_txn *txn, const char *name, unsigned flags,
 		return misuse("verso_table_open: an unknown flag");
 	if (!ret_table)
 		return misuse("verso_table_open: no place for the result");
-	return edge_call(txn, table_open, &c);
+	if (call_may_fault(txn)) {
+		if (sigsetjmp(fault.env, 0) != 0)
+			return call_faulted(txn);
+		call_enter(txn, &fault);
+	}
+	rc = table_open(txn, name, flags, ret_table);
+	call_leave(txn, &fault);
+	return rc;
 }
 
 static void forget(struct verso_txn *txn, struct verso_table *table)
@@ -185,14 +186,11 @@ static void forget(struct verso_txn *txn, struct verso_table *table)
 	handle_end(HANDLE_TABLE, table);
 }
 
-static int table_drop(struct verso_txn *txn, void *arg)
+static int table_drop(struct verso_txn *txn, const char *user_name)
 {
-	struct table_call *c = arg;
 	struct verso_table *table;
-	int rc;
+	int rc = table_open(txn, user_name, 0, &table);
 
-	c->ret_table = &table;
-	rc = table_open(txn, c);
 	if (rc != 0)
 		return rc;
 	cursors_end(txn, table);
@@ -200,7 +198,7 @@ static int table_drop(struct verso_txn *txn, void *arg)
 	rc = btree_drop(&table->tree);
 	if (rc < 0)
 		return rc;
-	rc = catalogue_remove(&txn->catalogue.tree, name_slice(c->name));
+	rc = catalogue_remove(&txn->catalogue.tree, name_slice(table->name));
 	if (rc != 0)
 		return txn_break(txn->txn, rc == VERSO_NOTFOUND ? VERSO_ECORRUPT : rc);
 	forget(txn, table);
@@ -209,20 +207,23 @@ static int table_drop(struct verso_txn *txn, void *arg)
 
 int verso_table_drop(struct verso_txn *txn, const char *name)
 {
-	struct table_call c = {.user_name = name};
+	struct fault_guard fault;
 	int rc = edge_txn(txn, true);
 
-	return rc < 0 ? rc : edge_call(txn, table_drop, &c);
+	if (rc < 0)
+		return rc;
+	if (call_may_fault(txn)) {
+		if (sigsetjmp(fault.env, 0) != 0)
+			return call_faulted(txn);
+		call_enter(txn, &fault);
+	}
+	rc = table_drop(txn, name);
+	call_leave(txn, &fault);
+	return rc;
 }
 
-struct each_call {
-	verso_table_fn *fn;
-	void *arg;
-};
-
-static int table_each(struct verso_txn *txn, void *arg)
+static int table_each(struct verso_txn *txn, verso_table_fn *each, void *arg)
 {
-	struct each_call *e = arg;
 	struct btree_cursor *cursor;
 	struct btree_slice key;
 	struct btree_item item;
@@ -239,7 +240,7 @@ static int table_each(struct verso_txn *txn, void *arg)
 		}
 		memcpy(name, key.data, key.len);
 		name[key.len] = '\0';
-		told = e->fn(e->arg, name);
+		told = each(arg, name);
 		if (told != 0)
 			break;
 		rc = btree_cursor_next(cursor, &key, &item);
@@ -252,14 +253,21 @@ static int table_each(struct verso_txn *txn, void *arg)
 
 int verso_table_each(struct verso_txn *txn, verso_table_fn *each, void *arg)
 {
-	struct each_call e = {each, arg};
+	struct fault_guard fault;
 	int rc = edge_txn(txn, false);
 
 	if (rc < 0)
 		return rc;
 	if (!each)
 		return misuse("verso_table_each: nobody to tell");
-	return edge_call(txn, table_each, &e);
+	if (call_may_fault(txn)) {
+		if (sigsetjmp(fault.env, 0) != 0)
+			return call_faulted(txn);
+		call_enter(txn, &fault);
+	}
+	rc = table_each(txn, each, arg);
+	call_leave(txn, &fault);
+	return rc;
 }
 
 int verso_table_stat(struct verso_txn *txn, struct verso_table *table,

@@ -81,10 +81,20 @@ static struct txn *take_apart(struct verso_txn *txn)
 	return below;
 }
 
-static int store(struct verso_txn *txn, void *arg)
+/* Puts the roots of the tables that changed where the commit finds them. */
+static int store_roots(struct verso_txn *txn)
 {
-	(void)arg;
-	return tables_store(txn);
+	struct fault_guard fault;
+	int rc;
+
+	if (call_may_fault(txn)) {
+		if (sigsetjmp(fault.env, 0) != 0)
+			return call_faulted(txn);
+		call_enter(txn, &fault);
+	}
+	rc = tables_store(txn);
+	call_leave(txn, &fault);
+	return rc;
 }
 
 int verso_commit(struct verso_txn *txn)
@@ -96,7 +106,7 @@ int verso_commit(struct verso_txn *txn)
 		return rc;
 	if (rc == 0 && txn->txn->writable) {
 		results_end(txn, txn->n_held, txn->chunks);
-		rc = edge_call(txn, store, NULL);
+		rc = store_roots(txn);
 	}
 	below = take_apart(txn);
 	if (rc == 0 && below->writable)
