@@ -4,10 +4,10 @@
  *
  * The mmap pager touches a page when it is got, under a guard of its own. But the kernel may take
  * the page away again and fail to bring it back while the tree still reads it: the disk broke,
- * somebody cut the file. So each call that reads pages sets a fault guard of its own (call_enter()),
- * and a SIGBUS inside it ends in call_faulted(). Whatever the call was doing is left
- * where it was: its memory may leak, the transaction is of no use any more. A reader drops its pins
- * and returns VERSO_EIO from then on; a writer becomes abort-only.
+ * somebody cut the file. So each call that reads pages sets a fault guard (call_enter()), and a
+ * SIGBUS inside it ends in call_faulted(). Whatever the call was doing is left where it was: its
+ * memory may leak, the transaction is of no use any more. A reader drops its pins and returns
+ * VERSO_EIO from then on; a writer becomes abort-only.
  */
 #include "db/db_int.h"
 
