@@ -261,7 +261,7 @@ static int start(struct verso *db, const struct db_site *site)
 					     : open_bufpool(db, &probe, &txn);
 	if (rc < 0)
 		return rc;
-	return txn_env_open(db->pager, db->lock_file, &probe, &btree_schema, &txn, &db->env);
+	return txn_env_open(db->pager, &probe, &btree_schema, &txn, &db->env);
 }
 
 static int open_steps(struct verso *db, const struct db_site *site)

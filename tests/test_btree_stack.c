@@ -48,8 +48,8 @@ struct stack {
 	const struct setting *setting;
 	struct simdisk *disk;
 	struct io *io;
-	char path[CHECK_PATH_BYTES], lock_path[CHECK_PATH_BYTES];
-	struct file *file, *lock;
+	char path[CHECK_PATH_BYTES];
+	struct file *file;
 	struct pager *pager;
 	struct txn_env *env;
 	struct txn_options options;
@@ -103,12 +103,10 @@ static void stack_open(struct stack *s)
 {
 	struct txn_probe probe;
 
-	ok(io_open(s->io, s->lock_path, FILE_CREATE, 0600, &s->lock));
-	ok(txn_lock(s->lock));
 	ok(io_open(s->io, s->path, 0, 0600, &s->file));
 	ok(txn_probe(s->file, &probe));
 	pager_make(s, &probe);
-	ok(txn_env_open(s->pager, s->lock, &probe, &btree_schema, &s->options, &s->env));
+	ok(txn_env_open(s->pager, &probe, &btree_schema, &s->options, &s->env));
 }
 
 static void stack_close(struct stack *s)
@@ -116,7 +114,6 @@ static void stack_close(struct stack *s)
 	txn_env_close(s->env);
 	pager_close(s->pager);
 	file_close(s->file);
-	file_close(s->lock);
 }
 
 static void models_copy(struct model *to, const struct model *from)
@@ -267,15 +264,12 @@ static void stack_make(struct stack *s, const struct setting *setting)
 	ck_assert_ptr_nonnull(s->val);
 	s->io = io_kernel();
 	(void)check_path(s->path, "stack.verso");
-	(void)check_path(s->lock_path, "stack.lock");
 	if (setting->kind == REFERENCE) {
 		s->disk = simdisk_new(NULL);
 		s->io = simdisk_io(s->disk);
 		(void)snprintf(s->path, sizeof(s->path), "/db");
-		(void)snprintf(s->lock_path, sizeof(s->lock_path), "/db-lock");
 	} else {
 		(void)unlink(s->path);
-		(void)unlink(s->lock_path);
 	}
 	s->options = (struct txn_options){
 		.region_pages = 256,

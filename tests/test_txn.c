@@ -15,7 +15,7 @@
 struct stack {
 	struct simdisk *disk;
 	struct io *io;
-	struct file *file, *lock_file;
+	struct file *file;
 	struct pager *pager;
 	struct txn_env *env;
 	struct txn_options options;
@@ -32,14 +32,12 @@ static void stack_open(struct stack *s)
 {
 	struct txn_probe probe;
 
-	ok(io_open(s->io, "/db-lock", FILE_CREATE, 0600, &s->lock_file));
-	ok(txn_lock(s->lock_file));
 	ok(io_open(s->io, "/db", FILE_CREATE, 0600, &s->file));
 	ok(txn_probe(s->file, &probe));
 	ok(refpager_open(s->io, s->file, probe.page_size, probe.seed, txn_writer_pages(&s->options),
 		&s->pager));
 	refpager_forget(s->pager);
-	ok(txn_env_open(s->pager, s->lock_file, &probe, &toy_schema, &s->options, &s->env));
+	ok(txn_env_open(s->pager, &probe, &toy_schema, &s->options, &s->env));
 }
 
 static void stack_close(struct stack *s)
@@ -47,7 +45,6 @@ static void stack_close(struct stack *s)
 	txn_env_close(s->env);
 	pager_close(s->pager);
 	file_close(s->file);
-	file_close(s->lock_file);
 }
 
 static void stack_make(struct stack *s, enum txn_commit_mode mode, enum txn_sync sync)

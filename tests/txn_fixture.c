@@ -70,30 +70,23 @@ static int pager_open(struct txn_stack *s, const struct txn_probe *probe)
 int txn_stack_try_open(struct txn_stack *s)
 {
 	struct txn_probe probe;
-	int rc = io_open(s->io, "/db-lock", FILE_CREATE, 0600, &s->lock_file);
+	int rc = io_open(s->io, "/db",
+		FILE_CREATE | (s->pager_kind == TXN_BUFPOOL ? FILE_DIRECT : 0u), 0600, &s->file);
 
 	if (rc)
-		return rc;
-	rc = txn_lock(s->lock_file);
-	if (rc)
-		goto lock_file;
-	rc = io_open(s->io, "/db", FILE_CREATE | (s->pager_kind == TXN_BUFPOOL ? FILE_DIRECT : 0u),
-		0600, &s->file);
-	if (rc)
-		goto lock_file;
+		goto out;
 	rc = txn_probe(s->file, &probe);
 	if (rc == 0)
 		rc = pager_open(s, &probe);
 	if (rc)
 		goto file;
-	rc = txn_env_open(s->pager, s->lock_file, &probe, &toy_schema, &s->options, &s->env);
+	rc = txn_env_open(s->pager, &probe, &toy_schema, &s->options, &s->env);
 	if (rc == 0)
 		return 0;
 	pager_close(s->pager);
 file:
 	file_close(s->file);
-lock_file:
-	file_close(s->lock_file);
+out:
 	s->env = NULL;
 	return rc;
 }
@@ -110,7 +103,6 @@ void txn_stack_close(struct txn_stack *s)
 	txn_env_close(s->env);
 	pager_close(s->pager);
 	file_close(s->file);
-	file_close(s->lock_file);
 	s->env = NULL;
 }
 

@@ -13,7 +13,7 @@ enum txn_pager { TXN_REFERENCE, TXN_BUFPOOL, TXN_MMAP, TXN_PAGERS };
 struct txn_stack {
 	struct simdisk *disk;
 	struct io *io; /* the disk's, unless it is changed */
-	struct file *file, *lock_file;
+	struct file *file;
 	struct pager *pager;
 	struct txn_env *env;
 	struct txn_options options;

@@ -79,21 +79,18 @@ static void env_free(struct txn_env *env)
 	batch_abandon(env, &env->flight);
 	pending_fini(&env->pending);
 	space_fini(&env->space);
-	snapshots_close(&env->snapshots);
 	(void)pthread_cond_destroy(&env->moved);
 	(void)pthread_mutex_destroy(&env->lock);
 	(void)pthread_mutex_destroy(&env->handles_lock);
 	free(env);
 }
 
-static int env_load(struct txn_env *env, struct file *lock_file)
+static int env_load(struct txn_env *env)
 {
 	struct meta *m = &env->durable;
 	struct space_options space = space_options_of(&env->options);
-	int rc = snapshots_open(&env->snapshots, lock_file, env->uuid);
+	int rc = recover(env);
 
-	if (rc == 0)
-		rc = recover(env);
 	if (rc == 0 && m->ro_compat != 0 && !env->options.read_only)
 		rc = error_set(VERSO_EVERSION,
 			"the file uses features (%x) that this Verso can read but not write: open "
@@ -122,7 +119,7 @@ static int env_load(struct txn_env *env, struct file *lock_file)
 	return 0;
 }
 
-int txn_env_open(struct pager *pager, struct file *lock_file, const struct txn_probe *probe,
+int txn_env_open(struct pager *pager, const struct txn_probe *probe,
 	const struct txn_schema *schema, const struct txn_options *options,
 	struct txn_env **ret_env)
 {
@@ -150,7 +147,7 @@ int txn_env_open(struct pager *pager, struct file *lock_file, const struct txn_p
 			"cache more memory",
 			pager->writer_pages, txn_writer_pages(&env->options));
 	else
-		rc = env_load(env, lock_file);
+		rc = env_load(env);
 	if (rc) {
 		env_free(env);
 		return rc;
@@ -244,11 +241,7 @@ int txn_begin_read(struct txn_env *env, struct txn **ret_txn)
 		pthread_mutex_unlock(&env->handles_lock);
 		return rc;
 	}
-	rc = snapshots_begin(&env->snapshots, txn->reader_slot, &state);
-	if (rc) {
-		handle_keep(txn);
-		return rc;
-	}
+	snapshots_begin(&env->snapshots, txn->reader_slot, &state);
 	txn->gen = state.gen;
 	txn->n_pages = state.n_pages;
 	txn->broken = 0;

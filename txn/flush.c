@@ -30,7 +30,7 @@ void env_stop_writing(struct txn_env *env, int code)
 {
 	env->state = ENV_POISONED;
 	env->poison_code = code;
-	atomic_store(&env->snapshots.shared->header.poison, 1);
+	atomic_store(&env->stopped, true);
 }
 
 void env_poison(struct txn_env *env, int code)

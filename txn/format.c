@@ -8,17 +8,6 @@
 
 #define INITIAL_FREE_PAGES 32U
 
-int txn_lock(struct file *lock_file)
-{
-	int rc = file_lock(lock_file, LOCK_EXCLUSIVE, 0, 1);
-
-	if (rc == VERSO_EBUSY)
-		return error_set(VERSO_EBUSY,
-			"the database is open elsewhere, and this version serves one process at a "
-			"time: close it there, or wait");
-	return rc;
-}
-
 /* --- making -------------------------------------------------------------------------------- */
 
 static void bitmap_make(const struct layout *l, const struct meta *m, uint64_t seed, uint8_t *file)

@@ -95,12 +95,6 @@ struct txn_options {
  * pager as writer_pages. */
 uint32_t txn_writer_pages(const struct txn_options *options);
 
-/*
- * Locks a database for this opening alone: before the probe. VERSO_EBUSY: somebody has it open. The
- * lock ends with file_close(lock_file).
- */
-int txn_lock(struct file *lock_file);
-
 /* What the meta pages say before a pager exists. */
 struct txn_probe {
 	uint32_t page_size;
@@ -125,12 +119,12 @@ int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
 /*
  * Opens the environment: recovers (T7) and is ready for transactions.
  *
- * lock_file: an open file beside the database, locked by txn_lock(); it stays the caller's, as
- * `pager` does; both must outlive the environment. schema: static. options: copied.
+ * The caller has made sure that nobody else has the file open for writing. `pager` stays the
+ * caller's and must outlive the environment. schema: static. options: copied.
  * VERSO_ECORRUPT: the newest durable state cannot be had, with a text that says why. A read-only
  * opening writes nothing to the database. May block.
  */
-int txn_env_open(struct pager *pager, struct file *lock_file, const struct txn_probe *probe,
+int txn_env_open(struct pager *pager, const struct txn_probe *probe,
 	const struct txn_schema *schema, const struct txn_options *options,
 	struct txn_env **ret_env);
 

@@ -59,8 +59,9 @@ struct txn_env {
 	struct layout layout;       /* constant */
 	uint8_t uuid[16];
 	pgno_t file_pages_at_open;
-	struct snapshots snapshots;
-	bool rolled_back, walked; /* by opening; constant */
+	struct snapshots snapshots; /* shared by atomics alone */
+	_Atomic bool stopped;       /* state is ENV_POISONED: for who does not hold the lock */
+	bool rolled_back, walked;   /* by opening; constant */
 
 	pthread_mutex_t lock; /* below, unless said otherwise */
 	pthread_cond_t moved; /* state, durable_gen, flushing or writer_busy has changed */

@@ -135,7 +135,6 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 	}
 	session_cut(env);
 	txn->gen = env->epoch_base + env->next_seq++;
-	atomic_store(&env->snapshots.shared->header.next_seq, env->next_seq);
 	is_short = space_is_short(&env->space, env->pending.n_pages);
 	space_begin(&env->space);
 	if (is_short)
@@ -303,7 +302,7 @@ int txn_prepare(struct txn *txn, unsigned n_pages, size_t n_frees)
 		return error_set(VERSO_EABORTONLY,
 			"an earlier call of this transaction failed half-way (%s): abort it",
 			error_name(txn->broken));
-	if (atomic_load(&env->snapshots.shared->header.poison))
+	if (atomic_load(&env->stopped))
 		return error_poisoned(env);
 	rc = make_room(txn, n_pages);
 	if (rc == 0)

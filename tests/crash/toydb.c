@@ -30,7 +30,7 @@ const struct toydb_config toydb_configs[TOYDB_CONFIGS] = {
 struct toydb {
 	const struct toydb_config *config;
 	struct simdisk *disk;
-	struct file *file, *lock_file;
+	struct file *file;
 	struct pager *pager;
 	struct txn_env *env;
 	uint64_t digest; /* of the newest version, for the further commits */
@@ -45,7 +45,6 @@ void toydb_close(void *arg)
 	txn_env_close(db->env);
 	pager_close(db->pager);
 	file_close(db->file);
-	file_close(db->lock_file);
 	free(db);
 }
 
@@ -82,13 +81,8 @@ static int toydb_open_at(struct toydb *db, uint64_t seed)
 	struct txn_options o = session_txn_options(db->config->mode, db->config->sync, seed);
 	struct io *io = simdisk_io(db->disk);
 	struct txn_probe probe;
-	int rc = io_open(io, "db-lock", FILE_CREATE, 0600, &db->lock_file);
+	int rc = io_open(io, "db", db->config->pager == BUFPOOL ? FILE_DIRECT : 0, 0600, &db->file);
 
-	if (rc == 0)
-		rc = txn_lock(db->lock_file);
-	if (rc == 0)
-		rc = io_open(io, "db", db->config->pager == BUFPOOL ? FILE_DIRECT : 0, 0600,
-			&db->file);
 	if (rc == -ENOENT)
 		return 1;
 	if (rc == 0)
@@ -98,7 +92,7 @@ static int toydb_open_at(struct toydb *db, uint64_t seed)
 	rc = open_pager(db, &probe, txn_writer_pages(&o), seed);
 	if (rc)
 		return rc;
-	rc = txn_env_open(db->pager, db->lock_file, &probe, &toy_schema, &o, &db->env);
+	rc = txn_env_open(db->pager, &probe, &toy_schema, &o, &db->env);
 	if (rc)
 		return rc;
 	session_mark_opened(db->env);
