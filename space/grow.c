@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* Growth of the file: its new pages are free. */
+#include "base/error.h"
+#include "space/space_int.h"
+
+#include <errno.h>
+
+#define GROW_PAGES_MAX 16384U /* 64 MiB of 4 KiB pages at a time */
+
+/* Gives the pages of regions that are new, from `from` to n_pages, to their bitmaps. */
+static void regions_extend(struct space *s, pgno_t from)
+{
+	for (pgno_t pgno = from; pgno < s->n_pages; pgno++) {
+		uint32_t r = region_of(s, pgno);
+
+		if (pgno >= layout_first_page(&s->layout, r))
+			region_set(s, pgno, true);
+	}
+}
+
+static pgno_t growth_target(const struct space *s, uint32_t n_more)
+{
+	uint64_t target = (uint64_t)s->n_pages + n_more;
+	uint64_t start = target / s->layout.region_pages * s->layout.region_pages;
+
+	if (target >= layout_pages_max(&s->layout))
+		return layout_pages_max(&s->layout);
+	/* A region that is begun has room for its own pages. */
+	return (pgno_t)(target > start && target < start + 8 ? start + 8 : target);
+}
+
+static int grow_to(struct space *s, pgno_t n_pages)
+{
+	uint32_t n_regions = (n_pages - 1) / s->layout.region_pages + 1;
+	pgno_t from = s->n_pages;
+	int rc = regions_reserve(s, n_regions);
+
+	if (rc == 0)
+		rc = region_load(s, region_of(s, from - 1));
+	for (uint32_t r = s->n_regions; rc == 0 && r < n_regions; r++)
+		rc = region_make(s, r);
+	if (rc == 0 && n_pages > s->file_pages) {
+		rc = pager_resize(s->pager, n_pages);
+		if (rc == 0)
+			s->file_pages = n_pages;
+	}
+	if (rc)
+		return rc;
+	s->n_pages = n_pages;
+	s->n_regions = n_regions;
+	regions_extend(s, from);
+	return 0;
+}
+
+bool is_no_room(int rc)
+{
+	return rc == -ENOSPC || rc == -EDQUOT || rc == -EFBIG || rc == VERSO_EFULL;
+}
+
+int space_grow(struct space *s, unsigned n)
+{
+	uint32_t wanted = s->n_taken > s->grow_pages ? s->n_taken : s->grow_pages;
+	int rc;
+
+	if (wanted > GROW_PAGES_MAX)
+		wanted = GROW_PAGES_MAX;
+	if (growth_target(s, n) - s->n_pages < n)
+		return error_set(VERSO_EFULL, "the database has %u pages and cannot have more",
+			s->n_pages);
+	rc = grow_to(s, growth_target(s, wanted));
+	if (is_no_room(rc) && wanted > n + 8)
+		rc = grow_to(s, growth_target(s, n + 8));
+	return rc;
+}

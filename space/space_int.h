@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of free space share. The idea and the life of a page number: space/README.md. */
+#ifndef SPACE_SPACE_INT_H
+#define SPACE_SPACE_INT_H
+
+#include "base/assert.h"
+#include "space/space.h"
+
+static inline uint32_t region_of(const struct space *s, pgno_t pgno)
+{
+	return pgno / s->layout.region_pages;
+}
+
+static inline pgno_t region_start(const struct space *s, uint32_t r)
+{
+	return r * s->layout.region_pages;
+}
+
+/* regions.c */
+int regions_reserve(struct space *s, uint32_t n); /* memory for that many */
+int regions_load_index(struct space *s, const struct space_record *record);
+int region_load(struct space *s, uint32_t r); /* reads its bitmap, unless it was read */
+int region_make(struct space *s, uint32_t r); /* one without free pages */
+void region_set(struct space *s, pgno_t pgno, bool is_free); /* it was loaded, and changes */
+
+/* A piece of a bitmap, of window size, that begins at a word of it. */
+struct piece {
+	uint32_t region, word;
+	unsigned n_free;
+};
+
+/* windows.c */
+void windows_count_at_hand(struct space *s);
+bool windows_have(const struct space *s, pgno_t pgno); /* now, or when the transaction began */
+void window_to_bits(struct space *s, const struct window *w, bool is_free);
+unsigned windows_fuller(const struct space *s);
+int piece_find(struct space *s, struct piece *ret_best);
+int windows_turn(struct space *s, const struct piece *piece);
+
+/* grow.c */
+int space_grow(struct space *s, unsigned n); /* by n pages at least */
+bool is_no_room(int rc);                     /* space_grow() failed because nothing more fits */
+
+#endif
