@@ -52,8 +52,20 @@ struct file_ops {
 	 */
 	int (*lock)(struct file *f, enum lock_kind kind, uint64_t off_bytes, uint64_t len_bytes);
 
+	/*
+	 * Gives f the owner, the group and the permissions to read and write that `like` has, as
+	 * far as this process may. Another open file of the same io.
+	 */
+	void (*imitate)(struct file *f, struct file *like);
+
 	/* Ends f and gives up its locks. Cannot fail. */
 	void (*close)(struct file *f);
+
+	/*
+	 * Ends f in a child after fork(), where it stands for the parent's file: the locks remain
+	 * the parent's, and fall with it. Cannot fail.
+	 */
+	void (*abandon)(struct file *f);
 };
 
 struct file {
@@ -103,6 +115,18 @@ static inline int file_lock(struct file *f, enum lock_kind kind, uint64_t off_by
 	uint64_t len_bytes)
 {
 	return f->ops->lock(f, kind, off_bytes, len_bytes);
+}
+
+static inline void file_imitate(struct file *f, struct file *like)
+{
+	f->ops->imitate(f, like);
+}
+
+/* Takes NULL. */
+static inline void file_abandon(struct file *f)
+{
+	if (f)
+		f->ops->abandon(f);
 }
 
 /* Takes NULL. */

@@ -361,7 +361,9 @@ static int error_open(const char *path, unsigned flags, int code)
 		advice = flags & FILE_RDONLY ? "; you may not read it"
 					     : "; check who may write it and its folder";
 	if (code == -EROFS)
-		advice = "; open it read-only";
+		advice = flags & FILE_RDONLY ? "" : "; open it read-only";
+	if (code == -ESTALE)
+		advice = "; another file got its name meanwhile: try again";
 	if (code == -EEXIST)
 		advice = "; it is there already";
 	return error_set(code, "cannot open %s: %s%s", path, error_name(code), advice);
@@ -375,6 +377,8 @@ static int check_name(const char *path, unsigned flags)
 	struct stat st;
 	int rc;
 
+	if (flags & FILE_NOFOLLOW && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
+		return error_set(-ELOOP, "%s is a symbolic link, and none is followed here", path);
 	if (stat(path, &st) == 0)
 		return refuse_kind(path, st.st_mode);
 	if (!(flags & FILE_CREATE))
@@ -409,9 +413,11 @@ static int open_checked(const char *path, unsigned flags, unsigned mode)
 	oflags |= flags & FILE_RDONLY ? O_RDONLY : O_RDWR;
 	oflags |= flags & FILE_CREATE ? O_CREAT : 0;
 	oflags |= flags & FILE_EXCL ? O_EXCL : 0;
+	oflags |= flags & FILE_NOFOLLOW ? O_NOFOLLOW : 0;
 	fd = open(path, oflags, mode);
+	fd = fd < 0 ? -errno : fd_above_stdio(fd);
 	if (fd < 0)
-		return error_open(path, flags, -errno);
+		return error_open(path, flags, fd);
 	rc = check_opened(path, flags, fd);
 	if (rc < 0) {
 		(void)close(fd);
@@ -443,20 +449,43 @@ static uint32_t direct_align(int fd, const char **ret_why)
 	return align_bytes;
 }
 
-/* A second, direct descriptor of the same file; -1 when that cannot be had. */
+/*
+ * A second, direct descriptor of the same file. -EINVAL: the file system refuses O_DIRECT. Any
+ * other failure (no descriptor left) is no reason to read the page cache instead of the device.
+ */
 static int open_medium(const char *path, int fd)
 {
 	int fd_medium = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat a, b;
+	int rc = 0;
 
+	fd_medium = fd_medium < 0 ? -errno : fd_above_stdio(fd_medium);
 	if (fd_medium < 0)
-		return -1;
-	if (fstat(fd, &a) < 0 || fstat(fd_medium, &b) < 0 || a.st_dev != b.st_dev ||
-		a.st_ino != b.st_ino) {
-		(void)close(fd_medium); /* the name means another file by now */
-		return -1;
-	}
-	return fd_medium;
+		return fd_medium;
+	if (fstat(fd, &a) < 0 || fstat(fd_medium, &b) < 0)
+		rc = -errno;
+	else if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+		rc = -ESTALE; /* the name means another file by now */
+	if (rc == 0)
+		return fd_medium;
+	(void)close(fd_medium);
+	return rc;
+}
+
+static int choose_medium(struct file_kernel *fk, uint32_t align_bytes)
+{
+	int fd = -EINVAL;
+
+	if (fk->file.direct)
+		fd = fk->fd;
+	else if (align_bytes > 1)
+		fd = open_medium(fk->path, fk->fd);
+	if (fd < 0 && fd != -EINVAL)
+		return fd;
+	fk->fd_medium = fd < 0 ? -1 : fd;
+	fk->file.medium_direct = fd >= 0;
+	fk->file.align_bytes = fd >= 0 ? align_bytes : 1;
+	return 0;
 }
 
 /* Chooses how the file's transfers go, once it is open. */
@@ -478,13 +507,7 @@ static int choose_direct(struct file_kernel *fk, unsigned flags)
 		return -errno;
 	if (!(flags & FILE_DIRECT))
 		f->direct_why = "buffered, as asked";
-	if (f->direct)
-		fk->fd_medium = fk->fd;
-	else if (align_bytes > 1)
-		fk->fd_medium = open_medium(fk->path, fk->fd);
-	f->medium_direct = fk->fd_medium >= 0;
-	f->align_bytes = f->medium_direct ? align_bytes : 1;
-	return 0;
+	return choose_medium(fk, align_bytes);
 }
 
 int file_kernel_open(struct io *io, const char *path, unsigned flags, unsigned mode,
@@ -517,17 +540,36 @@ int file_kernel_open(struct io *io, const char *path, unsigned flags, unsigned m
 	return 0;
 }
 
-static void kernel_close(struct file *f)
+static void kernel_imitate(struct file *f, struct file *like)
+{
+	int fd = file_kernel_of(f)->fd;
+	struct stat st;
+
+	if (fstat(file_kernel_of(like)->fd, &st) < 0)
+		return;
+	/* The owner first: giving it away may clear bits of the mode. */
+	if (fchown(fd, st.st_uid, st.st_gid) < 0)
+		(void)!fchown(fd, (uid_t)-1, st.st_gid);
+	(void)fchmod(fd, st.st_mode & 0666);
+}
+
+static void kernel_abandon(struct file *f)
 {
 	struct file_kernel *fk = file_kernel_of(f);
-	struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
 
-	/* A child that was forked has the descriptor too: closing alone leaves it the locks. */
-	(void)fcntl(fk->fd, F_OFD_SETLK, &all);
 	if (fk->fd_medium >= 0 && fk->fd_medium != fk->fd)
 		(void)close(fk->fd_medium);
 	(void)close(fk->fd); /* what was to be durable was synced */
 	free(fk);
+}
+
+static void kernel_close(struct file *f)
+{
+	struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+
+	/* A child that was forked has the descriptor too: closing alone leaves it the locks. */
+	(void)fcntl(file_kernel_of(f)->fd, F_OFD_SETLK, &all);
+	kernel_abandon(f);
 }
 
 static const struct file_ops file_kernel_ops = {
@@ -538,5 +580,7 @@ static const struct file_ops file_kernel_ops = {
 	.allocate = kernel_allocate,
 	.size = kernel_size,
 	.lock = kernel_lock,
+	.imitate = kernel_imitate,
 	.close = kernel_close,
+	.abandon = kernel_abandon,
 };

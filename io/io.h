@@ -18,11 +18,12 @@ struct map;
 struct queue;
 
 enum file_flags {
-	FILE_CREATE = 1 << 0, /* make it when it is not there */
-	FILE_EXCL = 1 << 1,   /* with FILE_CREATE: fail with -EEXIST when it is there */
-	FILE_RDONLY = 1 << 2, /* else read and write */
-	FILE_DIRECT = 1 << 3, /* bypass the page cache where the file system allows it */
-	FILE_ANY_FS = 1 << 4, /* accept a network file system too */
+	FILE_CREATE = 1 << 0,   /* make it when it is not there */
+	FILE_EXCL = 1 << 1,     /* with FILE_CREATE: fail with -EEXIST when it is there */
+	FILE_RDONLY = 1 << 2,   /* else read and write */
+	FILE_DIRECT = 1 << 3,   /* bypass the page cache where the file system allows it */
+	FILE_ANY_FS = 1 << 4,   /* accept a network file system too */
+	FILE_NOFOLLOW = 1 << 5, /* a symbolic link is refused (-ELOOP), not followed */
 };
 
 enum map_mode {
@@ -38,6 +39,13 @@ enum queue_rung {
 	QUEUE_SYNC,
 };
 
+/* Who runs, and when: for people to read. */
+struct io_self {
+	uint64_t pid;
+	int64_t now_s;    /* seconds since 1970, UTC */
+	char program[32]; /* its name, filled up with zeros */
+};
+
 struct io_ops {
 	const char *name;
 
@@ -45,8 +53,8 @@ struct io_ops {
 	 * Opens a regular file. Refuses, with a text that says what to do: a directory (-EISDIR),
 	 * a FIFO, socket or device (VERSO_ENOTDB), a network file system unless FILE_ANY_FS
 	 * (-EOPNOTSUPP), no permission (-EACCES). Never blocks on a FIFO. `mode`: file mode at
-	 * creation. *ret_file is the caller's, until file_close(). The name of a created file is
-	 * not durable before sync_dir().
+	 * creation. Never takes descriptor 0, 1 or 2. *ret_file is the caller's, until
+	 * file_close(). The name of a created file is not durable before sync_dir().
 	 */
 	int (*open)(struct io *io, const char *path, unsigned flags, unsigned mode,
 		struct file **ret_file);
@@ -80,6 +88,11 @@ struct io_ops {
 
 	/* Monotonic, for display and measurement only: nothing that is written depends on it. */
 	uint64_t (*now_ns)(struct io *io);
+
+	/* Returns after about that time, or sooner: for what can only be asked again. */
+	void (*pause_ns)(struct io *io, uint64_t wait_ns);
+
+	void (*self)(struct io *io, struct io_self *ret_self);
 };
 
 struct io {
@@ -130,6 +143,16 @@ static inline int io_random(struct io *io, void *buf, size_t len_bytes)
 static inline uint64_t io_now_ns(struct io *io)
 {
 	return io->ops->now_ns(io);
+}
+
+static inline void io_pause_ns(struct io *io, uint64_t wait_ns)
+{
+	io->ops->pause_ns(io, wait_ns);
+}
+
+static inline void io_self(struct io *io, struct io_self *ret_self)
+{
+	io->ops->self(io, ret_self);
 }
 
 #endif

@@ -23,6 +23,12 @@ struct file_kernel {
 int file_kernel_open(struct io *io, const char *path, unsigned flags, unsigned mode,
 	struct file **ret_file);
 
+/*
+ * The same open file under a descriptor from 3 up, and fd closed; -errno, fd closed too. Whoever
+ * runs with 0, 1 or 2 closed would else have a file there into which its messages go.
+ */
+int fd_above_stdio(int fd);
+
 /* The kernel's file behind f, which must be one. */
 struct file_kernel *file_kernel_of(struct file *f);
 

@@ -33,6 +33,34 @@ int path_folder(const char *path, char *buf, size_t len_bytes)
 	return 0;
 }
 
+int fd_above_stdio(int fd)
+{
+	int above;
+
+	if (fd > STDERR_FILENO)
+		return fd;
+	above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (above < 0)
+		above = -errno;
+	(void)close(fd);
+	return above;
+}
+
+/* A folder that may be entered but not listed cannot be opened: then its whole file system. */
+static int sync_system(const char *path, const char *folder)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int rc = 0;
+
+	if (fd < 0 || syncfs(fd) < 0)
+		rc = error_set(-errno,
+			"cannot flush the folder %s, which you may not read, nor %s in it: %s",
+			folder, path, error_name(-errno));
+	if (fd >= 0)
+		(void)close(fd);
+	return rc;
+}
+
 static int kernel_sync_dir(struct io *io, const char *path)
 {
 	char folder[PATH_MAX];
@@ -43,6 +71,8 @@ static int kernel_sync_dir(struct io *io, const char *path)
 	if (rc < 0)
 		return rc;
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && errno == EACCES)
+		return sync_system(path, folder);
 	if (fd < 0)
 		return error_set(-errno, "cannot open the folder %s to flush it: %s", folder,
 			error_name(-errno));
@@ -107,6 +137,27 @@ static uint64_t kernel_now_ns(struct io *io)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+static void kernel_pause_ns(struct io *io, uint64_t wait_ns)
+{
+	struct timespec ts = {
+		.tv_sec = (time_t)(wait_ns / 1000000000u),
+		.tv_nsec = (long)(wait_ns % 1000000000u),
+	};
+
+	(void)io;
+	(void)nanosleep(&ts, NULL);
+}
+
+static void kernel_self(struct io *io, struct io_self *ret_self)
+{
+	(void)io;
+	memset(ret_self, 0, sizeof(*ret_self));
+	ret_self->pid = (uint64_t)getpid();
+	ret_self->now_s = (int64_t)time(NULL);
+	(void)snprintf(ret_self->program, sizeof(ret_self->program), "%s",
+		program_invocation_short_name);
+}
+
 static const struct io_ops kernel_ops = {
 	.name = "kernel",
 	.open = file_kernel_open,
@@ -117,6 +168,8 @@ static const struct io_ops kernel_ops = {
 	.queue = queue_kernel_open,
 	.random = kernel_random,
 	.now_ns = kernel_now_ns,
+	.pause_ns = kernel_pause_ns,
+	.self = kernel_self,
 };
 
 struct io *io_kernel(void)

@@ -27,9 +27,11 @@
 #include "io/waiters.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <liburing.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct queue_uring {
 	struct queue queue; /* first */
@@ -382,6 +384,21 @@ static int check_features(struct io_uring *ring)
 	return rc;
 }
 
+/* See fd_above_stdio(). On failure the ring still has the descriptor that it had. */
+static int ring_above_stdio(struct io_uring *ring)
+{
+	int fd;
+
+	if (ring->ring_fd > STDERR_FILENO)
+		return 0;
+	fd = fcntl(ring->ring_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (fd < 0)
+		return -errno;
+	(void)close(ring->ring_fd);
+	ring->ring_fd = ring->enter_ring_fd = fd;
+	return 0;
+}
+
 static int uring_open(unsigned depth, struct queue **ret_queue)
 {
 	struct queue_uring *u = calloc(1, sizeof(*u));
@@ -392,7 +409,9 @@ static int uring_open(unsigned depth, struct queue **ret_queue)
 	rc = io_uring_queue_init(depth, &u->ring, 0);
 	if (rc < 0)
 		goto free_queue;
-	rc = check_features(&u->ring);
+	rc = ring_above_stdio(&u->ring);
+	if (rc == 0)
+		rc = check_features(&u->ring);
 	if (rc == 0)
 		rc = try_ring(&u->ring);
 	if (rc == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/error.h"
 #include "io/file.h"
+#include "io/queue.h"
 #include "tests/check_main.h"
 
 #include <errno.h>
@@ -371,6 +372,131 @@ START_TEST(locks_hold_between_processes_and_end_with_them)
 }
 END_TEST
 
+/* In a child whose descriptors 0 to 2 are closed: whether they still are, afterwards. */
+static int open_without_stdio(unsigned flags, enum queue_rung rung)
+{
+	struct file *f;
+	struct queue *q;
+
+	for (int fd = 0; fd < 3; fd++)
+		(void)close(fd);
+	if (io_open(io_kernel(), path, flags, 0, &f) < 0)
+		return 1;
+	if (io_queue(io_kernel(), 4, rung, &q) < 0)
+		return 2;
+	for (int fd = 0; fd < 3; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			return 3;
+	}
+	queue_close(q);
+	file_close(f);
+	return 0;
+}
+
+START_TEST(no_descriptor_of_standard_input_or_output_is_taken)
+{
+	static const unsigned flags[] = {0, FILE_DIRECT, FILE_RDONLY};
+
+	file_close(open_new("stdio", 0));
+	for (unsigned i = 0; i < 3; i++) {
+		pid_t pid = fork();
+		int status;
+
+		if (pid == 0)
+			_exit(open_without_stdio(flags[i], QUEUE_BEST));
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_int_eq(status, 0);
+	}
+}
+END_TEST
+
+START_TEST(want_of_a_descriptor_does_not_turn_the_device_into_the_page_cache)
+{
+	struct file *f = open_new("emfile", 0), *g = (struct file *)8;
+	bool has_medium = f->medium_direct;
+	struct rlimit limit;
+	int next;
+
+	file_close(f);
+	if (!has_medium) {
+		check_skip(__func__, "no O_DIRECT here: the medium is read through the cache");
+		return;
+	}
+	next = dup(0);
+	(void)close(next);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = (rlim_t)next + 1; /* room for one */
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_assert_int_eq(io_open(io_kernel(), path, 0, 0, &g), -EMFILE);
+	ck_assert_ptr_eq(g, (struct file *)8);
+	limit.rlim_cur++;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	ck_assert_int_eq(io_open(io_kernel(), path, 0, 0, &g), 0);
+	ck_assert(g->medium_direct);
+	file_close(g);
+}
+END_TEST
+
+START_TEST(a_link_is_followed_unless_told_otherwise)
+{
+	char link[CHECK_PATH_BYTES];
+	struct file *f = open_new("target", 0);
+
+	file_close(f);
+	ck_assert_int_eq(symlink(path, check_path(link, "link")), 0);
+	ck_assert_int_eq(open_fails("link", FILE_NOFOLLOW), -ELOOP);
+	ck_assert_int_eq(open_fails("link", FILE_NOFOLLOW | FILE_CREATE), -ELOOP);
+	ck_assert_int_eq(unlink(check_path(path, "target")), 0);
+	ck_assert_int_eq(open_fails("link", FILE_NOFOLLOW | FILE_CREATE), -ELOOP);
+	ck_assert_int_lt(access(path, F_OK), 0);
+	ck_assert_int_eq(io_open(io_kernel(), link, FILE_CREATE, 0600, &f), 0);
+	ck_assert_int_eq(access(check_path(path, "target"), F_OK), 0);
+	file_close(f);
+}
+END_TEST
+
+START_TEST(a_file_imitates_another)
+{
+	struct file *like = open_new("like", 0), *f;
+	struct stat st;
+
+	ck_assert_int_eq(chmod(path, 04751), 0);
+	if (geteuid() == 0)
+		ck_assert_int_eq(chown(path, 1234, 5678), 0);
+	f = open_new("imitates", 0);
+	file_imitate(f, like);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_mode & 07777, 0640); /* nobody runs it */
+	if (geteuid() == 0)
+		ck_assert(st.st_uid == 1234 && st.st_gid == 5678);
+	file_close(f);
+	file_close(like);
+}
+END_TEST
+
+START_TEST(a_child_lets_go_of_a_file_without_its_parents_lock)
+{
+	static struct file *mine; /* static: the child's copy is no leak */
+	struct file *other;
+	int status;
+	pid_t pid;
+
+	mine = open_new("abandon", 0);
+	ck_assert_int_eq(file_lock(mine, LOCK_EXCLUSIVE, 0, 1), 0);
+	pid = fork();
+	if (pid == 0) {
+		file_abandon(mine);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(io_open(io_kernel(), path, 0, 0, &other), 0);
+	ck_assert_int_eq(file_lock(other, LOCK_EXCLUSIVE, 0, 1), VERSO_EBUSY);
+	file_abandon(mine); /* of the last process that has it: now the lock falls */
+	ck_assert_int_eq(file_lock(other, LOCK_EXCLUSIVE, 0, 1), 0);
+	file_close(other);
+}
+END_TEST
+
 START_TEST(folders_of_every_kind_of_name_can_be_flushed)
 {
 	file_close(open_new("name", 0));
@@ -411,6 +537,20 @@ START_TEST(randomness_differs_and_the_clock_goes_forward)
 	ck_assert_int_eq(io_random(io, b, sizeof(b)), 0);
 	ck_assert_mem_ne(a, b, sizeof(a));
 	ck_assert_uint_ge(io_now_ns(io), t);
+	t = io_now_ns(io);
+	io_pause_ns(io, 1000000);
+	ck_assert_uint_gt(io_now_ns(io), t);
+}
+END_TEST
+
+START_TEST(a_process_knows_itself)
+{
+	struct io_self self;
+
+	io_self(io_kernel(), &self);
+	ck_assert_uint_eq(self.pid, (uint64_t)getpid());
+	ck_assert_int_gt(self.now_s, 1700000000);
+	ck_assert_ptr_nonnull(strstr(self.program, "test_io_file"));
 }
 END_TEST
 
@@ -438,6 +578,12 @@ int main(void)
 	tcase_add_test(t, a_disk_that_is_really_full_answers_enospc_and_goes_on);
 	tcase_add_test(t, locks_hold_between_handles_and_end_with_them);
 	tcase_add_test(t, locks_hold_between_processes_and_end_with_them);
+	tcase_add_test(t, no_descriptor_of_standard_input_or_output_is_taken);
+	tcase_add_test(t, want_of_a_descriptor_does_not_turn_the_device_into_the_page_cache);
+	tcase_add_test(t, a_link_is_followed_unless_told_otherwise);
+	tcase_add_test(t, a_file_imitates_another);
+	tcase_add_test(t, a_child_lets_go_of_a_file_without_its_parents_lock);
+	tcase_add_test(t, a_process_knows_itself);
 	tcase_add_test(t, folders_of_every_kind_of_name_can_be_flushed);
 	tcase_add_test(t, rename_replaces_what_bears_the_name);
 	tcase_add_test(t, randomness_differs_and_the_clock_goes_forward);

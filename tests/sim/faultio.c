@@ -125,6 +125,19 @@ static int fault_lock(struct file *file, enum lock_kind kind, uint64_t off_bytes
 	return r < 0 ? r : file_lock(f->below, kind, off_bytes, len_bytes);
 }
 
+static void fault_imitate(struct file *file, struct file *like)
+{
+	file_imitate(((struct faultfile *)file)->below, ((struct faultfile *)like)->below);
+}
+
+static void fault_abandon(struct file *file)
+{
+	struct faultfile *f = (struct faultfile *)file;
+
+	file_abandon(f->below);
+	free(f);
+}
+
 static void fault_close(struct file *file)
 {
 	struct faultfile *f = (struct faultfile *)file;
@@ -141,7 +154,9 @@ static const struct file_ops fault_file_ops = {
 	.allocate = fault_allocate,
 	.size = fault_size,
 	.lock = fault_lock,
+	.imitate = fault_imitate,
 	.close = fault_close,
+	.abandon = fault_abandon,
 };
 
 /* --- maps ----------------------------------------------------------------------------------- */
@@ -379,6 +394,16 @@ static uint64_t fault_now_ns(struct io *io)
 	return io_now_ns(((struct faultio *)io)->below);
 }
 
+static void fault_pause_ns(struct io *io, uint64_t wait_ns)
+{
+	io_pause_ns(((struct faultio *)io)->below, wait_ns);
+}
+
+static void fault_self(struct io *io, struct io_self *ret_self)
+{
+	io_self(((struct faultio *)io)->below, ret_self);
+}
+
 static const struct io_ops fault_io_ops = {
 	.name = "faultio",
 	.open = fault_open,
@@ -389,6 +414,8 @@ static const struct io_ops fault_io_ops = {
 	.queue = fault_queue,
 	.random = fault_random,
 	.now_ns = fault_now_ns,
+	.pause_ns = fault_pause_ns,
+	.self = fault_self,
 };
 
 struct faultio *faultio_new(struct io *below, struct fault_plan *plan)

@@ -444,6 +444,21 @@ static uint64_t sim_now_ns(struct io *io)
 	return now;
 }
 
+static void sim_pause_ns(struct io *io, uint64_t wait_ns)
+{
+	struct simdisk *d = (struct simdisk *)io;
+
+	(void)pthread_mutex_lock(&d->lock);
+	d->clock_ns += wait_ns;
+	(void)pthread_mutex_unlock(&d->lock);
+}
+
+static void sim_self(struct io *io, struct io_self *ret_self)
+{
+	(void)io;
+	*ret_self = (struct io_self){.pid = 1, .program = "simulated"};
+}
+
 static const struct io_ops sim_io_ops = {
 	.name = "simdisk",
 	.open = sim_open,
@@ -454,6 +469,8 @@ static const struct io_ops sim_io_ops = {
 	.queue = sim_queue_new,
 	.random = sim_random_bytes,
 	.now_ns = sim_now_ns,
+	.pause_ns = sim_pause_ns,
+	.self = sim_self,
 };
 
 /* --- the disk ----------------------------------------------------------------------------- */

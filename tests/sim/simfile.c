@@ -292,6 +292,13 @@ static int file_lock_sim(struct file *file, enum lock_kind kind, uint64_t off_by
 	return r;
 }
 
+/* No file has an owner here. */
+static void file_imitate_sim(struct file *file, struct file *like)
+{
+	(void)file;
+	(void)like;
+}
+
 static void file_close_sim(struct file *file)
 {
 	struct simfile *f = (struct simfile *)file;
@@ -315,7 +322,9 @@ static const struct file_ops sim_file_ops = {
 	.allocate = file_allocate_sim,
 	.size = file_size_sim,
 	.lock = file_lock_sim,
+	.imitate = file_imitate_sim,
 	.close = file_close_sim,
+	.abandon = file_close_sim, /* no process ever forks here */
 };
 
 struct simfile *sim_file_new(struct simdisk *d, uint32_t ino, uint32_t name, unsigned flags)
