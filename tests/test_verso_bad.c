@@ -242,7 +242,7 @@ START_TEST(another_version_is_refused_with_advice)
 	API_SAYS(try_open(_i, path, VERSO_CREATE, &db), VERSO_EVERSION, "a newer Verso");
 	patch_slots(path, 48, 1);
 	API_SAYS(try_open(_i, path, VERSO_CREATE, &db), VERSO_EVERSION, "`verso dump`");
-	API_SAYS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_EVERSION, "`verso load`");
+	API_SAYS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_EVERSION, "`verso load --lines`");
 	patch_slots(path, 48, 2);
 	/* Protocol and commit mode: u16 each. */
 	patch_slots(path, 68, 1 | 2 << 16);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Tests of the verso tool, as somebody at a shell sees it.
+"""Tests of the verso tool, as somebody at a shell sees it; dump and load: test_verso_dump.py.
 
 usage: test_verso_tool.py VERSO
 
@@ -10,35 +10,10 @@ import json
 import os
 import pty
 import resource
-import shutil
 import subprocess
 import sys
-import tempfile
 
-VERSO = os.path.abspath(sys.argv[1])
-OK, NO, USAGE, ERROR = 0, 1, 2, 3
-
-
-class Shell:
-    """Runs the tool in a folder with one pager, and compares what it answers."""
-
-    def __init__(self, folder, pager):
-        self.folder = folder
-        self.pager = f'--pager={pager}'
-
-    def run(self, *words, stdin=b''):
-        return subprocess.run([VERSO, *words], cwd=self.folder, input=stdin, capture_output=True,
-                              check=False, timeout=120)
-
-    def expect(self, status, *words, stdin=b'', out=None, err=None):
-        words = [w.encode() if isinstance(w, str) else w for w in words]
-        done = self.run(words[0], self.pager.encode(), *words[1:], stdin=stdin)
-        assert done.returncode == status, (words, done)
-        if out is not None:
-            assert done.stdout == out, (words, done.stdout[:500], out[:500])
-        if err is not None:
-            assert err in done.stderr, (words, done.stderr[:500], err)
-        return done
+from tool_shell import ERROR, NO, OK, USAGE, VERSO, get_file, put_file, run_tests
 
 
 def test_nothing_tells_what_to_do_next(sh):
@@ -72,7 +47,7 @@ def test_usage_errors_are_2(sh):
                   ('get', 'a', 'b', '--cache=much'), ('get', 'a', 'b', '--cache=-1'),
                   ('scan', 'a', '--limit=x'), ('scan', 'a', '--raw'), ('get', 'a', 'b', '--raw=1'),
                   ('get', 'a', 'b\\'), ('get', 'a', '\\q'), ('put', 'a', 'b', '\\x4'),
-                  ('load', 'a', '--batch=0'), ('put', 'a', 'b', 'c', '--commit=three'),
+                  ('load', 'a', '--tsv', '--batch=0'), ('load', 'a', '--batch=9'), ('put', 'a', 'b', 'c', '--commit=three'),
                   ('put', 'a', 'b', 'c', '--page-size=5000'), ('get', 'a', 'b', '--madvise=no'),
                   ('get', 'a', 'b', '--mmap-checksum=maybe')):
         done = sh.run(*words)
@@ -95,16 +70,6 @@ def test_a_file_of_something_else_is_3(sh):
     sh.expect(ERROR, 'get', 'text', 'k', err=b'text')
     sh.expect(ERROR, 'put', 'text', 'k', 'v')
     sh.expect(ERROR, 'check', '.', err=b'folder')
-
-
-def put_file(sh, name, data):
-    with open(os.path.join(sh.folder, name), 'wb') as f:
-        f.write(data)
-
-
-def get_file(sh, name):
-    with open(os.path.join(sh.folder, name), 'rb') as f:
-        return f.read()
 
 
 def test_making_a_database_deletes_nobodys_file(sh):
@@ -131,7 +96,7 @@ def test_making_a_database_deletes_nobodys_file(sh):
 
 def test_what_a_creation_left_is_not_in_the_way(sh):
     for page in (512, 4096, 65536):
-        sh.expect(OK, 'load', 'whole', f'--page-size={page}')
+        sh.expect(OK, 'load', 'whole', '--tsv', f'--page-size={page}')
         whole = get_file(sh, 'whole')
         # Cut short, or with the sectors lost that were not written when the power went.
         for left in (whole, whole[:len(whole) // 2], whole[:4096], whole[:512], b'',
@@ -139,7 +104,7 @@ def test_what_a_creation_left_is_not_in_the_way(sh):
             put_file(sh, 'a-verso-new', left)
             sh.expect(OK, 'put', 'a', 'k', 'v')
             sh.expect(OK, 'check', 'a')
-            assert sorted(os.listdir(sh.folder)) == ['a', 'a-lock', 'whole', 'whole-lock']
+            assert sorted(os.listdir(sh.folder)) == ['a', 'a-lock', 'whole']
             os.unlink(os.path.join(sh.folder, 'a'))
         os.unlink(os.path.join(sh.folder, 'whole'))
 
@@ -192,7 +157,7 @@ def test_tables(sh):
 
 def test_scan_ranges(sh):
     lines = b''.join(b'%c\tv\n' % c for c in b'abcdefgh')
-    sh.expect(OK, 'load', 'a', stdin=lines)
+    sh.expect(OK, 'load', 'a', '--tsv', stdin=lines)
 
     def keys(*words):
         return sh.expect(OK, 'scan', 'a', '--keys', *words).stdout.replace(b'\n', b'').decode()
@@ -219,58 +184,9 @@ def test_scan_ranges(sh):
     assert sh.expect(OK, 'scan', 'a', '--prefix=\\xff', '--reverse').stdout == b'\xff\xffx\tv\n'
 
 
-def test_a_dump_loads_and_dumps_the_same(sh):
-    lines = []
-    for i in range(3000):
-        key = b'k%06d' % i
-        val = bytes((i * j * 7 + j) % 256 for j in range(i % 97)) * (1 + (i % 500 == 0) * 300)
-        lines.append((key, val))
-
-    def escaped(raw):
-        out = b''
-        for c in raw:
-            if c == 9:
-                out += b'\\t'
-            elif c == 10:
-                out += b'\\n'
-            elif c == 92:
-                out += b'\\\\'
-            elif c < 32 or c == 127:
-                out += b'\\x%02x' % c
-            else:
-                out += bytes([c])
-        return out
-
-    text = b''.join(escaped(k) + b'\t' + escaped(v) + b'\n' for k, v in lines)
-    sh.expect(OK, 'load', 'a', stdin=text, err=b'loaded 3000 records')
-    assert sh.expect(OK, 'dump', 'a').stdout == text
-    with open(os.path.join(sh.folder, 'text'), 'wb') as f:
-        f.write(text)
-    sh.expect(OK, 'load', 'b', 'text', '--commit=relaxed', '--batch=100')
-    sh.expect(OK, 'load', 'c', 'text', '--commit=two', '--page-size=16K')
-    other = '--pager=mmap' if 'bufpool' in sh.pager else '--pager=bufpool'
-    for name in ('b', 'c'):
-        assert sh.run('dump', name, other).stdout == text
-        sh.expect(OK, 'check', name)
-
-
-def test_bad_lines_are_told_with_their_number(sh):
-    sh.expect(ERROR, 'load', 'a', stdin=b'a\tb\nno tab\n', err=b'line 2')
-    sh.expect(ERROR, 'get', 'a', 'a') if not os.path.exists(os.path.join(sh.folder, 'a')) else \
-        sh.expect(NO, 'get', 'a', 'a')
-    done = sh.expect(ERROR, 'load', 'a', '--batch=1', stdin=b'a\tb\nc\t\\q\n', err=b'line 2')
-    assert b'first 1 records' in done.stderr, done
-    sh.expect(OK, 'get', 'a', 'a', out=b'b\n')
-    sh.expect(ERROR, 'load', 'a', 'no-such-file', err=b'no-such-file')
-    sh.expect(ERROR, 'load', 'a', stdin=b'k' * 2000 + b'\tv\n', err=b'line 1')
-    sh.expect(OK, 'load', 'a', stdin=b'last line\twithout a newline')
-    sh.expect(OK, 'get', 'a', 'last line', out=b'without a newline\n')
-    sh.expect(OK, 'load', 'a', stdin=b'', err=b'loaded 0 records')
-
-
 def test_check_finds_damage(sh):
-    sh.expect(OK, 'load', 'a', stdin=b''.join(b'%05d\t%s\n' % (i, b'v' * 50)
-                                             for i in range(2000)))
+    sh.expect(OK, 'load', 'a', '--tsv', stdin=b''.join(b'%05d\t%s\n' % (i, b'v' * 50)
+                                                      for i in range(2000)))
     done = sh.expect(OK, 'check', 'a')
     assert b'whole' in done.stdout, done
     path = os.path.join(sh.folder, 'a')
@@ -321,7 +237,7 @@ def test_a_database_in_use_is_told(sh):
     sh.expect(OK, 'put', 'a', 'k', 'v')
     done = None
     while done is None:
-        with subprocess.Popen([VERSO, 'load', 'a', sh.pager], cwd=sh.folder,
+        with subprocess.Popen([VERSO, 'load', 'a', '--tsv', sh.pager], cwd=sh.folder,
                               stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as other:
             # Whoever comes first has it: when it was not the other one, start anew.
             while other.poll() is None and not has_open(other.pid, 'a-lock'):
@@ -338,10 +254,10 @@ def test_progress_shows_on_a_terminal_only(sh):
     lines = b''.join(b'%07d\t%s\n' % (i, b'v' * 100) for i in range(200000))
     with open(os.path.join(sh.folder, 'text'), 'wb') as f:
         f.write(lines)
-    done = sh.expect(OK, 'load', 'a', 'text', '--commit=relaxed')
+    done = sh.expect(OK, 'load', 'a', 'text', '--tsv', '--commit=relaxed')
     assert b'\r' not in done.stderr, done.stderr
     leader, follower = pty.openpty()
-    with subprocess.Popen([VERSO, 'load', 'b', 'text', sh.pager], cwd=sh.folder,
+    with subprocess.Popen([VERSO, 'load', 'b', 'text', '--tsv', sh.pager], cwd=sh.folder,
                           stderr=follower) as tool:
         os.close(follower)
         shown = b''
@@ -358,23 +274,5 @@ def test_progress_shows_on_a_terminal_only(sh):
     assert tool.returncode == OK and b'loaded 200000 records' in shown, shown[-200:]
 
 
-def main():
-    tests = [(name, f) for name, f in sorted(globals().items()) if name.startswith('test_')]
-    n_failed = 0
-    parent = os.environ.get('VERSO_TEST_DIR') or os.environ.get('TMPDIR') or '/var/tmp'
-    for name, f in tests:
-        for pager in ('bufpool', 'mmap'):
-            folder = tempfile.mkdtemp(prefix='verso-tool-', dir=parent)
-            try:
-                f(Shell(folder, pager))
-            except AssertionError as e:
-                n_failed += 1
-                print(f'FAILED {name} with {pager}: {e}')
-            finally:
-                shutil.rmtree(folder)
-    print(f'{2 * len(tests) - n_failed} passed, {n_failed} failed, 0 skipped')
-    return 1 if n_failed else 0
-
-
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(run_tests(globals()))

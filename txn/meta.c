@@ -164,8 +164,9 @@ static int version_check(const uint8_t *b)
 	if (format < META_FORMAT)
 		return error_set(VERSO_EVERSION,
 			"the file has format %u, which is older than the %u that this Verso reads. "
-			"Carry it over: `verso dump` with the Verso that wrote it, then `verso "
-			"load` into a new file with this one",
+			"Carry it over: with the Verso that wrote it `verso dump`, and `verso dump "
+			"--table=NAME` for each named table; with this one `verso load --lines` "
+			"into a new file",
 			format, META_FORMAT);
 	if (format > META_FORMAT || protocol != META_PROTOCOL || features != 0)
 		return error_set(VERSO_EVERSION,

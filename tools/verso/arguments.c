@@ -217,6 +217,20 @@ static bool set_new(struct arguments *a, const char *value)
 	return a->no_overwrite = true;
 }
 
+static bool set_lines(struct arguments *a, const char *value)
+{
+	(void)value;
+	a->format = FORMAT_LINES;
+	return true;
+}
+
+static bool set_tsv(struct arguments *a, const char *value)
+{
+	(void)value;
+	a->format = FORMAT_TSV;
+	return true;
+}
+
 static const struct option options[] = {
 	{"table", "NAME", "a named table instead of the default one", TAKES_TABLE, parse_table},
 	{"from", "KEY", "from this key on (included)", TAKES_RANGE, parse_from},
@@ -228,7 +242,10 @@ static const struct option options[] = {
 	{"raw", NULL, "without a newline behind the value", TAKES_RAW, set_raw},
 	{"json", NULL, "as one JSON object", TAKES_JSON, set_json},
 	{"new", NULL, "fail when the key is there already", TAKES_NEW, set_new},
-	{"batch", "N", "records a transaction (default 10000)", TAKES_BATCH, parse_batch},
+	{"lines", NULL, "read lines of key TAB value with escapes", TAKES_LOAD, set_lines},
+	{"tsv", NULL, "read lines of key TAB value as they are", TAKES_LOAD, set_tsv},
+	{"batch", "N", "with --lines, --tsv: records a transaction (default 10000)", TAKES_LOAD,
+		parse_batch},
 	{"commit", "one|two|relaxed", "flushes a commit; relaxed: one flush at the end",
 		TAKES_WRITER, parse_commit},
 	{"page-size", "SIZE", "of a new database: 4K (default) to 64K", TAKES_WRITER,
@@ -306,8 +323,7 @@ bool arguments_parse(const struct command *command, int n_words, char **words,
 	bool options_end = false;
 	int n = 0;
 
-	*a = (struct arguments){
-		.command = command, .limit_records = UINT64_MAX, .batch_records = 10000};
+	*a = (struct arguments){.command = command, .limit_records = UINT64_MAX};
 	/* The words that are no options move to the front. */
 	for (int i = 0; i < n_words; i++) {
 		if (!options_end && strcmp(words[i], "--") == 0)

@@ -15,7 +15,7 @@ static enum status get(const struct arguments *args)
 	if (rc == 0)
 		(void)fwrite(val.data, 1, val.len, stdout);
 	else if (rc == VERSO_ETOOBIG)
-		status = value_write(&s, key, false);
+		status = value_write(&s, stdout, key, false);
 	else
 		status = fail(args->rest[0], rc);
 	if (status == STATUS_OK && !args->raw)

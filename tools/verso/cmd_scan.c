@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * scan and dump: records in key order. A dump is a scan of everything.
+ * Records in key order, of a range or all.
  */
 #include "tools/verso/tool.h"
 
@@ -52,19 +52,18 @@ static bool is_inside(const struct range *r, bool reverse, struct verso_val key)
 	return !r->to.data || compare(key, r->to) < 0;
 }
 
-static enum status write_range(const struct session *s, struct verso_cursor *c)
+static enum status write_range(const struct session *s, FILE *out, struct verso_cursor *c,
+	struct progress *progress)
 {
 	const struct arguments *args = s->args;
 	struct range range = range_of(args);
 	struct verso_val key = {NULL, 0}, val = {NULL, 0}, *want = args->keys_only ? NULL : &val;
-	struct progress progress;
 	uint64_t n = 0;
 	enum status status = STATUS_OK;
 	int rc;
 
-	progress_begin(&progress, "records", 0);
 	rc = move_first(c, &range, args->reverse, &key, want);
-	while (n < args->limit_records && status == STATUS_OK && !ferror(stdout)) {
+	while (n < args->limit_records && status == STATUS_OK && !ferror(out)) {
 		int move_result = rc;
 
 		/* The value is too long to come in one piece, and the key did not come with it. */
@@ -72,33 +71,41 @@ static enum status write_range(const struct session *s, struct verso_cursor *c)
 			rc = verso_cursor_get(c, &key, NULL);
 		if (rc != 0 || !is_inside(&range, args->reverse, key))
 			break;
-		status = record_write(s, c, move_result, key, val);
-		progress_step(&progress, ++n);
+		status = record_write(s, out, c, move_result, key, val);
+		progress_step(progress, progress->n + 1);
+		n++;
 		rc = args->reverse ? verso_cursor_prev(c, &key, want)
 				   : verso_cursor_next(c, &key, want);
 	}
-	progress_end(&progress);
 	if (status == STATUS_OK && rc < 0 && rc != VERSO_ETOOBIG)
 		status = fail(args->path, rc);
+	return status;
+}
+
+enum status records_write(const struct session *s, FILE *out, struct progress *progress)
+{
+	struct verso_cursor *cursor;
+	enum status status;
+	int rc = verso_cursor_open(s->txn, s->table, &cursor);
+
+	if (rc < 0)
+		return fail(s->args->path, rc);
+	status = write_range(s, out, cursor, progress);
+	verso_cursor_close(cursor);
 	return status;
 }
 
 static enum status scan(const struct arguments *args)
 {
 	struct session s;
-	struct verso_cursor *cursor;
+	struct progress progress;
 	enum status status = session_open(&s, args, VERSO_READ);
-	int rc;
 
 	if (status != STATUS_OK)
 		return status;
-	rc = verso_cursor_open(s.txn, s.table, &cursor);
-	if (rc == 0) {
-		status = write_range(&s, cursor);
-		verso_cursor_close(cursor);
-	} else {
-		status = fail(args->path, rc);
-	}
+	progress_begin(&progress, "records", 0);
+	status = records_write(&s, stdout, &progress);
+	progress_end(&progress);
 	session_abort(&s);
 	return status == STATUS_OK ? finish_output() : status;
 }
@@ -108,19 +115,8 @@ const struct command command_scan = {
 	.words = "DB",
 	.summary = "Print a range of records in key order",
 	.help = "A line a record: key, TAB, value, with \\t, \\n, \\\\ and \\xHH for bytes that\n"
-		"would not stand in a line.",
+		"would not stand in a line. `verso load --lines` reads that.",
 	.takes = TAKES_TABLE | TAKES_RANGE,
-	.open_flags = VERSO_RDONLY,
-	.run = scan,
-};
-
-const struct command command_dump = {
-	.name = "dump",
-	.words = "DB",
-	.summary = "Print all records, as `load` reads them",
-	.help = "A line a record: key, TAB, value, with \\t, \\n, \\\\ and \\xHH for bytes that\n"
-		"would not stand in a line. Records come in key order, from one snapshot.",
-	.takes = TAKES_TABLE,
 	.open_flags = VERSO_RDONLY,
 	.run = scan,
 };

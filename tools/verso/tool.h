@@ -27,8 +27,15 @@ enum option_set {
 	TAKES_RANGE = 1 << 2,  /* --from and its like */
 	TAKES_RAW = 1 << 3,
 	TAKES_JSON = 1 << 4,
-	TAKES_BATCH = 1 << 5,
-	TAKES_NEW = 1 << 6, /* --new */
+	TAKES_LOAD = 1 << 5, /* --batch, --lines, --tsv */
+	TAKES_NEW = 1 << 6,  /* --new */
+};
+
+/* What `load` reads. */
+enum format {
+	FORMAT_DUMP,
+	FORMAT_LINES, /* key TAB value with escapes */
+	FORMAT_TSV,   /* key TAB value without */
 };
 
 /* The most words behind DB that stand for bytes: a key and a value. */
@@ -47,7 +54,8 @@ struct arguments {
 	struct verso_val prefix;     /* data NULL: not given */
 	struct verso_val prefix_end; /* above every key with the prefix; len 0: none is */
 	uint64_t limit_records;      /* UINT64_MAX: no limit */
-	uint64_t batch_records;
+	uint64_t batch_records;      /* 0: not given */
+	enum format format;
 	bool reverse, keys_only, raw, json, no_overwrite;
 };
 
@@ -116,14 +124,76 @@ void escape_write(FILE *out, const void *data, size_t len_bytes);
 /* Undoes the escapes in place. False: a backslash that begins no escape. */
 bool escape_undo(char *text, size_t len_bytes, size_t *ret_len_bytes);
 
-/* record.c */
+/* input.c: lines of a file or of standard input */
 
-/* Writes the record on which the cursor stands as `key TAB value`, or the key alone. */
-enum status record_write(const struct session *s, struct verso_cursor *cursor, int move_result,
-	struct verso_val key, struct verso_val val);
+struct input {
+	FILE *file;
+	const char *name; /* for people */
+	char *line;       /* the current one, with a zero in place of its newline */
+	size_t len_bytes; /* of it, without the newline */
+	bool has_newline; /* the last line of a file may have none */
+	size_t cap_bytes; /* of line */
+	uint64_t n_lines, read_bytes;
+};
+
+/* path NULL: standard input. False: it cannot be opened, which has been reported. */
+bool input_open(struct input *in, const char *path);
+void input_close(struct input *in);
+
+/* Of a regular file; of others 0, unknown. */
+uint64_t input_size_bytes(const struct input *in);
+
+/* Goes to the next line. 1: it is there; 0: the end; -1: a failure, which has been reported. */
+int input_next(struct input *in);
+
+/* Says on stderr what is wrong with the current line. */
+__attribute__((format(printf, 2, 3))) void input_fail(const struct input *in, const char *format,
+	...);
+
+/* What a line turned out to be. */
+enum item {
+	ITEM_BAD = -1, /* which has been reported */
+	ITEM_END,
+	ITEM_TABLE, /* key has its name, with a zero behind it; data NULL: the default one */
+	ITEM_RECORD,
+};
+
+/* record.c: a record as `key TAB value`, and back */
+
+/* Writes the record on which the cursor stands, or with --keys its key alone. */
+enum status record_write(const struct session *s, FILE *out, struct verso_cursor *cursor,
+	int move_result, struct verso_val key, struct verso_val val);
 
 /* Writes a value of any length, as it is. */
-enum status value_write(const struct session *s, struct verso_val key, bool escaped);
+enum status value_write(const struct session *s, FILE *out, struct verso_val key, bool escaped);
+
+/* The record of the current line; with `escaped` the escapes are undone, in place. */
+enum item record_parse(const struct input *in, bool escaped, struct verso_val *ret_key,
+	struct verso_val *ret_val);
+
+/* target.c: where load puts records */
+
+struct target {
+	struct session session;
+	struct arguments args; /* of the session: another path and page size, perhaps */
+	const char *name;      /* of the database */
+	char *folder, *path;   /* where a new one is made; NULL: it was there */
+};
+
+/*
+ * Opens the database args->path for writing, or begins a new one, with page_size where nothing else
+ * is asked for. On failure it has said why and nothing is open or left; so with all of these.
+ */
+enum status target_open(struct target *t, const struct arguments *args, uint32_t page_size);
+
+/* Commits what is open and begins anew. */
+enum status target_commit_and_go_on(struct target *t);
+
+/* Commits and closes; a new database then has its name. */
+enum status target_commit(struct target *t);
+
+/* Closes; a new database is no more. */
+void target_abort(struct target *t);
 
 /* progress.c: a line on stderr that is written again, only on a terminal */
 
@@ -137,5 +207,10 @@ struct progress {
 void progress_begin(struct progress *p, const char *what, uint64_t total);
 void progress_step(struct progress *p, uint64_t n);
 void progress_end(struct progress *p);
+
+/* cmd_scan.c */
+
+/* Writes the records of the session's table in the range of its arguments, or all. */
+enum status records_write(const struct session *s, FILE *out, struct progress *progress);
 
 #endif

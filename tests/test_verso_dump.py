@@ -1,0 +1,347 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Tests of `verso dump` and `verso load`, as somebody at a shell sees them (docs/dump-format.md).
+
+usage: test_verso_dump.py VERSO
+
+Each function `test_*` gets a scratch folder and runs once with each pager. The last line counts them.
+"""
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+
+from tool_shell import ERROR, NO, OK, USAGE, VERSO, put_file, run_tests
+
+SEED = int(os.environ.get('VERSO_SEED') or random.randrange(1 << 32))
+
+
+def escaped(raw):
+    """The escapes of docs/dump-format.md, written here from the page alone."""
+    out = b''
+    for c in raw:
+        if c == 0x09:
+            out += b'\\t'
+        elif c == 0x0a:
+            out += b'\\n'
+        elif c == 0x5c:
+            out += b'\\\\'
+        elif c < 0x20 or c == 0x7f:
+            out += b'\\x%02x' % c
+        else:
+            out += bytes([c])
+    return out
+
+
+def lines_of(records):
+    return b''.join(escaped(k) + b'\t' + escaped(v) + b'\n' for k, v in sorted(records.items()))
+
+
+def fill(sh, name, tables):
+    """Puts {table: {key: value}}; the table None is the default one."""
+    for table, records in tables.items():
+        words = ['--table=' + table.decode('latin-1')] if table else []
+        words = [w.encode('latin-1') for w in words]
+        sh.expect(OK, 'load', name, '--lines', *words, stdin=lines_of(records))
+
+
+def body_of(tables):
+    """A dump's lines between its header and its end mark."""
+    out = b'table\n' + lines_of(tables.get(None, {}))
+    for table in sorted(t for t in tables if t):
+        out += b'table ' + escaped(table) + b'\n' + lines_of(tables[table])
+    return out
+
+
+SMALL = {None: {b'a': b'1', b'tab\there': b'\x00\x7f'}, b't': {b'': b'empty key'}, b'empty': {}}
+FRUIT = {None: {b'pear': b'green'}, b'weights': {b'pear': b'178 g', b'plum': b'\n'}}
+
+
+def small_dump(sh):
+    fill(sh, 'small', SMALL)
+    return sh.expect(OK, 'dump', 'small').stdout
+
+
+def test_a_dump_has_header_tables_and_end_mark(sh):
+    dump = small_dump(sh)
+    header, rest = dump.split(b'\n', 1)
+    assert header == b'verso-dump 1 page-size=4096 tables=3', header
+    body, end = rest[:rest.rindex(b'end ')], rest[rest.rindex(b'end '):]
+    assert body == body_of(SMALL), body
+    assert end.startswith(b'end tables=3 records=3 xxh3=') and len(end) == 45, end
+    one = sh.expect(OK, 'dump', 'small', '--table=t').stdout
+    assert one.startswith(b'verso-dump 1 page-size=4096 tables=1\ntable t\n\tempty key\nend '), one
+    sh.expect(NO, 'dump', 'small', '--table=none', err=b'not found')
+
+
+def test_the_checksum_is_that_of_the_format(sh):
+    # By another program: printf '...' | xxhsum -H3
+    sh.expect(OK, 'load', 'a', '--tsv', stdin=b'')
+    dump = sh.expect(OK, 'dump', 'a').stdout
+    assert dump == (b'verso-dump 1 page-size=4096 tables=1\ntable\n'
+                    b'end tables=1 records=0 xxh3=eb04e4e72a39b05f\n'), dump
+
+
+def test_a_dump_loads_and_dumps_the_same(sh):
+    records = {b'k%06d' % i: bytes((i * j * 7 + j) % 256 for j in range(i % 97)) *
+               (1 + (i % 500 == 0) * 300) for i in range(3000)}
+    fill(sh, 'a', {None: records, b'second': {b'x': b'y'}, b'empty': {}})
+    dump = sh.expect(OK, 'dump', 'a').stdout
+    put_file(sh, 'text', dump)
+    sh.expect(OK, 'load', 'b', 'text', '--commit=relaxed', err=b'loaded 3001 records')
+    sh.expect(OK, 'load', 'c', '--commit=two', stdin=dump)
+    other = '--pager=mmap' if 'bufpool' in sh.pager else '--pager=bufpool'
+    for name in ('b', 'c'):
+        assert sh.run('dump', name, other).stdout == dump
+        sh.expect(OK, 'check', name)
+    scan = sh.expect(OK, 'scan', 'a').stdout
+    assert scan == lines_of(records)
+    sh.expect(OK, 'load', 'd', '--lines', '--batch=100', stdin=scan)
+    assert sh.expect(OK, 'scan', 'd').stdout == scan
+
+
+def test_the_page_size_goes_with_a_dump(sh):
+    sh.expect(OK, 'load', 'a', '--tsv', '--page-size=16K', stdin=b'k\tv\n')
+    dump = sh.expect(OK, 'dump', 'a').stdout
+
+    def page_size(name):
+        return json.loads(sh.expect(OK, 'stat', name, '--json').stdout)['page_size']
+
+    sh.expect(OK, 'load', 'same', stdin=dump)
+    assert page_size('same') == 16384
+    sh.expect(OK, 'load', 'asked', '--page-size=8K', stdin=dump)
+    assert page_size('asked') == 8192
+    sh.expect(OK, 'put', 'there', 'k', 'v')
+    sh.expect(OK, 'load', 'there', stdin=dump)
+    assert page_size('there') == 4096
+    put_file(sh, 'empty', b'')
+    sh.expect(OK, 'load', 'empty', stdin=dump)
+    assert page_size('empty') == 16384
+
+
+def test_any_bytes_come_back(sh):
+    print(f'VERSO_SEED={SEED}')
+    rng = random.Random(SEED)
+
+    def some(low, high):
+        alphabet = rng.choice((bytes(range(256)), b'\\\t\n', b'\\tnx0\x00', b'end table\t\n'))
+        return bytes(rng.choice(alphabet) for _ in range(rng.randint(low, high)))
+
+    tables = {None: {}}
+    while len(tables) < 6:
+        # A name comes in a word of a command line, which holds no zero byte.
+        tables[some(1, 60).replace(b'\x00', b'\x01')] = {}
+    for records in tables.values():
+        for _ in range(60):
+            records[some(0, 80)] = some(0, rng.choice((10, 200, 9000)))
+    fill(sh, 'a', tables)
+    dump = sh.expect(OK, 'dump', 'a').stdout
+    assert dump[dump.index(b'\n') + 1:dump.rindex(b'end ')] == body_of(tables), SEED
+    sh.expect(OK, 'load', 'b', stdin=dump)
+    assert sh.expect(OK, 'dump', 'b').stdout == dump, SEED
+    for table, records in tables.items():
+        words = [b'--table=' + table] if table else []
+        for key, val in list(records.items())[:3]:
+            sh.expect(OK, 'get', 'b', '--raw', *words, b'--', escaped(key), out=val)
+
+
+def refused(sh, name, dump, before):
+    """The dump is refused; the folder and the database `kept` are as they were."""
+    done = sh.run('load', sh.pager, name, stdin=dump)
+    assert done.returncode == ERROR and done.stderr.startswith(b'verso: '), (dump, done)
+    assert sorted(os.listdir(sh.folder)) == before, os.listdir(sh.folder)
+    return done
+
+
+def step(sh):
+    """Every place with the one pager; some with the other, which the reader does not know."""
+    return 1 if 'bufpool' in sh.pager else 16
+
+
+def test_every_cut_is_refused_and_changes_nothing(sh):
+    dump = small_dump(sh)
+    sh.expect(OK, 'put', 'kept', 'a', 'old')
+    was = sh.expect(OK, 'dump', 'kept').stdout
+    before = sorted(os.listdir(sh.folder))
+    for n in range(0, len(dump), step(sh)):
+        done = refused(sh, 'fresh', dump[:n], before)
+        if n % 16 == 0:
+            refused(sh, 'kept', dump[:n], before)
+            assert sh.run('dump', 'kept').stdout == was, n
+    assert b'cut short' in done.stderr, done
+    sh.expect(OK, 'load', 'fresh', stdin=dump)
+
+
+def test_every_changed_byte_is_refused_and_changes_nothing(sh):
+    dump = small_dump(sh)
+    sh.expect(OK, 'put', 'kept', 'a', 'old')
+    was = sh.expect(OK, 'dump', 'kept').stdout
+    before = sorted(os.listdir(sh.folder))
+    for n in range(0, len(dump), step(sh)):
+        changed = dump[:n] + bytes([dump[n] ^ (1 << n % 8)]) + dump[n + 1:]
+        refused(sh, 'fresh', changed, before)
+        if n % 16 == 0:
+            refused(sh, 'kept', changed, before)
+            assert sh.run('dump', 'kept').stdout == was, n
+
+
+def test_lines_lost_doubled_or_moved_are_refused(sh):
+    lines = small_dump(sh).splitlines(keepends=True)
+    before = sorted(os.listdir(sh.folder))
+    for n in range(len(lines)):
+        refused(sh, 'fresh', b''.join(lines[:n] + lines[n + 1:]), before)
+        refused(sh, 'fresh', b''.join(lines[:n + 1] + lines[n:]), before)
+    for n in range(len(lines) - 1):
+        refused(sh, 'fresh', b''.join(lines[:n] + [lines[n + 1], lines[n]] + lines[n + 2:]),
+                before)
+    dump = b''.join(lines)
+    for more in (b'\n', b'a\tb\n', b'x', dump):
+        assert b'follows' in refused(sh, 'fresh', dump + more, before).stderr
+    newer = dump.replace(b'verso-dump 1', b'verso-dump 2', 1)
+    assert b'newer verso' in refused(sh, 'fresh', newer, before).stderr
+
+
+def test_a_large_dump_with_a_wrong_end_changes_nothing(sh):
+    # More than the pool holds, so that pages are written before the end is seen.
+    lines = b''.join(b'%08d\t%s\n' % (i, b'v' * 1000) for i in range(40000))
+    sh.expect(OK, 'load', 'large', '--tsv', '--commit=relaxed', stdin=lines)
+    dump = sh.expect(OK, 'dump', 'large').stdout
+    sh.expect(OK, 'put', 'kept', '00000005', 'old')
+    was = sh.expect(OK, 'dump', 'kept').stdout
+    before = sorted(os.listdir(sh.folder))
+    for wrong in (dump[:-1], dump.replace(b'v', b'w', 1)):
+        refused(sh, 'fresh', wrong, before)
+        done = sh.run('load', sh.pager, 'kept', '--cache=8M', stdin=wrong)
+        assert done.returncode == ERROR, done
+        assert sh.expect(OK, 'dump', 'kept').stdout == was
+        sh.expect(OK, 'check', 'kept')
+    sh.expect(OK, 'load', 'kept', '--cache=8M', stdin=dump)
+    assert sh.expect(OK, 'dump', 'kept').stdout == dump
+
+
+def test_a_load_that_fails_leaves_no_file(sh):
+    sh.expect(OK, 'load', 'a', '--tsv', '--page-size=16K', stdin=b'k' * 2000 + b'\tv\n')
+    dump = sh.expect(OK, 'dump', 'a').stdout
+    before = sorted(os.listdir(sh.folder))
+    sh.expect(ERROR, 'load', 'b', '--page-size=4K', stdin=dump, err=b'line 3')
+    sh.expect(ERROR, 'load', 'b', '--tsv', stdin=b'a\tb\nno tab\n', err=b'line 2')
+    sh.expect(ERROR, 'load', 'b', '--tsv', '--batch=1', stdin=b'a\tb\nno tab\n')
+    sh.expect(ERROR, 'load', 'b', '--tsv', '.', err=b'directory')
+    sh.expect(ERROR, 'load', 'no-such-folder/b', stdin=dump, err=b'no-such-folder')
+    sh.expect(USAGE, 'load', 'b', '--page-size=4097', stdin=dump)
+    assert sorted(os.listdir(sh.folder)) == before, os.listdir(sh.folder)
+    for limit in (0, 512, 65536):
+        # Python ignores the signal that tells of the limit, and hands that down.
+        done = subprocess.run(
+            [VERSO, 'load', 'b', sh.pager], cwd=sh.folder, input=dump, capture_output=True,
+            check=False, timeout=120, restore_signals=False,
+            preexec_fn=lambda n=limit: resource.setrlimit(resource.RLIMIT_FSIZE, (n, n)))
+        assert done.returncode == ERROR and b'large' in done.stderr, done
+        assert sorted(os.listdir(sh.folder)) == before, (limit, os.listdir(sh.folder))
+
+
+def test_a_load_that_is_interrupted_leaves_no_file(sh):
+    dump = small_dump(sh)
+    before = sorted(os.listdir(sh.folder))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with subprocess.Popen([VERSO, 'load', 'b', sh.pager], cwd=sh.folder,
+                              stdin=subprocess.PIPE, stderr=subprocess.PIPE) as tool:
+            tool.stdin.write(dump[:60])
+            tool.stdin.flush()
+            while sorted(os.listdir(sh.folder)) == before:
+                assert tool.poll() is None
+            tool.send_signal(number)
+            tool.wait(timeout=60)
+            assert tool.returncode == -number, tool.returncode
+            tool.stderr.read()
+        assert sorted(os.listdir(sh.folder)) == before, os.listdir(sh.folder)
+
+
+def test_a_name_that_is_taken_meanwhile_is_not_replaced(sh):
+    dump = small_dump(sh)
+    os.symlink('nowhere', os.path.join(sh.folder, 'b'))
+    before = sorted(os.listdir(sh.folder))
+    sh.expect(ERROR, 'load', 'b', stdin=dump, err=b'exists')
+    assert sorted(os.listdir(sh.folder)) == before and os.readlink(
+        os.path.join(sh.folder, 'b')) == 'nowhere'
+
+
+def test_a_dump_of_one_table_goes_where_it_is_asked_to(sh):
+    fill(sh, 'a', FRUIT)
+    one = sh.expect(OK, 'dump', 'a', '--table=weights').stdout
+    sh.expect(OK, 'load', 'b', stdin=one)
+    sh.expect(OK, 'get', 'b', 'pear', '--table=weights', out=b'178 g\n')
+    sh.expect(OK, 'load', 'b', '--table=copy', stdin=one)
+    sh.expect(OK, 'get', 'b', 'plum', '--table=copy', out=b'\n\n')
+    both = sh.expect(OK, 'dump', 'a').stdout
+    sh.expect(ERROR, 'load', 'b', '--table=copy', stdin=both, err=b'2 tables')
+
+
+def test_a_load_keeps_what_the_dump_does_not_name(sh):
+    fill(sh, 'a', FRUIT)
+    dump = sh.expect(OK, 'dump', 'a').stdout
+    fill(sh, 'b', {None: {b'pear': b'yellow', b'fig': b'blue'}, b'other': {b'x': b'y'}})
+    sh.expect(OK, 'load', 'b', stdin=dump)
+    sh.expect(OK, 'scan', 'b', out=b'fig\tblue\npear\tgreen\n')
+    sh.expect(OK, 'scan', 'b', '--table=other', out=b'x\ty\n')
+
+
+def test_plain_lines_are_read_when_asked_for(sh):
+    before = sorted(os.listdir(sh.folder))
+    for text in (b'usr-lib\\x2d\tv\n', b'', b'\n', b'verso-dump', b'a\tb'):
+        done = sh.expect(ERROR, 'load', 'a', stdin=text, err=b'not a dump')
+        assert b'--tsv' in done.stderr and b'--lines' in done.stderr, done
+    assert sorted(os.listdir(sh.folder)) == before
+    sh.expect(OK, 'load', 'a', '--tsv', stdin=b'usr-lib\\x2d\tv\\t\tw\r\n\\q\t\\\nlast\tline')
+    sh.expect(OK, 'scan', 'a', out=b'\\\\q\t\\\\\nlast\tline\nusr-lib\\\\x2d\tv\\\\t\\tw\\x0d\n')
+    sh.expect(OK, 'load', 'b', '--lines', stdin=b'usr-lib\\x2D\tv\\t\tw\nlast\tline')
+    sh.expect(OK, 'get', 'b', 'usr-lib-', '--raw', out=b'v\t\tw')
+    sh.expect(OK, 'get', 'b', 'last', out=b'line\n')
+    sh.expect(OK, 'load', 'c', '--lines', stdin=b'', err=b'loaded 0 records')
+    # What `verso dump` of 0.1.0 wrote: no header, no end mark.
+    sh.expect(OK, 'load', 'd', '--lines', '--table=t', stdin=lines_of(SMALL[None]))
+    sh.expect(OK, 'scan', 'd', '--table=t', out=lines_of(SMALL[None]))
+
+
+def test_bad_lines_are_told_with_their_number(sh):
+    sh.expect(OK, 'put', 'a', 'k', 'v')
+    for words in (('--lines',), ('--tsv',)):
+        sh.expect(ERROR, 'load', 'a', *words, stdin=b'a\tb\nno tab\n', err=b'line 2')
+        sh.expect(NO, 'get', 'a', 'a')
+    done = sh.expect(ERROR, 'load', 'a', '--lines', '--batch=1', stdin=b'a\tb\nc\t\\q\n',
+                     err=b'line 2')
+    assert b'first 1 records' in done.stderr, done
+    sh.expect(OK, 'get', 'a', 'a', out=b'b\n')
+    for bad in (b'\\', b'\\x', b'\\x4', b'\\xg0', b'\\x0g', b'\\T'):
+        sh.expect(ERROR, 'load', 'a', '--lines', stdin=b'key\t' + bad + b'\n', err=b'backslash')
+        sh.expect(ERROR, 'load', 'a', '--lines', stdin=bad + b'\tvalue\n', err=b'backslash')
+    sh.expect(ERROR, 'load', 'a', 'no-such-file', err=b'no-such-file')
+    sh.expect(ERROR, 'load', 'a', '--tsv', stdin=b'k' * 2000 + b'\tv\n', err=b'line 1')
+
+
+def test_a_damaged_database_makes_a_dump_that_is_refused(sh):
+    sh.expect(OK, 'load', 'a', '--tsv', stdin=b''.join(b'%05d\t%s\n' % (i, b'v' * 50)
+                                                      for i in range(2000)))
+    path = os.path.join(sh.folder, 'a')
+    with open(path, 'rb') as f:
+        data = bytearray(f.read())
+    data[data.rindex(b'v' * 50)] ^= 1
+    put_file(sh, 'a', bytes(data))
+    done = sh.expect(ERROR, 'dump', 'a', err=b'page')
+    sh.expect(ERROR, 'load', 'b', stdin=done.stdout, err=b'cut short')
+    assert 'b' not in os.listdir(sh.folder)
+
+
+def test_a_dump_that_cannot_be_written_is_3(sh):
+    small_dump(sh)
+    with open('/dev/full', 'wb') as full:
+        done = subprocess.run([VERSO, 'dump', 'small', sh.pager], cwd=sh.folder, stdout=full,
+                              stderr=subprocess.PIPE, check=False, timeout=120)
+    assert done.returncode == ERROR and b'No space' in done.stderr, done
+
+
+if __name__ == '__main__':
+    sys.exit(run_tests(globals()))

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""Runs the verso tool, sys.argv[1], as somebody at a shell does, and a module's tests of it."""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+VERSO = os.path.abspath(sys.argv[1])
+OK, NO, USAGE, ERROR = 0, 1, 2, 3
+
+
+class Shell:
+    """Runs the tool in a folder with one pager, and compares what it answers."""
+
+    def __init__(self, folder, pager):
+        self.folder = folder
+        self.pager = f'--pager={pager}'
+
+    def run(self, *words, stdin=b''):
+        return subprocess.run([VERSO, *words], cwd=self.folder, input=stdin, capture_output=True,
+                              check=False, timeout=120)
+
+    def expect(self, status, *words, stdin=b'', out=None, err=None):
+        words = [w.encode() if isinstance(w, str) else w for w in words]
+        done = self.run(words[0], self.pager.encode(), *words[1:], stdin=stdin)
+        assert done.returncode == status, (words, done)
+        if out is not None:
+            assert done.stdout == out, (words, done.stdout[:500], out[:500])
+        if err is not None:
+            assert err in done.stderr, (words, done.stderr[:500], err)
+        return done
+
+
+def put_file(sh, name, data):
+    with open(os.path.join(sh.folder, name), 'wb') as f:
+        f.write(data)
+
+
+def get_file(sh, name):
+    with open(os.path.join(sh.folder, name), 'rb') as f:
+        return f.read()
+
+
+def run_tests(module):
+    """Runs each function `test_*` of globals() with each pager; the exit status."""
+    tests = [(name, f) for name, f in sorted(module.items()) if name.startswith('test_')]
+    n_failed = 0
+    parent = os.environ.get('VERSO_TEST_DIR') or os.environ.get('TMPDIR') or '/var/tmp'
+    for name, f in tests:
+        for pager in ('bufpool', 'mmap'):
+            folder = tempfile.mkdtemp(prefix='verso-tool-', dir=parent)
+            try:
+                f(Shell(folder, pager))
+            except AssertionError as e:
+                n_failed += 1
+                print(f'FAILED {name} with {pager}: {e}')
+            finally:
+                shutil.rmtree(folder)
+    print(f'{2 * len(tests) - n_failed} passed, {n_failed} failed, 0 skipped')
+    return 1 if n_failed else 0

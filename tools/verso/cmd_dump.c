@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#include "tools/verso/dump.h"
+
+struct dump {
+	struct session s;
+	struct dump_writer writer;
+	struct progress progress;
+	enum status status;
+};
+
+static int count_table(void *arg, const char *name)
+{
+	(void)name;
+	++*(uint64_t *)arg;
+	return 0;
+}
+
+/* Writes the table that the session has; `name` NULL: the default one. */
+static void dump_one(struct dump *d, const char *name)
+{
+	dump_table(&d->writer, name);
+	d->status = records_write(&d->s, d->writer.lines, &d->progress);
+}
+
+static int dump_named(void *arg, const char *name)
+{
+	struct dump *d = arg;
+	int rc = verso_table_open(d->s.txn, name, 0, &d->s.table);
+
+	if (rc == 0)
+		dump_one(d, name);
+	else
+		d->status = fail(name, rc);
+	return d->status != STATUS_OK;
+}
+
+static void dump_all(struct dump *d)
+{
+	int rc;
+
+	dump_one(d, NULL);
+	if (d->status != STATUS_OK)
+		return;
+	rc = verso_table_each(d->s.txn, dump_named, d);
+	if (rc < 0)
+		d->status = fail(d->s.args->path, rc);
+}
+
+static enum status dump(const struct arguments *args)
+{
+	struct dump d = {.status = STATUS_OK};
+	struct verso_stat stat = {.size = sizeof(stat)};
+	uint64_t n_tables = 1;
+	int rc;
+
+	d.status = session_open(&d.s, args, VERSO_READ);
+	if (d.status != STATUS_OK)
+		return d.status;
+	rc = verso_stat(d.s.db, &stat);
+	if (rc == 0 && !args->table)
+		rc = verso_table_each(d.s.txn, count_table, &n_tables);
+	if (rc < 0) {
+		d.status = fail(args->path, rc);
+	} else if (!dump_begin(&d.writer, stat.page_size, n_tables)) {
+		d.status = STATUS_ERROR;
+	} else {
+		progress_begin(&d.progress, "records", 0);
+		if (args->table)
+			dump_one(&d, args->table);
+		else
+			dump_all(&d);
+		progress_end(&d.progress);
+	}
+	dump_end(&d.writer, d.progress.n, d.status == STATUS_OK);
+	session_abort(&d.s);
+	return d.status == STATUS_OK ? finish_output() : d.status;
+}
+
+const struct command command_dump = {
+	.name = "dump",
+	.words = "DB",
+	.summary = "Print a whole database, as `load` reads it",
+	.help = "A header, each table (or the one of --table) in key order, all from one\n"
+		"snapshot, and an end mark with counts and a checksum, without which `load`\n"
+		"takes nothing. docs/dump-format.md has the format.",
+	.takes = TAKES_TABLE,
+	.open_flags = VERSO_RDONLY,
+	.run = dump,
+};

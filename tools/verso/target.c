@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where `load` puts its records. A database that is there is opened where it is. A new one is made
+ * in a folder of its own beside its place, and moved there when it is whole and durable: a load
+ * that fails leaves nothing, and one that is killed leaves nothing under the database's name.
+ */
+#include "tools/verso/tool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum status failed(const char *what)
+{
+	(void)fprintf(stderr, "verso: %s: %s\n", what, strerror(errno));
+	return STATUS_ERROR;
+}
+
+/* Removes the folder and all that is in it: nobody else knows its name. */
+static void remove_folder(struct target *t)
+{
+	DIR *dir = t->folder ? opendir(t->folder) : NULL;
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)) != NULL)
+		(void)unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		(void)closedir(dir);
+	if (t->folder && rmdir(t->folder) < 0)
+		(void)failed(t->folder);
+	free(t->folder);
+	free(t->path);
+	t->folder = t->path = NULL;
+}
+
+static enum status make_folder(struct target *t)
+{
+	const char *slash = strrchr(t->name, '/');
+
+	if (asprintf(&t->folder, "%s-load-XXXXXX", t->name) < 0) {
+		t->folder = NULL;
+		return failed(t->name);
+	}
+	if (!mkdtemp(t->folder)) {
+		free(t->folder);
+		t->folder = NULL;
+		return failed(t->name);
+	}
+	if (asprintf(&t->path, "%s/%s", t->folder, slash ? slash + 1 : t->name) < 0) {
+		t->path = NULL;
+		return failed(t->name);
+	}
+	return STATUS_OK;
+}
+
+enum status target_open(struct target *t, const struct arguments *args, uint32_t page_size)
+{
+	enum status status = STATUS_OK;
+	struct stat st;
+
+	*t = (struct target){.name = args->path, .args = *args};
+	if (stat(t->name, &st) < 0 && errno == ENOENT)
+		status = make_folder(t);
+	else if (st.st_size > 0)
+		page_size = 0; /* it keeps its own */
+	if (t->path)
+		t->args.path = t->path;
+	if (t->args.open.page_size == 0)
+		t->args.open.page_size = page_size;
+	if (status == STATUS_OK)
+		status = session_open(&t->session, &t->args, VERSO_WRITE);
+	if (status != STATUS_OK)
+		remove_folder(t);
+	return status;
+}
+
+enum status target_commit_and_go_on(struct target *t)
+{
+	enum status status = session_commit_and_go_on(&t->session);
+
+	if (status != STATUS_OK)
+		remove_folder(t);
+	return status;
+}
+
+void target_abort(struct target *t)
+{
+	session_abort(&t->session);
+	remove_folder(t);
+}
+
+/* Makes the names in the folder that holds `name` durable. */
+static int sync_folder_of(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	char *folder = slash ? strndup(name, (size_t)(slash - name) + 1) : strdup(".");
+	int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	int rc = fd < 0 ? -1 : fsync(fd);
+
+	if (fd >= 0)
+		(void)close(fd);
+	free(folder);
+	return rc;
+}
+
+/* Moves the file where nothing is. Not every file system can do that in one step. */
+static int move_new(const char *from, const char *to)
+{
+	int rc = renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE);
+
+	if (rc < 0 && (errno == EINVAL || errno == ENOSYS)) {
+		rc = link(from, to);
+		if (rc == 0)
+			(void)unlink(from);
+	}
+	return rc;
+}
+
+enum status target_commit(struct target *t)
+{
+	enum status status = session_commit(&t->session);
+
+	if (status == STATUS_OK && t->path) {
+		if (move_new(t->path, t->name) < 0) {
+			status = failed(t->name);
+		} else if (sync_folder_of(t->name) < 0) {
+			status = failed(t->name);
+			(void)unlink(t->name);
+		}
+	}
+	remove_folder(t);
+	return status;
+}
