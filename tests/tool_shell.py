@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Runs the verso tool, sys.argv[1], as somebody at a shell does, and a module's tests of it."""
+import contextlib
 import os
 import shutil
 import subprocess
@@ -30,6 +31,16 @@ class Shell:
         if err is not None:
             assert err in done.stderr, (words, done.stderr[:500], err)
         return done
+
+    @contextlib.contextmanager
+    def in_memory(self):
+        """The same in a folder that needs no disk, for tests of many short runs."""
+        folder = tempfile.mkdtemp(prefix='verso-tool-',
+                                  dir='/dev/shm' if os.path.isdir('/dev/shm') else self.folder)
+        try:
+            yield Shell(folder, self.pager.split('=')[1])
+        finally:
+            shutil.rmtree(folder)
 
 
 def put_file(sh, name, data):
