@@ -210,7 +210,7 @@ def test_a_large_dump_with_a_wrong_end_changes_nothing(sh):
     sh.expect(OK, 'put', 'kept', '00000005', 'old')
     was = sh.expect(OK, 'dump', 'kept').stdout
     before = sorted(os.listdir(sh.folder))
-    for wrong in (dump[:-1], dump.replace(b'v', b'w', 1)):
+    for wrong in (dump[:-1], dump.replace(b'vvv', b'vwv', 1)):
         for name in ('fresh', 'kept'):
             done = sh.run('load', sh.pager, name, '--cache=8M', stdin=wrong)
             assert done.returncode == ERROR and b'othing was loaded' in done.stderr, done
