@@ -6,7 +6,7 @@
  * meta page or the catalogue holds (struct txn_root) with btree_init(), and the description, which
  * changes with every edit, is taken back from bt.root before the commit. Keys are ordered by
  * memcmp, the shorter of two equal ones first; the empty key is legal. A value that makes a cell
- * larger than a quarter page lies in overflow pages.
+ * larger than half a page lies in overflow pages.
  *
  * Items are put before the next edit of their tree: an edit may give up the page that they pin.
  *

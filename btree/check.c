@@ -70,7 +70,7 @@ static int check_leaf(struct check *c, struct page_ref ref, const struct page *p
 		len = le64_get(val.data);
 		key_len = node_prefix_len(page) + node_suffix_len(page, i);
 		if (len > 0 && len <= BTREE_VALUE_MAX &&
-			NODE_SLOT_BYTES + 2 + key_len + len <= node_cap(c->page_size) / 4)
+			NODE_SLOT_BYTES + 2 + key_len + len <= node_entry_max(c->page_size))
 			return tree_corrupt(c->bt, ref, "a short value lies in overflow pages");
 		rc = overflow_walk(c->bt, len, page_ref_get(val.data + 8), ref.gen, see_overflow,
 			c);

@@ -320,7 +320,7 @@ int btree_put(struct btree *bt, struct btree_slice key, struct btree_slice val, 
 		memcpy(bt->work->input, key.data, key.len);
 	entry.key = bt->work->input;
 	entry.key_len = (unsigned)key.len;
-	if (NODE_SLOT_BYTES + 2 + key.len + val.len <= node_cap(page_size) / 4) {
+	if (NODE_SLOT_BYTES + 2 + key.len + val.len <= node_entry_max(page_size)) {
 		if (val.len > 0)
 			memcpy(bt->work->input + key.len, val.data, val.len);
 		entry.val =

@@ -3,11 +3,9 @@
  * Repairing a node that an edit left with too little: merge with a neighbour, or redistribution,
  * and the root's end.
  *
- * A merge widens fences: entries may grow, so its size is computed before. When two neighbours do
- * not fit one page, there is a place to divide them that leaves each a quarter of the page at
- * least, counted without prefix compression. (A place that balances the uncompressed bytes does;
- * where one side does not fit there, it holds more than a page even compressed, and the nearest
- * place where it fits leaves it three quarters at least.)
+ * A merge moves fences apart: entries may grow, so its size is computed before. When two neighbours
+ * do not fit one page, there is a place to divide them that leaves each a quarter of the page at
+ * least, counted without prefix compression; README has the proof.
  *
  * A redistribution changes a separator, which may be longer than the one before: the parent may
  * split. So a delete can make the tree higher. Nothing here can fail.
@@ -216,12 +214,11 @@ static unsigned pair_divide(const struct pair *p, struct btree_work *w)
 	unsigned n = pair_count(p), now = node_count(p->left), k = 0, sum = 0;
 	bool leaf = pair_is_leaf(p);
 	unsigned last = leaf ? n - 1 : n - 2;
-	unsigned half = pair_bytes(p, 0, n, 0) / 2;
+	unsigned total = pair_bytes(p, 0, n, 0);
 
-	while (k < last && sum + pair_size(p, k, 0) / (leaf ? 2 : 1) < half)
+	while (k < last && 2 * sum + pair_size(p, k, 0) * (leaf ? 1 : 2) < total)
 		sum += pair_size(p, k++, 0);
-	if (k == 0)
-		k = 1;
+	ASSERT(k > 0); /* no entry is as large as all the others */
 	while (k != now && !pair_fits(p, w, k))
 		k = k < now ? k + 1 : k - 1;
 	return k;

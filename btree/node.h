@@ -57,7 +57,15 @@ static inline unsigned node_cap(uint32_t page_size)
 	return page_size - NODE_SLOTS;
 }
 
-/* Longest key: an entry with any value, at worst in overflow pages, takes a quarter at most. */
+/*
+ * Largest entry of a leaf, slot and whole key included: two and a prefix always fit (README, B5).
+ */
+static inline unsigned node_entry_max(uint32_t page_size)
+{
+	return node_cap(page_size) / 2;
+}
+
+/* Longest key: an inner node's entry, and a leaf's without a value, takes a quarter at most. */
 static inline unsigned node_key_max(uint32_t page_size)
 {
 	return node_cap(page_size) / 4 - 32;

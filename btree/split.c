@@ -2,9 +2,9 @@
 /*
  * Inserting an entry, with a page for it where there is no room: split, and a new root.
  *
- * A split tightens fences: entries only get smaller. No entry takes more than a quarter of a page
- * (node_validate, btree_put). So a page and one entry too many always split into two that fit, each
- * at least 3/8 less an entry full. Nothing here can fail.
+ * A split moves fences towards each other: entries only get smaller. No entry takes more than half
+ * a page (B5), so a page and one entry too many always split into two that fit, each a quarter full
+ * at least; README has the proof. Nothing here can fail.
  */
 #include "btree/btree_int.h"
 
@@ -65,18 +65,18 @@ static void crowd_append(const struct crowd *c, struct page *dst, unsigned from,
  */
 static unsigned crowd_split(const struct crowd *c, bool right_edge)
 {
-	unsigned n = node_count(c->page) + 1, sum = 0, half = 0, k = 0;
+	unsigned n = node_count(c->page) + 1, sum = 0, total = 0, k = 0;
 	bool leaf = c->page->level == 0;
 	unsigned last = leaf ? n - 1 : n - 2;
 
 	if (right_edge && c->pos == n - 1)
 		return last;
 	for (unsigned i = 0; i < n; i++)
-		half += crowd_size(c, i);
-	half /= 2;
-	while (k < last && sum + crowd_size(c, k) / (leaf ? 2 : 1) < half)
+		total += crowd_size(c, i);
+	while (k < last && 2 * sum + crowd_size(c, k) * (leaf ? 1 : 2) < total)
 		sum += crowd_size(c, k++);
-	return k > 0 ? k : 1;
+	ASSERT(k > 0); /* no entry is as large as all the others */
+	return k;
 }
 
 /*

@@ -195,7 +195,7 @@ static uint32_t pick_len(struct generator *g)
 	case 0:
 		return 0;
 	case 1:
-		return below(g, page_size / 4);
+		return below(g, page_size / 2); /* the longest that lie in a leaf, too */
 	default:
 		return below(g, 24);
 	}
