@@ -6,6 +6,7 @@
 #include "db/db_int.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct checker {
 	verso_check_fn *each;
@@ -21,12 +22,29 @@ static void found(struct checker *k, pgno_t pgno, const char *text)
 		k->stopped = true;
 }
 
+static int check_pages(struct verso_txn *txn, struct btree *tree,
+	struct btree_check_stats *ret_stats)
+{
+	struct fault_guard fault;
+	int rc;
+
+	if (call_may_fault(txn)) {
+		if (sigsetjmp(fault.env, 0) != 0)
+			return call_faulted(txn);
+		call_enter(txn, &fault);
+	}
+	rc = btree_check(tree, NULL, NULL, ret_stats);
+	call_leave(txn, &fault);
+	return rc;
+}
+
 /* One tree. Damage is a finding and answers 0; other errors end the check. */
-static int check_tree(struct checker *k, struct btree *tree, const char *what)
+static int check_tree(struct checker *k, struct verso_txn *txn, struct btree *tree,
+	const char *what)
 {
 	struct btree_check_stats stats;
 	char text[ERROR_TEXT_BYTES + TABLE_NAME_MAX];
-	int rc = btree_check(tree, NULL, NULL, &stats);
+	int rc = check_pages(txn, tree, &stats);
 
 	if (rc == VERSO_ECORRUPT) {
 		(void)snprintf(text, sizeof(text), "%s: %s", what, error_text());
@@ -41,54 +59,18 @@ static int check_tree(struct checker *k, struct btree *tree, const char *what)
 	return rc;
 }
 
-static int check_named(struct checker *k, struct verso_txn *txn, const struct btree_slice *name,
-	const struct btree_item *item)
-{
+/* A record of the catalogue, as it was copied. */
+struct named {
+	char name[TABLE_NAME_MAX];
+	int name_len;
+	bool makes_sense;
 	struct txn_root root;
-	struct btree tree;
-	/* In a forged file a name may be as long as any key. */
-	int len = (int)(name->len < TABLE_NAME_MAX ? name->len : TABLE_NAME_MAX), rc;
-	bool ok = item->val.data && catalogue_decode(item->val.data, item->val.len, &root);
-	char what[TABLE_NAME_MAX + 64];
+};
 
-	(void)snprintf(what, sizeof(what), "table %.*s%s", len, (const char *)name->data,
-		ok ? "" : ": its record makes no sense");
-	if (!ok) {
-		found(k, 0, what);
-		return 0;
-	}
-	btree_init(&tree, txn->txn, &root);
-	rc = check_tree(k, &tree, what);
-	btree_fini(&tree);
-	return rc;
-}
-
-static int check_all_trees(struct verso_txn *txn, struct checker *k)
+static int next_named(struct verso_txn *txn, struct btree_cursor *cursor, struct named *ret_named)
 {
-	struct btree_cursor *cursor;
 	struct btree_slice name;
 	struct btree_item item;
-	int rc = check_tree(k, &txn->main.tree, "the default table");
-
-	if (rc == 0)
-		rc = check_tree(k, &txn->catalogue.tree, "the catalogue of tables");
-	if (rc == 0)
-		rc = btree_cursor_open(&txn->catalogue.tree, &cursor);
-	if (rc < 0)
-		return rc;
-	rc = btree_cursor_first(cursor, &name, &item);
-	while (rc == 0 && !k->stopped) {
-		rc = check_named(k, txn, &name, &item);
-		if (rc == 0)
-			rc = btree_cursor_next(cursor, &name, &item);
-	}
-	btree_cursor_close(cursor);
-	/* Damage of the catalogue was found already. */
-	return rc == VERSO_NOTFOUND || (rc == VERSO_ECORRUPT && k->n_findings > 0) ? 0 : rc;
-}
-
-static int check_trees(struct verso_txn *txn, struct checker *k)
-{
 	struct fault_guard fault;
 	int rc;
 
@@ -97,9 +79,56 @@ static int check_trees(struct verso_txn *txn, struct checker *k)
 			return call_faulted(txn);
 		call_enter(txn, &fault);
 	}
-	rc = check_all_trees(txn, k);
+	rc = btree_cursor_next(cursor, &name, &item);
+	if (rc == 0) {
+		/* In a forged file a name may be as long as any key. */
+		ret_named->name_len = (int)(name.len < TABLE_NAME_MAX ? name.len : TABLE_NAME_MAX);
+		memcpy(ret_named->name, name.data, (size_t)ret_named->name_len);
+		ret_named->makes_sense = item.val.data && catalogue_decode(item.val.data,
+								  item.val.len, &ret_named->root);
+	}
 	call_leave(txn, &fault);
 	return rc;
+}
+
+static int check_named(struct checker *k, struct verso_txn *txn, const struct named *n)
+{
+	char what[TABLE_NAME_MAX + 64];
+	struct btree tree;
+	int rc;
+
+	(void)snprintf(what, sizeof(what), "table %.*s%s", n->name_len, n->name,
+		n->makes_sense ? "" : ": its record makes no sense");
+	if (!n->makes_sense) {
+		found(k, 0, what);
+		return 0;
+	}
+	btree_init(&tree, txn->txn, &n->root);
+	rc = check_tree(k, txn, &tree, what);
+	btree_fini(&tree);
+	return rc;
+}
+
+static int check_trees(struct verso_txn *txn, struct checker *k)
+{
+	struct btree_cursor *cursor = NULL;
+	struct named named;
+	int rc = check_tree(k, txn, &txn->main.tree, "the default table");
+
+	if (rc == 0)
+		rc = check_tree(k, txn, &txn->catalogue.tree, "the catalogue of tables");
+	if (rc == 0)
+		rc = btree_cursor_open(&txn->catalogue.tree, &cursor);
+	if (rc < 0)
+		return rc;
+	while (rc == 0 && !k->stopped) {
+		rc = next_named(txn, cursor, &named);
+		if (rc == 0)
+			rc = check_named(k, txn, &named);
+	}
+	btree_cursor_close(cursor);
+	/* Damage of the catalogue was found already. */
+	return rc == VERSO_NOTFOUND || (rc == VERSO_ECORRUPT && k->n_findings > 0) ? 0 : rc;
 }
 
 static int report(void *arg, pgno_t pgno, const char *finding)

@@ -184,7 +184,8 @@ int edge_val(struct verso_val val);
  *
  * A fault between call_enter() and call_leave() returns from sigsetjmp() a second time, so that
  * stands in a function that has not returned by then. Of its locals only those are good that did
- * not change since: txn, and what txn leads to.
+ * not change since: txn, and what txn leads to. No callback of the user is called inside: it may
+ * never return.
  */
 static inline bool call_may_fault(const struct verso_txn *txn)
 {

@@ -222,52 +222,51 @@ int verso_table_drop(struct verso_txn *txn, const char *name)
 	return rc;
 }
 
-static int table_each(struct verso_txn *txn, verso_table_fn *each, void *arg)
+/* Moves on and copies the name, which lasts while the user is told. */
+static int next_name(struct verso_txn *txn, struct btree_cursor *cursor,
+	char ret_name[TABLE_NAME_MAX + 1])
 {
-	struct btree_cursor *cursor;
 	struct btree_slice key;
 	struct btree_item item;
-	char name[TABLE_NAME_MAX + 1];
-	int told = 0, rc = btree_cursor_open(&txn->catalogue.tree, &cursor);
-
-	if (rc < 0)
-		return rc;
-	rc = btree_cursor_first(cursor, &key, &item);
-	while (rc == 0) {
-		if (key.len > TABLE_NAME_MAX) {
-			rc = error_set(VERSO_ECORRUPT, "a table's name has %zu bytes", key.len);
-			break;
-		}
-		memcpy(name, key.data, key.len);
-		name[key.len] = '\0';
-		told = each(arg, name);
-		if (told != 0)
-			break;
-		rc = btree_cursor_next(cursor, &key, &item);
-	}
-	btree_cursor_close(cursor);
-	if (told != 0)
-		return told;
-	return rc == VERSO_NOTFOUND ? 0 : rc;
-}
-
-int verso_table_each(struct verso_txn *txn, verso_table_fn *each, void *arg)
-{
 	struct fault_guard fault;
-	int rc = edge_txn(txn, false);
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	if (!each)
-		return misuse("verso_table_each: nobody to tell");
 	if (call_may_fault(txn)) {
 		if (sigsetjmp(fault.env, 0) != 0)
 			return call_faulted(txn);
 		call_enter(txn, &fault);
 	}
-	rc = table_each(txn, each, arg);
+	rc = btree_cursor_next(cursor, &key, &item);
+	if (rc == 0 && key.len > TABLE_NAME_MAX)
+		rc = error_set(VERSO_ECORRUPT, "a table's name has %zu bytes", key.len);
+	if (rc == 0) {
+		memcpy(ret_name, key.data, key.len);
+		ret_name[key.len] = '\0';
+	}
 	call_leave(txn, &fault);
 	return rc;
+}
+
+int verso_table_each(struct verso_txn *txn, verso_table_fn *each, void *arg)
+{
+	char name[TABLE_NAME_MAX + 1];
+	struct btree_cursor *cursor = NULL;
+	int told = 0, rc = edge_txn(txn, false);
+
+	if (rc < 0)
+		return rc;
+	if (!each)
+		return misuse("verso_table_each: nobody to tell");
+	rc = btree_cursor_open(&txn->catalogue.tree, &cursor);
+	while (rc == 0 && told == 0) {
+		rc = next_name(txn, cursor, name);
+		if (rc == 0)
+			told = each(arg, name);
+	}
+	btree_cursor_close(cursor);
+	if (told != 0)
+		return told;
+	return rc == VERSO_NOTFOUND ? 0 : rc;
 }
 
 int verso_table_stat(struct verso_txn *txn, struct verso_table *table,
