@@ -34,6 +34,7 @@
 
 struct btree_cursor;
 struct btree_work;
+struct btree_block;
 
 /* What edits did since btree_init(): coverage marks of tests, and figures for people. */
 struct btree_marks {
@@ -49,6 +50,7 @@ struct btree {
 	struct txn_root root;         /* what is stored of the tree; edits change it */
 	struct btree_cursor *cursors; /* open ones */
 	struct btree_work *work;      /* buffers of edits, made by the first */
+	struct btree_block *blocks;   /* memory of the call that goes on, or that a fault ended */
 	struct btree_marks marks;
 };
 
@@ -140,6 +142,9 @@ int btree_cursor_seek(struct btree_cursor *c, struct btree_slice key, struct btr
 
 /* Removes the record under the cursor. VERSO_NOTFOUND when it stands on none. */
 int btree_cursor_del(struct btree_cursor *c);
+
+/* Every cursor of the tree keeps its key and gives up its pin, as before an edit. */
+void btree_cursors_unpin(struct btree *bt);
 
 /*
  * The references in a PAGE_NODE or PAGE_OVERFLOW page: what recovery walks. As txn_schema.each_ref.

@@ -56,8 +56,13 @@ int tree_descend(struct btree *bt, enum tree_aim aim, struct btree_slice key,
 /* Fills in an item from entry i of a pinned leaf, whose pin goes over to it. */
 int tree_item(struct btree *bt, const struct page *leaf, unsigned i, struct btree_item *ret_item);
 
-/* Before an edit: every cursor keeps its key and gives up its pin. */
-void cursors_save(struct btree *bt);
+/*
+ * Memory of a call (memory.c): what the call does not free, because a fault jumped out of it, is
+ * freed with the tree. old: NULL for new memory. NULL: no memory, and `old` is as it was.
+ */
+void *tree_realloc(struct btree *bt, void *old, size_t len_bytes);
+void tree_free(struct btree *bt, void *p); /* takes NULL */
+void tree_free_all(struct btree *bt);
 
 /*
  * Overflow trees (overflow.c).
@@ -65,7 +70,8 @@ void cursors_save(struct btree *bt);
 
 /* Pages gathered to be given up after an edit. */
 struct ref_list {
-	struct page_ref *refs; /* malloc */
+	struct btree *bt;      /* whose memory `refs` is */
+	struct page_ref *refs; /* tree_realloc() */
 	size_t n, cap;
 };
 

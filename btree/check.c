@@ -6,7 +6,6 @@
 #include "btree/btree_int.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 struct check {
 	struct btree *bt;
@@ -31,7 +30,7 @@ static int see(struct check *c, struct page_ref ref, const struct page *page)
 
 	if (byte >= c->seen_bytes) {
 		size_t n = byte < SIZE_MAX / 4 ? 2 * byte + 4096 : byte + 1;
-		uint8_t *seen = realloc(c->seen, n);
+		uint8_t *seen = tree_realloc(c->bt, c->seen, n);
 
 		if (!seen)
 			return error_set(-ENOMEM, "no memory to note which pages were seen");
@@ -185,15 +184,16 @@ int btree_check(struct btree *bt, btree_page_fn *each, void *arg,
 
 	if (bt->root.level >= BTREE_LEVELS_MAX)
 		return tree_corrupt(bt, bt->root.ref, "the root claims too many levels");
-	c.keys = malloc((2 * BTREE_LEVELS_MAX + 1) * (size_t)node_key_max(c.page_size));
+	c.keys = tree_realloc(bt, NULL,
+		(2 * BTREE_LEVELS_MAX + 1) * (size_t)node_key_max(c.page_size));
 	if (!c.keys)
 		return error_set(-ENOMEM, "no memory to check a tree");
 	if (!ref_is_null(bt->root.ref))
 		rc = check_under(&c, bt->root.ref, bt->root.level, bt->root.ref.gen, none, none);
 	if (rc == 0 && c.stats.n_records != bt->root.count)
 		rc = tree_corrupt(bt, bt->root.ref, "the count of records is wrong");
-	free(c.seen);
-	free(c.keys);
+	tree_free(bt, c.seen);
+	tree_free(bt, c.keys);
 	if (rc == 0 && ret_stats)
 		*ret_stats = c.stats;
 	return rc;

@@ -4,8 +4,9 @@
  *
  * A cursor that stands on a record keeps its leaf pinned and remembers the inner pages above by
  * reference (they are sealed, or do not change before the next edit). Every placed cursor has its
- * key in a buffer. Before an edit of the tree each cursor gives up its pin (cursors_save): it is
- * then in the gap where its key was or still is, and the next call seeks from the key. No path is
+ * key in a buffer. Before an edit of the tree each cursor gives up its pin
+ * (btree_cursors_unpin): it is then in the gap where its key was or still is, and the next call
+ * seeks from the key. No path is
  * ever patched.
  *
  *	state    leaf    meaning
@@ -89,7 +90,7 @@ void btree_cursor_close(struct btree_cursor *c)
 	free(c);
 }
 
-void cursors_save(struct btree *bt)
+void btree_cursors_unpin(struct btree *bt)
 {
 	for (struct btree_cursor *c = bt->cursors; c; c = c->next)
 		lift(c);

@@ -13,10 +13,10 @@ static int list_page(void *arg, struct page_ref ref, const struct page *page)
 
 int btree_drop(struct btree *bt)
 {
-	struct ref_list pages = {0};
+	struct ref_list pages = {.bt = bt};
 	int rc;
 
-	cursors_save(bt);
+	btree_cursors_unpin(bt);
 	if (ref_is_null(bt->root.ref))
 		return 0;
 	rc = btree_check(bt, list_page, &pages, NULL);

@@ -247,7 +247,7 @@ static int put_entry(struct btree *bt, const struct node_entry *entry, unsigned 
 	size_t n_frees)
 {
 	struct edit e;
-	struct ref_list gone = {0};
+	struct ref_list gone = {.bt = bt};
 	bool exact;
 	int rc;
 
@@ -307,7 +307,7 @@ static int put_check(struct btree *bt, struct btree_slice key, struct btree_slic
 int btree_put(struct btree *bt, struct btree_slice key, struct btree_slice val, unsigned flags)
 {
 	uint32_t page_size = tree_page_size(bt);
-	struct ref_list fresh = {0};
+	struct ref_list fresh = {.bt = bt};
 	struct node_entry entry = {0};
 	uint8_t cell[NODE_OVERFLOW_BYTES];
 	int rc = put_check(bt, key, val);
@@ -342,7 +342,7 @@ int btree_put(struct btree *bt, struct btree_slice key, struct btree_slice val, 
 		bt->marks.n_overflow_made++;
 		entry.val = (struct node_value){cell, NODE_OVERFLOW_BYTES, true};
 	}
-	cursors_save(bt);
+	btree_cursors_unpin(bt);
 	rc = ref_is_null(bt->root.ref) ? put_first(bt, &entry)
 				       : put_entry(bt, &entry, flags, fresh.n);
 	if (rc != 0)
@@ -372,7 +372,7 @@ static void del_edit(struct edit *e)
 int btree_del(struct btree *bt, struct btree_slice key)
 {
 	struct edit e;
-	struct ref_list gone = {0};
+	struct ref_list gone = {.bt = bt};
 	struct edit_step *s;
 	struct node_value old;
 	bool exact;
@@ -404,7 +404,7 @@ int btree_del(struct btree *bt, struct btree_slice key)
 		ref_list_fini(&gone);
 		return rc;
 	}
-	cursors_save(bt);
+	btree_cursors_unpin(bt);
 	del_edit(&e);
 	bt->marks.n_overflow_freed += gone.n > 0;
 	free_pages(bt, &gone);

@@ -17,7 +17,6 @@
 #include "btree/btree_int.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #define OVERFLOW_USED    40U
 #define OVERFLOW_PAYLOAD 48U
@@ -67,7 +66,7 @@ int ref_list_add(struct ref_list *list, struct page_ref ref)
 {
 	if (list->n == list->cap) {
 		size_t cap = list->cap ? 2 * list->cap : 64;
-		struct page_ref *refs = realloc(list->refs, cap * sizeof(*refs));
+		struct page_ref *refs = tree_realloc(list->bt, list->refs, cap * sizeof(*refs));
 
 		if (!refs)
 			return error_set(-ENOMEM, "no memory to list the pages of a long value");
@@ -80,8 +79,8 @@ int ref_list_add(struct ref_list *list, struct page_ref ref)
 
 void ref_list_fini(struct ref_list *list)
 {
-	free(list->refs);
-	*list = (struct ref_list){0};
+	tree_free(list->bt, list->refs);
+	*list = (struct ref_list){.bt = list->bt};
 }
 
 /*
@@ -177,7 +176,7 @@ int overflow_build(struct btree *bt, struct btree_slice val, uint8_t cell[NODE_O
 	size_t from = 0, total = build_total(tree_page_size(bt), val.len);
 	int rc;
 
-	pages->refs = malloc(total * sizeof(*pages->refs));
+	pages->refs = tree_realloc(bt, NULL, total * sizeof(*pages->refs));
 	if (!pages->refs)
 		return error_set(-ENOMEM, "no memory to list the pages of a value of %zu bytes",
 			val.len);

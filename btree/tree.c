@@ -25,6 +25,7 @@ void btree_init(struct btree *bt, struct txn *txn, const struct txn_root *root)
 void btree_fini(struct btree *bt)
 {
 	ASSERT(bt->cursors == NULL);
+	tree_free_all(bt);
 	free(bt->work);
 	bt->work = NULL;
 }

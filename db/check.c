@@ -126,7 +126,7 @@ static int check_trees(struct verso_txn *txn, struct checker *k)
 		if (rc == 0)
 			rc = check_named(k, txn, &named);
 	}
-	btree_cursor_close(cursor);
+	close_tree_cursor(txn, cursor);
 	/* Damage of the catalogue was found already. */
 	return rc == VERSO_NOTFOUND || (rc == VERSO_ECORRUPT && k->n_findings > 0) ? 0 : rc;
 }

@@ -74,21 +74,15 @@ void cursors_end(struct verso_txn *txn, struct verso_table *table)
 	}
 }
 
-void cursors_drop(struct verso_txn *txn)
-{
-	for (struct verso_cursor *c = txn->cursors; c; c = c->next) {
-		btree_cursor_close(c->cursor);
-		c->cursor = NULL;
-		c->on = false;
-	}
-}
-
 void verso_cursor_close(struct verso_cursor *c)
 {
 	if (!handle_is(c, HANDLE_CURSOR) || !process_is(c->process))
 		return;
-	if (c->txn)
+	if (c->txn) {
+		fault_notes_begin(&c->txn->notes);
 		detach(c);
+		fault_notes_end();
+	}
 	free(c->buf);
 	handle_end(HANDLE_CURSOR, c);
 }

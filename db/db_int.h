@@ -132,6 +132,7 @@ struct verso_txn {
 	void *buf; /* the newest get's value, when it had to be copied */
 	size_t cap_bytes;
 	struct chunk *chunks;          /* the newest get_many's copies */
+	struct fault_notes notes;      /* its pins, where the pager may fault */
 	struct verso_txn *next, *prev; /* db->lock */
 };
 
@@ -184,28 +185,32 @@ int edge_val(struct verso_val val);
  *
  * A fault between call_enter() and call_leave() returns from sigsetjmp() a second time, so that
  * stands in a function that has not returned by then. Of its locals only those are good that did
- * not change since: txn, and what txn leads to. No callback of the user is called inside: it may
- * never return.
+ * not change since: txn, and what txn leads to. Pins are noted (io/fault.h), so what ends one
+ * outside of this stands between fault_notes_begin() and fault_notes_end(). No callback of the user
+ * is called inside: it may never return.
  */
 static inline bool call_may_fault(const struct verso_txn *txn)
 {
 	return txn->txn->pager->may_fault;
 }
 
-static inline void call_enter(const struct verso_txn *txn, struct fault_guard *fault)
+static inline void call_enter(struct verso_txn *txn, struct fault_guard *fault)
 {
 	const struct pager *pager = txn->txn->pager;
 
+	fault_notes_begin(&txn->notes);
 	fault_enter(fault, pager->fault_base, pager->fault_bytes);
 }
 
 static inline void call_leave(const struct verso_txn *txn, struct fault_guard *fault)
 {
-	if (call_may_fault(txn))
+	if (call_may_fault(txn)) {
 		fault_leave(fault);
+		fault_notes_end();
+	}
 }
 
-/* After a fault: gives up the transaction's pins and returns VERSO_EIO. */
+/* After a fault: gives up all that the transaction holds and returns VERSO_EIO. */
 int call_faulted(struct verso_txn *txn);
 
 /* Bytes that are never NULL, for the floors below. */
@@ -255,12 +260,15 @@ void tables_init(struct verso_txn *txn);
 /* Takes the roots back into txn->txn, by way of the catalogue. Inside the fault guard. */
 int tables_store(struct verso_txn *txn);
 
+/* After a fault: gives up the pins of all cursors, which no call will use again. */
+void tables_unpin(struct verso_txn *txn);
+
 void tables_fini(struct verso_txn *txn);
+
+/* Closes a cursor of the catalogue, outside calls. Takes NULL. */
+void close_tree_cursor(struct verso_txn *txn, struct btree_cursor *cursor);
 
 /* Detaches the cursors of a table (NULL: all): later calls on them answer VERSO_EMISUSE. */
 void cursors_end(struct verso_txn *txn, struct verso_table *table);
-
-/* Gives up the pins of all cursors and results after a fault. */
-void cursors_drop(struct verso_txn *txn);
 
 #endif

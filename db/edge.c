@@ -5,9 +5,9 @@
  * The mmap pager touches a page when it is got, under a guard of its own. But the kernel may take
  * the page away again and fail to bring it back while the tree still reads it: the disk broke,
  * somebody cut the file. So each call that reads pages sets a fault guard (call_enter()), and a
- * SIGBUS inside it ends in call_faulted(). Whatever the call was doing is left where it was: its
- * memory may leak, the transaction is of no use any more. A reader drops its pins and returns
- * VERSO_EIO from then on; a writer becomes abort-only.
+ * SIGBUS inside it ends in call_faulted(). Whatever the call was doing is left where it was, and
+ * the transaction is of no use any more: all that it holds is given back, a reader returns
+ * VERSO_EIO from then on, a writer becomes abort-only.
  */
 #include "db/db_int.h"
 
@@ -101,17 +101,21 @@ int edge_val(struct verso_val val)
 
 int call_faulted(struct verso_txn *txn)
 {
+	struct fault_notes *notes = &txn->notes;
 	struct guard *guard = txn->txn->guard;
 
 	if (atomic_load_explicit(&guard->era, memory_order_relaxed) != 0)
 		guard_leave(guard);
-	if (txn->txn->writable) {
+	tables_unpin(txn);
+	results_end(txn, txn->n_held, txn->chunks);
+	/* What is left only the lost locals of the call knew of. */
+	while (notes->n > 0)
+		pager_put(txn->txn->pager, notes->items[notes->n - 1]);
+	fault_notes_end();
+	if (txn->txn->writable)
 		(void)txn_break(txn->txn, VERSO_EIO);
-	} else {
+	else
 		txn->failed = VERSO_EIO;
-		cursors_drop(txn);
-		results_end(txn, txn->n_held, txn->chunks);
-	}
 	return error_set(VERSO_EIO,
 		"%s: a page that was there a moment ago cannot be read any more: the disk has "
 		"failed, or somebody has cut the file. Look at both, then open the database again",

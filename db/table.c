@@ -59,6 +59,14 @@ int tables_store(struct verso_txn *txn)
 	return 0;
 }
 
+void tables_unpin(struct verso_txn *txn)
+{
+	for (struct verso_table *t = txn->tables; t; t = t->next)
+		btree_cursors_unpin(&t->tree);
+	btree_cursors_unpin(&txn->main.tree);
+	btree_cursors_unpin(&txn->catalogue.tree);
+}
+
 /* A fault may have left cursors behind that no handle knows. */
 static void view_fini(struct verso_table *table)
 {
@@ -118,12 +126,23 @@ static struct verso_table *find_open(struct verso_txn *txn, const char *name)
 	return t;
 }
 
+static void forget(struct verso_txn *txn, struct verso_table *table)
+{
+	struct verso_table **at = &txn->tables;
+
+	while (*at != table)
+		at = &(*at)->next;
+	*at = table->next;
+	view_fini(table);
+	handle_end(HANDLE_TABLE, table);
+}
+
 static int table_open(struct verso_txn *txn, const char *user_name, unsigned flags,
 	struct verso_table **ret_table)
 {
 	char name[TABLE_NAME_MAX + 1];
 	struct verso_table *table;
-	struct txn_root root;
+	struct txn_root root = {0};
 	int rc = take_name(txn, user_name, name);
 
 	if (rc < 0)
@@ -136,19 +155,21 @@ static int table_open(struct verso_txn *txn, const char *user_name, unsigned fla
 	table = handle_make(HANDLE_TABLE, sizeof(*table));
 	if (!table)
 		return -ENOMEM;
+	view_init(table, txn, &root);
+	memcpy(table->name, name, strlen(name) + 1);
+	/* The transaction knows it from now on: a fault in what follows does not lose it. */
+	table->next = txn->tables;
+	txn->tables = table;
 	rc = catalogue_find(&txn->catalogue.tree, name_slice(name), &root);
 	if (rc == VERSO_NOTFOUND && (flags & VERSO_CREATE)) {
 		results_end(txn, txn->n_held, NULL);
 		rc = catalogue_create(&txn->catalogue.tree, name_slice(name), 0, &root);
 	}
 	if (rc != 0) {
-		handle_end(HANDLE_TABLE, table);
+		forget(txn, table);
 		return rc;
 	}
 	view_init(table, txn, &root);
-	memcpy(table->name, name, strlen(name) + 1);
-	table->next = txn->tables;
-	txn->tables = table;
 	*ret_table = table;
 	return 0;
 }
@@ -173,17 +194,6 @@ int verso_table_open(struct verso_txn *txn, const char *name, unsigned flags,
 	rc = table_open(txn, name, flags, ret_table);
 	call_leave(txn, &fault);
 	return rc;
-}
-
-static void forget(struct verso_txn *txn, struct verso_table *table)
-{
-	struct verso_table **at = &txn->tables;
-
-	while (*at != table)
-		at = &(*at)->next;
-	*at = table->next;
-	view_fini(table);
-	handle_end(HANDLE_TABLE, table);
 }
 
 static int table_drop(struct verso_txn *txn, const char *user_name)
@@ -220,6 +230,13 @@ int verso_table_drop(struct verso_txn *txn, const char *name)
 	rc = table_drop(txn, name);
 	call_leave(txn, &fault);
 	return rc;
+}
+
+void close_tree_cursor(struct verso_txn *txn, struct btree_cursor *cursor)
+{
+	fault_notes_begin(&txn->notes);
+	btree_cursor_close(cursor);
+	fault_notes_end();
 }
 
 /* Moves on and copies the name, which lasts while the user is told. */
@@ -263,7 +280,7 @@ int verso_table_each(struct verso_txn *txn, verso_table_fn *each, void *arg)
 		if (rc == 0)
 			told = each(arg, name);
 	}
-	btree_cursor_close(cursor);
+	close_tree_cursor(txn, cursor);
 	if (told != 0)
 		return told;
 	return rc == VERSO_NOTFOUND ? 0 : rc;

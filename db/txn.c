@@ -71,9 +71,12 @@ static struct txn *take_apart(struct verso_txn *txn)
 {
 	struct txn *below = txn->txn;
 
+	fault_notes_begin(&txn->notes);
 	cursors_end(txn, NULL);
 	results_fini(txn);
 	tables_fini(txn);
+	fault_notes_end();
+	fault_notes_fini(&txn->notes);
 	list_remove(txn);
 	if (below->writable)
 		atomic_store_explicit(&txn->db->writer, 0, memory_order_relaxed);
@@ -92,6 +95,7 @@ static int store_roots(struct verso_txn *txn)
 			return call_faulted(txn);
 		call_enter(txn, &fault);
 	}
+	results_end(txn, txn->n_held, txn->chunks);
 	rc = tables_store(txn);
 	call_leave(txn, &fault);
 	return rc;
@@ -104,10 +108,8 @@ int verso_commit(struct verso_txn *txn)
 
 	if (rc == VERSO_EMISUSE || rc == -EINVAL)
 		return rc;
-	if (rc == 0 && txn->txn->writable) {
-		results_end(txn, txn->n_held, txn->chunks);
+	if (rc == 0 && txn->txn->writable)
 		rc = store_roots(txn);
-	}
 	below = take_apart(txn);
 	if (rc == 0 && below->writable)
 		return txn_commit(below);

@@ -10,10 +10,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <ucontext.h>
 
 /* The attribute is not inherited from the declaration: without it, a call in the handler. */
 _Thread_local struct fault_guard *fault_innermost __attribute__((tls_model("initial-exec")));
+
+_Thread_local struct fault_notes *fault_noting __attribute__((tls_model("initial-exec")));
 
 static struct sigaction previous; /* constant once the handler is installed */
 static int install_result;
@@ -90,4 +93,56 @@ int fault_install(void)
 		return error_set(install_result, "cannot install a handler for SIGBUS: %s",
 			error_name(install_result));
 	return 0;
+}
+
+#define NOTES_MIN 32U
+
+static int notes_grow(struct fault_notes *notes)
+{
+	size_t cap = notes->cap ? 2 * notes->cap : NOTES_MIN;
+	const void **items = realloc((void *)notes->items, cap * sizeof(*items));
+
+	if (!items)
+		return error_set(-ENOMEM, "no memory to note what a transaction holds");
+	notes->items = items;
+	notes->cap = cap;
+	return 0;
+}
+
+int fault_note(const void *what)
+{
+	struct fault_notes *notes = fault_noting;
+
+	if (!notes)
+		return 0;
+	if (notes->n == notes->cap) {
+		int rc = notes_grow(notes);
+
+		if (rc < 0)
+			return rc;
+	}
+	notes->items[notes->n++] = what;
+	return 0;
+}
+
+/* From the end: what was taken last is mostly given back first. */
+void fault_strike(const void *what)
+{
+	struct fault_notes *notes = fault_noting;
+
+	size_t i;
+
+	if (!notes)
+		return;
+	for (i = notes->n; i > 0 && notes->items[i - 1] != what; i--)
+		;
+	ASSERT(i > 0);
+	notes->items[i - 1] = notes->items[--notes->n];
+}
+
+void fault_notes_fini(struct fault_notes *notes)
+{
+	ASSERT(notes->n == 0);
+	free((void *)notes->items);
+	*notes = (struct fault_notes){0};
 }

@@ -12,9 +12,14 @@
  *	}
  *
  * `base`, `len_bytes` and `g` are not changed between sigsetjmp() and the fault; other locals that
- * are, and are read in the else branch, are volatile. Guards nest. Guarded code holds no lock and
- * allocates nothing, because it may be left at any load. A SIGBUS outside every guarded range goes
- * to the handler that the application had installed before.
+ * are, and are read in the else branch, are volatile. Guards nest. Guarded code holds no lock,
+ * because it may be left at any load. A SIGBUS outside every guarded range goes to the handler that
+ * the application had installed before.
+ *
+ * The jump loses the locals of guarded code, and with them all that only they knew: pins, for
+ * example. So whoever takes something that has to be given back notes it (fault_note) and strikes
+ * it out when he gives it back (fault_strike). Where the jump lands, what stands in the notes and
+ * in no other place is what was lost.
  */
 #ifndef IO_FAULT_H
 #define IO_FAULT_H
@@ -34,6 +39,41 @@ struct fault_guard {
 
 /* Installs the handler, once a process; later calls do nothing. 0 or -errno. Any thread. */
 int fault_install(void);
+
+/*
+ * What one user of guards holds, from call to call; once for each time that he took it. One thread
+ * at a time.
+ */
+struct fault_notes {
+	const void **items; /* the newest last */
+	size_t n, cap;
+};
+
+/* Where this thread notes; NULL: nowhere, because nobody would look. */
+extern _Thread_local struct fault_notes *fault_noting __attribute__((tls_model("initial-exec")));
+
+/* 0 or -ENOMEM. */
+int fault_note(const void *what);
+
+void fault_strike(const void *what);
+
+/*
+ * Between these two this thread notes there, and strikes out. Everything that takes or gives back
+ * what is noted lies between them. They do not nest.
+ */
+static inline void fault_notes_begin(struct fault_notes *notes)
+{
+	ASSERT(!fault_noting);
+	fault_noting = notes;
+}
+
+static inline void fault_notes_end(void)
+{
+	fault_noting = NULL;
+}
+
+/* Nothing is noted any more. */
+void fault_notes_fini(struct fault_notes *notes);
 
 /*
  * This thread's guards. initial-exec: the handler may read it, and a load costs one instruction.

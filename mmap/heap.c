@@ -7,10 +7,13 @@
  * writer_pages more were pinned then and are retired later. All others wait for guards alone, and
  * guards end by themselves. The arena has room for the sum; it is address space until touched.
  *
+ * A pin is noted (io/fault.h): a fault elsewhere in the call must not lose it.
+ *
  * The era moves only when copies are wanted, not at each that goes: every reader's guard_enter()
  * reads the line that holds it.
  */
 #include "base/error.h"
+#include "io/fault.h"
 #include "io/memory.h"
 #include "mmap/mmap_int.h"
 
@@ -151,19 +154,24 @@ void heap_retire(struct heap *h, uint32_t i)
 
 int heap_pin(struct heap *h, uint32_t i)
 {
+	int rc;
+
 	if (atomic_load_explicit(&h->n_held, memory_order_relaxed) >= HEAP_HELD_MAX)
 		return error_set(VERSO_EPINNED,
 			"%d pages of finished transactions are held; end results, cursors and read "
 			"transactions that are no longer needed",
 			HEAP_HELD_MAX);
-	atomic_fetch_add(&h->copies[i].state, 1);
-	return 0;
+	rc = fault_note(heap_page(h, i));
+	if (rc == 0)
+		atomic_fetch_add(&h->copies[i].state, 1);
+	return rc;
 }
 
 void heap_unpin(struct heap *h, uint32_t i)
 {
 	uint32_t state = atomic_fetch_sub(&h->copies[i].state, 1);
 
+	fault_strike(heap_page(h, i));
 	ASSERT((state & COPY_PINS) != 0);
 	if (state == (COPY_RETIRED | 1))
 		go(h, i);

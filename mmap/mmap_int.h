@@ -83,7 +83,7 @@ uint32_t heap_take(struct heap *h);
 /* The word that named it names it no more. */
 void heap_retire(struct heap *h, uint32_t copy);
 
-/* 0 or VERSO_EPINNED. To be followed by a look at the word. */
+/* 0, VERSO_EPINNED or -ENOMEM. To be followed by a look at the word. */
 int heap_pin(struct heap *h, uint32_t copy);
 void heap_unpin(struct heap *h, uint32_t copy);
 

@@ -1,16 +1,324 @@
 /* SPDX-License-Identifier: MIT */
-/* Faults of a mapping, and the guards against them: in the middle of a call, and after it. */
+/*
+ * A file cut in the middle of a call, at each page that the call gets, and whole again afterwards.
+ *
+ * Where the call had got its page already, the fault jumps out of the midst of the tree: what the
+ * call held at that moment has to be given back by somebody else. A pin that is lost shows at the
+ * close, which asserts that there is none.
+ */
+#include "db/db_int.h"
 #include "io/fault.h"
 #include "tests/api.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#define N_RECORDS  400
 #define KEPT_BYTES 8192
 
+/* Cuts the file right after the n-th get of a page, counted from 1; 0: never. */
+struct cutter {
+	struct pager_tracer tracer;
+	int fd;
+	unsigned n_gets, cut_at;
+	char *image; /* what was cut off, from the beginning on; NULL: nothing was */
+	size_t image_bytes;
+};
+
+static void cut(struct cutter *k)
+{
+	struct stat st;
+
+	ck_assert_int_eq(fstat(k->fd, &st), 0);
+	k->image_bytes = (size_t)st.st_size;
+	k->image = malloc(k->image_bytes);
+	ck_assert_ptr_nonnull(k->image);
+	ck_assert_int_eq(pread(k->fd, k->image, k->image_bytes, 0), st.st_size);
+	ck_assert_int_eq(ftruncate(k->fd, KEPT_BYTES), 0);
+}
+
+static void restore(struct cutter *k)
+{
+	if (k->image)
+		ck_assert_int_eq(pwrite(k->fd, k->image, k->image_bytes, 0),
+			(ssize_t)k->image_bytes);
+	free(k->image);
+	k->image = NULL;
+}
+
+static void count_and_cut(struct pager_tracer *t, enum pager_trace_op op, struct page_ref ref,
+	unsigned type)
+{
+	struct cutter *k = (struct cutter *)t; /* its first member */
+
+	(void)ref;
+	(void)type;
+	if (op == PAGER_GET && ++k->n_gets == k->cut_at)
+		cut(k);
+}
+
+static struct verso_val key_of(char *buf, unsigned i)
+{
+	(void)snprintf(buf, 16, "key%06u", i);
+	return api_val(buf);
+}
+
 static char long_bytes[100000];
+
+static int put_long(struct verso_txn *txn, const char *key)
+{
+	return verso_put(txn, NULL, api_val(key),
+		(struct verso_val){long_bytes, sizeof(long_bytes)}, 0);
+}
+
+/* Leaves some of the pages in the writer's own memory and others in the file. */
+static int touch_some(struct verso_txn *txn)
+{
+	char buf[16];
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < N_RECORDS; i += 40)
+		rc = verso_put(txn, NULL, key_of(buf, i), api_val("touched"), 0);
+	return rc;
+}
+
+/*
+ * The calls. Each is made in a transaction of its own, once for each page that it gets.
+ */
+static int get_one(struct verso_txn *txn)
+{
+	struct verso_val val;
+	char buf[16];
+
+	return verso_get(txn, NULL, key_of(buf, 217), &val);
+}
+
+static int get_some(struct verso_txn *txn)
+{
+	struct verso_val keys[N_RECORDS], vals[N_RECORDS];
+	char bufs[N_RECORDS][16];
+
+	for (unsigned i = 0; i < N_RECORDS; i++)
+		keys[i] = key_of(bufs[i], i);
+	return verso_get_many(txn, NULL, N_RECORDS, keys, vals, NULL);
+}
+
+static int read_long(struct verso_txn *txn)
+{
+	static char buf[sizeof(long_bytes)];
+	size_t len;
+
+	return verso_read(txn, NULL, api_val("long"), 0, buf, sizeof(buf), &len);
+}
+
+static int scan(struct verso_txn *txn)
+{
+	struct verso_cursor *c;
+	struct verso_val key, val;
+	int rc = verso_cursor_open(txn, NULL, &c);
+
+	if (rc < 0)
+		return rc;
+	while (rc == 0)
+		rc = verso_cursor_next(c, &key, &val);
+	while (rc == VERSO_NOTFOUND || rc == 0) {
+		rc = verso_cursor_prev(c, &key, &val);
+		if (rc == VERSO_NOTFOUND)
+			break;
+	}
+	verso_cursor_close(c);
+	return rc == VERSO_NOTFOUND ? 0 : rc;
+}
+
+static int name_tables(void *arg, const char *name)
+{
+	(void)arg;
+	(void)name;
+	return 0;
+}
+
+static int each_table(struct verso_txn *txn)
+{
+	return verso_table_each(txn, name_tables, NULL);
+}
+
+static int check_trees(struct verso_txn *txn)
+{
+	return verso_check(txn->db, VERSO_CHECK_TREES, NULL, NULL);
+}
+
+static int update(struct verso_txn *txn)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < N_RECORDS; i += 3) {
+		char buf[16];
+
+		rc = verso_put(txn, NULL, key_of(buf, i), api_val("new"), 0);
+	}
+	return rc;
+}
+
+static int insert(struct verso_txn *txn)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < 40; i++) {
+		char key[32];
+
+		(void)snprintf(key, sizeof(key), "key%06u-%u", i % 8 * 50, i);
+		rc = verso_put(txn, NULL, api_val(key), (struct verso_val){long_bytes, 700}, 0);
+	}
+	return rc;
+}
+
+static int delete (struct verso_txn *txn)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < N_RECORDS / 2; i++) {
+		char buf[16];
+
+		rc = verso_del(txn, NULL, key_of(buf, i));
+	}
+	return rc;
+}
+
+static int replace_long(struct verso_txn *txn)
+{
+	return put_long(txn, "long");
+}
+
+static int delete_at_cursor(struct verso_txn *txn)
+{
+	struct verso_cursor *c;
+	struct verso_val key;
+	int rc = verso_cursor_open(txn, NULL, &c);
+
+	if (rc < 0)
+		return rc;
+	for (unsigned i = 0; rc == 0 && i < 20; i++) {
+		rc = verso_cursor_next(c, &key, NULL);
+		if (rc == 0)
+			rc = verso_cursor_del(c);
+	}
+	verso_cursor_close(c);
+	return rc;
+}
+
+static int make_table(struct verso_txn *txn)
+{
+	struct verso_table *table;
+
+	return verso_table_open(txn, "another", VERSO_CREATE, &table);
+}
+
+static int drop_table(struct verso_txn *txn)
+{
+	return verso_table_drop(txn, "named");
+}
+
+static const struct call {
+	const char *name;
+	int (*make)(struct verso_txn *txn);
+	bool writes;
+} calls[] = {
+	{"get", get_one, false},
+	{"get_many", get_some, false},
+	{"read", read_long, false},
+	{"scan", scan, false},
+	{"table_each", each_table, false},
+	{"check", check_trees, false},
+	{"update", update, true},
+	{"insert", insert, true},
+	{"delete", delete, true},
+	{"replace_long", replace_long, true},
+	{"delete_at_cursor", delete_at_cursor, true},
+	{"make_table", make_table, true},
+	{"drop_table", drop_table, true},
+};
+
+#define N_CALLS ((int)(sizeof(calls) / sizeof(calls[0])))
+
+static struct verso *database(struct cutter *k)
+{
+	struct verso *db = api_open_with(VERSO_MMAP, "a",
+		(struct verso_options){.sync = VERSO_SYNC_RELAXED,
+			.mmap_checksum = VERSO_CHECKSUM_NONE,
+			.cache_bytes = (size_t)8 << 20});
+	struct verso_table *table;
+	struct verso_txn *txn;
+	char path[CHECK_PATH_BYTES];
+
+	api_fill(db, N_RECORDS, 700);
+	txn = api_begin(db, VERSO_WRITE);
+	API_OK(put_long(txn, "long"));
+	API_OK(verso_table_open(txn, "named", VERSO_CREATE, &table));
+	for (unsigned i = 0; i < 50; i++) {
+		char buf[16];
+
+		API_OK(verso_put(txn, table, key_of(buf, i), (struct verso_val){long_bytes, 700},
+			0));
+	}
+	API_OK(verso_commit(txn));
+	API_OK(verso_sync(db));
+	/* And a commit that waits for its flush: readers find its pages on the heap. */
+	txn = api_begin(db, VERSO_WRITE);
+	API_OK(touch_some(txn));
+	API_OK(verso_commit(txn));
+	k->fd = open(api_path(path, "a"), O_RDWR);
+	ck_assert_int_ge(k->fd, 0);
+	db->pager->tracer = &k->tracer;
+	return db;
+}
+
+/* Makes the call with a cut after its n-th get; false: it got no so many pages. */
+static bool make_and_cut(struct verso *db, struct cutter *k, const struct call *call, unsigned n)
+{
+	struct verso_txn *txn = api_begin(db, call->writes ? VERSO_WRITE : VERSO_READ);
+	bool was_cut;
+	int rc;
+
+	if (call->writes)
+		API_OK(touch_some(txn));
+	k->n_gets = 0;
+	k->cut_at = n;
+	rc = call->make(txn);
+	k->cut_at = 0;
+	was_cut = k->image != NULL;
+	verso_abort(txn);
+	restore(k);
+	ck_assert_msg(rc == 0 || (was_cut && (rc == VERSO_EIO || rc == -EIO)),
+		"%s, cut at get %u: %d (%s)", call->name, n, rc, verso_errmsg(db));
+	return was_cut;
+}
+
+START_TEST(a_call_that_a_fault_leaves_gives_back_all_that_it_held)
+{
+	const struct call *call = &calls[_i];
+	struct cutter k = {.tracer = {count_and_cut}};
+	struct verso *db = database(&k);
+	struct verso_txn *txn;
+	unsigned n = 1;
+
+	while (make_and_cut(db, &k, call, n))
+		n++;
+	ck_assert_uint_gt(n, 1);
+	/* The file is whole again, and the database never noticed. */
+	txn = api_begin(db, VERSO_WRITE);
+	API_OK(call->make(txn));
+	API_OK(verso_commit(txn));
+	api_check(db);
+	ck_assert_int_eq(close(k.fd), 0);
+	verso_close(db);
+}
+END_TEST
 
 static jmp_buf out;
 static volatile int n_told;
@@ -34,16 +342,9 @@ static int find_and_leave(void *arg, uint32_t pgno, const char *text)
 
 START_TEST(a_callback_that_does_not_return_leaves_no_guard_behind)
 {
-	struct verso *db = api_open(VERSO_MMAP, "a", 0);
-	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
-	char path[CHECK_PATH_BYTES];
-	struct verso_table *table;
-	int fd = open(api_path(path, "a"), O_RDWR);
-
-	ck_assert_int_ge(fd, 0);
-	API_OK(verso_table_open(txn, "named", VERSO_CREATE, &table));
-	API_OK(verso_commit(txn));
-	txn = api_begin(db, VERSO_READ);
+	struct cutter k = {.tracer = {count_and_cut}};
+	struct verso *db = database(&k);
+	struct verso_txn *txn = api_begin(db, VERSO_READ);
 
 	if (setjmp(out) == 0)
 		(void)verso_table_each(txn, tell_and_leave, NULL);
@@ -52,14 +353,14 @@ START_TEST(a_callback_that_does_not_return_leaves_no_guard_behind)
 	verso_abort(txn);
 	verso_close(db);
 	/* Damage, which is what a check tells. */
-	ck_assert_int_eq(pwrite(fd, long_bytes, sizeof(long_bytes), KEPT_BYTES),
+	ck_assert_int_eq(pwrite(k.fd, long_bytes, sizeof(long_bytes), KEPT_BYTES),
 		sizeof(long_bytes));
 	db = api_open(VERSO_MMAP, "a", 0);
 	if (setjmp(out) == 0)
 		(void)verso_check(db, VERSO_CHECK_TREES, find_and_leave, NULL);
 	ck_assert_int_eq(n_told, 2);
 	ck_assert_ptr_null(fault_innermost);
-	ck_assert_int_eq(close(fd), 0);
+	ck_assert_int_eq(close(k.fd), 0);
 	verso_close(db);
 }
 END_TEST
@@ -69,6 +370,8 @@ int main(void)
 	Suite *s = suite_create("cut");
 	TCase *t = tcase_create("mmap");
 
+	tcase_set_timeout(t, 120);
+	tcase_add_loop_test(t, a_call_that_a_fault_leaves_gives_back_all_that_it_held, 0, N_CALLS);
 	tcase_add_test(t, a_callback_that_does_not_return_leaves_no_guard_behind);
 	suite_add_tcase(s, t);
 	return check_main(s);
