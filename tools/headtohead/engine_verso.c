@@ -146,5 +146,5 @@ static int close_db(void *engine)
 	}
 
 const struct engine_ops engine_bufpool =
-	VERSO_ENGINE("Verso, buffer pool", "bufpool.verso", open_bufpool);
+	VERSO_ENGINE("Verso, bufpool", "bufpool.verso", open_bufpool);
 const struct engine_ops engine_mmap = VERSO_ENGINE("Verso, mmap", "mmap.verso", open_mmap);

@@ -53,11 +53,15 @@ struct model {
 	const struct dataset *set;
 	struct update *updates; /* in the order in which they are made */
 	size_t n_updates;
-	struct record *after; /* in key order, what is left in the end */
+	struct verso_val *last; /* of each record of the data set, in the end; data NULL: deleted */
+	struct record *after;   /* in key order, what is left in the end */
 	size_t n_after;
 };
 
-/* Of n_updates updates one in ten deletes. False: out of memory. */
+/*
+ * n_updates updates of records in random order, again and again where there are fewer records. One
+ * in ten deletes, where the record is there to be deleted. False: out of memory.
+ */
 bool model_make(const struct dataset *set, size_t n_updates, struct model *ret_model);
 
 /* Of a sequence of records; starts at DIGEST_START. */
@@ -96,7 +100,8 @@ struct engine_ops {
 	size_t size; /* of the engine's object, which the caller zeroes */
 };
 
-extern const struct engine_ops engine_bufpool, engine_mmap, engine_sqlite;
+extern const struct engine_ops engine_bufpool, engine_mmap, engine_sqlite_rowid,
+	engine_sqlite_by_key;
 
 /* measure.c */
 
@@ -143,11 +148,12 @@ struct phase_result {
 };
 
 struct result {
-	bool done;          /* every phase ended without an error */
-	uint64_t n_wrong;   /* answers that were not the model's */
-	uint64_t digest;    /* of all records in the end */
-	uint64_t n_records; /* in the end */
-	uint64_t file_bytes;
+	bool done;             /* every phase ended without an error */
+	uint64_t n_wrong;      /* answers that were not the model's */
+	uint64_t digest;       /* of all records in the end */
+	uint64_t n_records;    /* in the end */
+	uint64_t file_bytes;   /* in the end, closed */
+	uint64_t files_bytes;  /* most before a close: with what the engine has beside it */
 	uint64_t memory_bytes; /* most that was resident beyond the start */
 	struct phase_result phases[N_PHASES];
 	struct engine_figures figures;
@@ -173,6 +179,9 @@ struct report_engine {
 	const struct engine_ops *ops;
 	const struct result *result;
 };
+
+/* 1234567 as 1,234,567. */
+const char *grouped(char *buf, size_t cap, uint64_t n);
 
 void report_print(FILE *out, const struct plan *plan, const struct report_engine *engines,
 	size_t n_engines);

@@ -16,7 +16,8 @@
 #define N_UPDATES  2000
 #define LOAD_BATCH 1000
 
-static const struct engine_ops *const engines[] = {&engine_bufpool, &engine_mmap, &engine_sqlite};
+static const struct engine_ops *const engines[] = {
+	&engine_bufpool, &engine_mmap, &engine_sqlite_by_key, &engine_sqlite_rowid};
 
 #define N_ENGINES (sizeof(engines) / sizeof(engines[0]))
 
@@ -62,6 +63,7 @@ static bool run_in_child(const struct engine_ops *ops, const struct plan *plan,
 static bool judge(FILE *out, const struct model *m, const struct result *results)
 {
 	uint64_t digest = DIGEST_START;
+	char a[32], b[32];
 	bool agree = true;
 
 	for (size_t i = 0; i < m->n_after; i++)
@@ -82,8 +84,10 @@ static bool judge(FILE *out, const struct model *m, const struct result *results
 	}
 	if (agree)
 		(void)fprintf(out,
-			"All %zu engines agree on all %zu records (digest %016" PRIx64 ").\n",
-			N_ENGINES, m->n_after, digest);
+			"All %zu engines agree on all %s records that %s updates left (digest "
+			"%016" PRIx64 ").\n",
+			N_ENGINES, grouped(a, sizeof(a), m->n_after),
+			grouped(b, sizeof(b), m->n_updates), digest);
 	else
 		(void)fprintf(out, "The engines DO NOT agree.\n");
 	return agree;

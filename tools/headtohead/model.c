@@ -18,32 +18,47 @@ static struct verso_val updated_value(struct verso_val val, size_t n)
 	return (struct verso_val){p, val.len + (size_t)len};
 }
 
+/* What is left of the data set. False: out of memory. */
+static bool collect_after(struct model *m)
+{
+	const struct dataset *set = m->set;
+
+	m->after = malloc(set->n_records * sizeof(*m->after));
+	if (!m->after)
+		return false;
+	for (size_t i = 0; i < set->n_records; i++) {
+		if (m->last[i].data)
+			m->after[m->n_after++] = (struct record){set->records[i].key, m->last[i]};
+	}
+	return true;
+}
+
 bool model_make(const struct dataset *set, size_t n_updates, struct model *ret_model)
 {
 	struct model m = {.set = set, .n_updates = n_updates};
 	uint32_t *order = dataset_shuffle(set->n_records, 2);
-	struct record *all = malloc(set->n_records * sizeof(*all));
 
 	m.updates = calloc(n_updates, sizeof(*m.updates));
-	if (!order || !all || !m.updates)
+	m.last = malloc(set->n_records * sizeof(*m.last));
+	if (!order || !m.updates || !m.last)
 		return false;
-	memcpy(all, set->records, set->n_records * sizeof(*all));
+	for (size_t i = 0; i < set->n_records; i++)
+		m.last[i] = set->records[i].val;
 	for (size_t i = 0; i < n_updates; i++) {
 		struct update *u = &m.updates[i];
+		struct verso_val *last;
 
 		u->record = order[i % set->n_records];
-		u->del = i % 10 == 9;
+		last = &m.last[u->record];
+		u->del = i % 10 == 9 && last->data;
 		u->val = updated_value(set->records[u->record].val, i);
 		if (!u->val.data)
 			return false;
-		all[u->record].val = u->del ? (struct verso_val){NULL, 0} : u->val;
+		*last = u->del ? (struct verso_val){NULL, 0} : u->val;
 	}
-	for (size_t i = 0; i < set->n_records; i++) {
-		if (all[i].val.data)
-			all[m.n_after++] = all[i];
-	}
-	m.after = all;
 	free(order);
+	if (!collect_after(&m))
+		return false;
 	*ret_model = m;
 	return true;
 }

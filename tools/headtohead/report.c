@@ -7,10 +7,9 @@
 #include <unistd.h>
 
 #define LABEL_WIDTH  36
-#define COLUMN_WIDTH 20
+#define COLUMN_WIDTH 16
 
-/* 1234567 as 1,234,567. */
-static const char *grouped(char *buf, size_t cap, uint64_t n)
+const char *grouped(char *buf, size_t cap, uint64_t n)
 {
 	char digits[32];
 	size_t len = (size_t)snprintf(digits, sizeof(digits), "%" PRIu64, n), out = 0;
@@ -42,6 +41,7 @@ enum row_kind {
 	ROW_MAJOR_FAULTS, /* in a phase */
 	ROW_FAULTS,       /* in a phase */
 	ROW_FILE,
+	ROW_FILES,
 	ROW_MEMORY,
 	ROW_HITS,
 	ROW_MISSES,
@@ -63,7 +63,8 @@ static const struct row {
 	{"scan, records/s", ROW_RATE, PHASE_SCAN},
 	{"durable update, commits/s", ROW_RATE, PHASE_UPDATE},
 	{"  written", ROW_WRITTEN, PHASE_UPDATE},
-	{"file", ROW_FILE, N_PHASES},
+	{"file, closed", ROW_FILE, N_PHASES},
+	{"files while open, with the log", ROW_FILES, N_PHASES},
 	{"memory, most in use", ROW_MEMORY, N_PHASES},
 	{"own cache: hits", ROW_HITS, N_PHASES},
 	{"own cache: misses", ROW_MISSES, N_PHASES},
@@ -88,6 +89,8 @@ static const char *cell(char *buf, size_t cap, const struct row *row, const stru
 		return grouped(buf, cap, p->used.faults);
 	case ROW_FILE:
 		return megabytes(buf, cap, r->file_bytes);
+	case ROW_FILES:
+		return megabytes(buf, cap, r->files_bytes);
 	case ROW_MEMORY:
 		return megabytes(buf, cap, r->memory_bytes);
 	case ROW_HITS:

@@ -36,8 +36,28 @@ static int open_engine(struct run *r)
 	return r->ops->open(r->engine, r->path, r->plan->cache_bytes);
 }
 
+/* What the file takes on the disk with all that the engine keeps beside it. */
+static uint64_t files_bytes(const struct run *r)
+{
+	static const char *const tails[] = {"", "-wal", "-shm", "-lock"};
+	uint64_t sum_bytes = 0;
+	char path[PATH_LEN_MAX + 8];
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+		(void)snprintf(path, sizeof(path), "%s%s", r->path, tails[i]);
+		if (stat(path, &st) == 0)
+			sum_bytes += (uint64_t)st.st_size;
+	}
+	return sum_bytes;
+}
+
 static int close_engine(struct run *r)
 {
+	uint64_t now_bytes = files_bytes(r);
+
+	if (now_bytes > r->result->files_bytes)
+		r->result->files_bytes = now_bytes;
 	r->ops->figures(r->engine, &r->result->figures);
 	return r->ops->close(r->engine);
 }
@@ -223,6 +243,25 @@ static int verify_record(void *arg, struct verso_val key, struct verso_val val)
 	return 0;
 }
 
+/* By get: each record that was updated is what its last update left. */
+static int verify_updates(struct run *r, struct verification *v)
+{
+	const struct model *m = r->plan->model;
+
+	for (size_t i = 0; i < m->n_updates; i++) {
+		uint32_t record = m->updates[i].record;
+		const struct verso_val *last = &m->last[record];
+		struct verso_val val = {NULL, 0};
+		int found = r->ops->get(r->engine, m->set->records[record].key, &val);
+
+		if (found < 0)
+			return found;
+		if ((found == 1) != !last->data || (found == 0 && !equal(val, *last)))
+			v->n_wrong++;
+	}
+	return 0;
+}
+
 /*
  * The file, opened again: every byte of every record, by scan and by get, and the file's own check.
  */
@@ -239,15 +278,8 @@ static int verify(struct run *r)
 	rc = r->ops->begin(r->engine, false);
 	if (rc == 0)
 		rc = r->ops->scan(r->engine, verify_record, &v);
-	for (size_t i = 0; rc == 0 && i < m->n_updates; i++) {
-		struct verso_val val;
-		int found = r->ops->get(r->engine, m->set->records[m->updates[i].record].key, &val);
-
-		if (found < 0)
-			rc = found;
-		else if ((found == 1) != m->updates[i].del)
-			v.n_wrong++;
-	}
+	if (rc == 0)
+		rc = verify_updates(r, &v);
 	if (rc == 0)
 		rc = r->ops->commit(r->engine);
 	if (rc == 0)
