@@ -26,7 +26,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define AHEAD_LEAVES 16U /* half of what is loaded ahead of a scan */
 
@@ -41,7 +40,6 @@ struct btree_cursor {
 	unsigned prefix_len;     /* ON: of the leaf; the prefix stands in key */
 	unsigned key_len;
 	unsigned run;            /* leaves passed one after another */
-	unsigned slow;           /* leaves until a slow one is forgotten */
 	const uint8_t *ahead;    /* the neighbour leaf, for the processor's prefetch only */
 	unsigned ahead_bytes;    /* how much of it was asked for */
 	struct page_ref bad;     /* BAD: the leaf */
@@ -228,53 +226,32 @@ static int descend_from(struct btree_cursor *c, unsigned level, unsigned i, enum
 	return tree_corrupt(bt, bt->root.ref, "a leaf has no parent");
 }
 
-/* A page that took longer to come was not in memory, whatever the pager believes. */
-#define SLOW_NS 20000U
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
-}
-
 /*
  * Looks ahead from the parent of the leaf just entered: remembers the next leaf, if it is in
- * memory, for the processor; and asks the pager for the leaves that a scan will want. Asking costs
- * a map a system call a page, so what peek finds is not asked for; but the kernel may have
- * taken a page that a map still believes in, so after a slow leaf everything is.
+ * memory, for the processor; and names to the pager the leaves that a scan will want. The pager
+ * knows which of them are worth asking for.
  */
 static void look_ahead(struct btree_cursor *c, bool up)
 {
 	struct txn *txn = c->bt->txn;
 	uint32_t page_size = tree_page_size(c->bt);
-	struct page_ref refs[2 * AHEAD_LEAVES], ref;
-	unsigned at = c->trail.at[1].index, left, n = 0, from, to;
-	const struct page *page;
+	unsigned at = c->trail.at[1].index, left = up ? c->trail.at[1].count - at : at;
+	/* The first time two windows, then one each time that one has been passed. */
+	unsigned k = c->run == 2 ? 1 : AHEAD_LEAVES + 1;
+	unsigned to = c->run % AHEAD_LEAVES == 2 ? 2 * AHEAD_LEAVES : 0;
+	struct page_ref refs[2 * AHEAD_LEAVES];
+	const struct page *parent;
+	size_t n = 0;
 
-	left = up ? c->trail.at[1].count - at : at;
 	c->ahead = NULL;
 	c->ahead_bytes = 0;
-	/* The first time two windows, then one each time that one has been passed. */
-	from = c->run == 2 ? 1 : AHEAD_LEAVES + 1;
-	to = c->run % AHEAD_LEAVES == 2 ? 2 * AHEAD_LEAVES : 1;
 	guard_enter(txn->guard);
-	page = pager_peek(txn->pager, txn->guard, c->trail.at[1].ref);
-	for (unsigned k = 1; page && k <= to && k <= left; k++) {
-		const struct page *leaf;
-
-		if (k > 1 && k < from)
-			continue;
-		ref = node_child(page, page_size, up ? at + k : at - k);
-		if (ref_is_null(ref))
-			break;
-		leaf = pager_peek(txn->pager, txn->guard, ref);
-		if (k == 1)
-			c->ahead = (const uint8_t *)leaf;
-		if (to > 1 && (!leaf || c->slow > 0))
-			refs[n++] = ref;
-	}
+	parent = pager_peek(txn->pager, txn->guard, c->trail.at[1].ref);
+	if (parent && left > 0)
+		c->ahead = (const uint8_t *)pager_peek(txn->pager, txn->guard,
+			node_child(parent, page_size, up ? at + 1 : at - 1));
+	for (; parent && k <= to && k <= left; k++)
+		refs[n++] = node_child(parent, page_size, up ? at + k : at - k);
 	guard_leave(txn->guard);
 	if (n > 0)
 		pager_prefetch(txn->pager, refs, n);
@@ -297,7 +274,6 @@ static int cross(struct btree_cursor *c, bool up, struct btree_slice *ret_key,
 {
 	unsigned level = 1, top = c->bt->root.level;
 	const struct page *leaf;
-	uint64_t t0;
 	int rc;
 
 	while (level <= top && (up ? c->trail.at[level].index >= c->trail.at[level].count
@@ -308,13 +284,8 @@ static int cross(struct btree_cursor *c, bool up, struct btree_slice *ret_key,
 		c->state = up ? BEHIND : BEFORE;
 		return VERSO_NOTFOUND;
 	}
-	t0 = now_ns();
 	rc = descend_from(c, level, c->trail.at[level].index + (up ? 1U : -1U),
 		up ? AIM_FIRST : AIM_LAST, &leaf);
-	if (c->slow > 0)
-		c->slow--;
-	if (now_ns() - t0 > SLOW_NS)
-		c->slow = 4 * AHEAD_LEAVES;
 	if (rc == 0)
 		rc = enter_leaf(c, leaf);
 	if (rc < 0) {

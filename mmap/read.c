@@ -11,6 +11,7 @@
 #include "mmap/mmap_int.h"
 
 #include <inttypes.h>
+#include <sys/resource.h>
 
 #define TOUCH_BYTES 4096 /* the smallest unit in which the kernel maps */
 
@@ -210,10 +211,36 @@ const struct page *mmap_peek(struct pager *p, struct page_ref ref)
 	return heap_page(&m->heap, copy);
 }
 
-/* Neighbours are asked for in one call: it costs more than a page that is there. */
+/*
+ * Has this thread read from the device since it asked last? That counts faults, and what a hint
+ * made the kernel read. Where a file system does its reads in other threads only faults count, so
+ * the worst is that every second hint of a scan comes too late.
+ */
+static bool thread_has_read(void)
+{
+	static _Thread_local long seen = -1;
+	struct rusage usage;
+	long now;
+	bool has;
+
+	if (getrusage(RUSAGE_THREAD, &usage) < 0)
+		return true;
+	now = usage.ru_inblock + usage.ru_majflt;
+	has = now != seen;
+	seen = now;
+	return has;
+}
+
+/*
+ * Asking the kernel for a page that is there costs more than reading it, so a page that was
+ * verified is taken to be there still, until this thread has had to read: then the kernel has taken
+ * pages away, and all are asked for as long as that makes it read. Neighbours are asked for in one
+ * call. For what is there the processor fetches the header's line, and with it the page's address.
+ */
 void mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n)
 {
 	struct mmap_pager *m = mmap_of(p);
+	bool trust = !thread_has_read();
 	uint64_t end = atomic_load_explicit(&m->n_pages, memory_order_acquire);
 	uint64_t from = 0, to = 0; /* pages [from, to) wait to be asked for */
 
@@ -222,6 +249,10 @@ void mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n)
 
 		if (pgno >= end || atomic_load(&m->words[pgno]) & WORD_HEAP)
 			continue;
+		if (trust && is_known(m, refs[i])) {
+			__builtin_prefetch(mmap_page(m, pgno));
+			continue;
+		}
 		mmap_count(&m->n_prefetched, 1);
 		if (from < to && pgno == to) {
 			to++;

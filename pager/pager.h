@@ -176,6 +176,14 @@ static inline void pager_trace(struct pager *p, enum pager_trace_op op, struct p
 		p->tracer->event(p->tracer, op, ref, type);
 }
 
+/* The same of a page at hand, of which nothing is read when tracing is off. */
+static inline void pager_trace_page(struct pager *p, enum pager_trace_op op, struct page_ref ref,
+	const struct page *page)
+{
+	if (__builtin_expect(p->tracer != NULL, 0))
+		p->tracer->event(p->tracer, op, ref, page->type);
+}
+
 /* Put's event. The page may lie in a map whose file was cut: without a header that can be read,
  * none. */
 void pager_trace_put(struct pager *p, const struct page *page);
@@ -190,7 +198,7 @@ static inline int pager_get(struct pager *p, struct guard *g, struct page_ref re
 	rc = p->ops->get(p, ref, ret_page);
 	if (rc == 0) {
 		DCHECK(page_is(*ret_page, ref));
-		pager_trace(p, PAGER_GET, ref, (*ret_page)->type);
+		pager_trace_page(p, PAGER_GET, ref, *ret_page);
 	}
 	return rc;
 }
@@ -222,7 +230,7 @@ static inline const struct page *pager_peek(struct pager *p, struct guard *g, st
 	if (page) {
 		DCHECK(page_is(page, ref));
 		guard_count(&g->n_peeks);
-		pager_trace(p, PAGER_PEEK, ref, page->type);
+		pager_trace_page(p, PAGER_PEEK, ref, page);
 	}
 	return page;
 }

@@ -302,8 +302,8 @@ START_TEST(seek_takes_a_key_longer_than_any)
 }
 END_TEST
 
-/* A scan of pages that are not in memory asks for each leaf, and for few of them twice. */
-START_TEST(scan_asks_for_leaves_ahead)
+/* A scan names nearly each leaf to the pager, none twice, whether it is in memory or not. */
+START_TEST(scan_names_leaves_ahead)
 {
 	struct btree_slice key = {0};
 	struct btree_check_stats stats;
@@ -321,13 +321,14 @@ START_TEST(scan_asks_for_leaves_ahead)
 	ck_assert_int_eq(btree_cursor_open(&f.bt, &c), 0);
 	while (btree_cursor_next(c, &key, &item) == 0)
 		;
-	f.env->miss = 2;
-	f.env->n_prefetched = 0;
-	ck_assert_int_eq(btree_cursor_first(c, &key, &item), 0);
-	while (btree_cursor_next(c, &key, &item) == 0)
-		;
-	ck_assert_uint_ge(f.env->n_prefetched, stats.n_leaves / 8);
-	ck_assert_uint_le(f.env->n_prefetched, stats.n_leaves);
+	for (f.env->miss = 0; f.env->miss <= 2; f.env->miss += 2) {
+		f.env->n_prefetched = 0;
+		ck_assert_int_eq(btree_cursor_first(c, &key, &item), 0);
+		while (btree_cursor_next(c, &key, &item) == 0)
+			;
+		ck_assert_uint_ge(f.env->n_prefetched, stats.n_leaves / 8);
+		ck_assert_uint_le(f.env->n_prefetched, stats.n_leaves);
+	}
 	btree_cursor_close(c);
 	close_tree(&f);
 }
@@ -346,7 +347,7 @@ int main(void)
 	tcase_add_test(t, after_a_delete_next_is_above_and_prev_below);
 	tcase_add_test(t, edits_elsewhere_do_not_move_a_cursor);
 	tcase_add_test(t, seek_takes_a_key_longer_than_any);
-	tcase_add_test(t, scan_asks_for_leaves_ahead);
+	tcase_add_test(t, scan_names_leaves_ahead);
 	suite_add_tcase(s, t);
 	return check_main(s);
 }
