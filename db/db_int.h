@@ -114,7 +114,8 @@ struct verso_table {
 	struct btree tree;
 	struct txn_root stored; /* as the catalogue has it */
 	uint64_t n_edits;       /* in this transaction: a cursor's result is older than the last */
-	struct verso_table *next; /* of the transaction */
+	struct verso_table *next, *prev; /* of the transaction */
+	struct verso_table *children[4]; /* in txn->by_name */
 	char name[TABLE_NAME_MAX + 1];
 };
 
@@ -125,7 +126,8 @@ struct verso_txn {
 	int failed;                   /* a reader's: 0, or what each later call answers */
 	struct verso_table main;      /* the default table */
 	struct verso_table catalogue; /* never the user's */
-	struct verso_table *tables;   /* named ones that are open */
+	struct verso_table *tables;   /* named ones that are open; the newest first */
+	struct verso_table *by_name;  /* the same: the root of a hash trie */
 	struct verso_cursor *cursors;
 	struct held *held; /* pins of the results of the newest get */
 	size_t n_held, cap_held;

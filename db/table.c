@@ -3,7 +3,12 @@
  * Tables. The meta page holds two roots: the default table's and the catalogue's, which is a tree
  * of the same kind that maps a table's name to its root. A table that changes has its new root in
  * its handle until the commit, which puts it into the catalogue.
+ *
+ * The tables that are open form a hash trie: the top two bits of a name's hash choose one of the
+ * root's four children, the next two one of that child's, and so on. There is no array to grow, so
+ * adding a table cannot fail, and a table is found among any number of others in a few steps.
  */
+#include "base/hash.h"
 #include "db/db_int.h"
 
 #include <errno.h>
@@ -117,22 +122,56 @@ static int take_name(const struct verso_txn *txn, const char *name,
 	return 0;
 }
 
-static struct verso_table *find_open(struct verso_txn *txn, const char *name)
+/* Where the open table of that name hangs in the trie, or NULL stands when there is none. */
+static struct verso_table **place_of(struct verso_txn *txn, const char *name)
 {
-	struct verso_table *t = txn->tables;
+	struct verso_table **at = &txn->by_name;
+	uint64_t hash = hash_bytes(name, strlen(name), txn->txn->pager->seed);
 
-	while (t && strcmp(t->name, name) != 0)
-		t = t->next;
-	return t;
+	for (; *at && strcmp((*at)->name, name) != 0; hash <<= 2)
+		at = &(*at)->children[hash >> 62];
+	return at;
+}
+
+/* Takes a table out of the trie. A leaf below it, whose hash begins alike, takes its place. */
+static void take_out(struct verso_table **at)
+{
+	struct verso_table *table = *at, **leaf = at, *last;
+
+	for (unsigned i = 0; i < 4;) {
+		if ((*leaf)->children[i]) {
+			leaf = &(*leaf)->children[i];
+			i = 0;
+		} else {
+			i++;
+		}
+	}
+	last = *leaf;
+	*leaf = NULL;
+	if (last != table) {
+		memcpy(last->children, table->children, sizeof(last->children));
+		*at = last;
+	}
+}
+
+static void remember(struct verso_txn *txn, struct verso_table *table)
+{
+	*place_of(txn, table->name) = table;
+	table->next = txn->tables;
+	if (table->next)
+		table->next->prev = table;
+	txn->tables = table;
 }
 
 static void forget(struct verso_txn *txn, struct verso_table *table)
 {
-	struct verso_table **at = &txn->tables;
-
-	while (*at != table)
-		at = &(*at)->next;
-	*at = table->next;
+	take_out(place_of(txn, table->name));
+	if (table->prev)
+		table->prev->next = table->next;
+	else
+		txn->tables = table->next;
+	if (table->next)
+		table->next->prev = table->prev;
 	view_fini(table);
 	handle_end(HANDLE_TABLE, table);
 }
@@ -147,7 +186,7 @@ static int table_open(struct verso_txn *txn, const char *user_name, unsigned fla
 
 	if (rc < 0)
 		return rc;
-	table = find_open(txn, name);
+	table = *place_of(txn, name);
 	if (table) {
 		*ret_table = table;
 		return 0;
@@ -158,8 +197,7 @@ static int table_open(struct verso_txn *txn, const char *user_name, unsigned fla
 	view_init(table, txn, &root);
 	memcpy(table->name, name, strlen(name) + 1);
 	/* The transaction knows it from now on: a fault in what follows does not lose it. */
-	table->next = txn->tables;
-	txn->tables = table;
+	remember(txn, table);
 	rc = catalogue_find(&txn->catalogue.tree, name_slice(name), &root);
 	if (rc == VERSO_NOTFOUND && (flags & VERSO_CREATE)) {
 		results_end(txn, txn->n_held, NULL);
