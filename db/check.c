@@ -150,8 +150,7 @@ int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *ar
 	if (flags & ~(unsigned)VERSO_CHECK_TREES)
 		return misuse("verso_check: an unknown flag");
 	if (!(flags & VERSO_CHECK_TREES) &&
-		atomic_load_explicit(&db->writer, memory_order_relaxed) ==
-			(uintptr_t)pthread_self())
+		atomic_load_explicit(&db->writer, memory_order_relaxed) == thread_number())
 		return misuse(
 			"verso_check: this thread has a write transaction open, for which the "
 			"check would wait for ever; VERSO_CHECK_TREES waits for nobody");

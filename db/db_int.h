@@ -7,6 +7,7 @@
 #define DB_INT_H
 
 #include "base/error.h"
+#include "base/thread.h"
 #include "btree/btree.h"
 #include "btree/catalogue.h"
 #include "io/fault.h"
@@ -92,7 +93,8 @@ struct verso {
 	char *path;                   /* constant */
 	pthread_mutex_t lock;         /* of what follows */
 	struct verso_txn *txns;       /* open ones */
-	_Atomic uintptr_t writer; /* thread that last used the open write transaction; 0: none */
+	_Atomic uint64_t writer; /* number of the thread that last used the open write transaction;
+				    0: none */
 };
 
 /* A value found lies in a page that is pinned until the result ends. */

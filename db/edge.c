@@ -49,8 +49,7 @@ static int edge_txn_state(struct verso_txn *txn, bool write)
 				"an earlier call of this transaction failed half-way (%s): abort "
 				"it",
 				error_name(txn->txn->broken));
-		atomic_store_explicit(&txn->db->writer, (uintptr_t)pthread_self(),
-			memory_order_relaxed);
+		atomic_store_explicit(&txn->db->writer, thread_number(), memory_order_relaxed);
 	}
 	return 0;
 }

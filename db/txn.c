@@ -7,7 +7,7 @@
 /* A writer that waits for itself would wait for ever. */
 static bool waits_for_itself(const struct verso *db)
 {
-	return atomic_load_explicit(&db->writer, memory_order_relaxed) == (uintptr_t)pthread_self();
+	return atomic_load_explicit(&db->writer, memory_order_relaxed) == thread_number();
 }
 
 static void list_add(struct verso *db, struct verso_txn *txn)
@@ -59,7 +59,7 @@ int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn)
 		return rc;
 	}
 	if (flags & VERSO_WRITE)
-		atomic_store_explicit(&db->writer, (uintptr_t)pthread_self(), memory_order_relaxed);
+		atomic_store_explicit(&db->writer, thread_number(), memory_order_relaxed);
 	tables_init(txn);
 	list_add(db, txn);
 	*ret_txn = txn;

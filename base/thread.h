@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who is calling: a number that no other thread of the process ever has. A pthread_t is used again
+ * when its thread has ended, so it cannot tell whether what it did before was this thread's doing.
+ */
+#ifndef BASE_THREAD_H
+#define BASE_THREAD_H
+
+#include <stdint.h>
+
+/* This thread's number; 0: it has none yet. initial-exec: a load costs one instruction. */
+extern _Thread_local uint64_t thread_own_number __attribute__((tls_model("initial-exec")));
+
+uint64_t thread_take_number(void);
+
+/* > 0. */
+static inline uint64_t thread_number(void)
+{
+	uint64_t number = thread_own_number;
+
+	return __builtin_expect(number != 0, 1) ? number : thread_take_number();
+}
+
+#endif
