@@ -9,10 +9,11 @@
  *
  * Everything else is called under the pool's lock, when pages come and go.
  *
- * To add one: a file policy_<name>.c that exports a const table, named in meson.build and at the end
- * of this header; a line in enum bufpool_policy (bufpool.h), one in policies[] of pool.c, and one in
- * policies[] of tests/test_bufpool_policy.c, which tests it. For users of the library besides: a
- * value in enum verso_policy (include/verso.h), the largest in db/options.c, its line in db/open.c.
+ * To add one: a file policy_<name>.c that exports a const table, named in meson.build and at the
+ * end of this header; a line in enum bufpool_policy (bufpool.h), one in policies[] of pool.c, and
+ * one in policies[] of tests/test_bufpool_policy.c, which tests it. For users of the library
+ * besides: a value in enum verso_policy (include/verso.h), the largest in db/options.c, its line in
+ * db/open.c.
  */
 #ifndef BUFPOOL_POLICY_H
 #define BUFPOOL_POLICY_H
