@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Verso's two pagers, each with its best way to commit and with two flushes (-2f), beside other
- * embedded stores: random load, random get, scan, durable single puts, of records of 8 random bytes
- * and 100 bytes.
+ * embedded stores: sorted and random loads, random gets, scans, durable single puts by one thread
+ * and by many, of records of 8 bytes and 100 bytes.
  *
  * In every round each engine makes its database anew, and all of them are open together: each phase
  * is cut into slices, and the engines take turns at every slice, so that what else the machine does
@@ -10,8 +10,10 @@
  * What is printed are medians over the rounds, and ratios to the first engine. Every value read is
  * checked, and every scan must bring the same records.
  */
-#include "bench/engine.h"
+#include "bench/peers.h"
 
+#include <assert.h>
+#include <dirent.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,9 +23,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUNDS_MAX 32
-#define N_SLICES   64 /* of the gets and of the puts of a round */
-#define N_SCANS    3  /* a round */
+#define N_SLICES        64 /* of the gets and of the puts of a round */
+#define N_WRITER_SLICES 8  /* fewer, as threads begin and end with each */
+#define N_SCANS         3  /* a round */
+#define WRITERS_TIMES   4  /* puts of all writers for each put of the one thread */
 
 static const struct engine *const engines[] = {
 #ifdef HAVE_LMDB
@@ -32,6 +35,9 @@ static const struct engine *const engines[] = {
 #ifdef HAVE_SQLITE
 	&engine_sqlite,
 #endif
+#ifdef HAVE_BDB
+	&engine_bdb,
+#endif
 	&engine_bufpool,
 	&engine_bufpool2,
 	&engine_mmap,
@@ -39,36 +45,18 @@ static const struct engine *const engines[] = {
 	NULL,
 };
 
-#define ENGINES_MAX (sizeof(engines) / sizeof(engines[0]))
+static_assert(sizeof(engines) / sizeof(engines[0]) <= ENGINES_MAX, "a place for each engine");
 
-enum phase_id { PHASE_LOAD, PHASE_GET, PHASE_SCAN, PHASE_PUT, N_PHASES };
-
-struct results;
-
-struct settings {
-	struct engine_options options;
-	uint64_t n_gets, n_puts, batch;
-	unsigned n_rounds, round; /* the one that runs */
-	struct results *results;
-	const char *folder;
-	const char *only; /* names of engines, or NULL: all */
-};
-
-struct results {
-	double rates[ENGINES_MAX][N_PHASES][ROUNDS_MAX]; /* operations a second */
-	double file_mib[ENGINES_MAX][ROUNDS_MAX];
-	double put_us[ENGINES_MAX][ROUNDS_MAX]; /* median of the round's durable puts */
-	uint64_t sum;                           /* of the first scan; all others are the same */
-	int have_sum;
-};
-
-/* One engine in one round. */
-struct run {
-	const struct engine *engine;
-	size_t which; /* in engines[] */
-	struct engine_db *db;
-	char path[3072];
-	double *put_us; /* of each durable put */
+static const struct phase {
+	const char *name;
+	slice_fn *slice;
+} phases[N_PHASES] = {
+	[PHASE_SORTED_LOAD] = {"sorted load/s", slice_sorted_load},
+	[PHASE_LOAD] = {"random load/s", slice_load},
+	[PHASE_GET] = {"get/s", slice_get},
+	[PHASE_SCAN] = {"scan/s", slice_scan},
+	[PHASE_PUT] = {"durable put/s", slice_put},
+	[PHASE_WRITERS] = {"by 16 threads/s", slice_writers},
 };
 
 void engine_check(int ok, const char *engine, const char *what, const char *why)
@@ -79,7 +67,7 @@ void engine_check(int ok, const char *engine, const char *what, const char *why)
 	exit(EXIT_FAILURE);
 }
 
-static double now(void)
+double bench_now(void)
 {
 	struct timespec ts;
 
@@ -87,8 +75,7 @@ static double now(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
 }
 
-/* A bijection: distinct numbers give distinct keys, in random order. */
-static uint64_t mix(uint64_t z)
+uint64_t bench_mix(uint64_t z)
 {
 	z = (z + 1) * 0x9e3779b97f4a7c15u;
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -96,60 +83,19 @@ static uint64_t mix(uint64_t z)
 	return z ^ (z >> 31);
 }
 
-static int ascending; /* records are loaded in the order of their keys */
-
-static void make_key(uint64_t i, unsigned char *key)
+void bench_key(uint64_t i, unsigned char *key)
 {
-	uint64_t x = ascending ? i : mix(i);
+	uint64_t x = bench_mix(i);
 
 	for (int b = 0; b < ENGINE_KEY_BYTES; b++)
 		key[b] = (unsigned char)(x >> (8 * (ENGINE_KEY_BYTES - 1 - b)));
 }
 
-/* Version 0 is what load stores, 1 what the durable puts leave. */
-static void make_val(uint64_t i, unsigned version, unsigned char *val)
+void bench_val(uint64_t i, unsigned version, unsigned char *val)
 {
 	memset(val, (int)(i & 0xff), ENGINE_VAL_BYTES);
 	memcpy(val, &i, sizeof(i));
 	val[ENGINE_VAL_BYTES - 1] = (unsigned char)version;
-}
-
-/*
- * The phases. Each does operations [from, to) of its own; that many of one slice.
- */
-
-static void load(struct run *r, const struct settings *s, uint64_t from, uint64_t to)
-{
-	unsigned char key[ENGINE_KEY_BYTES], val[ENGINE_VAL_BYTES];
-
-	(void)s;
-	r->engine->begin(r->db, ENGINE_WRITE);
-	for (uint64_t i = from; i < to; i++) {
-		make_key(i, key);
-		make_val(i, 0, val);
-		r->engine->put(r->db, key, val);
-	}
-	r->engine->commit(r->db);
-}
-
-static void get(struct run *r, const struct settings *s, uint64_t from, uint64_t to)
-{
-	unsigned char key[ENGINE_KEY_BYTES], val[ENGINE_VAL_BYTES];
-
-	r->engine->begin(r->db, ENGINE_READ);
-	for (uint64_t i = from; i < to; i++) {
-		uint64_t record = mix(i ^ ((uint64_t)s->round << 40)) % s->options.n_records;
-		const void *found;
-
-		make_key(record, key);
-		found = r->engine->get(r->db, key);
-		engine_check(found != NULL, r->engine->name, "get",
-			"a key that was put is not there");
-		make_val(record, 0, val);
-		engine_check(memcmp(found, val, sizeof(val)) == 0, r->engine->name, "get",
-			"another value than was put");
-	}
-	r->engine->commit(r->db);
 }
 
 static int compare(const void *a, const void *b)
@@ -165,50 +111,6 @@ static double median(double *values, uint64_t n)
 	return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-static void put(struct run *r, const struct settings *s, uint64_t from, uint64_t to)
-{
-	unsigned char key[ENGINE_KEY_BYTES], val[ENGINE_VAL_BYTES];
-
-	for (uint64_t i = from; i < to; i++) {
-		uint64_t record = mix(i ^ (1ull << 62)) % s->options.n_records;
-		double begin = now();
-
-		make_key(record, key);
-		make_val(record, 1, val);
-		r->engine->begin(r->db, ENGINE_WRITE);
-		r->engine->put(r->db, key, val);
-		r->engine->commit(r->db);
-		r->put_us[i] = (now() - begin) * 1e6;
-	}
-}
-
-/* A slice is one scan; its operations are the records. */
-static void scan(struct run *r, const struct settings *s, uint64_t from, uint64_t to)
-{
-	uint64_t sum, n;
-
-	r->engine->begin(r->db, ENGINE_READ);
-	n = r->engine->scan(r->db, &sum);
-	r->engine->commit(r->db);
-	engine_check(n == to - from, r->engine->name, "scan", "another number of records");
-	engine_check(!s->results->have_sum || sum == s->results->sum, r->engine->name, "scan",
-		"other records");
-	s->results->sum = sum;
-	s->results->have_sum = 1;
-}
-
-struct phase {
-	const char *name;
-	void (*slice)(struct run *r, const struct settings *s, uint64_t from, uint64_t to);
-};
-
-static const struct phase phases[N_PHASES] = {
-	[PHASE_LOAD] = {"load/s", load},
-	[PHASE_GET] = {"get/s", get},
-	[PHASE_SCAN] = {"scan/s", scan},
-	[PHASE_PUT] = {"durable put/s", put},
-};
-
 /* n_ops operations of a phase by every engine, who take turns after each n_slice of them. */
 static void in_turns(enum phase_id phase, struct run *runs, size_t n_runs, const struct settings *s,
 	uint64_t n_ops, uint64_t n_slice)
@@ -221,10 +123,10 @@ static void in_turns(enum phase_id phase, struct run *runs, size_t n_runs, const
 
 		for (size_t i = 0; i < n_runs; i++) {
 			size_t at = (i + first) % n_runs;
-			double begin = now();
+			double begin = bench_now();
 
 			phases[phase].slice(&runs[at], s, from, to);
-			seconds[at] += now() - begin;
+			seconds[at] += bench_now() - begin;
 		}
 	}
 	for (size_t i = 0; i < n_runs; i++)
@@ -235,29 +137,53 @@ static const char *const suffixes[] = {"", "-lock", "-wal", "-shm", "-journal"};
 
 #define N_SUFFIXES (sizeof(suffixes) / sizeof(suffixes[0]))
 
+/* Calls fn with each file that an engine made at path, those in a folder of that name too. */
+static void files_each(const char *path, void (*fn)(const char *name, void *arg), void *arg)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	char name[4096];
+
+	for (size_t i = 0; i < N_SUFFIXES; i++) {
+		(void)snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
+		if (i > 0 || !dir)
+			fn(name, arg);
+	}
+	while (dir && (entry = readdir(dir)) != NULL) {
+		(void)snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
+		if (entry->d_name[0] != '.')
+			fn(name, arg);
+	}
+	if (dir)
+		(void)closedir(dir);
+}
+
+static void add_mib(const char *name, void *arg)
+{
+	struct stat st;
+
+	if (stat(name, &st) == 0)
+		*(double *)arg += (double)st.st_blocks * 512 / (1 << 20);
+}
+
 static double files_mib(const char *path)
 {
 	double mib = 0;
 
-	for (size_t i = 0; i < N_SUFFIXES; i++) {
-		char name[4096];
-		struct stat st;
-
-		(void)snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
-		if (stat(name, &st) == 0)
-			mib += (double)st.st_blocks * 512 / (1 << 20);
-	}
+	files_each(path, add_mib, &mib);
 	return mib;
+}
+
+static void remove_file(const char *name, void *arg)
+{
+	(void)arg;
+	(void)unlink(name);
 }
 
 static void files_remove(const char *path)
 {
-	for (size_t i = 0; i < N_SUFFIXES; i++) {
-		char name[4096];
-
-		(void)snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
-		(void)unlink(name);
-	}
+	files_each(path, remove_file, NULL);
+	(void)rmdir(path);
 }
 
 static int is_wanted(size_t which, const struct settings *s)
@@ -285,48 +211,78 @@ static void run_open(struct run *r, size_t which, const struct settings *s)
 	r->db = r->engine->open(r->path, &s->options);
 	r->put_us = calloc(s->n_puts, sizeof(*r->put_us));
 	engine_check(r->put_us != NULL, r->engine->name, "open", "no memory");
-	if (s->round == 0) {
-		char text[512];
-
-		r->engine->describe(r->db, text, sizeof(text));
-		printf("  %-14s %s\n", r->engine->name, text);
-		(void)fflush(stdout);
-	}
 }
 
-static void run_close(struct run *r, const struct settings *s)
+static void run_close(struct run *r)
 {
-	s->results->put_us[r->which][s->round] = median(r->put_us, s->n_puts);
+	for (int i = 0; i < N_WRITERS; i++) {
+		if (r->writers[i])
+			r->engine->detach(r->writers[i]);
+	}
 	r->engine->close(r->db);
 	files_remove(r->path);
 	free(r->put_us);
 }
 
-static uint64_t slice_of(uint64_t n_ops)
+static size_t runs_open(struct run *runs, const struct settings *s)
 {
-	return n_ops / N_SLICES > 0 ? n_ops / N_SLICES : 1;
+	size_t n = 0;
+
+	for (size_t i = 0; engines[i]; i++) {
+		if (is_wanted(i, s))
+			run_open(&runs[n++], i, s);
+	}
+	return n;
+}
+
+static uint64_t slice_of(uint64_t n_ops, uint64_t n_slices)
+{
+	return n_ops / n_slices > 0 ? n_ops / n_slices : 1;
+}
+
+static void describe(const struct run *r)
+{
+	char text[512];
+
+	r->engine->describe(r->db, text, sizeof(text));
+	printf("  %-14s %s\n", r->engine->name, text);
+	(void)fflush(stdout);
+}
+
+static void run_sorted_load(const struct settings *s)
+{
+	struct run runs[ENGINES_MAX];
+	size_t n = runs_open(runs, s);
+
+	for (size_t i = 0; i < n && s->round == 0; i++)
+		describe(&runs[i]);
+	in_turns(PHASE_SORTED_LOAD, runs, n, s, s->options.n_records, s->batch);
+	for (size_t i = 0; i < n; i++)
+		run_close(&runs[i]);
 }
 
 static void run_round(const struct settings *s)
 {
-	static struct run runs[ENGINES_MAX];
-	uint64_t n_records = s->options.n_records;
-	size_t n = 0;
+	struct run runs[ENGINES_MAX];
+	uint64_t n_records = s->options.n_records, n_puts = s->n_puts;
+	size_t n;
 
-	for (size_t i = 0; i < ENGINES_MAX; i++) {
-		if (is_wanted(i, s))
-			run_open(&runs[n++], i, s);
-	}
+	run_sorted_load(s);
+	n = runs_open(runs, s);
 	in_turns(PHASE_LOAD, runs, n, s, n_records, s->batch);
 	for (size_t i = 0; i < n; i++) {
 		s->results->file_mib[runs[i].which][s->round] = files_mib(runs[i].path);
-		scan(&runs[i], s, 0, n_records); /* brings what has room into memory */
+		slice_scan(&runs[i], s, 0, n_records); /* brings what has room into memory */
 	}
-	in_turns(PHASE_GET, runs, n, s, s->n_gets, slice_of(s->n_gets));
+	in_turns(PHASE_GET, runs, n, s, s->n_gets, slice_of(s->n_gets, N_SLICES));
 	in_turns(PHASE_SCAN, runs, n, s, N_SCANS * n_records, n_records);
-	in_turns(PHASE_PUT, runs, n, s, s->n_puts, slice_of(s->n_puts));
-	for (size_t i = 0; i < n; i++)
-		run_close(&runs[i], s);
+	in_turns(PHASE_PUT, runs, n, s, n_puts, slice_of(n_puts, N_SLICES));
+	in_turns(PHASE_WRITERS, runs, n, s, WRITERS_TIMES * n_puts,
+		slice_of(WRITERS_TIMES * n_puts, N_WRITER_SLICES));
+	for (size_t i = 0; i < n; i++) {
+		s->results->put_us[runs[i].which][s->round] = median(runs[i].put_us, n_puts);
+		run_close(&runs[i]);
+	}
 }
 
 static void print_header(const struct settings *s)
@@ -337,41 +293,46 @@ static void print_header(const struct settings *s)
 	printf("%s %s %s, %ld processors, %ld MiB of memory, folder %s\n", machine.sysname,
 		machine.release, machine.machine, sysconf(_SC_NPROCESSORS_ONLN),
 		sysconf(_SC_PHYS_PAGES) / (1024 * 1024 / sysconf(_SC_PAGESIZE)), s->folder);
-	printf("%llu records of %d + %d bytes%s, %llu a commit; %llu gets; %llu durable puts; %u "
+	printf("%llu records of %d + %d bytes, %llu a commit; %llu gets; %llu durable puts; %u "
 	       "rounds; caches of %llu MiB\n",
 		(unsigned long long)s->options.n_records, ENGINE_KEY_BYTES, ENGINE_VAL_BYTES,
-		ascending ? " in ascending order" : "", (unsigned long long)s->batch,
-		(unsigned long long)s->n_gets, (unsigned long long)s->n_puts, s->n_rounds,
+		(unsigned long long)s->batch, (unsigned long long)s->n_gets,
+		(unsigned long long)s->n_puts, s->n_rounds,
 		(unsigned long long)s->options.cache_bytes >> 20);
+}
+
+/* A row of figures and their ratios to the first engine's. */
+static void print_row(const char *name, const struct settings *s, double (*values)[ROUNDS_MAX],
+	size_t stride)
+{
+	double first = 0;
+
+	printf("%-16s", name);
+	for (size_t i = 0; engines[i]; i++) {
+		double value;
+
+		if (!is_wanted(i, s))
+			continue;
+		value = median(values[i * stride], s->n_rounds);
+		if (first == 0)
+			first = value;
+		printf(" %9.0f %5.2f", value, value / first);
+	}
+	printf("\n");
 }
 
 static void print_table(const struct settings *s, struct results *r)
 {
-	double first[N_PHASES] = {0}, first_mib = 0;
-
-	printf("\n%-14s", "");
-	for (int p = 0; p < N_PHASES; p++)
-		printf(" %13s   ratio", phases[p].name);
-	printf(" %8s %9s   ratio\n", "put us", "file MiB");
-	for (size_t i = 0; i < ENGINES_MAX; i++) {
-		double mib;
-
-		if (!is_wanted(i, s))
-			continue;
-		printf("%-14s", engines[i]->name);
-		for (int p = 0; p < N_PHASES; p++) {
-			double rate = median(r->rates[i][p], s->n_rounds);
-
-			if (first[p] == 0)
-				first[p] = rate;
-			printf(" %13.0f %7.2f", rate, rate / first[p]);
-		}
-		mib = median(r->file_mib[i], s->n_rounds);
-		if (first_mib == 0)
-			first_mib = mib;
-		printf(" %8.0f %9.0f %7.2f\n", median(r->put_us[i], s->n_rounds), mib,
-			mib / first_mib);
+	printf("\n%-16s", "");
+	for (size_t i = 0; engines[i]; i++) {
+		if (is_wanted(i, s))
+			printf(" %9s ratio", engines[i]->name);
 	}
+	printf("\n");
+	for (int p = 0; p < N_PHASES; p++)
+		print_row(phases[p].name, s, &r->rates[0][p], N_PHASES);
+	print_row("put us", s, r->put_us, 1);
+	print_row("file MiB", s, r->file_mib, 1);
 }
 
 static const char usage[] =
@@ -381,7 +342,6 @@ static const char usage[] =
 	"  -g, --gets=N       random gets a round (1000000)\n"
 	"  -p, --puts=N       durable puts a round (2000)\n"
 	"  -b, --batch=N      records a commit while loading (100000)\n"
-	"  -a, --ascending    keys in ascending order while loading, not random ones\n"
 	"  -c, --cache=MIB    for engines with a cache (as much as holds all records)\n"
 	"  -d, --dir=FOLDER   where the databases are made (.)\n"
 	"  -e, --engines=A,B  only these\n";
@@ -400,7 +360,6 @@ static int parse(int argc, char **argv, struct settings *s)
 		{"gets", required_argument, NULL, 'g'},
 		{"puts", required_argument, NULL, 'p'},
 		{"batch", required_argument, NULL, 'b'},
-		{"ascending", no_argument, NULL, 'a'},
 		{"cache", required_argument, NULL, 'c'},
 		{"dir", required_argument, NULL, 'd'},
 		{"engines", required_argument, NULL, 'e'},
@@ -408,10 +367,10 @@ static int parse(int argc, char **argv, struct settings *s)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "n:r:g:p:b:ac:d:e:", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "n:r:g:p:b:c:d:e:", options, NULL)) != -1) {
 		uint64_t n = optarg ? strtoull(optarg, NULL, 10) : 0;
 
-		if (option == '?' || (!strchr("ade", option) && n == 0))
+		if (option == '?' || (!strchr("de", option) && n == 0))
 			return -1;
 		switch (option) {
 		case 'n':
@@ -428,9 +387,6 @@ static int parse(int argc, char **argv, struct settings *s)
 			break;
 		case 'b':
 			s->batch = n;
-			break;
-		case 'a':
-			ascending = 1;
 			break;
 		case 'c':
 			s->options.cache_bytes = n << 20;

@@ -3,8 +3,9 @@
  * A key-value store as bench_peers sees it. Each is one short file that exports one const table;
  * all tables stand in engines[] of bench_peers.c.
  *
- * One thread. Keys are ENGINE_KEY_BYTES, values ENGINE_VAL_BYTES long. Every call that can fail
- * ends the program with a message (engine_check): a measurement has no use for half a result.
+ * A handle is used by one thread. Keys are ENGINE_KEY_BYTES, values ENGINE_VAL_BYTES long. Every
+ * call that can fail ends the program with a message (engine_check): a measurement has no use for
+ * half a result.
  */
 #ifndef BENCH_ENGINE_H
 #define BENCH_ENGINE_H
@@ -37,13 +38,24 @@ struct engine {
 	void (*begin)(struct engine_db *db, enum engine_access access);
 	void (*commit)(struct engine_db *db);
 
+	/*
+	 * Puts a record, replacing the one of that key. A transaction that has put nothing yet may
+	 * be begun anew inside.
+	 */
 	void (*put)(struct engine_db *db, const void *key, const void *val);
+
+	/* The same of a key above all others. NULL: the engine is not told. */
+	void (*append)(struct engine_db *db, const void *key, const void *val);
 
 	/* The value, good until the next call; NULL when there is none. */
 	const void *(*get)(struct engine_db *db, const void *key);
 
 	/* Walks all records in key order: their number, and engine_sum() of all. */
 	uint64_t (*scan)(struct engine_db *db, uint64_t *ret_sum);
+
+	/* Another handle on the same database, for another thread; ends before db does. */
+	struct engine_db *(*attach)(struct engine_db *db);
+	void (*detach)(struct engine_db *handle);
 
 	void (*close)(struct engine_db *db);
 };
@@ -61,6 +73,7 @@ void engine_check(int ok, const char *engine, const char *what, const char *why)
 
 extern const struct engine engine_lmdb;
 extern const struct engine engine_sqlite;
+extern const struct engine engine_bdb;
 extern const struct engine engine_bufpool, engine_bufpool2; /* 2: by two flushes a commit */
 extern const struct engine engine_mmap, engine_mmap2;
 

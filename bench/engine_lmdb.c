@@ -58,6 +58,14 @@ static void lmdb_put(struct engine_db *db, const void *key, const void *val)
 	check(mdb_put(db->txn, db->dbi, &k, &v, 0), "put");
 }
 
+static void lmdb_append(struct engine_db *db, const void *key, const void *val)
+{
+	MDB_val k = {ENGINE_KEY_BYTES, (void *)(uintptr_t)key};
+	MDB_val v = {ENGINE_VAL_BYTES, (void *)(uintptr_t)val};
+
+	check(mdb_put(db->txn, db->dbi, &k, &v, MDB_APPEND), "put");
+}
+
 static const void *lmdb_get(struct engine_db *db, const void *key)
 {
 	MDB_val k = {ENGINE_KEY_BYTES, (void *)(uintptr_t)key}, v;
@@ -87,6 +95,21 @@ static uint64_t lmdb_scan(struct engine_db *db, uint64_t *ret_sum)
 	return n;
 }
 
+static struct engine_db *lmdb_attach(struct engine_db *db)
+{
+	struct engine_db *handle = calloc(1, sizeof(*handle));
+
+	engine_check(handle != NULL, "lmdb", "attach", "no memory");
+	handle->env = db->env;
+	handle->dbi = db->dbi;
+	return handle;
+}
+
+static void lmdb_detach(struct engine_db *handle)
+{
+	free(handle);
+}
+
 static void lmdb_close(struct engine_db *db)
 {
 	mdb_env_close(db->env);
@@ -100,7 +123,10 @@ const struct engine engine_lmdb = {
 	.begin = lmdb_begin,
 	.commit = lmdb_commit,
 	.put = lmdb_put,
+	.append = lmdb_append,
 	.get = lmdb_get,
 	.scan = lmdb_scan,
+	.attach = lmdb_attach,
+	.detach = lmdb_detach,
 	.close = lmdb_close,
 };

@@ -8,7 +8,9 @@
 
 struct engine_db {
 	sqlite3 *sql;
-	sqlite3_stmt *begin, *commit, *put, *get, *scan;
+	sqlite3_stmt *read, *write, *commit, *put, *get, *scan;
+	const struct engine_options *options;
+	char path[4096];
 };
 
 static void check(struct engine_db *db, int ok, const char *what)
@@ -35,20 +37,24 @@ static void step_once(struct engine_db *db, sqlite3_stmt *s)
 	(void)sqlite3_reset(s);
 }
 
-static struct engine_db *sqlite_open(const char *path, const struct engine_options *options)
+static struct engine_db *connect_to(const char *path, const struct engine_options *options)
 {
 	struct engine_db *db = calloc(1, sizeof(*db));
 	char pragma[64];
 
 	engine_check(db != NULL, "sqlite", "open", "no memory");
+	db->options = options;
+	(void)snprintf(db->path, sizeof(db->path), "%s", path);
 	check(db, sqlite3_open(path, &db->sql) == SQLITE_OK, "open");
+	(void)sqlite3_busy_timeout(db->sql, 60000);
 	exec(db, "pragma journal_mode = wal");
 	exec(db, "pragma synchronous = full");
 	(void)snprintf(pragma, sizeof(pragma), "pragma cache_size = -%llu",
 		(unsigned long long)options->cache_bytes / 1024);
 	exec(db, pragma);
-	exec(db, "create table t (k blob primary key, v blob) without rowid");
-	db->begin = prepare(db, "begin");
+	exec(db, "create table if not exists t (k blob primary key, v blob) without rowid");
+	db->read = prepare(db, "begin");
+	db->write = prepare(db, "begin immediate");
 	db->commit = prepare(db, "commit");
 	db->put = prepare(db, "insert or replace into t values (?, ?)");
 	db->get = prepare(db, "select v from t where k = ?");
@@ -65,8 +71,7 @@ static void sqlite_describe(struct engine_db *db, char *buf, size_t len_bytes)
 
 static void sqlite_begin(struct engine_db *db, enum engine_access access)
 {
-	(void)access;
-	step_once(db, db->begin);
+	step_once(db, access == ENGINE_READ ? db->read : db->write);
 }
 
 static void sqlite_commit(struct engine_db *db)
@@ -109,9 +114,15 @@ static uint64_t sqlite_scan(struct engine_db *db, uint64_t *ret_sum)
 	return n;
 }
 
+static struct engine_db *sqlite_attach(struct engine_db *db)
+{
+	return connect_to(db->path, db->options);
+}
+
 static void sqlite_close(struct engine_db *db)
 {
-	(void)sqlite3_finalize(db->begin);
+	(void)sqlite3_finalize(db->read);
+	(void)sqlite3_finalize(db->write);
 	(void)sqlite3_finalize(db->commit);
 	(void)sqlite3_finalize(db->put);
 	(void)sqlite3_finalize(db->get);
@@ -122,12 +133,14 @@ static void sqlite_close(struct engine_db *db)
 
 const struct engine engine_sqlite = {
 	.name = "sqlite",
-	.open = sqlite_open,
+	.open = connect_to,
 	.describe = sqlite_describe,
 	.begin = sqlite_begin,
 	.commit = sqlite_commit,
 	.put = sqlite_put,
 	.get = sqlite_get,
 	.scan = sqlite_scan,
+	.attach = sqlite_attach,
+	.detach = sqlite_close,
 	.close = sqlite_close,
 };

@@ -115,6 +115,21 @@ static uint64_t v_scan(struct engine_db *e, uint64_t *ret_sum)
 	return n;
 }
 
+static struct engine_db *v_attach(struct engine_db *e)
+{
+	struct engine_db *handle = calloc(1, sizeof(*handle));
+
+	engine_check(handle != NULL, e->name, "attach", "no memory");
+	handle->name = e->name;
+	handle->db = e->db;
+	return handle;
+}
+
+static void v_detach(struct engine_db *handle)
+{
+	free(handle);
+}
+
 static void v_close(struct engine_db *e)
 {
 	verso_close(e->db);
@@ -131,6 +146,8 @@ static void v_close(struct engine_db *e)
 		.put = v_put,                                                                      \
 		.get = v_get,                                                                      \
 		.scan = v_scan,                                                                    \
+		.attach = v_attach,                                                                \
+		.detach = v_detach,                                                                \
 		.close = v_close,                                                                  \
 	}
 
