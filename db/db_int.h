@@ -137,6 +137,8 @@ struct verso_txn {
 	size_t cap_bytes;
 	struct chunk *chunks;          /* the newest get_many's copies */
 	struct fault_notes notes;      /* its pins, where the pager may fault */
+	uint64_t mask_of;              /* thread whose signal mask was looked at last; 0: none's */
+	bool blocks_sigbus;            /* that thread, outside our calls */
 	struct verso_txn *next, *prev; /* db->lock */
 };
 
@@ -198,10 +200,15 @@ static inline bool call_may_fault(const struct verso_txn *txn)
 	return txn->txn->pager->may_fault;
 }
 
+/* Looks at the mask of a thread once a transaction, for that costs a system call. */
+void call_unblock(struct verso_txn *txn);
+
 static inline void call_enter(struct verso_txn *txn, struct fault_guard *fault)
 {
 	const struct pager *pager = txn->txn->pager;
 
+	if (__builtin_expect(txn->blocks_sigbus || txn->mask_of != thread_number(), 0))
+		call_unblock(txn);
 	fault_notes_begin(&txn->notes);
 	fault_enter(fault, pager->fault_base, pager->fault_bytes);
 }
@@ -211,6 +218,8 @@ static inline void call_leave(const struct verso_txn *txn, struct fault_guard *f
 	if (call_may_fault(txn)) {
 		fault_leave(fault);
 		fault_notes_end();
+		if (__builtin_expect(txn->blocks_sigbus, 0))
+			fault_block();
 	}
 }
 

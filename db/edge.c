@@ -98,6 +98,12 @@ int edge_val(struct verso_val val)
 	return 0;
 }
 
+void call_unblock(struct verso_txn *txn)
+{
+	txn->mask_of = thread_number();
+	txn->blocks_sigbus = fault_unblock();
+}
+
 int call_faulted(struct verso_txn *txn)
 {
 	struct fault_notes *notes = &txn->notes;
@@ -111,6 +117,8 @@ int call_faulted(struct verso_txn *txn)
 	while (notes->n > 0)
 		pager_put(txn->txn->pager, notes->items[notes->n - 1]);
 	fault_notes_end();
+	if (txn->blocks_sigbus)
+		fault_block();
 	if (txn->txn->writable)
 		(void)txn_break(txn->txn, VERSO_EIO);
 	else

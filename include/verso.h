@@ -42,7 +42,8 @@
  *   changes.
  * - With VERSO_MMAP such a pointer may point into the mapped file. When somebody else cuts the
  *   file, or the disk fails, *your* read of it raises SIGBUS (Verso's own reads answer VERSO_EIO).
- *   VERSO_COPY makes that impossible, at the price of a copy.
+ *   VERSO_COPY makes that impossible, at the price of a copy. A thread that blocks SIGBUS has it
+ *   unblocked inside calls; its mask is looked at by the first call in each transaction.
  * - A read transaction that stays open keeps the pages of its snapshot from being used again, so
  *   that the file grows while others write. End readers that you no longer need.
  * - A full disk is answered with -ENOSPC by the call that met it; the database stays as it was.

@@ -95,6 +95,31 @@ int fault_install(void)
 	return 0;
 }
 
+static sigset_t sigbus(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGBUS);
+	return set;
+}
+
+bool fault_unblock(void)
+{
+	sigset_t set = sigbus(), before;
+
+	(void)sigemptyset(&before);
+	(void)pthread_sigmask(SIG_UNBLOCK, &set, &before);
+	return sigismember(&before, SIGBUS) == 1;
+}
+
+void fault_block(void)
+{
+	sigset_t set = sigbus();
+
+	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 #define NOTES_MIN 32U
 
 static int notes_grow(struct fault_notes *notes)

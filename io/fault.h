@@ -28,6 +28,7 @@
 
 #include <setjmp.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct fault_guard {
@@ -74,6 +75,14 @@ static inline void fault_notes_end(void)
 
 /* Nothing is noted any more. */
 void fault_notes_fini(struct fault_notes *notes);
+
+/*
+ * The kernel ends a process whose fault finds SIGBUS blocked: no handler is called. So where a
+ * thread may have blocked it, guarded code stands between these two. fault_unblock() returns
+ * whether it was blocked; each is a system call.
+ */
+bool fault_unblock(void);
+void fault_block(void);
 
 /*
  * This thread's guards. initial-exec: the handler may read it, and a load costs one instruction.

@@ -26,17 +26,21 @@ void pager_fini(struct pager *p)
 
 void pager_trace_put(struct pager *p, const struct page *page)
 {
+	bool was_blocked = p->may_fault && fault_unblock();
 	struct fault_guard g;
-	struct page_ref ref;
-	unsigned type;
 
-	if (sigsetjmp(g.env, 0) != 0)
-		return;
-	fault_enter(&g, p->fault_base, p->fault_bytes);
-	ref = page_ref(page);
-	type = page->type;
-	fault_leave(&g);
-	pager_trace(p, PAGER_PUT, ref, type);
+	if (sigsetjmp(g.env, 0) == 0) {
+		struct page_ref ref;
+		unsigned type;
+
+		fault_enter(&g, p->fault_base, p->fault_bytes);
+		ref = page_ref(page);
+		type = page->type;
+		fault_leave(&g);
+		pager_trace(p, PAGER_PUT, ref, type);
+	}
+	if (was_blocked)
+		fault_block();
 }
 
 void pager_stats(struct pager *p, struct pager_stats *stats)

@@ -12,7 +12,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,6 +155,11 @@ static int check_trees(struct verso_txn *txn)
 	return verso_check(txn->db, VERSO_CHECK_TREES, NULL, NULL);
 }
 
+static int check_all(struct verso_txn *txn)
+{
+	return verso_check(txn->db, 0, NULL, NULL);
+}
+
 static int update(struct verso_txn *txn)
 {
 	int rc = 0;
@@ -234,7 +241,8 @@ static const struct call {
 	{"read", read_long, false},
 	{"scan", scan, false},
 	{"table_each", each_table, false},
-	{"check", check_trees, false},
+	{"check_trees", check_trees, false},
+	{"check_all", check_all, false},
 	{"update", update, true},
 	{"insert", insert, true},
 	{"delete", delete, true},
@@ -311,10 +319,74 @@ START_TEST(a_call_that_a_fault_leaves_gives_back_all_that_it_held)
 		n++;
 	ck_assert_uint_gt(n, 1);
 	/* The file is whole again, and the database never noticed. */
-	txn = api_begin(db, VERSO_WRITE);
+	txn = api_begin(db, call->writes ? VERSO_WRITE : VERSO_READ);
 	API_OK(call->make(txn));
 	API_OK(verso_commit(txn));
 	api_check(db);
+	ck_assert_int_eq(close(k.fd), 0);
+	verso_close(db);
+}
+END_TEST
+
+static bool blocks(int sig)
+{
+	sigset_t now;
+
+	ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, NULL, &now), 0);
+	return sigismember(&now, sig);
+}
+
+/* As workers of servers do. The kernel ends a process whose fault finds its signal blocked. */
+START_TEST(a_thread_that_blocks_all_signals_gets_an_error_too)
+{
+	const struct call *call = &calls[_i];
+	struct cutter k = {.tracer = {count_and_cut}};
+	struct verso *db = database(&k);
+	sigset_t all;
+	unsigned n = 1;
+
+	(void)sigfillset(&all);
+	ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, &all, NULL), 0);
+	while (make_and_cut(db, &k, call, n)) {
+		ck_assert(blocks(SIGBUS));
+		ck_assert(blocks(SIGTERM));
+		n += n < 10 ? 1 : 17;
+	}
+	ck_assert_uint_gt(n, 1);
+	ck_assert(blocks(SIGBUS));
+	ck_assert_int_eq(close(k.fd), 0);
+	verso_close(db);
+}
+END_TEST
+
+static void *get_with_signals_blocked(void *txn)
+{
+	struct verso_val val;
+	sigset_t all;
+
+	(void)sigfillset(&all);
+	ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, &all, NULL), 0);
+	API_IS(verso_get(txn, NULL, api_val("key000217"), &val), VERSO_EIO);
+	ck_assert(blocks(SIGBUS));
+	return NULL;
+}
+
+START_TEST(a_transaction_that_moves_to_such_a_thread_gets_an_error_too)
+{
+	struct cutter k = {.tracer = {count_and_cut}};
+	struct verso *db = database(&k);
+	struct verso_txn *txn = api_begin(db, VERSO_READ);
+	struct verso_val val;
+	pthread_t thread;
+
+	API_OK(verso_get(txn, NULL, api_val("key000000"), &val));
+	k.n_gets = 0;
+	k.cut_at = 1;
+	ck_assert_int_eq(pthread_create(&thread, NULL, get_with_signals_blocked, txn), 0);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert(!blocks(SIGBUS));
+	verso_abort(txn);
+	restore(&k);
 	ck_assert_int_eq(close(k.fd), 0);
 	verso_close(db);
 }
@@ -372,6 +444,8 @@ int main(void)
 
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, a_call_that_a_fault_leaves_gives_back_all_that_it_held, 0, N_CALLS);
+	tcase_add_loop_test(t, a_thread_that_blocks_all_signals_gets_an_error_too, 0, N_CALLS);
+	tcase_add_test(t, a_transaction_that_moves_to_such_a_thread_gets_an_error_too);
 	tcase_add_test(t, a_callback_that_does_not_return_leaves_no_guard_behind);
 	suite_add_tcase(s, t);
 	return check_main(s);

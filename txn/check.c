@@ -94,23 +94,28 @@ static int mark_run(struct check *c, pgno_t pgno, uint32_t n, enum page_use use)
 static int copy_page(struct check *c, struct page_ref ref, struct page *copy)
 {
 	struct pager *pager = c->txn->pager;
+	bool was_blocked = pager->may_fault && fault_unblock();
 	const struct page *page;
 	struct fault_guard g;
 	int rc;
 
-	if (sigsetjmp(g.env, 0) != 0)
-		return error_set(VERSO_EIO,
+	if (sigsetjmp(g.env, 0) != 0) {
+		rc = error_set(VERSO_EIO,
 			"page %u was there a moment ago and cannot be read any more: the disk has "
 			"failed, or somebody has cut the file. Look at both, then open the "
 			"database again",
 			ref.pgno);
-	fault_enter(&g, pager->fault_base, pager->fault_bytes);
-	rc = pager_get(pager, c->txn->guard, ref, &page);
-	if (rc == 0) {
-		memcpy(copy, page, pager->page_size);
-		pager_put(pager, page);
+	} else {
+		fault_enter(&g, pager->fault_base, pager->fault_bytes);
+		rc = pager_get(pager, c->txn->guard, ref, &page);
+		if (rc == 0) {
+			memcpy(copy, page, pager->page_size);
+			pager_put(pager, page);
+		}
+		fault_leave(&g);
 	}
-	fault_leave(&g);
+	if (was_blocked)
+		fault_block();
 	return rc;
 }
 
