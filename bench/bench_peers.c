@@ -54,6 +54,8 @@ static const struct phase {
 	[PHASE_SORTED_LOAD] = {"sorted load/s", slice_sorted_load},
 	[PHASE_LOAD] = {"random load/s", slice_load},
 	[PHASE_GET] = {"get/s", slice_get},
+	[PHASE_DEPENDENT] = {"dependent get/s", slice_dependent},
+	[PHASE_MANY] = {"get_many(32)/s", slice_many},
 	[PHASE_SCAN] = {"scan/s", slice_scan},
 	[PHASE_PUT] = {"durable put/s", slice_put},
 	[PHASE_WRITERS] = {"by 16 threads/s", slice_writers},
@@ -275,6 +277,8 @@ static void run_round(const struct settings *s)
 		slice_scan(&runs[i], s, 0, n_records); /* brings what has room into memory */
 	}
 	in_turns(PHASE_GET, runs, n, s, s->n_gets, slice_of(s->n_gets, N_SLICES));
+	in_turns(PHASE_DEPENDENT, runs, n, s, s->n_gets, slice_of(s->n_gets, N_SLICES));
+	in_turns(PHASE_MANY, runs, n, s, s->n_gets, slice_of(s->n_gets, N_SLICES));
 	in_turns(PHASE_SCAN, runs, n, s, N_SCANS * n_records, n_records);
 	in_turns(PHASE_PUT, runs, n, s, n_puts, slice_of(n_puts, N_SLICES));
 	in_turns(PHASE_WRITERS, runs, n, s, WRITERS_TIMES * n_puts,

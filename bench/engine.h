@@ -15,6 +15,7 @@
 
 #define ENGINE_KEY_BYTES 8
 #define ENGINE_VAL_BYTES 100
+#define ENGINE_MANY      32 /* keys of one get_many */
 
 enum engine_access { ENGINE_READ, ENGINE_WRITE };
 
@@ -49,6 +50,13 @@ struct engine {
 
 	/* The value, good until the next call; NULL when there is none. */
 	const void *(*get)(struct engine_db *db, const void *key);
+
+	/*
+	 * The values of n <= ENGINE_MANY keys, one after another in `keys`, good until the next
+	 * call. NULL where an engine has no such call: get is called for each.
+	 */
+	void (*get_many)(struct engine_db *db, const unsigned char *keys, size_t n,
+		const void **ret_vals);
 
 	/* Walks all records in key order: their number, and engine_sum() of all. */
 	uint64_t (*scan)(struct engine_db *db, uint64_t *ret_sum);

@@ -97,6 +97,21 @@ static const void *v_get(struct engine_db *e, const void *key)
 	return e->found.data;
 }
 
+static void v_get_many(struct engine_db *e, const unsigned char *keys, size_t n,
+	const void **ret_vals)
+{
+	struct verso_val k[ENGINE_MANY], v[ENGINE_MANY];
+
+	for (size_t i = 0; i < n; i++)
+		k[i] = (struct verso_val){keys + i * ENGINE_KEY_BYTES, ENGINE_KEY_BYTES};
+	check(e, verso_get_many(e->txn, NULL, n, k, v, NULL), "get_many");
+	for (size_t i = 0; i < n; i++) {
+		engine_check(v[i].len == ENGINE_VAL_BYTES, e->name, "get_many",
+			"a value of another length");
+		ret_vals[i] = v[i].data;
+	}
+}
+
 static uint64_t v_scan(struct engine_db *e, uint64_t *ret_sum)
 {
 	struct verso_cursor *cursor;
@@ -145,6 +160,7 @@ static void v_close(struct engine_db *e)
 		.commit = v_commit,                                                                \
 		.put = v_put,                                                                      \
 		.get = v_get,                                                                      \
+		.get_many = v_get_many,                                                            \
 		.scan = v_scan,                                                                    \
 		.attach = v_attach,                                                                \
 		.detach = v_detach,                                                                \

@@ -18,6 +18,8 @@ enum phase_id {
 	PHASE_SORTED_LOAD,
 	PHASE_LOAD,
 	PHASE_GET,
+	PHASE_DEPENDENT,
+	PHASE_MANY,
 	PHASE_SCAN,
 	PHASE_PUT,
 	PHASE_WRITERS,
@@ -63,7 +65,7 @@ typedef void slice_fn(struct run *r, const struct settings *s, uint64_t from, ui
 slice_fn slice_sorted_load, slice_load, slice_put, slice_writers;
 
 /* peers_read.c */
-slice_fn slice_get, slice_scan;
+slice_fn slice_get, slice_dependent, slice_many, slice_scan;
 
 /* bench_peers.c */
 
