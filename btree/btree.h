@@ -6,7 +6,7 @@
  * meta page or the catalogue holds (struct txn_root) with btree_init(), and the description, which
  * changes with every edit, is taken back from bt.root before the commit. Keys are ordered by
  * memcmp, the shorter of two equal ones first; the empty key is legal. A value that makes a cell
- * larger than half a page lies in overflow pages.
+ * larger than half a page lies in pages of its own.
  *
  * Items are put before the next edit of their tree: an edit may give up the page that they pin.
  *
@@ -65,8 +65,9 @@ struct btree_slice {
  */
 struct btree_item {
 	struct btree_slice val;
-	const struct page *pin;   /* private */
-	struct page_ref overflow; /* private; pgno 0: inline */
+	const struct page *pin;  /* private */
+	const uint8_t *overflow; /* private: a long value's cell in the leaf; NULL: inline */
+	unsigned key_len;        /* private; of a long value's key */
 };
 
 /* Longest key in bytes: (page_size - 64) / 4 - 32. */

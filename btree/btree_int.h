@@ -65,7 +65,7 @@ void tree_free(struct btree *bt, void *p); /* takes NULL */
 void tree_free_all(struct btree *bt);
 
 /*
- * Overflow trees (overflow.c).
+ * Long values (overflow.c).
  */
 
 /* Pages gathered to be given up after an edit. */
@@ -78,20 +78,47 @@ struct ref_list {
 int ref_list_add(struct ref_list *list, struct page_ref ref);
 void ref_list_fini(struct ref_list *list);
 
-/* Writes val to new pages; cell is the 20 bytes for the leaf. On failure nothing is left behind. */
-int overflow_build(struct btree *bt, struct btree_slice val, uint8_t cell[NODE_OVERFLOW_BYTES],
-	struct ref_list *pages);
+/*
+ * Where the bytes of a long value lie: all that fill pages, in pages; then the tail, in the cell.
+ * It follows from the page size and the lengths of value and key.
+ */
+struct overflow {
+	uint64_t len;        /* of the value */
+	unsigned level;      /* of the pages that the cell refers to */
+	unsigned n_refs;     /* in the cell */
+	unsigned tail_len;   /* bytes of the value's end in the cell */
+	const uint8_t *refs; /* in the cell, the tail behind them; NULL: not stored yet */
+};
 
-/* Adds all pages of the value that `cell` refers to. Reads its index pages. */
-int overflow_gather(struct btree *bt, const uint8_t *cell, struct ref_list *pages);
+/* Bytes of the cell that a long value takes. */
+static inline unsigned overflow_cell_bytes(const struct overflow *o)
+{
+	return 8 + o->n_refs * PAGE_REF_BYTES + o->tail_len;
+}
 
-/* Calls fn for each page of the value; checks sizes, levels and geometry. */
+/* Opens what a leaf holds of a long value, whose key has key_len bytes. NULL, or what is wrong. */
+const char *overflow_open(uint32_t page_size, unsigned key_len, struct node_value val,
+	struct overflow *ret_o);
+
+static inline struct page_ref overflow_cell_ref(const struct overflow *o, unsigned i)
+{
+	return page_ref_get(o->refs + (size_t)i * PAGE_REF_BYTES);
+}
+
+/*
+ * Writes val to new pages; cell is what the leaf will hold beside a key of key_len bytes, of
+ * node_value_max() bytes at most. On failure nothing is left behind.
+ */
+int overflow_build(struct btree *bt, unsigned key_len, struct btree_slice val, uint8_t *cell,
+	unsigned *ret_cell_bytes, struct ref_list *pages);
+
+/* Adds all pages of the value to the list. Reads its index pages. */
+int overflow_gather(struct btree *bt, const struct overflow *o, struct ref_list *pages);
+
+/* Calls fn for each page of the value; checks sizes, levels and geometry. gen_max: of its leaf. */
 typedef int overflow_page_fn(void *arg, struct page_ref ref, const struct page *page);
-int overflow_walk(struct btree *bt, uint64_t len, struct page_ref root, gen_t gen_max,
-	overflow_page_fn *fn, void *arg);
-
-/* Levels above the byte pages that a value of len bytes has. */
-unsigned overflow_level(uint32_t page_size, uint64_t len);
+int overflow_walk(struct btree *bt, const struct overflow *o, gen_t gen_max, overflow_page_fn *fn,
+	void *arg);
 
 /* References in an overflow page with level > 0; NODE_BAD when its bytes make no sense. */
 unsigned overflow_count(const struct page *page, uint32_t page_size);

@@ -56,7 +56,7 @@ int catalogue_find(struct btree *catalogue, struct btree_slice name, struct txn_
 
 	if (rc != 0)
 		return rc;
-	ok = ref_is_null(item.overflow) && catalogue_decode(item.val.data, item.val.len, &root);
+	ok = !item.overflow && catalogue_decode(item.val.data, item.val.len, &root);
 	btree_item_put(catalogue, &item);
 	if (!ok)
 		return tree_corrupt(catalogue, catalogue->root.ref,

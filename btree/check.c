@@ -59,20 +59,18 @@ static int check_leaf(struct check *c, struct page_ref ref, const struct page *p
 	c->stats.used_bytes += node_used(page);
 	for (unsigned i = 0; i < node_count(page); i++) {
 		struct node_value val = {0};
-		unsigned key_len;
-		uint64_t len;
+		struct overflow o;
+		const char *wrong;
 		int rc;
 
 		(void)node_value(page, c->page_size, i, &val);
 		if (!val.overflow)
 			continue;
-		len = le64_get(val.data);
-		key_len = node_prefix_len(page) + node_suffix_len(page, i);
-		if (len > 0 && len <= BTREE_VALUE_MAX &&
-			NODE_SLOT_BYTES + 2 + key_len + len <= node_entry_max(c->page_size))
-			return tree_corrupt(c->bt, ref, "a short value lies in overflow pages");
-		rc = overflow_walk(c->bt, len, page_ref_get(val.data + 8), ref.gen, see_overflow,
-			c);
+		wrong = overflow_open(c->page_size,
+			node_prefix_len(page) + node_suffix_len(page, i), val, &o);
+		if (wrong)
+			return tree_corrupt(c->bt, ref, wrong);
+		rc = overflow_walk(c->bt, &o, ref.gen, see_overflow, c);
 		if (rc != 0)
 			return rc;
 	}

@@ -163,7 +163,7 @@ static inline int show(struct btree_cursor *c, struct btree_slice *ret_key,
 		return leaf_is_bad(c);
 	ret_item->val = (struct btree_slice){cell + 2 + tail, val_len};
 	ret_item->pin = c->leaf;
-	ret_item->overflow = (struct page_ref){0, 0};
+	ret_item->overflow = NULL;
 	return 0;
 }
 

@@ -215,6 +215,27 @@ static int put_first(struct btree *bt, const struct node_entry *entry)
 	return 0;
 }
 
+/*
+ * Step 2: the value of entry i of a pinned leaf, which goes; its pages, if it is a long one.
+ * *ret_old is set in any case.
+ */
+static int gather_old(struct btree *bt, const struct page *leaf, unsigned i,
+	struct node_value *ret_old, struct ref_list *pages)
+{
+	unsigned key_len = node_prefix_len(leaf) + node_suffix_len(leaf, i);
+	const char *wrong = NULL;
+	struct overflow o;
+
+	*ret_old = (struct node_value){0};
+	if (!node_value(leaf, tree_page_size(bt), i, ret_old))
+		wrong = "a value lies outside its page";
+	else if (ret_old->overflow)
+		wrong = overflow_open(tree_page_size(bt), key_len, *ret_old, &o);
+	if (wrong)
+		return tree_corrupt(bt, page_ref(leaf), wrong);
+	return ret_old->overflow ? overflow_gather(bt, &o, pages) : 0;
+}
+
 /* Step 4 of a put. */
 static void put_edit(struct edit *e, const struct node_entry *entry, bool exact)
 {
@@ -262,12 +283,9 @@ static int put_entry(struct btree *bt, const struct node_entry *entry, unsigned 
 	if (exact) {
 		const struct page *leaf = e.steps[e.height - 1].page;
 		unsigned pos = e.steps[e.height - 1].index;
-		struct node_value old = {0};
+		struct node_value old;
 
-		if (!node_value(leaf, e.page_size, pos, &old))
-			rc = tree_corrupt(bt, page_ref(leaf), "a value lies outside its page");
-		else if (old.overflow)
-			rc = overflow_gather(bt, old.data, &gone);
+		rc = gather_old(bt, leaf, pos, &old, &gone);
 		if (rc == 0 && entry->val.len < old.len)
 			rc = edit_gather(&e, node_used(leaf) - (old.len - entry->val.len));
 	} else if (e.height + 2 > BTREE_LEVELS_MAX) {
@@ -309,7 +327,8 @@ int btree_put(struct btree *bt, struct btree_slice key, struct btree_slice val, 
 	uint32_t page_size = tree_page_size(bt);
 	struct ref_list fresh = {.bt = bt};
 	struct node_entry entry = {0};
-	uint8_t cell[NODE_OVERFLOW_BYTES];
+	uint8_t *data;
+	unsigned len = (unsigned)val.len;
 	int rc = put_check(bt, key, val);
 
 	if (rc == 0)
@@ -320,11 +339,10 @@ int btree_put(struct btree *bt, struct btree_slice key, struct btree_slice val, 
 		memcpy(bt->work->input, key.data, key.len);
 	entry.key = bt->work->input;
 	entry.key_len = (unsigned)key.len;
-	if (NODE_SLOT_BYTES + 2 + key.len + val.len <= node_entry_max(page_size)) {
+	data = bt->work->input + key.len;
+	if (val.len <= node_value_max(page_size, entry.key_len)) {
 		if (val.len > 0)
-			memcpy(bt->work->input + key.len, val.data, val.len);
-		entry.val =
-			(struct node_value){bt->work->input + key.len, (unsigned)val.len, false};
+			memcpy(data, val.data, val.len);
 	} else {
 		if (flags & BTREE_NOOVERWRITE) {
 			struct btree_item item;
@@ -336,12 +354,12 @@ int btree_put(struct btree *bt, struct btree_slice key, struct btree_slice val, 
 			if (rc != VERSO_NOTFOUND)
 				return rc < 0 ? rc : VERSO_EXISTS;
 		}
-		rc = overflow_build(bt, val, cell, &fresh);
+		rc = overflow_build(bt, entry.key_len, val, data, &len, &fresh);
 		if (rc < 0)
 			return rc;
 		bt->marks.n_overflow_made++;
-		entry.val = (struct node_value){cell, NODE_OVERFLOW_BYTES, true};
 	}
+	entry.val = (struct node_value){data, len, fresh.n > 0};
 	btree_cursors_unpin(bt);
 	rc = ref_is_null(bt->root.ref) ? put_first(bt, &entry)
 				       : put_entry(bt, &entry, flags, fresh.n);
@@ -391,10 +409,7 @@ int btree_del(struct btree *bt, struct btree_slice key)
 		return VERSO_NOTFOUND;
 	}
 	s = &e.steps[e.height - 1];
-	if (!node_value(s->page, e.page_size, s->index, &old))
-		rc = tree_corrupt(bt, s->ref, "a value lies outside its page");
-	else if (old.overflow)
-		rc = overflow_gather(bt, old.data, &gone);
+	rc = gather_old(bt, s->page, s->index, &old, &gone);
 	if (rc == 0)
 		rc = edit_gather(&e, node_used(s->page) - node_entry_size(s->page, s->index));
 	if (rc == 0)

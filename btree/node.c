@@ -67,7 +67,7 @@ static const char *cell_validate(const struct page *page, uint32_t page_size, un
 		if (!node_value(page, page_size, i, &val))
 			return "a value lies outside the heap";
 		n += val.len;
-		if (NODE_SLOT_BYTES + 2 + key_len + val.len > node_entry_max(page_size))
+		if (val.len > node_value_max(page_size, key_len))
 			return "a cell is larger than half a page";
 	}
 	return off + n > heap_end ? "a cell lies outside the heap" : NULL;

@@ -20,8 +20,8 @@
  *	64 slots      8 n  {u32 head, u16 cell offset, u16 suffix length}
  *	...           free, then the heap: cells in any order, and the prefix at the very end
  *
- * Cell of a leaf: {u16 value length, suffix behind the head, value}. With bit 15 of the length the
- * value is a reference to an overflow tree of 20 bytes: {u64 length, pgno u32, gen u64}.
+ * Cell of a leaf: {u16 value length, suffix behind the head, value}. Bit 15 of the length: it is a
+ * long value, of which the cell holds the length, the references and the odd end (overflow.c).
  * Cell of an inner node: {pgno u32, gen u64, separator's suffix behind the head}: the child that
  * holds the keys from this separator up to the next.
  *
@@ -46,8 +46,8 @@
 #define NODE_SLOT_BYTES 8U
 #define NODE_HEAD_BYTES 4U
 
-#define NODE_OVERFLOW       0x8000U /* in a leaf cell's value length */
-#define NODE_OVERFLOW_BYTES 20U
+#define NODE_OVERFLOW       0x8000U  /* in a leaf cell's value length */
+#define NODE_OVERFLOW_BYTES 20U      /* of a long value that the cell holds at least */
 #define NODE_BAD            UINT_MAX /* instead of an index: the bytes make no sense */
 #define NODE_TIE_BAD        INT_MIN
 
@@ -63,6 +63,12 @@ static inline unsigned node_cap(uint32_t page_size)
 static inline unsigned node_entry_max(uint32_t page_size)
 {
 	return node_cap(page_size) / 2;
+}
+
+/* Most bytes of a value, or of what a cell holds of a long one, beside a key. */
+static inline unsigned node_value_max(uint32_t page_size, unsigned key_len)
+{
+	return node_entry_max(page_size) - NODE_SLOT_BYTES - 2 - key_len;
 }
 
 /* Longest key: an inner node's entry, and a leaf's without a value, takes a quarter at most. */
@@ -261,7 +267,7 @@ static inline struct page_ref node_child(const struct page *page, uint32_t page_
 struct node_value {
 	const uint8_t *data;
 	unsigned len;
-	bool overflow; /* data is the 20-byte reference to an overflow tree */
+	bool overflow; /* data is what the cell holds of a long value */
 };
 
 /* False when the bytes make no sense. */
@@ -278,7 +284,7 @@ static inline bool node_value(const struct page *page, uint32_t page_size, unsig
 	ret_val->len = len & ~NODE_OVERFLOW;
 	ret_val->data = node_bytes(page) + at;
 	return at + ret_val->len <= page_size &&
-	       (!ret_val->overflow || ret_val->len == NODE_OVERFLOW_BYTES);
+	       (!ret_val->overflow || ret_val->len >= NODE_OVERFLOW_BYTES);
 }
 
 /*

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Values too long for a leaf: a tree of pages like an inode's.
+ * Values too long for a leaf.
  *
- * Level 0 pages hold the value's bytes, in order; pages of a level above hold references to those
- * of the level below. All pages but the last of each level are full, so a value's length alone says
- * how many levels and pages it has and where each byte lies; every page repeats how much it holds,
- * and readers compare. The leaf's cell holds {u64 length, pgno u32, gen u64} of the root.
+ * What fills pages lies in byte pages (level 0), in order. The leaf's cell holds {u64 length, the
+ * references of these pages, the odd end}: so all byte pages are full. Where that is more than an
+ * entry may take, the odd end gets a byte page as well, the last. Where the references alone are
+ * more, pages of level 1 hold them, full but the last one, and the cell refers to these; or to
+ * those of level 2 that refer to them. Of the ways that fit the cell, in this order, the first is
+ * taken. So page size and lengths of key and value alone say how many levels and pages there are
+ * and where each byte lies; every page repeats how much it holds, and readers compare.
  *
  * Layout behind the page header:
  *
@@ -41,13 +44,57 @@ static uint64_t level_span(uint32_t page_size, unsigned level)
 	return span;
 }
 
-unsigned overflow_level(uint32_t page_size, uint64_t len)
+static uint64_t div_up(uint64_t a, uint64_t b)
 {
-	unsigned level = 0;
+	return (a + b - 1) / b;
+}
 
-	while (level_span(page_size, level) < len)
-		level++;
-	return level;
+/* Bytes of the value under reference i of a level: of all but the last page, a full one's. */
+static uint64_t bytes_under(uint64_t span, uint64_t under, uint64_t i)
+{
+	return under - i * span < span ? under - i * span : span;
+}
+
+/* The shape of a value that is too long for the leaf; refs stays NULL. */
+static struct overflow shape(uint32_t page_size, unsigned key_len, uint64_t len)
+{
+	uint64_t refs_max = (node_value_max(page_size, key_len) - 8) / PAGE_REF_BYTES;
+	uint64_t n = len / bytes_per_page(page_size);
+	struct overflow o = {.len = len};
+
+	o.tail_len = (unsigned)(len % bytes_per_page(page_size));
+	if (n <= refs_max &&
+		8 + n * PAGE_REF_BYTES + o.tail_len <= node_value_max(page_size, key_len)) {
+		o.n_refs = (unsigned)n;
+		return o;
+	}
+	o.tail_len = 0;
+	n = div_up(len, bytes_per_page(page_size));
+	for (; n > refs_max; o.level++)
+		n = div_up(n, refs_per_page(page_size));
+	o.n_refs = (unsigned)n;
+	return o;
+}
+
+const char *overflow_open(uint32_t page_size, unsigned key_len, struct node_value val,
+	struct overflow *ret_o)
+{
+	uint64_t len = le64_get(val.data);
+
+	if (key_len > node_key_max(page_size))
+		return "a key is too long";
+	if (len == 0 || len > BTREE_VALUE_MAX)
+		return "a long value has an impossible length";
+	if (len <= node_value_max(page_size, key_len))
+		return "a short value lies in overflow pages";
+	*ret_o = shape(page_size, key_len, len);
+	if (val.len != overflow_cell_bytes(ret_o))
+		return "a long value has not the references that its length demands";
+	ret_o->refs = val.data + 8;
+	for (unsigned i = 0; i < ret_o->n_refs; i++)
+		if (ref_is_null(overflow_cell_ref(ret_o, i)))
+			return "a long value refers to no page";
+	return NULL;
 }
 
 unsigned overflow_count(const struct page *page, uint32_t page_size)
@@ -106,23 +153,23 @@ static struct page *build_page(struct btree *bt, struct ref_list *pages, unsigne
 }
 
 /* How many pages of all levels a value has. */
-static uint64_t build_total(uint32_t page_size, uint64_t len)
+static uint64_t build_total(uint32_t page_size, const struct overflow *o)
 {
-	uint64_t n = (len + bytes_per_page(page_size) - 1) / bytes_per_page(page_size), total = n;
+	uint64_t n = div_up(o->len - o->tail_len, bytes_per_page(page_size)), total = n;
 
-	while (n > 1) {
-		n = (n + refs_per_page(page_size) - 1) / refs_per_page(page_size);
+	for (unsigned level = 0; level < o->level; level++) {
+		n = div_up(n, refs_per_page(page_size));
 		total += n;
 	}
 	return total;
 }
 
-static int build_bytes(struct btree *bt, struct btree_slice val, struct ref_list *pages)
+static int build_bytes(struct btree *bt, const uint8_t *data, uint64_t len, struct ref_list *pages)
 {
 	uint64_t per_page = bytes_per_page(tree_page_size(bt)), off = 0;
 
-	while (off < val.len) {
-		uint64_t n = (val.len - off + per_page - 1) / per_page;
+	while (off < len) {
+		uint64_t n = div_up(len - off, per_page);
 		int rc;
 
 		if (n > TXN_OP_PAGES_MAX)
@@ -131,11 +178,10 @@ static int build_bytes(struct btree *bt, struct btree_slice val, struct ref_list
 		if (rc < 0)
 			return rc;
 		for (uint64_t i = 0; i < n; i++) {
-			size_t used = val.len - off < per_page ? val.len - off : per_page;
+			size_t used = len - off < per_page ? len - off : per_page;
 			struct page *page = build_page(bt, pages, 0, used);
 
-			memcpy((uint8_t *)page + OVERFLOW_PAYLOAD, (const uint8_t *)val.data + off,
-				used);
+			memcpy((uint8_t *)page + OVERFLOW_PAYLOAD, data + off, used);
 			off += used;
 		}
 	}
@@ -170,10 +216,23 @@ static int build_index(struct btree *bt, struct ref_list *pages, unsigned level,
 	return 0;
 }
 
-int overflow_build(struct btree *bt, struct btree_slice val, uint8_t cell[NODE_OVERFLOW_BYTES],
-	struct ref_list *pages)
+/* What the leaf holds: the references of pages [from, ...) of the list, and the tail. */
+static void build_cell(const struct overflow *o, struct btree_slice val,
+	const struct ref_list *pages, size_t from, uint8_t *cell)
 {
-	size_t from = 0, total = build_total(tree_page_size(bt), val.len);
+	le64_set(cell, o->len);
+	cell += 8;
+	for (size_t i = from; i < pages->n; i++, cell += PAGE_REF_BYTES)
+		page_ref_set(cell, pages->refs[i]);
+	if (o->tail_len > 0)
+		memcpy(cell, (const uint8_t *)val.data + o->len - o->tail_len, o->tail_len);
+}
+
+int overflow_build(struct btree *bt, unsigned key_len, struct btree_slice val, uint8_t *cell,
+	unsigned *ret_cell_bytes, struct ref_list *pages)
+{
+	struct overflow o = shape(tree_page_size(bt), key_len, val.len);
+	size_t from = 0, total = build_total(tree_page_size(bt), &o);
 	int rc;
 
 	pages->refs = tree_realloc(bt, NULL, total * sizeof(*pages->refs));
@@ -181,8 +240,8 @@ int overflow_build(struct btree *bt, struct btree_slice val, uint8_t cell[NODE_O
 		return error_set(-ENOMEM, "no memory to list the pages of a value of %zu bytes",
 			val.len);
 	pages->cap = total;
-	rc = build_bytes(bt, val, pages);
-	for (unsigned level = 1; rc == 0 && pages->n - from > 1; level++) {
+	rc = build_bytes(bt, val.data, val.len - o.tail_len, pages);
+	for (unsigned level = 1; rc == 0 && level <= o.level; level++) {
 		size_t to = pages->n;
 
 		rc = build_index(bt, pages, level, from, to);
@@ -195,8 +254,9 @@ int overflow_build(struct btree *bt, struct btree_slice val, uint8_t cell[NODE_O
 		return rc;
 	}
 	ASSERT(pages->n == total);
-	le64_set(cell, val.len);
-	page_ref_set(cell + 8, pages->refs[pages->n - 1]);
+	ASSERT(pages->n - from == o.n_refs);
+	build_cell(&o, val, pages, from, cell);
+	*ret_cell_bytes = overflow_cell_bytes(&o);
 	return 0;
 }
 
@@ -235,22 +295,25 @@ static int get_page(struct btree *bt, struct page_ref ref, unsigned level, uint6
 }
 
 /*
- * Asks for the pages below `page` that hold bytes from off up to end, both counted from its first.
+ * Asks for the byte pages that hold bytes from off up to end, both counted from the first of refs.
  */
-static void read_ahead(struct btree *bt, const struct page *page, uint64_t span, uint64_t off,
-	uint64_t end)
+static void read_ahead(struct btree *bt, const uint8_t *refs, uint64_t off, uint64_t end)
 {
-	struct page_ref refs[64];
+	uint64_t span = bytes_per_page(tree_page_size(bt));
+	struct page_ref ahead[64];
 	size_t n = 0;
 
 	for (uint64_t i = off / span; i * span < end && n < 64; i++)
-		refs[n++] = overflow_ref(page, (unsigned)i);
+		ahead[n++] = page_ref_get(refs + i * PAGE_REF_BYTES);
 	if (n > 1)
-		pager_prefetch(bt->txn->pager, refs, n);
+		pager_prefetch(bt->txn->pager, ahead, n);
 }
 
+static int read_refs(struct btree *bt, const uint8_t *refs, unsigned level, uint64_t under,
+	uint64_t off, uint8_t *buf, uint64_t len);
+
 /* Copies len bytes from off of the part of a value that lies under ref: `under` bytes in all. */
-static int read_under(struct btree *bt, struct page_ref ref, unsigned level, uint64_t under,
+static int read_page(struct btree *bt, struct page_ref ref, unsigned level, uint64_t under,
 	uint64_t off, uint8_t *buf, uint64_t len)
 {
 	const struct page *page;
@@ -258,26 +321,52 @@ static int read_under(struct btree *bt, struct page_ref ref, unsigned level, uin
 
 	if (rc < 0)
 		return rc;
-	if (level == 0) {
+	if (level == 0)
 		memcpy(buf, node_bytes(page) + OVERFLOW_PAYLOAD + off, len);
-	} else {
-		uint64_t span = level_span(tree_page_size(bt), level - 1), ahead = 0;
-
-		while (len > 0 && rc == 0) {
-			uint64_t i = off / span, start = i * span;
-			uint64_t below = under - start < span ? under - start : span;
-			uint64_t n = start + below - off < len ? start + below - off : len;
-
-			if (level == 1 && ahead++ % 64 == 0)
-				read_ahead(bt, page, span, off, off + len);
-			rc = read_under(bt, overflow_ref(page, (unsigned)i), level - 1, below,
-				off - start, buf, n);
-			off += n;
-			buf += n;
-			len -= n;
-		}
-	}
+	else
+		rc = read_refs(bt, node_bytes(page) + OVERFLOW_PAYLOAD, level - 1, under, off, buf,
+			len);
 	pager_put(bt->txn->pager, page);
+	return rc;
+}
+
+/* The same of the part under all of refs, which refer to pages of `level`. */
+static int read_refs(struct btree *bt, const uint8_t *refs, unsigned level, uint64_t under,
+	uint64_t off, uint8_t *buf, uint64_t len)
+{
+	uint64_t span = level_span(tree_page_size(bt), level), ahead = 0;
+	int rc = 0;
+
+	while (len > 0 && rc == 0) {
+		uint64_t i = off / span, start = i * span, below = bytes_under(span, under, i);
+		uint64_t n = start + below - off < len ? start + below - off : len;
+
+		if (level == 0 && ahead++ % 64 == 0)
+			read_ahead(bt, refs, off, off + len);
+		rc = read_page(bt, page_ref_get(refs + i * PAGE_REF_BYTES), level, below,
+			off - start, buf, n);
+		off += n;
+		buf += n;
+		len -= n;
+	}
+	return rc;
+}
+
+/* len bytes from off of a long value, which has them. */
+static int read_long(struct btree *bt, const struct btree_item *item, uint64_t off, uint8_t *buf,
+	uint64_t len)
+{
+	struct overflow o = shape(tree_page_size(bt), item->key_len, item->val.len);
+	uint64_t in_pages = o.len - o.tail_len, n = 0;
+	int rc = 0;
+
+	o.refs = item->overflow + 8;
+	if (off < in_pages) {
+		n = len < in_pages - off ? len : in_pages - off;
+		rc = read_refs(bt, o.refs, o.level, in_pages, off, buf, n);
+	}
+	if (rc == 0 && n < len)
+		memcpy(buf + n, o.refs + o.n_refs * PAGE_REF_BYTES + (off + n - in_pages), len - n);
 	return rc;
 }
 
@@ -291,11 +380,10 @@ int btree_item_read(struct btree *bt, const struct btree_item *item, uint64_t of
 		off = total;
 	if (len > total - off)
 		len = total - off;
-	if (len > 0 && ref_is_null(item->overflow))
+	if (len > 0 && !item->overflow)
 		memcpy(buf, (const uint8_t *)item->val.data + off, len);
 	else if (len > 0)
-		rc = read_under(bt, item->overflow, overflow_level(tree_page_size(bt), total),
-			total, off, buf, len);
+		rc = read_long(bt, item, off, buf, len);
 	if (rc == 0)
 		*ret_len = len;
 	return rc;
@@ -305,10 +393,12 @@ int btree_item_read(struct btree *bt, const struct btree_item *item, uint64_t of
  * All pages of a value
  */
 
-static int walk_under(struct btree *bt, struct page_ref ref, unsigned level, uint64_t under,
+static int walk_refs(struct btree *bt, const uint8_t *refs, unsigned level, uint64_t under,
+	gen_t gen_max, overflow_page_fn *fn, void *arg);
+
+static int walk_page(struct btree *bt, struct page_ref ref, unsigned level, uint64_t under,
 	gen_t gen_max, overflow_page_fn *fn, void *arg)
 {
-	uint64_t span;
 	const struct page *page;
 	int rc;
 
@@ -318,40 +408,54 @@ static int walk_under(struct btree *bt, struct page_ref ref, unsigned level, uin
 	if (rc < 0)
 		return rc;
 	rc = fn(arg, ref, page);
-	span = level > 0 ? level_span(tree_page_size(bt), level - 1) : 0;
-	for (unsigned i = 0; rc == 0 && level > 0 && i * span < under; i++)
-		rc = walk_under(bt, overflow_ref(page, i), level - 1,
-			under - i * span < span ? under - i * span : span, ref.gen, fn, arg);
+	if (rc == 0 && level > 0)
+		rc = walk_refs(bt, node_bytes(page) + OVERFLOW_PAYLOAD, level - 1, under, ref.gen,
+			fn, arg);
 	pager_put(bt->txn->pager, page);
 	return rc;
 }
 
-int overflow_walk(struct btree *bt, uint64_t len, struct page_ref root, gen_t gen_max,
-	overflow_page_fn *fn, void *arg)
+static int walk_refs(struct btree *bt, const uint8_t *refs, unsigned level, uint64_t under,
+	gen_t gen_max, overflow_page_fn *fn, void *arg)
 {
-	if (len == 0 || len > BTREE_VALUE_MAX)
-		return tree_corrupt(bt, root, "a long value has an impossible length");
-	return walk_under(bt, root, overflow_level(tree_page_size(bt), len), len, gen_max, fn, arg);
+	uint64_t span = level_span(tree_page_size(bt), level);
+	int rc = 0;
+
+	for (uint64_t i = 0; rc == 0 && i * span < under; i++)
+		rc = walk_page(bt, page_ref_get(refs + i * PAGE_REF_BYTES), level,
+			bytes_under(span, under, i), gen_max, fn, arg);
+	return rc;
 }
 
-/* Lists the pages under ref; byte pages are not read: their references are enough. */
-static int gather_under(struct btree *bt, struct page_ref ref, unsigned level, uint64_t under,
+int overflow_walk(struct btree *bt, const struct overflow *o, gen_t gen_max, overflow_page_fn *fn,
+	void *arg)
+{
+	return walk_refs(bt, o->refs, o->level, o->len - o->tail_len, gen_max, fn, arg);
+}
+
+/* Lists the pages under refs; byte pages are not read: their references are enough. */
+static int gather_refs(struct btree *bt, const uint8_t *refs, unsigned level, uint64_t under,
 	struct ref_list *pages)
 {
-	uint64_t span;
-	const struct page *page;
-	int rc = ref_list_add(pages, ref);
+	uint64_t span = level_span(tree_page_size(bt), level);
+	int rc = 0;
 
-	if (rc < 0 || level == 0)
-		return rc;
-	rc = get_page(bt, ref, level, under, &page);
-	if (rc < 0)
-		return rc;
-	span = level_span(tree_page_size(bt), level - 1);
-	for (unsigned i = 0; rc == 0 && i * span < under; i++)
-		rc = gather_under(bt, overflow_ref(page, i), level - 1,
-			under - i * span < span ? under - i * span : span, pages);
-	pager_put(bt->txn->pager, page);
+	for (uint64_t i = 0; rc == 0 && i * span < under; i++) {
+		struct page_ref ref = page_ref_get(refs + i * PAGE_REF_BYTES);
+		uint64_t below = bytes_under(span, under, i);
+		const struct page *page;
+
+		if (ref_is_null(ref))
+			return tree_corrupt(bt, ref, "a long value refers to no page");
+		rc = ref_list_add(pages, ref);
+		if (rc < 0 || level == 0)
+			continue;
+		rc = get_page(bt, ref, level, below, &page);
+		if (rc < 0)
+			continue;
+		rc = gather_refs(bt, node_bytes(page) + OVERFLOW_PAYLOAD, level - 1, below, pages);
+		pager_put(bt->txn->pager, page);
+	}
 	return rc;
 }
 
@@ -362,15 +466,10 @@ static int by_pgno(const void *a, const void *b)
 	return (x->pgno > y->pgno) - (x->pgno < y->pgno);
 }
 
-int overflow_gather(struct btree *bt, const uint8_t *cell, struct ref_list *pages)
+int overflow_gather(struct btree *bt, const struct overflow *o, struct ref_list *pages)
 {
-	uint64_t len = le64_get(cell);
-	struct page_ref root = page_ref_get(cell + 8);
-	int rc;
+	int rc = gather_refs(bt, o->refs, o->level, o->len - o->tail_len, pages);
 
-	if (len == 0 || len > BTREE_VALUE_MAX || ref_is_null(root))
-		return tree_corrupt(bt, root, "a long value has an impossible length or place");
-	rc = gather_under(bt, root, overflow_level(tree_page_size(bt), len), len, pages);
 	if (rc < 0)
 		return rc;
 	/* A page may be given up once only. */

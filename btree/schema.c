@@ -32,20 +32,23 @@ static int each_long_value(const struct page *page, uint32_t page_size, txn_ref_
 {
 	for (unsigned i = 0; i < node_count(page); i++) {
 		struct node_value val;
-		uint64_t len;
-		int rc;
+		struct overflow o;
+		const char *wrong;
 
 		if (!node_value(page, page_size, i, &val))
 			return page_is_wrong(page, "a value lies outside its page");
 		if (!val.overflow)
 			continue;
-		len = le64_get(val.data);
-		if (len == 0 || len > BTREE_VALUE_MAX || ref_is_null(page_ref_get(val.data + 8)))
-			return page_is_wrong(page,
-				"a long value has an impossible length or place");
-		rc = fn(arg, page_ref_get(val.data + 8), overflow_level(page_size, len));
-		if (rc != 0)
-			return rc;
+		wrong = overflow_open(page_size, node_prefix_len(page) + node_suffix_len(page, i),
+			val, &o);
+		if (wrong)
+			return page_is_wrong(page, wrong);
+		for (unsigned k = 0; k < o.n_refs; k++) {
+			int rc = fn(arg, overflow_cell_ref(&o, k), o.level);
+
+			if (rc != 0)
+				return rc;
+		}
 	}
 	return 0;
 }

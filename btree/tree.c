@@ -142,22 +142,22 @@ int tree_descend(struct btree *bt, enum tree_aim aim, struct btree_slice key,
 
 int tree_item(struct btree *bt, const struct page *leaf, unsigned i, struct btree_item *ret_item)
 {
+	unsigned key_len = node_prefix_len(leaf) + node_suffix_len(leaf, i);
 	struct node_value val;
-	uint64_t len;
+	struct overflow o;
+	const char *wrong;
 
 	if (!node_value(leaf, tree_page_size(bt), i, &val))
 		return tree_corrupt(bt, page_ref(leaf), "a value lies outside its page");
 	if (!val.overflow) {
-		*ret_item = (struct btree_item){{val.data, val.len}, leaf, {0, 0}};
+		*ret_item = (struct btree_item){{val.data, val.len}, leaf, NULL, 0};
 		return 0;
 	}
-	len = le64_get(val.data);
-	if (len > BTREE_VALUE_MAX)
-		return tree_corrupt(bt, page_ref(leaf), "a value claims to be longer than any");
-	*ret_item = (struct btree_item){{NULL, (size_t)len}, leaf, page_ref_get(val.data + 8)};
-	return ref_is_null(ret_item->overflow)
-		       ? tree_corrupt(bt, page_ref(leaf), "a long value refers to no page")
-		       : 0;
+	wrong = overflow_open(tree_page_size(bt), key_len, val, &o);
+	if (wrong)
+		return tree_corrupt(bt, page_ref(leaf), wrong);
+	*ret_item = (struct btree_item){{NULL, (size_t)o.len}, leaf, val.data, key_len};
+	return 0;
 }
 
 void btree_item_put(struct btree *bt, struct btree_item *item)

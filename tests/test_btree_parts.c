@@ -100,54 +100,108 @@ START_TEST(search_agrees_with_memcmp)
 }
 END_TEST
 
-/* Lengths around every edge of the overflow tree's geometry. */
+/* Puts, checks and reads back a value of len bytes in all ways. */
+static void long_value(struct fixture *f, struct btree_slice key, const uint8_t *val, size_t len,
+	uint64_t *rng)
+{
+	uint8_t *got = malloc(len);
+	struct btree_item item;
+	size_t n = 99;
+
+	ck_assert_ptr_nonnull(got);
+	ck_assert_int_eq(btree_put(&f->bt, key, (struct btree_slice){val, len}, 0), 0);
+	ck_assert_int_eq(btree_get(&f->bt, key, &item), 0);
+	ck_assert_uint_eq(item.val.len, len);
+	ck_assert_int_eq(btree_item_read(&f->bt, &item, 0, got, len, &n), 0);
+	ck_assert_uint_eq(n, len);
+	ck_assert_int_eq(memcmp(got, val, len), 0);
+	for (unsigned i = 0; i < 20; i++) {
+		size_t off = check_random(rng) % (len + 5);
+		size_t want = check_random(rng) % (i % 2 ? 3000 : 300);
+
+		if (i % 4 == 0) /* near the end, where the leaf's part begins */
+			off = len - (off < 600 ? off : off % 600) % len;
+		ck_assert_int_eq(btree_item_read(&f->bt, &item, off, got, want < len ? want : len,
+					 &n),
+			0);
+		if (off > len)
+			off = len;
+		if (want > len)
+			want = len;
+		ck_assert_uint_eq(n, want < len - off ? want : len - off);
+		ck_assert_int_eq(memcmp(got, val + off, n), 0);
+	}
+	btree_item_put(&f->bt, &item);
+	ck_assert_int_eq(btree_check(&f->bt, NULL, NULL, NULL), 0);
+	free(got);
+}
+
+/*
+ * Lengths around every edge of the geometry: what the leaf can hold, full pages, an odd end that
+ * fits the cell and one that does not, references that fill the cell, two levels above the bytes.
+ */
 START_TEST(long_values_have_every_length)
 {
-	uint64_t per_page = PAGE - 48, refs = per_page / 12, rng = check_seed();
-	uint64_t edges[] = {100, per_page, 2 * per_page, per_page * refs, per_page * refs * 2,
-		per_page * refs * refs};
-	size_t size = per_page * refs * refs + 2;
-	uint8_t *val = malloc(size), *got = malloc(size);
+	static const unsigned key_lens[] = {0, 1, 37, 80};
+	size_t per_page = PAGE - 48, refs = per_page / 12, size = per_page * refs * refs + 2;
+	size_t room = node_value_max(PAGE, key_lens[_i]), cell_refs = (room - 8) / 12;
+	size_t edges[] = {room, per_page, 2 * per_page, per_page + room - 20,
+		3 * per_page + room - 44, per_page * cell_refs,
+		per_page * cell_refs + (room - 8) % 12, per_page * refs,
+		per_page * refs * cell_refs, per_page * refs * refs};
+	uint64_t rng = check_seed();
+	uint8_t *val = malloc(size), key[80] = "k";
+	struct btree_slice k = {key, key_lens[_i]};
 	struct fixture f;
 
 	ck_assert_ptr_nonnull(val);
-	ck_assert_ptr_nonnull(got);
 	model_value(5, val, size);
 	open_tree(&f);
 	for (size_t e = 0; e < sizeof(edges) / sizeof(edges[0]); e++) {
-		for (size_t len = edges[e] - 1; len <= edges[e] + 1; len++) {
-			struct btree_item item;
-			size_t n = 99;
-
-			ck_assert_int_eq(btree_put(&f.bt, text("k"), (struct btree_slice){val, len},
-						 0),
-				0);
-			ck_assert_int_eq(btree_get(&f.bt, text("k"), &item), 0);
-			ck_assert_uint_eq(item.val.len, len);
-			ck_assert_int_eq(btree_item_read(&f.bt, &item, 0, got, len, &n), 0);
-			ck_assert_uint_eq(n, len);
-			ck_assert_int_eq(memcmp(got, val, len), 0);
-			for (unsigned i = 0; i < 20; i++) {
-				size_t off = check_random(&rng) % (len + 5);
-				size_t want = check_random(&rng) % 3000;
-
-				ck_assert_int_eq(btree_item_read(&f.bt, &item, off, got, want, &n),
-					0);
-				if (off > len)
-					off = len;
-				ck_assert_uint_eq(n, want < len - off ? want : len - off);
-				ck_assert_int_eq(memcmp(got, val + off, n), 0);
-			}
-			btree_item_put(&f.bt, &item);
-			ck_assert_int_eq(btree_check(&f.bt, NULL, NULL, NULL), 0);
-		}
+		for (size_t len = edges[e] - 1; len <= edges[e] + 1; len++)
+			long_value(&f, k, val, len, &rng);
 		double_commit(f.env);
 	}
-	ck_assert_int_eq(btree_del(&f.bt, text("k")), 0);
+	for (size_t i = 0; i < 200; i++)
+		long_value(&f, k, val, 1 + check_random(&rng) % (i % 10 ? 20 * per_page : size),
+			&rng);
+	ck_assert_int_eq(btree_del(&f.bt, k), 0);
 	ck_assert_uint_eq(f.env->n_live, 0);
 	close_tree(&f);
 	free(val);
-	free(got);
+}
+END_TEST
+
+/* How many pages a tree of one record has: its leaf, and what the value takes. */
+START_TEST(long_values_take_full_pages)
+{
+	static const struct {
+		size_t len, n_pages;
+	} values[] = {
+		{213, 1},                           /* half a page: in the leaf */
+		{214, 2}, {464, 2},                 /* no odd end would fit, or there is none */
+		{464 + 193, 2}, {464 + 194, 3},     /* 8 + 12 + 193 bytes of cell, and one more */
+		{17 * 464, 18}, {17 * 464 + 1, 18}, /* 17 references and a byte fill the cell */
+		{17 * 464 + 2, 20}, {18 * 464, 20}, /* an index page */
+		{17 * 38 * 464, 1 + 17 + 17 * 38},  /* 17 of them */
+		{17 * 38 * 464 + 1, 1 + 1 + 18 + 17 * 38 + 1}, /* one above 18 */
+	};
+	size_t size = 17 * 38 * 464 + 1;
+	uint8_t *val = calloc(1, size);
+	struct fixture f;
+
+	ck_assert_ptr_nonnull(val);
+	open_tree(&f);
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		ck_assert_int_eq(btree_put(&f.bt, text("k"),
+					 (struct btree_slice){val, values[i].len}, 0),
+			0);
+		ck_assert_msg(f.env->n_live == values[i].n_pages,
+			"%zu bytes take %zu pages, not %zu", values[i].len, f.env->n_live,
+			values[i].n_pages);
+	}
+	close_tree(&f);
+	free(val);
 }
 END_TEST
 
@@ -341,7 +395,8 @@ int main(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, search_agrees_with_memcmp);
-	tcase_add_test(t, long_values_have_every_length);
+	tcase_add_loop_test(t, long_values_have_every_length, 0, 4);
+	tcase_add_test(t, long_values_take_full_pages);
 	tcase_add_test(t, put_of_a_long_value_that_is_there_writes_nothing);
 	tcase_add_test(t, cursor_of_an_empty_tree_finds_nothing);
 	tcase_add_test(t, after_a_delete_next_is_above_and_prev_below);

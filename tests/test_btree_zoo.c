@@ -7,22 +7,14 @@
 #include "btree/btree_int.h"
 #include "btree/catalogue.h"
 #include "tests/check_main.h"
-#include "tests/double_txn.h"
+#include "tests/btree_zoo.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE 512U
+#define PAGE ZOO_PAGE
 #define N    3000U
-
-struct zoo {
-	struct double_env *env;
-	struct btree bt;
-	struct page_ref root, inner, leaf, leaf2,
-		edge;                           /* leaf and leaf2: neighbours in the middle */
-	struct page_ref over_index, over_bytes; /* of the long value in leaf */
-};
 
 static void make_key(char *key, unsigned i)
 {
@@ -70,7 +62,6 @@ static unsigned middle_leaf(struct zoo *z)
 static void zoo_open(struct zoo *z)
 {
 	struct txn_root root = {.tree = 7};
-	struct page *leaf;
 	struct node_value val = {0};
 	unsigned mid;
 
@@ -85,23 +76,24 @@ static void zoo_open(struct zoo *z)
 	z->inner = child(z, z->root, count(z, z->root) / 2);
 	while (double_page(z->env, z->inner.pgno)->level > 1)
 		z->inner = child(z, z->inner, count(z, z->inner) / 2);
-	/* a long value in the first record of a middle leaf */
+	/* long values in the first records of two middle leaves */
 	mid = middle_leaf(z);
-	leaf = double_page(z->env, child(z, z->inner, mid).pgno);
-	{
+	for (unsigned i = 0; i < 2; i++) {
+		struct page *leaf = double_page(z->env, child(z, z->inner, mid + i).pgno);
 		uint8_t key[200];
 		unsigned len = node_key(leaf, PAGE, 0, key);
 		static uint8_t big[30000];
 
+		/* 65 pages under two; three pages, and 50 bytes in the leaf */
 		ck_assert_int_eq(btree_put(&z->bt, (struct btree_slice){key, len},
-					 (struct btree_slice){big, sizeof(big)}, 0),
+					 (struct btree_slice){big, i ? 3 * 464 + 50 : 30000}, 0),
 			0);
+		double_commit(z->env);
+		z->root = z->bt.root.ref;
+		z->inner = child(z, z->root, count(z, z->root) / 2);
+		while (double_page(z->env, z->inner.pgno)->level > 1)
+			z->inner = child(z, z->inner, count(z, z->inner) / 2);
 	}
-	double_commit(z->env);
-	z->root = z->bt.root.ref;
-	z->inner = child(z, z->root, count(z, z->root) / 2);
-	while (double_page(z->env, z->inner.pgno)->level > 1)
-		z->inner = child(z, z->inner, count(z, z->inner) / 2);
 	z->leaf = child(z, z->inner, mid);
 	z->leaf2 = child(z, z->inner, mid + 1);
 	z->edge = z->root;
@@ -110,8 +102,7 @@ static void zoo_open(struct zoo *z)
 	ck_assert(node_value(double_page(z->env, z->leaf.pgno), PAGE, 0, &val));
 	ck_assert(val.overflow);
 	z->over_index = page_ref_get(val.data + 8);
-	ck_assert_uint_ge(double_page(z->env, z->over_index.pgno)->level, 2);
-	z->over_index = overflow_ref(double_page(z->env, z->over_index.pgno), 0);
+	ck_assert_uint_eq(double_page(z->env, z->over_index.pgno)->level, 1);
 	z->over_bytes = overflow_ref(double_page(z->env, z->over_index.pgno), 0);
 	ck_assert_int_eq(btree_check(&z->bt, NULL, NULL, NULL), 0);
 }
@@ -122,37 +113,31 @@ static void zoo_close(struct zoo *z)
 	double_close(z->env);
 }
 
-/* What the damage does to the bytes of a page. */
-static uint8_t *bytes(struct zoo *z, struct page_ref ref)
-{
-	return (uint8_t *)double_page(z->env, ref.pgno);
-}
-
 static uint8_t *slot(struct zoo *z, struct page_ref ref, unsigned i)
 {
-	return bytes(z, ref) + NODE_SLOTS + (size_t)i * NODE_SLOT_BYTES;
+	return zoo_bytes(z, ref) + NODE_SLOTS + (size_t)i * NODE_SLOT_BYTES;
 }
 
 static uint8_t *cell(struct zoo *z, struct page_ref ref, unsigned i)
 {
-	return bytes(z, ref) + le16_get(slot(z, ref, i) + 4);
+	return zoo_bytes(z, ref) + le16_get(slot(z, ref, i) + 4);
 }
 
 static struct page_ref leaf_type(struct zoo *z)
 {
-	bytes(z, z->leaf)[12] = PAGE_OVERFLOW;
+	zoo_bytes(z, z->leaf)[12] = PAGE_OVERFLOW;
 	return z->leaf;
 }
 
 static struct page_ref leaf_level(struct zoo *z)
 {
-	bytes(z, z->leaf)[13] = 1;
+	zoo_bytes(z, z->leaf)[13] = 1;
 	return z->leaf;
 }
 
 static struct page_ref leaf_tree(struct zoo *z)
 {
-	le32_set(bytes(z, z->leaf) + 32, 8);
+	le32_set(zoo_bytes(z, z->leaf) + 32, 8);
 	return z->leaf;
 }
 
@@ -170,51 +155,51 @@ static struct page_ref root_too_high(struct zoo *z)
 
 static struct page_ref leaf_empty(struct zoo *z)
 {
-	node_init((struct page *)bytes(z, z->leaf), PAGE, NULL, 0);
+	node_init((struct page *)zoo_bytes(z, z->leaf), PAGE, NULL, 0);
 	return z->leaf;
 }
 
 static struct page_ref count_huge(struct zoo *z)
 {
-	le16_set(bytes(z, z->leaf) + NODE_COUNT, 60000);
+	le16_set(zoo_bytes(z, z->leaf) + NODE_COUNT, 60000);
 	return z->leaf;
 }
 
 static struct page_ref count_more(struct zoo *z)
 {
-	le16_set(bytes(z, z->leaf) + NODE_COUNT, 45);
+	le16_set(zoo_bytes(z, z->leaf) + NODE_COUNT, 45);
 	return z->leaf;
 }
 
 static struct page_ref heap_huge(struct zoo *z)
 {
-	le16_set(bytes(z, z->leaf) + NODE_HEAP_LEN, 65000);
+	le16_set(zoo_bytes(z, z->leaf) + NODE_HEAP_LEN, 65000);
 	return z->leaf;
 }
 
 static struct page_ref heap_short(struct zoo *z)
 {
-	le16_set(bytes(z, z->leaf) + NODE_HEAP_LEN,
-		(uint16_t)(node_heap_len((struct page *)bytes(z, z->leaf)) - 3));
+	le16_set(zoo_bytes(z, z->leaf) + NODE_HEAP_LEN,
+		(uint16_t)(node_heap_len((struct page *)zoo_bytes(z, z->leaf)) - 3));
 	return z->leaf;
 }
 
 static struct page_ref dead_wrong(struct zoo *z)
 {
-	le16_set(bytes(z, z->leaf) + NODE_DEAD, 1);
+	le16_set(zoo_bytes(z, z->leaf) + NODE_DEAD, 1);
 	return z->leaf;
 }
 
 static struct page_ref prefix_huge(struct zoo *z)
 {
-	le16_set(bytes(z, z->leaf) + NODE_PREFIX_LEN, 400);
+	le16_set(zoo_bytes(z, z->leaf) + NODE_PREFIX_LEN, 400);
 	return z->leaf;
 }
 
 /* A prefix byte less, and the byte dead: the heap still adds up. */
 static struct page_ref prefix_short(struct zoo *z)
 {
-	uint8_t *p = bytes(z, z->leaf);
+	uint8_t *p = zoo_bytes(z, z->leaf);
 
 	le16_set(p + NODE_PREFIX_LEN, (uint16_t)(le16_get(p + NODE_PREFIX_LEN) - 1));
 	le16_set(p + NODE_DEAD, (uint16_t)(le16_get(p + NODE_DEAD) + 1));
@@ -223,13 +208,13 @@ static struct page_ref prefix_short(struct zoo *z)
 
 static struct page_ref prefix_bytes(struct zoo *z)
 {
-	bytes(z, z->leaf)[PAGE - 2] ^= 1;
+	zoo_bytes(z, z->leaf)[PAGE - 2] ^= 1;
 	return z->leaf;
 }
 
 static struct page_ref inner_prefix(struct zoo *z)
 {
-	bytes(z, z->inner)[PAGE - 1] ^= 1;
+	zoo_bytes(z, z->inner)[PAGE - 1] ^= 1;
 	return z->inner;
 }
 
@@ -275,7 +260,7 @@ static struct page_ref head_padding(struct zoo *z)
 	unsigned i = 0;
 
 	/* a suffix shorter than its head, whose head says more */
-	while (node_suffix_len((struct page *)bytes(z, z->leaf), i) >= NODE_HEAD_BYTES)
+	while (node_suffix_len((struct page *)zoo_bytes(z, z->leaf), i) >= NODE_HEAD_BYTES)
 		ck_assert_uint_lt(++i, count(z, z->leaf));
 	slot(z, z->leaf, i)[0] ^= 1;
 	return z->leaf;
@@ -315,7 +300,7 @@ static struct page_ref order_inner(struct zoo *z)
 
 static struct page_ref keys_equal(struct zoo *z)
 {
-	const struct page *leaf = (struct page *)bytes(z, z->leaf);
+	const struct page *leaf = (struct page *)zoo_bytes(z, z->leaf);
 	unsigned i = 0;
 
 	while (node_suffix_len(leaf, i) != node_suffix_len(leaf, i + 1))
@@ -342,38 +327,38 @@ static struct page_ref children_swapped(struct zoo *z)
 {
 	unsigned i = count(z, z->inner) / 2;
 
-	node_set_child((struct page *)bytes(z, z->inner), i, z->leaf2);
-	node_set_child((struct page *)bytes(z, z->inner), i + 1, z->leaf);
+	node_set_child((struct page *)zoo_bytes(z, z->inner), i, z->leaf2);
+	node_set_child((struct page *)zoo_bytes(z, z->inner), i + 1, z->leaf);
 	return z->inner;
 }
 
 static struct page_ref child_twice(struct zoo *z)
 {
-	node_set_child((struct page *)bytes(z, z->inner), count(z, z->inner) / 2, z->leaf2);
+	node_set_child((struct page *)zoo_bytes(z, z->inner), count(z, z->inner) / 2, z->leaf2);
 	return z->inner;
 }
 
 static struct page_ref child_is_parent(struct zoo *z)
 {
-	node_set_child((struct page *)bytes(z, z->inner), 1, z->inner);
+	node_set_child((struct page *)zoo_bytes(z, z->inner), 1, z->inner);
 	return z->inner;
 }
 
 static struct page_ref child_is_root(struct zoo *z)
 {
-	node_set_child((struct page *)bytes(z, z->inner), 0, z->root);
+	node_set_child((struct page *)zoo_bytes(z, z->inner), 0, z->root);
 	return z->inner;
 }
 
 static struct page_ref child_null(struct zoo *z)
 {
-	node_set_child((struct page *)bytes(z, z->inner), 1, (struct page_ref){0, 0});
+	node_set_child((struct page *)zoo_bytes(z, z->inner), 1, (struct page_ref){0, 0});
 	return z->inner;
 }
 
 static struct page_ref child_beyond(struct zoo *z)
 {
-	node_set_child((struct page *)bytes(z, z->inner), 1, (struct page_ref){4000000000U, 1});
+	node_set_child((struct page *)zoo_bytes(z, z->inner), 1, (struct page_ref){4000000000U, 1});
 	return z->inner;
 }
 
@@ -382,7 +367,7 @@ static struct page_ref child_other_gen(struct zoo *z)
 	struct page_ref ref = child(z, z->inner, 1);
 
 	ref.gen += 7;
-	node_set_child((struct page *)bytes(z, z->inner), 1, ref);
+	node_set_child((struct page *)zoo_bytes(z, z->inner), 1, ref);
 	return z->inner;
 }
 
@@ -391,19 +376,19 @@ static struct page_ref child_newer(struct zoo *z)
 {
 	struct page_ref ref = child(z, z->inner, 0);
 
-	le64_set(bytes(z, ref) + 16, page_ref((struct page *)bytes(z, z->inner)).gen + 1);
+	le64_set(zoo_bytes(z, ref) + 16, page_ref((struct page *)zoo_bytes(z, z->inner)).gen + 1);
 	double_reseal(z->env, ref.pgno);
-	ref.gen = page_ref((struct page *)bytes(z, z->inner)).gen + 1;
-	node_set_child((struct page *)bytes(z, z->inner), 0, ref);
+	ref.gen = page_ref((struct page *)zoo_bytes(z, z->inner)).gen + 1;
+	node_set_child((struct page *)zoo_bytes(z, z->inner), 0, ref);
 	return z->inner;
 }
 
 static struct page_ref leaf_low(struct zoo *z)
 {
-	struct page *page = (struct page *)bytes(z, z->leaf2);
+	struct page *page = (struct page *)zoo_bytes(z, z->leaf2);
 
 	while (node_count(page) > 1) {
-		node_remove(page, PAGE, 1);
+		node_remove(page, PAGE, 0);
 		z->bt.root.count--;
 	}
 	return z->leaf2;
@@ -415,95 +400,7 @@ static struct page_ref records_miscounted(struct zoo *z)
 	return z->root;
 }
 
-static struct page_ref over_length(struct zoo *z)
-{
-	struct node_value val = {0};
-
-	ck_assert(node_value((struct page *)bytes(z, z->leaf), PAGE, 0, &val));
-	le64_set((uint8_t *)(uintptr_t)val.data, 30001);
-	return z->leaf;
-}
-
-static struct page_ref over_length_huge(struct zoo *z)
-{
-	struct node_value val = {0};
-
-	ck_assert(node_value((struct page *)bytes(z, z->leaf), PAGE, 0, &val));
-	le64_set((uint8_t *)(uintptr_t)val.data, UINT64_MAX);
-	return z->leaf;
-}
-
-static struct page_ref over_length_zero(struct zoo *z)
-{
-	struct node_value val = {0};
-
-	ck_assert(node_value((struct page *)bytes(z, z->leaf), PAGE, 0, &val));
-	le64_set((uint8_t *)(uintptr_t)val.data, 0);
-	return z->leaf;
-}
-
-static struct page_ref over_length_short(struct zoo *z)
-{
-	struct node_value val = {0};
-
-	ck_assert(node_value((struct page *)bytes(z, z->leaf), PAGE, 0, &val));
-	le64_set((uint8_t *)(uintptr_t)val.data, 5);
-	return z->leaf;
-}
-
-static struct page_ref over_null(struct zoo *z)
-{
-	struct node_value val = {0};
-
-	ck_assert(node_value((struct page *)bytes(z, z->leaf), PAGE, 0, &val));
-	page_ref_set((uint8_t *)(uintptr_t)val.data + 8, (struct page_ref){0, 0});
-	return z->leaf;
-}
-
-static struct page_ref over_used(struct zoo *z)
-{
-	le32_set(bytes(z, z->over_bytes) + 40, 3);
-	return z->over_bytes;
-}
-
-static struct page_ref over_refs(struct zoo *z)
-{
-	le32_set(bytes(z, z->over_index) + 40, 4000000000U);
-	return z->over_index;
-}
-
-static struct page_ref over_level(struct zoo *z)
-{
-	bytes(z, z->over_index)[13] = 0;
-	return z->over_index;
-}
-
-static struct page_ref over_twice(struct zoo *z)
-{
-	uint8_t *p = bytes(z, z->over_index) + 48;
-
-	memcpy(p + PAGE_REF_BYTES, p, PAGE_REF_BYTES);
-	return z->over_index;
-}
-
-static struct page_ref over_type(struct zoo *z)
-{
-	bytes(z, z->over_bytes)[12] = PAGE_NODE;
-	return z->over_bytes;
-}
-
-static struct page_ref over_cycle(struct zoo *z)
-{
-	page_ref_set(bytes(z, z->over_index) + 48, z->over_index);
-	return z->over_index;
-}
-
-static const struct beast {
-	const char *name;
-	struct page_ref (*damage)(struct zoo
-			*z); /* the page that was changed, to be sealed again */
-	const char *reason;
-} beasts[] = {
+static const struct beast beasts[] = {
 	{"a leaf of another type", leaf_type, "node of another level"},
 	{"a leaf that says level 1", leaf_level, "node of another level"},
 	{"a leaf of another tree", leaf_tree, "node of another level"},
@@ -543,17 +440,6 @@ static const struct beast {
 	{"a child newer than its parent", child_newer, "newer than the one that refers to it"},
 	{"a leaf with a single record", leaf_low, "less than a quarter full"},
 	{"a record too many in the count", records_miscounted, "count of records"},
-	{"a long value that is longer than its pages", over_length, "another page of a long value"},
-	{"a long value of 2^64 - 1 bytes", over_length_huge, "impossible length"},
-	{"a long value of no bytes", over_length_zero, NULL},
-	{"a long value of five bytes", over_length_short, "short value lies in overflow pages"},
-	{"a long value without a page", over_null, NULL},
-	{"a piece that holds less", over_used, "another page of a long value"},
-	{"an index page with 4 billion pieces", over_refs, "another page of a long value"},
-	{"an index page that says it is a piece", over_level, "another page of a long value"},
-	{"a piece in two places", over_twice, "reached twice"},
-	{"a piece of another type", over_type, "another page of a long value"},
-	{"an index page that holds itself", over_cycle, "another page of a long value"},
 };
 
 static void damage(struct zoo *z, const struct beast *b)
@@ -563,9 +449,16 @@ static void damage(struct zoo *z, const struct beast *b)
 	double_reseal(z->env, ref.pgno);
 }
 
+#define N_BEASTS (int)(sizeof(beasts) / sizeof(beasts[0]))
+
+static const struct beast *beast(int i)
+{
+	return i < N_BEASTS ? &beasts[i] : &zoo_overflow_beasts[i - N_BEASTS];
+}
+
 START_TEST(check_says_what_is_wrong)
 {
-	const struct beast *b = &beasts[_i];
+	const struct beast *b = beast(_i);
 	struct zoo z;
 	int rc;
 
@@ -633,7 +526,7 @@ static void use_all(struct zoo *z)
 
 START_TEST(damaged_tree_never_crashes)
 {
-	const struct beast *b = &beasts[_i];
+	const struct beast *b = beast(_i);
 	struct zoo z;
 
 	zoo_open(&z);
@@ -642,6 +535,20 @@ START_TEST(damaged_tree_never_crashes)
 	zoo_close(&z);
 }
 END_TEST
+
+/*
+ * After a btree_check: no reference names some other page, or none. Such a page would be given up
+ * twice, or without having been; the layers below find that, and the double of txn/ aborts.
+ */
+static bool pages_are_its_own(void)
+{
+	static const char *const texts[] = {"twice", "page of a long value", "no such page"};
+
+	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (strstr(error_text(), texts[i]))
+			return false;
+	return true;
+}
 
 /* Bytes of one node or long value's page changed at random and sealed again. */
 START_TEST(random_damage_never_crashes)
@@ -661,7 +568,7 @@ START_TEST(random_damage_never_crashes)
 		at[2] = z.root;
 		at[3] = z.leaf2;
 		at[4] = z.edge;
-		p = bytes(&z, at[r % 5]);
+		p = zoo_bytes(&z, at[r % 5]);
 		for (unsigned k = 0; k <= (r >> 8) % 4; k++) {
 			uint64_t x = check_random(&rng);
 			/* mostly the head of the page, where a byte says most */
@@ -670,9 +577,7 @@ START_TEST(random_damage_never_crashes)
 			p[off] = (uint8_t)(x >> 32);
 		}
 		double_reseal(z.env, at[r % 5].pgno);
-		/* A reference that still names some page may make it be freed twice: not the
-		 * tree's. */
-		if (btree_check(&z.bt, NULL, NULL, NULL) == 0 || !strstr(error_text(), "twice"))
+		if (btree_check(&z.bt, NULL, NULL, NULL) == 0 || pages_are_its_own())
 			use_all(&z);
 		zoo_close(&z);
 	}
@@ -683,11 +588,12 @@ int main(void)
 {
 	Suite *s = suite_create("btree_zoo");
 	TCase *t = tcase_create("zoo");
-	int n = sizeof(beasts) / sizeof(beasts[0]);
+	int n = N_BEASTS + zoo_n_overflow_beasts;
 
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, check_says_what_is_wrong, 0, n);
-	tcase_add_loop_test(t, damaged_tree_never_crashes, 0, n);
+	/* What is given up twice the double of txn/ takes for a fault of ours. */
+	tcase_add_loop_test(t, damaged_tree_never_crashes, 0, n - ZOO_N_SHARING);
 	tcase_add_loop_test(t, random_damage_never_crashes, 0, 10);
 	suite_add_tcase(s, t);
 	return check_main(s);

@@ -202,6 +202,159 @@ START_TEST(a_forged_record_stops_a_cursor_until_it_is_placed_anew)
 }
 END_TEST
 
+/*
+ * Long values
+ */
+
+#define N_LONG   60
+#define LONG_LEN (2 * (PAGE - 48) + 40) /* two pages, and 40 bytes in the leaf */
+
+/* What a leaf holds of the long value of its entry i. */
+static uint8_t *long_cell(uint8_t *leaf, unsigned i)
+{
+	struct node_value val = {0};
+
+	ck_assert(node_value((const struct page *)leaf, PAGE, i, &val));
+	ck_assert(val.overflow);
+	ck_assert_uint_eq(val.len, 8 + 2 * PAGE_REF_BYTES + 40);
+	return (uint8_t *)(uintptr_t)val.data;
+}
+
+static void set_ref(uint8_t *leaf, unsigned i, pgno_t pgno)
+{
+	struct page_ref ref = page_ref_get(long_cell(leaf, i) + 8);
+
+	page_ref_set(long_cell(leaf, i) + 8, (struct page_ref){pgno, ref.gen});
+}
+
+static void piece_is_no_page(uint8_t *leaf, unsigned i)
+{
+	page_ref_set(long_cell(leaf, i) + 8, (struct page_ref){0, 0});
+}
+
+static void piece_is_a_meta(uint8_t *leaf, unsigned i)
+{
+	set_ref(leaf, i, 1);
+}
+
+static void piece_is_a_bitmap(uint8_t *leaf, unsigned i)
+{
+	set_ref(leaf, i, 2);
+}
+
+static void piece_lies_beyond(uint8_t *leaf, unsigned i)
+{
+	set_ref(leaf, i, UINT32_MAX - 1);
+}
+
+static void piece_is_its_leaf(uint8_t *leaf, unsigned i)
+{
+	page_ref_set(long_cell(leaf, i) + 8, page_ref((const struct page *)leaf));
+}
+
+static void piece_is_there_twice(uint8_t *leaf, unsigned i)
+{
+	memcpy(long_cell(leaf, i) + 8 + PAGE_REF_BYTES, long_cell(leaf, i) + 8, PAGE_REF_BYTES);
+}
+
+static void piece_is_of_another_value(uint8_t *leaf, unsigned i)
+{
+	unsigned other = i > 0 ? i - 1 : i + 1;
+
+	memcpy(long_cell(leaf, i) + 8, long_cell(leaf, other) + 8, PAGE_REF_BYTES);
+}
+
+static void piece_is_of_another_age(uint8_t *leaf, unsigned i)
+{
+	struct page_ref ref = page_ref_get(long_cell(leaf, i) + 8);
+
+	ref.gen--;
+	page_ref_set(long_cell(leaf, i) + 8, ref);
+}
+
+static void length_is_a_byte_more(uint8_t *leaf, unsigned i)
+{
+	le64_set(long_cell(leaf, i), LONG_LEN + 1);
+}
+
+static void length_is_that_of_index_pages(uint8_t *leaf, unsigned i)
+{
+	/* as many bytes of cell: references to five pages of another level */
+	le64_set(long_cell(leaf, i), 1 << 20);
+}
+
+static forge_fn *const long_forgeries[] = {piece_is_no_page, piece_is_a_meta, piece_is_a_bitmap,
+	piece_lies_beyond, piece_is_its_leaf, piece_is_there_twice, piece_is_of_another_value,
+	piece_is_of_another_age, length_is_a_byte_more, length_is_that_of_index_pages};
+
+/* Fails unless rc is an outcome, or an error with a text. */
+static int answered(int rc)
+{
+	ck_assert(rc >= 0 || verso_errmsg(NULL)[0] != '\0');
+	return rc;
+}
+
+/* Replaces or deletes each record in turn. What is given up twice, or cannot be, is found. */
+static void edit_long_values(struct verso *db, bool del)
+{
+	static const char val[LONG_LEN];
+
+	for (int i = 0; i < N_LONG; i++) {
+		struct verso_txn *txn;
+		char key[32];
+
+		if (answered(verso_begin(db, VERSO_WRITE, &txn)) < 0)
+			return;
+		(void)snprintf(key, sizeof(key), "key%06d", i);
+		(void)answered(del ? verso_del(txn, NULL, api_val(key))
+				   : verso_put(txn, NULL, api_val(key),
+					     (struct verso_val){val, sizeof(val)}, 0));
+		(void)answered(verso_commit(txn));
+	}
+}
+
+/* _i: pager, and whether records are deleted or replaced. */
+START_TEST(a_forged_long_value_is_found_and_does_no_harm)
+{
+	for (size_t f = 0; f < sizeof(long_forgeries) / sizeof(long_forgeries[0]); f++) {
+		char path[CHECK_PATH_BYTES], at[32];
+		struct verso *db = api_open(_i % 2, "a", 0);
+		uint64_t seed = db->pager->seed;
+		struct verso_val val;
+		struct verso_txn *txn;
+		uint8_t piece[8];
+		size_t n;
+
+		api_fill(db, N_LONG, LONG_LEN);
+		verso_close(db);
+		api_path(path, "a");
+		forge_leaf(path, seed, "key000020", long_forgeries[f], 1, at);
+		db = api_open(_i % 2, "a", 0);
+		API_IS(verso_check(db, 0, NULL, NULL), VERSO_ECORRUPT);
+		txn = api_begin(db, VERSO_READ);
+		for (int i = 0; i < N_LONG; i++) {
+			char key[32];
+			int rc;
+
+			(void)snprintf(key, sizeof(key), "key%06d", i);
+			rc = answered(verso_get(txn, NULL, api_val(key), &val));
+			ck_assert(rc == 0 || strcmp(key, at) == 0);
+			if (rc == 0)
+				ck_assert_uint_eq(val.len, LONG_LEN);
+			(void)answered(verso_read(txn, NULL, api_val(key), 100, piece, 8, &n));
+		}
+		verso_abort(txn);
+		edit_long_values(db, _i / 2);
+		edit_long_values(db, false);
+		edit_long_values(db, true);
+		verso_close(db);
+		if (answered(verso_open(path, NULL, &db)) == 0)
+			verso_close(db);
+		ck_assert_int_eq(unlink(path), 0);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("forged files");
@@ -209,6 +362,7 @@ int main(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_loop_test(t, a_long_name_with_a_bad_record_is_a_finding, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_forged_long_value_is_found_and_does_no_harm, 0, 2 * API_PAGERS);
 	tcase_add_loop_test(t, a_forged_record_stops_a_cursor_until_it_is_placed_anew, 0,
 		API_PAGERS);
 	suite_add_tcase(s, t);
