@@ -359,7 +359,11 @@ START_TEST(a_cut_is_pending_until_a_sync)
 	expect_words("a");
 	ck_assert_int_eq(file_truncate(file, 2 * S), 0);
 	walk_to_end();
-	expect_words("a a0 a\xa5");
+	expect_words("a a0"); /* a hole */
+	ck_assert_int_eq(file_allocate(file, 0, 3 * S), 0);
+	walk_to_end();
+	expect_words("a a0 a00 a\xa5 a\xa5\xa5 a\xa5"
+		     "0 a0\xa5");
 	teardown_disk();
 }
 END_TEST

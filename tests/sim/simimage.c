@@ -5,7 +5,8 @@
  * By operation: some pending operations happened, the others did not. By sector: every sector takes
  * any of its versions by itself, every name and size too. Above the lowest size that a file has had
  * since its last sync a sector may also be zeros or stale: what the blocks held before, that is the
- * bytes of opts.stale, else the durable ones, else a pattern.
+ * bytes of opts.stale, else the durable ones, else a pattern. What grew by its size alone is a hole
+ * and reads as zeros: it has no block that could hold anything.
  *
  * A version of a sector is what the page cache held after one of the pending writes: those up to it
  * over the durable bytes, which matters for writes that are not whole sectors.
@@ -61,10 +62,25 @@ static void durable_sector(const struct simwalk *w, uint32_t ino, uint64_t s, ui
 	memcpy(buf, w->files[ino].durable + s * SIM_SECTOR, SIM_SECTOR);
 }
 
+/* Whether a pending write or allocation can have got a block there: else there is a hole. */
+static bool may_have_block(const struct simwalk *w, uint32_t ino, uint64_t s)
+{
+	for (unsigned i = 0; i < w->n_ops; i++) {
+		const struct walk_op *op = &w->ops[i];
+		uint64_t from = op->kind == OP_WRITE ? op->off_bytes : 0;
+
+		if ((op->kind == OP_WRITE || op->kind == OP_GROW) && op->ino == ino &&
+			(s + 1) * SIM_SECTOR > from &&
+			s * SIM_SECTOR < op->off_bytes + op->len_bytes)
+			return true;
+	}
+	return false;
+}
+
 static void fill_sector(const struct simwalk *w, uint32_t ino, uint64_t s, enum fill fill,
 	uint8_t *buf)
 {
-	if (fill == FILL_STALE)
+	if (fill == FILL_STALE && may_have_block(w, ino, s))
 		stale_sector(w, ino, s, buf);
 	else
 		memset(buf, 0, SIM_SECTOR);
