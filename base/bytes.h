@@ -6,6 +6,7 @@
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -18,6 +19,13 @@
 #define BYTES_SWAP32(x) __builtin_bswap32(x)
 #define BYTES_SWAP64(x) __builtin_bswap64(x)
 #endif
+
+static inline bool bytes_are_zero(const void *p, size_t len_bytes)
+{
+	const uint8_t *bytes = p;
+
+	return len_bytes == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, len_bytes - 1) == 0);
+}
 
 static inline uint16_t le16_get(const void *p)
 {

@@ -8,22 +8,13 @@
  */
 #include "db/create.h"
 #include "db/options.h"
+#include "db/side.h"
 #include "txn/meta.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-char *path_beside(const char *path, const char *tail)
-{
-	size_t len = strlen(path) + strlen(tail) + 1;
-	char *beside = malloc(len);
-
-	if (beside)
-		(void)snprintf(beside, len, "%s%s", path, tail);
-	return beside;
-}
 
 /*
  * 1: the file is empty, or begins with a meta page, or with the zeros that stand where the power

@@ -4,9 +4,6 @@
 
 #include "db/db_int.h"
 
-/* path with tail behind it; malloc'ed; NULL: no memory. */
-char *path_beside(const char *path, const char *tail);
-
 /*
  * Makes an empty database at path, replacing an empty file, by way of path-verso-new. The caller
  * has the lock. -EEXIST: that name is taken by what no creation has left; it is not touched. After

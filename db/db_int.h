@@ -86,7 +86,8 @@ struct verso {
 	struct verso_options options; /* defaults filled in; constant */
 	struct io *io;                /* constant */
 	struct file *file;            /* constant */
-	struct file *lock_file;       /* constant */
+	struct file *side;            /* DB-lock; NULL: none could be had; constant */
+	bool side_has_record;         /* it names us; constant */
 	struct pager *pager;          /* constant */
 	struct txn_env *env;          /* constant */
 	enum verso_protocol protocol; /* in use; constant */

@@ -3,7 +3,7 @@
  * Opening and closing: the one place that knows both pagers and wires one to a file.
  *
  *	1. judge the options, find the file, or learn that it has to be made
- *	2. lock DB-lock, which says who uses the database
+ *	2. lock DB-lock, which says who uses the database (side.h)
  *	3. make the file, if need be
  *	4. lock the file itself, which has other names than this one perhaps; only now read the
  *	   metas and the size (txn_probe); open the pager, recover (txn_env_open)
@@ -13,6 +13,7 @@
 #include "bufpool/bufpool.h"
 #include "db/create.h"
 #include "db/options.h"
+#include "db/side.h"
 #include "mmap/mmap.h"
 
 #include <errno.h>
@@ -23,7 +24,9 @@
 
 /* The byte of the database file that is locked: beyond any page, so it is nobody's data. */
 #define FILE_LOCK_OFF_BYTES (UINT64_C(1) << 62)
-#define WHOLE_FILE_BYTES    (UINT64_C(1) << 62)
+
+/* How long an opening waits for somebody else's locks. */
+#define BUSY_NS UINT64_C(1000000000)
 
 /* Puts the path before a text of the floors below, which do not all know it. */
 static int open_failed(const char *path, int code)
@@ -92,39 +95,13 @@ static int find(struct verso *db, bool *ret_make)
 	return 0;
 }
 
-static int in_use(int rc)
-{
-	return rc == VERSO_EBUSY
-		       ? error_set(rc,
-				 "the database is open already, in another process or by another "
-				 "handle of this one: one handle serves all threads of a process")
-		       : rc;
-}
-
-/* Step 2. */
-static int lock_beside(struct verso *db)
-{
-	unsigned flags = FILE_CREATE | (db->options.flags & VERSO_ANY_FS ? FILE_ANY_FS : 0);
-	char *path = path_beside(db->path, "-lock");
-	int rc;
-
-	if (!path)
-		return -ENOMEM;
-	rc = io_open(db->io, path, flags, db->options.mode, &db->lock_file);
-	if (rc < 0)
-		rc = open_failed(path, rc);
-	else
-		rc = in_use(file_lock(db->lock_file, LOCK_EXCLUSIVE, 0, WHOLE_FILE_BYTES));
-	free(path);
-	return rc;
-}
-
 /* Of step 4. */
-static int lock_file_itself(struct verso *db)
+static int lock_file_itself(struct verso *db, uint64_t until_ns)
 {
 	enum lock_kind kind = db->options.flags & VERSO_RDONLY ? LOCK_SHARED : LOCK_EXCLUSIVE;
+	int rc = lock_until(db->io, db->file, kind, FILE_LOCK_OFF_BYTES, 1, until_ns);
 
-	return in_use(file_lock(db->file, kind, FILE_LOCK_OFF_BYTES, 1));
+	return rc == VERSO_EBUSY ? side_busy(db) : rc;
 }
 
 static struct bufpool_options pool_options(const struct verso_options *o,
@@ -232,25 +209,25 @@ static int probe_file(struct verso *db, struct txn_probe *ret_probe)
 	return rc;
 }
 
-static int lock_and_probe(struct verso *db, struct txn_probe *ret_probe)
+static int lock_and_probe(struct verso *db, uint64_t until_ns, struct txn_probe *ret_probe)
 {
-	int rc = lock_file_itself(db);
+	int rc = lock_file_itself(db, until_ns);
 
 	return rc < 0 ? rc : probe_file(db, ret_probe);
 }
 
 /* Step 4. */
-static int start(struct verso *db, const struct db_site *site)
+static int start(struct verso *db, const struct db_site *site, uint64_t until_ns)
 {
 	struct txn_probe probe;
 	struct txn_options txn;
-	int rc = lock_and_probe(db, &probe);
+	int rc = lock_and_probe(db, until_ns, &probe);
 
 	if (rc == 0 && db->options.pager == VERSO_BUFPOOL &&
 		!bufpool_fits_file(db->file, probe.page_size)) {
 		rc = reopen_buffered(db);
 		if (rc == 0)
-			rc = lock_and_probe(db, &probe);
+			rc = lock_and_probe(db, until_ns, &probe);
 	}
 	if (rc < 0)
 		return rc;
@@ -266,6 +243,7 @@ static int start(struct verso *db, const struct db_site *site)
 
 static int open_steps(struct verso *db, const struct db_site *site)
 {
+	uint64_t until_ns = io_now_ns(db->io) + BUSY_NS;
 	struct txn_probe probe;
 	bool must_make = false;
 	int rc = find(db, &must_make);
@@ -273,10 +251,10 @@ static int open_steps(struct verso *db, const struct db_site *site)
 	if (rc == 0)
 		rc = must_make ? judge_cache(db, site) : probe_file(db, &probe);
 	if (rc == 0)
-		rc = lock_beside(db);
+		rc = side_open(db, until_ns);
 	if (rc == 0 && must_make)
 		rc = make(db, site);
-	return rc < 0 ? rc : start(db, site);
+	return rc < 0 ? rc : start(db, site, until_ns);
 }
 
 /* Ends whatever was opened. */
@@ -285,7 +263,7 @@ static void take_apart(struct verso *db)
 	txn_env_close(db->env);
 	pager_close(db->pager);
 	file_close(db->file);
-	file_close(db->lock_file);
+	side_close(db);
 	free(db->path);
 	(void)pthread_mutex_destroy(&db->lock);
 	handle_end(HANDLE_DB, db);

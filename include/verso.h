@@ -3,7 +3,8 @@
  * Verso: an ordered, transactional key-value store in one file, as a C library.
  *
  * A database is one file of named tables; a table is a B-tree of records, key to value, ordered by
- * memcmp() of the keys. One process at a time opens it, with any number of threads.
+ * memcmp() of the keys. One process at a time opens it, with any number of threads. (Where DB-lock,
+ * see below, cannot be made, any number of processes may have it open with VERSO_RDONLY.)
  *
  * The same tree stands on either of two pagers, chosen at every open, over the same file format:
  *
@@ -53,9 +54,11 @@
  * - A child after fork() may not use the handles of its parent: each call answers -EINVAL. It may
  *   open databases of its own.
  * - Do not keep the file on a network file system: verso_open() refuses unless VERSO_ANY_FS.
- * - Beside the file DB lies DB-lock, which says who uses it. It may be removed when nobody does,
- *   and need not be; who cuts it meanwhile kills its users. While a database is made there is also
- *   DB-verso-new; what else has that name is not touched, and verso_open() answers -EEXIST.
+ * - Beside the file DB lies DB-lock, which says who uses it, with the owner and the mode of DB. It
+ *   may be removed when nobody does, and need not be. Where it cannot be made (a full or read-only
+ *   file system, a folder that you may not write to) the database is opened without it. What else
+ *   has that name, a link too, is not touched, and verso_open() answers -EEXIST. While a database
+ *   is made there is also DB-verso-new, of which the same holds.
  * - A 64-bit host, Linux 5.10 or later.
  *
  *
@@ -245,15 +248,16 @@ struct verso_options {
  * VERSO_CREATE a missing or empty file becomes an empty database: the name appears when it is whole
  * and durable. *ret_db is yours until verso_close().
  *
- * -ENOENT: no such file, and no VERSO_CREATE. -EEXIST: VERSO_EXCL. -EACCES, -EROFS, -EPERM: no
- * permission for the file, or to make DB-lock beside it. -EISDIR: a directory. VERSO_ENOTDB: a
- * FIFO, a device, an empty file, or a file of something else. VERSO_EVERSION: the file
- * is of another version; the text says how to read it or to carry it over. VERSO_ECORRUPT: no
- * committed state of it can be trusted; restore it from a copy.
- * VERSO_EBUSY: another process, or another handle of this one, has it open; the text tells the
- * process. VERSO_EMISUSE: options that cannot be. -EOPNOTSUPP: a network file system without
- * VERSO_ANY_FS, an `io` that this system refuses, or VERSO_PROTOCOL_ONE_FLUSH without O_DIRECT.
- * -ENOSPC, -EIO, VERSO_EIO, -EMFILE, -ENOMEM.
+ * -ENOENT: no such file, and no VERSO_CREATE. -EEXIST: VERSO_EXCL, or something else is called
+ * DB-lock. -EACCES, -EROFS, -EPERM: no permission for the file. -EISDIR: a directory.
+ * VERSO_ENOTDB: a FIFO, a device, an empty file, or a file of something else. VERSO_EVERSION: the
+ * file is of another version of Verso; the text says how to carry it over. VERSO_ECORRUPT: no
+ * committed state of it can be trusted; restore it from a copy. VERSO_EBUSY: another process, or
+ * another handle of this one, has it open, and still had it after a second (a process that was
+ * killed may take that long to end); the text names the process, its program and since when, unless
+ * DB-lock could not be written. VERSO_EMISUSE: options that cannot be. -EOPNOTSUPP: a network file
+ * system without VERSO_ANY_FS, an `io` that this system refuses, or VERSO_PROTOCOL_ONE_FLUSH without
+ * O_DIRECT. -ENOSPC, -EIO, VERSO_EIO, -EMFILE, -ENOMEM.
  *
  * After a crash the newest transaction that was answered as durable is found; one that was being
  * flushed may be found or not (verso_stat's rolled_back). Any thread. May block on I/O: one-flush

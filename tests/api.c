@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/api.h"
+#include "io/io.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,31 @@ struct verso *api_open_with(int pager, const char *name, struct verso_options op
 struct verso *api_open(int pager, const char *name, unsigned flags)
 {
 	return api_open_with(pager, name, (struct verso_options){.flags = flags});
+}
+
+static _Atomic uint64_t impatient_ns;
+
+static uint64_t impatient_now_ns(struct io *io)
+{
+	(void)io;
+	return impatient_ns;
+}
+
+static void impatient_pause_ns(struct io *io, uint64_t wait_ns)
+{
+	(void)io;
+	impatient_ns += wait_ns;
+}
+
+struct io *api_impatient_io(void)
+{
+	static struct io_ops ops;
+	static struct io io = {&ops};
+
+	ops = *io_kernel()->ops;
+	ops.now_ns = impatient_now_ns;
+	ops.pause_ns = impatient_pause_ns;
+	return &io;
 }
 
 struct verso_txn *api_begin(struct verso *db, unsigned flags)

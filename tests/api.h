@@ -39,6 +39,9 @@ struct verso *api_open(int pager, const char *name, unsigned flags);
 /* The same, with all options; size, pager and VERSO_CREATE are filled in. */
 struct verso *api_open_with(int pager, const char *name, struct verso_options options);
 
+/* The real kernel, but pauses take no time: for openings that wait in vain for a lock. */
+struct io *api_impatient_io(void);
+
 struct verso_txn *api_begin(struct verso *db, unsigned flags);
 
 struct verso_val api_val(const char *text);

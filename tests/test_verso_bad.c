@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "pager/page.h"
+#include "db/db_int.h"
 #include "tests/api.h"
 
 #include <errno.h>
@@ -173,9 +174,9 @@ static int without_permission(int pager, const char *file, const char *missing)
 		return 77;
 	if (try_open(pager, file, 0, &db) != -EACCES || !strstr(verso_errmsg(NULL), file))
 		return 1;
-	/* It may be read, but the lock file may not be written. */
-	if (try_open(pager, file, VERSO_RDONLY, &db) != -EACCES)
+	if (try_open(pager, file, VERSO_RDONLY, &db) != 0)
 		return 2;
+	verso_close(db);
 	if (getuid() == 0 && try_open(pager, missing, VERSO_CREATE, &db) != -EACCES)
 		return 3;
 	return 0;
@@ -269,6 +270,16 @@ START_TEST(another_version_is_refused_with_advice)
 }
 END_TEST
 
+static int open_in_vain(int pager, const char *path, unsigned flags)
+{
+	struct db_site site = {.io = api_impatient_io()};
+	struct verso_options o = {
+		.size = sizeof(o), .pager = (enum verso_pager)pager, .flags = flags};
+	struct verso *db;
+
+	return db_open_on(&site, path, &o, &db);
+}
+
 START_TEST(a_database_is_open_once)
 {
 	char path[CHECK_PATH_BYTES], alias[CHECK_PATH_BYTES], hard[CHECK_PATH_BYTES];
@@ -278,10 +289,10 @@ START_TEST(a_database_is_open_once)
 	ck_assert_int_eq(symlink(path, api_path(alias, "alias")), 0);
 	ck_assert_int_eq(link(path, api_path(hard, "hard")), 0);
 	for (int pager = 0; pager < API_PAGERS; pager++) {
-		API_SAYS(try_open(pager, path, 0, &other), VERSO_EBUSY, "open already");
-		API_IS(try_open(pager, path, VERSO_RDONLY, &other), VERSO_EBUSY);
-		API_IS(try_open(pager, alias, 0, &other), VERSO_EBUSY);
-		API_IS(try_open(pager, hard, 0, &other), VERSO_EBUSY);
+		API_SAYS(try_open(pager, alias, 0, &other), VERSO_EBUSY, "open already");
+		API_IS(open_in_vain(pager, path, 0), VERSO_EBUSY);
+		API_IS(open_in_vain(pager, path, VERSO_RDONLY), VERSO_EBUSY);
+		API_IS(open_in_vain(pager, hard, 0), VERSO_EBUSY);
 	}
 	api_fill(db, 10, 10);
 	verso_close(db);
