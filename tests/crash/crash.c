@@ -42,6 +42,7 @@ struct run {
 	unsigned config;
 	uint64_t seed;
 	uint64_t rng;
+	bool cow;       /* of the disk's options */
 	unsigned depth; /* places in use */
 	struct place places[LEVELS];
 	struct level levels[LEVELS + 1];
@@ -178,20 +179,40 @@ static bool go_on(struct run *r, void *db, struct simdisk *img, struct crash_his
 		return fail(r, "check after further commits");
 	if (r->s->digest(db, &digest) < 0)
 		return fail(r, "the state after further commits cannot be read");
-	if (digest != h->versions[h->n - 1].digest)
+	if (digest != crash_newest(h))
 		return fail(r, "further commits give another state");
 	return true;
 }
 
 static void enumerate_again(struct run *r, struct simdisk *disk, uint64_t limit, uint64_t hash);
 
+/* What is asked of an open database whose history has begun; db is closed by this call. */
+static bool judge_further(struct run *r, void *db, struct simdisk *img, uint64_t hash, bool again)
+{
+	struct crash_history *h = &r->levels[r->depth].history;
+	uint64_t limit = 0;
+	bool ok;
+
+	/* Opening must do without a block; commits need not where they copy on write. */
+	if (r->cow)
+		simdisk_set_space(img, 0);
+	ok = go_on(r, db, img, h, hash, &limit);
+	r->s->close(db);
+	if (ok && hash / 2 % 4 == 0) {
+		ok = find_again(r, img, &db, crash_newest(h));
+		if (ok)
+			r->s->close(db);
+	}
+	if (ok && again)
+		enumerate_again(r, img, limit, hash);
+	return ok;
+}
+
 /* Everything that is asked of an image once its state was found; db is closed by this call. */
 static bool judge_database(struct run *r, void *db, struct simdisk *img, uint64_t hash,
 	uint64_t digest, bool again)
 {
 	struct crash_history *h = &r->levels[r->depth].history;
-	uint64_t limit = 0;
-	bool ok;
 
 	if (r->s->check(db) < 0) {
 		r->s->close(db);
@@ -205,16 +226,28 @@ static bool judge_database(struct run *r, void *db, struct simdisk *img, uint64_
 	r->s->close(db);
 	if (!find_again(r, img, &db, digest))
 		return false;
-	ok = go_on(r, db, img, h, hash, &limit);
-	r->s->close(db);
-	if (ok && hash / 2 % 4 == 0) {
-		ok = find_again(r, img, &db, h->versions[h->n - 1].digest);
-		if (ok)
-			r->s->close(db);
-	}
-	if (ok && again)
-		enumerate_again(r, img, limit, hash);
-	return ok;
+	return judge_further(r, db, img, hash, again);
+}
+
+/* An image without a database must take one, whatever was left of it, and never lose it again. */
+static bool judge_creation(struct run *r, struct simdisk *img, uint64_t hash, bool again)
+{
+	struct crash_history *h = &r->levels[r->depth].history;
+	uint64_t created_at, digest;
+	void *db;
+
+	error_clear();
+	if (r->s->create(r->config, r->seed, img) < 0)
+		return fail(r, "a database cannot be created where none was found");
+	created_at = simdisk_events(img);
+	if (!open_and_find(r, img, &db, &digest))
+		return false;
+	if (!db)
+		return fail(r, "a database was created and is not there");
+	crash_history_reset(h, img);
+	crash_begin_with(h, digest);
+	h->versions[0].acked_at = created_at;
+	return judge_further(r, db, img, hash, again);
 }
 
 static void count_distinct(struct run *r, const struct simdisk *img, uint64_t digest)
@@ -266,8 +299,9 @@ static bool judge(struct run *r, struct sim_choice c)
 		ok = is_allowed(r, &up->history, at, digest);
 		if (!ok && db)
 			r->s->close(db);
-		if (ok && db)
-			ok = judge_database(r, db, img, hash, digest, again);
+		if (ok)
+			ok = db ? judge_database(r, db, img, hash, digest, again)
+				: judge_creation(r, img, hash, again);
 	}
 	r->depth--;
 	return ok;
@@ -380,6 +414,7 @@ static void run_workload(struct run *r, unsigned config, uint64_t seed)
 	}
 	(void)alarm(IMAGE_SECONDS);
 	r->s->disk_options(config, seed, &o);
+	r->cow = o.cow;
 	disk = simdisk_new(&o);
 	crash_history_reset(&r->levels[0].history, disk);
 	error_clear();

@@ -61,6 +61,12 @@ void crash_rebase(struct crash_history *h, unsigned v);
 /* The version with this digest if it is allowed after the first `at` events; else -1. */
 int crash_find(const struct crash_history *h, uint64_t at, uint64_t digest);
 
+/* Whether any version has this digest. */
+bool crash_known(const struct crash_history *h, uint64_t digest);
+
+/* The digest of the newest version that was not abandoned. */
+uint64_t crash_newest(const struct crash_history *h);
+
 /* Whether any version is acknowledged there: else nothing need be found at all. */
 bool crash_any_acked(const struct crash_history *h, uint64_t at);
 
@@ -99,6 +105,9 @@ struct crash_subject {
 	 */
 	int (*workload)(unsigned config, uint64_t seed, struct simdisk *d, struct crash_history *h);
 
+	/* Makes an empty database where open() found none. */
+	int (*create)(unsigned config, uint64_t seed, struct simdisk *d);
+
 	/* 0: *ret_db is open. 1: there is no database. < 0: it cannot be opened. */
 	int (*open)(unsigned config, uint64_t seed, struct simdisk *d, void **ret_db);
 
@@ -108,7 +117,8 @@ struct crash_subject {
 	/* 0, or < 0 with error_text(). */
 	int (*check)(void *db);
 
-	/* One further commit, drawn from *rng. Tells h; it may be acknowledged with a later one. */
+	/* One further commit, drawn from *rng. Tells h; it may be acknowledged with a later one.
+	 * Where the disk has no room for it, the deletion of one record instead. */
 	int (*commit)(void *db, uint64_t *rng, struct crash_history *h);
 
 	/* Cannot fail; the disk may be dead. */

@@ -24,8 +24,7 @@ unsigned crash_begin(struct crash_history *h, uint64_t digest)
 		ASSERT(h->versions);
 	}
 	/* One state of two versions would let one of them stand in for the other. */
-	for (unsigned i = 0; i < h->n; i++)
-		ASSERT(h->versions[i].digest != digest);
+	ASSERT(!crash_known(h, digest));
 	h->versions[h->n] = (struct crash_version){
 		.digest = digest,
 		.begun_at = simdisk_events(h->disk),
@@ -61,6 +60,23 @@ void crash_rebase(struct crash_history *h, unsigned v)
 	for (unsigned i = v + 1; i < h->n; i++)
 		if (h->versions[i].dead_at == CRASH_NEVER)
 			h->versions[i].dead_at = simdisk_events(h->disk);
+}
+
+bool crash_known(const struct crash_history *h, uint64_t digest)
+{
+	for (unsigned i = 0; i < h->n; i++)
+		if (h->versions[i].digest == digest)
+			return true;
+	return false;
+}
+
+uint64_t crash_newest(const struct crash_history *h)
+{
+	unsigned i = h->n - 1;
+
+	while (i > 0 && h->versions[i].dead_at != CRASH_NEVER)
+		i--;
+	return h->versions[i].digest;
 }
 
 bool crash_any_acked(const struct crash_history *h, uint64_t at)

@@ -13,7 +13,11 @@
 #define KEYS      2000
 #define KEY_BYTES 80
 #define LOAD_KEYS 200
-#define VALUE_MAX 3000
+#define VALUE_MAX 30000
+#define SHORT_MAX 3000
+#define IS_LONG   (UINT64_C(1) << 63) /* of a value's number: it has more than SHORT_MAX bytes */
+#define BASE_KEYS 24                  /* whose values may be long, */
+#define END_KEYS  24                  /* and more of them, which come later and go together */
 
 const struct kvdb_config kvdb_configs[KVDB_CONFIGS] = {
 	{"pool-two-full", VERSO_BUFPOOL, VERSO_PROTOCOL_TWO_FLUSH, VERSO_SYNC_FULL},
@@ -81,12 +85,21 @@ static struct verso_val make_key(unsigned i, char *buf)
 	return (struct verso_val){buf, sizeof(mixed)};
 }
 
+/* The number of a value that is not long. */
+static uint64_t draw_number(uint64_t *rng)
+{
+	return crash_draw(rng) & ~IS_LONG;
+}
+
 /* The value that is made of a number: mostly short, sometimes of several pages. Those of odd
  * numbers differ from all others. */
 static size_t value_len(uint64_t number)
 {
 	uint64_t state = number, r = crash_draw(&state) % 16, size = crash_draw(&state);
-	size_t len = r < 11 ? size % 40 : r < 14 ? 30 + size % 90 : 120 + size % (VALUE_MAX - 120);
+	size_t len = r < 11 ? size % 40 : r < 14 ? 30 + size % 90 : 120 + size % (SHORT_MAX - 120);
+
+	if (number & IS_LONG)
+		return SHORT_MAX + size % (VALUE_MAX - SHORT_MAX);
 
 	return number % 2 && len < 8 ? 8 : len;
 }
@@ -141,8 +154,8 @@ static int open_with(unsigned config, uint64_t seed, struct simdisk *d, unsigned
 	struct verso **ret_db)
 {
 	const struct kvdb_config *c = &kvdb_configs[config];
-	struct txn_options tuning = session_txn_options(TXN_TWO_FLUSH,
-		c->sync == VERSO_SYNC_FULL ? TXN_FULL : TXN_RELAXED, seed);
+	struct txn_options tuning = session_txn_options(config, seed, TXN_TWO_FLUSH,
+		c->sync == VERSO_SYNC_FULL ? TXN_FULL : TXN_RELAXED);
 	struct db_site site = {.io = simdisk_io(d), .txn = &tuning};
 	struct verso_options o = {
 		.size = sizeof(o),
@@ -159,11 +172,34 @@ static int open_with(unsigned config, uint64_t seed, struct simdisk *d, unsigned
 	return db_open_on(&site, "db", &o, ret_db);
 }
 
-static int kvdb_create(unsigned config, uint64_t seed, struct simdisk *d)
+bool kvdb_is_prepared(unsigned config, uint64_t seed)
+{
+	uint64_t state = seed + config;
+
+	return crash_draw(&state) % 4 == 0;
+}
+
+/* Somebody makes an empty file, with the owner and the mode that the database shall have. */
+static int prepare(struct simdisk *d)
+{
+	struct file *file;
+	int rc = io_open(simdisk_io(d), "db", FILE_CREATE, 0600, &file);
+
+	if (rc == 0)
+		file_close(file);
+	return rc ? rc : io_sync_dir(simdisk_io(d), "db");
+}
+
+int kvdb_create(unsigned config, uint64_t seed, struct simdisk *d)
 {
 	struct verso *db;
-	int rc = open_with(config, seed, d, VERSO_CREATE | VERSO_EXCL, &db);
+	uint64_t size;
+	int rc = 0;
 
+	if (kvdb_is_prepared(config, seed) && !simdisk_bytes(d, "db", &size))
+		rc = prepare(d);
+	if (rc == 0)
+		rc = open_with(config, seed, d, VERSO_CREATE, &db);
 	if (rc == 0)
 		verso_close(db);
 	return rc;
@@ -177,7 +213,7 @@ int kvdb_open(unsigned config, uint64_t seed, struct simdisk *d, void **ret_db)
 
 	session_mark_slots(d, "db", session_page_size(seed));
 	rc = open_with(config, seed, d, 0, &db);
-	if (rc == -ENOENT)
+	if (rc == -ENOENT || (rc == VERSO_ENOTDB && kvdb_is_prepared(config, seed)))
 		return 1;
 	if (rc < 0)
 		return rc;
@@ -276,32 +312,65 @@ static int further_changes(struct kvdb *kv, struct verso_txn *txn, uint64_t *rng
 {
 	unsigned n = 1 + (unsigned)(crash_draw(rng) % 4);
 	/* Key 0 changes in each commit, so that no two versions are alike. */
-	int rc = put_further(kv, txn, 0, crash_draw(rng) | 1);
+	int rc = put_further(kv, txn, 0, draw_number(rng) | 1);
 
 	for (unsigned k = 1; rc == 0 && k < n; k++) {
 		unsigned i = 1 + (unsigned)(crash_draw(rng) % (KEYS - 1));
 
-		rc = put_further(kv, txn, i, crash_draw(rng) % 4 ? crash_draw(rng) : 0);
+		rc = put_further(kv, txn, i, crash_draw(rng) % 4 ? draw_number(rng) : 0);
 	}
 	return rc;
 }
 
-int kvdb_commit(void *arg, uint64_t *rng, struct crash_history *h)
+/* 1: there is nothing to delete. */
+static int further_deletion(struct kvdb *kv, struct verso_txn *txn, uint64_t *rng)
 {
-	struct kvdb *kv = arg;
+	char key_bytes[KEY_BYTES];
+	struct verso_cursor *c;
+	struct verso_val key, val;
+	int rc = verso_cursor_open(txn, NULL, &c);
+
+	if (rc)
+		return rc;
+	key = make_key((unsigned)(crash_draw(rng) % KEYS), key_bytes);
+	rc = verso_cursor_seek(c, key, &key, &val);
+	if (rc == VERSO_NOTFOUND)
+		rc = verso_cursor_first(c, &key, &val);
+	if (rc == 0) {
+		kv->digest -= hash_record(0, key, val);
+		memcpy(key_bytes, key.data, key.len);
+		key.data = key_bytes;
+	}
+	verso_cursor_close(c);
+	return rc ? rc : verso_del(txn, NULL, key);
+}
+
+typedef int further_fn(struct kvdb *kv, struct verso_txn *txn, uint64_t *rng);
+
+/* 1: edit found nothing to do. */
+static int commit_edit(struct kvdb *kv, uint64_t *rng, struct crash_history *h, further_fn *edit)
+{
+	uint64_t digest = kv->digest;
 	struct verso_txn *txn;
 	unsigned version;
 	int rc = verso_begin(kv->db, VERSO_WRITE, &txn);
 
 	if (rc)
 		return rc;
-	rc = further_changes(kv, txn, rng);
+	rc = edit(kv, txn, rng);
+	if (rc == 0 && crash_known(h, kv->digest))
+		rc = 1;
 	if (rc) {
 		verso_abort(txn);
+		kv->digest = digest;
 		return rc;
 	}
 	version = crash_begin(h, kv->digest);
 	rc = verso_commit(txn);
+	if (rc) {
+		crash_abandon(h, version);
+		kv->digest = digest;
+	}
 	if (rc == 0 && kv->config->sync == VERSO_SYNC_RELAXED) {
 		if (crash_draw(rng) % 2)
 			return 0;
@@ -310,6 +379,19 @@ int kvdb_commit(void *arg, uint64_t *rng, struct crash_history *h)
 	if (rc == 0)
 		crash_ack(h, version);
 	return rc;
+}
+
+int kvdb_commit(void *arg, uint64_t *rng, struct crash_history *h)
+{
+	int rc = commit_edit(arg, rng, h, further_changes);
+
+	if (rc != -ENOSPC)
+		return rc;
+	/* One of several gives a state that was not there before, or there is nothing. */
+	rc = 1;
+	for (unsigned i = 0; rc == 1 && i < 8; i++)
+		rc = commit_edit(arg, rng, h, further_deletion);
+	return rc < 0 ? rc : 0;
 }
 
 /* --- the changes of a session's transaction -------------------------------------------------- */
@@ -379,7 +461,7 @@ static int many(const struct edit *e, uint64_t *rng, unsigned n, bool deleting)
 	for (unsigned k = 0; rc == 0 && k < n; k++) {
 		unsigned i = (from + (k + k / patch * 4) * stride) % KEYS;
 
-		rc = deleting ? del(e, i) : put(e, i, crash_draw(rng));
+		rc = deleting ? del(e, i) : put(e, i, draw_number(rng));
 	}
 	return rc;
 }
@@ -392,7 +474,7 @@ static int load(const struct edit *e, uint64_t *rng)
 	int rc = 0;
 
 	for (unsigned i = 1; rc == 0 && i < KEYS && n < LOAD_KEYS; i++) {
-		uint64_t number = crash_draw(rng);
+		uint64_t number = draw_number(rng);
 
 		if (e->model->number[e->t][i])
 			continue;
@@ -402,6 +484,38 @@ static int load(const struct edit *e, uint64_t *rng)
 		n++;
 	}
 	return rc;
+}
+
+/* Puts or deletes a few long values, from key `from` on. */
+static int some_long(const struct edit *e, uint64_t *rng, unsigned from, unsigned n, bool deleting)
+{
+	int rc = 0;
+
+	for (unsigned i = from; rc == 0 && i < from + n; i++)
+		rc = deleting ? del(e, i) : put(e, i, crash_draw(rng) | IS_LONG);
+	return rc;
+}
+
+/*
+ * A file of several regions. In one session it grows: long values that stay, and more at its end.
+ * In the next some of the first ones go, one by one, which leaves holes that small changes use; in
+ * a third all go at its end.
+ */
+static int change_long(const struct edit *e, uint64_t *rng, unsigned session)
+{
+	bool end = crash_draw(rng) % 2;
+	unsigned first = end ? 1 + BASE_KEYS : 1, n_keys = end ? END_KEYS : BASE_KEYS;
+	unsigned n = 1 + (unsigned)(crash_draw(rng) % 6);
+	unsigned from = first + (unsigned)(crash_draw(rng) % (n_keys - n));
+
+	switch (session % 3) {
+	case 0:
+		return some_long(e, rng, from, n, false);
+	case 1:
+		return end ? 0 : some_long(e, rng, from, 1, true);
+	default:
+		return some_long(e, rng, 1 + BASE_KEYS, END_KEYS, true);
+	}
 }
 
 static void mark_tree(const struct edit *e)
@@ -416,8 +530,9 @@ static void mark_tree(const struct edit *e)
 	session_marks[MARK_HEIGHT].n += table->tree.root.ref.pgno && table->tree.root.level >= 3;
 }
 
-static int change(void *arg, void *model, uint64_t *rng)
+static int change(void *arg, void *model, uint64_t *rng, enum session_shape shape, unsigned session)
 {
+	bool regions = shape == SHAPE_REGIONS;
 	struct edit first = {.txn = arg, .model = model};
 	struct edit e = {.txn = arg, .model = model};
 	uint64_t kind = crash_draw(rng) % 16;
@@ -432,7 +547,9 @@ static int change(void *arg, void *model, uint64_t *rng)
 	}
 	if (rc)
 		return rc;
-	if (kind > 12 && e.t == 0)
+	if ((regions && kind < 6) || (shape == SHAPE_LARGE && kind < 3))
+		rc = change_long(&e, rng, session);
+	else if (kind > 12 && e.t == 0 && (!regions || session % 3 == 0))
 		rc = load(&e, rng);
 	else if (kind < 2)
 		rc = many(&e, rng, 20 + (unsigned)(crash_draw(rng) % 60), false);
@@ -447,7 +564,40 @@ static int change(void *arg, void *model, uint64_t *rng)
 	if (rc == 0 && e.t && crash_draw(rng) % 6 == 0)
 		rc = drop(&e);
 	/* Key 0 changes in each commit, so that no two versions are alike. */
-	return rc ? rc : put(&first, 0, crash_draw(rng) | 1);
+	return rc ? rc : put(&first, 0, draw_number(rng) | 1);
+}
+
+/* A record that is missing, of a size that goes without other pages. */
+static int put_one(void *arg, void *model, uint64_t *rng)
+{
+	struct edit e = {.txn = arg, .model = model};
+	unsigned i = (unsigned)(crash_draw(rng) % KEYS);
+	uint64_t number = draw_number(rng) | 1;
+
+	while (e.model->number[0][i])
+		i = (i + 1) % KEYS;
+	while (value_len(number) < 60 || value_len(number) > 115)
+		number += 2;
+	return put(&e, i, number);
+}
+
+static int del_one(void *arg, void *model, uint64_t *rng)
+{
+	struct edit e = {.txn = arg, .model = model};
+	unsigned from = (unsigned)(crash_draw(rng) % (TABLES * KEYS));
+
+	for (unsigned k = 0; k < TABLES * KEYS; k++) {
+		unsigned i = (from + k) % (TABLES * KEYS);
+		int rc = 0;
+
+		e.t = i / KEYS;
+		if (e.model->number[e.t][i % KEYS] == 0)
+			continue;
+		if (e.t)
+			rc = verso_table_open(e.txn, table_names[e.t], 0, &e.table);
+		return rc ? rc : del(&e, i % KEYS);
+	}
+	return 1;
 }
 
 /* --- what the sessions drive ----------------------------------------------------------------- */
@@ -506,6 +656,7 @@ const struct session_ops kvdb_ops = {
 	.model_bytes = sizeof(struct model),
 	.model_digest = model_digest,
 	.create = kvdb_create,
+	.creation_may_die = false,
 	.open = kvdb_open,
 	.close = kvdb_close,
 	.sync = sync_db,
@@ -513,6 +664,8 @@ const struct session_ops kvdb_ops = {
 	.digest = digest_txn,
 	.begin_write = begin_write,
 	.change = change,
+	.put_one = put_one,
+	.del_one = del_one,
 	.commit = commit_txn,
 	.abort = abort_txn,
 	.env = env_of,

@@ -39,6 +39,9 @@ enum kvdb_mark {
 void kvdb_marks_init(void);
 
 /* As in struct crash_subject. */
+/* The file exists, empty, before the database is made in it. */
+bool kvdb_is_prepared(unsigned config, uint64_t seed);
+int kvdb_create(unsigned config, uint64_t seed, struct simdisk *d);
 int kvdb_open(unsigned config, uint64_t seed, struct simdisk *d, void **ret_db);
 void kvdb_close(void *db);
 int kvdb_digest(void *db, uint64_t *ret_digest);

@@ -19,7 +19,8 @@ static void disk_options(unsigned config, uint64_t seed, struct simdisk_options 
 {
 	struct session_config c = session_config(config);
 
-	session_disk_options(&kvdb_ops, &c, seed, opts);
+	session_disk_options(config, seed, opts);
+	opts->stale = session_stale_bytes(&kvdb_ops, &c, seed, &opts->stale_bytes);
 }
 
 static int workload(unsigned config, uint64_t seed, struct simdisk *d, struct crash_history *h)
@@ -27,6 +28,12 @@ static int workload(unsigned config, uint64_t seed, struct simdisk *d, struct cr
 	struct session_config c = session_config(config);
 
 	return session_workload(&kvdb_ops, &c, seed, d, h);
+}
+
+static int create_again(unsigned config, uint64_t seed, struct simdisk *d)
+{
+	session_marks[MARK_CREATED_AGAIN].n++;
+	return kvdb_create(config, seed, d);
 }
 
 int main(int argc, char **argv)
@@ -37,6 +44,7 @@ int main(int argc, char **argv)
 		.config_name = config_name,
 		.disk_options = disk_options,
 		.workload = workload,
+		.create = create_again,
 		.open = kvdb_open,
 		.digest = kvdb_digest,
 		.check = kvdb_check,

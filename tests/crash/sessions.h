@@ -11,33 +11,8 @@
 #ifndef TESTS_CRASH_SESSIONS_H
 #define TESTS_CRASH_SESSIONS_H
 
-#include "tests/crash/crash.h"
-#include "txn/txn.h"
-
-enum session_mark {
-	MARK_SPILLED,
-	MARK_RECOPIED,
-	MARK_CHUNKS,
-	MARK_BITMAPS,
-	MARK_CUTS,
-	MARK_BATCH,
-	MARK_DEAD,
-	MARK_TAKE_OVER,
-	MARK_POISONED,
-	MARK_WRITE_FAILED,
-	MARK_REUSED,
-	MARK_READERS,
-	MARK_REGIONS,
-	MARK_OPEN_STAMPED,
-	MARK_OPEN_TWO,
-	MARK_OPEN_WALKED,
-	MARK_OPEN_ROLLED,
-	MARK_OPEN_SHORT,
-	MARK_OPEN_TORN,
-	MARK_OPEN_NONE,
-	SESSION_MARKS,
-	PAYLOAD_MARKS_MAX = 16, /* that a payload may add behind these */
-};
+#include "tests/crash/marks.h"
+#include "tests/crash/shape.h"
 
 /* What the sessions drive. Calls answer 0 or an error. */
 struct session_ops {
@@ -45,7 +20,9 @@ struct session_ops {
 	/* The digest of a model; of zeros, that of an empty database. */
 	uint64_t (*model_digest)(const void *model);
 
+	/* Makes a database where there is none, or only what a creation that was cut short left. */
 	int (*create)(unsigned config, uint64_t seed, struct simdisk *d);
+	bool creation_may_die; /* at any of its events, or a call of it fail */
 	/* 1: there is no database. */
 	int (*open)(unsigned config, uint64_t seed, struct simdisk *d, void **ret_db);
 	void (*close)(void *db);
@@ -54,9 +31,13 @@ struct session_ops {
 	int (*begin_read)(void *db, void **ret_txn);
 	int (*digest)(void *txn, uint64_t *ret_digest);
 	int (*begin_write)(void *db, void **ret_txn);
-	/* The edits of one transaction, to it and to the model; the result is a state that no
-	 * version had before. */
-	int (*change)(void *txn, void *model, uint64_t *rng);
+	/* The edits of one transaction of the n-th session, to it and to the model; the result is
+	 * a state that no version had before. */
+	int (*change)(void *txn, void *model, uint64_t *rng, enum session_shape shape,
+		unsigned session);
+	/* The same with one record more, or one less; 1: there is none to delete. */
+	int (*put_one)(void *txn, void *model, uint64_t *rng);
+	int (*del_one)(void *txn, void *model, uint64_t *rng);
 	int (*commit)(void *txn);
 	void (*abort)(void *txn);
 
@@ -71,29 +52,12 @@ struct session_config {
 	bool no_direct; /* O_DIRECT is refused */
 };
 
-/*
- * The subject's marks: SESSION_MARKS of them filled in here, the payload's behind them. Counted by
- * all calls below.
- */
-extern struct crash_mark session_marks[SESSION_MARKS + PAYLOAD_MARKS_MAX];
-
-/* Tiny thresholds, so that everything happens within a few transactions. */
-struct txn_options session_txn_options(enum txn_commit_mode mode, enum txn_sync sync,
-	uint64_t seed);
-uint32_t session_page_size(uint64_t seed);
-
-/*
- * The disk for a seed; *stale: an older database of this page size, which the blocks held before.
- */
-void session_disk_options(const struct session_ops *ops, const struct session_config *c,
-	uint64_t seed, struct simdisk_options *opts);
-
 /* The workload of crash_subject. */
 int session_workload(const struct session_ops *ops, const struct session_config *c, uint64_t seed,
 	struct simdisk *d, struct crash_history *h);
 
-/* To be called around each opening, so that the ways of recovery are counted. */
-void session_mark_slots(struct simdisk *d, const char *path, uint32_t page_size);
-void session_mark_opened(struct txn_env *env);
+/* An older database, with another uuid: what the blocks of the disk for a seed held before. */
+const uint8_t *session_stale_bytes(const struct session_ops *ops, const struct session_config *c,
+	uint64_t seed, uint64_t *ret_len);
 
 #endif

@@ -20,7 +20,8 @@ static void disk_options(unsigned config, uint64_t seed, struct simdisk_options 
 {
 	struct session_config c = session_config(config);
 
-	session_disk_options(&toydb_ops, &c, seed, opts);
+	session_disk_options(config, seed, opts);
+	opts->stale = session_stale_bytes(&toydb_ops, &c, seed, &opts->stale_bytes);
 }
 
 static int workload(unsigned config, uint64_t seed, struct simdisk *d, struct crash_history *h)
@@ -30,12 +31,19 @@ static int workload(unsigned config, uint64_t seed, struct simdisk *d, struct cr
 	return session_workload(&toydb_ops, &c, seed, d, h);
 }
 
+static int create_again(unsigned config, uint64_t seed, struct simdisk *d)
+{
+	session_marks[MARK_CREATED_AGAIN].n++;
+	return toydb_create(config, seed, d);
+}
+
 const struct crash_subject subject_txn = {
 	.name = "txn",
 	.n_configs = TOYDB_CONFIGS,
 	.config_name = config_name,
 	.disk_options = disk_options,
 	.workload = workload,
+	.create = create_again,
 	.open = toydb_open,
 	.digest = toydb_digest,
 	.check = toydb_check,

@@ -78,7 +78,8 @@ static int open_pager(struct toydb *db, const struct txn_probe *probe, uint32_t 
 /* 0, 1: there is no database, < 0. db is the caller's to close whatever is answered. */
 static int toydb_open_at(struct toydb *db, uint64_t seed)
 {
-	struct txn_options o = session_txn_options(db->config->mode, db->config->sync, seed);
+	struct txn_options o = session_txn_options((unsigned)(db->config - toydb_configs), seed,
+		db->config->mode, db->config->sync);
 	struct io *io = simdisk_io(db->disk);
 	struct txn_probe probe;
 	int rc = io_open(io, "db", db->config->pager == BUFPOOL ? FILE_DIRECT : 0, 0600, &db->file);
@@ -118,15 +119,16 @@ int toydb_open(unsigned config, uint64_t seed, struct simdisk *d, void **ret_db)
 }
 
 /* Makes an empty database under another name first: a crash leaves none, or a whole one. */
-static int toydb_create(unsigned config, uint64_t seed, struct simdisk *d)
+int toydb_create(unsigned config, uint64_t seed, struct simdisk *d)
 {
 	const struct toydb_config *c = &toydb_configs[config];
-	struct txn_options o = session_txn_options(c->mode, c->sync, seed);
+	struct txn_options o = session_txn_options(config, seed, c->mode, c->sync);
 	struct io *io = simdisk_io(d);
 	uint8_t uuid[16];
 	struct file *f;
 	int rc = io_random(io, uuid, sizeof(uuid));
 
+	(void)io_unlink(io, "db.new");
 	if (rc == 0)
 		rc = io_open(io, "db.new", FILE_CREATE | FILE_EXCL, 0600, &f);
 	if (rc)
@@ -188,35 +190,72 @@ static int further_changes(struct toydb *db, struct txn *txn, uint64_t *rng, uin
 	return rc;
 }
 
-int toydb_commit(void *arg, uint64_t *rng, struct crash_history *h)
+/* 1: there is nothing to delete. */
+static int further_deletion(struct toydb *db, struct txn *txn, uint64_t *rng, uint64_t *digest)
 {
-	struct toydb *db = arg;
+	uint64_t values[TOY_CELLS];
+	unsigned from = (unsigned)(crash_draw(rng) % TOY_CELLS);
+	int rc = toy_read(txn, values);
+
+	*digest = db->digest;
+	for (unsigned k = 0; rc == 0 && k < TOY_CELLS; k++) {
+		unsigned i = (from + k) % TOY_CELLS;
+
+		if (values[i] == 0)
+			continue;
+		*digest -= toy_mix(i, values[i]);
+		return toy_set(txn, i, 0);
+	}
+	return rc ? rc : 1;
+}
+
+typedef int further_fn(struct toydb *db, struct txn *txn, uint64_t *rng, uint64_t *digest);
+
+/* 1: edit found nothing to do. */
+static int commit_edit(struct toydb *db, uint64_t *rng, struct crash_history *h, further_fn *edit)
+{
 	struct txn *txn;
 	uint64_t digest;
-	unsigned version = 0;
+	unsigned version;
 	int rc = txn_begin_write(db->env, &txn);
 
 	if (rc)
 		return rc;
-	rc = further_changes(db, txn, rng, &digest);
+	rc = edit(db, txn, rng, &digest);
+	if (rc == 0 && crash_known(h, digest))
+		rc = 1;
 	if (rc) {
 		txn_abort(txn);
 		return rc;
 	}
-	if (h)
-		version = crash_begin(h, digest);
+	version = crash_begin(h, digest);
 	rc = txn_commit(txn);
-	if (rc)
+	if (rc) {
+		crash_abandon(h, version);
 		return rc;
+	}
 	db->digest = digest;
 	if (db->config->sync == TXN_RELAXED) {
 		if (crash_draw(rng) % 2)
 			return 0;
 		rc = txn_sync(db->env);
 	}
-	if (rc == 0 && h)
+	if (rc == 0)
 		crash_ack(h, version);
 	return rc;
+}
+
+int toydb_commit(void *arg, uint64_t *rng, struct crash_history *h)
+{
+	int rc = commit_edit(arg, rng, h, further_changes);
+
+	if (rc != -ENOSPC)
+		return rc;
+	/* One of several gives a state that was not there before, or there is nothing. */
+	rc = 1;
+	for (unsigned i = 0; rc == 1 && i < 8; i++)
+		rc = commit_edit(arg, rng, h, further_deletion);
+	return rc < 0 ? rc : 0;
 }
 
 /* --- what the sessions drive -------------------------------------------------------- */
@@ -243,18 +282,21 @@ static int clear(struct txn *txn, uint64_t *cells, unsigned i, unsigned level)
 }
 
 /* One transaction's changes, to the tree and to cells. */
-static int change(void *arg, void *model, uint64_t *rng)
+static int change(void *arg, void *model, uint64_t *rng, enum session_shape shape, unsigned session)
+
 {
+	bool large = shape == SHAPE_REGIONS || shape == SHAPE_LARGE;
 	struct txn *txn = arg;
 	uint64_t *cells = model;
-	uint64_t kind = crash_draw(rng) % 16;
+	uint64_t kind = crash_draw(rng) % (large ? 8 : 16);
 	unsigned from = (unsigned)(crash_draw(rng) % TOY_CELLS);
 	unsigned n = 1 + (unsigned)(crash_draw(rng) % 3);
 	int rc = 0;
 
+	(void)session;
 	if (kind <
 		2) { /* a run of leaves, and its beginning again: spills, copies of what spilled */
-		n = 10 + (unsigned)(crash_draw(rng) % 50);
+		n = 10 + (unsigned)(crash_draw(rng) % (large ? 200 : 50));
 		for (unsigned k = 0; rc == 0 && k < n; k++)
 			rc = set(txn, cells, (from + k * TOY_FANOUT) % TOY_CELLS, crash_draw(rng));
 		for (unsigned k = 0; rc == 0 && k < 4; k++)
@@ -270,6 +312,27 @@ static int change(void *arg, void *model, uint64_t *rng)
 	}
 	/* Cell 0 changes in each commit, so that no two versions are alike. */
 	return rc ? rc : set(txn, cells, 0, crash_draw(rng));
+}
+
+static int put_one(void *arg, void *model, uint64_t *rng)
+{
+	uint64_t *cells = model;
+	unsigned i = (unsigned)(crash_draw(rng) % TOY_CELLS);
+
+	while (cells[i])
+		i = (i + 1) % TOY_CELLS;
+	return set(arg, cells, i, crash_draw(rng));
+}
+
+static int del_one(void *arg, void *model, uint64_t *rng)
+{
+	uint64_t *cells = model;
+	unsigned from = (unsigned)(crash_draw(rng) % TOY_CELLS);
+
+	for (unsigned k = 0; k < TOY_CELLS; k++)
+		if (cells[(from + k) % TOY_CELLS])
+			return set(arg, cells, (from + k) % TOY_CELLS, 0);
+	return 1;
 }
 
 static uint64_t model_digest(const void *model)
@@ -348,6 +411,8 @@ const struct session_ops toydb_ops = {
 	.digest = digest_txn,
 	.begin_write = begin_write,
 	.change = change,
+	.put_one = put_one,
+	.del_one = del_one,
 	.commit = commit_txn,
 	.abort = abort_txn,
 	.env = env_of,

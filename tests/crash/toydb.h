@@ -24,6 +24,7 @@ extern const struct toydb_config toydb_configs[TOYDB_CONFIGS];
 extern const struct session_ops toydb_ops;
 
 /* As in struct crash_subject. */
+int toydb_create(unsigned config, uint64_t seed, struct simdisk *d);
 int toydb_open(unsigned config, uint64_t seed, struct simdisk *d, void **ret_db);
 void toydb_close(void *db);
 int toydb_digest(void *db, uint64_t *ret_digest);
