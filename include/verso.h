@@ -256,8 +256,8 @@ struct verso_options {
  * another handle of this one, has it open, and still had it after a second (a process that was
  * killed may take that long to end); the text names the process, its program and since when, unless
  * DB-lock could not be written. VERSO_EMISUSE: options that cannot be. -EOPNOTSUPP: a network file
- * system without VERSO_ANY_FS, an `io` that this system refuses, or VERSO_PROTOCOL_ONE_FLUSH without
- * O_DIRECT. -ENOSPC, -EIO, VERSO_EIO, -EMFILE, -ENOMEM.
+ * system without VERSO_ANY_FS, an `io` that this system refuses, or
+ * VERSO_PROTOCOL_ONE_FLUSH without O_DIRECT. -ENOSPC, -EIO, VERSO_EIO, -EMFILE, -ENOMEM.
  *
  * After a crash the newest transaction that was answered as durable is found; one that was being
  * flushed may be found or not (verso_stat's rolled_back). Any thread. May block on I/O: one-flush
