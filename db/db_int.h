@@ -167,8 +167,34 @@ int misuse(const char *what);
 
 /* 0, or why this handle cannot be used now. write: the call changes the table. */
 int edge_db(struct verso *db);
-int edge_txn(struct verso_txn *txn, bool write);
-int edge_cursor(struct verso_cursor *c);
+int edge_txn_in_full(struct verso_txn *txn, bool write);
+int edge_cursor_in_full(struct verso_cursor *c);
+
+/* True of a transaction whose state stands in the way of no read, which is nearly every one. */
+static inline bool txn_only_reads(const struct verso_txn *txn)
+{
+	return !txn->failed && !txn->txn->writable;
+}
+
+static inline int edge_txn(struct verso_txn *txn, bool write)
+{
+	if (__builtin_expect(write || !handle_is(txn, HANDLE_TXN) ||
+				     !process_is(txn->db->process) || !txn_only_reads(txn),
+		    0))
+		return edge_txn_in_full(txn, write);
+	error_clear();
+	return 0;
+}
+
+static inline int edge_cursor(struct verso_cursor *c)
+{
+	if (__builtin_expect(!handle_is(c, HANDLE_CURSOR) || !process_is(c->process) || !c->txn ||
+				     !txn_only_reads(c->txn),
+		    0))
+		return edge_cursor_in_full(c);
+	error_clear();
+	return 0;
+}
 
 /* NULL is the default table. NULL: not a table of this transaction; the text is set. */
 struct verso_table *edge_table(struct verso_txn *txn, struct verso_table *table);

@@ -54,19 +54,17 @@ static int edge_txn_state(struct verso_txn *txn, bool write)
 	return 0;
 }
 
-int edge_txn(struct verso_txn *txn, bool write)
+int edge_txn_in_full(struct verso_txn *txn, bool write)
 {
 	error_clear();
 	if (!handle_is(txn, HANDLE_TXN))
 		return misuse("not an open transaction");
 	if (!process_is(txn->db->process))
 		return forked();
-	if (__builtin_expect(txn->failed || write || txn->txn->writable, 0))
-		return edge_txn_state(txn, write);
-	return 0;
+	return edge_txn_state(txn, write);
 }
 
-int edge_cursor(struct verso_cursor *c)
+int edge_cursor_in_full(struct verso_cursor *c)
 {
 	error_clear();
 	if (!handle_is(c, HANDLE_CURSOR))
@@ -75,9 +73,7 @@ int edge_cursor(struct verso_cursor *c)
 		return forked();
 	if (!c->txn)
 		return misuse("the cursor's transaction or table has ended: close the cursor");
-	if (__builtin_expect(c->txn->failed || c->txn->txn->writable, 0))
-		return edge_txn_state(c->txn, false);
-	return 0;
+	return edge_txn_state(c->txn, false);
 }
 
 struct verso_table *edge_table(struct verso_txn *txn, struct verso_table *table)

@@ -76,11 +76,11 @@ int verso_get(struct verso_txn *txn, struct verso_table *table, struct verso_val
 	rc = edge_val(key);
 	if (rc < 0)
 		return rc;
-	if (call_may_fault(txn)) {
-		if (sigsetjmp(fault.env, 0) != 0)
-			return call_faulted(txn);
-		call_enter(txn, &fault);
-	}
+	if (!call_may_fault(txn))
+		return get(txn, &in->tree, slice_of(key), ret_val);
+	if (sigsetjmp(fault.env, 0) != 0)
+		return call_faulted(txn);
+	call_enter(txn, &fault);
 	rc = get(txn, &in->tree, slice_of(key), ret_val);
 	call_leave(txn, &fault);
 	return rc;
