@@ -28,6 +28,7 @@
 #include <stdlib.h>
 
 #define AHEAD_LEAVES 16U /* half of what is loaded ahead of a scan */
+#define TAIL_SHORT   16U /* bytes of a key behind its head that are copied at once */
 
 enum cursor_state { NOWHERE, ON, GAP, BEFORE, BEHIND, BAD };
 
@@ -51,7 +52,7 @@ int btree_cursor_open(struct btree *bt, struct btree_cursor **ret_cursor)
 {
 	struct btree_cursor *c;
 
-	c = calloc(1, sizeof(*c) + node_key_max(tree_page_size(bt)) + NODE_HEAD_BYTES);
+	c = calloc(1, sizeof(*c) + node_key_max(tree_page_size(bt)) + NODE_HEAD_BYTES + TAIL_SHORT);
 	if (!c)
 		return -ENOMEM;
 	c->bt = bt;
@@ -149,7 +150,11 @@ static inline int show(struct btree_cursor *c, struct btree_slice *ret_key,
 		return leaf_is_bad(c);
 	for (unsigned k = 0; k < NODE_HEAD_BYTES; k++)
 		suffix[k] = (uint8_t)(head >> (24 - 8 * k));
-	memcpy(suffix + NODE_HEAD_BYTES, cell + 2, tail);
+	/* Most tails are short: one copy of fixed size is no call. */
+	if (tail <= TAIL_SHORT && off + 2 + TAIL_SHORT <= page_size)
+		memcpy(suffix + NODE_HEAD_BYTES, cell + 2, TAIL_SHORT);
+	else
+		memcpy(suffix + NODE_HEAD_BYTES, cell + 2, tail);
 	c->key_len = c->prefix_len + len;
 	val_len = le16_get(cell);
 	*ret_key = (struct btree_slice){c->key, c->key_len};

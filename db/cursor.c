@@ -139,7 +139,7 @@ static int stay(struct verso_cursor *c, struct verso_val *ret_key, struct verso_
 	return rc;
 }
 
-static int move(struct verso_cursor *c, enum move how, struct btree_slice key,
+static inline int move(struct verso_cursor *c, enum move how, struct btree_slice key,
 	struct verso_val *ret_key, struct verso_val *ret_val)
 {
 	int rc = VERSO_EMISUSE;
@@ -168,22 +168,30 @@ static int move(struct verso_cursor *c, enum move how, struct btree_slice key,
 	return rc == 0 ? show(c, &c->item, false, ret_key, ret_val) : rc;
 }
 
-static int move_cursor(struct verso_cursor *c, enum move how, struct btree_slice key,
+static int move_guarded(struct verso_cursor *c, enum move how, struct btree_slice key,
 	struct verso_val *ret_key, struct verso_val *ret_val)
 {
 	struct fault_guard fault;
+	int rc;
+
+	if (sigsetjmp(fault.env, 0) != 0)
+		return call_faulted(c->txn);
+	call_enter(c->txn, &fault);
+	rc = move(c, how, key, ret_key, ret_val);
+	call_leave(c->txn, &fault);
+	return rc;
+}
+
+/* Inline, so that each move of a scan is a straight line of its own. */
+static inline int move_cursor(struct verso_cursor *c, enum move how, struct btree_slice key,
+	struct verso_val *ret_key, struct verso_val *ret_val)
+{
 	int rc = edge_cursor(c);
 
 	if (rc < 0)
 		return rc;
-	if (call_may_fault(c->txn)) {
-		if (sigsetjmp(fault.env, 0) != 0)
-			return call_faulted(c->txn);
-		call_enter(c->txn, &fault);
-	}
-	rc = move(c, how, key, ret_key, ret_val);
-	call_leave(c->txn, &fault);
-	return rc;
+	return call_may_fault(c->txn) ? move_guarded(c, how, key, ret_key, ret_val)
+				      : move(c, how, key, ret_key, ret_val);
 }
 
 int verso_cursor_first(struct verso_cursor *c, struct verso_val *ret_key, struct verso_val *ret_val)
