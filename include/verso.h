@@ -43,8 +43,11 @@
  *   changes.
  * - With VERSO_MMAP such a pointer may point into the mapped file. When somebody else cuts the
  *   file, or the disk fails, *your* read of it raises SIGBUS (Verso's own reads answer VERSO_EIO).
- *   VERSO_COPY makes that impossible, at the price of a copy. A thread that blocks SIGBUS has it
- *   unblocked inside calls; its mask is looked at by the first call in each transaction.
+ *   VERSO_COPY makes that impossible, at the price of a copy.
+ * - VERSO_MMAP installs a handler of SIGBUS, once a process, and looks at each verso_open() whether
+ *   it is still there. A SIGBUS that is not Verso's goes to the handler that was there before. If
+ *   you install one later, pass on to the one that you find what is not yours. A thread that blocks
+ *   SIGBUS has it unblocked inside calls; the first call in each transaction looks at its mask.
  * - A read transaction that stays open keeps the pages of its snapshot from being used again, so
  *   that the file grows while others write. End readers that you no longer need.
  * - A full disk is answered with -ENOSPC by the call that met it; the database stays as it was.

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The handler behind the fault guards. It touches this thread's stack of guards, the handler that
- * was there before, and nothing else.
+ * The handler behind the fault guards. It touches this thread's guards, the handlers that were
+ * there before, and nothing else.
+ *
+ * An application may install its own handler when ours is there, and keep ours to pass on to. So
+ * each open looks whether ours is still the one, else puts it in front again; what is found there
+ * goes to the head of a list. A signal that is not ours goes to the newest of the list, and when
+ * that one passes it on to us, as its predecessor, to the next older one.
  */
 #include "io/fault.h"
 #include "base/error.h"
@@ -9,7 +14,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <ucontext.h>
 
@@ -18,8 +22,25 @@ _Thread_local struct fault_guard *fault_innermost __attribute__((tls_model("init
 
 _Thread_local struct fault_notes *fault_noting __attribute__((tls_model("initial-exec")));
 
-static struct sigaction previous; /* constant once the handler is installed */
-static int install_result;
+/* A handler that was there before ours. Never freed: another thread may be in it. */
+struct earlier {
+	struct sigaction action; /* constant */
+	struct earlier *older;   /* what was there when it came; constant */
+	struct earlier *next;    /* of all */
+};
+
+static _Atomic(struct earlier *) newest;
+static _Atomic(struct earlier *) all;
+
+/*
+ * The signal that this thread is passing on. An earlier handler may leave by a jump, so this may be
+ * a rest: then a new signal has another context, or the same place for it and a higher frame.
+ */
+static _Thread_local struct {
+	const void *context;
+	const char *frame; /* of handle(), at the last pass */
+	const struct earlier *to;
+} passing __attribute__((tls_model("initial-exec")));
 
 /* A fault of a load or store, as opposed to a signal that somebody sent. */
 static bool is_fault(const siginfo_t *info)
@@ -28,30 +49,43 @@ static bool is_fault(const siginfo_t *info)
 	       info->si_code == BUS_ADRALN || info->si_code == BUS_MCEERR_AR;
 }
 
-/* Does what would have been done without us. */
-static void pass_on(int sig, siginfo_t *info, void *context)
+/* Whose turn it is; NULL: nobody's, so the default. */
+static const struct earlier *next_in_turn(const void *context, const char *frame)
 {
-	bool by_default = !(previous.sa_flags & SA_SIGINFO) && previous.sa_handler == SIG_DFL;
-	bool ignored = !(previous.sa_flags & SA_SIGINFO) && previous.sa_handler == SIG_IGN;
+	if (passing.context == context && frame < passing.frame)
+		return passing.to->older;
+	return atomic_load(&newest);
+}
+
+/* Does what would have been done without us. */
+static void pass_on(int sig, siginfo_t *info, void *context, const char *frame)
+{
+	static const struct sigaction by_default = {.sa_handler = SIG_DFL};
+	const struct earlier *to = next_in_turn(context, frame);
+	const struct sigaction *action = to ? &to->action : &by_default;
+	bool has_info = (action->sa_flags & SA_SIGINFO) != 0;
+	bool ignores = !has_info && action->sa_handler == SIG_IGN;
 	sigset_t mask;
 
-	if (by_default || (ignored && is_fault(info))) {
-		struct sigaction dfl = {.sa_handler = SIG_DFL};
-
+	if ((!has_info && action->sa_handler == SIG_DFL) || (ignores && is_fault(info))) {
 		/* The load faults once more on return, which ends the process where it was. */
-		(void)sigaction(sig, &dfl, NULL);
+		(void)sigaction(sig, &by_default, NULL);
 		if (!is_fault(info))
 			(void)raise(sig);
 		return;
 	}
-	if (ignored)
+	if (ignores)
 		return;
-	(void)pthread_sigmask(SIG_BLOCK, &previous.sa_mask, &mask);
-	if (previous.sa_flags & SA_SIGINFO)
-		previous.sa_sigaction(sig, info, context);
+	passing.context = context;
+	passing.frame = frame;
+	passing.to = to;
+	(void)pthread_sigmask(SIG_BLOCK, &action->sa_mask, &mask);
+	if (has_info)
+		action->sa_sigaction(sig, info, context);
 	else
-		previous.sa_handler(sig);
+		action->sa_handler(sig);
 	(void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	passing.context = NULL;
 }
 
 static void handle(int sig, siginfo_t *info, void *context)
@@ -69,30 +103,59 @@ static void handle(int sig, siginfo_t *info, void *context)
 			siglongjmp(g->env, 1);
 		}
 	}
-	pass_on(sig, info, context);
+	pass_on(sig, info, context, __builtin_frame_address(0));
 }
 
-static void install(void)
+static bool is_same(const struct sigaction *a, const struct sigaction *b)
+{
+	return (a->sa_flags & SA_SIGINFO) == (b->sa_flags & SA_SIGINFO) &&
+	       (a->sa_flags & SA_SIGINFO ? a->sa_sigaction == b->sa_sigaction
+					 : a->sa_handler == b->sa_handler);
+}
+
+static bool is_ours(const struct sigaction *a)
+{
+	return (a->sa_flags & SA_SIGINFO) && a->sa_sigaction == handle;
+}
+
+/* Puts the handler that is there now at the head of the list. One that came before is as it was. */
+static int remember(const struct sigaction *now)
+{
+	struct earlier *first = atomic_load(&all), *e = first;
+
+	while (e && !is_same(&e->action, now))
+		e = e->next;
+	if (!e) {
+		e = malloc(sizeof(*e));
+		if (!e)
+			return error_set(-ENOMEM, "no memory to remember a handler of SIGBUS");
+		*e = (struct earlier){*now, atomic_load(&newest), first};
+		while (!atomic_compare_exchange_weak(&all, &e->next, e))
+			;
+	}
+	atomic_store(&newest, e);
+	return 0;
+}
+
+/* Without a lock, which a child might find held: at worst two threads do the same twice. */
+int fault_install(void)
 {
 	/* NODEFER: a guard is left by a jump that does not restore the signal mask. */
 	struct sigaction ours = {
 		.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+	struct sigaction now;
 
 	(void)sigemptyset(&ours.sa_mask);
-	/* `previous` is whole before the handler can run. */
-	if (sigaction(SIGBUS, NULL, &previous) < 0 || sigaction(SIGBUS, &ours, NULL) < 0)
-		install_result = -errno;
-}
+	if (sigaction(SIGBUS, NULL, &now) == 0) {
+		/* It is remembered before ours can run. */
+		int rc = is_ours(&now) ? 0 : remember(&now);
 
-int fault_install(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	(void)pthread_once(&once, install);
-	if (install_result < 0)
-		return error_set(install_result, "cannot install a handler for SIGBUS: %s",
-			error_name(install_result));
-	return 0;
+		if (rc < 0)
+			return rc;
+		if (is_ours(&now) || sigaction(SIGBUS, &ours, NULL) == 0)
+			return 0;
+	}
+	return error_set(-errno, "cannot install a handler for SIGBUS: %s", error_name(-errno));
 }
 
 static sigset_t sigbus(void)

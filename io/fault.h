@@ -38,7 +38,10 @@ struct fault_guard {
 	struct fault_guard *outer; /* the one that this one nests in */
 };
 
-/* Installs the handler, once a process; later calls do nothing. 0 or -errno. Any thread. */
+/*
+ * Makes our handler the one that the kernel calls, if it is not (any more). 0, -ENOMEM, -errno. Any
+ * thread.
+ */
 int fault_install(void);
 
 /*

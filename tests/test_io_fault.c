@@ -223,6 +223,89 @@ START_TEST(a_previous_handler_of_the_old_kind_is_called_too)
 }
 END_TEST
 
+/* Of an application that installed its own when ours was there, and calls what was there before. */
+static struct sigaction before_theirs;
+static volatile int n_theirs;
+
+static void pass_on_theirs(int sig, siginfo_t *info, void *context)
+{
+	n_theirs++;
+	if (before_theirs.sa_flags & SA_SIGINFO)
+		before_theirs.sa_sigaction(sig, info, context);
+	else
+		before_theirs.sa_handler(sig);
+}
+
+START_TEST(a_handler_that_was_installed_later_is_not_in_the_way_after_the_next_open)
+{
+	struct cut c = cut_new("late");
+	struct sigaction first = {.sa_sigaction = see_info, .sa_flags = SA_SIGINFO};
+
+	ck_assert_int_eq(sigaction(SIGBUS, &first, NULL), 0);
+	ck_assert_int_eq(fault_install(), 0);
+	ck_assert(signal(SIGBUS, see) != SIG_ERR);
+	ck_assert_int_eq(fault_install(), 0);
+	ck_assert_int_eq(guarded_load(c.m->base + 4096), -1);
+	ck_assert_int_eq(n_seen, 0);
+	/* What is not guarded is theirs: the newest handler's. */
+	if (sigsetjmp(out, 1) == 0)
+		load(c.m->base + 4096);
+	ck_assert_int_eq(n_seen, 1);
+	ck_assert_ptr_null(seen_address);
+	cut_free(c);
+}
+END_TEST
+
+START_TEST(a_later_handler_that_passes_on_reaches_the_first_and_comes_to_an_end)
+{
+	struct cut c = cut_new("chain");
+	struct sigaction first = {.sa_sigaction = see_info, .sa_flags = SA_SIGINFO};
+	struct sigaction theirs = {.sa_sigaction = pass_on_theirs, .sa_flags = SA_SIGINFO};
+
+	ck_assert_int_eq(sigaction(SIGBUS, &first, NULL), 0);
+	ck_assert_int_eq(fault_install(), 0);
+	ck_assert_int_eq(sigaction(SIGBUS, &theirs, &before_theirs), 0);
+	/* Ours, theirs, ours again (theirs passed on), the first. */
+	for (int i = 1; i <= 3; i++) {
+		ck_assert_int_eq(fault_install(), 0);
+		ck_assert_int_eq(guarded_load(c.m->base + 4096), -1);
+		if (sigsetjmp(out, 1) == 0)
+			load(c.m->base + 4096);
+		ck_assert_int_eq(n_theirs, i);
+		ck_assert_int_eq(n_seen, i);
+		ck_assert_ptr_eq(seen_address, c.m->base + 4096);
+	}
+	/* And where they install it once more. */
+	ck_assert_int_eq(sigaction(SIGBUS, &theirs, &before_theirs), 0);
+	ck_assert_int_eq(fault_install(), 0);
+	if (sigsetjmp(out, 1) == 0)
+		load(c.m->base + 4096);
+	ck_assert_int_eq(n_theirs, 4);
+	ck_assert_int_eq(n_seen, 4);
+	ck_assert_int_eq(guarded_load(c.m->base + 4096), -1);
+	cut_free(c);
+}
+END_TEST
+
+START_TEST(many_handlers_one_after_another_are_taken)
+{
+	struct cut c = cut_new("many");
+	struct sigaction a = {.sa_sigaction = see_info, .sa_flags = SA_SIGINFO};
+	struct sigaction b = {.sa_handler = see};
+
+	for (int i = 0; i < 1000; i++) {
+		ck_assert_int_eq(sigaction(SIGBUS, i % 2 ? &b : &a, NULL), 0);
+		ck_assert_int_eq(fault_install(), 0);
+		ck_assert_int_eq(guarded_load(c.m->base + 4096), -1);
+	}
+	if (sigsetjmp(out, 1) == 0)
+		load(c.m->base + 4096);
+	ck_assert_int_eq(n_seen, 1);
+	ck_assert_ptr_null(seen_address);
+	cut_free(c);
+}
+END_TEST
+
 enum deed { DEED_FAULT, DEED_SEND };
 
 /* How a child ends that had `before` as its handler and then faults outside, or is sent SIGBUS. */
@@ -280,6 +363,9 @@ int main(void)
 	tcase_add_test(t, each_thread_has_guards_of_its_own);
 	tcase_add_test(t, a_fault_outside_reaches_the_previous_handler);
 	tcase_add_test(t, a_previous_handler_of_the_old_kind_is_called_too);
+	tcase_add_test(t, a_handler_that_was_installed_later_is_not_in_the_way_after_the_next_open);
+	tcase_add_test(t, a_later_handler_that_passes_on_reaches_the_first_and_comes_to_an_end);
+	tcase_add_test(t, many_handlers_one_after_another_are_taken);
 	tcase_add_test(t, without_a_previous_handler_a_fault_outside_ends_the_process);
 	tcase_add_test(t, an_ignored_signal_stays_ignored_but_a_fault_cannot_be);
 	suite_add_tcase(s, t);
