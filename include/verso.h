@@ -46,8 +46,10 @@
  *   VERSO_COPY makes that impossible, at the price of a copy.
  * - VERSO_MMAP installs a handler of SIGBUS, once a process, and looks at each verso_open() whether
  *   it is still there. A SIGBUS that is not Verso's goes to the handler that was there before. If
- *   you install one later, pass on to the one that you find what is not yours. A thread that blocks
- *   SIGBUS has it unblocked inside calls; the first call in each transaction looks at its mask.
+ *   you install one later, pass on to the one that you find what is not yours. The shared library
+ *   stays loaded after dlclose(), for its handler; a plug-in with libverso.a in it has to stay too.
+ *   A thread that blocks SIGBUS has it unblocked inside calls; the first call in each transaction
+ *   looks at its mask.
  * - A read transaction that stays open keeps the pages of its snapshot from being used again, so
  *   that the file grows while others write. End readers that you no longer need.
  * - A full disk is answered with -ENOSPC by the call that met it; the database stays as it was.
