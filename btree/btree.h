@@ -30,7 +30,7 @@
 
 #define BTREE_LEVELS_MAX 20U                 /* of a tree; a file that claims more is damaged */
 #define BTREE_VALUE_MAX  ((uint64_t)1 << 30) /* bytes of a value */
-#define BTREE_BATCH_MAX  32U                 /* lookups of one btree_get_many() */
+#define BTREE_BATCH_MAX  128U                /* lookups of one btree_get_many() */
 
 struct btree_cursor;
 struct btree_work;

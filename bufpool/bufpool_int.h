@@ -22,7 +22,7 @@
 #endif
 
 #define LIMBO_BATCHES    32  /* batches of retired frames that wait for guards separately */
-#define LOAD_SLOTS       64  /* prefetches in flight */
+#define LOAD_SLOTS       128 /* prefetches in flight */
 #define LOAD_PAGES       16  /* adjacent pages that one prefetch reads */
 #define QUEUE_DEPTH      512 /* two write sets at their widest, and prefetches beside them */
 #define GROW_CHUNK_BYTES ((size_t)1 << 20)
