@@ -498,21 +498,21 @@ static int some_long(const struct edit *e, uint64_t *rng, unsigned from, unsigne
 
 /*
  * A file of several regions. In one session it grows: long values that stay, and more at its end.
- * In the next some of the first ones go, one by one, which leaves holes that small changes use; in
- * a third all go at its end.
+ * In the next some of the first ones go, which leaves holes that small changes use; in a third all
+ * go at its end.
  */
 static int change_long(const struct edit *e, uint64_t *rng, unsigned session)
 {
-	bool end = crash_draw(rng) % 2;
-	unsigned first = end ? 1 + BASE_KEYS : 1, n_keys = end ? END_KEYS : BASE_KEYS;
 	unsigned n = 1 + (unsigned)(crash_draw(rng) % 6);
-	unsigned from = first + (unsigned)(crash_draw(rng) % (n_keys - n));
 
 	switch (session % 3) {
 	case 0:
-		return some_long(e, rng, from, n, false);
+		return some_long(e, rng,
+			1 + (unsigned)(crash_draw(rng) % (BASE_KEYS + END_KEYS - n)), n, false);
 	case 1:
-		return end ? 0 : some_long(e, rng, from, 1, true);
+		n = 1 + n / 3;
+		return some_long(e, rng, 1 + (unsigned)(crash_draw(rng) % (BASE_KEYS - n)), n,
+			true);
 	default:
 		return some_long(e, rng, 1 + BASE_KEYS, END_KEYS, true);
 	}

@@ -46,9 +46,10 @@ struct txn_options session_txn_options(unsigned config, uint64_t seed, enum txn_
 
 	switch (session_shape(config, seed)) {
 	case SHAPE_REGIONS:
-		o.meta_pending_max = seed % 3 ? 112 : 4;
+		o.meta_pending_max = seed % 3 == 0 ? 4 : seed % 3 == 1 ? 24 : 112;
 		o.meta_regions_max = seed % 4 ? 64 : 2;
 		o.grow_pages = 64;
+		o.cut_pages = seed % 5 ? 200 : 16; /* more than there is in holes */
 		break;
 	case SHAPE_LARGE:
 		o.dirty_max_pages = seed % 2 ? 48 : 16;

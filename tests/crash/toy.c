@@ -114,12 +114,12 @@ static void tell_parents(struct txn *txn, unsigned i, unsigned from, struct page
 	}
 }
 
-int toy_set(struct txn *txn, unsigned i, uint64_t value)
+int toy_set_asking(struct txn *txn, unsigned i, uint64_t value, unsigned n_asked)
 {
 	struct page_ref refs[TOY_LEVELS];
 	struct page *pages[TOY_LEVELS];
 	struct path path;
-	int rc = txn_prepare(txn, TOY_LEVELS, TOY_LEVELS);
+	int rc = txn_prepare(txn, n_asked, TOY_LEVELS);
 
 	if (rc == 0)
 		rc = path_get(txn, i, &path);
@@ -130,6 +130,11 @@ int toy_set(struct txn *txn, unsigned i, uint64_t value)
 	le64_set(pages[0]->payload + 8 * digit(i, 0), value);
 	tell_parents(txn, i, 0, pages, refs);
 	return 0;
+}
+
+int toy_set(struct txn *txn, unsigned i, uint64_t value)
+{
+	return toy_set_asking(txn, i, value, TOY_LEVELS);
 }
 
 int toy_read(struct txn *txn, uint64_t *values)

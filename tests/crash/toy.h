@@ -24,6 +24,9 @@ int toy_get(struct txn *txn, unsigned i, uint64_t *ret_value);
 /* Sets cell i; value 0 gives up what pages are empty then. */
 int toy_set(struct txn *txn, unsigned i, uint64_t value);
 
+/* The same, with n_asked >= TOY_LEVELS pages prepared for: more than it can use. */
+int toy_set_asking(struct txn *txn, unsigned i, uint64_t value, unsigned n_asked);
+
 /* Sets to 0 all cells below the page of `level` that holds cell i: that page and those below it are
  * given up. */
 int toy_clear(struct txn *txn, unsigned i, unsigned level);

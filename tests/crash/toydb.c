@@ -27,6 +27,9 @@ const struct toydb_config toydb_configs[TOYDB_CONFIGS] = {
 	{"ref-buffered", REFERENCE, TXN_TWO_FLUSH, TXN_FULL, true},
 };
 
+/* Behind a model's cells: where its newest run of leaves begins; no part of the digest. */
+#define LAST_RUN TOY_CELLS
+
 struct toydb {
 	const struct toydb_config *config;
 	struct simdisk *disk;
@@ -281,35 +284,89 @@ static int clear(struct txn *txn, uint64_t *cells, unsigned i, unsigned level)
 	return rc;
 }
 
-/* One transaction's changes, to the tree and to cells. */
-static int change(void *arg, void *model, uint64_t *rng, enum session_shape shape, unsigned session)
-
+/* A run of leaves, and its beginning again: spills, copies of what spilled. */
+static int write_run(struct txn *txn, uint64_t *cells, uint64_t *rng, unsigned n)
 {
-	bool large = shape == SHAPE_REGIONS || shape == SHAPE_LARGE;
-	struct txn *txn = arg;
-	uint64_t *cells = model;
-	uint64_t kind = crash_draw(rng) % (large ? 8 : 16);
 	unsigned from = (unsigned)(crash_draw(rng) % TOY_CELLS);
-	unsigned n = 1 + (unsigned)(crash_draw(rng) % 3);
 	int rc = 0;
 
-	(void)session;
-	if (kind <
-		2) { /* a run of leaves, and its beginning again: spills, copies of what spilled */
-		n = 10 + (unsigned)(crash_draw(rng) % (large ? 200 : 50));
-		for (unsigned k = 0; rc == 0 && k < n; k++)
-			rc = set(txn, cells, (from + k * TOY_FANOUT) % TOY_CELLS, crash_draw(rng));
-		for (unsigned k = 0; rc == 0 && k < 4; k++)
-			rc = set(txn, cells, (from + k * TOY_FANOUT) % TOY_CELLS, crash_draw(rng));
-	} else if (kind < 4) {
-		rc = clear(txn, cells, from, 1 + (unsigned)(crash_draw(rng) % 2));
-	} else if (kind == 4) {
-		rc = clear(txn, cells, from, crash_draw(rng) % 4 ? 2 : 3);
-	} else {
-		for (unsigned k = 0; rc == 0 && k < n; k++)
-			rc = set(txn, cells, (unsigned)(crash_draw(rng) % TOY_CELLS),
-				crash_draw(rng));
+	for (unsigned k = 0; rc == 0 && k < n; k++)
+		rc = set(txn, cells, (from + k * TOY_FANOUT) % TOY_CELLS, crash_draw(rng));
+	for (unsigned k = 0; rc == 0 && k < 4; k++)
+		rc = set(txn, cells, (from + k * TOY_FANOUT) % TOY_CELLS, crash_draw(rng));
+	cells[LAST_RUN] = from;
+	return rc;
+}
+
+/* Gives up the leaves of the newest run, which mostly lie together, at the end of the file. */
+static int clear_run(struct txn *txn, uint64_t *cells, unsigned n)
+{
+	unsigned from = (unsigned)cells[LAST_RUN];
+	int rc = 0;
+
+	for (unsigned k = 0; rc == 0 && k < n; k += TOY_FANOUT)
+		rc = clear(txn, cells, (from + k * TOY_FANOUT) % TOY_CELLS, 1);
+	return rc;
+}
+
+static int set_some(struct txn *txn, uint64_t *cells, uint64_t *rng, unsigned n, unsigned n_asked)
+{
+	int rc = 0;
+
+	for (unsigned k = 0; rc == 0 && k < n; k++) {
+		unsigned i = (unsigned)(crash_draw(rng) % TOY_CELLS);
+		uint64_t value = crash_draw(rng);
+
+		rc = toy_set_asking(txn, i, value, n_asked);
+		if (rc == 0)
+			cells[i] = value;
 	}
+	return rc;
+}
+
+/*
+ * A file of several regions: in one session it grows, in the next some leaves go here and there,
+ * in a third the newest run goes. Small changes ask for more pages than they use, so that both
+ * windows have some.
+ */
+static int change_regions(struct txn *txn, uint64_t *cells, uint64_t *rng, unsigned session)
+{
+	unsigned asked = TOY_LEVELS + (unsigned)(crash_draw(rng) % 60);
+
+	if (crash_draw(rng) % 3)
+		return set_some(txn, cells, rng, 1 + (unsigned)(crash_draw(rng) % 2), asked);
+	switch (session % 3) {
+	case 0:
+		return write_run(txn, cells, rng, 100 + (unsigned)(crash_draw(rng) % 200));
+	case 1:
+		return clear(txn, cells, (unsigned)(crash_draw(rng) % TOY_CELLS),
+			1 + (unsigned)(crash_draw(rng) % 2));
+	default:
+		return clear_run(txn, cells, 300);
+	}
+}
+
+/* One transaction's changes, to the tree and to cells. */
+static int change(void *arg, void *model, uint64_t *rng, enum session_shape shape, unsigned session)
+{
+	unsigned long_run = shape == SHAPE_LARGE ? 200 : 50;
+	struct txn *txn = arg;
+	uint64_t *cells = model;
+	uint64_t kind = crash_draw(rng) % (shape == SHAPE_LARGE ? 8 : 16);
+	unsigned from = (unsigned)(crash_draw(rng) % TOY_CELLS);
+	unsigned n = 1 + (unsigned)(crash_draw(rng) % 3);
+	int rc;
+
+	if (shape == SHAPE_REGIONS)
+		rc = change_regions(txn, cells, rng, session);
+	else if (kind < 2)
+		rc = write_run(txn, cells, rng, 10 + (unsigned)(crash_draw(rng) % long_run));
+	else if (kind < 4)
+		rc = clear(txn, cells, from, 1 + (unsigned)(crash_draw(rng) % 2));
+	else if (kind == 4)
+		rc = clear(txn, cells, from, crash_draw(rng) % 4 ? 2 : 3);
+	else
+		rc = set_some(txn, cells, rng, n, TOY_LEVELS);
 	/* Cell 0 changes in each commit, so that no two versions are alike. */
 	return rc ? rc : set(txn, cells, 0, crash_draw(rng));
 }
@@ -401,7 +458,7 @@ static struct txn *txn_of(void *txn)
 }
 
 const struct session_ops toydb_ops = {
-	.model_bytes = TOY_CELLS * sizeof(uint64_t),
+	.model_bytes = (TOY_CELLS + 1) * sizeof(uint64_t),
 	.model_digest = model_digest,
 	.create = toydb_create,
 	.open = toydb_open,
