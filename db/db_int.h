@@ -88,6 +88,8 @@ struct verso {
 	struct file *file;            /* constant */
 	struct file *side;            /* DB-lock; NULL: none could be had; constant */
 	bool side_has_record;         /* it names us; constant */
+	bool name_is_durable;         /* the folder was synced; the writer's */
+	int name_error;               /* why it could not be; the writer's */
 	struct pager *pager;          /* constant */
 	struct txn_env *env;          /* constant */
 	enum verso_protocol protocol; /* in use; constant */

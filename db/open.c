@@ -21,9 +21,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The byte of the database file that is locked: beyond any page, so it is nobody's data. */
 #define FILE_LOCK_OFF_BYTES (UINT64_C(1) << 62)
+
+#define LINKS_MAX 40 /* as the kernel */
 
 /* How long an opening waits for somebody else's locks. */
 #define BUSY_NS UINT64_C(1000000000)
@@ -53,30 +56,23 @@ static unsigned file_flags(const struct verso_options *o)
 	return flags;
 }
 
-/* Opens an existing file. *ret_empty: it has no bytes. -ENOENT. */
-static int file_find(struct verso *db, unsigned flags, bool *ret_empty)
+/* Opens an existing file. -ENOENT. */
+static int file_find(struct verso *db, unsigned flags)
 {
-	uint64_t size_bytes;
-	int rc = io_open(db->io, db->path, flags, 0, &db->file);
+	return io_open(db->io, db->path, flags, 0, &db->file);
+}
 
-	if (rc < 0)
-		return rc;
-	rc = file_size(db->file, &size_bytes);
-	if (rc < 0) {
-		file_close(db->file);
-		db->file = NULL;
-		return rc;
-	}
-	*ret_empty = size_bytes == 0;
-	return 0;
+static void file_lose(struct verso *db)
+{
+	file_close(db->file);
+	db->file = NULL;
 }
 
 /* Step 1: *ret_make: there is no database yet, and one is wanted. */
 static int find(struct verso *db, bool *ret_make)
 {
 	const unsigned flags = db->options.flags;
-	bool empty = true;
-	int rc = file_find(db, file_flags(&db->options), &empty);
+	int rc = file_find(db, file_flags(&db->options));
 
 	if (rc == -ENOENT && (flags & VERSO_CREATE)) {
 		*ret_make = true;
@@ -88,11 +84,13 @@ static int find(struct verso *db, bool *ret_make)
 		return rc;
 	if (flags & VERSO_EXCL)
 		return error_set(-EEXIST, "the file is there already");
-	if (empty && !(flags & VERSO_CREATE))
+	rc = txn_is_blank(db->file);
+	if (rc == 1 && !(flags & VERSO_CREATE))
 		return error_set(VERSO_ENOTDB,
-			"the file is empty: VERSO_CREATE makes it a database");
-	*ret_make = empty;
-	return 0;
+			"there is no database in the file yet: it is empty, or its making was cut "
+			"short. VERSO_CREATE makes one");
+	*ret_make = rc == 1;
+	return rc < 0 ? rc : 0;
 }
 
 /* Of step 4. */
@@ -133,25 +131,32 @@ static int judge_cache(const struct verso *db, const struct db_site *site)
 	return bufpool_check_cache(page_size, &pool);
 }
 
-/* Step 3. Somebody else may have made it while we waited for nothing but the lock. */
-static int make(struct verso *db, const struct db_site *site)
+/* Step 3. Through the page cache: pages may be smaller than what the device transfers. */
+static int make(struct verso *db, const struct db_site *site, uint64_t until_ns)
 {
-	bool empty = true;
+	unsigned flags = file_flags(&db->options) & ~(unsigned)FILE_DIRECT;
+	bool is_new = true;
 	int rc;
 
-	file_close(db->file);
-	db->file = NULL;
-	rc = file_find(db, file_flags(&db->options), &empty);
-	if (rc == 0 && !empty)
-		return db->options.flags & VERSO_EXCL
-			       ? error_set(-EEXIST, "the file is there already")
-			       : 0;
-	file_close(db->file);
-	db->file = NULL;
-	if (rc < 0 && rc != -ENOENT)
+	file_lose(db);
+	rc = io_open(db->io, db->path, flags | FILE_CREATE | FILE_EXCL, db->options.mode,
+		&db->file);
+	if (rc == -EEXIST && !(db->options.flags & VERSO_EXCL)) {
+		is_new = false;
+		rc = file_find(db, flags);
+	}
+	if (rc < 0)
 		return rc;
-	rc = create_database(db->io, db->path, &db->options, site);
-	return rc < 0 ? rc : file_find(db, file_flags(&db->options), &empty);
+	rc = lock_file_itself(db, until_ns);
+	if (rc == 0)
+		rc = create_database(db, site, is_new);
+	else if (rc != VERSO_EBUSY) /* then it is theirs */
+		rc = create_undo(db, is_new, rc);
+	if (rc < 0)
+		return rc;
+	error_clear(); /* that there was no file was no error */
+	file_lose(db);
+	return file_find(db, file_flags(&db->options));
 }
 
 static int open_bufpool(struct verso *db, const struct txn_probe *probe,
@@ -186,11 +191,8 @@ static int open_mmap(struct verso *db, const struct txn_probe *probe, const stru
 /* Pages that are smaller than what the device transfers at least go through the page cache. */
 static int reopen_buffered(struct verso *db)
 {
-	bool empty;
-
-	file_close(db->file);
-	db->file = NULL;
-	return file_find(db, file_flags(&db->options) & ~(unsigned)FILE_DIRECT, &empty);
+	file_lose(db);
+	return file_find(db, file_flags(&db->options) & ~(unsigned)FILE_DIRECT);
 }
 
 /*
@@ -253,7 +255,7 @@ static int open_steps(struct verso *db, const struct db_site *site)
 	if (rc == 0)
 		rc = side_open(db, until_ns);
 	if (rc == 0 && must_make)
-		rc = make(db, site);
+		rc = make(db, site, until_ns);
 	return rc < 0 ? rc : start(db, site, until_ns);
 }
 
@@ -305,29 +307,65 @@ int db_open_on(const struct db_site *site, const char *path, const struct verso_
 	return 0;
 }
 
+/* What the link at `path` points to; NULL: it is no link, or no memory. malloc'ed. */
+static char *link_target(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char target[PATH_MAX], *whole = NULL;
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+
+	if (n < 0)
+		return NULL;
+	target[n] = '\0';
+	if (target[0] == '/' || !slash)
+		return strdup(target);
+	if (asprintf(&whole, "%.*s/%s", (int)(slash - path), path, target) < 0)
+		return NULL;
+	return whole;
+}
+
+/* The path of a file that is not there, its folder resolved; NULL: it cannot be. malloc'ed. */
+static char *resolve_folder(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	char *copy = strdup(path), *folder = NULL, *whole = NULL;
+
+	if (copy && slash)
+		copy[slash - path] = '\0';
+	if (copy)
+		folder = realpath(!slash ? "." : slash == path ? "/" : copy, NULL);
+	if (folder && name[0] != '\0' &&
+		asprintf(&whole, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, name) < 0)
+		whole = NULL;
+	free(folder);
+	free(copy);
+	return whole;
+}
+
 /*
- * The path with links resolved, so that the lock file of one database has one name; of a file that
- * is not there yet, its folder's. As it is when that cannot be had: the open will say why.
+ * The path with links resolved, so that one database has one side file; where there is no file yet,
+ * of the place where one would be made: what a link to nothing points to. As it is when that cannot
+ * be had: the open will say why.
  */
 static char *resolve(const char *path)
 {
-	char *whole = realpath(path, NULL), *folder, *copy, *slash;
-	const char *name;
+	char *at = strdup(path), *whole = NULL;
 
-	if (whole || errno != ENOENT)
-		return whole ? whole : strdup(path);
-	copy = strdup(path);
-	if (!copy)
-		return NULL;
-	slash = strrchr(copy, '/');
-	name = slash ? slash + 1 : copy;
-	if (slash)
-		*slash = '\0';
-	folder = realpath(!slash ? "." : slash == copy ? "/" : copy, NULL);
-	if (folder && name[0] != '\0')
-		(void)asprintf(&whole, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, name);
-	free(folder);
-	free(copy);
+	for (int i = 0; at && !whole && i < LINKS_MAX; i++) {
+		char *target;
+
+		whole = realpath(at, NULL);
+		if (whole || errno != ENOENT)
+			break;
+		target = link_target(at);
+		if (!target) {
+			whole = resolve_folder(at);
+			break;
+		}
+		free(at);
+		at = target;
+	}
+	free(at);
 	return whole ? whole : strdup(path);
 }
 
@@ -348,10 +386,25 @@ int verso_open(const char *path, const struct verso_options *opts, struct verso 
 	return rc;
 }
 
+/*
+ * In a child after fork(): the parent's locks must not outlive it because of us. Nothing else of
+ * the database is touched, and its memory stays: handles of it may still be asked.
+ */
+static void let_go(struct verso *db)
+{
+	file_abandon(db->file);
+	file_abandon(db->side);
+	db->file = db->side = NULL;
+}
+
 void verso_close(struct verso *db)
 {
-	if (!handle_is(db, HANDLE_DB) || !process_is(db->process))
+	if (!handle_is(db, HANDLE_DB))
 		return;
+	if (!process_is(db->process)) {
+		let_go(db);
+		return;
+	}
 	while (db->txns)
 		verso_abort(db->txns);
 	take_apart(db);

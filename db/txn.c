@@ -101,6 +101,25 @@ static int store_roots(struct verso_txn *txn)
 	return rc;
 }
 
+/*
+ * Before the first commit is answered: nobody need have made the file's name durable. Whoever made
+ * it may have died before, or copied it. A folder's flush that failed is not tried again, since the
+ * next one may succeed without the name. The writer lock is held.
+ */
+static int make_name_durable(struct verso *db)
+{
+	if (!db->name_is_durable && !db->name_error) {
+		db->name_error = io_sync_dir(db->io, db->path);
+		db->name_is_durable = db->name_error == 0;
+	} else if (db->name_error) {
+		(void)error_set(db->name_error,
+			"the folder of %s could not be flushed (%s), so a power cut may take the "
+			"file's name: nothing is committed. Look at the disk, then open it again",
+			db->path, error_name(db->name_error));
+	}
+	return db->name_error;
+}
+
 int verso_commit(struct verso_txn *txn)
 {
 	struct txn *below;
@@ -110,6 +129,8 @@ int verso_commit(struct verso_txn *txn)
 		return rc;
 	if (rc == 0 && txn->txn->writable)
 		rc = store_roots(txn);
+	if (rc == 0 && txn->txn->writable)
+		rc = make_name_durable(txn->db);
 	below = take_apart(txn);
 	if (rc == 0 && below->writable)
 		return txn_commit(below);

@@ -57,13 +57,13 @@
  *   is, nothing more can be written, every later write answers VERSO_EPOISONED. Close it and look
  *   at the disk.
  * - A child after fork() may not use the handles of its parent: each call answers -EINVAL. It may
- *   open databases of its own.
+ *   open databases of its own. It inherits the lock: should the parent be killed, nobody else can
+ *   open the database until the child has ended, or has called verso_close(), which lets go of it.
  * - Do not keep the file on a network file system: verso_open() refuses unless VERSO_ANY_FS.
  * - Beside the file DB lies DB-lock, which says who uses it, with the owner and the mode of DB. It
  *   may be removed when nobody does, and need not be. Where it cannot be made (a full or read-only
  *   file system, a folder that you may not write to) the database is opened without it. What else
- *   has that name, a link too, is not touched, and verso_open() answers -EEXIST. While a database
- *   is made there is also DB-verso-new, of which the same holds.
+ *   has that name, a link too, is not touched, and verso_open() answers -EEXIST.
  * - A 64-bit host, Linux 5.10 or later.
  *
  *
@@ -250,8 +250,10 @@ struct verso_options {
  * Opens the database at `path`.
  *
  * path: a regular file; DB-lock is made beside it. opts: NULL for all defaults; copied. With
- * VERSO_CREATE a missing or empty file becomes an empty database: the name appears when it is whole
- * and durable. *ret_db is yours until verso_close().
+ * VERSO_CREATE a missing or empty file becomes an empty database, durably; what was prepared keeps
+ * its owner and mode. A power cut in the middle leaves an empty file, or one of zeros, which counts
+ * as empty. Symbolic links are followed; where one points to nothing the database is made there.
+ * *ret_db is yours until verso_close().
  *
  * -ENOENT: no such file, and no VERSO_CREATE. -EEXIST: VERSO_EXCL, or something else is called
  * DB-lock. -EACCES, -EROFS, -EPERM: no permission for the file. -EISDIR: a directory.
@@ -276,8 +278,9 @@ int verso_open(const char *path, const struct verso_options *opts, struct verso 
 /*
  * Closes it: flushes what was committed under VERSO_SYNC_RELAXED. Transactions that are still open
  * are aborted. No other thread uses the database any more. NULL, or a handle that has ended:
- * nothing happens. Cannot fail: what was answered as durable is. To learn whether the last relaxed
- * commits became durable call verso_sync() before.
+ * nothing happens. In a child after fork() it lets go of the parent's lock, and no more. Cannot
+ * fail: what was answered as durable is. To learn whether the last relaxed commits became durable
+ * call verso_sync() before.
  */
 void verso_close(struct verso *db);
 

@@ -67,6 +67,10 @@ int region_load(struct space *s, uint32_t r)
 
 	if (region->bits)
 		return 0;
+	if (region->entry.gen == 0 && region->entry.n_free == 0) { /* none was ever written */
+		region->bits = calloc(1, bitmap_bytes(s));
+		return region->bits ? 0 : -ENOMEM;
+	}
 	rc = read_page(s, ref, PAGE_BITMAP);
 	if (rc)
 		return rc;

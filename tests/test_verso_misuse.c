@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -418,6 +419,53 @@ START_TEST(a_child_opens_databases_of_its_own)
 }
 END_TEST
 
+static struct verso *open_at(int pager, const char *path)
+{
+	struct verso_options o = {
+		.size = sizeof(o), .pager = (enum verso_pager)pager, .flags = VERSO_CREATE};
+	struct verso *db;
+
+	API_OK(verso_open(path, &o, &db));
+	return db;
+}
+
+/* A server whose worker lets go of the database, says its pid, and lives on. */
+static _Noreturn void serve(int pager, const char *path, int fd)
+{
+	struct verso *db = open_at(pager, path);
+
+	if (fork() == 0) {
+		pid_t worker = getpid();
+
+		verso_close(db);
+		verso_close(db); /* has no more to let go of */
+		(void)!write(fd, &worker, sizeof(worker));
+	}
+	for (;;)
+		(void)pause();
+}
+
+START_TEST(a_child_lets_go_of_its_parents_lock_when_it_closes)
+{
+	char path[CHECK_PATH_BYTES];
+	pid_t server, worker;
+	int pipe_fds[2];
+
+	if (skips_a_child(__func__))
+		return;
+	api_path(path, "a");
+	ck_assert_int_eq(pipe(pipe_fds), 0);
+	server = fork();
+	if (server == 0)
+		serve(_i, path, pipe_fds[1]);
+	ck_assert_int_eq(read(pipe_fds[0], &worker, sizeof(worker)), (ssize_t)sizeof(worker));
+	ck_assert_int_eq(kill(server, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(server, NULL, 0), server);
+	verso_close(open_at(_i, path));
+	ck_assert_int_eq(kill(worker, SIGKILL), 0);
+}
+END_TEST
+
 START_TEST(a_living_child_does_not_keep_the_lock)
 {
 	struct verso *db;
@@ -546,6 +594,7 @@ int main(void)
 	tcase_add_loop_test(t, closing_ends_open_transactions, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_child_may_not_use_what_its_parent_opened, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_child_opens_databases_of_its_own, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_child_lets_go_of_its_parents_lock_when_it_closes, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_living_child_does_not_keep_the_lock, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_transaction_may_move_to_another_thread, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_new_thread_is_not_taken_for_one_that_has_ended, 0, API_PAGERS);

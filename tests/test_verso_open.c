@@ -67,12 +67,13 @@ static struct verso *open_it(int pager, unsigned flags)
 /* Opens it while `work` is done by another process. */
 static struct verso *open_beside(int pager, void (*work)(int pager))
 {
-	struct io_ops ops = *io_kernel()->ops;
-	struct io io = {&ops};
+	static struct io_ops ops;
+	static struct io io = {&ops};
 	struct db_site site = {.io = &io};
 	struct verso_options o = {.size = sizeof(o), .pager = (enum verso_pager)pager};
 	struct verso *db;
 
+	ops = *io_kernel()->ops;
 	ops.open = late_open;
 	other.pager = pager;
 	other.work = work;

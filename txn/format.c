@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Making an empty database, and recognising one. */
+#include "base/bytes.h"
 #include "base/error.h"
 #include "txn/txn_int.h"
 
@@ -7,19 +8,19 @@
 #include <stdlib.h>
 
 #define INITIAL_FREE_PAGES 32U
+#define SECTOR_BYTES       512U /* what a disk writes whole */
+
+/* The size of a new database. */
+static pgno_t first_pages(uint32_t page_size)
+{
+	struct space_options none = {0};
+	struct layout l;
+
+	layout_init(&l, page_size, &none);
+	return (layout_first_page(&l, 0) + INITIAL_FREE_PAGES + 7) / 8 * 8;
+}
 
 /* --- making -------------------------------------------------------------------------------- */
-
-static void bitmap_make(const struct layout *l, const struct meta *m, uint64_t seed, uint8_t *file)
-{
-	struct page_ref ref = {layout_bitmap(l, 0), m->gen};
-	struct page *page = (struct page *)(void *)(file + (size_t)ref.pgno * l->page_size);
-
-	page_init(page, ref, PAGE_BITMAP, 0, 0);
-	for (pgno_t pgno = layout_first_page(l, 0); pgno < m->space.n_pages; pgno++)
-		page->payload[pgno / 8] |= (uint8_t)(1U << pgno % 8);
-	page_seal(page, l->page_size, seed);
-}
 
 int refuse_one_flush(void)
 {
@@ -28,15 +29,65 @@ int refuse_one_flush(void)
 		"cache (O_DIRECT), which is refused here: take two flushes");
 }
 
+/* The first state: no bitmap yet, the few free pages in a window. */
+static void meta_first(struct meta *m, const struct layout *l, const uint8_t uuid[16])
+{
+	struct window *w = &m->space.windows[0];
+
+	*m = (struct meta){.mode = TXN_TWO_FLUSH, .page_size = l->page_size};
+	m->gen = m->durable_gen = UINT64_C(1) << GEN_SEQ_BITS;
+	m->space.region_pages = l->region_pages;
+	m->space.regions_max = l->regions_max;
+	m->space.pending_max = l->pending_max;
+	m->space.n_pages = first_pages(l->page_size);
+	m->space.n_regions = m->space.n_region_entries = 1;
+	ASSERT(m->space.n_pages <= WINDOW_PAGES);
+	for (pgno_t pgno = layout_first_page(l, 0); pgno < m->space.n_pages; pgno++)
+		w->mask[pgno / 64] |= UINT64_C(1) << pgno % 64;
+	memcpy(m->uuid, uuid, sizeof(m->uuid));
+}
+
+/*
+ * One slot after the other, each durably. The rest of a new meta is zeros, as the file is already:
+ * so what is in flight is one sector.
+ */
+static int metas_write(struct file *file, const struct meta *m, const struct layout *l)
+{
+	size_t slot_bytes = (size_t)l->slot_pages * l->page_size;
+	void *buf = aligned_alloc(4096, slot_bytes);
+	int rc = buf ? 0 : -ENOMEM;
+
+	for (unsigned slot = 0; rc == 0 && slot < 2; slot++) {
+		meta_encode(m, l, slot, page_seed(m->uuid), buf);
+		ASSERT(bytes_are_zero((uint8_t *)buf + SECTOR_BYTES, slot_bytes - SECTOR_BYTES));
+		rc = file_write(file, buf, SECTOR_BYTES,
+			(uint64_t)layout_slot(l, slot) * l->page_size);
+		if (rc == 0)
+			rc = file_sync(file);
+	}
+	free(buf);
+	return rc;
+}
+
+/* First the size, durably, as a hole, which is zeros whatever crashes; then the metas. */
+static int write_durably(struct file *file, const struct meta *m, const struct layout *l)
+{
+	uint64_t bytes = (uint64_t)m->space.n_pages * l->page_size;
+	int rc = file_truncate(file, bytes);
+
+	if (rc == 0)
+		rc = file_sync(file);
+	if (rc == 0)
+		rc = file_allocate(file, 0, bytes);
+	return rc < 0 ? rc : metas_write(file, m, l);
+}
+
 int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
 	const struct txn_options *options)
 {
 	struct space_options space = space_options_of(options);
 	struct layout l;
-	struct meta m = {.mode = TXN_TWO_FLUSH, .page_size = page_size};
-	uint64_t seed = page_seed(uuid);
-	size_t bytes;
-	uint8_t *image;
+	struct meta *m;
 	int rc;
 
 	if (!page_size_is_valid(page_size))
@@ -50,26 +101,13 @@ int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
 		return error_set(-EINVAL,
 			"a region of %u pages: expected a multiple of 64, from %u to %u",
 			l.region_pages, REGION_PAGES_MIN, REGION_PAGES_MAX);
-	m.gen = m.durable_gen = UINT64_C(1) << 40;
-	m.space.region_pages = l.region_pages;
-	m.space.regions_max = l.regions_max;
-	m.space.pending_max = l.pending_max;
-	m.space.n_pages = (layout_first_page(&l, 0) + INITIAL_FREE_PAGES + 7) / 8 * 8;
-	m.space.n_regions = m.space.n_region_entries = 1;
-	m.space.regions[0].gen = m.gen;
-	m.space.regions[0].n_free = m.space.n_pages - layout_first_page(&l, 0);
-	memcpy(m.uuid, uuid, sizeof(m.uuid));
-	bytes = (size_t)m.space.n_pages * page_size;
-	image = aligned_alloc(4096, bytes);
-	if (!image)
+	m = malloc(sizeof(*m));
+	if (!m)
 		return -ENOMEM;
-	memset(image, 0, bytes);
-	bitmap_make(&l, &m, seed, image);
-	for (unsigned slot = 0; slot < 2; slot++)
-		meta_encode(&m, &l, slot, seed, image + (size_t)layout_slot(&l, slot) * page_size);
-	rc = file_write(file, image, bytes, 0);
-	free(image);
-	return rc ? rc : file_sync(file);
+	meta_first(m, &l, uuid);
+	rc = write_durably(file, m, &l);
+	free(m);
+	return rc;
 }
 
 /* --- recognising --------------------------------------------------------------------------- */
@@ -128,5 +166,61 @@ int txn_probe(struct file *file, struct txn_probe *ret_probe)
 	}
 	free(buf);
 	free(m);
+	return rc;
+}
+
+/* Whether all bytes from at on are zeros. 1, 0, or an error. */
+static int is_zero_from(struct file *file, uint64_t at, uint64_t size_bytes)
+{
+	uint8_t *buf = aligned_alloc(4096, PAGE_SIZE_MAX);
+	bool zeros = true;
+	int rc = buf ? 0 : -ENOMEM;
+
+	while (rc == 0 && zeros && at < size_bytes) {
+		uint64_t left = size_bytes - at;
+		size_t n = left < PAGE_SIZE_MAX ? (size_t)left : PAGE_SIZE_MAX;
+
+		rc = file_read(file, buf, n, at, FILE_LIVE);
+		zeros = rc == 0 && bytes_are_zero(buf, n);
+		at += n;
+	}
+	free(buf);
+	return rc < 0 ? rc : zeros;
+}
+
+/* What a power cut in flight made of the first sector is nothing, in a file of just that size. */
+static bool is_cut_short(uint8_t *first, uint64_t size_bytes)
+{
+	struct meta *m = malloc(sizeof(*m));
+	bool cut = false;
+
+	for (uint32_t page_size = PAGE_SIZE_MIN; page_size <= PAGE_SIZE_MAX; page_size *= 2)
+		cut = cut || size_bytes == (uint64_t)first_pages(page_size) * page_size;
+	cut = cut && m && meta_decode(first, 0, m) != 0;
+	free(m);
+	return cut;
+}
+
+int txn_is_blank(struct file *file)
+{
+	uint8_t *first = aligned_alloc(4096, META_BYTES);
+	uint64_t size_bytes;
+	int rc = first ? file_size(file, &size_bytes) : -ENOMEM;
+
+	if (rc == 0 && size_bytes > (uint64_t)first_pages(PAGE_SIZE_MAX) * PAGE_SIZE_MAX) {
+		free(first);
+		return 0;
+	}
+	if (rc == 0)
+		rc = is_zero_from(file, SECTOR_BYTES, size_bytes);
+	if (rc == 1) {
+		size_t n = size_bytes < META_BYTES ? (size_t)size_bytes : META_BYTES;
+
+		memset(first, 0, META_BYTES);
+		rc = file_read(file, first, n, 0, FILE_LIVE);
+		if (rc == 0)
+			rc = bytes_are_zero(first, n) || is_cut_short(first, size_bytes);
+	}
+	free(first);
 	return rc;
 }

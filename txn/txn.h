@@ -110,11 +110,19 @@ struct txn_probe {
 int txn_probe(struct file *file, struct txn_probe *ret_probe);
 
 /*
- * Writes a new, empty database into `file`, which is empty, and syncs it. The name is made durable
- * by the caller. uuid: 16 random bytes.
+ * Writes a new, empty database into `file`, which is blank, and syncs it: the metas last, so that
+ * it is blank until it is a database. The name is made durable by the caller. uuid: 16 random
+ * bytes. After a failure it may be neither: the caller empties it.
  */
 int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
 	const struct txn_options *options);
+
+/*
+ * 1: no database was ever made in `file`: it is empty, or zeros, or what a creation that was cut
+ * short leaves: zeros of its size, whose first sector may be damaged. 0: there is something. Reads
+ * the file, unless it is larger than a new database can be.
+ */
+int txn_is_blank(struct file *file);
 
 /*
  * Opens the environment: recovers (T7) and is ready for transactions.

@@ -213,7 +213,7 @@ int kvdb_open(unsigned config, uint64_t seed, struct simdisk *d, void **ret_db)
 
 	session_mark_slots(d, "db", session_page_size(seed));
 	rc = open_with(config, seed, d, 0, &db);
-	if (rc == -ENOENT || (rc == VERSO_ENOTDB && kvdb_is_prepared(config, seed)))
+	if (rc == -ENOENT || rc == VERSO_ENOTDB) /* not begun; not ended */
 		return 1;
 	if (rc < 0)
 		return rc;

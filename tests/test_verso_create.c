@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making a database: in which files, under which names, and what is left when it is cut short.
+ */
+#include "db/db_int.h"
+#include "tests/api.h"
+#include "tests/sim/faultio.h"
+#include "tests/sim/faultplan.h"
+#include "tests/sim/simdisk.h"
+#include "tests/sim/simwalk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int try_open(int pager, const char *path, unsigned flags, struct verso **ret_db)
+{
+	struct verso_options o = {
+		.size = sizeof(o), .pager = (enum verso_pager)pager, .flags = flags};
+
+	return verso_open(path, &o, ret_db);
+}
+
+static int try_open_on(struct io *io, int pager, unsigned flags, struct verso **ret_db)
+{
+	struct db_site site = {.io = io};
+	struct verso_options o = {.size = sizeof(o),
+		.pager = (enum verso_pager)pager,
+		.flags = flags,
+		.page_size = 512,
+		.cache_bytes = 1 << 20};
+
+	return db_open_on(&site, "db", &o, ret_db);
+}
+
+static void write_file(const char *path, const void *bytes, size_t len)
+{
+	int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, bytes, len), (ssize_t)len);
+	ck_assert_int_eq(close(fd), 0);
+}
+
+static int put_one(struct verso *db)
+{
+	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
+
+	api_put(txn, NULL, "k", "v");
+	return verso_commit(txn);
+}
+
+static void has_one(struct verso *db)
+{
+	struct verso_txn *txn = api_begin(db, VERSO_READ);
+
+	ck_assert(api_has(txn, NULL, "k", "v"));
+	verso_abort(txn);
+	api_check(db);
+}
+
+/* --- which file ------------------------------------------------------------------------------ */
+
+START_TEST(an_empty_file_that_was_prepared_stays_the_same_file)
+{
+	char path[CHECK_PATH_BYTES];
+	struct stat before, after;
+	struct verso *db;
+
+	write_file(api_path(path, "a"), "", 0);
+	ck_assert_int_eq(chmod(path, 0640), 0);
+	if (geteuid() == 0)
+		ck_assert_int_eq(chown(path, 1234, 5678), 0);
+	ck_assert_int_eq(stat(path, &before), 0);
+	API_IS(try_open(_i, path, 0, &db), VERSO_ENOTDB);
+	API_IS(try_open(_i, path, VERSO_CREATE | VERSO_EXCL, &db), -EEXIST);
+	API_OK(try_open(_i, path, VERSO_CREATE, &db));
+	API_OK(put_one(db));
+	verso_close(db);
+	ck_assert_int_eq(stat(path, &after), 0);
+	ck_assert_uint_eq(after.st_ino, before.st_ino);
+	ck_assert_uint_eq(after.st_mode, before.st_mode);
+	ck_assert(after.st_uid == before.st_uid && after.st_gid == before.st_gid);
+}
+END_TEST
+
+START_TEST(zeros_are_empty_up_to_what_a_creation_leaves)
+{
+	static const size_t sizes[] = {1, 511, 512, 4096, 100000, 2 << 20, 4 << 20};
+	char path[CHECK_PATH_BYTES], *bytes = check_alloc(4 << 20);
+	struct verso *db;
+
+	api_path(path, "a");
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		write_file(path, bytes, sizes[i]);
+		API_IS(try_open(_i, path, 0, &db), VERSO_ENOTDB);
+		API_IS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_ENOTDB);
+		if (sizes[i] == 4 << 20) {
+			API_IS(try_open(_i, path, VERSO_CREATE, &db), VERSO_ENOTDB);
+			continue;
+		}
+		API_OK(try_open(_i, path, VERSO_CREATE, &db));
+		API_OK(put_one(db));
+		verso_close(db);
+		bytes[sizes[i] - 1] = 'x';
+		write_file(path, bytes, sizes[i]);
+		API_IS(try_open(_i, path, VERSO_CREATE, &db), VERSO_ENOTDB);
+		bytes[sizes[i] - 1] = 0;
+	}
+}
+END_TEST
+
+/* --- which name ------------------------------------------------------------------------------ */
+
+START_TEST(a_link_to_nothing_makes_its_target)
+{
+	char link[CHECK_PATH_BYTES], second[CHECK_PATH_BYTES], target[CHECK_PATH_BYTES];
+	struct verso *db, *other;
+	struct stat st;
+
+	api_path(target, "target");
+	api_path(link, "link");
+	ck_assert_int_eq(symlink(strrchr(target, '/') + 1, link), 0); /* a relative one */
+	ck_assert_int_eq(symlink(link, api_path(second, "second")), 0);
+	API_IS(try_open(_i, second, 0, &db), -ENOENT);
+	API_OK(try_open(_i, second, VERSO_CREATE, &db));
+	ck_assert_int_eq(lstat(link, &st), 0);
+	ck_assert(S_ISLNK(st.st_mode));
+	ck_assert_int_eq(lstat(target, &st), 0);
+	ck_assert(S_ISREG(st.st_mode));
+	API_OK(put_one(db));
+	API_SAYS(try_open(_i, target, VERSO_CREATE, &other), VERSO_EBUSY, "another handle");
+	verso_close(db);
+	API_OK(try_open(_i, target, 0, &db));
+	has_one(db);
+	verso_close(db);
+}
+END_TEST
+
+START_TEST(a_link_to_itself_is_answered)
+{
+	char link[CHECK_PATH_BYTES];
+	struct verso *db;
+
+	ck_assert_int_eq(symlink(api_path(link, "loop"), link), 0);
+	API_IS(try_open(_i, link, VERSO_CREATE, &db), -ELOOP);
+}
+END_TEST
+
+START_TEST(no_other_name_is_used_or_left)
+{
+	char path[CHECK_PATH_BYTES], fresh[CHECK_PATH_BYTES + 16];
+	struct verso *db, *other;
+
+	(void)snprintf(fresh, sizeof(fresh), "%s-verso-new", api_path(path, "a"));
+	API_OK(try_open(_i, fresh, VERSO_CREATE, &other));
+	API_OK(put_one(other));
+	API_OK(try_open(_i, path, VERSO_CREATE, &db));
+	verso_close(db);
+	verso_close(other);
+	API_OK(try_open(_i, fresh, 0, &other));
+	has_one(other);
+	verso_close(other);
+}
+END_TEST
+
+/* --- durable names --------------------------------------------------------------------------- */
+
+static int no_sync_dir(void *arg, const struct sim_call *call)
+{
+	(void)arg;
+	return call->kind == SIM_CALL_SYNC_DIR ? -EIO : 0;
+}
+
+/* What a power cut leaves that takes whatever is not durable. */
+static struct simdisk *cut_power(struct simdisk *d, struct simwalk **ret_walk)
+{
+	*ret_walk = simwalk_new(d);
+	simwalk_to(*ret_walk, simdisk_events(d));
+	return simwalk_image(*ret_walk, (struct sim_choice){SIM_LOST, 0}, false, NULL);
+}
+
+START_TEST(an_acknowledged_commit_has_a_durable_name)
+{
+	/* Its maker dies, or fails, between the database and the flush of its folder. */
+	for (int dies = 0; dies < 2; dies++) {
+		struct simdisk *d = simdisk_new(NULL), *image;
+		struct simwalk *walk;
+		struct verso *db;
+
+		simdisk_set_fault(d, no_sync_dir, NULL);
+		API_IS(try_open_on(simdisk_io(d), _i, VERSO_CREATE, &db), -EIO);
+		if (dies)
+			simdisk_kill(d);
+		simdisk_set_fault(d, NULL, NULL);
+		API_OK(try_open_on(simdisk_io(d), _i, 0, &db));
+		API_OK(put_one(db));
+		image = cut_power(d, &walk);
+		verso_close(db);
+		API_OK(try_open_on(simdisk_io(image), _i, 0, &db));
+		has_one(db);
+		verso_close(db);
+		simwalk_free(walk);
+		simdisk_free(d);
+	}
+}
+END_TEST
+
+START_TEST(a_folder_that_cannot_be_flushed_keeps_commits_away)
+{
+	struct simdisk *d = simdisk_new(NULL);
+	struct verso_txn *txn;
+	struct verso *db;
+	uint64_t n;
+
+	API_OK(try_open_on(simdisk_io(d), _i, VERSO_CREATE, &db));
+	n = simdisk_calls(d, SIM_CALL_SYNC_DIR);
+	API_OK(put_one(db));
+	ck_assert_uint_eq(simdisk_calls(d, SIM_CALL_SYNC_DIR), n); /* its maker knows */
+	verso_close(db);
+	API_OK(try_open_on(simdisk_io(d), _i, 0, &db));
+	simdisk_set_fault(d, no_sync_dir, NULL);
+	API_IS(put_one(db), -EIO);
+	n = simdisk_calls(d, SIM_CALL_SYNC_DIR);
+	simdisk_set_fault(d, NULL, NULL);
+	API_SAYS(put_one(db), -EIO, "could not be flushed");
+	ck_assert_uint_eq(simdisk_calls(d, SIM_CALL_SYNC_DIR), n); /* not asked again */
+	txn = api_begin(db, VERSO_READ);
+	ck_assert(api_has(txn, NULL, "k", "v"));
+	verso_abort(txn);
+	verso_close(db);
+	API_OK(try_open_on(simdisk_io(d), _i, 0, &db));
+	API_OK(put_one(db));
+	API_OK(put_one(db));
+	ck_assert_uint_eq(simdisk_calls(d, SIM_CALL_SYNC_DIR), n + 1);
+	verso_close(db);
+	simdisk_free(d);
+}
+END_TEST
+
+/* --- cut short ------------------------------------------------------------------------------- */
+
+static void made_again(struct simdisk *image, int pager)
+{
+	struct verso *db;
+	int rc = try_open_on(simdisk_io(image), pager, 0, &db);
+
+	if (rc == 0)
+		verso_close(db);
+	else
+		ck_assert_msg(rc == -ENOENT || rc == VERSO_ENOTDB, "%d: %s", rc,
+			verso_errmsg(NULL));
+	API_OK(try_open_on(simdisk_io(image), pager, VERSO_CREATE, &db));
+	API_OK(put_one(db));
+	has_one(db);
+	verso_close(db);
+}
+
+START_TEST(a_creation_that_a_power_cut_ends_is_made_again)
+{
+	static const enum sim_choice_kind kinds[] = {SIM_RANDOM, SIM_GARBAGE, SIM_STALE, SIM_OPS};
+
+	for (int prepared = 0; prepared < 2; prepared++) {
+		struct simdisk *d = simdisk_new(NULL);
+		uint64_t from, seed = check_seed();
+		struct simwalk *walk;
+		struct file *file;
+		struct verso *db;
+
+		if (prepared) {
+			API_OK(io_open(simdisk_io(d), "db", FILE_CREATE, 0600, &file));
+			API_OK(io_sync_dir(simdisk_io(d), "db"));
+			file_close(file);
+		}
+		from = simdisk_events(d);
+		API_OK(try_open_on(simdisk_io(d), _i, VERSO_CREATE, &db));
+		verso_close(db);
+		walk = simwalk_new(d);
+		for (uint64_t n = from; n <= simdisk_events(d); n++) {
+			simwalk_to(walk, n);
+			for (unsigned i = 0; i < 40; i++) {
+				struct sim_choice c = {kinds[i % 4], check_random(&seed) >> 16};
+
+				made_again(simwalk_image(walk, c, false, NULL), _i);
+			}
+		}
+		simwalk_free(walk);
+		simdisk_free(d);
+	}
+}
+END_TEST
+
+START_TEST(a_creation_that_fails_leaves_what_was_there)
+{
+	for (int prepared = 0; prepared < 2; prepared++) {
+		for (uint64_t nth = 0;; nth++) {
+			struct simdisk *d = simdisk_new(NULL);
+			struct fault_plan plan = {.calls = FAULT_ANY, .nth = nth};
+			struct faultio *faulty = faultio_new(simdisk_io(d), &plan);
+			struct file *file;
+			uint64_t size = 0;
+			struct verso *db = NULL;
+			int rc;
+
+			if (prepared) {
+				API_OK(io_open(simdisk_io(d), "db", FILE_CREATE, 0600, &file));
+				file_close(file);
+			}
+			rc = try_open_on(faultio_io(faulty), _i, VERSO_CREATE, &db);
+			if (rc == 0)
+				verso_close(db);
+			if (rc < 0 && simdisk_bytes(d, "db", &size) && !prepared)
+				ck_assert_uint_gt(size, 0); /* made, but not opened */
+			made_again(d, _i);
+			faultio_free(faulty);
+			simdisk_free(d);
+			if (!atomic_load(&plan.struck))
+				break;
+		}
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("verso_create");
+	TCase *tc = tcase_create("create");
+
+	suite_add_tcase(s, tc);
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, NULL, check_free);
+	tcase_add_loop_test(tc, an_empty_file_that_was_prepared_stays_the_same_file, 0, API_PAGERS);
+	tcase_add_loop_test(tc, zeros_are_empty_up_to_what_a_creation_leaves, 0, API_PAGERS);
+	tcase_add_loop_test(tc, a_link_to_nothing_makes_its_target, 0, API_PAGERS);
+	tcase_add_loop_test(tc, a_link_to_itself_is_answered, 0, API_PAGERS);
+	tcase_add_loop_test(tc, no_other_name_is_used_or_left, 0, API_PAGERS);
+	tcase_add_loop_test(tc, an_acknowledged_commit_has_a_durable_name, 0, API_PAGERS);
+	tcase_add_loop_test(tc, a_folder_that_cannot_be_flushed_keeps_commits_away, 0, API_PAGERS);
+	tcase_add_loop_test(tc, a_creation_that_a_power_cut_ends_is_made_again, 0, API_PAGERS);
+	tcase_add_loop_test(tc, a_creation_that_fails_leaves_what_was_there, 0, API_PAGERS);
+	return check_main(s);
+}
