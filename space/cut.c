@@ -4,20 +4,9 @@
 
 #include <string.h>
 
-static uint32_t least_cut(const struct space *s)
+uint32_t space_least_cut(const struct space *s)
 {
 	return s->n_pages / 4 > s->cut_pages ? s->n_pages / 4 : s->cut_pages;
-}
-
-int space_cut_prepare(struct space *s)
-{
-	int rc = 0;
-
-	if (space_count_free(s) < least_cut(s))
-		return 0;
-	for (uint32_t r = 0; rc == 0 && r < s->n_regions; r++)
-		rc = region_load(s, r);
-	return rc;
 }
 
 static bool is_unused(const struct space *s, pgno_t pgno)
@@ -26,57 +15,89 @@ static bool is_unused(const struct space *s, pgno_t pgno)
 	       window_has(&s->windows[1], pgno);
 }
 
-/* Where the file would end without its free tail. All regions are loaded. */
-static pgno_t used_end(const struct space *s)
+/* Where the file would end without its free tail, and how many pages of that are free. */
+static int used_end(struct space *s, pgno_t *ret_end, uint32_t *ret_n_free)
 {
 	pgno_t end = s->n_pages;
 
+	*ret_n_free = 0;
 	for (;;) {
 		uint32_t r = region_of(s, end - 1);
+		int rc = region_promise(s, r);
 
-		while (end > layout_first_page(&s->layout, r) && is_unused(s, end - 1))
+		if (rc)
+			return rc;
+		while (end > layout_first_page(&s->layout, r) && is_unused(s, end - 1)) {
 			end--;
+			++*ret_n_free;
+		}
 		if (r == 0 || end > layout_first_page(&s->layout, r))
-			return end;
+			break;
 		end = region_start(s, r); /* nothing of the region is used: it goes too */
 	}
+	*ret_end = end;
+	return 0;
 }
 
 /* So that a long free tail that does not suffice is not gone through again at every commit. */
-static bool is_still_in_the_way(const struct space *s)
+static bool is_still_in_the_way(const struct space *s, uint32_t least)
 {
-	return s->in_the_way > 0 && s->in_the_way < s->n_pages && !is_unused(s, s->in_the_way) &&
-	       s->n_pages - s->in_the_way - 1 < least_cut(s);
+	return s->in_the_way > 0 && s->in_the_way < s->n_pages &&
+	       s->regions[region_of(s, s->in_the_way)].bits && !is_unused(s, s->in_the_way) &&
+	       s->n_pages - s->in_the_way - 1 < least;
 }
 
-bool space_cut(struct space *s)
+static int windows_empty(struct space *s)
 {
-	pgno_t end;
+	int rc = 0;
 
-	if (space_count_free(s) < least_cut(s))
-		return false;
-	for (uint32_t r = 0; r < s->n_regions; r++) {
-		if (!s->regions[r].bits)
-			return false;
-	}
-	if (is_still_in_the_way(s))
-		return false;
-	end = used_end(s);
-	s->in_the_way = end - 1;
-	if (s->n_pages - end < least_cut(s))
-		return false;
-	for (unsigned i = 0; i < RECORD_WINDOWS; i++) {
+	for (unsigned i = 0; rc == 0 && i < RECORD_WINDOWS; i++) {
+		if (window_count(&s->windows[i]) == 0)
+			continue;
+		rc = region_promise(s, region_of(s, s->windows[i].first));
+		if (rc)
+			break;
 		window_to_bits(s, &s->windows[i], true);
 		memset(&s->windows[i], 0, sizeof(s->windows[i]));
 	}
-	s->n_at_hand = 0;
-	for (pgno_t pgno = end; pgno < s->n_pages; pgno++) {
+	windows_count_at_hand(s);
+	return rc;
+}
+
+/* All from `end` on is free, and in the bitmaps. */
+static void cut_to(struct space *s, pgno_t end)
+{
+	uint32_t n_regions = region_of(s, end - 1) + 1;
+
+	for (uint32_t r = n_regions; r < s->n_regions; r++)
+		region_forget(s, r);
+	for (pgno_t pgno = end; pgno < s->n_pages && region_of(s, pgno) < n_regions; pgno++) {
 		if (space_is_free(s, pgno))
 			region_set(s, pgno, false);
 	}
 	s->n_pages = end;
-	s->n_regions = region_of(s, end - 1) + 1;
-	for (uint32_t r = s->n_regions; r < s->cap_regions; r++)
-		s->regions[r].dirty = false;
-	return true;
+	s->n_regions = n_regions;
+}
+
+int space_cut(struct space *s, uint32_t least, uint32_t keep)
+{
+	uint32_t n_tail, n_before;
+	pgno_t end;
+	int rc;
+
+	if (space_count_free(s) < least || is_still_in_the_way(s, least))
+		return 0;
+	rc = used_end(s, &end, &n_tail);
+	if (rc)
+		return rc;
+	s->in_the_way = end - 1;
+	n_before = space_count_free(s) - n_tail;
+	if (n_before < keep)
+		end = space_end_for(s, (uint64_t)end + keep - n_before);
+	if (end >= s->n_pages || s->n_pages - end < least)
+		return 0;
+	rc = windows_empty(s);
+	if (rc == 0)
+		cut_to(s, end);
+	return rc;
 }

@@ -30,15 +30,13 @@ static bool index_is_dirty(const struct space *s, uint32_t i)
 	return false;
 }
 
-uint32_t space_count_emitted(const struct space *s, uint32_t n_gives)
+uint32_t space_count_emitted(const struct space *s)
 {
-	uint32_t n = RECORD_WINDOWS + n_gives; /* a cut gives the windows back */
+	uint32_t n = has_index(s) ? index_count(s) : 0;
 
 	for (uint32_t r = 0; r < s->n_regions; r++)
-		n += s->regions[r].dirty;
-	if (n > s->n_regions)
-		n = s->n_regions;
-	return n + (has_index(s) ? index_count(s) : 0);
+		n += s->regions[r].promised;
+	return n;
 }
 
 /* The other place, unless this batch has already moved there. */
@@ -78,9 +76,11 @@ void space_emit(struct space *s, gen_t gen, gen_t taken_gen, struct space_pages 
 {
 	bool index_dirty[RECORD_REGIONS_MAX] = {false};
 
+	windows_end(s);
 	for (uint32_t i = 0; has_index(s) && i < index_count(s); i++)
 		index_dirty[i] = index_is_dirty(s, i);
 	for (uint32_t r = 0; r < s->n_regions; r++) {
+		s->regions[r].promised = false;
 		if (!s->regions[r].dirty)
 			continue;
 		entry_turn(&s->regions[r].entry, gen, taken_gen);

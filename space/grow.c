@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #define GROW_PAGES_MAX 16384U /* 64 MiB of 4 KiB pages at a time */
+#define GROW_PART      8U     /* else an eighth of the file */
 
 /* Gives the pages of regions that are new, from `from` to n_pages, to their bitmaps. */
 static void regions_extend(struct space *s, pgno_t from)
@@ -18,15 +19,13 @@ static void regions_extend(struct space *s, pgno_t from)
 	}
 }
 
-static pgno_t growth_target(const struct space *s, uint32_t n_more)
+pgno_t space_end_for(const struct space *s, uint64_t n_pages)
 {
-	uint64_t target = (uint64_t)s->n_pages + n_more;
-	uint64_t start = target / s->layout.region_pages * s->layout.region_pages;
+	uint64_t start = n_pages / s->layout.region_pages * s->layout.region_pages;
 
-	if (target >= layout_pages_max(&s->layout))
+	if (n_pages >= layout_pages_max(&s->layout))
 		return layout_pages_max(&s->layout);
-	/* A region that is begun has room for its own pages. */
-	return (pgno_t)(target > start && target < start + 8 ? start + 8 : target);
+	return (pgno_t)(n_pages > start && n_pages < start + 8 ? start + 8 : n_pages);
 }
 
 static int grow_to(struct space *s, pgno_t n_pages)
@@ -36,7 +35,7 @@ static int grow_to(struct space *s, pgno_t n_pages)
 	int rc = regions_reserve(s, n_regions);
 
 	if (rc == 0)
-		rc = region_load(s, region_of(s, from - 1));
+		rc = region_promise(s, region_of(s, from - 1));
 	for (uint32_t r = s->n_regions; rc == 0 && r < n_regions; r++)
 		rc = region_make(s, r);
 	if (rc == 0 && n_pages > s->file_pages) {
@@ -52,23 +51,34 @@ static int grow_to(struct space *s, pgno_t n_pages)
 	return 0;
 }
 
-bool is_no_room(int rc)
+bool space_is_no_room(int rc)
 {
 	return rc == -ENOSPC || rc == -EDQUOT || rc == -EFBIG || rc == VERSO_EFULL;
 }
 
-int space_grow(struct space *s, unsigned n)
+/* In proportion to the file, so that its length is at most so much more than it needs. */
+static uint32_t growth_wanted(const struct space *s, uint32_t n)
 {
-	uint32_t wanted = s->n_taken > s->grow_pages ? s->n_taken : s->grow_pages;
-	int rc;
+	uint32_t wanted = s->n_pages / GROW_PART;
 
 	if (wanted > GROW_PAGES_MAX)
 		wanted = GROW_PAGES_MAX;
-	if (growth_target(s, n) - s->n_pages < n)
+	if (wanted < s->grow_pages)
+		wanted = s->grow_pages;
+	return wanted > n ? wanted : n;
+}
+
+int space_grow(struct space *s, uint32_t n)
+{
+	uint32_t wanted = growth_wanted(s, n);
+	int rc;
+
+	/* A region that begins takes some of the pages for itself. */
+	if (space_end_for(s, (uint64_t)s->n_pages + n) - s->n_pages < n)
 		return error_set(VERSO_EFULL, "the database has %u pages and cannot have more",
 			s->n_pages);
-	rc = grow_to(s, growth_target(s, wanted));
-	if (is_no_room(rc) && wanted > n + 8)
-		rc = grow_to(s, growth_target(s, n + 8));
+	rc = grow_to(s, space_end_for(s, (uint64_t)s->n_pages + wanted));
+	if (space_is_no_room(rc) && wanted > n + 8)
+		rc = grow_to(s, space_end_for(s, (uint64_t)s->n_pages + n + 8));
 	return rc;
 }

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The queue of pending extents, and what a flush and readers allow of it.
- */
-#include "base/array.h"
+/* The pending list: opening it, adding to it, joining. */
 #include "base/error.h"
-#include "space/pending_int.h"
+#include "space/queue.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* --- opening ------------------------------------------------------------------------------- */
 
 static int compare_extents(const void *a, const void *b)
 {
@@ -18,19 +17,19 @@ static int compare_extents(const void *a, const void *b)
 }
 
 /* All extents are valid by themselves: none may be in another. */
-static int extents_validate(const struct pending *p)
+static int extents_validate(const struct extent_queue *q)
 {
 	struct pending_extent *sorted;
 	int rc = 0;
 
-	if (p->n == 0)
+	if (q->n == 0)
 		return 0;
-	sorted = malloc(p->n * sizeof(*sorted));
+	sorted = malloc(q->n * sizeof(*sorted));
 	if (!sorted)
 		return -ENOMEM;
-	memcpy(sorted, p->extents, p->n * sizeof(*sorted));
-	qsort(sorted, p->n, sizeof(*sorted), compare_extents);
-	for (uint32_t i = 1; rc == 0 && i < p->n; i++) {
+	memcpy(sorted, queue_extent(q, 0), q->n * sizeof(*sorted));
+	qsort(sorted, q->n, sizeof(*sorted), compare_extents);
+	for (uint32_t i = 1; rc == 0 && i < q->n; i++) {
 		if (sorted[i].pgno - sorted[i - 1].pgno < sorted[i - 1].n_pages)
 			rc = error_set(VERSO_ECORRUPT,
 				"page %u is in the list of pending pages twice: damaged, restore "
@@ -44,36 +43,29 @@ static int extents_validate(const struct pending *p)
 int pending_init(struct pending *p, struct pager *pager, const struct layout *layout,
 	const struct space_record *record, gen_t gen)
 {
+	struct extent_queue *q = &p->joined;
 	struct page *buf;
-	int rc = 0;
+	int rc;
 
 	memset(p, 0, sizeof(*p));
 	p->layout = layout;
 	/* Every extent has a page and every chunk an extent. */
 	if (record->n_chained > record->n_pages || record->n_chunks > record->n_chained)
 		return error_set(VERSO_ECORRUPT, "the meta counts more pending pages than pages");
-	p->n = record->n_chained + record->n_pending;
-	p->n_chained = record->n_chained;
-	p->n_chunks = record->n_chunks;
-	p->cap = p->n + 64;
-	p->cap_chunks = p->n_chunks + 64;
-	p->extents = calloc(p->cap, sizeof(*p->extents));
-	p->chunks = calloc(p->cap_chunks, sizeof(*p->chunks));
 	buf = page_buffers_alloc(layout->page_size, 1);
-	if (!buf || !p->extents || !p->chunks)
-		rc = -ENOMEM;
+	rc = buf ? queue_reserve(q, (uint64_t)record->n_chained + record->n_pending,
+			   record->n_chunks)
+		 : -ENOMEM;
 	if (rc == 0)
-		rc = chain_load(p, pager, record, gen, buf);
+		rc = chain_load(q, pager, layout, record, gen, buf);
 	free(buf);
 	for (uint32_t i = 0; rc == 0 && i < record->n_pending; i++) {
-		p->extents[p->n_chained + i] = record->pending[i];
-		p->n_tail_pages += record->pending[i].n_pages;
-		rc = extent_validate(p, &record->pending[i], record, gen);
+		rc = extent_validate(&record->pending[i], layout, record, gen);
+		if (rc == 0)
+			queue_add(q, &record->pending[i]);
 	}
 	if (rc == 0)
-		rc = extents_validate(p);
-	for (uint32_t i = 0; rc == 0 && i < p->n; i++)
-		p->n_pages += p->extents[i].n_pages;
+		rc = extents_validate(q);
 	if (rc)
 		pending_fini(p);
 	return rc;
@@ -81,78 +73,67 @@ int pending_init(struct pending *p, struct pager *pager, const struct layout *la
 
 void pending_fini(struct pending *p)
 {
-	free(p->extents);
-	free(p->chunks);
+	queue_fini(&p->joined);
+	queue_fini(&p->own);
 	memset(p, 0, sizeof(*p));
 }
 
-void pending_begin(struct pending *p)
-{
-	p->saved.n = p->n;
-	p->saved.n_chained = p->n_chained;
-	p->saved.n_chunks = p->n_chunks;
-	p->saved.n_pages = p->n_pages;
-	p->saved.n_tail_pages = p->n_tail_pages;
-	p->n_kept = p->n;
-}
-
-void pending_undo(struct pending *p)
-{
-	p->n = p->saved.n;
-	p->n_chained = p->saved.n_chained;
-	p->n_chunks = p->saved.n_chunks;
-	p->n_pages = p->saved.n_pages;
-	p->n_tail_pages = p->saved.n_tail_pages;
-}
+/* --- a transaction ------------------------------------------------------------------------- */
 
 int pending_reserve(struct pending *p, size_t n)
 {
-	if (p->first > p->n) {
-		memmove(p->extents, p->extents + p->first, p->n * sizeof(*p->extents));
-		p->first = 0;
-	}
-	return array_reserve(&p->extents, &p->cap, (uint64_t)p->first + p->n + n,
-		sizeof(*p->extents));
-}
-
-void pending_queue(struct pending *p, const struct pending_extent *e)
-{
-	ASSERT(p->first + p->n < p->cap);
-	*extent_at(p, p->n++) = *e;
-	p->n_tail_pages += e->n_pages;
-	p->n_pages += e->n_pages;
+	return queue_reserve(&p->own, n, 0);
 }
 
 void pending_add(struct pending *p, pgno_t pgno, gen_t birth, gen_t free)
 {
-	/* Not into an extent that an undo keeps: what is undone must be whole extents. */
-	if (p->n > p->n_chained && p->n > p->n_kept) {
-		struct pending_extent *last = extent_at(p, p->n - 1);
-
-		if (last->free == free && last->birth == birth &&
-			last->pgno + last->n_pages == pgno) {
-			last->n_pages++;
-			p->n_pages++;
-			p->n_tail_pages++;
-			return;
-		}
-	}
-	pending_queue(p, &(struct pending_extent){pgno, 1, birth, free});
+	queue_merge(&p->own, &(struct pending_extent){pgno, 1, birth, free});
 }
 
-bool horizon_allows(const struct horizon *h, const struct pending_extent *e)
+void pending_undo(struct pending *p)
 {
-	size_t low = 0, high = h->n_readers;
+	queue_clear(&p->own);
+}
 
-	if (e->free > h->flushed)
-		return false;
-	while (low < high) { /* the first reader that is not older than the page */
-		size_t mid = low + (high - low) / 2;
+/* --- its commit ---------------------------------------------------------------------------- */
 
-		if (h->readers[mid] < e->birth)
-			low = mid + 1;
-		else
-			high = mid;
+uint32_t pending_count_chunks(const struct pending *p, size_t n_more)
+{
+	uint64_t n = (uint64_t)queue_tail(&p->joined) + queue_tail(&p->own) + n_more;
+
+	if (n <= p->layout->pending_max)
+		return 0;
+	return (uint32_t)((n - p->layout->pending_max - 1) / p->layout->chunk_extents + 1);
+}
+
+int pending_prepare_commit(struct pending *p)
+{
+	return queue_reserve(&p->joined, p->own.n,
+		(uint64_t)p->own.n_chunks + pending_count_chunks(p, 0));
+}
+
+void pending_commit(struct pending *p, struct space *space, gen_t gen, struct space_pages *pages,
+	struct space_record *record)
+{
+	struct extent_queue *q = &p->joined;
+	struct page_ref newest = {0, 0};
+
+	queue_append(q, &p->own);
+	if (q->n_chunks)
+		newest = queue_chunk(q, q->n_chunks - 1)->ref;
+	for (uint32_t n = pending_count_chunks(p, 0); n > 0; n--) {
+		struct page_ref ref = {space_take(space), gen};
+
+		chunk_fill(q, p->layout, newest, space_pages_add(pages, ref, PAGE_PENDING),
+			space->pager->seed);
+		p->n_chunks_written++;
+		newest = ref;
 	}
-	return low == h->n_readers || h->readers[low] >= e->free;
+	ASSERT(queue_tail(q) <= p->layout->pending_max);
+	record->chunk = newest;
+	record->n_chunks = q->n_chunks;
+	record->n_chained = q->n_chained;
+	record->n_pending = queue_tail(q);
+	for (uint32_t i = 0; i < record->n_pending; i++)
+		record->pending[i] = *queue_extent(q, q->n_chained + i);
 }

@@ -96,6 +96,15 @@ int region_load(struct space *s, uint32_t r)
 	return 0;
 }
 
+int region_promise(struct space *s, uint32_t r)
+{
+	int rc = region_load(s, r);
+
+	if (rc == 0)
+		s->regions[r].promised = true;
+	return rc;
+}
+
 void region_set(struct space *s, pgno_t pgno, bool is_free)
 {
 	struct region *region = &s->regions[region_of(s, pgno)];
@@ -103,9 +112,11 @@ void region_set(struct space *s, pgno_t pgno, bool is_free)
 	uint64_t mask = UINT64_C(1) << (bit % 64);
 
 	ASSERT(region->bits);
+	ASSERT(region->promised); /* else a commit has no room for its bitmap */
 	ASSERT(((region->bits[bit / 64] & mask) != 0) != is_free);
 	region->bits[bit / 64] ^= mask;
 	region->entry.n_free += is_free ? 1 : -1U;
+	s->n_free += is_free ? 1 : -1U;
 	region->dirty = true;
 }
 
@@ -143,8 +154,18 @@ int region_make(struct space *s, uint32_t r)
 	if (!region->bits)
 		return -ENOMEM;
 	memset(region->bits, 0, bitmap_bytes(s));
-	region->entry.n_free = 0;
+	ASSERT(region->entry.n_free == 0);
+	region->promised = true;
 	return 0;
+}
+
+void region_forget(struct space *s, uint32_t r)
+{
+	struct region *region = &s->regions[r];
+
+	s->n_free -= region->entry.n_free;
+	region->entry.n_free = 0;
+	region->promised = region->dirty = false;
 }
 
 int space_load_region(struct space *s, uint32_t r)

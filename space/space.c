@@ -15,7 +15,7 @@ int space_init(struct space *s, struct pager *pager, const struct space_record *
 	record_layout(record, pager->page_size, &s->layout);
 	s->n_pages = record->n_pages;
 	s->file_pages = file_pages;
-	s->grow_pages = options->grow_pages ? options->grow_pages : 256;
+	s->grow_pages = options->grow_pages ? options->grow_pages : 8;
 	s->cut_pages = options->cut_pages ? options->cut_pages : 1024;
 	s->n_regions = record->n_regions;
 	memcpy(s->windows, record->windows, sizeof(s->windows));
@@ -28,6 +28,8 @@ int space_init(struct space *s, struct pager *pager, const struct space_record *
 		for (uint32_t r = 0; r < s->n_regions; r++)
 			s->regions[r].entry = record->regions[r];
 	}
+	for (uint32_t r = 0; rc == 0 && r < s->n_regions; r++)
+		s->n_free += s->regions[r].entry.n_free;
 	if (rc)
 		space_fini(s);
 	return rc;
@@ -47,35 +49,6 @@ void space_begin(struct space *s)
 {
 	memcpy(s->saved, s->windows, sizeof(s->saved));
 	s->n_log = 0;
-	s->n_taken = 0;
-}
-
-void space_undo(struct space *s)
-{
-	while (s->n_log > 0) {
-		const struct window_log *entry = &s->log[--s->n_log];
-
-		window_to_bits(s, &entry->window, entry->fetched);
-	}
-	memcpy(s->windows, s->saved, sizeof(s->windows));
-	windows_count_at_hand(s);
-}
-
-bool space_is_short(const struct space *s, uint32_t n_waiting)
-{
-	uint32_t few = s->n_pages / 8 > 64 ? s->n_pages / 8 : 64;
-	uint32_t need = s->n_taken + s->n_taken / 4;
-
-	return n_waiting > few && space_count_free(s) < (need > few ? need : few);
-}
-
-uint32_t space_count_free(const struct space *s)
-{
-	uint32_t n = s->n_at_hand;
-
-	for (uint32_t r = 0; r < s->n_regions; r++)
-		n += s->regions[r].entry.n_free;
-	return n;
 }
 
 bool space_is_free(const struct space *s, pgno_t pgno)

@@ -19,13 +19,17 @@
 #include "space/pages.h"
 #include "space/record.h"
 
+/* space_prepare(): no window has so many pages: let the file grow, or gather. */
+#define SPACE_SHORT 1
+
 struct region {
 	struct region_entry entry;
 	uint64_t *bits; /* NULL: not loaded */
-	bool dirty;     /* differs from the page that `entry` names */
+	bool promised;  /* may change: space_count_emitted() counts its bitmap */
+	bool dirty;     /* differs from the page that `entry` names; then it is promised */
 };
 
-/* What a transaction fetched into or gave back from a window, for undoing. */
+/* What a transaction fetched from the bitmaps or gave back to them, for undoing. */
 struct window_log {
 	struct window window;
 	bool fetched;
@@ -41,16 +45,18 @@ struct space {
 	pgno_t in_the_way; /* where the last look at the free tail ended: in use then; 0: none */
 	struct region *regions; /* those above n_regions remember which copy they used last */
 	uint32_t n_regions, cap_regions;
+	uint32_t n_free;                               /* pages that are free in the bitmaps */
 	struct region_entry index[RECORD_REGIONS_MAX]; /* pages of the index; those above n_index
-							remember which copy they used last */
+							  remember which copy they used last */
 	uint32_t n_index;                              /* how many the newest state has */
 	struct window windows[RECORD_WINDOWS];
-	unsigned n_at_hand;                  /* pages in them */
+	pgno_t loose[SPACE_PREPARE_MAX]; /* gathered for this transaction, from anywhere */
+	unsigned n_loose;
+	unsigned n_at_hand;                  /* pages in the windows and loose ones */
 	struct window saved[RECORD_WINDOWS]; /* as the transaction found them */
 	struct window_log *log;
 	uint32_t n_log, cap_log;
-	uint32_t n_taken; /* by this transaction: a large one grows the file in large steps */
-	void *buf;        /* one page, aligned, for loading */
+	void *buf; /* one page, aligned, for loading */
 };
 
 int space_init(struct space *space, struct pager *pager, const struct space_record *record,
@@ -60,52 +66,70 @@ void space_fini(struct space *space);
 /* Starts a transaction's account. */
 void space_begin(struct space *space);
 
-/* Undoes what was handed out since space_begin(). Growth of the file stays, as free pages. */
+/* Undoes what was handed out and returned since space_begin(). Growth of the file and what was
+ * given stay, as free pages. */
 void space_undo(struct space *space);
 
-/* Makes sure that space_take() succeeds n times. n <= SPACE_PREPARE_MAX. May read, and grow the
- * file. */
-int space_prepare(struct space *space, unsigned n);
+/* Free pages: in the bitmaps, in the windows, and loose ones. */
+static inline uint32_t space_count_free(const struct space *space)
+{
+	return space->n_free + space->n_at_hand;
+}
+
+/*
+ * Makes sure that space_take() succeeds n times and leaves `keep` free pages. Neighbouring pages
+ * come from a window; n <= SPACE_PREPARE_MAX. May read. SPACE_SHORT: nothing changed.
+ */
+int space_prepare(struct space *space, unsigned n, uint32_t keep);
+
+/* The same with pages from anywhere: SPACE_SHORT only when fewer than n + keep are free. */
+int space_gather(struct space *space, unsigned n, uint32_t keep);
+
+/* Makes the file longer, by n pages at least. Errors: space_is_no_room(), I/O errors, -ENOMEM. */
+int space_grow(struct space *space, uint32_t n);
+
+/* What space_grow() returns when the disk or the format allows no more. */
+bool space_is_no_room(int rc);
 
 pgno_t space_take(struct space *space);
+
+/*
+ * Takes back pages that this transaction took and that nobody will refer to; sorts them. On failure
+ * some may be back already, which space_undo() settles.
+ */
+int space_return(struct space *space, pgno_t *pgnos, size_t n);
 
 /* Loads the bitmap of a region. */
 int space_load_region(struct space *space, uint32_t region);
 
 /* Makes sure that space_give() can be called. VERSO_ECORRUPT: those pages cannot be given, or are
  * free. */
-int space_load(struct space *space, pgno_t pgno, uint32_t n_pages);
+int space_promise_give(struct space *space, pgno_t pgno, uint32_t n_pages);
 
-/* Makes n_pages from pgno on free, which were loaded. Each is given once in a commit; of a damaged
- * file's that are given twice, the second time does nothing. */
+/* Makes n_pages from pgno on free, which was promised. Each is given once; of a damaged file's that
+ * are given twice, the second time does nothing. */
 void space_give(struct space *space, pgno_t pgno, uint32_t n_pages);
 
 /*
- * Lowers n_pages when the free tail is long enough; true when it did. The file itself is cut later.
- * prepare loads what cut needs, when so much is free that it may come to that. Ends the
- * transaction's account: nothing can be undone afterwards.
+ * Lowers n_pages to the end of what is in use, but keeps `keep` pages free, when it loses `least`
+ * pages at least. The file itself is cut later. Between transactions: cannot be undone. I/O errors,
+ * -ENOMEM.
  */
-int space_cut_prepare(struct space *space);
-bool space_cut(struct space *space);
+int space_cut(struct space *space, uint32_t least, uint32_t keep);
 
-/* The most pages that space_emit() adds after n_gives more extents were given. */
-uint32_t space_count_emitted(const struct space *space, uint32_t n_gives);
+/* The least cut that is worth it while transactions go on. */
+uint32_t space_least_cut(const struct space *space);
+
+/* The pages that space_emit() adds at most: the bitmaps of the regions that are promised. */
+uint32_t space_count_emitted(const struct space *space);
 
 /*
  * Adds the changed bitmap and index pages to `pages` as generation `gen`, and the state to record.
  * taken_gen: the newest generation that a flush has taken: what is newer is replaced in its place.
+ * Ends the transaction's account: nothing can be undone afterwards.
  */
 void space_emit(struct space *space, gen_t gen, gen_t taken_gen, struct space_pages *pages,
 	struct space_record *record);
-
-/*
- * True when less is free than a transaction like the one before would take, and n_waiting pages,
- * which are pending, are worth freeing before the next one begins.
- */
-bool space_is_short(const struct space *space, uint32_t n_waiting);
-
-/* Free pages, windows included. */
-uint32_t space_count_free(const struct space *space);
 
 bool space_is_free(const struct space *space, pgno_t pgno);
 

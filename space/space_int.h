@@ -19,9 +19,11 @@ static inline pgno_t region_start(const struct space *s, uint32_t r)
 /* regions.c */
 int regions_reserve(struct space *s, uint32_t n); /* memory for that many */
 int regions_load_index(struct space *s, const struct space_record *record);
-int region_load(struct space *s, uint32_t r); /* reads its bitmap, unless it was read */
-int region_make(struct space *s, uint32_t r); /* one without free pages */
-void region_set(struct space *s, pgno_t pgno, bool is_free); /* it was loaded, and changes */
+int region_load(struct space *s, uint32_t r);    /* reads its bitmap, unless it was read */
+int region_promise(struct space *s, uint32_t r); /* and counts it among those that change */
+int region_make(struct space *s, uint32_t r);    /* one without free pages, promised */
+void region_forget(struct space *s, uint32_t r); /* it lies behind the end */
+void region_set(struct space *s, pgno_t pgno, bool is_free); /* it is promised, and changes */
 
 /* A piece of a bitmap, of window size, that begins at a word of it. */
 struct piece {
@@ -34,11 +36,13 @@ void windows_count_at_hand(struct space *s);
 bool windows_have(const struct space *s, pgno_t pgno); /* now, or when the transaction began */
 void window_to_bits(struct space *s, const struct window *w, bool is_free);
 unsigned windows_fuller(const struct space *s);
-int piece_find(struct space *s, struct piece *ret_best);
+int piece_find(struct space *s, unsigned n_enough, struct piece *ret_best);
 int windows_turn(struct space *s, const struct piece *piece);
+int windows_scatter(struct space *s, const struct piece *piece, unsigned n);
+int windows_put_back(struct space *s, pgno_t *pgnos, size_t n);
+void windows_end(struct space *s); /* what is loose goes back */
 
-/* grow.c */
-int space_grow(struct space *s, unsigned n); /* by n pages at least */
-bool is_no_room(int rc);                     /* space_grow() failed because nothing more fits */
+/* grow.c: where the file ends that has n_pages at least: a region has room for its own pages. */
+pgno_t space_end_for(const struct space *s, uint64_t n_pages);
 
 #endif

@@ -1,36 +1,57 @@
 /* SPDX-License-Identifier: MIT */
-/* Taking pages, which was promised, and giving pages. */
+/* Taking pages, and giving pages: what was promised cannot fail. */
 #include "base/error.h"
 #include "space/space_int.h"
 
-#define WINDOW_LEAST 64U /* free pages that make a window worth fetching */
+#include <stdlib.h>
 
-int space_prepare(struct space *s, unsigned n)
+#define WINDOW_LEAST 64U /* free pages that make a window worth fetching, in a file of some size */
+#define WINDOW_PART  8U  /* else an eighth of the file */
+
+/* --- taking -------------------------------------------------------------------------------- */
+
+static unsigned worth_fetching(const struct space *s, unsigned n)
 {
-	unsigned n_least = n < WINDOW_LEAST ? WINDOW_LEAST : n;
-	unsigned n_kept;
+	unsigned least =
+		s->n_pages / WINDOW_PART < WINDOW_LEAST ? s->n_pages / WINDOW_PART : WINDOW_LEAST;
+
+	return n > least ? n : least;
+}
+
+int space_prepare(struct space *s, unsigned n, uint32_t keep)
+{
 	struct piece best;
+	int rc;
+
+	ASSERT(n <= SPACE_PREPARE_MAX);
+	if (space_count_free(s) < (uint64_t)n + keep)
+		return SPACE_SHORT;
+	if (s->n_at_hand >= n)
+		return 0;
+	rc = piece_find(s, WINDOW_PAGES / 2, &best);
+	if (rc)
+		return rc;
+	return best.n_free >= worth_fetching(s, n) ? windows_turn(s, &best) : SPACE_SHORT;
+}
+
+int space_gather(struct space *s, unsigned n, uint32_t keep)
+{
 	int rc = 0;
 
 	ASSERT(n <= SPACE_PREPARE_MAX);
-	if (s->n_at_hand >= n)
-		return 0;
-	n_kept = window_count(&s->windows[windows_fuller(s)]);
-	for (;;) {
-		int grown = rc;
+	if (space_count_free(s) < (uint64_t)n + keep)
+		return SPACE_SHORT;
+	while (rc == 0 && s->n_at_hand < n) {
+		unsigned n_missing = n - s->n_at_hand;
+		struct piece best;
 
-		rc = piece_find(s, &best);
-		if (rc)
-			return rc;
-		/* Where there is no room to grow, what is scattered must do. */
-		if (best.n_free >= n_least || (grown && best.n_free + n_kept >= n))
-			return windows_turn(s, &best);
-		if (grown)
-			return grown;
-		rc = space_grow(s, n_least);
-		if (rc && !is_no_room(rc))
-			return rc;
+		rc = piece_find(s, n_missing, &best);
+		ASSERT(rc || best.n_free > 0); /* space_count_free() says so */
+		if (rc == 0)
+			rc = windows_scatter(s, &best,
+				best.n_free < n_missing ? best.n_free : n_missing);
 	}
+	return rc;
 }
 
 pgno_t space_take(struct space *s)
@@ -39,6 +60,9 @@ pgno_t space_take(struct space *s)
 	unsigned i = 0, bit;
 
 	ASSERT(s->n_at_hand > 0); /* space_prepare() saw to it */
+	s->n_at_hand--;
+	if (s->n_loose > 0)
+		return s->loose[--s->n_loose];
 	while (w->mask[i] == 0) {
 		if (++i == WINDOW_WORDS) {
 			i = 0;
@@ -47,12 +71,27 @@ pgno_t space_take(struct space *s)
 	}
 	bit = (unsigned)__builtin_ctzll(w->mask[i]);
 	w->mask[i] &= w->mask[i] - 1;
-	s->n_at_hand--;
-	s->n_taken++;
 	return w->first + i * 64 + bit;
 }
 
-int space_load(struct space *s, pgno_t pgno, uint32_t n_pages)
+static int compare_pgnos(const void *a, const void *b)
+{
+	pgno_t x = *(const pgno_t *)a, y = *(const pgno_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+int space_return(struct space *s, pgno_t *pgnos, size_t n)
+{
+	if (n == 0)
+		return 0;
+	qsort(pgnos, n, sizeof(*pgnos), compare_pgnos);
+	return windows_put_back(s, pgnos, n);
+}
+
+/* --- giving -------------------------------------------------------------------------------- */
+
+int space_promise_give(struct space *s, pgno_t pgno, uint32_t n_pages)
 {
 	int rc;
 
@@ -61,7 +100,7 @@ int space_load(struct space *s, pgno_t pgno, uint32_t n_pages)
 			"%u pages at %u were given up, where a tree can have none. The file is "
 			"damaged: dump it and load it into a new one",
 			n_pages, pgno);
-	rc = region_load(s, region_of(s, pgno));
+	rc = region_promise(s, region_of(s, pgno));
 	for (uint32_t i = 0; rc == 0 && i < n_pages; i++) {
 		if (space_is_free(s, pgno + i) || windows_have(s, pgno + i))
 			rc = error_set(VERSO_ECORRUPT,

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Windows: two pieces of bitmaps, of up to 512 neighbouring pages, from which pages are handed out.
- * Where the next window is fetched from is decided here; every change is logged, so that an abort
- * can undo it.
+ * Which piece is fetched next is decided here. Every change of the bitmaps is logged, so that an
+ * abort can undo it.
  */
 #include "base/array.h"
 #include "space/space_int.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void windows_count_at_hand(struct space *s)
 {
-	s->n_at_hand = window_count(&s->windows[0]) + window_count(&s->windows[1]);
+	s->n_at_hand = window_count(&s->windows[0]) + window_count(&s->windows[1]) + s->n_loose;
 }
 
 bool windows_have(const struct space *s, pgno_t pgno)
@@ -28,16 +29,34 @@ void window_to_bits(struct space *s, const struct window *w, bool is_free)
 	}
 }
 
-/* A turn returns one window and fetches another. */
-static int log_reserve(struct space *s)
+/* --- the log ------------------------------------------------------------------------------- */
+
+static int log_reserve(struct space *s, uint32_t n)
 {
-	return array_reserve(&s->log, &s->cap_log, s->n_log + 2, sizeof(*s->log));
+	return array_reserve(&s->log, &s->cap_log, (uint64_t)s->n_log + n, sizeof(*s->log));
 }
 
-static void log_add(struct space *s, const struct window *w, bool fetched)
+/* Clears the bits of a window, or sets them again; there is room in the log. */
+static void window_move(struct space *s, const struct window *w, bool fetched)
 {
+	ASSERT(s->n_log < s->cap_log);
 	s->log[s->n_log++] = (struct window_log){*w, fetched};
+	window_to_bits(s, w, !fetched);
 }
+
+void space_undo(struct space *s)
+{
+	while (s->n_log > 0) {
+		const struct window_log *entry = &s->log[--s->n_log];
+
+		window_to_bits(s, &entry->window, entry->fetched);
+	}
+	memcpy(s->windows, s->saved, sizeof(s->windows));
+	s->n_loose = 0;
+	windows_count_at_hand(s);
+}
+
+/* --- pieces of bitmaps --------------------------------------------------------------------- */
 
 /* The free pages of the window-sized piece of region r that begins at word `word` of its bitmap. */
 static unsigned piece_count(const struct space *s, uint32_t r, uint32_t word)
@@ -52,12 +71,12 @@ static unsigned piece_count(const struct space *s, uint32_t r, uint32_t word)
 	return n;
 }
 
-/* The first piece that is at least half free, else the fullest of free pages. */
-int piece_find(struct space *s, struct piece *ret_best)
+/* The first piece that has n_enough free pages, else the fullest of them. */
+int piece_find(struct space *s, unsigned n_enough, struct piece *ret_best)
 {
 	struct piece best = {0, 0, 0};
 
-	for (uint32_t r = 0; r < s->n_regions && best.n_free < WINDOW_PAGES / 2; r++) {
+	for (uint32_t r = 0; r < s->n_regions && best.n_free < n_enough; r++) {
 		int rc;
 
 		if (s->regions[r].entry.n_free <= best.n_free)
@@ -70,7 +89,7 @@ int piece_find(struct space *s, struct piece *ret_best)
 
 			if (n > best.n_free)
 				best = (struct piece){r, word, n};
-			if (n >= WINDOW_PAGES / 2)
+			if (n >= n_enough)
 				break;
 		}
 	}
@@ -78,24 +97,24 @@ int piece_find(struct space *s, struct piece *ret_best)
 	return 0;
 }
 
-static void window_fetch(struct space *s, struct window *w, const struct piece *piece)
+/* The first n_most free pages of a piece. */
+static struct window piece_window(const struct space *s, const struct piece *piece, unsigned n_most)
 {
 	const uint64_t *bits = s->regions[piece->region].bits;
+	struct window w = {.first = region_start(s, piece->region) + piece->word * 64};
+	unsigned n = 0;
 
-	memset(w, 0, sizeof(*w));
-	w->first = region_start(s, piece->region) + piece->word * 64;
-	for (uint32_t i = 0; i < WINDOW_WORDS && piece->word + i < s->layout.region_pages / 64; i++)
-		w->mask[i] = bits[piece->word + i];
-	log_add(s, w, true);
-	window_to_bits(s, w, false);
+	for (uint32_t i = 0; i < WINDOW_WORDS && piece->word + i < s->layout.region_pages / 64;
+		i++) {
+		for (uint64_t rest = bits[piece->word + i]; rest && n < n_most; rest &= rest - 1) {
+			w.mask[i] |= rest & -rest;
+			n++;
+		}
+	}
+	return w;
 }
 
-static void window_return(struct space *s, struct window *w)
-{
-	log_add(s, w, false);
-	window_to_bits(s, w, true);
-	memset(w, 0, sizeof(*w));
-}
+/* --- turning ------------------------------------------------------------------------------- */
 
 unsigned windows_fuller(const struct space *s)
 {
@@ -106,18 +125,88 @@ unsigned windows_fuller(const struct space *s)
 int windows_turn(struct space *s, const struct piece *piece)
 {
 	unsigned keep = windows_fuller(s);
-	int rc = log_reserve(s);
+	struct window *other = &s->windows[!keep];
+	bool returns = window_count(other) > 0;
+	int rc = log_reserve(s, 2);
 
-	for (unsigned i = 0; rc == 0 && i < RECORD_WINDOWS; i++) {
-		if (window_count(&s->windows[i]))
-			rc = region_load(s, region_of(s, s->windows[i].first));
-	}
+	if (rc == 0)
+		rc = region_promise(s, piece->region);
+	if (rc == 0 && returns)
+		rc = region_promise(s, region_of(s, other->first));
 	if (rc)
 		return rc;
-	if (window_count(&s->windows[!keep]))
-		window_return(s, &s->windows[!keep]);
+	if (returns)
+		window_move(s, other, false);
 	s->windows[0] = s->windows[keep];
-	window_fetch(s, &s->windows[1], piece);
+	s->windows[1] = piece_window(s, piece, WINDOW_PAGES);
+	window_move(s, &s->windows[1], true);
 	windows_count_at_hand(s);
 	return 0;
+}
+
+/* n pages of the piece, which has so many, become loose. */
+int windows_scatter(struct space *s, const struct piece *piece, unsigned n)
+{
+	int rc = log_reserve(s, 1);
+	struct window w;
+
+	if (rc == 0)
+		rc = region_promise(s, piece->region);
+	if (rc)
+		return rc;
+	w = piece_window(s, piece, n);
+	window_move(s, &w, true);
+	for (pgno_t i = 0; i < WINDOW_PAGES; i++) {
+		if (window_has(&w, w.first + i))
+			s->loose[s->n_loose++] = w.first + i;
+	}
+	windows_count_at_hand(s);
+	return 0;
+}
+
+/* The log is not needed any more: the state is about to be written down. */
+void windows_end(struct space *s)
+{
+	for (; s->n_loose > 0; s->n_loose--)
+		region_set(s, s->loose[s->n_loose - 1], true);
+	windows_count_at_hand(s);
+}
+
+/* --- putting back -------------------------------------------------------------------------- */
+
+static bool window_put_back(const struct space *s, struct window *w, pgno_t pgno)
+{
+	pgno_t bit = pgno - w->first;
+
+	if (pgno < w->first || bit >= WINDOW_PAGES || region_of(s, pgno) != region_of(s, w->first))
+		return false;
+	ASSERT(!window_has(w, pgno));
+	w->mask[bit / 64] |= UINT64_C(1) << (bit % 64);
+	return true;
+}
+
+/* Sorted places: into a window that has such places, else to the bitmaps. */
+int windows_put_back(struct space *s, pgno_t *pgnos, size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < n;) {
+		struct window w = {.first = pgnos[i]};
+
+		if (window_put_back(s, &s->windows[0], pgnos[i]) ||
+			window_put_back(s, &s->windows[1], pgnos[i])) {
+			i++;
+			continue;
+		}
+		rc = log_reserve(s, 1);
+		if (rc == 0)
+			rc = region_promise(s, region_of(s, w.first));
+		if (rc)
+			break;
+		while (i < n && window_put_back(s, &w, pgnos[i]))
+			i++;
+		window_move(s, &w, false);
+	}
+	windows_count_at_hand(s);
+	return rc;
 }

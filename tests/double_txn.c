@@ -196,11 +196,11 @@ void double_reseal(struct double_env *env, pgno_t pgno)
  * txn/txn.h
  */
 
-int txn_prepare(struct txn *txn, unsigned n_pages, size_t n_frees)
+int txn_prepare_for(struct txn *txn, const struct txn_need *need)
 {
 	struct double_env *env = txn_env_of(txn);
 
-	ASSERT(n_pages <= TXN_OP_PAGES_MAX);
+	ASSERT(need->n_pages <= TXN_OP_PAGES_MAX);
 	if (fails_now(env))
 		return error_set(-ENOSPC, "the double was told to fail");
 	env->n_prepares++;
@@ -212,8 +212,8 @@ int txn_prepare(struct txn *txn, unsigned n_pages, size_t n_frees)
 				page_seal(dp->data, env->pager.page_size, env->pager.seed);
 		}
 	}
-	env->budget = n_pages;
-	env->free_budget = n_frees;
+	env->budget = need->n_pages;
+	env->free_budget = need->n_frees;
 	return 0;
 }
 

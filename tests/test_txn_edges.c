@@ -159,28 +159,26 @@ START_TEST(a_failed_sync_at_opening_ends_writing_unless_the_medium_was_read)
 }
 END_TEST
 
-/*
- * A reclaim queues chunk pages under the number of the transaction that begins behind it: what that
- * one gives up next to them is gone again when it is aborted (found by crash_db).
- */
-START_TEST(an_undo_takes_back_pages_next_to_an_extent_that_stays)
+/* What a transaction gives up stands together, from whichever end it came, and goes by an undo. */
+START_TEST(neighbours_that_are_given_up_are_one_extent)
 {
 	struct layout layout = {.page_size = 512, .region_pages = 256, .pending_max = 6};
 	struct space_record *record = check_alloc(sizeof(*record));
 	struct pending p;
 
 	txn_ok(pending_init(&p, NULL, &layout, record, 5));
-	txn_ok(pending_reserve(&p, 4));
-	pending_add(&p, 100, 5, 5);
-	pending_begin(&p);
-	pending_add(&p, 101, 5, 5);
-	pending_add(&p, 102, 5, 5);
-	ck_assert_uint_eq(p.n, 2); /* the transaction's own pages stand together */
+	txn_ok(pending_reserve(&p, 6));
+	for (pgno_t i = 0; i < 3; i++)
+		pending_add(&p, 100 + i, 5, 6);
+	for (pgno_t i = 1; i < 3; i++)
+		pending_add(&p, 100 - i, 5, 6);
+	pending_add(&p, 97, 4, 6); /* of another birth */
+	ck_assert_uint_eq(p.own.n, 2);
+	ck_assert_uint_eq(p.own.extents[0].pgno, 98);
+	ck_assert_uint_eq(p.own.extents[0].n_pages, 5);
+	ck_assert_uint_eq(pending_count_pages(&p), 6);
 	pending_undo(&p);
-	ck_assert_uint_eq(p.n, 1);
-	ck_assert_uint_eq(p.extents[p.first].pgno, 100);
-	ck_assert_uint_eq(p.extents[p.first].n_pages, 1);
-	ck_assert_uint_eq(p.n_pages, 1);
+	ck_assert_uint_eq(pending_count_pages(&p), 0);
 	pending_fini(&p);
 }
 END_TEST
@@ -258,7 +256,7 @@ int main(void)
 		TXN_PAGERS);
 	tcase_add_loop_test(c, a_failed_sync_at_opening_ends_writing_unless_the_medium_was_read, 0,
 		TXN_PAGERS);
-	tcase_add_test(c, an_undo_takes_back_pages_next_to_an_extent_that_stays);
+	tcase_add_test(c, neighbours_that_are_given_up_are_one_extent);
 	tcase_add_test(c, pages_made_and_given_up_leave_no_trace_in_memory);
 	tcase_add_test(c, a_writer_sees_the_file_grow);
 	tcase_add_test(c, roots_are_compared_by_what_they_say);

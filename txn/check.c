@@ -199,14 +199,14 @@ static int mark_space(struct check *c)
 
 static int mark_pending(struct check *c)
 {
-	const struct pending *p = &c->txn->env->pending;
+	const struct extent_queue *q = &c->txn->env->pending.joined;
 	int rc = 0;
 
-	for (uint32_t i = 0; rc == 0 && i < p->n; i++)
-		rc = mark_run(c, p->extents[p->first + i].pgno, p->extents[p->first + i].n_pages,
+	for (uint32_t i = 0; rc == 0 && i < q->n; i++)
+		rc = mark_run(c, q->extents[q->first + i].pgno, q->extents[q->first + i].n_pages,
 			USE_PENDING);
-	for (uint32_t i = 0; rc == 0 && i < p->n_chunks; i++)
-		rc = mark(c, p->chunks[p->first_chunk + i].ref.pgno, USE_CHUNK);
+	for (uint32_t i = 0; rc == 0 && i < q->n_chunks; i++)
+		rc = mark(c, q->chunks[q->first_chunk + i].ref.pgno, USE_CHUNK);
 	return rc;
 }
 

@@ -38,18 +38,28 @@ static void seal_all(struct txn *txn)
 	}
 }
 
-/* Places that were taken, used and given up unsealed, and not used again. */
-static int give_up_recycled(struct txn *txn)
+/* Places that were taken, used and given up, and not used again: no state refers to them. */
+static int return_recycled(struct txn *txn)
 {
 	struct txn_writer *w = txn->writer;
-	int rc = pending_reserve(&txn->env->pending, w->recycled.n);
+	int rc = space_return(&txn->env->space, w->recycled.items, w->recycled.n);
 
-	if (rc)
-		return rc;
-	while (w->recycled.n > 0)
-		pending_add(&txn->env->pending, w->recycled.items[--w->recycled.n], txn->gen,
-			txn->gen);
-	return 0;
+	w->recycled.n = 0;
+	return rc;
+}
+
+/* What the list of pending pages needs; a look for space can make it longer or shorter. */
+static int prepare_chunks(struct txn *txn)
+{
+	struct pending *p = &txn->env->pending;
+	uint32_t n;
+	int rc;
+
+	do {
+		n = pending_count_chunks(p, 0);
+		rc = promise_space(txn, n, 0);
+	} while (rc == 0 && pending_count_chunks(p, 0) > n);
+	return rc ? rc : pending_prepare_commit(p);
 }
 
 /* Waits until the sealed pages of this transaction may join those that are not flushed yet. */
@@ -69,7 +79,7 @@ static int wait_for_room(struct txn *txn)
 }
 
 /* The newest state; env->lock is held, and room was reserved. */
-static void join(struct txn *txn, const struct horizon *h)
+static void join(struct txn *txn)
 {
 	struct txn_env *env = txn->env;
 	struct txn_writer *w = txn->writer;
@@ -82,8 +92,7 @@ static void join(struct txn *txn, const struct horizon *h)
 	*m = env->joined;
 	m->gen = txn->gen;
 	memcpy(m->roots, txn->roots, sizeof(m->roots));
-	pending_commit(&env->pending, &env->space, h, txn->gen, &b->pages, &m->space);
-	(void)space_cut(&env->space);
+	pending_commit(&env->pending, &env->space, txn->gen, &b->pages, &m->space);
 	n_pages_before = b->pages.n;
 	space_emit(&env->space, txn->gen, env->taken_gen, &b->pages, &m->space);
 	for (uint32_t i = 0; i < w->n_dirty; i++) {
@@ -98,24 +107,25 @@ static void join(struct txn *txn, const struct horizon *h)
 	env->n_commits++;
 	writer_account(env);
 	env->n_free_pages = space_count_free(&env->space);
-	env->n_pending_pages = env->pending.n_pages;
+	env->n_pending_pages = pending_count_pages(&env->pending);
 	if (env->options.sync == TXN_RELAXED) {
 		b->published = true;
 		env_publish(env, m);
 	}
 }
 
-static int prepare_join(struct txn *txn, const struct horizon *h)
+static int prepare_join(struct txn *txn)
 {
 	struct txn_env *env = txn->env;
-	int rc = give_up_recycled(txn);
+	struct horizon h = horizon_now(env);
+	int rc = return_recycled(txn);
 
 	if (rc == 0)
 		rc = write_chunks_early(txn);
 	if (rc == 0)
-		rc = pending_prepare_commit(&env->pending, &env->space, h);
+		rc = pending_reclaim_some(&env->pending, &env->space, &h, txn->gen);
 	if (rc == 0)
-		rc = space_cut_prepare(&env->space);
+		rc = prepare_chunks(txn);
 	if (rc == 0)
 		rc = wait_for_room(txn);
 	if (rc == 0 && txn->writer->dead.n)
@@ -126,9 +136,8 @@ static int prepare_join(struct txn *txn, const struct horizon *h)
 static int commit_write(struct txn *txn)
 {
 	struct txn_env *env = txn->env;
-	struct horizon h = horizon_now(env);
 	gen_t gen = txn->gen;
-	int rc = prepare_join(txn, &h);
+	int rc = prepare_join(txn);
 
 	if (rc) {
 		txn_abort_write(txn);
@@ -140,14 +149,13 @@ static int commit_write(struct txn *txn)
 		rc = error_poisoned(env);
 	if (rc == 0)
 		rc = batch_reserve(&env->open, txn->writer->n_dirty,
-			space_count_emitted(&env->space, env->pending.plan.n_allowed) +
-				pending_count_chunks(&env->pending));
+			space_count_emitted(&env->space) + pending_count_chunks(&env->pending, 0));
 	if (rc) {
 		pthread_mutex_unlock(&env->lock);
 		txn_abort_write(txn);
 		return rc;
 	}
-	join(txn, &h);
+	join(txn);
 	env->writer_busy = false;
 	pthread_cond_broadcast(&env->moved);
 	if (env->options.sync == TXN_FULL)

@@ -114,7 +114,7 @@ static int env_load(struct txn_env *env)
 	if (rc)
 		return rc;
 	env->n_free_pages = space_count_free(&env->space);
-	env->n_pending_pages = env->pending.n_pages;
+	env->n_pending_pages = pending_count_pages(&env->pending);
 	env_publish(env, m);
 	return 0;
 }

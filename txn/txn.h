@@ -87,7 +87,7 @@ struct txn_options {
 	uint32_t unflushed_max_pages; /* sealed pages that joined commits may hold; default as
 					 dirty_max */
 	uint32_t one_flush_max_pages; /* larger batches take two flushes; default and most 1024 */
-	uint32_t grow_pages;          /* least growth of the file; default 256 */
+	uint32_t grow_pages;          /* least growth of the file; default 8 */
 	uint32_t cut_pages;           /* least free tail that is cut off; default 1024 */
 };
 
@@ -150,15 +150,33 @@ int txn_begin_read(struct txn_env *env, struct txn **ret_txn);
  */
 int txn_begin_write(struct txn_env *env, struct txn **ret_txn);
 
+/* What an operation is for decides how much of the last free pages it may use (txn/reserve.c). */
+enum txn_use {
+	TXN_ADD,    /* leaves enough to remove a record, and to commit */
+	TXN_REMOVE, /* leaves enough to commit; gives up as many pages as it takes */
+	TXN_FINISH, /* a part of the commit: takes what there is */
+};
+
+struct txn_need {
+	enum txn_use use;
+	unsigned n_pages; /* calls of alloc and touch; <= TXN_OP_PAGES_MAX */
+	size_t n_frees;   /* calls of free, beside those that touch makes */
+	size_t n_extents; /* runs of neighbours that these can be, of earlier transactions */
+};
+
 /*
- * Makes sure that the next n_pages calls of alloc and touch, and n_frees of free beside those that
- * touch makes, cannot fail: space in the file, memory, and room for unsealed pages, for which it
- * may spill: own pages that were unsealed may be sealed afterwards, so pointers to them are for
- * reading only and touch may move them. n_pages <= TXN_OP_PAGES_MAX. n_frees: any. On failure
- * nothing has changed, unless a spill failed: then the transaction is abort-only. -ENOSPC, -ENOMEM,
- * VERSO_EFULL, I/O errors, VERSO_EABORTONLY, VERSO_EPOISONED.
+ * Makes sure that the next n_pages calls of alloc and touch, and n_frees of free, cannot fail:
+ * space in the file, memory, and room for unsealed pages, for which it may spill: own pages that
+ * were unsealed may be sealed afterwards, so pointers to them are for reading only and touch may
+ * move them. On failure nothing has changed, unless a spill failed: then the transaction is
+ * abort-only. -ENOSPC, -ENOMEM, VERSO_EFULL, I/O errors, VERSO_EABORTONLY, VERSO_EPOISONED.
  */
-int txn_prepare(struct txn *txn, unsigned n_pages, size_t n_frees);
+int txn_prepare_for(struct txn *txn, const struct txn_need *need);
+
+static inline int txn_prepare(struct txn *txn, unsigned n_pages, size_t n_frees)
+{
+	return txn_prepare_for(txn, &(struct txn_need){TXN_ADD, n_pages, n_frees, n_frees});
+}
 
 /* A new page: header set, payload zeroed, the transaction's to change until the next prepare. */
 struct page *txn_alloc(struct txn *txn, enum page_type type, unsigned level, uint32_t tree,

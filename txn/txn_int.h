@@ -148,6 +148,11 @@ void writer_account(struct txn_env *env); /* adds to the counts for display; env
 void txn_abort_write(struct txn *txn);
 int spill(struct txn *txn, uint32_t n_keep);
 int write_chunks_early(struct txn *txn); /* until what is left fits one commit */
+
+/* reserve.c */
+uint32_t reserve_count(const struct txn *txn, const struct txn_need *need);
+int promise_space(struct txn *txn, unsigned n, uint32_t keep); /* n takes, leaving keep */
+
 int pgno_list_reserve(struct pgno_list *list, size_t n);
 static inline void pgno_list_add(struct pgno_list *list, pgno_t pgno)
 {

@@ -98,13 +98,6 @@ struct horizon horizon_now(struct txn_env *env)
 	return h;
 }
 
-static int reclaim(struct txn_env *env, gen_t gen)
-{
-	struct horizon h = horizon_now(env);
-
-	return pending_reclaim(&env->pending, &env->space, &h, gen);
-}
-
 /* Begins the session, or another epoch of it when the numbers of this one are used up. */
 static int epoch_begin(struct txn_env *env)
 {
@@ -120,7 +113,6 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 {
 	struct txn *txn = &env->write_handle;
 	struct txn_writer *w = &env->writer;
-	bool is_short;
 	int rc;
 
 	if (env->options.read_only)
@@ -133,16 +125,14 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 		writer_release(env);
 		return rc;
 	}
-	session_cut(env);
-	txn->gen = env->epoch_base + env->next_seq++;
-	is_short = space_is_short(&env->space, env->pending.n_pages);
-	space_begin(&env->space);
-	if (is_short)
-		rc = reclaim(env, txn->gen);
+	rc = space_cut(&env->space, space_least_cut(&env->space), 0);
 	if (rc) {
 		writer_release(env);
 		return rc;
 	}
+	session_cut(env);
+	txn->gen = env->epoch_base + env->next_seq++;
+	space_begin(&env->space);
 	txn->n_pages = env->space.n_pages;
 	txn->broken = 0;
 	memcpy(txn->roots, env->joined.roots, sizeof(txn->roots));
@@ -151,7 +141,6 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 	w->recycled.n = w->spilled.n = w->dead.n = 0;
 	w->changed = false;
 	w->n_early_chunks = 0;
-	pending_begin(&env->pending);
 	txn_handle_opened(txn);
 	*ret_txn = txn;
 	return 0;
@@ -276,7 +265,7 @@ int write_chunks_early(struct txn *txn)
 		if (!txn->writer->chunk_bufs)
 			txn->writer->chunk_bufs =
 				page_buffers_alloc(txn->pager->page_size, PENDING_EARLY_CHUNKS);
-		rc = txn->writer->chunk_bufs ? space_prepare(&env->space, TXN_OP_PAGES_MAX)
+		rc = txn->writer->chunk_bufs ? promise_space(txn, PENDING_EARLY_CHUNKS, 0)
 					     : -ENOMEM;
 		if (rc)
 			return rc;
@@ -289,10 +278,12 @@ int write_chunks_early(struct txn *txn)
 	return rc;
 }
 
-int txn_prepare(struct txn *txn, unsigned n_pages, size_t n_frees)
+int txn_prepare_for(struct txn *txn, const struct txn_need *need)
 {
 	struct txn_env *env = txn->env;
 	struct txn_writer *w = txn->writer;
+	unsigned n_pages = need->n_pages;
+	size_t n_frees = n_pages + need->n_frees;
 	int rc;
 
 	ASSERT(txn->writable);
@@ -308,15 +299,15 @@ int txn_prepare(struct txn *txn, unsigned n_pages, size_t n_frees)
 	if (rc == 0)
 		rc = write_chunks_early(txn);
 	if (rc == 0)
-		rc = space_prepare(&env->space, n_pages);
+		rc = promise_space(txn, n_pages, reserve_count(txn, need));
 	if (rc == 0)
-		rc = pending_reserve(&env->pending, n_pages + n_frees);
+		rc = pending_reserve(&env->pending, n_frees);
 	if (rc == 0)
 		rc = dirty_reserve(w, n_pages);
 	if (rc == 0)
-		rc = pgno_list_reserve(&w->recycled, n_pages + n_frees);
+		rc = pgno_list_reserve(&w->recycled, n_frees);
 	if (rc == 0)
-		rc = pgno_list_reserve(&w->dead, n_pages + n_frees);
+		rc = pgno_list_reserve(&w->dead, n_frees);
 	if (rc)
 		return rc;
 	w->n_promised = n_pages;

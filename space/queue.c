@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "space/queue.h"
+#include "base/array.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void queue_fini(struct extent_queue *q)
+{
+	free(q->extents);
+	free(q->chunks);
+	memset(q, 0, sizeof(*q));
+}
+
+void queue_clear(struct extent_queue *q)
+{
+	q->first = q->n = q->n_chained = 0;
+	q->first_chunk = q->n_chunks = 0;
+	q->n_pages = q->n_tail_pages = 0;
+}
+
+int queue_reserve(struct extent_queue *q, uint64_t n_extents, uint64_t n_chunks)
+{
+	int rc;
+
+	if (q->first > q->n) {
+		memmove(q->extents, queue_extent(q, 0), q->n * sizeof(*q->extents));
+		q->first = 0;
+	}
+	if (q->first_chunk > q->n_chunks) {
+		memmove(q->chunks, queue_chunk(q, 0), q->n_chunks * sizeof(*q->chunks));
+		q->first_chunk = 0;
+	}
+	rc = array_reserve(&q->extents, &q->cap, q->first + (uint64_t)q->n + n_extents,
+		sizeof(*q->extents));
+	if (rc == 0)
+		rc = array_reserve(&q->chunks, &q->cap_chunks,
+			q->first_chunk + (uint64_t)q->n_chunks + n_chunks, sizeof(*q->chunks));
+	return rc;
+}
+
+void queue_add(struct extent_queue *q, const struct pending_extent *e)
+{
+	ASSERT(q->first + q->n < q->cap);
+	*queue_extent(q, q->n++) = *e;
+	q->n_tail_pages += e->n_pages;
+	q->n_pages += e->n_pages;
+}
+
+void queue_merge(struct extent_queue *q, const struct pending_extent *e)
+{
+	struct pending_extent *last = queue_tail(q) > 0 ? queue_extent(q, q->n - 1) : NULL;
+	bool behind = last && last->pgno + last->n_pages == e->pgno;
+	bool before = last && e->pgno + e->n_pages == last->pgno;
+
+	if ((!behind && !before) || last->free != e->free || last->birth != e->birth) {
+		queue_add(q, e);
+		return;
+	}
+	if (before)
+		last->pgno = e->pgno;
+	last->n_pages += e->n_pages;
+	q->n_tail_pages += e->n_pages;
+	q->n_pages += e->n_pages;
+}
+
+struct pending_extent queue_pop(struct extent_queue *q)
+{
+	struct pending_extent e = *queue_extent(q, 0);
+
+	ASSERT(q->n_chained > 0);
+	q->first++;
+	q->n--;
+	q->n_chained--;
+	q->n_pages -= e.n_pages;
+	return e;
+}
+
+void queue_append(struct extent_queue *q, struct extent_queue *from)
+{
+	ASSERT(q->first + q->n + from->n <= q->cap);
+	ASSERT(q->first_chunk + q->n_chunks + from->n_chunks <= q->cap_chunks);
+	if (from->n > 0) {
+		memmove(queue_extent(q, q->n_chained + from->n_chained),
+			queue_extent(q, q->n_chained), queue_tail(q) * sizeof(*q->extents));
+		memcpy(queue_extent(q, q->n_chained), queue_extent(from, 0),
+			from->n_chained * sizeof(*q->extents));
+		memcpy(queue_extent(q, q->n + from->n_chained), queue_extent(from, from->n_chained),
+			queue_tail(from) * sizeof(*q->extents));
+	}
+	if (from->n_chunks > 0)
+		memcpy(queue_chunk(q, q->n_chunks), queue_chunk(from, 0),
+			from->n_chunks * sizeof(*q->chunks));
+	q->n += from->n;
+	q->n_chained += from->n_chained;
+	q->n_chunks += from->n_chunks;
+	q->n_pages += from->n_pages;
+	q->n_tail_pages += from->n_tail_pages;
+	queue_clear(from);
+}
