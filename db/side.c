@@ -141,14 +141,17 @@ int side_busy(const struct verso *db)
 
 /*
  * Whether a side file, or what a power cut leaves of one, has these bytes. Whoever makes one gives
- * it its size, then writes and syncs its head, and only then a record: so the first sector is
- * whole, or zeros, or, with nothing behind it yet, anything.
+ * it its size, then writes and syncs its head; whoever has one syncs the head and only then writes
+ * a record. So while the head is pending, and may be anything, nothing stands behind it; and where
+ * a sync of it failed, which is told once, it may be zeros before any record.
  */
 static bool is_side_file(const uint8_t *bytes, uint64_t size_bytes)
 {
 	if (size_bytes >= HEAD_BYTES && memcmp(bytes, magic, sizeof(magic)) == 0)
 		return true;
-	if (size_bytes == SIDE_BYTES && bytes_are_zero(bytes + AT_RECORD, SIDE_BYTES - AT_RECORD))
+	if (size_bytes == SIDE_BYTES &&
+		(bytes_are_zero(bytes, AT_RECORD) ||
+			bytes_are_zero(bytes + AT_RECORD, SIDE_BYTES - AT_RECORD)))
 		return true;
 	return bytes_are_zero(bytes, size_bytes);
 }
@@ -231,9 +234,13 @@ static int side_take(struct verso *db, const char *path, struct file *file, uint
 		return rc;
 	if (rc == 0)
 		return in_the_way(path);
-	/* Where it cannot be written, only the text of somebody else's VERSO_EBUSY says less. */
+	/*
+	 * Who wrote the head may have died before its sync. Where nothing can be written, only the
+	 * text of somebody else's VERSO_EBUSY says less.
+	 */
 	io_self(db->io, &self);
-	db->side_has_record = (rc == 1 || head_write(file) == 0) && record_write(file, &self) == 0;
+	rc = rc == 1 ? file_sync(file) : head_write(file);
+	db->side_has_record = rc == 0 && record_write(file, &self) == 0;
 	error_clear();
 	return 0;
 }
