@@ -60,6 +60,9 @@ void kvdb_marks_init(void)
 	/* A default run has fewer images than that of txn/ alone. */
 	for (unsigned i = 0; i < SESSION_MARKS; i++)
 		session_marks[i].min /= 4;
+	session_marks[MARK_CREATION_DIED].min = 30;
+	session_marks[MARK_CREATION_FAILED].min = 30;
+	session_marks[MARK_CREATION_OPENED].min = 15;
 	for (unsigned i = SESSION_MARKS; i < KVDB_MARKS; i++)
 		session_marks[i] = marks[i - SESSION_MARKS];
 }
@@ -656,7 +659,7 @@ const struct session_ops kvdb_ops = {
 	.model_bytes = sizeof(struct model),
 	.model_digest = model_digest,
 	.create = kvdb_create,
-	.creation_may_die = false,
+	.creation_may_die = true,
 	.open = kvdb_open,
 	.close = kvdb_close,
 	.sync = sync_db,
