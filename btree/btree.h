@@ -39,6 +39,8 @@ struct btree_block;
 /* What edits did since btree_init(): coverage marks of tests, and figures for people. */
 struct btree_marks {
 	uint64_t n_splits, n_edge_splits; /* the latter leave the left page full */
+	uint64_t n_shares,
+		n_thirds; /* full leaves that a neighbour helped, by room or by a third leaf */
 	uint64_t n_merges, n_redistributions;
 	uint64_t n_late_splits; /* of a parent, by a redistribution's longer separator */
 	uint64_t n_roots_grown, n_roots_shrunk;

@@ -160,7 +160,16 @@ struct edit {
 	uint32_t page_size;
 	unsigned height; /* steps: [0] is the root, [height - 1] the leaf */
 	struct edit_step steps[BTREE_LEVELS_MAX];
+	unsigned n_share;     /* leaves over which the leaf's entries will be spread; 0: none */
+	unsigned share_at[2]; /* where they are divided */
 };
+
+/*
+ * Pins a page that will be changed: at depth d, child i of the page above. What came from a file
+ * is validated first, so that no edit can be led astray; our own page was when it was touched.
+ */
+int edit_pin(struct edit *e, struct page_ref ref, unsigned d, unsigned i,
+	const struct page **ret_page);
 
 /* The separator below (or above) child i of the page at depth d - 1, from there or further up. buf:
  * a key's. */
@@ -197,6 +206,73 @@ struct key_span fence_separator(struct key_span a, struct key_span b);
  */
 const char *fence_wrong(const struct page *page, uint32_t page_size, struct key_span low,
 	struct key_span high, uint8_t *key_buf);
+
+/*
+ * Two neighbours (pair.c).
+ */
+
+/*
+ * The entries of two neighbours as one sequence. Inner nodes: the separator between them is in it,
+ * with the right node's first child. Leaves: perhaps with a new entry.
+ */
+struct pair {
+	const struct page *left, *right;
+	uint32_t page_size;
+	unsigned slot;             /* of the separator in the parent */
+	struct key_span low, high; /* fences of both together */
+	struct key_span sep;
+	const struct node_entry *entry; /* leaves: a new one; NULL: none */
+	unsigned pos;                   /* its place in the sequence */
+	bool replaces;                  /* the entry that is at pos */
+};
+
+static inline bool pair_is_leaf(const struct pair *p)
+{
+	return p->left->level == 0;
+}
+
+static inline unsigned pair_count(const struct pair *p)
+{
+	return node_count(p->left) + node_count(p->right) + !pair_is_leaf(p) +
+	       (p->entry && !p->replaces);
+}
+
+/* The page at depth d and its pinned neighbour. sep is in sep[0], the fences in low and high. */
+struct pair pair_of(struct edit *e, unsigned d);
+
+/* Bytes of entry i with a prefix of prefix_len bytes; and of [from, to), prefix included. */
+unsigned pair_size(const struct pair *p, unsigned i, unsigned prefix_len);
+unsigned pair_bytes(const struct pair *p, unsigned from, unsigned to, unsigned prefix_len);
+
+void pair_entry(const struct pair *p, unsigned i, uint8_t *key_buf, struct node_entry *ret_entry);
+
+/* The prefix of a node with entries [from, to) between these fences. */
+unsigned pair_prefix(const struct pair *p, unsigned from, unsigned to, struct key_span low,
+	struct key_span high);
+
+/* Appends entries [from, to) to dst, which has room. */
+void pair_append(const struct pair *p, struct page *dst, unsigned from, unsigned to,
+	uint8_t *key_buf);
+
+/* The separator when the pair is divided at k: entries below k go left; inner: entry k goes up. */
+struct key_span pair_separator(const struct pair *p, struct btree_work *w, unsigned k);
+
+/* Makes the neighbour ours and tells the parent. */
+struct page *pair_touch_sib(struct edit *e, unsigned d);
+
+/*
+ * Room beside a full leaf (share.c).
+ */
+
+/*
+ * Before the prepare: if the leaf has no room for entry at its step's index (replaces: instead of
+ * what is there), looks for a way to place it with a neighbour's help, which stays pinned. 0, or an
+ * error of reading.
+ */
+int share_plan(struct edit *e, const struct node_entry *entry, bool replaces);
+
+/* Carries the plan out, if there is one; entry is as it was. False: there is none. */
+bool share_insert(struct edit *e, const struct node_entry *entry, bool replaces);
 
 /* Inserts entry at `pos` of the page at depth d, splitting pages up to the root as needed. True: it
  * split */

@@ -53,6 +53,7 @@ static void edit_init(struct edit *e, struct btree *bt)
 	e->bt = bt;
 	e->page_size = tree_page_size(bt);
 	e->height = 0;
+	e->n_share = 0;
 }
 
 /* Ends every pin of an edit that goes no further. */
@@ -69,11 +70,7 @@ static void edit_drop(struct edit *e)
 	e->height = 0;
 }
 
-/*
- * Pins a page that will be changed: at depth d, child i of the page above. What came from a file
- * is validated first, so that no edit can be led astray; our own page was when it was touched.
- */
-static int pin_for_edit(struct edit *e, struct page_ref ref, unsigned d, unsigned i,
+int edit_pin(struct edit *e, struct page_ref ref, unsigned d, unsigned i,
 	const struct page **ret_page)
 {
 	struct btree *bt = e->bt;
@@ -112,7 +109,7 @@ static int edit_descend(struct edit *e, const uint8_t *key, unsigned key_len, bo
 		struct edit_step *s = &e->steps[e->height];
 
 		*s = (struct edit_step){.ref = ref};
-		rc = pin_for_edit(e, ref, e->height, e->height > 0 ? s[-1].index : 0, &s->page);
+		rc = edit_pin(e, ref, e->height, e->height > 0 ? s[-1].index : 0, &s->page);
 		if (rc < 0)
 			break;
 		e->height++;
@@ -146,7 +143,7 @@ static int edit_gather(struct edit *e, unsigned used)
 		s->sib_index = up->index > 0 ? up->index - 1 : up->index + 1;
 		slot = up->index > 0 ? up->index - 1 : up->index;
 		s->sib_ref = node_child(up->page, e->page_size, s->sib_index);
-		rc = pin_for_edit(e, s->sib_ref, d, s->sib_index, &s->sib);
+		rc = edit_pin(e, s->sib_ref, d, s->sib_index, &s->sib);
 		if (rc < 0) {
 			s->sib = NULL;
 			return rc;
@@ -246,8 +243,10 @@ static void put_edit(struct edit *e, const struct node_entry *entry, bool exact)
 
 	edit_touch(e);
 	leaf = leaf_of(e);
+	bt->root.count += !exact;
+	if (share_insert(e, entry, exact))
+		return;
 	if (!exact) {
-		bt->root.count++;
 		(void)split_insert(e, e->height - 1, pos, *entry);
 		return;
 	}
@@ -292,6 +291,8 @@ static int put_entry(struct btree *bt, const struct node_entry *entry, unsigned 
 		rc = error_set(VERSO_EFULL, "tree %u has grown to its %u levels", bt->root.tree,
 			BTREE_LEVELS_MAX);
 	}
+	if (rc == 0)
+		rc = share_plan(&e, entry, exact);
 	if (rc == 0)
 		rc = edit_prepare(&e, n_frees + gone.n);
 	if (rc < 0) {

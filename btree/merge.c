@@ -12,142 +12,6 @@
  */
 #include "btree/btree_int.h"
 
-/* Bytes of entry i of page in a node with another prefix. */
-static unsigned size_with_prefix(const struct page *page, uint32_t page_size, unsigned i,
-	unsigned prefix_len)
-{
-	unsigned key_len = node_prefix_len(page) + node_suffix_len(page, i), val_len = 0;
-	struct node_value val;
-
-	if (page->level == 0 && node_value(page, page_size, i, &val))
-		val_len = val.len;
-	return node_entry_bytes(page->level == 0, key_len - prefix_len, val_len);
-}
-
-/* Two neighbours and the separator between them, as one sequence; inner: the separator is in it. */
-struct pair {
-	const struct page *left, *right;
-	uint32_t page_size;
-	unsigned slot;             /* of the separator in the parent */
-	struct key_span low, high; /* fences of both together */
-	struct key_span sep;
-};
-
-static bool pair_is_leaf(const struct pair *p)
-{
-	return p->left->level == 0;
-}
-
-static unsigned pair_count(const struct pair *p)
-{
-	return node_count(p->left) + node_count(p->right) + !pair_is_leaf(p);
-}
-
-/* The page and index of entry i, or NULL for the separator. */
-static const struct page *pair_find(const struct pair *p, unsigned i, unsigned *ret_index)
-{
-	unsigned n = node_count(p->left);
-
-	*ret_index = i;
-	if (i < n)
-		return p->left;
-	i -= n;
-	if (!pair_is_leaf(p) && i-- == 0)
-		return NULL;
-	*ret_index = i;
-	return p->right;
-}
-
-static unsigned pair_size(const struct pair *p, unsigned i, unsigned prefix_len)
-{
-	unsigned at;
-	const struct page *page = pair_find(p, i, &at);
-
-	return page ? size_with_prefix(page, p->page_size, at, prefix_len)
-		    : node_entry_bytes(false, p->sep.len - prefix_len, 0);
-}
-
-static void pair_entry(const struct pair *p, unsigned i, uint8_t *key_buf,
-	struct node_entry *ret_entry)
-{
-	unsigned at;
-	const struct page *page = pair_find(p, i, &at);
-
-	if (page) {
-		node_entry_get(page, p->page_size, at, key_buf, ret_entry);
-		return;
-	}
-	memcpy(key_buf, p->sep.data, p->sep.len);
-	*ret_entry = (struct node_entry){.key = key_buf, .key_len = p->sep.len};
-	ret_entry->child = node_child(p->right, p->page_size, 0);
-}
-
-/* The prefix of a node with entries [from, to) between these fences. */
-static unsigned pair_prefix(const struct pair *p, unsigned from, unsigned to, struct key_span low,
-	struct key_span high)
-{
-	struct longest l = {0, 0};
-
-	for (unsigned i = from; i < to; i++) {
-		unsigned at;
-		const struct page *page = pair_find(p, i, &at);
-
-		longest_add(&l,
-			page ? node_prefix_len(page) + node_suffix_len(page, at) : p->sep.len);
-	}
-	return fence_prefix_best(&l, fence_prefix(low, high));
-}
-
-static unsigned pair_bytes(const struct pair *p, unsigned from, unsigned to, unsigned prefix_len)
-{
-	unsigned sum = prefix_len;
-
-	for (unsigned i = from; i < to; i++)
-		sum += pair_size(p, i, prefix_len);
-	return sum;
-}
-
-static void pair_append(const struct pair *p, struct page *dst, unsigned from, unsigned to,
-	uint8_t *key_buf)
-{
-	for (unsigned i = from; i < to; i++) {
-		struct node_entry entry;
-
-		pair_entry(p, i, key_buf, &entry);
-		node_insert(dst, p->page_size, node_count(dst), &entry, NULL);
-	}
-}
-
-/* The page at depth d and its neighbour. */
-static struct pair pair_of(struct edit *e, unsigned d)
-{
-	struct btree_work *w = e->bt->work;
-	struct edit_step *s = &e->steps[d], *up = &e->steps[d - 1];
-	bool sib_is_left = s->sib_index < up->index;
-	struct pair p = {.page_size = e->page_size};
-
-	p.left = sib_is_left ? s->sib : s->page;
-	p.right = sib_is_left ? s->page : s->sib;
-	p.slot = sib_is_left ? s->sib_index : up->index;
-	p.low = edit_fence(e, d, p.slot, true, w->low);
-	p.high = edit_fence(e, d, p.slot + 1, false, w->high);
-	p.sep.len = node_key(up->page, e->page_size, p.slot, w->sep[0]);
-	p.sep.data = w->sep[0];
-	ASSERT(p.sep.len != NODE_BAD);
-	return p;
-}
-
-/* Makes the neighbour ours and tells the parent. */
-static struct page *touch_sib(struct edit *e, unsigned d)
-{
-	struct edit_step *s = &e->steps[d];
-	struct page *page = txn_touch(e->bt->txn, s->sib, &s->sib_ref);
-
-	node_set_child(edit_page(e, d - 1), s->sib_index, s->sib_ref);
-	s->sib = NULL; /* the pin is gone */
-	return page;
-}
-
 /* Puts both into the left page, if they fit. */
 static bool merge(struct edit *e, unsigned d)
 {
@@ -163,7 +27,7 @@ static bool merge(struct edit *e, unsigned d)
 	memcpy(w->page, p.left, e->page_size);
 	memcpy(w->page2, p.right, e->page_size);
 	if (s->sib == p.left) {
-		left = touch_sib(e, d);
+		left = pair_touch_sib(e, d);
 		gone = s->ref;
 	} else {
 		left = edit_page(e, d);
@@ -181,19 +45,6 @@ static bool merge(struct edit *e, unsigned d)
 	txn_free(e->bt->txn, gone);
 	node_remove(edit_page(e, d - 1), e->page_size, p.slot);
 	return true;
-}
-
-/* The separator when the pair is divided at k: entries below k go left; inner: entry k goes up. */
-static struct key_span pair_separator(const struct pair *p, struct btree_work *w, unsigned k)
-{
-	struct node_entry at, before;
-
-	pair_entry(p, k, w->key[1], &at);
-	if (!pair_is_leaf(p))
-		return (struct key_span){at.key, at.key_len};
-	pair_entry(p, k - 1, w->key[0], &before);
-	return fence_separator((struct key_span){before.key, before.key_len},
-		(struct key_span){at.key, at.key_len});
 }
 
 static bool pair_fits(const struct pair *p, struct btree_work *w, unsigned k)
@@ -241,7 +92,7 @@ static bool redistribute(struct edit *e, unsigned d)
 	memcpy(w->page, p.left, e->page_size);
 	memcpy(w->page2, p.right, e->page_size);
 	own = edit_page(e, d);
-	sib = touch_sib(e, d);
+	sib = pair_touch_sib(e, d);
 	left = sib_is_left ? sib : own;
 	right = sib_is_left ? own : sib;
 	p.left = (struct page *)w->page;

@@ -32,7 +32,4 @@ struct beast {
 extern const struct beast zoo_overflow_beasts[];
 extern const int zoo_n_overflow_beasts;
 
-/* The last of them give two values a page in common: deleting both gives it up twice. */
-#define ZOO_N_SHARING 2
-
 #endif

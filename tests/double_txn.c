@@ -261,6 +261,8 @@ static void give_up(struct double_env *env, struct page_ref ref)
 {
 	struct double_page *dp = find(env, ref);
 
+	if (env->damaged && (!dp || dp->freed || dp->pins > 0))
+		return;
 	ASSERT(dp != NULL);
 	ASSERT(!dp->freed);
 	ASSERT(dp->pins == 0);

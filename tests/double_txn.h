@@ -35,8 +35,9 @@ struct double_env {
 	unsigned miss;  /* every so manieth peek finds nothing; 0: none */
 	unsigned spill; /* every so manieth prepare seals all own pages; 0: none */
 	size_t n_peeks, n_prepares, n_touches, n_moves, n_prefetched;
-	bool keep; /* freed pages are kept for snapshots */
-	bool lax;  /* no checksums: for benchmarks */
+	bool keep;    /* freed pages are kept for snapshots */
+	bool lax;     /* no checksums: for benchmarks */
+	bool damaged; /* what is given up twice, or without being there, is ignored */
 };
 
 struct double_env *double_open(uint32_t page_size);

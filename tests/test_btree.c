@@ -500,6 +500,29 @@ START_TEST(ascending_puts_leave_full_leaves)
 }
 END_TEST
 
+START_TEST(random_puts_leave_leaves_well_filled)
+{
+	static const struct profile p = {"random", 4096, KEYS_RANDOM, 0, 0, 0, 0, 0, 0};
+	struct btree_check_stats stats;
+	struct stream s;
+
+	stream_open(&s, &p);
+	memset(s.val, 'v', 50);
+	for (unsigned i = 0; i < 30000; i++) {
+		struct btree_slice key = fresh_key(&s);
+
+		ck_assert_int_eq(btree_put(&s.bt, key, (struct btree_slice){s.val, 50}, 0), 0);
+	}
+	ck_assert_int_eq(btree_check(&s.bt, NULL, NULL, &stats), 0);
+	printf("leaves are %llu %% full; %llu shared, %llu of two made three, %llu split\n",
+		(unsigned long long)(stats.used_bytes * 100 / (stats.n_leaves * node_cap(4096))),
+		(unsigned long long)s.bt.marks.n_shares, (unsigned long long)s.bt.marks.n_thirds,
+		(unsigned long long)s.bt.marks.n_splits);
+	ck_assert_uint_ge(stats.used_bytes * 100, stats.n_leaves * node_cap(4096) * 80);
+	stream_close(&s);
+}
+END_TEST
+
 START_TEST(input_may_lie_in_the_tree)
 {
 	static const struct profile p = {"aliases", 512, KEYS_RANDOM, 60, 0, 0, 0, 0, 0};
@@ -595,6 +618,7 @@ int main(void)
 	tcase_add_test(t, failing_edit_changes_nothing);
 	tcase_add_test(t, failing_read_leaves_nothing_pinned);
 	tcase_add_test(t, ascending_puts_leave_full_leaves);
+	tcase_add_test(t, random_puts_leave_leaves_well_filled);
 	tcase_add_test(t, input_may_lie_in_the_tree);
 	tcase_add_test(t, limits_are_named);
 	tcase_add_test(t, snapshot_stays_as_it_was);

@@ -153,7 +153,7 @@ START_TEST(random_small_trees_are_sound)
 {
 	static const unsigned sizes[] = {0, 1, 2, 3, 4, 6, 8};
 	uint64_t rng = check_seed() * 7 + (uint64_t)_i;
-	uint64_t n_redistributions = 0, n_late = 0;
+	uint64_t n_redistributions = 0, n_late = 0, n_shares = 0, n_thirds = 0;
 
 	printf("VERSO_SEED=%llu round %d\n", (unsigned long long)check_seed(), _i);
 	for (unsigned round = 0; round < 150; round++) {
@@ -190,14 +190,19 @@ START_TEST(random_small_trees_are_sound)
 		model_same_tree(&s.model, &s.bt);
 		n_redistributions += s.bt.marks.n_redistributions;
 		n_late += s.bt.marks.n_late_splits;
+		n_shares += s.bt.marks.n_shares;
+		n_thirds += s.bt.marks.n_thirds;
 		for (unsigned i = 0; i < n; i++)
 			del(&s, i);
 		ck_assert_uint_eq(s.env->n_live, 0);
 		small_close(&s);
 	}
-	printf("%llu redistributions, %llu splits after one\n",
-		(unsigned long long)n_redistributions, (unsigned long long)n_late);
+	printf("%llu redistributions, %llu splits after one, %llu shared, %llu of two made three\n",
+		(unsigned long long)n_redistributions, (unsigned long long)n_late,
+		(unsigned long long)n_shares, (unsigned long long)n_thirds);
 	ck_assert_uint_gt(n_redistributions, 100);
+	ck_assert_uint_gt(n_shares, 100);
+	ck_assert_uint_gt(n_thirds, 100);
 }
 END_TEST
 

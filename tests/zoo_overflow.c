@@ -150,7 +150,6 @@ const struct beast zoo_overflow_beasts[] = {
 	{"a piece in two places", over_twice, "reached twice"},
 	{"a piece of another type", over_type, "another page of a long value"},
 	{"an index page that holds itself", over_cycle, "another page of a long value"},
-	/* ZOO_N_SHARING */
 	{"a cell with an index page for a piece", over_cell_index, "another page of a long value"},
 	{"a cell with a leaf for a piece", over_cell_node, "another page of a long value"},
 };
