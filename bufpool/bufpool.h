@@ -36,7 +36,6 @@ struct bufpool_options {
 	uint32_t reader_pages;   /* different pages that can surely be pinned at a time; 0: 16 */
 	uint32_t prefetch_pages; /* most pages being prefetched at a time; 0: a quarter of the
 				    others */
-	uint64_t max_pages;      /* largest file; address space of 8 bytes each; 0: 2^32 */
 	enum bufpool_policy policy;
 	enum queue_rung rung; /* of the pool's own queue */
 	unsigned flags;       /* enum bufpool_flags */

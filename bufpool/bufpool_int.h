@@ -12,6 +12,7 @@
 #include "bufpool/bufpool.h"
 #include "bufpool/policy.h"
 #include "bufpool/word.h"
+#include "pager/table.h"
 
 #include <pthread.h>
 
@@ -61,12 +62,12 @@ struct loads {
 struct pool {
 	struct pager pager; /* first: the interface casts */
 
-	/* Constant once open; all that a hit needs, in one line. */
-	_Alignas(64) _Atomic uint64_t *words; /* the page table, by page number */
-	uint64_t n_words;
-	uint8_t *arena;        /* the frames */
-	_Atomic uint8_t *used; /* by frame: enum used */
-	struct frame *frames;  /* by frame */
+	_Alignas(64) struct page_table table; /* a word for each page; see word.h */
+
+	/* Constant once open; all else that a hit needs, in one line. */
+	_Alignas(64) uint8_t *arena; /* the frames */
+	_Atomic uint8_t *used;       /* by frame: enum used */
+	struct frame *frames;        /* by frame */
 	unsigned page_shift;
 	enum word_state peek_from; /* the first state that peek may show */
 	uint32_t n_frames;

@@ -16,7 +16,7 @@ static void census_take(struct pool *pool, struct census *c)
 {
 	for (uint32_t frame = 0; frame < pool->n_touched; frame++) {
 		const struct frame *f = &pool->frames[frame];
-		uint64_t w = atomic_load(&pool->words[atomic_load(&f->pgno)]);
+		uint64_t w = atomic_load(table_word(&pool->table, atomic_load(&f->pgno)));
 
 		if (atomic_load(&f->orphan_pins) != 0)
 			c->n_orphans++;

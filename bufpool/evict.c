@@ -25,9 +25,9 @@ static bool claim_room(void *arg, uint32_t frame)
 	uint32_t pgno = atomic_load_explicit(&pool->frames[frame].pgno, memory_order_relaxed);
 	uint64_t w = word_make(WORD_CACHED, frame, 0);
 
-	if (atomic_load_explicit(&pool->words[pgno], memory_order_relaxed) != w)
+	if (atomic_load_explicit(table_word(&pool->table, pgno), memory_order_relaxed) != w)
 		return false;
-	return word_move(&pool->words[pgno], &w, word_make(WORD_LENT, frame, 0));
+	return word_move(table_word(&pool->table, pgno), &w, word_make(WORD_LENT, frame, 0));
 }
 
 uint32_t room_demote(struct pool *pool, uint32_t n)
@@ -51,7 +51,7 @@ void room_demote_cold(struct pool *pool, pgno_t pgno, uint32_t frame)
 	uint64_t w = word_make(WORD_CACHED, frame, 0);
 
 	pthread_mutex_lock(&pool->lock);
-	if (word_move(&pool->words[pgno], &w, word_make(WORD_LENT, frame, 0))) {
+	if (word_move(table_word(&pool->table, pgno), &w, word_make(WORD_LENT, frame, 0))) {
 		atomic_store_explicit(&pool->used[frame], USED_NOT, memory_order_relaxed);
 		pool->policy->ops->remove(pool->policy, frame);
 		list_push_head(&pool->lent, pool->frames, frame);
@@ -114,7 +114,7 @@ uint32_t lent_evict(struct pool *pool, uint32_t n)
 			list_push_tail(&pool->lent, pool->frames, frame);
 			continue;
 		}
-		moved = word_move(&pool->words[pgno], &w, 0);
+		moved = word_move(table_word(&pool->table, pgno), &w, 0);
 		ASSERT(moved);
 		frame_retire(pool, frame);
 		n_evicted++;
@@ -131,11 +131,11 @@ int lent_promote(struct pool *pool, pgno_t pgno, uint64_t *ret_w)
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&pool->lock);
-	w = atomic_load_explicit(&pool->words[pgno], memory_order_acquire);
+	w = atomic_load_explicit(table_word(&pool->table, pgno), memory_order_acquire);
 	rc = 1;
 	if (word_state(w) == WORD_LENT) {
-		bool moved =
-			word_move(&pool->words[pgno], &w, word_make(WORD_CACHED, word_frame(w), 1));
+		bool moved = word_move(table_word(&pool->table, pgno), &w,
+			word_make(WORD_CACHED, word_frame(w), 1));
 
 		ASSERT(moved);
 		list_remove(&pool->lent, pool->frames, word_frame(w));
@@ -154,12 +154,12 @@ void evict_now(struct pool *pool, pgno_t pgno)
 	uint64_t w;
 
 	pthread_mutex_lock(&pool->lock);
-	w = atomic_load_explicit(&pool->words[pgno], memory_order_acquire);
+	w = atomic_load_explicit(table_word(&pool->table, pgno), memory_order_acquire);
 	if (word_pins(w) == 0 && (word_state(w) == WORD_CACHED || word_state(w) == WORD_LENT)) {
 		/* Fails when somebody has pinned it again: then that put comes here too. */
 		uint64_t now = w;
 
-		if (word_move(&pool->words[pgno], &now, 0)) {
+		if (word_move(table_word(&pool->table, pgno), &now, 0)) {
 			if (word_state(w) == WORD_CACHED) {
 				pool->policy->ops->remove(pool->policy, word_frame(w));
 				room_put(pool);

@@ -205,11 +205,11 @@ static void orphan_make(struct pool *pool, uint32_t frame, uint32_t pins)
 
 void page_forget(struct pool *pool, pgno_t pgno)
 {
-	uint64_t w = atomic_load_explicit(&pool->words[pgno], memory_order_acquire);
+	uint64_t w = atomic_load_explicit(table_word(&pool->table, pgno), memory_order_acquire);
 
 	while (word_state(w) != WORD_EMPTY) {
 		ASSERT(word_state(w) < WORD_FRESH);
-		if (word_move(&pool->words[pgno], &w, 0))
+		if (word_move(table_word(&pool->table, pgno), &w, 0))
 			break;
 	}
 	switch (word_state(w)) {

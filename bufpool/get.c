@@ -22,7 +22,7 @@ static inline bool is_fresh(enum word_state state)
  */
 static uint64_t unpin(struct pool *pool, pgno_t pgno, uint32_t frame)
 {
-	_Atomic uint64_t *word = &pool->words[pgno];
+	_Atomic uint64_t *word = table_word(&pool->table, pgno);
 	uint64_t w = atomic_load_explicit(word, memory_order_relaxed);
 
 	for (;;) {
@@ -59,11 +59,11 @@ const struct page *pool_peek(struct pager *p, struct page_ref ref)
 	const struct page *page;
 	uint64_t w;
 
-	if (ref.pgno >= pool->n_words)
+	if (ref.pgno >= table_end(&pool->table))
 		return NULL;
 	/* Sequentially consistent, as the guard's store before it: one of both sides sees the
 	 * other. */
-	w = atomic_load_explicit(&pool->words[ref.pgno], memory_order_seq_cst);
+	w = atomic_load_explicit(table_word(&pool->table, ref.pgno), memory_order_seq_cst);
 	if (word_state(w) < pool->peek_from)
 		return NULL;
 	page = pool_page(pool, word_frame(w));
@@ -89,7 +89,7 @@ static int pin_first_of_fresh(struct pool *pool, _Atomic uint64_t *word, uint64_
 /* Pins whatever page is at pgno, *ret_w as it was. 0; 1: look again; 2: not in memory; an error. */
 static inline int pin(struct pool *pool, pgno_t pgno, uint64_t *ret_w)
 {
-	_Atomic uint64_t *word = &pool->words[pgno];
+	_Atomic uint64_t *word = table_word(&pool->table, pgno);
 	uint64_t w = *ret_w = atomic_load_explicit(word, memory_order_acquire);
 
 	switch (word_state(w)) {
@@ -118,7 +118,7 @@ static inline int pin(struct pool *pool, pgno_t pgno, uint64_t *ret_w)
 static int stale(struct pool *pool, struct page_ref ref, uint32_t frame)
 {
 	struct page_ref found = page_ref(pool_page(pool, frame));
-	uint64_t w = atomic_load_explicit(&pool->words[ref.pgno], memory_order_acquire);
+	uint64_t w = atomic_load_explicit(table_word(&pool->table, ref.pgno), memory_order_acquire);
 	bool is_ours = is_fresh(word_state(w)) && word_frame(w) == frame;
 
 	unpin(pool, ref.pgno, frame);
@@ -128,7 +128,7 @@ static int stale(struct pool *pool, struct page_ref ref, uint32_t frame)
 			", but it is being made anew in generation %" PRIx64,
 			ref.pgno, ref.gen, found.gen);
 	pthread_mutex_lock(&pool->lock);
-	w = atomic_load_explicit(&pool->words[ref.pgno], memory_order_acquire);
+	w = atomic_load_explicit(table_word(&pool->table, ref.pgno), memory_order_acquire);
 	/* Unless somebody else has been here: LOADING and what came after it is newer. */
 	if ((word_state(w) == WORD_CACHED || word_state(w) == WORD_LENT) &&
 		word_frame(w) == frame && !page_is(pool_page(pool, frame), ref))
@@ -166,11 +166,11 @@ static inline void prefetch_front(const struct page *page)
 int pool_get(struct pager *p, struct page_ref ref, const struct page **ret_page)
 {
 	struct pool *pool = pool_of(p);
-	_Atomic uint64_t *word = &pool->words[ref.pgno];
+	_Atomic uint64_t *word = table_word(&pool->table, ref.pgno);
 	uint64_t w;
 	const struct page *page;
 
-	if (ref.pgno >= pool->n_words)
+	if (ref.pgno >= table_end(&pool->table))
 		return error_set(VERSO_ECORRUPT,
 			"page %" PRIu32 " lies beyond the largest size of the file", ref.pgno);
 	w = atomic_load_explicit(word, memory_order_relaxed);

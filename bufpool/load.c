@@ -76,7 +76,7 @@ static struct load *find_flying(struct pool *pool, pgno_t pgno, bool any)
 
 void load_wait(struct pool *pool, pgno_t pgno)
 {
-	_Atomic uint64_t *word = &pool->words[pgno];
+	_Atomic uint64_t *word = table_word(&pool->table, pgno);
 
 	pthread_mutex_lock(&pool->loads.lock);
 	/* The word moves before the lock is taken to say so: no arrival is missed. */
@@ -145,15 +145,15 @@ static bool load_begin(struct pool *pool, pgno_t pgno, uint32_t frame)
 {
 	uint64_t w = 0;
 
-	return word_move(&pool->words[pgno], &w, word_make(WORD_LOADING, frame, 0));
+	return word_move(table_word(&pool->table, pgno), &w, word_make(WORD_LOADING, frame, 0));
 }
 
 /* Ends a load: publishes a good page, drops a bad one. False: the place was taken meanwhile. */
 static bool load_end(struct pool *pool, pgno_t pgno, uint32_t frame, bool good, uint32_t pins)
 {
 	uint64_t w = word_make(WORD_LOADING, frame, 0);
-	bool moved =
-		word_move(&pool->words[pgno], &w, good ? word_make(WORD_CACHED, frame, pins) : 0);
+	bool moved = word_move(table_word(&pool->table, pgno), &w,
+		good ? word_make(WORD_CACHED, frame, pins) : 0);
 
 	if (!moved || !good)
 		load_abandon(pool, frame);
@@ -339,8 +339,8 @@ static int prefetch_add(struct pool *pool, struct load *load, struct page_ref re
 static bool is_wanted(struct pool *pool, struct page_ref ref)
 {
 	return ref.pgno < atomic_load_explicit(&pool->n_pages, memory_order_relaxed) &&
-	       word_state(atomic_load_explicit(&pool->words[ref.pgno], memory_order_relaxed)) ==
-		       WORD_EMPTY;
+	       word_state(atomic_load_explicit(table_word(&pool->table, ref.pgno),
+		       memory_order_relaxed)) == WORD_EMPTY;
 }
 
 static bool follows(const struct load *load, struct page_ref ref)

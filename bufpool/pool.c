@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define PAGES_MAX              ((uint64_t)1 << 32)
 #define BATCH_MAX              32
 #define HUGE_WORDS_CACHE_BYTES ((size_t)256 << 20)
 
@@ -81,8 +80,6 @@ static int settle(struct pool *pool, uint32_t page_size, const struct bufpool_op
 	if (given)
 		*opts = *given;
 	opts->cache_bytes = cache_bytes_of(opts);
-	if (opts->max_pages == 0 || opts->max_pages > PAGES_MAX)
-		opts->max_pages = PAGES_MAX;
 	rc = bufpool_check_cache(page_size, opts);
 	if (rc < 0)
 		return rc;
@@ -107,27 +104,11 @@ static int settle(struct pool *pool, uint32_t page_size, const struct bufpool_op
  * Open and close
  */
 
-/* Address space for the page table; less of it where the process may not have so much. */
-static int reserve_words(struct pool *pool, uint64_t n_pages)
+/* A huge page of words describes 1 GiB of pages: worth it beside a cache of some size. */
+static bool has_huge_table(const struct pool *pool)
 {
-	/* A huge page of words describes 1 GiB of pages: worth it beside a cache of some size. */
-	bool huge = !(pool->opts.flags & BUFPOOL_SMALL_PAGES) &&
-		    pool->opts.cache_bytes >= HUGE_WORDS_CACHE_BYTES;
-	uint64_t n = pool->opts.max_pages;
-	void *base;
-	int rc;
-
-	for (;;) {
-		rc = memory_reserve(n * sizeof(*pool->words), huge, &base);
-		if (rc != -ENOMEM || n / 2 < n_pages || n / 2 < 1024)
-			break;
-		n /= 2;
-	}
-	if (rc < 0)
-		return rc;
-	pool->words = base;
-	pool->n_words = n;
-	return 0;
+	return !(pool->opts.flags & BUFPOOL_SMALL_PAGES) &&
+	       pool->opts.cache_bytes >= HUGE_WORDS_CACHE_BYTES;
 }
 
 static int reserve_frames(struct pool *pool)
@@ -173,7 +154,7 @@ static void close_pool(struct pool *pool)
 	memory_release((void *)pool->used, pool->n_frames);
 	memory_release(pool->frames, pool->n_frames * sizeof(struct frame));
 	frames_release(pool);
-	memory_release((void *)pool->words, pool->n_words * sizeof(*pool->words));
+	table_fini(&pool->table);
 	(void)pthread_mutex_destroy(&pool->lock);
 	(void)pthread_mutex_destroy(&pool->loads.lock);
 	(void)pthread_cond_destroy(&pool->loads.arrived);
@@ -197,7 +178,7 @@ static void pool_stats(struct pager *p, struct pager_stats *stats)
 {
 	struct pool *pool = pool_of(p);
 	const struct file *file = pool->file;
-	uint64_t table_bytes = atomic_load(&pool->n_pages) * sizeof(*pool->words);
+	uint64_t table_bytes = atomic_load(&pool->n_pages) * sizeof(uint64_t);
 	uint32_t n_touched;
 
 	pthread_mutex_lock(&pool->lock);
@@ -279,10 +260,14 @@ int bufpool_open(struct io *io, struct file *file, uint32_t page_size, uint64_t 
 	pool->page_shift = (unsigned)__builtin_ctz(page_size);
 	pool->peek_from = pool->opts.flags & BUFPOOL_PIN_ONLY ? WORD_FRESH : WORD_LENT;
 
+	table_init(&pool->table, has_huge_table(pool));
 	if (rc == 0)
 		rc = file_size(file, &size_bytes);
+	if (rc == 0 && size_bytes >> pool->page_shift > UINT32_MAX)
+		rc = error_set(-EFBIG, "the file has %" PRIu64 " bytes, more than 2^32 pages",
+			size_bytes);
 	if (rc == 0)
-		rc = reserve_words(pool, size_bytes >> pool->page_shift);
+		rc = table_reach(&pool->table, size_bytes >> pool->page_shift);
 	if (rc == 0)
 		rc = reserve_frames(pool);
 	if (rc == 0)

@@ -25,12 +25,12 @@
 struct page *pool_fresh(struct pager *p, struct page_ref ref)
 {
 	struct pool *pool = pool_of(p);
-	_Atomic uint64_t *word = &pool->words[ref.pgno];
+	_Atomic uint64_t *word = table_word(&pool->table, ref.pgno);
 	struct page *page;
 	uint32_t frame;
 	uint64_t w;
 
-	ASSERT(ref.pgno < pool->n_words);
+	ASSERT(ref.pgno < table_end(&pool->table));
 	pthread_mutex_lock(&pool->lock);
 	page_forget(pool, ref.pgno);
 	pool->n_fresh++;
@@ -59,7 +59,7 @@ struct page *pool_fresh(struct pager *p, struct page_ref ref)
 /* Forgets the place, whatever is there; the lock is held. */
 static void drop_page(struct pool *pool, pgno_t pgno)
 {
-	uint64_t w = atomic_load_explicit(&pool->words[pgno], memory_order_acquire);
+	uint64_t w = atomic_load_explicit(table_word(&pool->table, pgno), memory_order_acquire);
 	bool moved;
 
 	if (word_state(w) != WORD_FRESH) {
@@ -67,7 +67,7 @@ static void drop_page(struct pool *pool, pgno_t pgno)
 		return;
 	}
 	ASSERT(word_pins(w) == 0);
-	moved = word_move(&pool->words[pgno], &w, 0);
+	moved = word_move(table_word(&pool->table, pgno), &w, 0);
 	ASSERT(moved);
 	pool->n_fresh--;
 	frame_retire(pool, word_frame(w));
@@ -75,11 +75,12 @@ static void drop_page(struct pool *pool, pgno_t pgno)
 
 static void drop_range(struct pool *pool, uint64_t first, uint64_t end)
 {
-	if (end > pool->n_words)
-		end = pool->n_words;
+	if (end > table_end(&pool->table))
+		end = table_end(&pool->table);
 	pthread_mutex_lock(&pool->lock);
 	for (uint64_t pgno = first; pgno < end; pgno++) {
-		if (atomic_load_explicit(&pool->words[pgno], memory_order_relaxed) != 0)
+		if (atomic_load_explicit(table_word(&pool->table, (pgno_t)pgno),
+			    memory_order_relaxed) != 0)
 			drop_page(pool, (pgno_t)pgno);
 	}
 	if (HOSTILE)
@@ -99,11 +100,12 @@ void pool_drop(struct pager *p, pgno_t pgno, uint32_t n_pages)
 /* Moves the page from one of the writer's states to the other, whatever its pins do. */
 static uint32_t fresh_move(struct pool *pool, pgno_t pgno, enum word_state from, enum word_state to)
 {
-	uint64_t w = atomic_load_explicit(&pool->words[pgno], memory_order_acquire);
+	uint64_t w = atomic_load_explicit(table_word(&pool->table, pgno), memory_order_acquire);
 
 	do {
 		ASSERT(word_state(w) == from);
-	} while (!word_move(&pool->words[pgno], &w, word_make(to, word_frame(w), word_pins(w))));
+	} while (!word_move(table_word(&pool->table, pgno), &w,
+		word_make(to, word_frame(w), word_pins(w))));
 	return word_frame(w);
 }
 
@@ -194,7 +196,8 @@ static int write_set(struct pool *pool, const struct page_write *set, size_t n)
 
 		if (!buf)
 			buf = pool_page(pool,
-				word_frame(atomic_load_explicit(&pool->words[set[i].pgno],
+				word_frame(atomic_load_explicit(table_word(&pool->table,
+									set[i].pgno),
 					memory_order_relaxed)));
 		rc = batch_add(pool, &batch, buf, (size_t)set[i].n_pages << pool->page_shift,
 			(uint64_t)set[i].pgno << pool->page_shift);
@@ -213,7 +216,7 @@ static bool room_for_written(struct pool *pool)
 /* A page of the writer's becomes an ordinary one. With the lock. */
 static void page_written(struct pool *pool, pgno_t pgno)
 {
-	_Atomic uint64_t *word = &pool->words[pgno];
+	_Atomic uint64_t *word = table_word(&pool->table, pgno);
 	uint64_t w = atomic_load_explicit(word, memory_order_acquire);
 	bool has_room = false;
 	uint32_t frame = word_frame(w);
@@ -318,13 +321,10 @@ int pool_resize(struct pager *p, pgno_t n_pages)
 	struct pool *pool = pool_of(p);
 	uint64_t old_pages = atomic_load(&pool->n_pages);
 	uint64_t to_bytes = (uint64_t)n_pages << pool->page_shift;
-	int rc = 0;
+	int rc = table_reach(&pool->table, n_pages);
 
-	if (n_pages > pool->n_words)
-		return error_set(-EFBIG,
-			"%" PRIu32 " pages of %" PRIu32 " bytes are more than the %" PRIu64
-			" that this pool was opened for",
-			n_pages, p->page_size, pool->n_words);
+	if (rc < 0)
+		return rc;
 	if (n_pages > old_pages) {
 		rc = grow(pool, old_pages << pool->page_shift, to_bytes);
 	} else if (n_pages < old_pages) {

@@ -234,12 +234,10 @@ void call_unblock(struct verso_txn *txn);
 
 static inline void call_enter(struct verso_txn *txn, struct fault_guard *fault)
 {
-	const struct pager *pager = txn->txn->pager;
-
 	if (__builtin_expect(txn->blocks_sigbus || txn->mask_of != thread_number(), 0))
 		call_unblock(txn);
 	fault_notes_begin(&txn->notes);
-	fault_enter(fault, pager->fault_base, pager->fault_bytes);
+	fault_enter_areas(fault, txn->txn->pager->fault_areas);
 }
 
 static inline void call_leave(const struct verso_txn *txn, struct fault_guard *fault)

@@ -88,13 +88,30 @@ static void pass_on(int sig, siginfo_t *info, void *context, const char *frame)
 	passing.context = NULL;
 }
 
+static bool lies_in(const struct fault_area *area, const char *at)
+{
+	return at >= area->base && at < area->base + area->len_bytes;
+}
+
+static bool covers(const struct fault_guard *g, const char *at)
+{
+	unsigned n;
+
+	if (!g->areas)
+		return lies_in(&g->area, at);
+	n = atomic_load_explicit(&g->areas->n, memory_order_acquire);
+	for (unsigned i = 0; i < n; i++) {
+		if (lies_in(&g->areas->areas[i], at))
+			return true;
+	}
+	return false;
+}
+
 static void handle(int sig, siginfo_t *info, void *context)
 {
-	const char *at = info->si_addr;
-
 	if (is_fault(info)) {
 		for (struct fault_guard *g = fault_innermost; g; g = g->outer) {
-			if (at < g->base || at >= g->base + g->len_bytes)
+			if (!covers(g, info->si_addr))
 				continue;
 			fault_innermost = g->outer;
 			/* The jump restores no mask; one who calls us may have blocked signals. */

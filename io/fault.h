@@ -31,11 +31,24 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct fault_guard {
-	sigjmp_buf env;
+struct fault_area {
 	const char *base;
 	size_t len_bytes;
-	struct fault_guard *outer; /* the one that this one nests in */
+};
+
+#define FAULT_AREAS_MAX 32
+
+/* Where faults of somebody's maps can be; the list grows while others are inside guards. */
+struct fault_areas {
+	_Atomic unsigned n;                       /* grows, by one thread */
+	struct fault_area areas[FAULT_AREAS_MAX]; /* constant once counted */
+};
+
+struct fault_guard {
+	sigjmp_buf env;
+	struct fault_area area;          /* of one that was given as such */
+	const struct fault_areas *areas; /* NULL: `area` alone */
+	struct fault_guard *outer;       /* the one that this one nests in */
 };
 
 /*
@@ -92,15 +105,38 @@ void fault_block(void);
  */
 extern _Thread_local struct fault_guard *fault_innermost __attribute__((tls_model("initial-exec")));
 
-/* From here on a fault in [base, base + len_bytes) jumps to g->env, with g left. */
-static inline void fault_enter(struct fault_guard *g, const void *base, size_t len_bytes)
+static inline void fault_push(struct fault_guard *g)
 {
-	g->base = base;
-	g->len_bytes = len_bytes;
 	g->outer = fault_innermost;
 	atomic_signal_fence(memory_order_seq_cst);
 	fault_innermost = g;
 	atomic_signal_fence(memory_order_seq_cst);
+}
+
+/* From here on a fault in [base, base + len_bytes) jumps to g->env, with g left. */
+static inline void fault_enter(struct fault_guard *g, const void *base, size_t len_bytes)
+{
+	g->area = (struct fault_area){base, len_bytes};
+	g->areas = NULL;
+	fault_push(g);
+}
+
+/* The same for a fault in any of these, and in what is added to them meanwhile. NULL: in none. */
+static inline void fault_enter_areas(struct fault_guard *g, const struct fault_areas *areas)
+{
+	g->area = (struct fault_area){0};
+	g->areas = areas;
+	fault_push(g);
+}
+
+/* One thread at a time; before anybody can refer to what lies there. */
+static inline void fault_areas_add(struct fault_areas *areas, const void *base, size_t len_bytes)
+{
+	unsigned n = atomic_load_explicit(&areas->n, memory_order_relaxed);
+
+	ASSERT(n < FAULT_AREAS_MAX);
+	areas->areas[n] = (struct fault_area){base, len_bytes};
+	atomic_store_explicit(&areas->n, n + 1, memory_order_release);
 }
 
 /* g is the innermost one. */

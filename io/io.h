@@ -69,12 +69,12 @@ struct io_ops {
 	int (*rename)(struct io *io, const char *from, const char *to);
 
 	/*
-	 * Maps `file` from its start, within a reservation that never moves. reserve_bytes: the
-	 * address space to ask for (0: 1 TiB, or the environment's VERSO_RESERVE), halved on
-	 * ENOMEM. Nothing is accessible before map_extend(). The map is closed before its file.
+	 * Maps `file` from off_bytes on (a multiple of 64 KiB), within a reservation of
+	 * reserve_bytes of address space that never moves. Nothing is accessible before
+	 * map_extend(). The map is closed before its file. -ENOMEM, -EAGAIN (mlockall).
 	 */
-	int (*map)(struct io *io, struct file *file, enum map_mode mode, uint64_t reserve_bytes,
-		struct map **ret_map);
+	int (*map)(struct io *io, struct file *file, enum map_mode mode, uint64_t off_bytes,
+		uint64_t reserve_bytes, struct map **ret_map);
 
 	/*
 	 * Opens a queue of `depth` requests (1..4096). QUEUE_BEST falls from rung to rung and
@@ -123,10 +123,10 @@ static inline int io_rename(struct io *io, const char *from, const char *to)
 	return io->ops->rename(io, from, to);
 }
 
-static inline int io_map(struct io *io, struct file *file, enum map_mode mode,
+static inline int io_map(struct io *io, struct file *file, enum map_mode mode, uint64_t off_bytes,
 	uint64_t reserve_bytes, struct map **ret_map)
 {
-	return io->ops->map(io, file, mode, reserve_bytes, ret_map);
+	return io->ops->map(io, file, mode, off_bytes, reserve_bytes, ret_map);
 }
 
 static inline int io_queue(struct io *io, unsigned depth, enum queue_rung rung,

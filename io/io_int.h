@@ -32,8 +32,8 @@ int fd_above_stdio(int fd);
 /* The kernel's file behind f, which must be one. */
 struct file_kernel *file_kernel_of(struct file *f);
 
-int map_kernel_open(struct io *io, struct file *file, enum map_mode mode, uint64_t reserve_bytes,
-	struct map **ret_map);
+int map_kernel_open(struct io *io, struct file *file, enum map_mode mode, uint64_t off_bytes,
+	uint64_t reserve_bytes, struct map **ret_map);
 
 /* Stores the folder part of path in buf (len_bytes); -ENAMETOOLONG. */
 int path_folder(const char *path, char *buf, size_t len_bytes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A mapping of a file that grows in place: one reservation of address space, the file mapped at its
- * start, no pointer ever moves.
+ * A mapping of a piece of a file that grows in place: one reservation of address space, the file
+ * mapped at its start, no pointer ever moves.
  *
  * Bytes within the mapped length are coherent with file_write() on the same file. Access beyond the
  * file's end (another process cut it) raises SIGBUS: io/fault.h turns that into an error.
@@ -36,8 +36,9 @@ struct map_ops {
 
 struct map {
 	const struct map_ops *ops;
-	uint8_t *base;              /* start of the reservation; constant */
-	uint64_t reserved_bytes;    /* constant */
+	uint8_t *base;           /* start of the reservation, of off_bytes in the file; constant */
+	uint64_t off_bytes;      /* constant */
+	uint64_t reserved_bytes; /* constant */
 	_Atomic uint64_t len_bytes; /* accessible now; written by extend, read by advise */
 };
 

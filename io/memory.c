@@ -44,8 +44,9 @@ int memory_reserve(size_t len_bytes, bool huge, void **ret_base)
 	rc = reserve_aligned(len_bytes, PROT_READ | PROT_WRITE, &base);
 	if (rc < 0)
 		return error_set(rc,
-			"cannot reserve %zu bytes of memory: %s; ask for less, or see `ulimit -v` "
-			"and vm.overcommit_memory",
+			"cannot reserve %zu bytes of memory: %s; ask for less, or see `ulimit -v`, "
+			"vm.overcommit_memory and, where the process locks its memory (mlockall), "
+			"`ulimit -l`",
 			len_bytes, error_name(rc));
 	/* Hints, but for DONTFORK: it is what keeps a child from using our memory by accident. */
 	(void)madvise(base, len_bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);

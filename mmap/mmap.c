@@ -40,9 +40,9 @@ static void mmap_stats(struct pager *p, struct pager_stats *stats)
 	pthread_mutex_unlock(&h->lock);
 	(void)snprintf(stats->how, sizeof(stats->how),
 		"mmap: the kernel caches and evicts; checksum %s, madvise %s, a writer's pages on "
-		"the heap, written by pwritev; %" PRIu64 " GiB of address space",
+		"the heap, written by pwritev; %" PRIu64 " MiB of address space",
 		checksum_names[m->opts.checksum], advice_names[m->opts.advice],
-		m->map->reserved_bytes >> 30);
+		view_reserved_bytes(&m->view) >> 20);
 }
 
 static void mmap_close(struct pager *p)
@@ -51,9 +51,9 @@ static void mmap_close(struct pager *p)
 
 	heap_fini(&m->heap);
 	queue_close(m->queue);
-	map_close(m->map);
+	view_fini(&m->view);
 	memory_release((void *)(uintptr_t)m->zeros, GROW_BYTES);
-	memory_release(m->words, m->cap_pages * sizeof(*m->words));
+	table_fini(&m->table);
 	pager_fini(p);
 	free(m);
 }
@@ -74,36 +74,25 @@ static const struct pager_ops mmap_ops = {
 	.close = mmap_close,
 };
 
-/* Maps the file and makes a word for each page that the reservation holds. */
-static int open_map(struct mmap_pager *m, struct io *io)
+/* Maps the file and makes a word for each page. */
+static int open_view(struct mmap_pager *m, struct io *io)
 {
 	uint64_t size_bytes;
-	void *words;
-	int rc = io_map(io, m->file, MAP_READ_SHARED, 0, &m->map);
+	int rc;
 
-	if (rc < 0)
-		return rc;
-	m->cap_pages = m->map->reserved_bytes >> m->page_shift;
-	if (m->cap_pages > UINT32_MAX)
-		m->cap_pages = UINT32_MAX;
-	do {
-		rc = memory_reserve(m->cap_pages * sizeof(*m->words), false, &words);
-	} while (rc == -ENOMEM && (m->cap_pages /= 2) > 0);
-	if (rc < 0)
-		return rc;
-	m->words = words;
+	view_init(&m->view, io, m->file);
+	table_init(&m->table, false);
 	rc = file_size(m->file, &size_bytes);
 	if (rc < 0)
 		return rc;
-	if (size_bytes >> m->page_shift > m->cap_pages)
-		return error_set(-EFBIG,
-			"%s has %" PRIu64 " bytes, the reserved address space %" PRIu64
-			"; raise VERSO_RESERVE or `ulimit -v`",
-			m->file->path ? m->file->path : "the file", size_bytes,
-			m->map->reserved_bytes);
+	if (size_bytes >> m->page_shift > UINT32_MAX)
+		return error_set(-EFBIG, "%s has %" PRIu64 " bytes, more than 2^32 pages",
+			m->file->path ? m->file->path : "the file", size_bytes);
 	m->n_pages = size_bytes >> m->page_shift;
 	m->end_pages = m->n_pages;
-	rc = map_extend(m->map, m->n_pages << m->page_shift);
+	rc = table_reach(&m->table, m->n_pages);
+	if (rc == 0)
+		rc = view_reach(&m->view, m->n_pages << m->page_shift);
 	if (rc == 0)
 		mmap_advise(m, 0, m->n_pages);
 	return rc;
@@ -119,7 +108,7 @@ static int open_parts(struct mmap_pager *m, struct io *io)
 	if (rc < 0)
 		return rc;
 	m->zeros = zeros;
-	rc = open_map(m, io);
+	rc = open_view(m, io);
 	if (rc == 0)
 		rc = io_queue(io, 1, QUEUE_SYNC, &m->queue);
 	if (rc == 0)
@@ -152,8 +141,7 @@ int mmap_open(struct io *io, struct file *file, uint32_t page_size, uint64_t see
 	}
 	m->pager.may_fault = true;
 	m->pager.medium_is_cached = !file->medium_direct;
-	m->pager.fault_base = m->map->base;
-	m->pager.fault_bytes = m->map->reserved_bytes;
+	m->pager.fault_areas = &m->view.areas;
 	*ret_pager = &m->pager;
 	return 0;
 }

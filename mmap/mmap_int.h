@@ -14,9 +14,10 @@
 #ifndef MMAP_MMAP_INT_H
 #define MMAP_MMAP_INT_H
 
-#include "io/map.h"
+#include "mmap/view.h"
 #include "io/queue.h"
 #include "mmap/mmap.h"
+#include "pager/table.h"
 
 #define WORD_HEAP (UINT64_C(1) << 63)
 
@@ -102,12 +103,11 @@ static inline bool heap_owns(const struct heap *h, const void *p)
  */
 
 struct mmap_pager {
-	struct pager pager; /* first */
+	struct pager pager;      /* first */
+	struct view view;        /* the file */
+	struct page_table table; /* a word for each page; see above */
 	struct file *file;
-	struct map *map;
 	struct queue *queue;        /* writes; the sync rung */
-	_Atomic uint64_t *words;    /* cap_pages of them, sparse; see above */
-	uint64_t cap_pages;         /* what the reservation holds; constant */
 	unsigned page_shift;        /* log2 of the page size; constant */
 	struct mmap_options opts;   /* constant */
 	const void *zeros;          /* GROW_BYTES of them, never touched; constant */
@@ -126,7 +126,7 @@ static inline struct mmap_pager *mmap_of(struct pager *p)
 
 static inline const struct page *mmap_page(const struct mmap_pager *m, pgno_t pgno)
 {
-	return (const struct page *)(m->map->base + ((uint64_t)pgno << m->page_shift));
+	return view_at(&m->view, (uint64_t)pgno << m->page_shift);
 }
 
 /* A gen that a word can hold. Others are verified at each get; no real gen is among them. */

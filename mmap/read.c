@@ -87,7 +87,7 @@ static int get_copy(struct mmap_pager *m, struct page_ref ref, uint64_t word,
 
 	if (rc < 0)
 		return rc;
-	if (atomic_load(&m->words[ref.pgno]) != word) {
+	if (atomic_load(table_word(&m->table, ref.pgno)) != word) {
 		heap_unpin(&m->heap, copy);
 		return 1;
 	}
@@ -111,13 +111,14 @@ static int get_mapped(struct mmap_pager *m, struct page_ref ref, uint64_t word,
 	rc = verify(m, ref);
 	if (rc < 0) {
 		if (word == ref.gen) /* it did once: rot, or another process */
-			(void)atomic_compare_exchange_strong(&m->words[ref.pgno], &word, 0);
+			(void)atomic_compare_exchange_strong(table_word(&m->table, ref.pgno), &word,
+				0);
 		return rc;
 	}
 	if (word != ref.gen || !mmap_gen_fits(ref.gen))
 		mmap_count(&m->n_misses, 1);
 	if (mmap_gen_fits(ref.gen) &&
-		!atomic_compare_exchange_strong(&m->words[ref.pgno], &word, ref.gen) &&
+		!atomic_compare_exchange_strong(table_word(&m->table, ref.pgno), &word, ref.gen) &&
 		word != ref.gen)
 		return 1;
 	*ret_page = mmap_page(m, ref.pgno);
@@ -128,10 +129,10 @@ static int get_slowly(struct mmap_pager *m, struct page_ref ref, const struct pa
 {
 	int rc;
 
-	if (ref.pgno >= m->cap_pages)
+	if (ref.pgno >= table_end(&m->table))
 		return error_beyond(m, ref.pgno);
 	do {
-		uint64_t word = atomic_load(&m->words[ref.pgno]);
+		uint64_t word = atomic_load(table_word(&m->table, ref.pgno));
 
 		rc = word & WORD_HEAP ? get_copy(m, ref, word, ret_page)
 				      : get_mapped(m, ref, word, ret_page);
@@ -141,8 +142,9 @@ static int get_slowly(struct mmap_pager *m, struct page_ref ref, const struct pa
 
 static bool is_known(const struct mmap_pager *m, struct page_ref ref)
 {
-	return ref.pgno < m->cap_pages &&
-	       atomic_load_explicit(&m->words[ref.pgno], memory_order_acquire) == ref.gen &&
+	return ref.pgno < table_end(&m->table) &&
+	       atomic_load_explicit(table_word(&m->table, ref.pgno), memory_order_acquire) ==
+		       ref.gen &&
 	       mmap_gen_fits(ref.gen);
 }
 
@@ -181,11 +183,11 @@ void mmap_put(struct pager *p, const struct page *page, bool cold)
 #if VERSO_HOSTILE
 	/* "Evicted": the next one to get it verifies it again, and nobody can peek at it. */
 	static _Atomic unsigned n_puts;
-	uint64_t pgno = (uint64_t)((const uint8_t *)page - m->map->base) >> m->page_shift;
-	uint64_t word = atomic_load(&m->words[pgno]);
+	pgno_t pgno = (pgno_t)(view_offset(&m->view, page) >> m->page_shift);
+	uint64_t word = atomic_load(table_word(&m->table, pgno));
 
 	if (!(word & WORD_HEAP) && atomic_fetch_add(&n_puts, 1) % 2 == 0)
-		(void)atomic_compare_exchange_strong(&m->words[pgno], &word, 0);
+		(void)atomic_compare_exchange_strong(table_word(&m->table, pgno), &word, 0);
 #endif
 }
 
@@ -200,9 +202,9 @@ const struct page *mmap_peek(struct pager *p, struct page_ref ref)
 			return NULL;
 		return mmap_page(m, ref.pgno);
 	}
-	if (ref.pgno >= m->cap_pages)
+	if (ref.pgno >= table_end(&m->table))
 		return NULL;
-	word = atomic_load_explicit(&m->words[ref.pgno], memory_order_acquire);
+	word = atomic_load_explicit(table_word(&m->table, ref.pgno), memory_order_acquire);
 	if (!(word & WORD_HEAP))
 		return NULL;
 	copy = (uint32_t)(word & ~WORD_HEAP);
@@ -247,7 +249,7 @@ void mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		pgno_t pgno = refs[i].pgno;
 
-		if (pgno >= end || atomic_load(&m->words[pgno]) & WORD_HEAP)
+		if (pgno >= end || atomic_load(table_word(&m->table, pgno)) & WORD_HEAP)
 			continue;
 		if (trust && is_known(m, refs[i])) {
 			__builtin_prefetch(mmap_page(m, pgno));
@@ -259,13 +261,13 @@ void mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n)
 			continue;
 		}
 		if (from < to)
-			map_advise(m->map, from << m->page_shift, (to - from) << m->page_shift,
+			view_advise(&m->view, from << m->page_shift, (to - from) << m->page_shift,
 				ADVICE_WILLNEED);
 		from = pgno;
 		to = from + 1;
 	}
 	if (from < to)
-		map_advise(m->map, from << m->page_shift, (to - from) << m->page_shift,
+		view_advise(&m->view, from << m->page_shift, (to - from) << m->page_shift,
 			ADVICE_WILLNEED);
 }
 

@@ -18,10 +18,11 @@ static void forget(struct mmap_pager *m, uint64_t from, uint64_t to)
 	if (to > end)
 		to = end;
 	for (uint64_t pgno = from; pgno < to; pgno++) {
-		uint64_t word = atomic_load_explicit(&m->words[pgno], memory_order_relaxed);
+		uint64_t word = atomic_load_explicit(table_word(&m->table, (pgno_t)pgno),
+			memory_order_relaxed);
 
 		if (word != 0)
-			word = atomic_exchange(&m->words[pgno], 0);
+			word = atomic_exchange(table_word(&m->table, (pgno_t)pgno), 0);
 		if (word & WORD_HEAP)
 			heap_retire(&m->heap, (uint32_t)(word & ~WORD_HEAP));
 	}
@@ -40,14 +41,14 @@ struct page *mmap_fresh(struct pager *p, struct page_ref ref)
 	uint32_t copy = heap_take(&m->heap);
 	struct page *page = heap_page(&m->heap, copy);
 
-	ASSERT(ref.pgno < m->cap_pages);
+	ASSERT(ref.pgno < table_end(&m->table));
 	le32_set(page->pgno, ref.pgno);
 	le64_set(page->gen, ref.gen);
 	le64_set(page->lsn, ref.gen);
 	atomic_store_explicit(&m->heap.copies[copy].gen, ref.gen, memory_order_relaxed);
 	words_reach(m, (uint64_t)ref.pgno + 1);
 	forget(m, ref.pgno, (uint64_t)ref.pgno + 1);
-	atomic_store(&m->words[ref.pgno], WORD_HEAP | copy);
+	atomic_store(table_word(&m->table, ref.pgno), WORD_HEAP | copy);
 	return page;
 }
 
@@ -64,7 +65,7 @@ static const void *piece_bytes(struct mmap_pager *m, const struct page_write *w)
 
 	if (w->buf)
 		return w->buf;
-	word = atomic_load(&m->words[w->pgno]);
+	word = atomic_load(table_word(&m->table, w->pgno));
 	ASSERT((word & WORD_HEAP) != 0);
 	page = heap_page(&m->heap, (uint32_t)(word & ~WORD_HEAP));
 	ASSERT(page_is_sealed(page));
@@ -103,11 +104,11 @@ static int write_run(struct mmap_pager *m, const struct page_write *set, size_t 
 /* From here on readers find the page of this piece in the map. */
 static void settle(struct mmap_pager *m, const struct page_write *w)
 {
-	uint64_t word = atomic_load(&m->words[w->pgno]);
+	uint64_t word = atomic_load(table_word(&m->table, w->pgno));
 	uint32_t copy = (uint32_t)(word & ~WORD_HEAP);
 	gen_t gen = atomic_load_explicit(&m->heap.copies[copy].gen, memory_order_relaxed);
 
-	atomic_store(&m->words[w->pgno], mmap_gen_fits(gen) ? gen : 0);
+	atomic_store(table_word(&m->table, w->pgno), mmap_gen_fits(gen) ? gen : 0);
 	heap_retire(&m->heap, copy);
 }
 
@@ -151,9 +152,9 @@ void mmap_advise(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
 
 	if (len_bytes == 0)
 		return;
-	map_advise(m->map, off_bytes, len_bytes, advices[m->opts.advice]);
+	view_advise(&m->view, off_bytes, len_bytes, advices[m->opts.advice]);
 	if (m->opts.advice == MMAP_ADVICE_POPULATE)
-		map_advise(m->map, off_bytes, len_bytes, ADVICE_POPULATE);
+		view_advise(&m->view, off_bytes, len_bytes, ADVICE_POPULATE);
 }
 
 static int write_zeros(struct mmap_pager *m, uint64_t from_bytes, uint64_t to_bytes)
@@ -179,17 +180,16 @@ static int grow(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
 	uint64_t from_bytes = from_pages << m->page_shift, to_bytes = to_pages << m->page_shift;
 	int rc;
 
-	if (to_pages > m->cap_pages)
-		return error_set(-EFBIG,
-			"%" PRIu64 " pages are more than the reserved address space holds (%" PRIu64
-			"); raise VERSO_RESERVE",
-			to_pages, m->cap_pages);
+	rc = table_reach(&m->table, to_pages);
+	if (rc < 0)
+		return rc;
 	rc = file_allocate(m->file, from_bytes, to_bytes - from_bytes);
 	if (rc == 0 && to_bytes - from_bytes <= PAGER_GROWTH_WRITTEN)
 		rc = write_zeros(m, from_bytes, to_bytes);
 	if (rc == 0)
-		rc = map_extend(m->map, to_bytes);
+		rc = view_reach(&m->view, to_bytes);
 	if (rc < 0) {
+		(void)view_reach(&m->view, from_bytes);
 		(void)file_truncate(m->file, from_bytes);
 		return rc;
 	}
@@ -206,12 +206,12 @@ static int cut(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
 
 	atomic_store_explicit(&m->n_pages, to_pages, memory_order_release);
 	forget(m, to_pages, from_pages);
-	rc = map_extend(m->map, to_pages << m->page_shift);
+	rc = view_reach(&m->view, to_pages << m->page_shift);
 	if (rc == 0)
 		rc = file_truncate(m->file, to_pages << m->page_shift);
 	if (rc == 0)
 		return 0;
-	if (map_extend(m->map, from_pages << m->page_shift) == 0)
+	if (view_reach(&m->view, from_pages << m->page_shift) == 0)
 		atomic_store_explicit(&m->n_pages, from_pages, memory_order_release);
 	return rc;
 }

@@ -13,8 +13,7 @@ void pager_init(struct pager *p, const struct pager_ops *ops, uint32_t page_size
 	p->seed = seed;
 	p->writer_pages = writer_pages;
 	p->may_fault = false;
-	p->fault_base = NULL;
-	p->fault_bytes = 0;
+	p->fault_areas = NULL;
 	p->tracer = NULL;
 	guard_domain_init(&p->guards);
 }
@@ -33,7 +32,7 @@ void pager_trace_put(struct pager *p, const struct page *page)
 		struct page_ref ref;
 		unsigned type;
 
-		fault_enter(&g, p->fault_base, p->fault_bytes);
+		fault_enter_areas(&g, p->fault_areas);
 		ref = page_ref(page);
 		type = page->type;
 		fault_leave(&g);

@@ -32,6 +32,7 @@
 #define PAGER_GROWTH_WRITTEN (4U << 20)
 
 struct pager;
+struct fault_areas;
 
 /* One piece of a write set: n_pages from pgno on. */
 struct page_write {
@@ -155,8 +156,7 @@ struct pager {
 	uint64_t seed;         /* of the checksums; constant */
 	uint32_t writer_pages; /* how many pages may be fresh at a time; constant */
 	bool may_fault; /* its pages lie in a mapping: touch them inside a fault guard; constant */
-	const void *fault_base; /* that mapping; constant */
-	size_t fault_bytes;
+	const struct fault_areas *fault_areas; /* of that mapping; constant */
 	bool medium_is_cached; /* the system refuses to pass its page cache: read_medium cannot keep
 				  P4, and a clean cache proves nothing after a failed flush;
 				  constant */

@@ -65,8 +65,6 @@ void fixture_pool(struct fixture *f, const struct bufpool_options *given)
 		opts.writer_pages = 4;
 	if (opts.reader_pages == 0)
 		opts.reader_pages = 4;
-	if (opts.max_pages == 0)
-		opts.max_pages = 1 << 20;
 	if (opts.cache_bytes == 0)
 		opts.cache_bytes = bufpool_cache_bytes_min(f->page_size, &opts);
 	ck_assert_msg(bufpool_open(f->io, f->file, f->page_size, FIXTURE_SEED, &opts, &f->pager) ==

@@ -14,7 +14,7 @@ static struct page_ref ref(pgno_t pgno, gen_t gen)
 
 static uint64_t word_of(const struct fixture *f, pgno_t pgno)
 {
-	return atomic_load(&pool_of(f->pager)->words[pgno]);
+	return atomic_load(table_word(&pool_of(f->pager)->table, pgno));
 }
 
 /* Every test runs on the simulated disk (0) and on a real one (1). */
@@ -528,7 +528,6 @@ START_TEST(every_switch_policy_size_and_rung_works)
 			.rung = (enum queue_rung)(i / 24),
 			.writer_pages = 4,
 			.reader_pages = 4,
-			.max_pages = 1 << 16,
 		};
 		struct fixture f;
 

@@ -31,7 +31,7 @@ static struct page_ref ref(pgno_t pgno, gen_t gen)
 
 static uint64_t word_of(const struct fixture *f, pgno_t pgno)
 {
-	return atomic_load(&pool_of(f->pager)->words[pgno]);
+	return atomic_load(table_word(&pool_of(f->pager)->table, pgno));
 }
 
 /* Every test runs on the simulated disk (0) and on a real one (1). */

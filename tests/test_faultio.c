@@ -62,7 +62,7 @@ static int one_of_each(void)
 	r = r < 0 ? r : file_size(f, &size);
 	r = r < 0 ? r : file_truncate(f, 2 * S);
 	r = r < 0 ? r : io_sync_dir(io, "f");
-	r = r < 0 ? r : io_map(io, f, MAP_READ_SHARED, 0, &m);
+	r = r < 0 ? r : io_map(io, f, MAP_READ_SHARED, 0, 1 << 24, &m);
 	r = r < 0 ? r : map_extend(m, S);
 	r = r < 0 ? r : io_queue(io, 4, QUEUE_BEST, &q);
 	r = r < 0 ? r : io_random(io, buf, 16);

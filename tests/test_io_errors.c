@@ -316,7 +316,7 @@ static int do_map(struct file *f)
 {
 	struct map *m;
 	void *memory;
-	int rc = io_map(io_kernel(), f, MAP_READ_SHARED, 1 << 24, &m);
+	int rc = io_map(io_kernel(), f, MAP_READ_SHARED, 0, 1 << 24, &m);
 
 	if (rc < 0)
 		return rc;

@@ -35,7 +35,7 @@ static struct cut cut_new(const char *name)
 	ck_assert_int_eq(file_write(c.f, memset(check_alloc(PAGES * 4096), 'p', PAGES * 4096),
 				 PAGES * 4096, 0),
 		0);
-	ck_assert_int_eq(io_map(io_kernel(), c.f, MAP_READ_SHARED, 1 << 20, &c.m), 0);
+	ck_assert_int_eq(io_map(io_kernel(), c.f, MAP_READ_SHARED, 0, 1 << 20, &c.m), 0);
 	ck_assert_int_eq(map_extend(c.m, PAGES * 4096), 0);
 	ck_assert_int_eq(((volatile uint8_t *)c.m->base)[3 * 4096], 'p');
 	ck_assert_int_eq(file_truncate(c.f, 4096), 0);
@@ -319,7 +319,7 @@ static int child_end(struct cut c, void (*before)(int), enum deed deed)
 
 		(void)signal(SIGBUS, before);
 		if (fault_install() < 0 ||
-			io_map(io_kernel(), c.f, MAP_READ_SHARED, 1 << 20, &m) < 0 ||
+			io_map(io_kernel(), c.f, MAP_READ_SHARED, 0, 1 << 20, &m) < 0 ||
 			map_extend(m, PAGES * 4096) < 0 || guarded_load(m->base + 4096) != -1)
 			_exit(3);
 		if (deed == DEED_FAULT)

@@ -33,7 +33,7 @@ static struct map *map_new(struct file *f, enum map_mode mode, uint64_t reserve_
 {
 	struct map *m = NULL;
 
-	ck_assert_int_eq(io_map(io_kernel(), f, mode, reserve_bytes, &m), 0);
+	ck_assert_int_eq(io_map(io_kernel(), f, mode, 0, reserve_bytes, &m), 0);
 	return m;
 }
 
@@ -127,29 +127,14 @@ START_TEST(a_map_cannot_outgrow_its_reservation)
 	struct file *f = open_new("outgrow");
 	struct map *m;
 
-	ck_assert_int_eq(setenv("VERSO_RESERVE", "2M", 1), 0);
-	m = map_new(f, MAP_READ_SHARED, 0);
+	m = map_new(f, MAP_READ_SHARED, 2 * MIB);
 	ck_assert_uint_eq(m->reserved_bytes, 2 * MIB);
 	ck_assert_int_eq(map_extend(m, 2 * MIB), 0);
 	ck_assert_int_eq(map_extend(m, 2 * MIB + 1), -ENOMEM);
-	ck_assert_ptr_nonnull(strstr(error_text(), "VERSO_RESERVE"));
+	ck_assert_ptr_nonnull(strstr(error_text(), "outgrown"));
 	ck_assert_int_eq(map_extend(m, UINT64_MAX), -ENOMEM);
 	ck_assert_uint_eq(m->len_bytes, 2 * MIB);
 	map_close(m);
-	file_close(f);
-}
-END_TEST
-
-START_TEST(a_reservation_that_is_no_size_is_refused)
-{
-	static const char *const bad[] = {"", "x", "-1", "1Q", "1GG", "0", "99999999999T", " 1"};
-	struct file *f = open_new("nosize");
-	struct map *m;
-
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		ck_assert_int_eq(setenv("VERSO_RESERVE", bad[i], 1), 0);
-		ck_assert_int_eq(io_map(io_kernel(), f, MAP_READ_SHARED, 0, &m), -EINVAL);
-	}
 	file_close(f);
 }
 END_TEST
@@ -166,25 +151,41 @@ static size_t address_space_bytes(void)
 	return n_pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-START_TEST(the_reservation_is_halved_until_it_fits)
+START_TEST(more_address_space_than_the_limit_is_refused)
 {
-	struct file *f = open_new("halved");
+	struct file *f = open_new("limit");
 	struct rlimit before, limit;
 	struct map *m;
 	void *p;
 
-	ck_assert_int_eq(unsetenv("VERSO_RESERVE"), 0);
 	ck_assert_int_eq(getrlimit(RLIMIT_AS, &before), 0);
 	limit = before;
 	limit.rlim_cur = address_space_bytes() + 64 * MIB;
 	ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
-	m = map_new(f, MAP_READ_SHARED, 0);
-	ck_assert_uint_lt(m->reserved_bytes, 64 * MIB);
-	ck_assert_uint_ge(m->reserved_bytes, 16 * MIB);
-	map_close(m);
+	ck_assert_int_eq(io_map(io_kernel(), f, MAP_READ_SHARED, 0, 128 * MIB, &m), -ENOMEM);
+	ck_assert_ptr_nonnull(strstr(error_text(), "ulimit -v"));
 	ck_assert_int_eq(memory_reserve(128 * MIB, true, &p), -ENOMEM);
 	ck_assert_ptr_nonnull(strstr(error_text(), "ulimit -v"));
 	ck_assert_int_eq(setrlimit(RLIMIT_AS, &before), 0);
+	file_close(f);
+}
+END_TEST
+
+START_TEST(a_map_shows_its_piece_of_the_file)
+{
+	struct file *f = open_new("piece");
+	struct map *m;
+
+	write_fill(f, 1, MIB, 0);
+	write_fill(f, 2, MIB, MIB);
+	ck_assert_int_eq(io_map(io_kernel(), f, MAP_READ_SHARED, MIB, 4 * MIB, &m), 0);
+	ck_assert_int_eq(map_extend(m, 4096), 0);
+	ck_assert_uint_eq(m->base[0], 2);
+	ck_assert_int_eq(map_extend(m, MIB), 0);
+	ck_assert_uint_eq(m->base[MIB - 1], 2);
+	write_fill(f, 3, 4096, 2 * MIB - 4096);
+	ck_assert_uint_eq(m->base[MIB - 1], 3);
+	map_close(m);
 	file_close(f);
 }
 END_TEST
@@ -326,8 +327,8 @@ int main(void)
 	tcase_add_test(t, growth_moves_nothing_and_shows_what_is_written);
 	tcase_add_test(t, what_lies_above_a_shrunken_map_is_not_accessible);
 	tcase_add_test(t, a_map_cannot_outgrow_its_reservation);
-	tcase_add_test(t, a_reservation_that_is_no_size_is_refused);
-	tcase_add_test(t, the_reservation_is_halved_until_it_fits);
+	tcase_add_test(t, more_address_space_than_the_limit_is_refused);
+	tcase_add_test(t, a_map_shows_its_piece_of_the_file);
 	tcase_add_test(t, a_child_has_no_map);
 	tcase_add_test(t, a_writable_map_is_seen_by_file_and_other_maps);
 	tcase_add_test(t, advice_changes_no_byte);

@@ -324,7 +324,7 @@ START_TEST(a_map_is_coherent_and_stays_where_it_is)
 	const uint8_t *base;
 
 	setup_disk(NULL, 1);
-	ck_assert_int_eq(io_map(simdisk_io(disk), file, MAP_READ_SHARED, 0, &m), 0);
+	ck_assert_int_eq(io_map(simdisk_io(disk), file, MAP_READ_SHARED, 0, 1 << 24, &m), 0);
 	ck_assert_int_eq(map_extend(m, S), 0);
 	base = m->base;
 	ck_assert_int_eq(letter(base), 'a');
@@ -352,7 +352,7 @@ START_TEST(a_writable_map_is_memory_that_a_crash_loses)
 	ck_assert_int_eq(file_truncate(l, 4096), 0);
 	ck_assert_int_eq(file_sync(l), 0);
 	ck_assert_int_eq(io_sync_dir(simdisk_io(disk), "l"), 0);
-	ck_assert_int_eq(io_map(simdisk_io(disk), l, MAP_WRITE_SHARED, 0, &m), 0);
+	ck_assert_int_eq(io_map(simdisk_io(disk), l, MAP_WRITE_SHARED, 0, 1 << 24, &m), 0);
 	ck_assert_int_eq(map_extend(m, 4096), 0);
 	m->base[7] = 'x';
 	walk_to_end();

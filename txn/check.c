@@ -106,7 +106,7 @@ static int copy_page(struct check *c, struct page_ref ref, struct page *copy)
 			"database again",
 			ref.pgno);
 	} else {
-		fault_enter(&g, pager->fault_base, pager->fault_bytes);
+		fault_enter_areas(&g, pager->fault_areas);
 		rc = pager_get(pager, c->txn->guard, ref, &page);
 		if (rc == 0) {
 			memcpy(copy, page, pager->page_size);

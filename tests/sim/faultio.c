@@ -337,8 +337,8 @@ static int fault_rename(struct io *io, const char *from, const char *to)
 	return r < 0 ? r : io_rename(fio->below, from, to);
 }
 
-static int fault_map(struct io *io, struct file *file, enum map_mode mode, uint64_t reserve_bytes,
-	struct map **ret_map)
+static int fault_map(struct io *io, struct file *file, enum map_mode mode, uint64_t off_bytes,
+	uint64_t reserve_bytes, struct map **ret_map)
 {
 	struct faultio *fio = (struct faultio *)io;
 	int r = fault_plan_call(fio->plan, FAULT_MAP);
@@ -346,8 +346,8 @@ static int fault_map(struct io *io, struct file *file, enum map_mode mode, uint6
 	struct map *below;
 
 	if (r == 0)
-		r = io_map(fio->below, ((struct faultfile *)file)->below, mode, reserve_bytes,
-			&below);
+		r = io_map(fio->below, ((struct faultfile *)file)->below, mode, off_bytes,
+			reserve_bytes, &below);
 	if (r < 0)
 		return r;
 	m = sim_alloc(sizeof(*m));

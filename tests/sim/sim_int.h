@@ -173,8 +173,8 @@ void sim_read_bytes(struct simdisk *d, struct simfile *f, void *buf, uint64_t le
 	enum file_view view);
 void sim_sync_failed(struct simdisk *d, uint32_t ino);
 void sim_locks_drop(struct sim_inode *in, const void *owner);
-int sim_map_new(struct io *io, struct file *file, enum map_mode mode, uint64_t reserve_bytes,
-	struct map **ret_map);
+int sim_map_new(struct io *io, struct file *file, enum map_mode mode, uint64_t off_bytes,
+	uint64_t reserve_bytes, struct map **ret_map);
 
 /* simroom.c */
 /* 0, -EFBIG, or -ENOSPC when the file may not have [off, off + len). */

@@ -367,7 +367,7 @@ static int map_change(struct simmap *m, uint64_t len_bytes)
 	if (len_bytes > from)
 		p = mmap(m->map.base + from, len_bytes - from, prot,
 			(m->dead ? MAP_PRIVATE : MAP_SHARED) | MAP_FIXED,
-			m->disk->inodes[m->ino].fd, (off_t)from);
+			m->disk->inodes[m->ino].fd, (off_t)(m->map.off_bytes + from));
 	else if (len_bytes < m->map.len_bytes && keep < reserved)
 		p = mmap(m->map.base + keep, reserved - keep, PROT_NONE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
@@ -418,18 +418,16 @@ static const struct map_ops sim_map_ops = {
 	.close = map_close_sim,
 };
 
-int sim_map_new(struct io *io, struct file *file, enum map_mode mode, uint64_t reserve_bytes,
-	struct map **ret_map)
+int sim_map_new(struct io *io, struct file *file, enum map_mode mode, uint64_t off_bytes,
+	uint64_t reserve_bytes, struct map **ret_map)
 {
 	struct simdisk *d = (struct simdisk *)io;
 	struct simfile *f = (struct simfile *)file;
-	uint64_t want = d->opts.file_bytes_max;
+	uint64_t want = (reserve_bytes + 4095) / 4096 * 4096;
 	struct simmap *m;
 	void *base;
 	int r;
 
-	if (reserve_bytes && reserve_bytes < want)
-		want = (reserve_bytes + 4095) / 4096 * 4096;
 	(void)pthread_mutex_lock(&d->lock);
 	r = f->dead ? -EIO : sim_fault(d, SIM_CALL_MAP, false, f->name, 0, want);
 	(void)pthread_mutex_unlock(&d->lock);
@@ -438,14 +436,15 @@ int sim_map_new(struct io *io, struct file *file, enum map_mode mode, uint64_t r
 	if (d->opts.loose_end)
 		base = mmap(NULL, want,
 			mode == MAP_WRITE_SHARED ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED,
-			d->inodes[f->ino].fd, 0);
+			d->inodes[f->ino].fd, (off_t)off_bytes);
 	else
 		base = mmap(NULL, want, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
 			0);
 	if (base == MAP_FAILED)
 		return -errno;
 	m = sim_alloc(sizeof(*m));
-	m->map = (struct map){.ops = &sim_map_ops, .base = base, .reserved_bytes = want};
+	m->map = (struct map){
+		.ops = &sim_map_ops, .base = base, .off_bytes = off_bytes, .reserved_bytes = want};
 	m->disk = d;
 	m->ino = f->ino;
 	m->writable = mode == MAP_WRITE_SHARED;
