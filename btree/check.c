@@ -70,7 +70,7 @@ static int check_leaf(struct check *c, struct page_ref ref, const struct page *p
 			node_prefix_len(page) + node_suffix_len(page, i), val, &o);
 		if (wrong)
 			return tree_corrupt(c->bt, ref, wrong);
-		rc = overflow_walk(c->bt, &o, ref.gen, see_overflow, c);
+		rc = overflow_walk(c->bt, &o, page_lsn(page), see_overflow, c);
 		if (rc != 0)
 			return rc;
 	}
@@ -129,8 +129,8 @@ static const char *node_wrong(struct check *c, const struct page *page, struct k
 static int check_under(struct check *c, struct page_ref ref, unsigned level, gen_t gen_max,
 	struct key_span low, struct key_span high);
 
-static int check_inner(struct check *c, struct page_ref ref, const struct page *page,
-	struct key_span low, struct key_span high)
+static int check_inner(struct check *c, const struct page *page, struct key_span low,
+	struct key_span high)
 {
 	unsigned n = node_count(page);
 	struct key_span sep = low;
@@ -144,8 +144,8 @@ static int check_inner(struct check *c, struct page_ref ref, const struct page *
 
 		if (i < n)
 			next = (struct key_span){buf, node_key(page, c->page_size, i, buf)};
-		rc = check_under(c, node_child(page, c->page_size, i), page->level - 1U, ref.gen,
-			sep, next);
+		rc = check_under(c, node_child(page, c->page_size, i), page->level - 1U,
+			page_lsn(page), sep, next);
 		if (rc != 0)
 			return rc;
 		sep = next;
@@ -168,7 +168,7 @@ static int check_under(struct check *c, struct page_ref ref, unsigned level, gen
 	wrong = node_wrong(c, page, low, high);
 	rc = wrong ? tree_corrupt(c->bt, ref, wrong) : see(c, ref, page);
 	if (rc == 0)
-		rc = level == 0 ? check_leaf(c, ref, page) : check_inner(c, ref, page, low, high);
+		rc = level == 0 ? check_leaf(c, ref, page) : check_inner(c, page, low, high);
 	pager_put(c->bt->txn->pager, page);
 	return rc;
 }

@@ -409,8 +409,8 @@ static int walk_page(struct btree *bt, struct page_ref ref, unsigned level, uint
 		return rc;
 	rc = fn(arg, ref, page);
 	if (rc == 0 && level > 0)
-		rc = walk_refs(bt, node_bytes(page) + OVERFLOW_PAYLOAD, level - 1, under, ref.gen,
-			fn, arg);
+		rc = walk_refs(bt, node_bytes(page) + OVERFLOW_PAYLOAD, level - 1, under,
+			page_lsn(page), fn, arg);
 	pager_put(bt->txn->pager, page);
 	return rc;
 }

@@ -15,7 +15,7 @@
  *	13 level    u8    0: leaf
  *	14 flags    u16   the type's own
  *	16 gen      u64   of allocation; never changes later
- *	24 lsn      u64   of the last change; equals gen under shadow paging
+ *	24 lsn      u64   gen of the last change: its own, or a later one of its transaction
  *	32 tree     u32   id of the tree that owns the page; 0: none
  *	36 scratch  u32   the transaction's while the page is not sealed; 0 afterwards
  *
@@ -73,6 +73,11 @@ _Static_assert(sizeof(struct page) == PAGE_HEADER_BYTES, "the header is 40 bytes
 static inline struct page_ref page_ref(const struct page *page)
 {
 	return (struct page_ref){le32_get(page->pgno), le64_get(page->gen)};
+}
+
+static inline gen_t page_lsn(const struct page *page)
+{
+	return le64_get(page->lsn);
 }
 
 static inline bool page_is(const struct page *page, struct page_ref ref)

@@ -205,6 +205,7 @@ int txn_prepare_for(struct txn *txn, const struct txn_need *need)
 		return error_set(-ENOSPC, "the double was told to fail");
 	env->n_prepares++;
 	if (env->spill && env->n_prepares % env->spill == 0) {
+		txn->gen++;
 		for (pgno_t i = 0; i < env->n_pages; i++) {
 			struct double_page *dp = &env->pages[i];
 
@@ -256,7 +257,7 @@ struct page *txn_alloc(struct txn *txn, enum page_type type, unsigned level, uin
 	return page;
 }
 
-/* Gives up a page: one of ours at once, but never one of an older gen, which readers may hold. */
+/* Gives up a page: one of ours at once, but never an older transaction's: readers may hold it. */
 static void give_up(struct double_env *env, struct page_ref ref)
 {
 	struct double_page *dp = find(env, ref);
@@ -267,7 +268,7 @@ static void give_up(struct double_env *env, struct page_ref ref)
 	ASSERT(!dp->freed);
 	ASSERT(dp->pins == 0);
 	env->n_live--;
-	if (dp->own && !page_is_sealed(dp->data))
+	if (dp->own)
 		forget(env, ref.pgno);
 	else
 		dp->freed = true;
@@ -287,6 +288,7 @@ struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref
 		ASSERT(dp->own);
 		ASSERT(env->budget > 0);
 		env->budget--;
+		le64_set(dp->data->lsn, txn->gen);
 		double_put(&env->pager, page, false);
 		*ret_ref = old;
 		return dp->data;

@@ -185,7 +185,7 @@ START_TEST(a_file_whose_tail_is_free_is_cut)
 	set_range(s.env, 0, TOY_CELLS, 1);
 	txn_stat(s.env, &full);
 	set_range(s.env, 8, TOY_CELLS, 0);
-	for (unsigned i = 0; i < 20; i++)
+	for (unsigned i = 0; i < 200; i++)
 		set_range(s.env, 0, 8, i + 2);
 	txn_stat(s.env, &empty);
 	ck_assert_uint_gt(full.n_pages, 600);

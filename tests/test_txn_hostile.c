@@ -11,7 +11,7 @@
 
 #define PAGE_BYTES      512U
 #define N_LIES          38
-#define N_LIES_IN_PAGES 6
+#define N_LIES_IN_PAGES 9
 
 /* --- reading and writing the file ---------------------------------------------------------- */
 
@@ -349,6 +349,19 @@ static void free_all(struct victim *v, unsigned from)
 	page_store(v, page);
 }
 
+/* Makes the root's first child a page of generation gen. */
+static void child_of(struct victim *v, struct page *root, gen_t gen)
+{
+	struct page_ref ref = page_ref_get(root->payload);
+	struct page *child = page_load(v, ref.pgno);
+
+	le64_set(child->gen, gen);
+	le64_set(child->lsn, gen);
+	page_store(v, child);
+	page_ref_set(root->payload, (struct page_ref){ref.pgno, gen});
+	page_store(v, root);
+}
+
 /* What pages may say. */
 static bool lie_in_page(struct victim *v, int i)
 {
@@ -379,6 +392,15 @@ static bool lie_in_page(struct victim *v, int i)
 	case 5: /* nothing there */
 		page_ref_set(root->payload, (struct page_ref){UINT32_MAX, v->meta.gen});
 		page_store(v, root);
+		return true;
+	case 6: /* generations that are still to come */
+		child_of(v, root, v->meta.gen + 1);
+		return true;
+	case 7:
+		child_of(v, root, ((v->meta.gen >> 40) + 1) << 40 | 1);
+		return true;
+	case 8:
+		child_of(v, root, UINT64_MAX);
 		return true;
 	default:
 		return false;

@@ -36,6 +36,8 @@ struct check {
 	void *arg;
 	uint8_t *use; /* of each page */
 	pgno_t n_pages;
+	gen_t gen;     /* of the state */
+	gen_t gen_max; /* no page that is referred to here can be newer */
 	unsigned depth;
 	int rc;
 };
@@ -123,12 +125,17 @@ static int mark_tree(void *arg, struct page_ref ref, unsigned level);
 
 static int mark_under(struct check *c, const struct page *page, struct page_ref ref, unsigned level)
 {
+	gen_t gen_max = c->gen_max;
 	int rc;
 
 	if (page->level != level)
 		return found(c, ref.pgno, "of another level than its parent says");
+	if (page_lsn(page) < ref.gen || page_lsn(page) > c->gen)
+		return found(c, ref.pgno, "last changed before it was made, or after this state");
 	c->depth++;
+	c->gen_max = page_lsn(page);
 	rc = c->txn->env->schema->each_ref(page, c->txn->pager->page_size, mark_tree, c);
+	c->gen_max = gen_max;
 	c->depth--;
 	if (rc == VERSO_ECORRUPT && c->rc == 0)
 		rc = found(c, ref.pgno, error_text());
@@ -144,6 +151,8 @@ static int mark_tree(void *arg, struct page_ref ref, unsigned level)
 
 	if (rc || !marked)
 		return rc;
+	if (ref.gen > c->gen_max)
+		return found(c, ref.pgno, "newer than the page that refers to it");
 	if (c->depth >= DEPTH_MAX)
 		return found(c, ref.pgno, "deeper than any tree can be");
 	copy = malloc(c->txn->pager->page_size);
@@ -250,6 +259,7 @@ int txn_check(struct txn_env *env, txn_report_fn *report, void *arg)
 	*m = env->joined;
 	pthread_mutex_unlock(&env->lock);
 	c.txn = &env->write_handle;
+	c.gen = c.gen_max = m->gen;
 	c.n_pages = env->space.n_pages; /* growth of an aborted transaction stays, as free pages */
 	c.use = calloc(c.n_pages, 1);
 	rc = c.use ? check_all(&c, m) : -ENOMEM;

@@ -38,16 +38,6 @@ static void seal_all(struct txn *txn)
 	}
 }
 
-/* Places that were taken, used and given up, and not used again: no state refers to them. */
-static int return_recycled(struct txn *txn)
-{
-	struct txn_writer *w = txn->writer;
-	int rc = space_return(&txn->env->space, w->recycled.items, w->recycled.n);
-
-	w->recycled.n = 0;
-	return rc;
-}
-
 /* What the list of pending pages needs; a look for space can make it longer or shorter. */
 static int prepare_chunks(struct txn *txn)
 {
@@ -100,7 +90,7 @@ static void join(struct txn *txn)
 			batch_add_own(b, w->dirty[i].pgno);
 	}
 	env->n_bitmaps_written += b->pages.n - n_pages_before;
-	b->n_unproved += (uint32_t)w->spilled.n + w->n_early_chunks;
+	b->n_unproved += w->n_written + w->n_early_chunks;
 	b->n_joined++;
 	env->joined = *m;
 	env->joined_gen = m->gen;
@@ -136,8 +126,8 @@ static int prepare_join(struct txn *txn)
 static int commit_write(struct txn *txn)
 {
 	struct txn_env *env = txn->env;
-	gen_t gen = txn->gen;
 	int rc = prepare_join(txn);
+	gen_t gen = txn->gen; /* the last of the transaction's */
 
 	if (rc) {
 		txn_abort_write(txn);

@@ -53,7 +53,6 @@ static void writer_fini(struct txn_env *env)
 	free(w->chunk_bufs);
 	free(w->dirty);
 	free(w->recycled.items);
-	free(w->spilled.items);
 	free(w->dead.items);
 }
 

@@ -68,6 +68,16 @@ static int reclaim(struct txn *txn)
 	return pending_reclaim_all(&env->pending, &env->space, &h, txn->gen);
 }
 
+/* Places that were taken, used and given up, and not used again: no state refers to them. */
+int return_recycled(struct txn *txn)
+{
+	struct txn_writer *w = txn->writer;
+	int rc = space_return(&txn->env->space, w->recycled.items, w->recycled.n);
+
+	w->recycled.n = 0;
+	return rc ? txn_break(txn, rc) : 0; /* only abort can tell what is back */
+}
+
 /* The file cannot grow: what only waits for a flush is flushed, and every free page will do. */
 static int scrape(struct txn *txn, unsigned n, uint32_t keep, int no_room)
 {
@@ -96,6 +106,11 @@ int promise_space(struct txn *txn, unsigned n, uint32_t keep)
 	struct space *s = &txn->env->space;
 	int rc = space_prepare(s, n, keep);
 
+	if (rc == SPACE_SHORT && txn->writer->recycled.n > 0) {
+		rc = return_recycled(txn);
+		if (rc == 0)
+			rc = space_prepare(s, n, keep);
+	}
 	if (rc == SPACE_SHORT && txn->env->pending.joined.n > 0) {
 		rc = reclaim(txn);
 		if (rc == 0)

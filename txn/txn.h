@@ -43,7 +43,7 @@ struct txn {
 	struct txn_env *env; /* constant */
 	struct pager *pager; /* constant */
 	struct guard *guard; /* this transaction's, for get and peek */
-	gen_t gen;           /* of the snapshot read; of the attempt when writing */
+	gen_t gen;           /* of the snapshot read; when writing, the attempt's newest */
 	pgno_t n_pages; /* file size of the snapshot in pages; of a writer, at its last prepare */
 	bool writable;  /* constant */
 	int broken;     /* 0, or the error that made it abort-only */
@@ -168,7 +168,7 @@ struct txn_need {
  * Makes sure that the next n_pages calls of alloc and touch, and n_frees of free, cannot fail:
  * space in the file, memory, and room for unsealed pages, for which it may spill: own pages that
  * were unsealed may be sealed afterwards, so pointers to them are for reading only and touch may
- * move them. On failure nothing has changed, unless a spill failed: then the transaction is
+ * move them. On failure nothing has changed, unless a spill or the like failed: then it is
  * abort-only. -ENOSPC, -ENOMEM, VERSO_EFULL, I/O errors, VERSO_EABORTONLY, VERSO_EPOISONED.
  */
 int txn_prepare_for(struct txn *txn, const struct txn_need *need);

@@ -33,9 +33,10 @@ struct txn_writer {
 		*dirty; /* unsealed pages in the order of making; index + 1 is in page->scratch */
 	uint32_t n_dirty, cap_dirty;    /* holes included */
 	uint32_t n_unsealed;            /* without holes */
-	struct pgno_list recycled;      /* places of own pages that were freed unsealed */
-	struct pgno_list spilled;       /* places of own pages that were sealed and written */
+	gen_t first_gen;                /* own pages have this generation or a later one */
+	struct pgno_list recycled;      /* places of own pages that were freed */
 	struct pgno_list dead;          /* places of joined pages that this transaction freed */
+	uint32_t n_written;             /* own pages that were spilled and not freed since */
 	uint32_t n_promised;            /* calls of alloc and touch that prepare still promises */
 	bool changed;                   /* something was allocated or freed */
 	uint32_t n_early_chunks;        /* chunk pages that were written before the commit */
@@ -151,6 +152,7 @@ int write_chunks_early(struct txn *txn); /* until what is left fits one commit *
 
 /* reserve.c */
 uint32_t reserve_count(const struct txn *txn, const struct txn_need *need);
+int return_recycled(struct txn *txn);
 int promise_space(struct txn *txn, unsigned n, uint32_t keep); /* n takes, leaving keep */
 
 int pgno_list_reserve(struct pgno_list *list, size_t n);

@@ -5,12 +5,17 @@
  * The unsealed pages stand in writer->dirty in the order in which they were made; a page remembers
  * its index in its scratch field. When there are too many, txn_prepare() seals and writes the
  * oldest leaves, and inner pages only when there are no leaves left, because those will be touched
- * again (T3). Nothing that a cache does has a say in it.
+ * again. Nothing that a cache does has a say in it.
+ *
+ * A spill ends a generation (T3). So a transaction of any size takes no more places than its tree
+ * has pages, and what may be unsealed: a page that it changes again after a spill moves to a place
+ * that another one has left.
  */
 #include "base/error.h"
 #include "txn/txn_int.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 int pgno_list_reserve(struct pgno_list *list, size_t n)
@@ -98,12 +103,23 @@ struct horizon horizon_now(struct txn_env *env)
 	return h;
 }
 
+static bool sequence_is_used_up(const struct txn_env *env)
+{
+	return env->next_seq >> GEN_SEQ_BITS != 0;
+}
+
+/* The next generation, in which nothing was written by anybody (T2). */
+static gen_t generation_take(struct txn_env *env)
+{
+	return env->epoch_base + env->next_seq++;
+}
+
 /* Begins the session, or another epoch of it when the numbers of this one are used up. */
 static int epoch_begin(struct txn_env *env)
 {
 	int rc;
 
-	if (env->in_session && env->next_seq >> GEN_SEQ_BITS == 0)
+	if (env->in_session && !sequence_is_used_up(env))
 		return 0;
 	rc = txn_sync(env);
 	return rc ? rc : session_start(env);
@@ -131,14 +147,15 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 		return rc;
 	}
 	session_cut(env);
-	txn->gen = env->epoch_base + env->next_seq++;
+	txn->gen = w->first_gen = generation_take(env);
 	space_begin(&env->space);
 	txn->n_pages = env->space.n_pages;
 	txn->broken = 0;
 	memcpy(txn->roots, env->joined.roots, sizeof(txn->roots));
 	memcpy(w->roots_before, txn->roots, sizeof(txn->roots));
 	w->n_dirty = w->n_unsealed = w->n_promised = 0;
-	w->recycled.n = w->spilled.n = w->dead.n = 0;
+	w->recycled.n = w->dead.n = 0;
+	w->n_written = 0;
 	w->changed = false;
 	w->n_early_chunks = 0;
 	txn_handle_opened(txn);
@@ -155,8 +172,6 @@ void txn_abort_write(struct txn *txn)
 		if (w->dirty[i].page)
 			pager_drop(env->pager, w->dirty[i].pgno, 1);
 	}
-	for (size_t i = 0; i < w->spilled.n; i++)
-		pager_drop(env->pager, w->spilled.items[i], 1);
 	space_undo(&env->space);
 	pending_undo(&env->pending);
 	writer_release(env);
@@ -198,12 +213,8 @@ static void dirty_compact(struct txn_writer *w)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < w->n_dirty; i++) {
-		if (!w->dirty[i].page)
+		if (!w->dirty[i].page || w->dirty[i].sealed)
 			continue;
-		if (w->dirty[i].sealed) {
-			pgno_list_add(&w->spilled, w->dirty[i].pgno);
-			continue;
-		}
 		w->dirty[n] = w->dirty[i];
 		le32_set(w->dirty[n].page->scratch, n + 1);
 		n++;
@@ -221,11 +232,13 @@ int spill(struct txn *txn, uint32_t n_keep)
 
 	if (n_victims == 0)
 		return 0;
+	if (sequence_is_used_up(txn->env))
+		return txn_break(txn, error_set(VERSO_EFULL,
+					      "the last generation of an epoch is used up, which "
+					      "happens once in 2^40: begin the transaction again"));
 	set = malloc(n_victims * sizeof(*set));
-	if (!set || pgno_list_reserve(&w->spilled, n_victims)) {
-		free(set);
+	if (!set)
 		return -ENOMEM;
-	}
 	n = seal_oldest(txn, n_keep, false, set, 0);
 	n = seal_oldest(txn, n_keep, true, set, n);
 	page_writes_sort(set, n);
@@ -235,6 +248,8 @@ int spill(struct txn *txn, uint32_t n_keep)
 		return txn_break(txn, rc); /* they stay in the list, to be dropped */
 	dirty_compact(w);
 	w->n_spilled += n;
+	w->n_written += (uint32_t)n;
+	txn->gen = generation_take(txn->env);
 	return 0;
 }
 
@@ -317,6 +332,12 @@ int txn_prepare_for(struct txn *txn, const struct txn_need *need)
 
 /* --- pages --------------------------------------------------------------------------------- */
 
+/* A page that this transaction made, in whichever of its generations (T13). */
+static bool is_own(const struct txn *txn, struct page_ref ref)
+{
+	return ref.gen >= txn->writer->first_gen;
+}
+
 static struct page *make_page(struct txn *txn, struct page_ref *ret_ref)
 {
 	struct txn_writer *w = txn->writer;
@@ -350,12 +371,15 @@ struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref
 	struct page_ref old = page_ref(page);
 	struct page *copy;
 
-	if (old.gen == txn->gen && !page_is_sealed(page)) {
+	if (is_own(txn, old) && !page_is_sealed(page)) {
+		struct page *own = (struct page *)(uintptr_t)page;
+
+		le64_set(own->lsn, txn->gen);
 		pager_put(txn->pager, page);
 		*ret_ref = old;
-		return (struct page *)(uintptr_t)page;
+		return own;
 	}
-	if (old.gen == txn->gen)
+	if (is_own(txn, old))
 		txn->writer->n_recopied++;
 	copy = make_page(txn, ret_ref);
 	page_init(copy, *ret_ref, page->type, page->level, le32_get(page->tree));
@@ -367,27 +391,44 @@ struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref
 	return copy;
 }
 
+/* Nobody but this transaction has seen the page (T13): its place can be used again (T3). */
+static void free_own(struct txn *txn, struct page_ref ref)
+{
+	struct txn_writer *w = txn->writer;
+	struct page *page = pager_own(txn->pager, txn->guard, ref);
+
+	if (page) {
+		uint32_t i = le32_get(page->scratch) - 1;
+
+		ASSERT(w->dirty[i].page == page);
+		w->dirty[i].page = NULL;
+		w->n_unsealed--;
+	} else if (ref.gen >= txn->gen || w->n_written == 0) {
+		(void)txn_break(txn,
+			error_set(VERSO_ECORRUPT,
+				"page %u is of generation %" PRIx64 ", which is being written just "
+				"now: the file is damaged, restore it from a copy",
+				ref.pgno, ref.gen));
+		return;
+	} else {
+		w->n_written--;
+	}
+	pager_drop(txn->pager, ref.pgno, 1);
+	pgno_list_add(&w->recycled, ref.pgno);
+}
+
 void txn_free(struct txn *txn, struct page_ref ref)
 {
 	struct txn_writer *w = txn->writer;
-	gen_t birth = ref.gen;
 
+	if (txn->broken)
+		return; /* abort gives everything back */
 	w->changed = true;
-	if (ref.gen == txn->gen) {
-		struct page *page = pager_own(txn->pager, txn->guard, ref);
-
-		if (page) {
-			uint32_t i = le32_get(page->scratch) - 1;
-
-			ASSERT(w->dirty[i].page == page);
-			w->dirty[i].page = NULL;
-			w->n_unsealed--;
-			pager_drop(txn->pager, ref.pgno, 1);
-			pgno_list_add(&w->recycled, ref.pgno);
-			return;
-		}
-	} else if (ref.gen > w->taken_at_begin) {
-		pgno_list_add(&w->dead, ref.pgno);
+	if (is_own(txn, ref)) {
+		free_own(txn, ref);
+		return;
 	}
-	pending_add(&txn->env->pending, ref.pgno, birth, txn->gen);
+	if (ref.gen > w->taken_at_begin)
+		pgno_list_add(&w->dead, ref.pgno);
+	pending_add(&txn->env->pending, ref.pgno, ref.gen, txn->gen);
 }
