@@ -6,6 +6,7 @@
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H
 
+#include <pthread.h>
 #include <stdint.h>
 
 /* This thread's number; 0: it has none yet. initial-exec: a load costs one instruction. */
@@ -19,6 +20,27 @@ static inline uint64_t thread_number(void)
 	uint64_t number = thread_own_number;
 
 	return __builtin_expect(number != 0, 1) ? number : thread_take_number();
+}
+
+/*
+ * Waits and transfers are cancellation points, and a thread that ended there would take locks with
+ * it. So what may block begins with this: until the function returns the thread is not cancelled.
+ *
+ *	THREAD_KEPT;
+ */
+#define THREAD_KEPT __attribute__((cleanup(thread_let_go), unused)) int kept_before = thread_keep()
+
+static inline int thread_keep(void)
+{
+	int before = PTHREAD_CANCEL_ENABLE;
+
+	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	return before;
+}
+
+static inline void thread_let_go(const int *before)
+{
+	(void)pthread_setcancelstate(*before, NULL);
 }
 
 #endif

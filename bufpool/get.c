@@ -4,6 +4,7 @@
  * hash table; what is wanted is compared with the page's own header, in the line that the caller is
  * about to read anyway.
  */
+#include "base/thread.h"
 #include "bufpool/bufpool_int.h"
 #include "base/error.h"
 
@@ -139,6 +140,7 @@ static int stale(struct pool *pool, struct page_ref ref, uint32_t frame)
 
 static int get_slowly(struct pool *pool, struct page_ref ref, const struct page **ret_page)
 {
+	THREAD_KEPT;
 	for (;;) {
 		uint64_t w;
 		int rc = pin(pool, ref.pgno, &w);

@@ -11,6 +11,7 @@
  * CACHED, and that step fails when the place was overwritten or dropped during the read. A prefetch
  * that fails leaves nothing behind; the get that needs the page reads again and reports.
  */
+#include "base/thread.h"
 #include "bufpool/bufpool_int.h"
 #include "base/error.h"
 
@@ -381,6 +382,7 @@ static void prefetch_submit(struct pool *pool, struct load *const *loads, size_t
 
 void pool_prefetch(struct pager *p, const struct page_ref *refs, size_t n)
 {
+	THREAD_KEPT;
 	struct pool *pool = pool_of(p);
 	struct load *loads[LOAD_SLOTS];
 	struct load *load = NULL;

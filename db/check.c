@@ -141,6 +141,7 @@ static int report(void *arg, pgno_t pgno, const char *finding)
 
 int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *arg)
 {
+	THREAD_KEPT;
 	struct checker k = {.each = each, .arg = arg};
 	struct verso_txn *txn;
 	int rc = edge_db(db);

@@ -241,6 +241,7 @@ static int del(struct verso_cursor *c)
 
 int verso_cursor_del(struct verso_cursor *c)
 {
+	THREAD_KEPT;
 	struct fault_guard fault;
 	int rc = edge_cursor(c);
 

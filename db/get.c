@@ -252,6 +252,7 @@ static size_t pins_max(const struct verso_txn *txn)
 int verso_get_many(struct verso_txn *txn, struct verso_table *table, size_t n,
 	const struct verso_val *keys, struct verso_val *ret_vals, int *ret_codes)
 {
+	THREAD_KEPT;
 	struct many m = {.n = n, .keys = keys, .ret_vals = ret_vals, .ret_codes = ret_codes};
 	struct verso_table *in;
 	struct fault_guard fault;
@@ -299,6 +300,7 @@ static int read_piece(struct btree *tree, struct btree_slice key, uint64_t off_b
 int verso_read(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
 	uint64_t off_bytes, void *buf, size_t len_bytes, size_t *ret_len)
 {
+	THREAD_KEPT;
 	struct verso_table *in;
 	struct fault_guard fault;
 	int rc = edge_txn(txn, false);

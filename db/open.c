@@ -371,6 +371,7 @@ static char *resolve(const char *path)
 
 int verso_open(const char *path, const struct verso_options *opts, struct verso **ret_db)
 {
+	THREAD_KEPT;
 	static const struct db_site site;
 	char *resolved;
 	int rc;
@@ -399,6 +400,7 @@ static void let_go(struct verso *db)
 
 void verso_close(struct verso *db)
 {
+	THREAD_KEPT;
 	if (!handle_is(db, HANDLE_DB))
 		return;
 	if (!process_is(db->process)) {

@@ -26,6 +26,7 @@ static int del(struct verso_txn *txn, struct verso_table *table, struct btree_sl
 int verso_put(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
 	struct verso_val val, unsigned flags)
 {
+	THREAD_KEPT;
 	struct verso_table *in;
 	struct fault_guard fault;
 	int rc = edge_txn(txn, true);
@@ -55,6 +56,7 @@ int verso_put(struct verso_txn *txn, struct verso_table *table, struct verso_val
 
 int verso_del(struct verso_txn *txn, struct verso_table *table, struct verso_val key)
 {
+	THREAD_KEPT;
 	struct verso_table *in;
 	struct fault_guard fault;
 	int rc = edge_txn(txn, true);

@@ -215,6 +215,7 @@ static int table_open(struct verso_txn *txn, const char *user_name, unsigned fla
 int verso_table_open(struct verso_txn *txn, const char *name, unsigned flags,
 	struct verso_table **ret_table)
 {
+	THREAD_KEPT;
 	struct fault_guard fault;
 	int rc = edge_txn(txn, (flags & VERSO_CREATE) != 0);
 
@@ -255,6 +256,7 @@ static int table_drop(struct verso_txn *txn, const char *user_name)
 
 int verso_table_drop(struct verso_txn *txn, const char *name)
 {
+	THREAD_KEPT;
 	struct fault_guard fault;
 	int rc = edge_txn(txn, true);
 
@@ -304,6 +306,7 @@ static int next_name(struct verso_txn *txn, struct btree_cursor *cursor,
 
 int verso_table_each(struct verso_txn *txn, verso_table_fn *each, void *arg)
 {
+	THREAD_KEPT;
 	char name[TABLE_NAME_MAX + 1];
 	struct btree_cursor *cursor = NULL;
 	int told = 0, rc = edge_txn(txn, false);

@@ -36,6 +36,7 @@ static void list_remove(struct verso_txn *txn)
 
 int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn)
 {
+	THREAD_KEPT;
 	struct verso_txn *txn;
 	int rc = edge_db(db);
 
@@ -122,6 +123,7 @@ static int make_name_durable(struct verso *db)
 
 int verso_commit(struct verso_txn *txn)
 {
+	THREAD_KEPT;
 	struct txn *below;
 	int rc = edge_txn(txn, false);
 
@@ -140,12 +142,14 @@ int verso_commit(struct verso_txn *txn)
 
 void verso_abort(struct verso_txn *txn)
 {
+	THREAD_KEPT;
 	if (handle_is(txn, HANDLE_TXN) && process_is(txn->db->process))
 		txn_abort(take_apart(txn));
 }
 
 int verso_sync(struct verso *db)
 {
+	THREAD_KEPT;
 	int rc = edge_db(db);
 
 	if (rc < 0)

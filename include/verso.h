@@ -56,6 +56,10 @@
  * - When a flush fails (the disk is broken) the database is poisoned: what was answered as durable
  *   is, nothing more can be written, every later write answers VERSO_EPOISONED. Close it and look
  *   at the disk.
+ * - A thread that is cancelled (pthread_cancel()) ends after the call, never inside: what may block
+ *   switches cancellation off. A callback that you give is part of its call, and returns: leaving
+ *   it by longjmp() or a C++ exception leaves the call's transaction open, and in verso_check() the
+ *   writer's turn taken.
  * - A child after fork() may not use the handles of its parent: each call answers -EINVAL. It may
  *   open databases of its own. It inherits the lock: should the parent be killed, nobody else can
  *   open the database until the child has ended, or has called verso_close(), which lets go of it.

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -515,65 +514,6 @@ START_TEST(a_transaction_may_move_to_another_thread)
 }
 END_TEST
 
-struct turn {
-	struct verso *db;
-	struct verso_txn *txn;
-	pthread_t thread; /* who began it */
-	_Atomic pid_t tid;
-	_Atomic bool is_over;
-	int rc;
-};
-
-static void *take_turn(void *arg)
-{
-	struct turn *turn = arg;
-
-	turn->thread = pthread_self();
-	turn->tid = gettid();
-	turn->rc = verso_begin(turn->db, VERSO_WRITE, &turn->txn);
-	turn->is_over = true;
-	return NULL;
-}
-
-/* Returns when the thread sleeps, or has not had to. */
-static void let_it_wait(struct turn *turn)
-{
-	char path[64], state = 'R', name[32];
-
-	while (!turn->is_over && state != 'S') {
-		FILE *f;
-
-		(void)snprintf(path, sizeof(path), "/proc/self/task/%d/stat", (int)turn->tid);
-		f = fopen(path, "r");
-		if (!f)
-			continue;
-		if (fscanf(f, "%*d %31s %c", name, &state) != 2)
-			state = 'R';
-		(void)fclose(f);
-	}
-}
-
-/* A thread that has ended leaves its pthread_t to the next one. */
-START_TEST(a_new_thread_is_not_taken_for_one_that_has_ended)
-{
-	struct verso *db = api_open(_i, "a", 0);
-	struct turn first = {.db = db}, second = {.db = db};
-	pthread_t thread;
-
-	ck_assert_int_eq(pthread_create(&thread, NULL, take_turn, &first), 0);
-	ck_assert_int_eq(pthread_join(thread, NULL), 0);
-	API_OK(first.rc);
-	/* The second waits for its turn, which comes with the commit. */
-	ck_assert_int_eq(pthread_create(&thread, NULL, take_turn, &second), 0);
-	let_it_wait(&second);
-	ck_assert(pthread_equal(thread, first.thread));
-	API_OK(verso_commit(first.txn));
-	ck_assert_int_eq(pthread_join(thread, NULL), 0);
-	API_OK(second.rc);
-	verso_close(db);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("misuse");
@@ -597,7 +537,6 @@ int main(void)
 	tcase_add_loop_test(t, a_child_lets_go_of_its_parents_lock_when_it_closes, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_living_child_does_not_keep_the_lock, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_transaction_may_move_to_another_thread, 0, API_PAGERS);
-	tcase_add_loop_test(t, a_new_thread_is_not_taken_for_one_that_has_ended, 0, API_PAGERS);
 	suite_add_tcase(s, t);
 	return check_main(s);
 }
