@@ -165,7 +165,7 @@ static int open_with(unsigned config, uint64_t seed, struct simdisk *d, unsigned
 		.pager = c->pager,
 		.sync = c->sync,
 		.flags = VERSO_SMALL_PAGES | flags,
-		.cache_bytes = 1 << 20,
+		.cache_bytes = 2 << 20,
 		.page_size = flags & VERSO_CREATE ? session_page_size(seed) : 0,
 		.protocol = c->protocol,
 		.policy = seed % 2 ? VERSO_POLICY_SIEVE : VERSO_POLICY_CLOCK,

@@ -39,7 +39,9 @@ static void trace(struct pager_tracer *t, enum pager_trace_op op, struct page_re
 		return;
 	if (w->oldest_reader && w->born[ref.pgno] > w->oldest_reader)
 		session_marks[MARK_REUSED].n++;
-	w->born[ref.pgno] = ref.gen;
+	session_marks[MARK_PLACE_AGAIN].n +=
+		w->used[ref.pgno] >= w->first_gen && w->used[ref.pgno] < ref.gen;
+	w->born[ref.pgno] = w->used[ref.pgno] = ref.gen;
 	w->was_long |= ref.pgno >= 512;
 }
 
@@ -51,8 +53,10 @@ static int step_usual(struct work *w)
 
 	if (rc)
 		return rc;
+	if (w->config->sync == TXN_FULL && (w->shape != SHAPE_USUAL || crash_draw(&w->rng) % 4))
+		return transact(w);
 	if (w->config->sync == TXN_FULL)
-		return crash_draw(&w->rng) % 4 ? transact(w) : transact_joined(w);
+		return transact_joined(w);
 	rc = transact(w);
 	if (rc == 0 && crash_draw(&w->rng) % 5 == 0) {
 		rc = w->ops->sync(w->db);
@@ -99,6 +103,7 @@ static int session_open(struct work *w)
 	if (rc)
 		return rc < 0 ? rc : error_set(VERSO_EIO, "the database is gone");
 	memset(w->born, 0, sizeof(w->born));
+	memset(w->used, 0, sizeof(w->used));
 	memset(&w->plan, 0, sizeof(w->plan));
 	w->oldest_reader = 0;
 	w->settled = w->was_long = false;

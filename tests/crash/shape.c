@@ -38,7 +38,7 @@ struct txn_options session_txn_options(unsigned config, uint64_t seed, enum txn_
 		.meta_regions_max = seed % 2 ? 1 : 2,
 		.dirty_max_pages = seed % 3 ? 8 : 16,
 		/* Under TXN_FULL nobody waits for room: helpers must join while others flush. */
-		.unflushed_max_pages = sync == TXN_FULL ? 200 : 40,
+		.unflushed_max_pages = sync == TXN_FULL ? 1000 : 40,
 		.one_flush_max_pages = 48,
 		.grow_pages = 8,
 		.cut_pages = 16,
@@ -53,7 +53,8 @@ struct txn_options session_txn_options(unsigned config, uint64_t seed, enum txn_
 		break;
 	case SHAPE_LARGE:
 		o.dirty_max_pages = seed % 2 ? 48 : 16;
-		o.unflushed_max_pages = sync == TXN_FULL ? 600 : seed % 3 ? 16 : 40;
+		if (sync == TXN_RELAXED)
+			o.unflushed_max_pages = seed % 3 ? 16 : 40;
 		break;
 	default:
 		break;

@@ -37,6 +37,8 @@ struct work {
 	struct fault_plan plan;
 	gen_t oldest_reader;      /* 0: none */
 	gen_t born[PAGES_TRACED]; /* generation that took each page last; 0: none that counts */
+	gen_t used[PAGES_TRACED]; /* the same, whatever became of the page since */
+	gen_t first_gen;          /* of the write transaction; it may have several */
 	gen_t gen_found;          /* the newest durable one when it opened */
 	unsigned found;           /* the version that it opened on */
 	bool was_long;            /* of three regions */
