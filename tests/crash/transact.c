@@ -198,8 +198,8 @@ static unsigned count_born_after(const struct work *w, gen_t gen)
 }
 
 /*
- * What RELAXED promises: a crash takes unflushed_max pages at most, or the newest transaction alone.
- * before: the newest generation before it.
+ * What RELAXED promises: a crash takes unflushed_max pages at most, or the newest transaction
+ * alone. before: the newest generation before it.
  */
 static int check_unflushed(struct work *w, gen_t before)
 {
