@@ -156,15 +156,16 @@ static uint64_t next_random(uint64_t *state)
 	return z ^ (z >> 31);
 }
 
-uint32_t *dataset_shuffle(size_t n, uint64_t seed)
+uint32_t *dataset_order(size_t n, uint64_t seed)
 {
 	uint32_t *order = malloc(n * sizeof(*order));
+	bool is_random = seed != 0;
 
 	if (!order)
 		return NULL;
 	for (size_t i = 0; i < n; i++)
 		order[i] = (uint32_t)i;
-	for (size_t i = n; i > 1; i--) {
+	for (size_t i = n; is_random && i > 1; i--) {
 		size_t j = next_random(&seed) % i;
 		uint32_t t = order[i - 1];
 

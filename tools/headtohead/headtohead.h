@@ -37,9 +37,11 @@ struct dataset {
  */
 bool dataset_read(const char *path, struct dataset *ret_set);
 
-/* A permutation of 0..n-1, the same for every run with this seed. The caller frees it; NULL:
- * ENOMEM. */
-uint32_t *dataset_shuffle(size_t n, uint64_t seed);
+/*
+ * A permutation of 0..n-1, the same for every run with this seed; 0: none, they are in order. The
+ * caller frees it; NULL: ENOMEM.
+ */
+uint32_t *dataset_order(size_t n, uint64_t seed);
 
 /* model.c: what the database must hold after the updates */
 

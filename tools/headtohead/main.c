@@ -101,8 +101,10 @@ int main(int argc, char **argv)
 	struct dataset set;
 	struct model model;
 
-	if (argc < 3 || argc > 4) {
-		(void)fprintf(stderr, "usage: headtohead FILE FOLDER [CACHE_MIB]\n");
+	if (argc < 3 || argc > 5 || (argc > 4 && strcmp(argv[4], "sorted") != 0)) {
+		(void)fprintf(stderr,
+			"usage: headtohead FILE FOLDER [CACHE_MIB [sorted]]\n"
+			"    sorted   loads in the order of the keys, not in a random one\n");
 		return 2;
 	}
 	plan.cache_bytes = (argc > 3 ? strtoul(argv[3], NULL, 10) : 64) << 20;
@@ -113,8 +115,8 @@ int main(int argc, char **argv)
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (results == MAP_FAILED || !dataset_read(argv[1], &set))
 		return 1;
-	plan.load_order = dataset_shuffle(set.n_records, 1);
-	plan.get_order = dataset_shuffle(set.n_records, 3);
+	plan.load_order = dataset_order(set.n_records, argc > 4 ? 0 : 1);
+	plan.get_order = dataset_order(set.n_records, 3);
 	if (!plan.load_order || !plan.get_order || !model_make(&set, N_UPDATES, &model)) {
 		(void)fprintf(stderr, "headtohead: out of memory\n");
 		return 1;

@@ -36,7 +36,7 @@ static bool collect_after(struct model *m)
 bool model_make(const struct dataset *set, size_t n_updates, struct model *ret_model)
 {
 	struct model m = {.set = set, .n_updates = n_updates};
-	uint32_t *order = dataset_shuffle(set->n_records, 2);
+	uint32_t *order = dataset_order(set->n_records, 2);
 
 	m.updates = calloc(n_updates, sizeof(*m.updates));
 	m.last = malloc(set->n_records * sizeof(*m.last));
