@@ -11,7 +11,10 @@ int batch_init(struct batch *b, const struct layout *layout)
 	space_pages_init(&b->pages, layout->page_size);
 	b->slot_bytes = layout->slot_pages * layout->page_size;
 	b->meta_bytes = aligned_alloc(4096, b->slot_bytes);
-	return b->meta_bytes ? 0 : -ENOMEM;
+	if (!b->meta_bytes)
+		return -ENOMEM;
+	(void)pthread_cond_init(&b->moved, NULL);
+	return 0;
 }
 
 void batch_fini(struct batch *b)
@@ -20,6 +23,7 @@ void batch_fini(struct batch *b)
 	free(b->own);
 	free(b->set);
 	free(b->meta_bytes);
+	(void)pthread_cond_destroy(&b->moved);
 	memset(b, 0, sizeof(*b));
 }
 

@@ -12,6 +12,8 @@
 #include "space/pages.h"
 #include "txn/meta.h"
 
+#include <pthread.h>
+
 struct batch {
 	pgno_t *own; /* places of the pager's fresh, sealed pages, in the order of joining */
 	uint32_t n_own, cap_own;
@@ -24,10 +26,14 @@ struct batch {
 	uint32_t n_unproved; /* pages newer than what was flushed before, spilled ones included */
 	uint32_t n_joined;   /* transactions */
 	bool published;      /* a reader may have seen a generation of this batch */
+
+	/* For those who wait for it, under env->lock: it is flushed, or it failed, for all; nobody
+	 * leads it and somebody should, for one. */
+	pthread_cond_t moved;
 };
 
 int batch_init(struct batch *batch, const struct layout *layout);
-void batch_fini(struct batch *batch);
+void batch_fini(struct batch *batch); /* nobody waits for it */
 
 /* Makes room for that many more pages of either sort. -ENOMEM: nothing changed. */
 int batch_reserve(struct batch *batch, uint32_t n_own, uint32_t n_pages);

@@ -62,7 +62,7 @@ static int wait_for_room(struct txn *txn)
 	if (txn->writer->n_unsealed > most)
 		return spill(txn, 0);
 	pthread_mutex_lock(&env->lock);
-	while (rc == 0 && env->open.n_own + env->flight.n_own + txn->writer->n_unsealed > most)
+	while (rc == 0 && env->open->n_own + env->flight->n_own + txn->writer->n_unsealed > most)
 		rc = flush_until(env, env->flushing ? env->taken_gen : env->joined_gen);
 	pthread_mutex_unlock(&env->lock);
 	return rc;
@@ -73,7 +73,7 @@ static void join(struct txn *txn)
 {
 	struct txn_env *env = txn->env;
 	struct txn_writer *w = txn->writer;
-	struct batch *b = &env->open;
+	struct batch *b = env->open;
 	struct meta *m = &b->meta;
 	uint32_t n_pages_before; /* of the free space, without bitmaps and index */
 
@@ -138,7 +138,7 @@ static int commit_write(struct txn *txn)
 	if (env->state == ENV_POISONED)
 		rc = error_poisoned(env);
 	if (rc == 0)
-		rc = batch_reserve(&env->open, txn->writer->n_dirty,
+		rc = batch_reserve(env->open, txn->writer->n_dirty,
 			space_count_emitted(&env->space) + pending_count_chunks(&env->pending, 0));
 	if (rc) {
 		pthread_mutex_unlock(&env->lock);
@@ -147,7 +147,7 @@ static int commit_write(struct txn *txn)
 	}
 	join(txn);
 	env->writer_busy = false;
-	pthread_cond_broadcast(&env->moved);
+	pthread_cond_signal(&env->turn);
 	if (env->options.sync == TXN_FULL)
 		rc = flush_until(env, gen);
 	pthread_mutex_unlock(&env->lock);

@@ -59,6 +59,8 @@ static void writer_fini(struct txn_env *env)
 /* What was joined but could not be flushed still lies in the pager. */
 static void batch_abandon(struct txn_env *env, struct batch *b)
 {
+	if (!b)
+		return;
 	for (uint32_t i = 0; i < b->n_own; i++)
 		pager_drop(env->pager, b->own[i], 1);
 	batch_fini(b);
@@ -74,14 +76,27 @@ static void env_free(struct txn_env *env)
 		free(txn);
 	}
 	writer_fini(env);
-	batch_abandon(env, &env->open);
-	batch_abandon(env, &env->flight);
+	batch_abandon(env, env->open);
+	batch_abandon(env, env->flight);
 	pending_fini(&env->pending);
 	space_fini(&env->space);
-	(void)pthread_cond_destroy(&env->moved);
+	(void)pthread_cond_destroy(&env->turn);
 	(void)pthread_mutex_destroy(&env->lock);
 	(void)pthread_mutex_destroy(&env->handles_lock);
 	free(env);
+}
+
+static int batches_init(struct txn_env *env)
+{
+	int rc = batch_init(&env->batches[0], &env->layout);
+
+	if (rc)
+		return rc;
+	env->open = &env->batches[0];
+	rc = batch_init(&env->batches[1], &env->layout);
+	if (rc == 0)
+		env->flight = &env->batches[1];
+	return rc;
 }
 
 static int env_load(struct txn_env *env)
@@ -100,9 +115,7 @@ static int env_load(struct txn_env *env)
 	meta_layout(m, &env->layout);
 	env->joined = *m;
 	env->joined_gen = env->taken_gen = env->durable_gen = m->gen;
-	rc = batch_init(&env->open, &env->layout);
-	if (rc == 0)
-		rc = batch_init(&env->flight, &env->layout);
+	rc = batches_init(env);
 	if (rc == 0)
 		rc = space_init(&env->space, env->pager, &m->space, env->file_pages_at_open,
 			&space);
@@ -137,7 +150,7 @@ int txn_env_open(struct pager *pager, const struct txn_probe *probe,
 	memcpy(env->uuid, probe->uuid, sizeof(env->uuid));
 	(void)pthread_mutex_init(&env->lock, NULL);
 	(void)pthread_mutex_init(&env->handles_lock, NULL);
-	(void)pthread_cond_init(&env->moved, NULL);
+	(void)pthread_cond_init(&env->turn, NULL);
 	if (pager->medium_is_cached && env->options.mode == TXN_ONE_FLUSH && !options->read_only)
 		rc = refuse_one_flush();
 	else if (pager->writer_pages < txn_writer_pages(&env->options))

@@ -3,8 +3,10 @@
  * Flushing: a leader takes what has joined and makes it durable with one meta (T5, T6, T9).
  *
  * Whoever wants a generation durable calls flush_until(). If nobody leads, it becomes the leader:
- * it takes the open batch, gives up env->lock while it writes, and wakes everybody afterwards. What
- * joins meanwhile is the next batch.
+ * it takes the open batch and gives up env->lock while it writes. What joins meanwhile is the next
+ * batch. Afterwards the leader wakes those who wait for its batch, and of those who wait for the
+ * next one the one that will lead it; the others sleep on until that is flushed. So a commit wakes
+ * nobody who has nothing to do.
  */
 #include "base/error.h"
 #include "txn/txn_int.h"
@@ -37,7 +39,9 @@ void env_poison(struct txn_env *env, int code)
 {
 	env_stop_writing(env, code);
 	(void)error_poisoned(env);
-	pthread_cond_broadcast(&env->moved);
+	pthread_cond_broadcast(&env->turn);
+	pthread_cond_broadcast(&env->open->moved);
+	pthread_cond_broadcast(&env->flight->moved);
 }
 
 int error_poisoned(const struct txn_env *env)
@@ -78,16 +82,16 @@ static int one_flush(struct txn_env *env, struct batch *b, unsigned slot)
 /* Takes the open batch; env->lock is held. */
 static struct batch *take_batch(struct txn_env *env)
 {
-	struct batch taken = env->open;
+	struct batch *taken = env->open;
 
 	ASSERT(!env->flushing);
-	ASSERT(!batch_is_empty(&env->open));
-	ASSERT(batch_is_empty(&env->flight));
+	ASSERT(!batch_is_empty(taken));
+	ASSERT(batch_is_empty(env->flight));
 	env->open = env->flight;
 	env->flight = taken;
 	env->flushing = true;
-	env->taken_gen = taken.meta.gen;
-	return &env->flight;
+	env->taken_gen = taken->meta.gen;
+	return taken;
 }
 
 static void batch_is_durable(struct txn_env *env, struct batch *b, unsigned slot)
@@ -123,7 +127,8 @@ static void lead_flush(struct txn_env *env)
 		env_poison(env, rc);
 	else
 		batch_is_durable(env, b, slot);
-	pthread_cond_broadcast(&env->moved);
+	pthread_cond_broadcast(&b->moved);
+	pthread_cond_signal(&env->open->moved);
 }
 
 int flush_until(struct txn_env *env, gen_t gen)
@@ -131,10 +136,12 @@ int flush_until(struct txn_env *env, gen_t gen)
 	while (env->durable_gen < gen) {
 		if (env->state == ENV_POISONED)
 			return error_poisoned(env);
-		if (env->flushing)
-			pthread_cond_wait(&env->moved, &env->lock);
-		else
+		if (!env->flushing)
 			lead_flush(env);
+		else if (gen <= env->taken_gen)
+			pthread_cond_wait(&env->flight->moved, &env->lock);
+		else
+			pthread_cond_wait(&env->open->moved, &env->lock);
 	}
 	return 0;
 }

@@ -19,7 +19,7 @@ static int replace_loser(struct txn_env *env, const struct meta *m)
 	int rc = pager_barrier(env->pager);
 
 	if (rc == 0)
-		rc = meta_write(env, m, slot, env->flight.meta_bytes);
+		rc = meta_write(env, m, slot, env->flight->meta_bytes);
 	if (rc == 0)
 		rc = pager_barrier(env->pager);
 	if (rc)
@@ -83,7 +83,7 @@ void session_cut(struct txn_env *env)
 		if (env->slot_pages[slot] > n)
 			n = env->slot_pages[slot];
 	}
-	if (env->flushing || !batch_is_empty(&env->open))
+	if (env->flushing || !batch_is_empty(env->open))
 		n = env->space.file_pages;
 	pthread_mutex_unlock(&env->lock);
 	if (n >= env->space.file_pages)

@@ -65,7 +65,7 @@ struct txn_env {
 	bool rolled_back, walked;   /* by opening; constant */
 
 	pthread_mutex_t lock; /* below, unless said otherwise */
-	pthread_cond_t moved; /* state, durable_gen, flushing or writer_busy has changed */
+	pthread_cond_t turn;  /* the writer lock is free, for one; or state has changed, for all */
 	enum env_state state;
 	int poison_code;       /* why a flush failed; constant once it has */
 	bool writer_busy;      /* somebody holds the writer lock */
@@ -80,8 +80,9 @@ struct txn_env {
 	pgno_t slot_pages[2];  /* file size that each slot's meta speaks of; UINT32_MAX: unknown */
 	struct meta joined;    /* the newest joined state; gen is joined_gen */
 	struct meta durable;   /* the newest flushed state */
-	struct batch open;     /* joined, not taken */
-	struct batch flight;   /* taken; owned by the leader while `flushing` */
+	struct batch batches[2];
+	struct batch *open;   /* joined, not taken */
+	struct batch *flight; /* the other: taken; owned by the leader while `flushing` */
 
 	struct space space;       /* writer lock */
 	struct pending pending;   /* writer lock */

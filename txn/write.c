@@ -60,7 +60,7 @@ int writer_acquire(struct txn_env *env)
 
 	pthread_mutex_lock(&env->lock);
 	while (env->writer_busy && env->state != ENV_POISONED)
-		pthread_cond_wait(&env->moved, &env->lock);
+		pthread_cond_wait(&env->turn, &env->lock);
 	if (env->state == ENV_POISONED)
 		rc = error_poisoned(env);
 	else
@@ -86,7 +86,7 @@ void writer_release(struct txn_env *env)
 	pthread_mutex_lock(&env->lock);
 	writer_account(env);
 	env->writer_busy = false;
-	pthread_cond_broadcast(&env->moved);
+	pthread_cond_signal(&env->turn);
 	pthread_mutex_unlock(&env->lock);
 }
 
