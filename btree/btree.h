@@ -39,6 +39,7 @@ struct btree_block;
 /* What edits did since btree_init(): coverage marks of tests, and figures for people. */
 struct btree_marks {
 	uint64_t n_splits, n_edge_splits; /* the latter leave the left page full */
+	uint64_t n_edge_puts;             /* without a descent */
 	uint64_t n_shares,
 		n_thirds; /* full leaves that a neighbour helped, by room or by a third leaf */
 	uint64_t n_merges, n_redistributions;
@@ -50,6 +51,7 @@ struct btree_marks {
 struct btree {
 	struct txn *txn;              /* constant */
 	struct txn_root root;         /* what is stored of the tree; edits change it */
+	struct page_ref edge;         /* our own rightmost leaf, or null: not known */
 	struct btree_cursor *cursors; /* open ones */
 	struct btree_work *work;      /* buffers of edits, made by the first */
 	struct btree_block *blocks;   /* memory of the call that goes on, or that a fault ended */

@@ -26,7 +26,7 @@ int btree_drop(struct btree *bt)
 		txn_free(bt->txn, pages.refs[i]);
 	ref_list_fini(&pages);
 	if (rc == 0) {
-		bt->root.ref = (struct page_ref){0, 0};
+		bt->root.ref = bt->edge = (struct page_ref){0, 0};
 		bt->root.level = 0;
 		bt->root.count = 0;
 	}

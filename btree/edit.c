@@ -159,11 +159,12 @@ static int edit_prepare(struct edit *e, size_t n_frees)
 	return txn_prepare(e->bt->txn, 3 * e->height + 1, n_frees + e->height + 1);
 }
 
-/* Step 4: makes the path ours, from the root down. */
+/* Step 4: makes the path ours, from the root down. What follows may move, split or merge leaves. */
 static void edit_touch(struct edit *e)
 {
 	struct btree *bt = e->bt;
 
+	bt->edge = (struct page_ref){0, 0};
 	for (unsigned d = 0; d < e->height; d++) {
 		struct edit_step *s = &e->steps[d];
 		struct page_ref ref;
@@ -233,11 +234,49 @@ static int gather_old(struct btree *bt, const struct page *leaf, unsigned i,
 	return ret_old->overflow ? overflow_gather(bt, &o, pages) : 0;
 }
 
+/* Whether the path leads to the place behind the tree's last record. */
+static bool is_at_edge(const struct edit *e)
+{
+	unsigned d = 0;
+
+	while (d < e->height && e->steps[d].index == node_count(e->steps[d].page))
+		d++;
+	return d == e->height;
+}
+
+/*
+ * The short way of a put whose key is above all others, when the rightmost leaf is known and ours
+ * and has room: nothing above it changes and nothing is obtained, so there is no path to pin and
+ * nothing to prepare. False: it is not so, and nothing has changed.
+ *
+ * A leaf that is known is the last one until edit_touch() of any other edit; a spill, by whichever
+ * tree, seals it, and then it is not ours to change any more.
+ */
+static bool put_at_edge(struct btree *bt, const struct node_entry *entry)
+{
+	uint32_t page_size = tree_page_size(bt);
+	struct page *leaf = txn_own(bt->txn, bt->edge);
+	unsigned n;
+	bool exact;
+
+	if (!leaf)
+		return false;
+	n = node_count(leaf);
+	if (node_lower(leaf, page_size, entry->key, entry->key_len, &exact) != n || exact ||
+		!node_fits(leaf, page_size, entry))
+		return false;
+	node_insert(leaf, page_size, n, entry, bt->work->page);
+	bt->root.count++;
+	bt->marks.n_edge_puts++;
+	return true;
+}
+
 /* Step 4 of a put. */
 static void put_edit(struct edit *e, const struct node_entry *entry, bool exact)
 {
 	struct btree *bt = e->bt;
 	unsigned pos = e->steps[e->height - 1].index, used;
+	bool edge = is_at_edge(e);
 	struct page *leaf;
 	struct node_value old;
 
@@ -247,7 +286,8 @@ static void put_edit(struct edit *e, const struct node_entry *entry, bool exact)
 	if (share_insert(e, entry, exact))
 		return;
 	if (!exact) {
-		(void)split_insert(e, e->height - 1, pos, *entry);
+		if (!split_insert(e, e->height - 1, pos, *entry) && edge)
+			bt->edge = e->steps[e->height - 1].ref;
 		return;
 	}
 	if (node_value(leaf, e->page_size, pos, &old) && old.overflow == entry->val.overflow &&
@@ -271,6 +311,8 @@ static int put_entry(struct btree *bt, const struct node_entry *entry, unsigned 
 	bool exact;
 	int rc;
 
+	if (put_at_edge(bt, entry))
+		return 0;
 	edit_init(&e, bt);
 	rc = edit_descend(&e, entry->key, entry->key_len, &exact);
 	if (rc < 0)

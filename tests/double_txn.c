@@ -274,6 +274,13 @@ static void give_up(struct double_env *env, struct page_ref ref)
 		dp->freed = true;
 }
 
+struct page *txn_own(struct txn *txn, struct page_ref ref)
+{
+	struct double_page *dp = ref.pgno ? find(txn_env_of(txn), ref) : NULL;
+
+	return dp && dp->own && !page_is_sealed(dp->data) ? dp->data : NULL;
+}
+
 struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref *ret_ref)
 {
 	struct double_env *env = txn_env_of(txn);

@@ -189,6 +189,13 @@ struct page *txn_alloc(struct txn *txn, enum page_type type, unsigned level, uin
  */
 struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref *ret_ref);
 
+/*
+ * The page at ref, to be changed in place until the next prepare: it is this transaction's own and
+ * unsealed. NULL: it is not, or not any more, or the transaction cannot go on, of which
+ * txn_prepare() says why. ref may be the null reference.
+ */
+struct page *txn_own(struct txn *txn, struct page_ref ref);
+
 /* Gives up a page that the new version no longer refers to. Nobody in this transaction has it
  * pinned. */
 void txn_free(struct txn *txn, struct page_ref ref);

@@ -391,6 +391,13 @@ struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref
 	return copy;
 }
 
+struct page *txn_own(struct txn *txn, struct page_ref ref)
+{
+	if (!is_own(txn, ref) || txn->broken || atomic_load(&txn->env->stopped))
+		return NULL;
+	return pager_own(txn->pager, txn->guard, ref);
+}
+
 /* Nobody but this transaction has seen the page (T13): its place can be used again (T3). */
 static void free_own(struct txn *txn, struct page_ref ref)
 {
