@@ -252,7 +252,8 @@ uint32_t pool_check(struct pool *pool);
  */
 int pool_get(struct pager *p, struct page_ref ref, const struct page **ret_page);
 void pool_put(struct pager *p, const struct page *page, bool cold);
-const struct page *pool_peek(struct pager *p, struct page_ref ref);
+void pool_peek(struct pager *p, const struct page_ref *refs, size_t n,
+	const struct page **ret_pages);
 
 struct page *pool_fresh(struct pager *p, struct page_ref ref);
 int pool_write(struct pager *p, const struct page_write *set, size_t n);

@@ -54,9 +54,8 @@ void pool_put(struct pager *p, const struct page *page, bool cold)
 		room_demote_cold(pool, pgno, frame);
 }
 
-const struct page *pool_peek(struct pager *p, struct page_ref ref)
+static inline const struct page *peek_one(struct pool *pool, struct page_ref ref)
 {
-	struct pool *pool = pool_of(p);
 	const struct page *page;
 	uint64_t w;
 
@@ -72,6 +71,44 @@ const struct page *pool_peek(struct pager *p, struct page_ref ref)
 		return NULL;
 	pool_touch(pool, word_frame(w));
 	return page;
+}
+
+/* Asks the processor for the lines of a page that its reader is about to want. */
+static inline void prefetch_front(const struct page *page)
+{
+	for (unsigned i = 0; i < FRONT_LINES; i++)
+		__builtin_prefetch((const uint8_t *)page + (size_t)i * 64);
+}
+
+/* The words first, then the pages: two waves of misses, however many there are. */
+static void peek_ahead(struct pool *pool, const struct page_ref *refs, size_t n)
+{
+	uint64_t end = table_end(&pool->table);
+
+	for (size_t i = 0; i < n; i++) {
+		if (refs[i].pgno < end)
+			__builtin_prefetch((const void *)table_word(&pool->table, refs[i].pgno));
+	}
+	for (size_t i = 0; i < n; i++) {
+		uint64_t w;
+
+		if (refs[i].pgno >= end)
+			continue;
+		w = atomic_load_explicit(table_word(&pool->table, refs[i].pgno),
+			memory_order_relaxed);
+		prefetch_front(pool_page(pool, word_frame(w)));
+	}
+}
+
+void pool_peek(struct pager *p, const struct page_ref *refs, size_t n,
+	const struct page **ret_pages)
+{
+	struct pool *pool = pool_of(p);
+
+	if (n > 1)
+		peek_ahead(pool, refs, n);
+	for (size_t i = 0; i < n; i++)
+		ret_pages[i] = peek_one(pool, refs[i]);
 }
 
 /* The first pin of a page that has no unit of room yet brings one. 0; 1: look again; an error. */
@@ -156,13 +193,6 @@ static int get_slowly(struct pool *pool, struct page_ref ref, const struct page 
 		if (rc <= 0)
 			return rc;
 	}
-}
-
-/* Asks the processor for the lines of a page that its reader is about to want. */
-static inline void prefetch_front(const struct page *page)
-{
-	for (unsigned i = 0; i < FRONT_LINES; i++)
-		__builtin_prefetch((const uint8_t *)page + (size_t)i * 64);
 }
 
 int pool_get(struct pager *p, struct page_ref ref, const struct page **ret_page)

@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 
 #define TOUCH_BYTES 4096 /* the smallest unit in which the kernel maps */
+#define FRONT_LINES 5U   /* of a page: its header's and those behind it */
 
 static int error_fault(const struct mmap_pager *m, pgno_t pgno)
 {
@@ -191,9 +192,8 @@ void mmap_put(struct pager *p, const struct page *page, bool cold)
 #endif
 }
 
-const struct page *mmap_peek(struct pager *p, struct page_ref ref)
+static const struct page *peek_one(struct mmap_pager *m, struct page_ref ref)
 {
-	struct mmap_pager *m = mmap_of(p);
 	uint64_t word;
 	uint32_t copy;
 
@@ -211,6 +211,32 @@ const struct page *mmap_peek(struct pager *p, struct page_ref ref)
 	if (atomic_load_explicit(&m->heap.copies[copy].gen, memory_order_relaxed) != ref.gen)
 		return NULL;
 	return heap_page(&m->heap, copy);
+}
+
+/* The words first, then the pages: two waves of misses, however many there are. */
+static void peek_ahead(const struct mmap_pager *m, const struct page_ref *refs, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (refs[i].pgno < table_end(&m->table))
+			__builtin_prefetch((const void *)table_word(&m->table, refs[i].pgno));
+	}
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *page = (const uint8_t *)mmap_page(m, refs[i].pgno);
+
+		for (unsigned line = 0; is_known(m, refs[i]) && line < FRONT_LINES; line++)
+			__builtin_prefetch(page + (size_t)line * 64);
+	}
+}
+
+void mmap_peek(struct pager *p, const struct page_ref *refs, size_t n,
+	const struct page **ret_pages)
+{
+	struct mmap_pager *m = mmap_of(p);
+
+	if (n > 1)
+		peek_ahead(m, refs, n);
+	for (size_t i = 0; i < n; i++)
+		ret_pages[i] = peek_one(m, refs[i]);
 }
 
 /*

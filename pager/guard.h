@@ -75,11 +75,11 @@ static inline void guard_leave(struct guard *guard)
 	atomic_store_explicit(&guard->era, 0, memory_order_release);
 }
 
-static inline void guard_count(_Atomic uint64_t *counter)
+static inline void guard_count(_Atomic uint64_t *counter, uint64_t n)
 {
-	uint64_t n = atomic_load_explicit(counter, memory_order_relaxed);
+	uint64_t before = atomic_load_explicit(counter, memory_order_relaxed);
 
-	atomic_store_explicit(counter, n + 1, memory_order_relaxed);
+	atomic_store_explicit(counter, before + n, memory_order_relaxed);
 }
 
 #endif

@@ -92,10 +92,13 @@ struct pager_ops {
 	void (*put)(struct pager *p, const struct page *page, bool cold);
 
 	/*
-	 * The page if it is in memory and verified, else NULL. Inside a guard, and valid until the
-	 * guard is left; for a fresh page also outside, by the writer. Never blocks. Any thread.
+	 * ret_pages[i]: the page refs[i] if it is in memory and verified, else NULL. Inside a
+	 * guard, and valid until the guard is left; for a fresh page also outside, by the writer.
+	 * Of several the first lines are asked for together, so that their misses overlap. Never
+	 * blocks. Any thread.
 	 */
-	const struct page *(*peek)(struct pager *p, struct page_ref ref);
+	void (*peek)(struct pager *p, const struct page_ref *refs, size_t n,
+		const struct page **ret_pages);
 
 	/*
 	 * Makes a page at ref.pgno: zeroed but for pgno, gen and lsn. Whatever was cached of that
@@ -194,7 +197,7 @@ static inline int pager_get(struct pager *p, struct guard *g, struct page_ref re
 	int rc;
 
 	DCHECK(atomic_load_explicit(&g->era, memory_order_relaxed) == 0);
-	guard_count(&g->n_gets);
+	guard_count(&g->n_gets, 1);
 	rc = p->ops->get(p, ref, ret_page);
 	if (rc == 0) {
 		DCHECK(page_is(*ret_page, ref));
@@ -221,17 +224,30 @@ static inline void pager_put_cold(struct pager *p, const struct page *page)
 	pager_unpin(p, page, true);
 }
 
+/* How many of the pages were found. */
+static inline size_t pager_peek_many(struct pager *p, struct guard *g, const struct page_ref *refs,
+	size_t n, const struct page **ret_pages)
+{
+	size_t n_found = 0;
+
+	DCHECK(atomic_load_explicit(&g->era, memory_order_relaxed) != 0);
+	p->ops->peek(p, refs, n, ret_pages);
+	for (size_t i = 0; i < n; i++) {
+		if (!ret_pages[i])
+			continue;
+		DCHECK(page_is(ret_pages[i], refs[i]));
+		pager_trace_page(p, PAGER_PEEK, refs[i], ret_pages[i]);
+		n_found++;
+	}
+	guard_count(&g->n_peeks, n_found);
+	return n_found;
+}
+
 static inline const struct page *pager_peek(struct pager *p, struct guard *g, struct page_ref ref)
 {
 	const struct page *page;
 
-	DCHECK(atomic_load_explicit(&g->era, memory_order_relaxed) != 0);
-	page = p->ops->peek(p, ref);
-	if (page) {
-		DCHECK(page_is(page, ref));
-		guard_count(&g->n_peeks);
-		pager_trace_page(p, PAGER_PEEK, ref, page);
-	}
+	(void)pager_peek_many(p, g, &ref, 1, &page);
 	return page;
 }
 
@@ -251,7 +267,7 @@ static inline struct page *pager_own(struct pager *p, struct guard *g, struct pa
 	const struct page *page;
 
 	guard_enter(g);
-	page = p->ops->peek(p, ref);
+	p->ops->peek(p, &ref, 1, &page);
 	if (page && page_is_sealed(page))
 		page = NULL;
 	guard_leave(g);

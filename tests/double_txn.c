@@ -66,15 +66,21 @@ static void double_put(struct pager *p, const struct page *page, bool cold)
 	env->n_pins--;
 }
 
-static const struct page *double_peek(struct pager *p, struct page_ref ref)
+static const struct page *peek_one(struct double_env *env, struct page_ref ref)
 {
-	struct double_env *env = env_of(p);
 	struct double_page *dp = find(env, ref);
 
 	env->n_peeks++;
 	if (env->miss && env->n_peeks % env->miss == 0)
 		return NULL;
 	return dp ? dp->data : NULL;
+}
+
+static void double_peek(struct pager *p, const struct page_ref *refs, size_t n,
+	const struct page **ret_pages)
+{
+	for (size_t i = 0; i < n; i++)
+		ret_pages[i] = peek_one(env_of(p), refs[i]);
 }
 
 static void double_prefetch(struct pager *p, const struct page_ref *refs, size_t n)

@@ -92,13 +92,13 @@ START_TEST(closed_guard_is_used_again_and_its_counts_stay)
 	struct guard *first = open_guard(), *second;
 	uint64_t n_gets, n_peeks;
 
-	guard_count(&first->n_gets);
-	guard_count(&first->n_gets);
-	guard_count(&first->n_peeks);
+	guard_count(&first->n_gets, 1);
+	guard_count(&first->n_gets, 1);
+	guard_count(&first->n_peeks, 1);
 	guard_close(first);
 	second = open_guard();
 	ck_assert_ptr_eq(second, first);
-	guard_count(&second->n_peeks);
+	guard_count(&second->n_peeks, 1);
 	guard_counts(&domain, &n_gets, &n_peeks);
 	ck_assert_uint_eq(n_gets, 2);
 	ck_assert_uint_eq(n_peeks, 2);

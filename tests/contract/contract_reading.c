@@ -384,10 +384,46 @@ START_TEST(peek_finds_a_pinned_page_and_never_a_wrong_one)
 }
 END_TEST
 
+/* Whatever a peek of many finds, a peek of each finds, at its place. */
+START_TEST(peek_of_many_finds_what_peeks_of_one_find)
+{
+	enum { N = 9 };
+	struct world w;
+	struct page_ref refs[N];
+	const struct page *pinned[N / 3], *seen[N];
+	size_t n_found;
+
+	world_open(&w, _i);
+	for (unsigned i = 0; i < N; i++)
+		refs[i] = world_add(&w, 4 + i);
+	world_reopen(&w);
+	for (unsigned i = 0; i < N / 3; i++)
+		pinned[i] = world_get(&w, refs[3 * i]);
+	refs[3].gen++;
+	refs[8].pgno = UINT32_MAX;
+	guard_enter(w.guard);
+	n_found = pager_peek_many(w.pager, w.guard, refs, N, seen);
+	for (unsigned i = 0; i < N; i++) {
+		ck_assert_ptr_eq(seen[i], pager_peek(w.pager, w.guard, refs[i]));
+		if (!seen[i])
+			continue;
+		ck_assert(i % 3 == 0 && i != 3);
+		ck_assert_ptr_eq(seen[i], pinned[i / 3]);
+		n_found--;
+	}
+	ck_assert_uint_eq(n_found, 0);
+	guard_leave(w.guard);
+	for (unsigned i = 0; i < N / 3; i++)
+		pager_put(w.pager, pinned[i]);
+	world_close(&w);
+}
+END_TEST
+
 START_TEST(writer_finds_its_own_pages_until_they_are_sealed)
 {
 	struct world w;
 	struct page_ref ref, other;
+	const struct page *seen;
 	struct page *own;
 
 	world_open(&w, _i);
@@ -395,11 +431,13 @@ START_TEST(writer_finds_its_own_pages_until_they_are_sealed)
 	other = (struct page_ref){4, ref.gen + 1};
 	own = pager_fresh(w.pager, ref);
 	ck_assert_ptr_eq(pager_own(w.pager, w.guard, ref), own);
-	ck_assert_ptr_eq(w.pager->ops->peek(w.pager, ref), own); /* outside a guard too */
+	w.pager->ops->peek(w.pager, &ref, 1, &seen); /* outside a guard too */
+	ck_assert_ptr_eq(seen, own);
 	ck_assert_ptr_null(pager_own(w.pager, w.guard, other));
 	page_fill(own, w.page_size, ref);
 	ck_assert_ptr_null(pager_own(w.pager, w.guard, ref));
-	ck_assert_ptr_eq(w.pager->ops->peek(w.pager, ref), own);
+	w.pager->ops->peek(w.pager, &ref, 1, &seen);
+	ck_assert_ptr_eq(seen, own);
 	world_write(&w, &ref, 1);
 	ck_assert_ptr_null(pager_own(w.pager, w.guard, ref));
 	world_close(&w);
@@ -627,6 +665,7 @@ TCase *contract_reading(void)
 	ADD_TEST(tc, writer_has_its_pages_whatever_readers_pin);
 	ADD_TEST(tc, peek_finds_nothing_that_was_never_got);
 	ADD_TEST(tc, peek_finds_a_pinned_page_and_never_a_wrong_one);
+	ADD_TEST(tc, peek_of_many_finds_what_peeks_of_one_find);
 	ADD_TEST(tc, writer_finds_its_own_pages_until_they_are_sealed);
 	ADD_TEST(tc, prefetch_of_anything_changes_nothing_but_time);
 	ADD_TEST(tc, prefetched_page_is_forgotten_with_its_place);

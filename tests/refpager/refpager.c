@@ -289,15 +289,21 @@ static void refpager_put(struct pager *p, const struct page *page, bool cold)
 	pthread_mutex_unlock(&r->lock);
 }
 
-static const struct page *refpager_peek(struct pager *p, struct page_ref ref)
+static const struct page *peek_one(struct refpager *r, struct page_ref ref)
 {
-	struct refpager *r = of(p);
 	struct ref_page *rp;
 
 	pthread_mutex_lock(&r->lock);
 	rp = find_gen(r, ref);
 	pthread_mutex_unlock(&r->lock);
 	return rp ? rp->data : NULL;
+}
+
+static void refpager_peek(struct pager *p, const struct page_ref *refs, size_t n,
+	const struct page **ret_pages)
+{
+	for (size_t i = 0; i < n; i++)
+		ret_pages[i] = peek_one(of(p), refs[i]);
 }
 
 static void refpager_prefetch(struct pager *p, const struct page_ref *refs, size_t n)

@@ -300,9 +300,8 @@ static void stub_put(struct pager *p, const struct page *page, bool cold)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static const struct page *stub_peek(struct pager *p, struct page_ref ref)
+static const struct page *peek_one(struct stub *s, struct page_ref ref)
 {
-	struct stub *s = of(p);
 	bool found;
 
 	if (ref.pgno >= s->cap_pages)
@@ -312,6 +311,13 @@ static const struct page *stub_peek(struct pager *p, struct page_ref ref)
 		(s->places[ref.pgno].state == FRESH || s->places[ref.pgno].state == CACHED);
 	pthread_mutex_unlock(&s->lock);
 	return found ? page_at(s, ref.pgno) : NULL;
+}
+
+static void stub_peek(struct pager *p, const struct page_ref *refs, size_t n,
+	const struct page **ret_pages)
+{
+	for (size_t i = 0; i < n; i++)
+		ret_pages[i] = peek_one(of(p), refs[i]);
 }
 
 static void stub_prefetch(struct pager *p, const struct page_ref *refs, size_t n)
