@@ -31,6 +31,7 @@
 #define BTREE_LEVELS_MAX 20U                 /* of a tree; a file that claims more is damaged */
 #define BTREE_VALUE_MAX  ((uint64_t)1 << 30) /* bytes of a value */
 #define BTREE_BATCH_MAX  128U                /* lookups of one btree_get_many() */
+#define BTREE_COPY_MAX   512U                /* bytes of a value that it copies */
 
 struct btree_cursor;
 struct btree_work;
@@ -97,14 +98,21 @@ void btree_item_put(struct btree *bt, struct btree_item *item);
 int btree_item_read(struct btree *bt, const struct btree_item *item, uint64_t off, void *buf,
 	size_t len, size_t *ret_len);
 
+/* Memory of the caller for copies of values, used from its beginning on. */
+struct btree_copies {
+	uint8_t *at; /* not NULL */
+	size_t left_bytes;
+};
+
 /*
  * Finds n <= BTREE_BATCH_MAX keys together: each level of all lookups before the next, so that the
  * misses of memory overlap, and pages that are not in memory are loaded as one batch. items[i] as
- * from btree_get() where codes[i] is 0, so at most n pins. Answers 0 or the first error < 0, and
- * then holds nothing.
+ * from btree_get() where codes[i] is 0; but a value of at most BTREE_COPY_MAX bytes is copied,
+ * where `copies` has room, and its item holds no pin. Returns 0 or the first error < 0, and then
+ * holds nothing.
  */
 int btree_get_many(struct btree *bt, size_t n, const struct btree_slice *keys,
-	struct btree_item *items, int *codes);
+	struct btree_copies *copies, struct btree_item *items, int *codes);
 
 enum btree_put_flags {
 	BTREE_NOOVERWRITE = 1, /* VERSO_EXISTS, and nothing changed, when the key is there */

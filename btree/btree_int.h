@@ -57,6 +57,23 @@ int tree_descend(struct btree *bt, enum tree_aim aim, struct btree_slice key,
 int tree_item(struct btree *bt, const struct page *leaf, unsigned i, struct btree_item *ret_item);
 
 /*
+ * What a search of a leaf found: the pin goes to the item, or ends. i: of the record, or NODE_BAD
+ */
+static inline int tree_leaf_answer(struct btree *bt, const struct page *leaf, unsigned i,
+	bool exact, struct btree_item *ret_item)
+{
+	int rc = VERSO_NOTFOUND;
+
+	if (i == NODE_BAD)
+		rc = tree_corrupt(bt, page_ref(leaf), "a leaf makes no sense");
+	else if (exact)
+		rc = tree_item(bt, leaf, i, ret_item);
+	if (rc != 0)
+		pager_put(bt->txn->pager, leaf);
+	return rc;
+}
+
+/*
  * Memory of a call (memory.c): what the call does not free, because a fault jumped out of it, is
  * freed with the tree. old: NULL for new memory. NULL: no memory, and `old` is as it was.
  */

@@ -48,6 +48,55 @@ unsigned node_key(const struct page *page, uint32_t page_size, unsigned i, uint8
 	return prefix_len + len;
 }
 
+#define LANES 8U
+
+/* Halves the range of each lane until one entry is left; a lane that has ended does nothing. */
+static void lower_heads(struct node_probe *probes)
+{
+	const uint8_t *base[LANES];
+	unsigned left[LANES], longest = 0;
+
+	for (unsigned l = 0; l < LANES; l++) {
+		base[l] = node_slot(probes[l].page, 0);
+		left[l] = node_count(probes[l].page);
+		longest = left[l] > longest ? left[l] : longest;
+	}
+	for (; longest > 1; longest -= longest / 2) {
+		for (unsigned l = 0; l < LANES; l++) {
+			unsigned half = left[l] / 2;
+			/* A half of 0 looks at the bytes before the first slot, and moves by 0. */
+			const uint8_t *mid = base[l] + (size_t)half * NODE_SLOT_BYTES;
+			bool is_below = le32_get(mid - NODE_SLOT_BYTES) < probes[l].head;
+
+			base[l] += half * NODE_SLOT_BYTES & -(size_t)is_below;
+			left[l] -= half;
+		}
+	}
+	for (unsigned l = 0; l < LANES; l++) {
+		const uint8_t *slots = node_slot(probes[l].page, 0);
+		bool is_below = left[l] == 1 && le32_get(base[l]) < probes[l].head;
+
+		probes[l].index =
+			(unsigned)((size_t)(base[l] - slots) / NODE_SLOT_BYTES) + is_below;
+	}
+}
+
+void node_lower_heads(struct node_probe *probes, size_t n)
+{
+	struct node_probe rest[LANES];
+	size_t i;
+
+	for (i = 0; i + LANES <= n; i += LANES)
+		lower_heads(probes + i);
+	if (i == n)
+		return;
+	for (size_t l = 0; l < LANES; l++)
+		rest[l] = probes[i + l < n ? i + l : i];
+	lower_heads(rest);
+	for (size_t l = 0; i + l < n; l++)
+		probes[i + l].index = rest[l].index;
+}
+
 static const char *cell_validate(const struct page *page, uint32_t page_size, unsigned i,
 	unsigned heap, unsigned heap_end)
 {

@@ -224,6 +224,85 @@ static inline unsigned node_lower(const struct page *page, uint32_t page_size, c
 	return lo;
 }
 
+/*
+ * Searches in several nodes at once, for btree_get_many(): first for all of them the entry at which
+ * the key's head belongs, in lockstep and without branches (where one search gains from a guessed
+ * branch, eight lose more by the wrong guesses), then for each what its tail says.
+ */
+struct node_probe {
+	const struct page *page;
+	const uint8_t *suffix; /* of the key, behind the node's prefix */
+	unsigned len;
+	uint32_t head;
+	unsigned index; /* the first entry whose head is >= head, or the count */
+};
+
+/* False when the node's bytes make no sense. The key stays where it is. */
+static inline bool node_probe_init(struct node_probe *probe, const struct page *page,
+	uint32_t page_size, const uint8_t *key, unsigned len)
+{
+	unsigned prefix_len = node_prefix_len(page);
+
+	if (node_count(page) > node_cap(page_size) / NODE_SLOT_BYTES || len < prefix_len)
+		return false;
+	*probe = (struct node_probe){page, key + prefix_len, len - prefix_len,
+		node_head(key + prefix_len, len - prefix_len), 0};
+	return true;
+}
+
+/* Sets the index of each. */
+void node_lower_heads(struct node_probe *probes, size_t n);
+
+/* True when the entry at the index has the same head, so that its tail must be compared. */
+static inline bool node_probe_ties(const struct node_probe *probe)
+{
+	return probe->index < node_count(probe->page) &&
+	       le32_get(node_slot(probe->page, probe->index)) == probe->head;
+}
+
+/* Asks for the lines of the cell that node_probe_settle() compares. */
+static inline void node_prefetch_tie(const struct node_probe *probe)
+{
+	const uint8_t *cell;
+
+	if (!node_probe_ties(probe))
+		return;
+	cell = node_bytes(probe->page) + node_off(probe->page, probe->index);
+	__builtin_prefetch(cell);
+	__builtin_prefetch(cell + 64);
+	__builtin_prefetch(cell + 128);
+}
+
+/* The same in an inner node, and for the cell that holds the child. */
+static inline void node_prefetch_child(const struct node_probe *probe)
+{
+	if (node_probe_ties(probe))
+		__builtin_prefetch(node_bytes(probe->page) + node_off(probe->page, probe->index));
+	if (probe->index > 0)
+		__builtin_prefetch(node_bytes(probe->page) +
+				   node_off(probe->page, probe->index - 1));
+}
+
+/* What node_lower() returns. */
+static inline unsigned node_probe_settle(const struct node_probe *probe, uint32_t page_size,
+	bool *ret_exact)
+{
+	unsigned prefix_len = node_prefix_len(probe->page);
+	int c;
+
+	*ret_exact = false;
+	if (!node_probe_ties(probe))
+		return probe->index;
+	c = node_tie(probe->page, page_size, probe->index, probe->suffix, probe->len);
+	*ret_exact = c == 0;
+	if (c >= 0)
+		return probe->index;
+	/* Others with the same head come behind it: rare, so without haste. */
+	return c == NODE_TIE_BAD ? NODE_BAD
+				 : node_lower(probe->page, page_size, probe->suffix - prefix_len,
+					   probe->len + prefix_len, ret_exact);
+}
+
 #define NODE_LEAF_LINES  5U  /* of slots: 40 records, a leaf's usual ones */
 #define NODE_INNER_LINES 18U /* of slots: 144 children, likewise */
 

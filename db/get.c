@@ -13,6 +13,7 @@
 #define PINS_SHARE       8   /* get_many pins at most one page in so many of the pool */
 #define SMALL_POOL_PAGES 256 /* beside the writer's */
 #define SMALL_BATCH      4   /* lookups at a time in a small pool */
+#define COPY_FEW         64  /* bytes for a value's copy that are too few to begin a batch with */
 
 /* Assembles a value in buf, which has room. */
 static int copy_value(struct btree *tree, const struct btree_item *item, void *buf)
@@ -95,7 +96,8 @@ struct many {
 	int *ret_codes; /* or NULL */
 	size_t n_pins_max;
 	size_t copied_bytes;
-	size_t n_held_before; /* results of earlier gets, ended in the end */
+	struct btree_copies room; /* of the newest chunk, for short values */
+	size_t n_held_before;     /* results of earlier gets, ended in the end */
 	struct chunk *chunks_before;
 };
 
@@ -151,25 +153,58 @@ static int keep_item(struct verso_txn *txn, struct many *m, struct btree_item *i
 	return rc;
 }
 
+/*
+ * Memory for the copies of a batch that begins at `first`: enough for the longest values at the
+ * beginning of a chunk; where it gets short, the tree pins what does not fit.
+ */
+static int make_room(struct verso_txn *txn, struct many *m, size_t first, size_t n)
+{
+	size_t n_left = m->n - first;
+
+	if (m->room.left_bytes >= n * COPY_FEW)
+		return 0;
+	m->room.left_bytes =
+		(n_left < BTREE_BATCH_MAX ? n_left : BTREE_BATCH_MAX) * (size_t)BTREE_COPY_MAX;
+	m->room.at = results_alloc(txn, m->room.left_bytes);
+	if (m->room.at)
+		return 0;
+	m->room.left_bytes = 0;
+	return -ENOMEM;
+}
+
 static int get_batch(struct verso_txn *txn, struct many *m, size_t first, size_t n)
 {
 	struct btree_slice keys[BTREE_BATCH_MAX];
 	struct btree_item items[BTREE_BATCH_MAX];
+	struct btree_copies copies;
 	int codes[BTREE_BATCH_MAX], rc;
-	size_t i;
+	size_t i, used_bytes;
 
 	ASSERT(n > 0);
 	for (i = 0; i < n; i++)
 		keys[i] = slice_of(m->keys[first + i]);
-	rc = btree_get_many(m->tree, n, keys, items, codes);
+	rc = make_room(txn, m, first, n);
 	if (rc < 0)
 		return rc;
+	copies = (struct btree_copies){m->room.at, m->room.left_bytes};
+	if (copies.left_bytes > txn->db->options.value_copy_max - m->copied_bytes)
+		copies.left_bytes = txn->db->options.value_copy_max - m->copied_bytes;
+	rc = btree_get_many(m->tree, n, keys, &copies, items, codes);
+	if (rc < 0)
+		return rc;
+	used_bytes = (size_t)(copies.at - m->room.at);
+	m->room.at += used_bytes;
+	m->room.left_bytes -= used_bytes;
+	m->copied_bytes += used_bytes;
 	for (i = 0; i < n; i++) {
 		m->ret_vals[first + i] = (struct verso_val){NULL, 0};
 		if (m->ret_codes)
 			m->ret_codes[first + i] = codes[i];
-		if (codes[i] == 0)
+		if (codes[i] == 0 && items[i].pin)
 			rc = keep_item(txn, m, &items[i], &m->ret_vals[first + i]);
+		else if (codes[i] == 0)
+			m->ret_vals[first + i] =
+				(struct verso_val){items[i].val.data, items[i].val.len};
 		if (rc < 0)
 			break;
 	}

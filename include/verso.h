@@ -375,8 +375,9 @@ int verso_get(struct verso_txn *txn, struct verso_table *table, struct verso_val
  *
  * keys, ret_vals: n each, in any order, repeats allowed. ret_codes: n results, 0 or VERSO_NOTFOUND
  * each, or NULL; a value that was not found has data NULL. The values last like verso_get()'s.
- * Results that would pin more than an eighth of the pool are copied. 0: every key was looked for. <
- * 0: an error; no result can be used. VERSO_ETOOBIG: the copies together exceed value_copy_max.
+ * Values of up to 512 bytes are copied, longer ones when they would pin more than an eighth of the
+ * pool. 0: every key was looked for. < 0: an error; no result can be used. VERSO_ETOOBIG: the
+ * copies together exceed value_copy_max.
  */
 int verso_get_many(struct verso_txn *txn, struct verso_table *table, size_t n,
 	const struct verso_val *keys, struct verso_val *ret_vals, int *ret_codes);

@@ -178,6 +178,9 @@ static void do_get_many(struct stream *s)
 	struct btree_slice keys[BTREE_BATCH_MAX];
 	struct btree_item items[BTREE_BATCH_MAX];
 	int codes[BTREE_BATCH_MAX];
+	/* Room for none, some or all of them. */
+	static uint8_t room[BTREE_BATCH_MAX * BTREE_COPY_MAX];
+	struct btree_copies copies = {room, pick(s, 3) * sizeof(room) / 64};
 	size_t n = pick(s, BTREE_BATCH_MAX + 1);
 
 	for (size_t i = 0; i < n; i++) {
@@ -185,7 +188,7 @@ static void do_get_many(struct stream *s)
 		memcpy(bytes[i], keys[i].data, keys[i].len);
 		keys[i].data = bytes[i];
 	}
-	ck_assert_int_eq(btree_get_many(&s->bt, n, keys, items, codes), 0);
+	ck_assert_int_eq(btree_get_many(&s->bt, n, keys, &copies, items, codes), 0);
 	for (size_t i = 0; i < n; i++) {
 		bool exact;
 		size_t at = model_find(&s->model, keys[i], &exact);
@@ -446,6 +449,8 @@ START_TEST(failing_read_leaves_nothing_pinned)
 		struct btree_slice keys[20], key;
 		struct btree_item items[20];
 		struct btree_cursor *c;
+		uint8_t room[1000];
+		struct btree_copies copies = {room, sizeof(room)};
 		int codes[20];
 
 		for (size_t k = 0; k < 20; k++) {
@@ -454,7 +459,7 @@ START_TEST(failing_read_leaves_nothing_pinned)
 			keys[k] = (struct btree_slice){r->key, r->key_len};
 		}
 		s.env->fail_at = s.env->n_calls + 1 + i;
-		if (btree_get_many(&s.bt, 20, keys, items, codes) == 0)
+		if (btree_get_many(&s.bt, 20, keys, &copies, items, codes) == 0)
 			for (size_t k = 0; k < 20; k++)
 				btree_item_put(&s.bt, &items[k]);
 		ck_assert_uint_eq(s.env->n_pins, 0);
