@@ -66,7 +66,7 @@ const char *error_name(int code)
 	case VERSO_EIO:
 		return "the medium failed, or the file was cut under a live map";
 	case VERSO_EFULL:
-		return "the database has reached its largest size";
+		return "the database has reached a limit of its format";
 	default:
 		return name_of_errno(code);
 	}

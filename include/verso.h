@@ -297,7 +297,9 @@ void verso_close(struct verso *db);
  * would wait for itself: VERSO_EMISUSE.
  *
  * VERSO_EBUSY: 1,024 readers are open. -EROFS: a writer of a read-only database. VERSO_EPOISONED.
- * The first writer after an open writes to the file, so -EIO and its like. Any thread.
+ * VERSO_EFULL: the format counts 2^24 crashes of a process that was writing, and the file has seen
+ * them all; dump it and load it into a new one. To begin and abort a writer costs no I/O (except
+ * the first after a crash that took a commit away, hence -EIO and its like). Any thread.
  */
 int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn);
 

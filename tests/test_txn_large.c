@@ -336,7 +336,7 @@ START_TEST(a_transaction_that_runs_out_of_generations_can_only_be_aborted)
 	txn_stack_open(&s);
 	large_transaction(&s, cells, 1);
 	txn_ok(txn_begin_write(s.env, &txn));
-	s.env->next_seq = (UINT64_C(1) << GEN_SEQ_BITS) - 2;
+	s.env->next_gen = (((txn->gen >> GEN_SEQ_BITS) + 1) << GEN_SEQ_BITS) - 2;
 	for (unsigned i = 0; rc == 0 && i < N_LEAVES; i++)
 		rc = toy_set(txn, i * TOY_FANOUT, 1);
 	ck_assert_int_eq(rc, VERSO_EFULL);

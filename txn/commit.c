@@ -126,13 +126,16 @@ static int prepare_join(struct txn *txn)
 static int commit_write(struct txn *txn)
 {
 	struct txn_env *env = txn->env;
-	int rc = prepare_join(txn);
-	gen_t gen = txn->gen; /* the last of the transaction's */
+	gen_t gen;
+	int rc = session_start(env);
 
+	if (rc == 0)
+		rc = prepare_join(txn);
 	if (rc) {
 		txn_abort_write(txn);
 		return rc;
 	}
+	gen = txn->gen; /* the last of the transaction's */
 	seal_all(txn);
 	pthread_mutex_lock(&env->lock);
 	if (env->state == ENV_POISONED)

@@ -35,7 +35,7 @@ static void meta_first(struct meta *m, const struct layout *l, const uint8_t uui
 	struct window *w = &m->space.windows[0];
 
 	*m = (struct meta){.mode = TXN_TWO_FLUSH, .page_size = l->page_size};
-	m->gen = m->durable_gen = UINT64_C(1) << GEN_SEQ_BITS;
+	m->gen = m->durable_gen = m->mark = UINT64_C(1) << GEN_SEQ_BITS;
 	m->space.region_pages = l->region_pages;
 	m->space.regions_max = l->regions_max;
 	m->space.pending_max = l->pending_max;

@@ -27,7 +27,8 @@ enum {
 	AT_N_CHAINED = 132,
 	AT_WINDOWS = 136,
 	AT_ROOTS = 272,
-	AT_CHAINED_COMMIT = 352, /* 32 bytes kept for a third way of committing; zero */
+	AT_CHAINED_COMMIT = 352, /* 24 bytes kept for a third way of committing; zero */
+	AT_MARK = 376,
 	AT_REGIONS = 384,
 	AT_PENDING = 1408,
 
@@ -82,6 +83,7 @@ void meta_encode(const struct meta *m, const struct layout *layout, unsigned slo
 	le16_set(b + AT_MODE, (uint16_t)m->mode);
 	memcpy(b + AT_UUID, m->uuid, sizeof(m->uuid));
 	le64_set(b + AT_DURABLE, m->durable_gen);
+	le64_set(b + AT_MARK, m->mark);
 	le32_set(b + AT_N_PAGES, m->space.n_pages);
 	le32_set(b + AT_REGION_PAGES, m->space.region_pages);
 	le32_set(b + AT_N_REGIONS, m->space.n_regions);
@@ -130,6 +132,7 @@ static void decode_body(const uint8_t *b, struct meta *m)
 {
 	m->gen = page_ref((const struct page *)b).gen;
 	m->durable_gen = le64_get(b + AT_DURABLE);
+	m->mark = le64_get(b + AT_MARK);
 	m->mode = le16_get(b + AT_MODE) == TXN_ONE_FLUSH ? TXN_ONE_FLUSH : TXN_TWO_FLUSH;
 	memcpy(m->uuid, b + AT_UUID, sizeof(m->uuid));
 	m->compat = le32_get(b + AT_COMPAT);

@@ -102,10 +102,10 @@ static int decide(struct txn_env *env, struct candidate *c, pgno_t file_pages)
 	env->durable_slot = newest;
 	for (unsigned slot = 0; slot < 2; slot++) {
 		env->slot_pages[slot] = c[slot].valid ? c[slot].meta.space.n_pages : UINT32_MAX;
-		if (c[slot].valid && c[slot].meta.gen > env->epoch_base)
-			env->epoch_base =
-				c[slot].meta.gen; /* the epoch of the past; raised later */
 	}
+	env->session_gen =
+		session_first_gen(c[0].valid ? &c[0].meta : NULL, c[1].valid ? &c[1].meta : NULL);
+	env->next_gen = env->session_gen + 1;
 	return 0;
 }
 

@@ -1,16 +1,72 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A writing session: from its first write transaction to its close.
+ * A writing session: from its first page to its close, and the generations that it uses (T2).
  *
- * It begins by raising the epoch durably, in the same write that retires the losing slot (T2, T7):
- * every page that it writes afterwards has a generation that no earlier attempt can have used. It
- * ends by writing the newest generation into the losing slot too, as one that was flushed (T8), so
- * that opening walks nothing and the loss of either slot loses nothing.
+ * It begins, before it writes a page, by writing a meta of its first generation over the older
+ * slot: that retires what opening rejected (T7), and from then on no later opening can give out the
+ * same generations again. It ends by a mark in the older slot: the newest state as one that was
+ * flushed, so that opening walks nothing and the loss of either slot loses nothing (T8), and the
+ * highest generation used, so that the next session goes on behind it.
  */
 #include "base/error.h"
 #include "txn/txn_int.h"
 
 #define EPOCH_MAX ((UINT64_C(1) << (64 - GEN_SEQ_BITS)) - 1)
+
+static uint64_t epoch_of(gen_t gen)
+{
+	return gen >> GEN_SEQ_BITS;
+}
+
+/*
+ * A mark counts while it stands beside an equal state: as soon as a session has begun, the other
+ * slot is newer, or was damaged in becoming so. Else the session before may have crashed, with
+ * pages of its epoch anywhere; and where a slot cannot be read, of an epoch that only it knew.
+ */
+gen_t session_first_gen(const struct meta *a, const struct meta *b)
+{
+	const gen_t gen = a && (!b || a->gen > b->gen) ? a->gen : b ? b->gen : 0;
+	uint64_t epoch;
+
+	if (a && b && a->gen == b->gen && (a->mark >= gen || b->mark >= gen))
+		return (a->mark > b->mark ? a->mark : b->mark) + 1;
+	epoch = epoch_of(gen) + (a && b ? 1 : 2);
+	return epoch <= EPOCH_MAX ? epoch << GEN_SEQ_BITS : 0;
+}
+
+bool session_is_used_up(const struct txn_env *env)
+{
+	return epoch_of(env->next_gen) != epoch_of(env->session_gen);
+}
+
+/* A sequence that is full carries into the epoch, which then begins as a session does. */
+static int epoch_carry(struct txn_env *env)
+{
+	int rc = txn_sync(env);
+
+	if (rc < 0)
+		return rc;
+	env->in_session = false;
+	env->session_gen = env->next_gen++;
+	return 0;
+}
+
+int session_take_gen(struct txn_env *env, gen_t *ret_gen)
+{
+	if (env->session_gen != 0 && session_is_used_up(env)) {
+		int rc = epoch_carry(env);
+
+		if (rc < 0)
+			return rc;
+	}
+	if (env->session_gen == 0)
+		return error_set(VERSO_EFULL,
+			"the file has seen %llu crashes while it was written, which is all that "
+			"its format can count: dump it and load it into a new one",
+			(unsigned long long)EPOCH_MAX);
+	*ret_gen = env->next_gen++;
+	return 0;
+}
 
 /* Writes m into the losing slot, between two flushes, and takes it as the durable state. */
 static int replace_loser(struct txn_env *env, const struct meta *m)
@@ -34,24 +90,20 @@ static int replace_loser(struct txn_env *env, const struct meta *m)
 int session_start(struct txn_env *env)
 {
 	struct meta m = env->durable;
-	uint64_t epoch = (env->epoch_base >> GEN_SEQ_BITS) + 1;
 	int rc;
 
-	if (epoch > EPOCH_MAX)
-		return error_set(VERSO_EFULL,
-			"the file has been written in %llu sessions, which is all that its format "
-			"can count: dump it and load it into a new one",
-			(unsigned long long)EPOCH_MAX);
-	m.gen = epoch << GEN_SEQ_BITS;
+	if (env->in_session)
+		return 0;
+	m.gen = env->session_gen;
 	m.durable_gen = env->durable_gen;
+	m.mark = 0;
 	m.mode = TXN_TWO_FLUSH;
 	pthread_mutex_lock(&env->lock);
-	rc = replace_loser(env, &m);
-	if (rc) {
+	ASSERT(batch_is_empty(&env->open));
+	rc = env->state == ENV_POISONED ? error_poisoned(env) : replace_loser(env, &m);
+	if (rc && env->state != ENV_POISONED) {
 		env_poison(env, rc);
-	} else {
-		env->epoch_base = m.gen;
-		env->next_seq = 1;
+	} else if (rc == 0) {
 		env->joined = m;
 		env->joined_gen = m.gen;
 		env->taken_gen = m.gen;
@@ -70,6 +122,7 @@ void session_stamp(struct txn_env *env)
 	if (env->state != ENV_WRITING)
 		return;
 	m.durable_gen = m.gen;
+	m.mark = env->next_gen - 1;
 	if (replace_loser(env, &m) == 0)
 		session_cut(env);
 }

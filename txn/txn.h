@@ -145,7 +145,8 @@ void txn_env_close(struct txn_env *env);
 int txn_begin_read(struct txn_env *env, struct txn **ret_txn);
 
 /*
- * Waits for the writer before. The first of a session raises the epoch durably (T2).
+ * Waits for the writer before. It costs no I/O, but for the first after an opening that rejected a
+ * commit (T7).
  * VERSO_EPOISONED, -EROFS when read-only, -ENOMEM, I/O errors. Any thread.
  */
 int txn_begin_write(struct txn_env *env, struct txn **ret_txn);

@@ -49,7 +49,7 @@ struct txn_writer {
 
 enum env_state {
 	ENV_READING,  /* no write transaction yet: nothing was written since opening */
-	ENV_WRITING,  /* the epoch of this session is durable */
+	ENV_WRITING,  /* pages may be: the session has begun (T2) */
 	ENV_POISONED, /* a flush failed: nothing is written any more */
 };
 
@@ -70,9 +70,9 @@ struct txn_env {
 	int poison_code;       /* why a flush failed; constant once it has */
 	bool writer_busy;      /* somebody holds the writer lock */
 	bool flushing;         /* somebody leads a flush and owns `flight` */
-	bool in_session;       /* the epoch was raised; writer lock */
-	gen_t epoch_base;      /* epoch << GEN_SEQ_BITS of this session; writer lock */
-	uint64_t next_seq;     /* writer lock */
+	bool in_session;       /* session_gen is durable; writer lock */
+	gen_t session_gen;     /* what the session begins with; 0: no epoch is left; writer lock */
+	gen_t next_gen;        /* of the next attempt; writer lock */
 	gen_t joined_gen;      /* newest that joined, or that opening found */
 	gen_t taken_gen;       /* newest that a flush has taken */
 	gen_t durable_gen;     /* newest that is flushed */
@@ -130,7 +130,12 @@ void txn_handle_opened(struct txn *txn);
 void txn_handle_closed(struct txn *txn);
 
 /* session.c */
-int session_start(struct txn_env *env);  /* raises the epoch, durably (T2, T7); writer lock */
+/* The first generation of the next session (T2), by the metas that are valid (else NULL); 0: none
+ * is left. */
+gen_t session_first_gen(const struct meta *a, const struct meta *b);
+int session_take_gen(struct txn_env *env, gen_t *ret_gen); /* for an attempt; writer lock */
+bool session_is_used_up(const struct txn_env *env); /* next_gen is of another epoch; writer lock */
+int session_start(struct txn_env *env);  /* before a page is written (T2, T7); writer lock */
 void session_stamp(struct txn_env *env); /* the last close (T8) */
 void session_cut(struct txn_env *env);   /* cuts the file when it may be (T12); writer lock */
 

@@ -103,28 +103,6 @@ struct horizon horizon_now(struct txn_env *env)
 	return h;
 }
 
-static bool sequence_is_used_up(const struct txn_env *env)
-{
-	return env->next_seq >> GEN_SEQ_BITS != 0;
-}
-
-/* The next generation, in which nothing was written by anybody (T2). */
-static gen_t generation_take(struct txn_env *env)
-{
-	return env->epoch_base + env->next_seq++;
-}
-
-/* Begins the session, or another epoch of it when the numbers of this one are used up. */
-static int epoch_begin(struct txn_env *env)
-{
-	int rc;
-
-	if (env->in_session && !sequence_is_used_up(env))
-		return 0;
-	rc = txn_sync(env);
-	return rc ? rc : session_start(env);
-}
-
 int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 {
 	struct txn *txn = &env->write_handle;
@@ -136,7 +114,10 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 	rc = writer_acquire(env);
 	if (rc)
 		return rc;
-	rc = epoch_begin(env);
+	rc = session_take_gen(env, &txn->gen);
+	/* What opening rejected could become whole again by any change of the file (T7). */
+	if (rc == 0 && env->rolled_back)
+		rc = session_start(env);
 	if (rc) {
 		writer_release(env);
 		return rc;
@@ -147,7 +128,7 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 		return rc;
 	}
 	session_cut(env);
-	txn->gen = w->first_gen = generation_take(env);
+	w->first_gen = txn->gen;
 	space_begin(&env->space);
 	txn->n_pages = env->space.n_pages;
 	txn->broken = 0;
@@ -232,10 +213,13 @@ int spill(struct txn *txn, uint32_t n_keep)
 
 	if (n_victims == 0)
 		return 0;
-	if (sequence_is_used_up(txn->env))
+	if (session_is_used_up(txn->env))
 		return txn_break(txn, error_set(VERSO_EFULL,
 					      "the last generation of an epoch is used up, which "
 					      "happens once in 2^40: begin the transaction again"));
+	rc = session_start(txn->env);
+	if (rc)
+		return rc;
 	set = malloc(n_victims * sizeof(*set));
 	if (!set)
 		return -ENOMEM;
@@ -249,7 +233,7 @@ int spill(struct txn *txn, uint32_t n_keep)
 	dirty_compact(w);
 	w->n_spilled += n;
 	w->n_written += (uint32_t)n;
-	txn->gen = generation_take(txn->env);
+	txn->gen = txn->env->next_gen++;
 	return 0;
 }
 
@@ -282,6 +266,8 @@ int write_chunks_early(struct txn *txn)
 				page_buffers_alloc(txn->pager->page_size, PENDING_EARLY_CHUNKS);
 		rc = txn->writer->chunk_bufs ? promise_space(txn, PENDING_EARLY_CHUNKS, 0)
 					     : -ENOMEM;
+		if (rc == 0)
+			rc = session_start(env);
 		if (rc)
 			return rc;
 		rc = pending_write_chunks(&env->pending, &env->space, env->pager, txn->gen,

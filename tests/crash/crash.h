@@ -55,8 +55,8 @@ void crash_ack(struct crash_history *h, unsigned v);
 void crash_abandon(struct crash_history *h, unsigned v);
 
 /* The workload has recovered version v and made it durable in its turn: v is acknowledged, and
- * those begun after it are dead. */
-void crash_rebase(struct crash_history *h, unsigned v);
+ * those begun after it, but before the n-th, are dead. */
+void crash_rebase(struct crash_history *h, unsigned v, unsigned n);
 
 /* The version with this digest if it is allowed after the first `at` events; else -1. */
 int crash_find(const struct crash_history *h, uint64_t at, uint64_t digest);

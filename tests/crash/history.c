@@ -54,10 +54,10 @@ void crash_abandon(struct crash_history *h, unsigned v)
 	h->versions[v].dead_at = h->versions[v].begun_at;
 }
 
-void crash_rebase(struct crash_history *h, unsigned v)
+void crash_rebase(struct crash_history *h, unsigned v, unsigned n)
 {
 	crash_ack(h, v);
-	for (unsigned i = v + 1; i < h->n; i++)
+	for (unsigned i = v + 1; i < n; i++)
 		if (h->versions[i].dead_at == CRASH_NEVER)
 			h->versions[i].dead_at = simdisk_events(h->disk);
 }

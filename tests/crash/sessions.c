@@ -89,6 +89,7 @@ static int find_version(struct work *w)
 	if (v < 0)
 		return error_set(VERSO_EIO, "a session finds what is not allowed");
 	w->version = w->found = (unsigned)v;
+	w->n_found = w->history->n;
 	return 0;
 }
 
@@ -111,7 +112,7 @@ static int session_open(struct work *w)
 	txn_stat(w->ops->env(w->db), &stat);
 	w->gen_found = stat.durable_gen;
 	rc = find_version(w);
-	/* A session's first write makes durable what was found, and retires the rest. */
+	/* Where opening rejected something, a session begins by retiring it; else with a page. */
 	if (rc == 0)
 		rc = w->ops->begin_write(w->db, &txn);
 	if (rc) {

@@ -39,7 +39,7 @@ void settle(struct work *w)
 	txn_stat(w->ops->env(w->db), &stat);
 	if (stat.durable_gen == w->gen_found)
 		return;
-	crash_rebase(w->history, w->found);
+	crash_rebase(w->history, w->found, w->n_found);
 	w->settled = true;
 }
 

@@ -41,6 +41,7 @@ struct work {
 	gen_t first_gen;          /* of the write transaction; it may have several */
 	gen_t gen_found;          /* the newest durable one when it opened */
 	unsigned found;           /* the version that it opened on */
+	unsigned n_found;         /* versions there were then */
 	bool was_long;            /* of three regions */
 	bool settled;             /* that is durable, and what came after it dead */
 
