@@ -99,7 +99,7 @@ int session_start(struct txn_env *env)
 	m.mark = 0;
 	m.mode = TXN_TWO_FLUSH;
 	pthread_mutex_lock(&env->lock);
-	ASSERT(batch_is_empty(&env->open));
+	ASSERT(batch_is_empty(env->open));
 	rc = env->state == ENV_POISONED ? error_poisoned(env) : replace_loser(env, &m);
 	if (rc && env->state != ENV_POISONED) {
 		env_poison(env, rc);
