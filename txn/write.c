@@ -379,9 +379,14 @@ struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref
 
 struct page *txn_own(struct txn *txn, struct page_ref ref)
 {
-	if (!is_own(txn, ref) || txn->broken || atomic_load(&txn->env->stopped))
-		return NULL;
-	return pager_own(txn->pager, txn->guard, ref);
+	struct page *page = NULL;
+
+	if (is_own(txn, ref) && !txn->broken && !atomic_load(&txn->env->stopped))
+		page = pager_own(txn->pager, txn->guard, ref);
+	if (page)
+		le64_set(page->lsn,
+			txn->gen); /* it may get a reference to a page of this generation */
+	return page;
 }
 
 /* Nobody but this transaction has seen the page (T13): its place can be used again (T3). */
