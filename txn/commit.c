@@ -52,17 +52,37 @@ static int prepare_chunks(struct txn *txn)
 	return rc ? rc : pending_prepare_commit(p);
 }
 
-/* Waits until the sealed pages of this transaction may join those that are not flushed yet. */
+/*
+ * The pages that joined and are not flushed yet: their memory is bounded. Under TXN_RELAXED nobody
+ * else waits for a flush, so those that a spill has written count too: what a crash can take away
+ * is bounded, and what was given up is used again.
+ */
+static size_t count_unflushed(const struct txn_env *env)
+{
+	size_t n = (size_t)env->open->n_own + env->flight->n_own;
+
+	if (env->options.sync == TXN_RELAXED)
+		n += (size_t)env->open->n_unproved + env->flight->n_unproved;
+	return n;
+}
+
+/* Waits until this transaction may join; a larger one than the bound does when nothing else waits.
+ */
 static int wait_for_room(struct txn *txn)
 {
 	struct txn_env *env = txn->env;
+	struct txn_writer *w = txn->writer;
 	uint32_t most = env->options.unflushed_max_pages;
+	size_t n_mine = w->n_unsealed;
 	int rc = 0;
 
-	if (txn->writer->n_unsealed > most)
-		return spill(txn, 0);
+	if (env->options.sync == TXN_RELAXED)
+		n_mine += w->n_written + w->n_early_chunks;
+	if (w->n_unsealed > most)
+		rc = spill(txn, 0);
 	pthread_mutex_lock(&env->lock);
-	while (rc == 0 && env->open->n_own + env->flight->n_own + txn->writer->n_unsealed > most)
+	while (rc == 0 && env->durable_gen < env->joined_gen &&
+		count_unflushed(env) + n_mine > most && count_unflushed(env) > 0)
 		rc = flush_until(env, env->flushing ? env->taken_gen : env->joined_gen);
 	pthread_mutex_unlock(&env->lock);
 	return rc;
