@@ -116,6 +116,7 @@ int btree_get_many(struct btree *bt, size_t n, const struct btree_slice *keys,
 
 enum btree_put_flags {
 	BTREE_NOOVERWRITE = 1, /* VERSO_EXISTS, and nothing changed, when the key is there */
+	BTREE_FINISH = 2,      /* a part of the commit (TXN_FINISH) */
 };
 
 /*

@@ -93,6 +93,7 @@ struct ref_list {
 };
 
 int ref_list_add(struct ref_list *list, struct page_ref ref);
+size_t ref_list_runs(const struct ref_list *list); /* of neighbouring pages of one generation */
 void ref_list_fini(struct ref_list *list);
 
 /*

@@ -105,7 +105,7 @@ int catalogue_update(struct btree *catalogue, struct btree_slice name, const str
 	if (rc != 0)
 		return rc;
 	catalogue_encode(bytes, root);
-	return btree_put(catalogue, name, (struct btree_slice){bytes, sizeof(bytes)}, 0);
+	return btree_put(catalogue, name, (struct btree_slice){bytes, sizeof(bytes)}, BTREE_FINISH);
 }
 
 int catalogue_remove(struct btree *catalogue, struct btree_slice name)

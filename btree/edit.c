@@ -153,10 +153,25 @@ static int edit_gather(struct edit *e, unsigned used)
 	return 0;
 }
 
-/* Step 3. n_frees: beside what merges give up. */
-static int edit_prepare(struct edit *e, size_t n_frees)
+/*
+ * Step 3: the path and the neighbours that were gathered; where a node may split (one that gets a
+ * record, or a longer separator after a merge below), one more a level and a new root. gone: the
+ * pages of the old value; n_fresh: those of a new one, which may have to go again.
+ */
+static int edit_prepare(struct edit *e, enum txn_use use, bool may_split,
+	const struct ref_list *gone, size_t n_fresh)
 {
-	return txn_prepare(e->bt->txn, 3 * e->height + 1, n_frees + e->height + 1);
+	unsigned n_sibs = 0;
+	struct txn_need need = {.use = use, .n_pages = e->height};
+
+	for (unsigned d = 0; d < e->height; d++)
+		n_sibs += e->steps[d].sib != NULL;
+	need.n_pages += n_sibs;
+	if (may_split || n_sibs > 0)
+		need.n_pages += e->height + 1;
+	need.n_frees = gone->n + n_fresh + n_sibs + 1;
+	need.n_extents = ref_list_runs(gone) + n_sibs + 1;
+	return txn_prepare_for(e->bt->txn, &need);
 }
 
 /* Step 4: makes the path ours, from the root down. What follows may move, split or merge leaves. */
@@ -271,6 +286,12 @@ static bool put_at_edge(struct btree *bt, const struct node_entry *entry)
 	return true;
 }
 
+/* The new value takes exactly the old one's bytes. */
+static bool is_in_place(const struct node_value *old, const struct node_value *val)
+{
+	return old->overflow == val->overflow && old->len == val->len;
+}
+
 /* Step 4 of a put. */
 static void put_edit(struct edit *e, const struct node_entry *entry, bool exact)
 {
@@ -290,8 +311,7 @@ static void put_edit(struct edit *e, const struct node_entry *entry, bool exact)
 			bt->edge = e->steps[e->height - 1].ref;
 		return;
 	}
-	if (node_value(leaf, e->page_size, pos, &old) && old.overflow == entry->val.overflow &&
-		old.len == entry->val.len) {
+	if (node_value(leaf, e->page_size, pos, &old) && is_in_place(&old, &entry->val)) {
 		if (old.len > 0)
 			memcpy((uint8_t *)(uintptr_t)old.data, entry->val.data, old.len);
 		return;
@@ -304,11 +324,11 @@ static void put_edit(struct edit *e, const struct node_entry *entry, bool exact)
 
 /* Steps 2 to 4 of a put into a tree that has records. */
 static int put_entry(struct btree *bt, const struct node_entry *entry, unsigned flags,
-	size_t n_frees)
+	size_t n_fresh)
 {
 	struct edit e;
 	struct ref_list gone = {.bt = bt};
-	bool exact;
+	bool exact, in_place = false;
 	int rc;
 
 	if (put_at_edge(bt, entry))
@@ -327,6 +347,7 @@ static int put_entry(struct btree *bt, const struct node_entry *entry, unsigned 
 		struct node_value old;
 
 		rc = gather_old(bt, leaf, pos, &old, &gone);
+		in_place = rc == 0 && is_in_place(&old, &entry->val);
 		if (rc == 0 && entry->val.len < old.len)
 			rc = edit_gather(&e, node_used(leaf) - (old.len - entry->val.len));
 	} else if (e.height + 2 > BTREE_LEVELS_MAX) {
@@ -336,7 +357,8 @@ static int put_entry(struct btree *bt, const struct node_entry *entry, unsigned 
 	if (rc == 0)
 		rc = share_plan(&e, entry, exact);
 	if (rc == 0)
-		rc = edit_prepare(&e, n_frees + gone.n);
+		rc = edit_prepare(&e, flags & BTREE_FINISH ? TXN_FINISH : TXN_ADD, !in_place, &gone,
+			n_fresh);
 	if (rc < 0) {
 		edit_drop(&e);
 		ref_list_fini(&gone);
@@ -456,7 +478,7 @@ int btree_del(struct btree *bt, struct btree_slice key)
 	if (rc == 0)
 		rc = edit_gather(&e, node_used(s->page) - node_entry_size(s->page, s->index));
 	if (rc == 0)
-		rc = edit_prepare(&e, gone.n);
+		rc = edit_prepare(&e, TXN_REMOVE, false, &gone, 0);
 	if (rc < 0) {
 		edit_drop(&e);
 		ref_list_fini(&gone);

@@ -124,6 +124,18 @@ int ref_list_add(struct ref_list *list, struct page_ref ref)
 	return 0;
 }
 
+size_t ref_list_runs(const struct ref_list *list)
+{
+	size_t n = list->n > 0;
+
+	for (size_t i = 1; i < list->n; i++) {
+		const struct page_ref *a = &list->refs[i - 1], *b = &list->refs[i];
+
+		n += a->gen != b->gen || (a->pgno + 1 != b->pgno && b->pgno + 1 != a->pgno);
+	}
+	return n;
+}
+
 void ref_list_fini(struct ref_list *list)
 {
 	tree_free(list->bt, list->refs);
@@ -137,7 +149,9 @@ void ref_list_fini(struct ref_list *list)
 /* Makes the next n <= TXN_OP_PAGES_MAX pages certain, and that all so far can be given back. */
 static int build_prepare(struct btree *bt, const struct ref_list *pages, size_t n)
 {
-	return txn_prepare(bt->txn, (unsigned)n, pages->n + n);
+	return txn_prepare_for(bt->txn,
+		&(struct txn_need){
+			.use = TXN_ADD, .n_pages = (unsigned)n, .n_frees = pages->n + n});
 }
 
 static struct page *build_page(struct btree *bt, struct ref_list *pages, unsigned level,

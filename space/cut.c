@@ -94,10 +94,9 @@ int space_cut(struct space *s, uint32_t least, uint32_t keep)
 	n_before = space_count_free(s) - n_tail;
 	if (n_before < keep)
 		end = space_end_for(s, (uint64_t)end + keep - n_before);
-	if (end >= s->n_pages || s->n_pages - end < least)
-		return 0;
+	/* What is in the way moves when it is changed: then to a low place. */
 	rc = windows_empty(s);
-	if (rc == 0)
+	if (rc == 0 && end < s->n_pages && s->n_pages - end >= least)
 		cut_to(s, end);
 	return rc;
 }

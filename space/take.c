@@ -18,6 +18,12 @@ static unsigned worth_fetching(const struct space *s, unsigned n)
 	return n > least ? n : least;
 }
 
+/* A piece that is half free is taken where it is first found: what is in use lies low. */
+static unsigned half_a_piece(const struct space *s)
+{
+	return (s->layout.region_pages < WINDOW_PAGES ? s->layout.region_pages : WINDOW_PAGES) / 2;
+}
+
 int space_prepare(struct space *s, unsigned n, uint32_t keep)
 {
 	struct piece best;
@@ -28,7 +34,7 @@ int space_prepare(struct space *s, unsigned n, uint32_t keep)
 		return SPACE_SHORT;
 	if (s->n_at_hand >= n)
 		return 0;
-	rc = piece_find(s, WINDOW_PAGES / 2, &best);
+	rc = piece_find(s, half_a_piece(s), &best);
 	if (rc)
 		return rc;
 	return best.n_free >= worth_fetching(s, n) ? windows_turn(s, &best) : SPACE_SHORT;

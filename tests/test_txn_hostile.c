@@ -4,6 +4,7 @@
  * them may fail in any way but a crash, a hang, or the overwriting of a slot.
  */
 #include "base/error.h"
+#include "tests/sim/faultplan.h"
 #include "tests/txn_fixture.h"
 #include "txn/meta.h"
 
@@ -120,6 +121,8 @@ static int use(struct txn_stack *s)
 
 static void database(struct txn_stack *s, struct victim *v, uint32_t regions_max)
 {
+	struct fault_plan plan = {.calls = FAULT_WRITE, .kind = FAULT_EIO};
+
 	txn_stack_make(s, TXN_TWO_FLUSH, TXN_FULL);
 	s->options.meta_regions_max = regions_max;
 	txn_stack_format(s);
@@ -127,7 +130,10 @@ static void database(struct txn_stack *s, struct victim *v, uint32_t regions_max
 	txn_stack_set(s, 0, 1200, 1);
 	for (unsigned i = 0; i < 40; i++)
 		txn_stack_set(s, 31 * i, 31 * i + 9, i % 4);
+	/* The close cannot make the file shorter: the newest state has pending pages. */
+	simdisk_set_fault(s->disk, fault_plan_sim, &plan);
 	txn_stack_close(s);
+	simdisk_set_fault(s->disk, NULL, NULL);
 	victim_read(s, v);
 }
 

@@ -23,7 +23,7 @@ struct batch {
 	struct meta meta;
 	void *meta_bytes; /* a slot, aligned */
 	uint32_t slot_bytes;
-	uint32_t n_unproved; /* pages newer than what was flushed before, spilled ones included */
+	uint32_t n_unproved; /* pages that were written before: spilled ones and early chunks */
 	uint32_t n_joined;   /* transactions */
 	bool published;      /* a reader may have seen a generation of this batch */
 

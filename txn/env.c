@@ -173,8 +173,10 @@ void txn_env_close(struct txn_env *env)
 	if (!env)
 		return;
 	ASSERT(env->n_open == 0);
-	if (txn_sync(env) == 0)
+	if (txn_sync(env) == 0) {
+		env_shrink(env);
 		session_stamp(env);
+	}
 	env_free(env);
 }
 

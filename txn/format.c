@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define INITIAL_FREE_PAGES 32U
+#define INITIAL_FREE_PAGES 10U  /* 64 KiB in all, of 4 KiB pages */
 #define SECTOR_BYTES       512U /* what a disk writes whole */
 
 /* The size of a new database. */

@@ -13,11 +13,12 @@
 #define FANOUT_LEAST 8U /* of trees whose height is not known here: keys of ordinary length */
 #define LIST_PAGES   2U /* of the pending list, for what removing a record gives up */
 
-/* The levels of a tree that could be in the file. */
+/* The levels that a tree of all pages in use would have. */
 static uint32_t levels_likely(const struct txn *txn)
 {
 	const struct space *s = &txn->env->space;
-	uint64_t n_pages = s->n_pages - layout_first_page(&s->layout, 0), n = FANOUT_LEAST;
+	uint64_t n_pages = s->n_pages - layout_first_page(&s->layout, 0) - space_count_free(s);
+	uint64_t n = FANOUT_LEAST;
 	uint32_t levels = 1;
 
 	for (; n < n_pages; n *= FANOUT_LEAST)
@@ -58,9 +59,14 @@ uint32_t reserve_count(const struct txn *txn, const struct txn_need *need)
 	return n;
 }
 
+uint32_t reserve_least(const struct txn *txn)
+{
+	return reserve_count(txn, &(struct txn_need){.use = TXN_ADD});
+}
+
 /* --- finding pages ------------------------------------------------------------------------- */
 
-static int reclaim(struct txn *txn)
+int reclaim(struct txn *txn)
 {
 	struct txn_env *env = txn->env;
 	struct horizon h = horizon_now(env);

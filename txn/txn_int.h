@@ -156,9 +156,14 @@ void txn_abort_write(struct txn *txn);
 int spill(struct txn *txn, uint32_t n_keep);
 int write_chunks_early(struct txn *txn); /* until what is left fits one commit */
 
+/* shrink.c: the last close, after all is flushed */
+void env_shrink(struct txn_env *env);
+
 /* reserve.c */
 uint32_t reserve_count(const struct txn *txn, const struct txn_need *need);
 int return_recycled(struct txn *txn);
+uint32_t reserve_least(const struct txn *txn); /* what every operation that adds leaves */
+int reclaim(struct txn *txn);                  /* frees what flushes and readers allow */
 int promise_space(struct txn *txn, unsigned n, uint32_t keep); /* n takes, leaving keep */
 
 int pgno_list_reserve(struct pgno_list *list, size_t n);

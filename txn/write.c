@@ -122,7 +122,8 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 		writer_release(env);
 		return rc;
 	}
-	rc = space_cut(&env->space, space_least_cut(&env->space), 0);
+	memcpy(txn->roots, env->joined.roots, sizeof(txn->roots));
+	rc = space_cut(&env->space, space_least_cut(&env->space), reserve_least(txn));
 	if (rc) {
 		writer_release(env);
 		return rc;
@@ -132,7 +133,6 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 	space_begin(&env->space);
 	txn->n_pages = env->space.n_pages;
 	txn->broken = 0;
-	memcpy(txn->roots, env->joined.roots, sizeof(txn->roots));
 	memcpy(w->roots_before, txn->roots, sizeof(txn->roots));
 	w->n_dirty = w->n_unsealed = w->n_promised = 0;
 	w->recycled.n = w->dead.n = 0;

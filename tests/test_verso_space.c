@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How much of a disk a database takes: when it holds little, when nothing is left of what it held,
+ * and when the disk is full.
+ */
+#include "db/db_int.h"
+#include "tests/api.h"
+#include "tests/sim/simdisk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct side {
+	struct simdisk *disk;
+	struct verso_options options;
+	struct verso *db;
+	const char *table; /* NULL: the default one */
+	size_t val_len;
+};
+
+static void side_open(struct side *s)
+{
+	struct db_site site = {.io = simdisk_io(s->disk)};
+
+	API_OK(db_open_on(&site, "db", &s->options, &s->db));
+}
+
+/* Eight kinds: both pagers; the default table or a named one; flushing each commit or not. */
+static void side_make(struct side *s, int i, uint64_t space_bytes)
+{
+	struct simdisk_options so = {.space_bytes = space_bytes};
+
+	*s = (struct side){.disk = simdisk_new(&so),
+		.options = {.size = sizeof(s->options),
+			.flags = VERSO_CREATE,
+			.pager = i & 1 ? VERSO_MMAP : VERSO_BUFPOOL,
+			.sync = i & 4 ? VERSO_SYNC_RELAXED : VERSO_SYNC_FULL,
+			.cache_bytes = (size_t)8 << 20},
+		.table = i & 2 ? "things" : NULL,
+		.val_len = 60};
+	side_open(s);
+}
+
+static void side_reopen(struct side *s)
+{
+	verso_close(s->db);
+	side_open(s);
+}
+
+static void side_free(struct side *s)
+{
+	verso_close(s->db);
+	simdisk_free(s->disk);
+}
+
+/* One record in a transaction of its own: put, or deleted. */
+static int change(struct side *s, int i, bool put)
+{
+	static char bytes[20000];
+	struct verso_table *table = NULL;
+	struct verso_txn *txn;
+	char key[32];
+	int rc = verso_begin(s->db, VERSO_WRITE, &txn);
+
+	if (rc)
+		return rc;
+	(void)snprintf(key, sizeof(key), "key%06d", i);
+	if (s->table)
+		rc = verso_table_open(txn, s->table, VERSO_CREATE, &table);
+	if (rc == 0)
+		rc = put ? verso_put(txn, table, api_val(key),
+				   (struct verso_val){bytes, s->val_len}, 0)
+			 : verso_del(txn, table, api_val(key));
+	if (rc == 0)
+		return verso_commit(txn);
+	verso_abort(txn);
+	return rc;
+}
+
+static int fill(struct side *s)
+{
+	int n = 0, rc;
+
+	while ((rc = change(s, n, true)) == 0)
+		n++;
+	API_IS(rc, -ENOSPC);
+	return n;
+}
+
+static uint32_t file_pages(struct verso *db)
+{
+	struct verso_stat stat = {.size = sizeof(stat)};
+
+	API_OK(verso_stat(db, &stat));
+	return stat.n_pages;
+}
+
+/* Filled, emptied one record after the other, and filled again, with an opening in between. */
+static void fill_and_empty(int kind, size_t val_len)
+{
+	struct side s;
+	int n, n_again;
+
+	side_make(&s, kind, (uint64_t)700 << 10);
+	s.val_len = val_len;
+	n = fill(&s);
+	ck_assert_int_gt(n, 10);
+	side_reopen(&s);
+	for (int i = 0; i < n; i++)
+		API_OK(change(&s, i % 2 ? i / 2 : n - 1 - i / 2, false));
+	api_check(s.db);
+	n_again = fill(&s);
+	ck_assert_int_gt(n_again, n * 3 / 4);
+	for (int i = n_again; i-- > 0;)
+		API_OK(change(&s, i, false));
+	side_reopen(&s);
+	api_check(s.db);
+	ck_assert_uint_le(file_pages(s.db), 32);
+	side_free(&s);
+}
+
+START_TEST(a_full_disk_can_be_left_by_deleting)
+{
+	fill_and_empty(_i, 60);
+}
+END_TEST
+
+START_TEST(a_full_disk_of_long_values_can_be_left_by_deleting)
+{
+	fill_and_empty(_i, 20000);
+}
+END_TEST
+
+/* What a transaction did before stays, although the long value behind it does not fit. */
+START_TEST(a_transaction_goes_on_without_the_value_that_did_not_fit)
+{
+	static char bytes[4 << 20];
+	struct verso_txn *txn;
+	struct side s;
+
+	side_make(&s, _i, (uint64_t)2 << 20);
+	txn = api_begin(s.db, VERSO_WRITE);
+	api_put(txn, NULL, "small", "record");
+	API_IS(verso_put(txn, NULL, api_val("long"), (struct verso_val){bytes, sizeof(bytes)}, 0),
+		-ENOSPC);
+	api_put(txn, NULL, "small too", "record");
+	API_OK(verso_commit(txn));
+	side_reopen(&s);
+	txn = api_begin(s.db, VERSO_READ);
+	ck_assert(api_has(txn, NULL, "small", "record"));
+	ck_assert(api_has(txn, NULL, "small too", "record"));
+	verso_abort(txn);
+	api_check(s.db);
+	side_free(&s);
+}
+END_TEST
+
+START_TEST(one_record_takes_64_kib)
+{
+	struct side s;
+
+	side_make(&s, _i, 0);
+	API_OK(change(&s, 1, true));
+	side_reopen(&s);
+	ck_assert_uint_le(file_pages(s.db), 16);
+	API_OK(change(&s, 2, true));
+	side_reopen(&s);
+	ck_assert_uint_le(file_pages(s.db), 16);
+	api_check(s.db);
+	side_free(&s);
+}
+END_TEST
+
+START_TEST(an_emptied_database_is_small_after_its_close)
+{
+	struct side s;
+
+	side_make(&s, _i, 0);
+	for (int i = 0; i < 3000; i++)
+		API_OK(change(&s, i, true));
+	side_reopen(&s);
+	ck_assert_uint_gt(file_pages(s.db), 60);
+	for (int i = 0; i < 3000; i++)
+		API_OK(change(&s, i, false));
+	side_reopen(&s);
+	ck_assert_uint_le(file_pages(s.db), 32);
+	api_check(s.db);
+	side_free(&s);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("verso_space");
+	TCase *c = tcase_create("verso_space");
+
+	tcase_add_checked_fixture(c, NULL, check_free);
+	tcase_set_timeout(c, 120);
+	tcase_add_loop_test(c, a_full_disk_can_be_left_by_deleting, 0, 8);
+	tcase_add_loop_test(c, a_full_disk_of_long_values_can_be_left_by_deleting, 0, 8);
+	tcase_add_loop_test(c, a_transaction_goes_on_without_the_value_that_did_not_fit, 0, 8);
+	tcase_add_loop_test(c, one_record_takes_64_kib, 0, 8);
+	tcase_add_loop_test(c, an_emptied_database_is_small_after_its_close, 0, 8);
+	suite_add_tcase(s, c);
+	return check_main(s);
+}
