@@ -74,7 +74,8 @@ static inline unsigned aim_index(const struct page *page, uint32_t page_size, en
 
 /* One level down from an inner page that stays put meanwhile. False: its bytes make no sense. */
 static inline bool step_down(const struct btree *bt, const struct page *page, enum tree_aim aim,
-	struct btree_slice key, struct tree_trail *trail, struct page_ref *ref, unsigned level)
+	struct btree_slice key, struct tree_trail *trail, struct page_ref *ref, unsigned level,
+	unsigned *ret_index)
 {
 	uint32_t page_size = tree_page_size(bt);
 	unsigned i, n = node_count(page);
@@ -89,7 +90,9 @@ static inline bool step_down(const struct btree *bt, const struct page *page, en
 		trail->at[level].index = i;
 		trail->at[level].count = n;
 	}
+	pager_hint_use(bt->txn->pager, page, i);
 	*ref = node_child(page, page_size, i);
+	*ret_index = i;
 	return true;
 }
 
@@ -100,7 +103,8 @@ static inline int descend(struct btree *bt, enum tree_aim aim, struct btree_slic
 	struct guard *guard = bt->txn->guard;
 	struct page_ref ref = bt->root.ref;
 	unsigned level = bt->root.level;
-	const struct page *page;
+	const struct page *page, *parent = NULL; /* the latter for hints only: it may be gone */
+	unsigned index = 0;
 	int rc;
 
 	if (level >= BTREE_LEVELS_MAX)
@@ -114,13 +118,15 @@ static inline int descend(struct btree *bt, enum tree_aim aim, struct btree_slic
 		page = pager_peek(pager, guard, ref);
 		if (page) {
 			node_prefetch(page, level);
-			ok = step_down(bt, page, aim, key, trail, &ref, level);
+			if (parent)
+				pager_hint_set(pager, parent, index, page);
+			ok = step_down(bt, page, aim, key, trail, &ref, level, &index);
 		} else {
 			guard_leave(guard);
 			rc = tree_get_node(bt, ref, level, &page);
 			if (rc < 0)
 				return rc;
-			ok = step_down(bt, page, aim, key, trail, &ref, level);
+			ok = step_down(bt, page, aim, key, trail, &ref, level, &index);
 			pager_put(pager, page);
 			guard_enter(guard);
 		}
@@ -128,10 +134,14 @@ static inline int descend(struct btree *bt, enum tree_aim aim, struct btree_slic
 			guard_leave(guard);
 			return tree_corrupt(bt, at, "an inner page makes no sense here");
 		}
+		parent = page;
 	}
 	if (bt->root.level > 0)
 		guard_leave(guard);
-	return tree_get_node(bt, ref, 0, ret_leaf);
+	rc = tree_get_node(bt, ref, 0, ret_leaf);
+	if (rc == 0 && parent)
+		pager_hint_set(pager, parent, index, *ret_leaf);
+	return rc;
 }
 
 int tree_descend(struct btree *bt, enum tree_aim aim, struct btree_slice key,

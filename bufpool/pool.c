@@ -28,7 +28,7 @@ static const struct policy_ops *const policies[] = {
 /* A frame, and what stands beside it. */
 static size_t frame_cost(uint32_t page_size)
 {
-	return page_size + sizeof(struct frame) + sizeof(uint8_t);
+	return page_size + sizeof(struct frame) + sizeof(uint8_t) + sizeof(uint32_t);
 }
 
 /* What a pool takes however small it is. */
@@ -111,6 +111,28 @@ static bool has_huge_table(const struct pool *pool)
 	       pool->opts.cache_bytes >= HUGE_WORDS_CACHE_BYTES;
 }
 
+/* An entry a frame, as a power of two. */
+static uint32_t n_hints(const struct pool *pool)
+{
+	return 1u << (31 - __builtin_clz(pool->n_frames | 1));
+}
+
+static int open_hints(struct pool *pool, bool huge)
+{
+	void *entries;
+	int rc = memory_reserve(n_hints(pool) * sizeof(uint32_t), huge, &entries);
+
+	if (rc < 0)
+		return rc;
+	pool->pager.hints = (struct pager_hints){
+		.frames = entries,
+		.mask = n_hints(pool) - 1,
+		.arena = pool->arena,
+		.page_shift = pool->page_shift,
+	};
+	return 0;
+}
+
 static int reserve_frames(struct pool *pool)
 {
 	bool huge = !(pool->opts.flags & BUFPOOL_SMALL_PAGES);
@@ -128,6 +150,9 @@ static int reserve_frames(struct pool *pool)
 	if (rc < 0)
 		return rc;
 	pool->used = used;
+	rc = open_hints(pool, huge);
+	if (rc < 0)
+		return rc;
 	return memory_reserve(GROW_CHUNK_BYTES, false, &pool->zeros);
 }
 
@@ -151,6 +176,7 @@ static void close_pool(struct pool *pool)
 	if (pool->policy)
 		pool->policy->ops->close(pool->policy);
 	memory_release(pool->zeros, GROW_CHUNK_BYTES);
+	memory_release((void *)pool->pager.hints.frames, n_hints(pool) * sizeof(uint32_t));
 	memory_release((void *)pool->used, pool->n_frames);
 	memory_release(pool->frames, pool->n_frames * sizeof(struct frame));
 	frames_release(pool);

@@ -15,6 +15,7 @@ void pager_init(struct pager *p, const struct pager_ops *ops, uint32_t page_size
 	p->may_fault = false;
 	p->fault_areas = NULL;
 	p->tracer = NULL;
+	p->hints = (struct pager_hints){.frames = NULL};
 	guard_domain_init(&p->guards);
 }
 

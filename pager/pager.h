@@ -153,6 +153,20 @@ struct pager_ops {
 	void (*close)(struct pager *p);
 };
 
+/*
+ * In which frame the children of a page were found last: a direct-mapped table, of which entries
+ * overwrite each other. Only the processor's prefetch believes a hint, and frames are never
+ * unmapped, so the worst of a wrong one is a line fetched for nothing.
+ */
+struct pager_hints {
+	_Atomic uint32_t *frames; /* NULL: the pager has no frames; constant */
+	uint32_t mask;            /* entries less one, a power of two; constant */
+	const uint8_t *arena;     /* frame 0; constant */
+	unsigned page_shift;      /* constant */
+};
+
+#define HINT_LINES 4U /* of a child: its header and the first slots */
+
 struct pager {
 	const struct pager_ops *ops;
 	uint32_t page_size;    /* bytes; constant */
@@ -163,6 +177,7 @@ struct pager {
 	bool medium_is_cached; /* the system refuses to pass its page cache: read_medium cannot keep
 				  P4, and a clean cache proves nothing after a failed flush;
 				  constant */
+	struct pager_hints hints;
 	struct guard_domain guards;
 	struct pager_tracer *tracer; /* NULL: off; set before the pager is shared */
 };
@@ -249,6 +264,46 @@ static inline const struct page *pager_peek(struct pager *p, struct guard *g, st
 
 	(void)pager_peek_many(p, g, &ref, 1, &page);
 	return page;
+}
+
+static inline uint32_t hint_frame(const struct pager_hints *h, const struct page *page)
+{
+	return (uint32_t)((size_t)((const uint8_t *)page - h->arena) >> h->page_shift);
+}
+
+static inline _Atomic uint32_t *hint_entry(const struct pager_hints *h, const struct page *parent,
+	unsigned i)
+{
+	return &h->frames[(hint_frame(h, parent) * 0x9e3779b1u + i) & h->mask];
+}
+
+/* Asks the processor for child i of a page, before its reference has been read. */
+static inline void pager_hint_use(const struct pager *p, const struct page *parent, unsigned i)
+{
+	const uint8_t *child;
+
+	if (!p->hints.frames)
+		return;
+	child = p->hints.arena + ((size_t)atomic_load_explicit(hint_entry(&p->hints, parent, i),
+					  memory_order_relaxed)
+					 << p->hints.page_shift);
+	for (unsigned line = 0; line < HINT_LINES; line++)
+		__builtin_prefetch(child + (size_t)line * 64);
+}
+
+/* Remembers where child i was found. */
+static inline void pager_hint_set(struct pager *p, const struct page *parent, unsigned i,
+	const struct page *child)
+{
+	_Atomic uint32_t *entry;
+	uint32_t frame;
+
+	if (!p->hints.frames)
+		return;
+	entry = hint_entry(&p->hints, parent, i);
+	frame = hint_frame(&p->hints, child);
+	if (atomic_load_explicit(entry, memory_order_relaxed) != frame)
+		atomic_store_explicit(entry, frame, memory_order_relaxed);
 }
 
 static inline struct page *pager_fresh(struct pager *p, struct page_ref ref)
