@@ -66,7 +66,7 @@ static int grow_full(struct work *w)
 
 	if (!is_refused(w, rc) || is_poisoned(w))
 		return rc;
-	session_marks[MARK_FULL].n++;
+	session_marks[w->shape == SHAPE_COW ? MARK_COW : MARK_FULL].n++;
 	w->full = w->full == FILLING ? TOPPING : EMPTYING;
 	w->n_to_delete = 1 + (unsigned)(crash_draw(&w->rng) % 40);
 	return 0;

@@ -130,6 +130,7 @@ static int session_close(struct work *w, int rc)
 	bool meant = is_meant(w) || is_refused(w, rc);
 	int rc_reader = readers_end(w, !meant);
 
+	session_marks[MARK_COW].n += w->shape == SHAPE_COW && is_refused(w, rc);
 	mark_session(w);
 	w->ops->close(w->db);
 	w->db = NULL;
@@ -175,7 +176,7 @@ static int session_open_or_make_room(struct work *w)
 	int rc = session_open(w);
 
 	while (is_refused(w, rc) && w->shape == SHAPE_COW) {
-		session_marks[MARK_COW_STUCK].n++;
+		session_marks[MARK_COW].n++;
 		simdisk_set_space(w->disk, simdisk_space_used(w->disk) + (128 << 10));
 		rc = session_open(w);
 	}

@@ -5,16 +5,15 @@
 
 enum session_shape session_shape(unsigned config, uint64_t seed)
 {
-	/* SHAPE_FULL, SHAPE_COW and SHAPE_LARGE wait for what they found to be mended. */
 	static const enum session_shape shapes[8] = {
 		SHAPE_USUAL,
-		SHAPE_USUAL,
+		SHAPE_FULL,
 		SHAPE_REGIONS,
 		SHAPE_USUAL,
-		SHAPE_USUAL,
+		SHAPE_LARGE,
 		SHAPE_USUAL,
 		SHAPE_REGIONS,
-		SHAPE_USUAL,
+		SHAPE_COW,
 	};
 	uint64_t state = seed;
 

@@ -331,7 +331,8 @@ static int set_some(struct txn *txn, uint64_t *cells, uint64_t *rng, unsigned n,
  */
 static int change_regions(struct txn *txn, uint64_t *cells, uint64_t *rng, unsigned session)
 {
-	unsigned asked = TOY_LEVELS + (unsigned)(crash_draw(rng) % 60);
+	unsigned asked = crash_draw(rng) % 3 ? 44 + (unsigned)(crash_draw(rng) % 20)
+					     : TOY_LEVELS + (unsigned)(crash_draw(rng) % 60);
 
 	if (crash_draw(rng) % 3)
 		return set_some(txn, cells, rng, 1 + (unsigned)(crash_draw(rng) % 2), asked);

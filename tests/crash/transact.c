@@ -145,6 +145,14 @@ static void give_up(struct work *w, unsigned version)
 		crash_abandon(w->history, version);
 }
 
+/* What an aborted transaction had written is nobody's. */
+static void born_forget(struct work *w)
+{
+	for (unsigned i = 0; i < PAGES_TRACED; i++)
+		if (w->born[i] >= w->first_gen)
+			w->born[i] = 0;
+}
+
 /* The payload's own edits. */
 static int change(struct work *w, void *txn)
 {
@@ -170,15 +178,18 @@ static int transact_on(struct work *w, unsigned base, bool abort, edit_fn *edit,
 	session_marks[MARK_GENERATIONS].n += w->ops->txn(txn)->gen > w->first_gen;
 	if (rc || abort) {
 		w->ops->abort(txn);
+		born_forget(w);
 		return rc;
 	}
 	version = model_add(w, w->scratch);
 	w->newest = version;
 	rc = w->ops->commit(txn);
-	if (rc)
+	if (rc) {
 		give_up(w, version);
-	else
+		born_forget(w);
+	} else {
 		*ret_version = version;
+	}
 	return rc;
 }
 
@@ -231,8 +242,7 @@ static int transact_with(struct work *w, bool abort, edit_fn *edit)
 	if (w->config->sync == TXN_FULL)
 		ack(w);
 	else
-		(void)check_unflushed(w,
-			before.newest_gen); /* waits for its mend, as SHAPE_LARGE */
+		rc = check_unflushed(w, before.newest_gen);
 	return rc;
 }
 
