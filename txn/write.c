@@ -4,8 +4,8 @@
  *
  * The unsealed pages stand in writer->dirty in the order in which they were made; a page remembers
  * its index in its scratch field. When there are too many, txn_prepare() seals and writes the
- * oldest leaves, and inner pages only when there are no leaves left, because those will be touched
- * again. Nothing that a cache does has a say in it.
+ * oldest leaves; after them those that were changed again since the last spill, and inner pages
+ * only when there are no leaves left. Nothing that a cache does has a say in it.
  *
  * A spill ends a generation (T3). So a transaction of any size takes no more places than its tree
  * has pages, and what may be unsealed: a page that it changes again after a spill moves to a place
@@ -167,18 +167,32 @@ int txn_break(struct txn *txn, int code)
 
 /* --- spilling ------------------------------------------------------------------------------ */
 
-/*
- * Seals pages, in the order of making, until n_keep are left; inner pages only in the second round.
- */
-static size_t seal_oldest(struct txn *txn, uint32_t n_keep, bool inner, struct page_write *set,
-	size_t n_set)
+/* Who is spilled first: what will be changed again is written again. */
+enum victims { VICTIMS_COLD_LEAVES, VICTIMS_LEAVES, VICTIMS_ALL, VICTIMS_END };
+
+/* Changed again in this generation, after a spill had passed it by. */
+static bool is_hot(const struct txn *txn, const struct page *page)
+{
+	return page_lsn(page) == txn->gen && page_ref(page).gen < txn->gen;
+}
+
+static bool is_victim(const struct txn *txn, const struct page *page, enum victims victims)
+{
+	if (victims == VICTIMS_ALL)
+		return true;
+	return page->level == 0 && (victims == VICTIMS_LEAVES || !is_hot(txn, page));
+}
+
+/* Seals pages of a sort, in the order of making, until n_keep are left. */
+static size_t seal_oldest(struct txn *txn, uint32_t n_keep, enum victims victims,
+	struct page_write *set, size_t n_set)
 {
 	struct txn_writer *w = txn->writer;
 
 	for (uint32_t i = 0; i < w->n_dirty && w->n_unsealed > n_keep; i++) {
 		struct page *page = w->dirty[i].page;
 
-		if (!page || w->dirty[i].sealed || (page->level > 0) != inner)
+		if (!page || w->dirty[i].sealed || !is_victim(txn, page, victims))
 			continue;
 		page_seal(page, txn->pager->page_size, txn->pager->seed);
 		w->dirty[i].sealed = true;
@@ -208,7 +222,7 @@ int spill(struct txn *txn, uint32_t n_keep)
 	struct txn_writer *w = txn->writer;
 	uint32_t n_victims = w->n_unsealed > n_keep ? w->n_unsealed - n_keep : 0;
 	struct page_write *set;
-	size_t n;
+	size_t n = 0;
 	int rc;
 
 	if (n_victims == 0)
@@ -223,8 +237,8 @@ int spill(struct txn *txn, uint32_t n_keep)
 	set = malloc(n_victims * sizeof(*set));
 	if (!set)
 		return -ENOMEM;
-	n = seal_oldest(txn, n_keep, false, set, 0);
-	n = seal_oldest(txn, n_keep, true, set, n);
+	for (unsigned victims = 0; victims < VICTIMS_END; victims++)
+		n = seal_oldest(txn, n_keep, (enum victims)victims, set, n);
 	page_writes_sort(set, n);
 	rc = pager_write(txn->pager, set, n);
 	free(set);
