@@ -13,14 +13,11 @@
 #include "bench/peers.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #define N_SLICES        64 /* of the gets and of the puts of a round */
@@ -61,58 +58,6 @@ static const struct phase {
 	[PHASE_WRITERS] = {"by 16 threads/s", slice_writers},
 };
 
-void engine_check(int ok, const char *engine, const char *what, const char *why)
-{
-	if (ok)
-		return;
-	(void)fprintf(stderr, "bench_peers: %s: %s: %s\n", engine, what, why);
-	exit(EXIT_FAILURE);
-}
-
-double bench_now(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec + (double)ts.tv_nsec * 1e-9;
-}
-
-uint64_t bench_mix(uint64_t z)
-{
-	z = (z + 1) * 0x9e3779b97f4a7c15u;
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-	return z ^ (z >> 31);
-}
-
-void bench_key(uint64_t i, unsigned char *key)
-{
-	uint64_t x = bench_mix(i);
-
-	for (int b = 0; b < ENGINE_KEY_BYTES; b++)
-		key[b] = (unsigned char)(x >> (8 * (ENGINE_KEY_BYTES - 1 - b)));
-}
-
-void bench_val(uint64_t i, unsigned version, unsigned char *val)
-{
-	memset(val, (int)(i & 0xff), ENGINE_VAL_BYTES);
-	memcpy(val, &i, sizeof(i));
-	val[ENGINE_VAL_BYTES - 1] = (unsigned char)version;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *values, uint64_t n)
-{
-	qsort(values, n, sizeof(*values), compare);
-	return n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
-}
-
 /* n_ops operations of a phase by every engine, who take turns after each n_slice of them. */
 static void in_turns(enum phase_id phase, struct run *runs, size_t n_runs, const struct settings *s,
 	uint64_t n_ops, uint64_t n_slice)
@@ -133,59 +78,6 @@ static void in_turns(enum phase_id phase, struct run *runs, size_t n_runs, const
 	}
 	for (size_t i = 0; i < n_runs; i++)
 		s->results->rates[runs[i].which][phase][s->round] = (double)n_ops / seconds[i];
-}
-
-static const char *const suffixes[] = {"", "-lock", "-wal", "-shm", "-journal"};
-
-#define N_SUFFIXES (sizeof(suffixes) / sizeof(suffixes[0]))
-
-/* Calls fn with each file that an engine made at path, those in a folder of that name too. */
-static void files_each(const char *path, void (*fn)(const char *name, void *arg), void *arg)
-{
-	DIR *dir = opendir(path);
-	struct dirent *entry;
-	char name[4096];
-
-	for (size_t i = 0; i < N_SUFFIXES; i++) {
-		(void)snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
-		if (i > 0 || !dir)
-			fn(name, arg);
-	}
-	while (dir && (entry = readdir(dir)) != NULL) {
-		(void)snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
-		if (entry->d_name[0] != '.')
-			fn(name, arg);
-	}
-	if (dir)
-		(void)closedir(dir);
-}
-
-static void add_mib(const char *name, void *arg)
-{
-	struct stat st;
-
-	if (stat(name, &st) == 0)
-		*(double *)arg += (double)st.st_blocks * 512 / (1 << 20);
-}
-
-static double files_mib(const char *path)
-{
-	double mib = 0;
-
-	files_each(path, add_mib, &mib);
-	return mib;
-}
-
-static void remove_file(const char *name, void *arg)
-{
-	(void)arg;
-	(void)unlink(name);
-}
-
-static void files_remove(const char *path)
-{
-	files_each(path, remove_file, NULL);
-	(void)rmdir(path);
 }
 
 static int is_wanted(size_t which, const struct settings *s)
@@ -209,7 +101,7 @@ static void run_open(struct run *r, size_t which, const struct settings *s)
 	*r = (struct run){.engine = engines[which], .which = which};
 	(void)snprintf(r->path, sizeof(r->path), "%s/bench_peers.%ld.%s", s->folder, (long)getpid(),
 		r->engine->name);
-	files_remove(r->path);
+	bench_files_remove(r->path);
 	r->db = r->engine->open(r->path, &s->options);
 	r->put_us = calloc(s->n_puts, sizeof(*r->put_us));
 	engine_check(r->put_us != NULL, r->engine->name, "open", "no memory");
@@ -222,7 +114,7 @@ static void run_close(struct run *r)
 			r->engine->detach(r->writers[i]);
 	}
 	r->engine->close(r->db);
-	files_remove(r->path);
+	bench_files_remove(r->path);
 	free(r->put_us);
 }
 
@@ -273,7 +165,7 @@ static void run_round(const struct settings *s)
 	n = runs_open(runs, s);
 	in_turns(PHASE_LOAD, runs, n, s, n_records, s->batch);
 	for (size_t i = 0; i < n; i++) {
-		s->results->file_mib[runs[i].which][s->round] = files_mib(runs[i].path);
+		s->results->file_mib[runs[i].which][s->round] = bench_files_mib(runs[i].path);
 		slice_scan(&runs[i], s, 0, n_records); /* brings what has room into memory */
 	}
 	in_turns(PHASE_GET, runs, n, s, s->n_gets, slice_of(s->n_gets, N_SLICES));
@@ -284,7 +176,7 @@ static void run_round(const struct settings *s)
 	in_turns(PHASE_WRITERS, runs, n, s, WRITERS_TIMES * n_puts,
 		slice_of(WRITERS_TIMES * n_puts, N_WRITER_SLICES));
 	for (size_t i = 0; i < n; i++) {
-		s->results->put_us[runs[i].which][s->round] = median(runs[i].put_us, n_puts);
+		s->results->put_us[runs[i].which][s->round] = bench_median(runs[i].put_us, n_puts);
 		run_close(&runs[i]);
 	}
 }
@@ -317,7 +209,7 @@ static void print_row(const char *name, const struct settings *s, double (*value
 
 		if (!is_wanted(i, s))
 			continue;
-		value = median(values[i * stride], s->n_rounds);
+		value = bench_median(values[i * stride], s->n_rounds);
 		if (first == 0)
 			first = value;
 		printf(" %9.0f %5.2f", value, value / first);

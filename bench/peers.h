@@ -67,7 +67,7 @@ slice_fn slice_sorted_load, slice_load, slice_put, slice_writers;
 /* peers_read.c */
 slice_fn slice_get, slice_dependent, slice_many, slice_scan;
 
-/* bench_peers.c */
+/* common.c */
 
 double bench_now(void); /* seconds */
 
@@ -77,5 +77,12 @@ uint64_t bench_mix(uint64_t z);
 /* Record i. Version 0 of a value is what a load stores, 1 what the durable puts leave. */
 void bench_key(uint64_t i, unsigned char *key);
 void bench_val(uint64_t i, unsigned version, unsigned char *val);
+
+/* Sorts the n values. */
+double bench_median(double *values, uint64_t n);
+
+/* All files that an engine made for the database at path: their blocks, and their end. */
+double bench_files_mib(const char *path);
+void bench_files_remove(const char *path);
 
 #endif
