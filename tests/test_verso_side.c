@@ -91,9 +91,9 @@ START_TEST(a_users_file_of_that_name_is_left_alone)
 
 	for (int kind = 0; kind < 2; kind++) {
 		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-			/* Text; zeros with something behind them. */
+			/* Text; zeros with something in their middle and behind them. */
 			memset(text, kind ? 0 : 'x', 200000);
-			text[sizes[i] - 1] = 'x';
+			text[sizes[i] / 2] = text[sizes[i] - 1] = 'x';
 			write_file(side, text, sizes[i]);
 			API_SAYS(try_open(_i, path, VERSO_CREATE, &db), -EEXIST, "in the way");
 			API_SAYS(try_open(_i, path, VERSO_CREATE, &db), -EEXIST, side);
@@ -164,7 +164,7 @@ START_TEST(what_is_left_of_a_side_file_is_used_again)
 	make(_i);
 	for (int kind = 0; kind < 3; kind++) {
 		/* Zeros; of version 1; cut short by a power cut that left garbage. */
-		memcpy(bytes, kind == 1 ? "VersoLk\n\1" : "garbage", kind ? 9 : 0);
+		memcpy(bytes, kind == 1 ? "VersoLk\n\1" : "garbage!", kind ? 9 : 0);
 		for (size_t i = 0; i < (kind < 2 ? 3 : 2); i++) {
 			int fd;
 
