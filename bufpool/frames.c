@@ -13,27 +13,13 @@
  * A page that is forgotten while it is pinned becomes an orphan: its pins move from the page word
  * to the frame, where the puts that are still to come find them.
  */
+#include "base/asan.h"
 #include "bufpool/bufpool_int.h"
 #include "io/memory.h"
 
 #include <sched.h>
 #include <string.h>
 #include <time.h>
-
-#if defined(__SANITIZE_ADDRESS__)
-#define HAVE_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HAVE_ASAN 1
-#endif
-#endif
-
-#ifdef HAVE_ASAN
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(p, len_bytes)   ((void)(p), (void)(len_bytes))
-#define ASAN_UNPOISON_MEMORY_REGION(p, len_bytes) ((void)(p), (void)(len_bytes))
-#endif
 
 #define POISON_BYTE     0xa5
 #define YIELDS_MAX      64
@@ -108,7 +94,7 @@ void frames_release(struct pool *pool)
 
 	if (!pool->arena)
 		return;
-	ASAN_UNPOISON_MEMORY_REGION(pool->arena, len_bytes);
+	UNPOISON(pool->arena, len_bytes);
 	memory_release(pool->arena, len_bytes);
 }
 
@@ -117,7 +103,7 @@ void frame_free(struct pool *pool, uint32_t frame)
 	ASSERT(atomic_load_explicit(&pool->frames[frame].orphan_pins, memory_order_relaxed) == 0);
 	if (HOSTILE)
 		memset(pool_page(pool, frame), POISON_BYTE, pool->pager.page_size);
-	ASAN_POISON_MEMORY_REGION(pool_page(pool, frame), pool->pager.page_size);
+	POISON(pool_page(pool, frame), pool->pager.page_size);
 	list_push_head(&pool->free, pool->frames, frame);
 }
 
@@ -168,7 +154,7 @@ uint32_t frame_get(struct pool *pool, pgno_t pgno, enum frame_use use)
 		pool_back_off(tries);
 	}
 	if (frame != FRAME_NONE)
-		ASAN_UNPOISON_MEMORY_REGION(pool_page(pool, frame), pool->pager.page_size);
+		UNPOISON(pool_page(pool, frame), pool->pager.page_size);
 	return frame;
 }
 

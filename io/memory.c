@@ -40,6 +40,9 @@ int memory_reserve(size_t len_bytes, bool huge, void **ret_base)
 	int rc;
 
 	ASSERT(len_bytes > 0);
+	if (len_bytes > SIZE_MAX - HUGE_PAGE_BYTES)
+		return error_set(-ENOMEM, "cannot reserve %zu bytes of memory: no machine has them",
+			len_bytes);
 	len_bytes = round_up(len_bytes, system_page_bytes());
 	rc = reserve_aligned(len_bytes, PROT_READ | PROT_WRITE, &base);
 	if (rc < 0)

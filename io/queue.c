@@ -67,6 +67,7 @@ static int open_best(unsigned depth, struct queue **ret_queue)
 	if (rc == 0 && refused) {
 		struct queue *q = *ret_queue;
 
+		error_clear(); /* the refusal was no error of the caller's; `why` tells it */
 		q->refused_errno = refused_errno;
 		(void)snprintf(q->why, sizeof(q->why), "%s, because %s was refused: %s",
 			q->ops->name, refused, error_name(-refused_errno));

@@ -12,6 +12,7 @@
  * The era moves only when copies are wanted, not at each that goes: every reader's guard_enter()
  * reads the line that holds it.
  */
+#include "base/asan.h"
 #include "base/error.h"
 #include "io/fault.h"
 #include "io/memory.h"
@@ -20,16 +21,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
-
-/* AddressSanitizer: a page of the heap that is free may not be touched. */
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#define POISON(p, len)   ASAN_POISON_MEMORY_REGION(p, len)
-#define UNPOISON(p, len) ASAN_UNPOISON_MEMORY_REGION(p, len)
-#else
-#define POISON(p, len)   ((void)(p), (void)(len))
-#define UNPOISON(p, len) ((void)(p), (void)(len))
-#endif
 
 int heap_init(struct heap *h, struct guard_domain *guards, uint32_t page_size,
 	uint32_t writer_pages)
@@ -92,7 +83,7 @@ static bool reap(struct heap *h)
 		return false;
 	h->free = h->left;
 	h->left = COPY_NONE;
-#if VERSO_HOSTILE || defined(__SANITIZE_ADDRESS__)
+#if VERSO_HOSTILE || HAVE_ASAN
 	for (uint32_t i = h->free; i != COPY_NONE; i = h->copies[i].next) {
 		memset(heap_page(h, i), 0xdb, h->page_size);
 		POISON(heap_page(h, i), h->page_size);

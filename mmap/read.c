@@ -141,10 +141,11 @@ static int get_slowly(struct mmap_pager *m, struct page_ref ref, const struct pa
 	return rc;
 }
 
+/* Sequentially consistent, as the guard's store before it: one of both sides sees the other. */
 static bool is_known(const struct mmap_pager *m, struct page_ref ref)
 {
 	return ref.pgno < table_end(&m->table) &&
-	       atomic_load_explicit(table_word(&m->table, ref.pgno), memory_order_acquire) ==
+	       atomic_load_explicit(table_word(&m->table, ref.pgno), memory_order_seq_cst) ==
 		       ref.gen &&
 	       mmap_gen_fits(ref.gen);
 }
@@ -204,7 +205,7 @@ static const struct page *peek_one(struct mmap_pager *m, struct page_ref ref)
 	}
 	if (ref.pgno >= table_end(&m->table))
 		return NULL;
-	word = atomic_load_explicit(table_word(&m->table, ref.pgno), memory_order_acquire);
+	word = atomic_load_explicit(table_word(&m->table, ref.pgno), memory_order_seq_cst);
 	if (!(word & WORD_HEAP))
 		return NULL;
 	copy = (uint32_t)(word & ~WORD_HEAP);

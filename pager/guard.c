@@ -42,7 +42,7 @@ int guard_open(struct guard_domain *domain, struct guard **ret_guard)
 			atomic_init(&guard->n_peeks, 0);
 			guard->domain = domain;
 			guard->next = domain->all;
-			__atomic_store_n(&domain->all, guard, __ATOMIC_RELEASE);
+			__atomic_store_n(&domain->all, guard, __ATOMIC_SEQ_CST);
 		}
 	}
 	pthread_mutex_unlock(&domain->lock);
@@ -70,7 +70,8 @@ uint64_t guard_retire(struct guard_domain *domain)
 
 uint64_t guard_oldest(struct guard_domain *domain)
 {
-	const struct guard *guard = __atomic_load_n(&domain->all, __ATOMIC_ACQUIRE);
+	/* Sequentially consistent, as the unlink before it: a guard opened in time is seen. */
+	const struct guard *guard = __atomic_load_n(&domain->all, __ATOMIC_SEQ_CST);
 	uint64_t oldest = UINT64_MAX;
 
 	for (; guard; guard = guard->next) {

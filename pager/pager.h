@@ -331,6 +331,8 @@ static inline struct page *pager_own(struct pager *p, struct guard *g, struct pa
 
 static inline void pager_prefetch(struct pager *p, const struct page_ref *refs, size_t n)
 {
+	for (size_t i = 0; p->tracer && i < n; i++)
+		pager_trace(p, PAGER_PREFETCH, refs[i], 0);
 	p->ops->prefetch(p, refs, n);
 }
 

@@ -314,6 +314,7 @@ START_TEST(more_memory_than_there_are_addresses_is_refused)
 
 	ck_assert_int_eq(memory_reserve((size_t)1 << 60, true, &p), -ENOMEM);
 	ck_assert_int_eq(memory_reserve(SIZE_MAX - 4096, true, &p), -ENOMEM);
+	ck_assert_int_eq(memory_reserve(SIZE_MAX, true, &p), -ENOMEM); /* rounded up: 0 */
 	ck_assert_ptr_eq(p, (void *)8);
 }
 END_TEST

@@ -633,12 +633,15 @@ START_TEST(tracer_sees_every_operation)
 	check_get(&w, ref);
 	ck_assert_uint_eq(r.last.pgno, 6);
 	ck_assert_uint_eq(r.last.gen, ref.gen);
+	pager_prefetch(w.pager, (struct page_ref[]){ref, ref}, 2);
+	ck_assert_uint_eq(r.last.pgno, 6);
 	pager_drop(w.pager, 6, 1);
 	ck_assert_uint_eq(r.n[PAGER_FRESH], 1);
 	ck_assert_uint_eq(r.n[PAGER_WRITE], 1);
 	ck_assert_uint_eq(r.n[PAGER_GET], 1);
 	ck_assert_uint_eq(r.n[PAGER_PUT], 1);
 	ck_assert_uint_eq(r.n[PAGER_DROP], 1);
+	ck_assert_uint_eq(r.n[PAGER_PREFETCH], 2);
 	world_close(&w);
 }
 END_TEST
