@@ -73,7 +73,7 @@ void session_disk_options(unsigned config, uint64_t seed, struct simdisk_options
 void session_disk_limit(unsigned config, uint64_t seed, struct simdisk *d)
 {
 	enum session_shape shape = session_shape(config, seed);
-	uint64_t state = ~seed, n_pages = 24 + crash_draw(&state) % 120;
+	uint64_t state = ~seed, n_pages = 40 + crash_draw(&state) % 120;
 
 	if (shape == SHAPE_FULL || shape == SHAPE_COW)
 		simdisk_set_space(d, simdisk_space_used(d) + n_pages * session_page_size(seed));
