@@ -47,18 +47,24 @@ static void trace(struct pager_tracer *t, enum pager_trace_op op, struct page_re
 
 /* --- steps ----------------------------------------------------------------------------------- */
 
+/* Where growth fails for lack of room, a helper would wait for the flush that waits for it. */
+static bool may_join(const struct work *w)
+{
+	bool no_room = w->plan.calls & FAULT_ALLOCATE && w->plan.kind == FAULT_ENOSPC;
+
+	return w->config->sync == TXN_FULL && w->shape == SHAPE_USUAL && !no_room;
+}
+
 static int step_usual(struct work *w)
 {
 	int rc = readers_move(w);
 
 	if (rc)
 		return rc;
-	if (w->config->sync == TXN_FULL && (w->shape != SHAPE_USUAL || crash_draw(&w->rng) % 4))
-		return transact(w);
-	if (w->config->sync == TXN_FULL)
+	if (may_join(w) && crash_draw(&w->rng) % 4 == 0)
 		return transact_joined(w);
 	rc = transact(w);
-	if (rc == 0 && crash_draw(&w->rng) % 5 == 0) {
+	if (rc == 0 && w->config->sync == TXN_RELAXED && crash_draw(&w->rng) % 5 == 0) {
 		rc = w->ops->sync(w->db);
 		if (rc == 0)
 			ack(w);
