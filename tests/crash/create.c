@@ -40,17 +40,19 @@ static int attempt(struct work *w, bool *ret_cut)
 
 int create_in_attempts(struct work *w)
 {
-	bool cut = false;
+	bool cut = false, any_cut = false;
 
 	for (;;) {
 		int rc = attempt(w, &cut);
 
 		if (rc)
 			return rc;
-		if (!cut) {
+		any_cut |= cut;
+		/* Who only opens what another one made need not make its name durable. */
+		if (!cut && !any_cut)
 			ack(w);
+		if (!cut)
 			return 0;
-		}
 		/* The next to come opens what there is, or makes it. */
 		if (crash_draw(&w->rng) % 2) {
 			rc = w->ops->open(w->config->index, w->seed, w->disk, &w->db);
