@@ -101,7 +101,7 @@ def test_a_creation_that_was_cut_short_goes_on(sh):
 
 
 def test_a_creation_that_fails_leaves_no_file(sh):
-    for limit in (0, 512, 8192, 65536):
+    for limit in (0, 512, 8192, 32768):
         # Python ignores the signal that tells of the limit, and hands that down.
         done = subprocess.run(
             [VERSO, 'put', 'a', 'k', 'v', sh.pager], cwd=sh.folder, capture_output=True,
