@@ -29,9 +29,16 @@ void error_clear(void)
 	text[0] = '\0';
 }
 
+#if HAVE_STRERRORDESC_NP
+#define describe_errno strerrordesc_np
+#else
+/* glibc and musl share memory between threads here only for numbers that they do not know. */
+#define describe_errno strerror
+#endif
+
 static const char *name_of_errno(int code)
 {
-	const char *name = code < 0 && code > -4096 ? strerrordesc_np(-code) : NULL;
+	const char *name = code < 0 && code > -4096 ? describe_errno(-code) : NULL;
 
 	return name ? name : "unknown code";
 }

@@ -427,6 +427,7 @@ static int open_checked(const char *path, unsigned flags, unsigned mode)
 }
 
 /* Learns the alignment of direct transfers; 1 and a reason when there are none. */
+#if HAVE_STATX_DIOALIGN
 static uint32_t direct_align(int fd, const char **ret_why)
 {
 	struct statx stx;
@@ -448,6 +449,14 @@ static uint32_t direct_align(int fd, const char **ret_why)
 	*ret_why = "direct, as asked";
 	return align_bytes;
 }
+#else
+static uint32_t direct_align(int fd, const char **ret_why)
+{
+	(void)fd;
+	*ret_why = "buffered: Verso was built with headers that have no STATX_DIOALIGN";
+	return 1;
+}
+#endif
 
 /*
  * A second, direct descriptor of the same file. -EINVAL: the file system refuses O_DIRECT. Any

@@ -11,6 +11,13 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+/* Headers that do not know how to read and map at once: reading ahead has to do. */
+#if HAVE_MADV_POPULATE_READ
+#define KERNEL_POPULATE MADV_POPULATE_READ
+#else
+#define KERNEL_POPULATE MADV_WILLNEED
+#endif
+
 struct map_kernel {
 	struct map map; /* first */
 	int fd;         /* the file's; constant */
@@ -55,7 +62,7 @@ static void kernel_advise(struct map *m, uint64_t off_bytes, uint64_t len_bytes,
 		[ADVICE_SEQUENTIAL] = MADV_SEQUENTIAL,
 		[ADVICE_WILLNEED] = MADV_WILLNEED,
 		[ADVICE_DONTNEED] = MADV_DONTNEED,
-		[ADVICE_POPULATE] = MADV_POPULATE_READ,
+		[ADVICE_POPULATE] = KERNEL_POPULATE,
 	};
 	uint64_t page_bytes = system_page_bytes();
 	uint64_t end_bytes = off_bytes + len_bytes;
