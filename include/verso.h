@@ -115,7 +115,8 @@
  *		return 0;
  *	}
  *
- * Build it with: cc first.c -lverso (or with the flags that `pkg-config verso` gives).
+ * Build it with: cc first.c -lverso (or with the flags that `pkg-config verso` gives; with
+ * libverso.a: `pkg-config --static verso`).
  *
  *
  * Results
