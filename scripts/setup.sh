@@ -63,7 +63,7 @@ find_meson()
     fi
 }
 
-# build_in FOLDER [OPTION...]: configures FOLDER when it is new, and builds there. Quiet unless it fails.
+# build_in FOLDER OPTION...: configures FOLDER, an old one too, and builds there. Quiet unless it fails.
 build_in()
 {
     local folder=$1 log=$1.log meson
@@ -71,7 +71,11 @@ build_in()
 
     meson=$(find_meson)
     {
-        { [ -f "$folder/build.ninja" ] || "$meson" setup "$folder" "$@"; } &&
+        if [ -f "$folder/build.ninja" ]; then
+            "$meson" configure "$folder" "$@"
+        else
+            "$meson" setup "$folder" "$@"
+        fi &&
             "$meson" compile -C "$folder"
     } >"$log" 2>&1 || {
         cat "$log" >&2
