@@ -259,7 +259,7 @@ static void look_ahead(struct btree_cursor *c, bool up)
 		refs[n++] = node_child(parent, page_size, up ? at + k : at - k);
 	guard_leave(txn->guard);
 	if (n > 0)
-		pager_prefetch(txn->pager, refs, n);
+		pager_read_ahead(txn->pager, refs, n);
 }
 
 /* Asks for the next lines of the neighbour, a few at each record. A hint: the page may be gone. */

@@ -43,6 +43,7 @@ struct load {
 	struct io_req req;
 	struct iovec iov[LOAD_PAGES];
 	struct pool *pool;
+	struct queue *queue; /* that has req */
 	struct page_ref refs[LOAD_PAGES];
 	uint32_t frames[LOAD_PAGES];
 	uint32_t n_pages;
@@ -77,7 +78,8 @@ struct pool {
 	struct bufpool_options opts; /* with the defaults filled in */
 	struct io *io;
 	struct file *file;
-	struct queue *queue;
+	struct queue *queue; /* for what its submitter waits for */
+	struct queue *ahead; /* for what nobody waits for yet; may be the same */
 	struct policy *policy;
 	uint32_t batch; /* frames that one eviction frees */
 	void *zeros;    /* GROW_CHUNK_BYTES to grow the file with */
@@ -236,7 +238,7 @@ void load_wait(struct pool *pool, pgno_t pgno);
 void loads_wait(struct pool *pool, uint64_t seen);
 uint64_t loads_seen(struct pool *pool);
 
-void pool_prefetch(struct pager *p, const struct page_ref *refs, size_t n);
+void pool_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead);
 
 /* Waits for every prefetch. */
 void loads_drain(struct pool *pool);

@@ -4,8 +4,9 @@
  *
  * Whoever moves a page word from EMPTY to LOADING reads the page; others wait. A miss reads by one
  * synchronous call in the thread that wants the page, and verifies it there: nothing is handed
- * over, no queue that may be full of writes is passed. A prefetch goes through the queue, adjacent
- * pages in one request, and is verified and published by whichever thread reaps it.
+ * over, no queue that may be full of writes is passed. A prefetch goes through a queue, adjacent
+ * pages in one request, and is verified and published by whichever thread reaps it. Which queue:
+ * see open_queues() in pool.c.
  *
  * Nobody sees a page before it was verified: a frame becomes visible in one step, LOADING to
  * CACHED, and that step fails when the place was overwritten or dropped during the read. A prefetch
@@ -55,7 +56,7 @@ static void reap_locked(struct pool *pool, struct load *load)
 {
 	load->n_refs++;
 	pthread_mutex_unlock(&pool->loads.lock);
-	queue_wait(pool->queue, &load->req);
+	queue_wait(load->queue, &load->req);
 	pthread_mutex_lock(&pool->loads.lock);
 	load->n_refs--;
 }
@@ -350,7 +351,8 @@ static bool follows(const struct load *load, struct page_ref ref)
 	       load->refs[load->n_pages - 1].pgno + 1 == ref.pgno;
 }
 
-static void prefetch_submit(struct pool *pool, struct load *const *loads, size_t n)
+static void prefetch_submit(struct pool *pool, struct queue *queue, struct load *const *loads,
+	size_t n)
 {
 	struct io_req *reqs[LOAD_SLOTS];
 
@@ -365,10 +367,11 @@ static void prefetch_submit(struct pool *pool, struct load *const *loads, size_t
 		load->req.off_bytes = (uint64_t)load->refs[0].pgno << pool->page_shift;
 		load->req.done = prefetch_done;
 		load->req.owner = load;
+		load->queue = queue;
 		reqs[i] = &load->req;
 		count(&pool->n_prefetched, load->n_pages);
 	}
-	queue_submit(pool->queue, reqs, n);
+	queue_submit(queue, reqs, n);
 	pthread_mutex_lock(&pool->loads.lock);
 	for (size_t i = 0; i < n; i++) {
 		if (loads[i]->state == LOAD_FILLING) /* else it is done already */
@@ -380,15 +383,16 @@ static void prefetch_submit(struct pool *pool, struct load *const *loads, size_t
 	pthread_mutex_unlock(&pool->loads.lock);
 }
 
-void pool_prefetch(struct pager *p, const struct page_ref *refs, size_t n)
+void pool_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead)
 {
 	THREAD_KEPT;
 	struct pool *pool = pool_of(p);
+	struct queue *queue = ahead ? pool->ahead : pool->queue;
 	struct load *loads[LOAD_SLOTS];
 	struct load *load = NULL;
 	size_t n_loads = 0;
 
-	queue_poll(pool->queue);
+	queue_poll(queue);
 	for (size_t i = 0; i < n; i++) {
 		if (!is_wanted(pool, refs[i]))
 			continue;
@@ -413,5 +417,5 @@ void pool_prefetch(struct pager *p, const struct page_ref *refs, size_t n)
 	else if (load)
 		slot_put(pool, load);
 	if (n_loads > 0)
-		prefetch_submit(pool, loads, n_loads);
+		prefetch_submit(pool, queue, loads, n_loads);
 }

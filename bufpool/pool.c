@@ -170,8 +170,28 @@ static int open_policy(struct pool *pool)
 	return 0;
 }
 
+/*
+ * The ring completes a request in the thread that submitted it, by a kind of signal: where that
+ * thread sleeps in a call of the application's meanwhile (epoll_wait, recv, nanosleep), the call
+ * answers EINTR. IOSQE_ASYNC and COOP_TASKRUN do not change it for direct reads. So the ring has
+ * what its submitter waits for before it returns, and reads ahead are left to threads.
+ */
+static int open_queues(struct pool *pool)
+{
+	int rc = io_queue(pool->io, QUEUE_DEPTH, pool->opts.rung, &pool->queue);
+
+	if (rc < 0)
+		return rc;
+	if (pool->queue->rung == QUEUE_URING)
+		return io_queue(pool->io, QUEUE_DEPTH, QUEUE_THREADS, &pool->ahead);
+	pool->ahead = pool->queue;
+	return 0;
+}
+
 static void close_pool(struct pool *pool)
 {
+	if (pool->ahead != pool->queue)
+		queue_close(pool->ahead);
 	queue_close(pool->queue);
 	if (pool->policy)
 		pool->policy->ops->close(pool->policy);
@@ -299,7 +319,7 @@ int bufpool_open(struct io *io, struct file *file, uint32_t page_size, uint64_t 
 	if (rc == 0)
 		rc = open_policy(pool);
 	if (rc == 0)
-		rc = io_queue(io, QUEUE_DEPTH, pool->opts.rung, &pool->queue);
+		rc = open_queues(pool);
 	if (rc < 0) {
 		close_pool(pool);
 		return rc;

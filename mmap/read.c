@@ -266,13 +266,14 @@ static bool thread_has_read(void)
  * pages away, and all are asked for as long as that makes it read. Neighbours are asked for in one
  * call. For what is there the processor fetches the header's line, and with it the page's address.
  */
-void mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n)
+void mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead)
 {
 	struct mmap_pager *m = mmap_of(p);
 	bool trust = !thread_has_read();
 	uint64_t end = atomic_load_explicit(&m->n_pages, memory_order_acquire);
 	uint64_t from = 0, to = 0; /* pages [from, to) wait to be asked for */
 
+	(void)ahead; /* the kernel's advice never comes back to the thread */
 	for (size_t i = 0; i < n; i++) {
 		pgno_t pgno = refs[i].pgno;
 

@@ -108,8 +108,12 @@ struct pager_ops {
 	 */
 	struct page *(*fresh)(struct pager *p, struct page_ref ref);
 
-	/* A hint that these pages will be got soon: starts loading without waiting. Any thread. */
-	void (*prefetch)(struct pager *p, const struct page_ref *refs, size_t n);
+	/*
+	 * A hint that these pages will be got soon: starts loading without waiting. Any thread.
+	 * `ahead`: perhaps not in this call of the application, which then has its thread back
+	 * while they are on their way: that may not make a call of its own answer EINTR.
+	 */
+	void (*prefetch)(struct pager *p, const struct page_ref *refs, size_t n, bool ahead);
 
 	/*
 	 * Writes a set, in any order, adjacent pages together, and returns when all of it has
@@ -329,11 +333,20 @@ static inline struct page *pager_own(struct pager *p, struct guard *g, struct pa
 	return (struct page *)(uintptr_t)page;
 }
 
+/* Pages that are got before the application has its thread back. */
 static inline void pager_prefetch(struct pager *p, const struct page_ref *refs, size_t n)
 {
 	for (size_t i = 0; p->tracer && i < n; i++)
 		pager_trace(p, PAGER_PREFETCH, refs[i], 0);
-	p->ops->prefetch(p, refs, n);
+	p->ops->prefetch(p, refs, n, false);
+}
+
+/* Pages that a later call may get. */
+static inline void pager_read_ahead(struct pager *p, const struct page_ref *refs, size_t n)
+{
+	for (size_t i = 0; p->tracer && i < n; i++)
+		pager_trace(p, PAGER_PREFETCH, refs[i], 0);
+	p->ops->prefetch(p, refs, n, true);
 }
 
 static inline int pager_write(struct pager *p, const struct page_write *set, size_t n)

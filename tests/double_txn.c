@@ -83,9 +83,10 @@ static void double_peek(struct pager *p, const struct page_ref *refs, size_t n,
 		ret_pages[i] = peek_one(env_of(p), refs[i]);
 }
 
-static void double_prefetch(struct pager *p, const struct page_ref *refs, size_t n)
+static void double_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead)
 {
 	(void)refs;
+	(void)ahead;
 	env_of(p)->n_prefetched += n;
 }
 

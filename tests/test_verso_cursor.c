@@ -2,8 +2,11 @@
 /* Cursors: moves at the edges, deletes, edits by others of the same transaction. */
 #include "tests/api.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 /* The key under the cursor, or what the call answered. */
 static const char *key_after(int rc, struct verso_val key)
@@ -261,6 +264,53 @@ START_TEST(too_many_pins_are_an_answer_not_a_hang)
 }
 END_TEST
 
+/*
+ * A scan comes back to the application while leaves are on their way into memory. Their arrival may
+ * not end a call in which the application sleeps meanwhile. (The ring's completions do that to the
+ * thread that submitted.)
+ */
+START_TEST(reads_in_flight_interrupt_no_call_of_the_application)
+{
+	struct verso_options options = {.cache_bytes = 4U << 20, .io = VERSO_IO_URING};
+	struct verso_stat stat = {.size = sizeof(stat)};
+	/* Not by the ring: the kernel's end of one interrupts too. */
+	struct verso *db =
+		api_open_with(VERSO_BUFPOOL, "quiet", (struct verso_options){.io = VERSO_IO_SYNC});
+	struct epoll_event event;
+	struct verso_cursor *c;
+	struct verso_txn *txn;
+	struct verso_val k;
+	char path[CHECK_PATH_BYTES];
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+
+	ck_assert_int_ge(ep, 0);
+	api_fill(db, 12000, 400);
+	verso_close(db);
+	options.size = sizeof(options);
+	options.pager = VERSO_BUFPOOL;
+	if (verso_open(api_path(path, "quiet"), &options, &db) != 0) {
+		check_skip(__func__, "%s", verso_errmsg(NULL));
+		goto close_epoll;
+	}
+	txn = api_begin(db, VERSO_READ);
+	API_OK(verso_cursor_open(txn, NULL, &c));
+	for (int i = 0; verso_cursor_next(c, &k, NULL) == 0; i++)
+		if (i % 6 == 0) /* in each leaf */
+			ck_assert_msg(epoll_wait(ep, &event, 1, 1) == 0, "record %d: %s", i,
+				strerror(errno));
+	verso_cursor_close(c);
+	verso_abort(txn);
+	API_OK(verso_stat(db, &stat));
+	if (strstr(stat.how, "buffered"))
+		check_skip(__func__, "%s", stat.how); /* it has seen only part of it */
+	else
+		ck_assert_uint_gt(stat.n_prefetched, 0);
+	verso_close(db);
+close_epoll:
+	(void)close(ep);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("cursor");
@@ -274,6 +324,7 @@ int main(void)
 	tcase_add_loop_test(t, a_scan_sees_everything_both_ways, 0, API_PAGERS);
 	tcase_add_loop_test(t, pinned_cursors_never_block_writing, 0, API_PAGERS);
 	tcase_add_loop_test(t, too_many_pins_are_an_answer_not_a_hang, 0, API_PAGERS);
+	tcase_add_test(t, reads_in_flight_interrupt_no_call_of_the_application);
 	suite_add_tcase(s, t);
 	return check_main(s);
 }

@@ -320,8 +320,9 @@ static void stub_peek(struct pager *p, const struct page_ref *refs, size_t n,
 		ret_pages[i] = peek_one(of(p), refs[i]);
 }
 
-static void stub_prefetch(struct pager *p, const struct page_ref *refs, size_t n)
+static void stub_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead)
 {
+	(void)ahead;
 	(void)p; /* a hint, not taken */
 	(void)refs;
 	(void)n;
