@@ -8,15 +8,29 @@
 #include <string.h>
 
 static _Thread_local char text[ERROR_TEXT_BYTES];
+static _Thread_local unsigned n_mutes;
 
 int error_set(int code, const char *fmt, ...)
 {
 	va_list args;
 
+	if (n_mutes > 0)
+		return code;
 	va_start(args, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	return code;
+}
+
+void error_mute(void)
+{
+	n_mutes++;
+}
+
+void error_unmute(void)
+{
+	ASSERT(n_mutes > 0);
+	n_mutes--;
 }
 
 const char *error_text(void)

@@ -19,6 +19,13 @@
  */
 int error_set(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * Until error_unmute() this thread's error_set() only returns its code: for hints, which look at
+ * pages and cannot fail, inside a call that may succeed. They nest.
+ */
+void error_mute(void);
+void error_unmute(void);
+
 /* The text of this thread's last error_set(), or "" when there was none since error_clear(). */
 const char *error_text(void);
 

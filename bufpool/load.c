@@ -241,19 +241,21 @@ int load_page(struct pool *pool, struct page_ref ref, const struct page **ret_pa
  * Prefetch
  */
 
-/* In the thread that reaps. */
+/* In the thread that reaps, whose own call may succeed: a bad page is no error of it. */
 static void prefetch_done(struct io_req *req)
 {
 	struct load *load = req->owner;
 	struct pool *pool = load->pool;
 	uint32_t n_pages = load->n_pages;
 
+	error_mute();
 	for (uint32_t i = 0; i < n_pages; i++) {
 		bool good = req->result == 0 &&
 			    verify(pool, pool_page(pool, load->frames[i]), load->refs[i]) == 0;
 
 		(void)load_end(pool, load->refs[i].pgno, load->frames[i], good, 0);
 	}
+	error_unmute();
 	if (req->result == 0)
 		count(&pool->read_bytes, (uint64_t)n_pages << pool->page_shift);
 	atomic_fetch_sub(&pool->n_ahead, n_pages);

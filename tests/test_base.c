@@ -32,6 +32,21 @@ START_TEST(error_text_is_of_the_last_error_and_the_code_is_forwarded)
 }
 END_TEST
 
+START_TEST(muted_errors_leave_the_text_alone)
+{
+	(void)error_set(-EIO, "before");
+	error_mute();
+	error_mute();
+	ck_assert_int_eq(error_set(-ENOMEM, "inside"), -ENOMEM);
+	error_unmute();
+	ck_assert_int_eq(error_set(-ENOMEM, "inside"), -ENOMEM);
+	ck_assert_str_eq(error_text(), "before");
+	error_unmute();
+	(void)error_set(-EIO, "after");
+	ck_assert_str_eq(error_text(), "after");
+}
+END_TEST
+
 START_TEST(long_error_texts_are_cut)
 {
 	ck_assert_int_eq(error_set(-1, "%2000d", 1), -1);
@@ -64,6 +79,7 @@ int main(void)
 
 	tcase_add_test(t, integers_are_little_endian_at_any_alignment);
 	tcase_add_test(t, error_text_is_of_the_last_error_and_the_code_is_forwarded);
+	tcase_add_test(t, muted_errors_leave_the_text_alone);
 	tcase_add_test(t, long_error_texts_are_cut);
 	tcase_add_test(t, every_code_has_a_name);
 	tcase_add_test(t, hash_is_xxh3_and_takes_the_seed_in);

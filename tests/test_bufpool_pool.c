@@ -380,11 +380,15 @@ END_TEST
 START_TEST(prefetch_of_bad_pages_is_no_error)
 {
 	struct page_ref refs[] = {{5, 2}, {6, 1}, {N_PAGES, 1}, {UINT32_MAX, 1}, {7, 1}};
+	struct bufpool_options opts = {.reader_pages = 16, .prefetch_pages = 8};
 	const struct page *page;
 	struct fixture f;
 
-	set_up(&f, _i, NULL);
+	set_up(&f, _i, &opts);
+	error_clear();
 	pager_prefetch(f.pager, refs, 5);
+	fixture_visit(&f, ref(6, 1)); /* read ahead by one request with the bad page before it */
+	ck_assert_str_eq(error_text(), "");
 	ck_assert_int_eq(pager_get(f.pager, f.guard, refs[0], &page), VERSO_ECORRUPT);
 	fixture_visit(&f, ref(6, 1));
 	fixture_visit(&f, ref(7, 1));
