@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The contract under failing storage, on the simulated disk: the n-th call fails, n = 0, 1, ... */
+/*
+ * The contract under failing storage, on the simulated disk: the n-th call fails, n = 0, 1, ...
+ * And hints, over every pager, that meet what has rotted.
+ */
 #include "tests/contract/contract_int.h"
 #include "tests/sim/simwalk.h"
 
@@ -318,6 +321,32 @@ START_TEST(open_that_fails_leaves_nothing_behind)
 }
 END_TEST
 
+/* The page has rotted beneath a pager that knows it; peek and prefetch have no error to explain. */
+START_TEST(hints_that_meet_a_bad_page_leave_no_text)
+{
+	struct page_ref ref;
+	struct world w;
+	uint8_t *bytes;
+
+	world_open(&w, _i);
+	ref = world_add(&w, 4);
+	world_reopen(&w);
+	check_get(&w, ref);
+	bytes = world_buffer(&w, 1);
+	world_read_file(&w, 4, bytes);
+	bytes[w.page_size - 1] ^= 4;
+	world_overwrite(&w, 4, bytes);
+	error_clear();
+	guard_enter(w.guard);
+	(void)pager_peek(w.pager, w.guard, ref);
+	guard_leave(w.guard);
+	pager_prefetch(w.pager, &ref, 1);
+	ck_assert_str_eq(error_text(), "");
+	free(bytes);
+	world_close(&w);
+}
+END_TEST
+
 TCase *contract_faults(void)
 {
 	TCase *tc = tcase_create("faults");
@@ -332,5 +361,6 @@ TCase *contract_faults(void)
 	ADD_SIMULATED_TEST(tc, failed_cut_leaves_what_remains_readable);
 	ADD_SIMULATED_TEST(tc, what_a_barrier_covers_survives_a_power_cut);
 	ADD_SIMULATED_TEST(tc, open_that_fails_leaves_nothing_behind);
+	ADD_TEST(tc, hints_that_meet_a_bad_page_leave_no_text);
 	return tc;
 }

@@ -384,32 +384,6 @@ START_TEST(peek_finds_a_pinned_page_and_never_a_wrong_one)
 }
 END_TEST
 
-/* The page has rotted beneath a pager that knows it; peek and prefetch have no error to explain. */
-START_TEST(hints_that_meet_a_bad_page_leave_no_text)
-{
-	struct page_ref ref;
-	struct world w;
-	uint8_t *bytes;
-
-	world_open(&w, _i);
-	ref = world_add(&w, 4);
-	world_reopen(&w);
-	check_get(&w, ref);
-	bytes = world_buffer(&w, 1);
-	world_read_file(&w, 4, bytes);
-	bytes[w.page_size - 1] ^= 4;
-	world_overwrite(&w, 4, bytes);
-	error_clear();
-	guard_enter(w.guard);
-	(void)pager_peek(w.pager, w.guard, ref);
-	guard_leave(w.guard);
-	pager_prefetch(w.pager, &ref, 1);
-	ck_assert_str_eq(error_text(), "");
-	free(bytes);
-	world_close(&w);
-}
-END_TEST
-
 /* Whatever a peek of many finds, a peek of each finds, at its place. */
 START_TEST(peek_of_many_finds_what_peeks_of_one_find)
 {
@@ -693,7 +667,6 @@ TCase *contract_reading(void)
 	ADD_TEST(tc, too_many_pins_are_answered);
 	ADD_TEST(tc, writer_has_its_pages_whatever_readers_pin);
 	ADD_TEST(tc, peek_finds_nothing_that_was_never_got);
-	ADD_TEST(tc, hints_that_meet_a_bad_page_leave_no_text);
 	ADD_TEST(tc, peek_finds_a_pinned_page_and_never_a_wrong_one);
 	ADD_TEST(tc, peek_of_many_finds_what_peeks_of_one_find);
 	ADD_TEST(tc, writer_finds_its_own_pages_until_they_are_sealed);
