@@ -51,7 +51,8 @@ void kvdb_marks_init(void)
 	static const struct crash_mark marks[] = {
 		{"splits", 1000, 0},
 		{"merges", 500, 0},
-		{"redistributions", 200, 0},
+		{"redistributions", 120, 0},
+		{"full leaves that a neighbour helped", 200, 0},
 		{"sessions with a tree of height >= 4", 50, 0},
 		{"overflow values freed", 500, 0},
 		{"tables dropped", 50, 0},
@@ -457,12 +458,11 @@ static int drop(const struct edit *e)
 static int many(const struct edit *e, uint64_t *rng, unsigned n, bool deleting)
 {
 	unsigned from = (unsigned)(crash_draw(rng) % KEYS), step = crash_draw(rng) % 3 ? 3 : 1;
-	unsigned patch = deleting && crash_draw(rng) % 4 ? 3 : n;
-	unsigned stride = patch < n ? 2 * step : step;
+	unsigned patch = deleting && crash_draw(rng) % 4 ? 3 + (unsigned)(crash_draw(rng) % 8) : n;
 	int rc = 0;
 
 	for (unsigned k = 0; rc == 0 && k < n; k++) {
-		unsigned i = (from + (k + k / patch * 4) * stride) % KEYS;
+		unsigned i = (from + (k + k / patch * 12) * step) % KEYS;
 
 		rc = deleting ? del(e, i) : put(e, i, draw_number(rng));
 	}
@@ -529,6 +529,7 @@ static void mark_tree(const struct edit *e)
 	session_marks[MARK_SPLITS].n += m->n_splits + m->n_edge_splits;
 	session_marks[MARK_MERGES].n += m->n_merges;
 	session_marks[MARK_REDISTRIBUTIONS].n += m->n_redistributions;
+	session_marks[MARK_SHARES].n += m->n_shares + m->n_thirds;
 	session_marks[MARK_OVERFLOW_FREED].n += m->n_overflow_freed;
 	session_marks[MARK_HEIGHT].n += table->tree.root.ref.pgno && table->tree.root.level >= 3;
 }
