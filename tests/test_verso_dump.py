@@ -6,13 +6,16 @@ usage: test_verso_dump.py VERSO
 
 Each function `test_*` gets a scratch folder and runs once with each pager. The last line counts them.
 """
+import fcntl
 import json
 import os
 import random
 import resource
 import signal
+import struct
 import subprocess
 import sys
+import termios
 
 from tool_shell import ERROR, NO, OK, USAGE, VERSO, put_file, run_tests
 
@@ -259,6 +262,28 @@ def test_a_load_that_is_interrupted_leaves_no_file(sh):
             assert tool.returncode == -number, tool.returncode
             tool.stderr.read()
         assert sorted(os.listdir(sh.folder)) == before, os.listdir(sh.folder)
+
+
+def n_unread(pipe):
+    """Bytes in the pipe that its reader has not taken yet."""
+    return struct.unpack('i', fcntl.ioctl(pipe, termios.FIONREAD, b'\0' * 4))[0]
+
+
+def test_an_interrupted_load_puts_no_part_of_a_record(sh):
+    sh.expect(OK, 'put', 'kept', 'k', 'v')
+    for words in (('--tsv',), ('--lines',)):
+        with subprocess.Popen([VERSO, 'load', 'kept', *words, '--batch=1', sh.pager],
+                              cwd=sh.folder, stdin=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as tool:
+            tool.stdin.write(b'longkey\tthis is a part of a val')
+            tool.stdin.flush()
+            while n_unread(tool.stdin) > 0:
+                assert tool.poll() is None
+            tool.send_signal(signal.SIGTERM)
+            tool.wait(timeout=60)
+            assert tool.returncode == -signal.SIGTERM, tool.returncode
+            tool.stderr.read()
+        sh.expect(OK, 'scan', 'kept', out=b'k\tv\n')
 
 
 def test_a_name_that_is_taken_meanwhile_is_not_replaced(sh):

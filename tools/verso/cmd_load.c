@@ -101,7 +101,8 @@ static enum status load_items(struct load *l)
 	enum item item = ITEM_END;
 
 	progress_begin(&progress, "bytes", input_size_bytes(&l->in));
-	while (status == STATUS_OK && !ended_by && (item = next_item(l, &key, &val)) > ITEM_END) {
+	/* ended_by is read after the item: a signal ends a read in the middle of a record. */
+	while (status == STATUS_OK && (item = next_item(l, &key, &val)) > ITEM_END && !ended_by) {
 		status = item == ITEM_TABLE ? begin_table(l, key) : put(l, key, val);
 		progress_step(&progress, l->in.read_bytes);
 		if (status == STATUS_OK && item == ITEM_RECORD && is_batch_full(l)) {
