@@ -68,6 +68,11 @@
  *   may be removed when nobody does, and need not be. Where it cannot be made (a full or read-only
  *   file system, a folder that you may not write to) the database is opened without it. What else
  *   has that name, a link too, is not touched, and verso_open() answers -EEXIST.
+ * - Where the size of files is limited (`ulimit -f`), a write beyond the limit raises SIGXFSZ,
+ *   which ends the process. Ignore that signal, and the call that needed the write fails instead.
+ * - A container's memory limit counts the memory of the pool and also the page cache of a file
+ *   that is mapped or buffered. The kernel takes page cache back, and not the pool: leave
+ *   cache_bytes well below the limit. With VERSO_MMAP it bounds a writer's pages only.
  * - A 64-bit host, Linux 5.10 or later.
  *
  *
