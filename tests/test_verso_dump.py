@@ -286,6 +286,21 @@ def test_an_interrupted_load_puts_no_part_of_a_record(sh):
         sh.expect(OK, 'scan', 'kept', out=b'k\tv\n')
 
 
+def test_a_header_without_an_end_is_not_read_on(sh):
+    with subprocess.Popen([VERSO, 'load', 'b', sh.pager], cwd=sh.folder, stdin=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as tool:
+        n_written = 0
+        try:
+            while n_written < 64 << 20:
+                n_written += os.write(tool.stdin.fileno(), bytes(1 << 16))
+        except BrokenPipeError:
+            pass
+        _, err = tool.communicate()
+    assert n_written < 64 << 20, n_written
+    assert tool.returncode == ERROR and b'not a dump' in err, (tool.returncode, err)
+    assert os.listdir(sh.folder) == []
+
+
 def test_a_name_that_is_taken_meanwhile_is_not_replaced(sh):
     dump = small_dump(sh)
     os.symlink('nowhere', os.path.join(sh.folder, 'b'))

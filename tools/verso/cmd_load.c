@@ -9,6 +9,10 @@
 
 #define BATCH_RECORDS 10000 /* a transaction, where the end of the input proves nothing */
 
+/* The longest key, which pages of 64 KiB take, TAB and the longest value: see verso_put(). */
+#define RECORD_MAX_BYTES ((size_t)(65536 - 64) / 4 - 32 + 1 + ((size_t)1 << 30))
+#define ESCAPE_BYTES     4 /* \xHH, in the place of a byte */
+
 struct load {
 	const struct arguments *args;
 	struct input in;
@@ -38,7 +42,7 @@ static void catch_signals(const struct input *in)
 	static const int signals[] = {SIGHUP, SIGINT, SIGTERM};
 	struct sigaction old, catch = {.sa_handler = on_signal}; /* no SA_RESTART: a read ends */
 
-	input_fd = fileno(in->file);
+	input_fd = in->fd;
 	null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	for (size_t i = 0; null_fd >= 0 && i < sizeof(signals) / sizeof(signals[0]); i++) {
 		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
@@ -156,6 +160,11 @@ static enum status load_input(struct load *l)
 	return status;
 }
 
+static size_t line_max_bytes(enum format format)
+{
+	return format == FORMAT_TSV ? RECORD_MAX_BYTES : RECORD_MAX_BYTES * ESCAPE_BYTES;
+}
+
 static enum status load(const struct arguments *args)
 {
 	struct load l = {.args = args};
@@ -166,7 +175,8 @@ static enum status load(const struct arguments *args)
 				      "one transaction\n");
 		return STATUS_USAGE;
 	}
-	if (input_open(&l.in, args->n_rest > 0 ? args->rest[0] : NULL)) {
+	if (input_open(&l.in, args->n_rest > 0 ? args->rest[0] : NULL,
+		    line_max_bytes(args->format))) {
 		catch_signals(&l.in);
 		status = load_input(&l);
 	}

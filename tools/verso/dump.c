@@ -125,7 +125,7 @@ bool dump_open(struct dump_reader *r, struct input *in)
 	*r = (struct dump_reader){.in = in};
 	if (!sum_init(&r->sum))
 		return false;
-	more = input_next(in);
+	more = input_next_within(in, LINE_MAX_BYTES);
 	if (more < 0)
 		return false;
 	if (more > 0 && in->has_newline && header_parse(r)) {

@@ -127,17 +127,21 @@ bool escape_undo(char *text, size_t len_bytes, size_t *ret_len_bytes);
 /* input.c: lines of a file or of standard input */
 
 struct input {
-	FILE *file;
-	const char *name; /* for people */
-	char *line;       /* the current one, with a zero in place of its newline */
-	size_t len_bytes; /* of it, without the newline */
-	bool has_newline; /* the last line of a file may have none */
-	size_t cap_bytes; /* of line */
+	int fd;
+	const char *name;          /* for people */
+	size_t line_max_bytes;     /* a longer line is an error */
+	char *line;                /* the current one, with a zero in place of its newline */
+	size_t len_bytes;          /* of it, without the newline */
+	bool has_newline;          /* the last line of a file may have none */
+	bool is_read;              /* the file, up to its end */
+	char *buf;                 /* what is read and not yet a line: begin_off to end_off */
+	size_t cap_bytes;          /* of buf */
+	size_t begin_off, end_off; /* in buf */
 	uint64_t n_lines, read_bytes;
 };
 
 /* path NULL: standard input. False: it cannot be opened, which has been reported. */
-bool input_open(struct input *in, const char *path);
+bool input_open(struct input *in, const char *path, size_t line_max_bytes);
 void input_close(struct input *in);
 
 /* Of a regular file; of others 0, unknown. */
@@ -145,6 +149,9 @@ uint64_t input_size_bytes(const struct input *in);
 
 /* Goes to the next line. 1: it is there; 0: the end; -1: a failure, which has been reported. */
 int input_next(struct input *in);
+
+/* The same, but of a line longer than max_bytes it reads only that it is longer, and is there. */
+int input_next_within(struct input *in, size_t max_bytes);
 
 /* Says on stderr what is wrong with the current line. */
 __attribute__((format(printf, 2, 3))) void input_fail(const struct input *in, const char *format,
