@@ -28,7 +28,12 @@ static int format(struct verso *db, const struct db_site *site)
 	return txn_format(db->file, options_page_size(o), uuid, &options);
 }
 
-int create_undo(struct verso *db, bool is_new, int rc)
+/*
+ * After the failure rc of format(), which it returns: a new file goes, one that was prepared is
+ * empty again. Only what was seen to be blank under the file's lock comes here: anything else may
+ * be somebody's database by now.
+ */
+static int undo(struct verso *db, bool is_new, int rc)
 {
 	char text[ERROR_TEXT_BYTES];
 
@@ -47,10 +52,11 @@ int create_database(struct verso *db, const struct db_site *site, bool is_new)
 		return db->options.flags & VERSO_EXCL
 			       ? error_set(-EEXIST, "the file is there already")
 			       : 0;
-	if (rc == 1)
-		rc = format(db, site);
 	if (rc < 0)
-		return create_undo(db, is_new, rc);
+		return rc;
+	rc = format(db, site);
+	if (rc < 0)
+		return undo(db, is_new, rc);
 	rc = io_sync_dir(db->io, db->path);
 	if (rc == 0)
 		db->name_is_durable = true;

@@ -150,8 +150,6 @@ static int make(struct verso *db, const struct db_site *site, uint64_t until_ns)
 	rc = lock_file_itself(db, until_ns);
 	if (rc == 0)
 		rc = create_database(db, site, is_new);
-	else if (rc != VERSO_EBUSY) /* then it is theirs */
-		rc = create_undo(db, is_new, rc);
 	if (rc < 0)
 		return rc;
 	error_clear(); /* that there was no file was no error */

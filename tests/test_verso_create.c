@@ -294,34 +294,102 @@ START_TEST(a_creation_that_a_power_cut_ends_is_made_again)
 }
 END_TEST
 
+/*
+ * The calls that say that a file is blank and nobody else's. Where one fails a file is left as it
+ * is, so a new one is left empty.
+ */
+#define TO_KNOW ((unsigned)(FAULT_LOCK | FAULT_SIZE | FAULT_READ))
+
+static void fail_at_each(unsigned calls, bool prepared, int pager)
+{
+	struct fault_plan plan = {.calls = calls};
+
+	do {
+		struct simdisk *d = simdisk_new(NULL);
+		struct faultio *faulty = faultio_new(simdisk_io(d), &plan);
+		struct file *file;
+		uint64_t size = 0;
+		struct verso *db = NULL;
+		int rc;
+
+		atomic_store(&plan.n, 0);
+		atomic_store(&plan.struck, 0);
+		if (prepared) {
+			API_OK(io_open(simdisk_io(d), "db", FILE_CREATE, 0600, &file));
+			file_close(file);
+		}
+		rc = try_open_on(faultio_io(faulty), pager, VERSO_CREATE, &db);
+		if (rc == 0)
+			verso_close(db);
+		if (rc < 0 && simdisk_bytes(d, "db", &size) && !prepared && !(calls & TO_KNOW))
+			ck_assert_uint_gt(size, 0); /* made, but not opened */
+		made_again(d, pager);
+		faultio_free(faulty);
+		simdisk_free(d);
+		plan.nth++;
+	} while (atomic_load(&plan.struck));
+}
+
 START_TEST(a_creation_that_fails_leaves_what_was_there)
 {
 	for (int prepared = 0; prepared < 2; prepared++) {
-		for (uint64_t nth = 0;; nth++) {
-			struct simdisk *d = simdisk_new(NULL);
-			struct fault_plan plan = {.calls = FAULT_ANY, .nth = nth};
-			struct faultio *faulty = faultio_new(simdisk_io(d), &plan);
-			struct file *file;
-			uint64_t size = 0;
-			struct verso *db = NULL;
-			int rc;
-
-			if (prepared) {
-				API_OK(io_open(simdisk_io(d), "db", FILE_CREATE, 0600, &file));
-				file_close(file);
-			}
-			rc = try_open_on(faultio_io(faulty), _i, VERSO_CREATE, &db);
-			if (rc == 0)
-				verso_close(db);
-			if (rc < 0 && simdisk_bytes(d, "db", &size) && !prepared)
-				ck_assert_uint_gt(size, 0); /* made, but not opened */
-			made_again(d, _i);
-			faultio_free(faulty);
-			simdisk_free(d);
-			if (!atomic_load(&plan.struck))
-				break;
-		}
+		fail_at_each(FAULT_ANY & ~TO_KNOW, prepared, _i);
+		fail_at_each(TO_KNOW, prepared, _i);
 	}
+}
+END_TEST
+
+/* Somebody else, who makes a database while the opening under test opens its side file. */
+static struct {
+	struct io_ops ops; /* faultio's but for open */
+	int (*open)(struct io *, const char *, unsigned, unsigned, struct file **);
+	struct simdisk *disk; /* NULL: it is made */
+	int pager;
+} other;
+
+static int open_late(struct io *io, const char *path, unsigned flags, unsigned mode,
+	struct file **ret_file)
+{
+	struct simdisk *disk = other.disk;
+	struct verso *db;
+
+	if (disk && strcmp(path, "db-lock") == 0) {
+		other.disk = NULL;
+		API_OK(try_open_on(simdisk_io(disk), other.pager, VERSO_CREATE, &db));
+		API_OK(put_one(db));
+		verso_close(db);
+	}
+	return other.open(io, path, flags, mode, ret_file);
+}
+
+START_TEST(a_creation_that_fails_leaves_a_database_that_was_made_meanwhile)
+{
+	for (uint64_t nth = 0;; nth++) {
+		struct simdisk *d = simdisk_new(NULL);
+		struct fault_plan plan = {.calls = FAULT_ANY, .nth = nth};
+		struct faultio *faulty = faultio_new(simdisk_io(d), &plan);
+		struct io *io = faultio_io(faulty);
+		struct verso *db;
+
+		other.ops = *io->ops;
+		other.open = other.ops.open;
+		other.ops.open = open_late;
+		other.disk = d;
+		other.pager = _i;
+		io->ops = &other.ops;
+		if (try_open_on(io, _i, VERSO_CREATE, &db) == 0)
+			verso_close(db);
+		if (!other.disk) {
+			API_OK(try_open_on(simdisk_io(d), _i, 0, &db));
+			has_one(db);
+			verso_close(db);
+		}
+		faultio_free(faulty);
+		simdisk_free(d);
+		if (!atomic_load(&plan.struck))
+			break;
+	}
+	ck_assert_ptr_null(other.disk);
 }
 END_TEST
 
@@ -342,5 +410,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_folder_that_cannot_be_flushed_keeps_commits_away, 0, API_PAGERS);
 	tcase_add_loop_test(tc, a_creation_that_a_power_cut_ends_is_made_again, 0, API_PAGERS);
 	tcase_add_loop_test(tc, a_creation_that_fails_leaves_what_was_there, 0, API_PAGERS);
+	tcase_add_loop_test(tc, a_creation_that_fails_leaves_a_database_that_was_made_meanwhile, 0,
+		API_PAGERS);
 	return check_main(s);
 }
