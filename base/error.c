@@ -43,7 +43,7 @@ void error_clear(void)
 	text[0] = '\0';
 }
 
-#if HAVE_STRERRORDESC_NP
+#ifndef WITHOUT_STRERRORDESC_NP
 #define describe_errno strerrordesc_np
 #else
 /* glibc and musl share memory between threads here only for numbers that they do not know. */

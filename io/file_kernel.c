@@ -427,7 +427,7 @@ static int open_checked(const char *path, unsigned flags, unsigned mode)
 }
 
 /* Learns the alignment of direct transfers; 1 and a reason when there are none. */
-#if HAVE_STATX_DIOALIGN
+#ifndef WITHOUT_STATX_DIOALIGN
 static uint32_t direct_align(int fd, const char **ret_why)
 {
 	struct statx stx;

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 
 /* Headers that do not know how to read and map at once: reading ahead has to do. */
-#if HAVE_MADV_POPULATE_READ
+#ifndef WITHOUT_MADV_POPULATE_READ
 #define KERNEL_POPULATE MADV_POPULATE_READ
 #else
 #define KERNEL_POPULATE MADV_WILLNEED
