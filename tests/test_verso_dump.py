@@ -17,7 +17,7 @@ import subprocess
 import sys
 import termios
 
-from tool_shell import ERROR, NO, OK, USAGE, VERSO, put_file, run_tests
+from tool_shell import ERROR, NO, OK, USAGE, VERSO, get_file, put_file, run_tests
 
 SEED = int(os.environ.get('VERSO_SEED') or random.randrange(1 << 32))
 
@@ -303,11 +303,43 @@ def test_a_header_without_an_end_is_not_read_on(sh):
 
 def test_a_name_that_is_taken_meanwhile_is_not_replaced(sh):
     dump = small_dump(sh)
-    os.symlink('nowhere', os.path.join(sh.folder, 'b'))
     before = sorted(os.listdir(sh.folder))
-    sh.expect(ERROR, 'load', 'b', stdin=dump, err=b'exists')
-    assert sorted(os.listdir(sh.folder)) == before and os.readlink(
-        os.path.join(sh.folder, 'b')) == 'nowhere'
+    with subprocess.Popen([VERSO, 'load', 'b', sh.pager], cwd=sh.folder, stdin=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as tool:
+        tool.stdin.write(dump[:60])
+        tool.stdin.flush()
+        while sorted(os.listdir(sh.folder)) == before:
+            assert tool.poll() is None
+        put_file(sh, 'b', b'mine')
+        _, err = tool.communicate(dump[60:])
+    assert tool.returncode == ERROR and b'exists' in err, (tool.returncode, err)
+    assert get_file(sh, 'b') == b'mine'
+    assert sorted(os.listdir(sh.folder)) == sorted(before + ['b']), os.listdir(sh.folder)
+
+
+def test_a_load_through_a_link_to_nothing_makes_its_target(sh):
+    dump = small_dump(sh)
+    os.mkdir(os.path.join(sh.folder, 'other'))
+    os.symlink('second', os.path.join(sh.folder, 'first'))
+    os.symlink('other/place', os.path.join(sh.folder, 'second'))
+    os.symlink(os.path.join(sh.folder, 'whole'), os.path.join(sh.folder, 'absolute'))
+    os.symlink('loop', os.path.join(sh.folder, 'loop'))
+    sh.expect(OK, 'load', 'first', stdin=dump)
+    assert os.readlink(os.path.join(sh.folder, 'first')) == 'second'
+    assert sh.expect(OK, 'dump', 'other/place').stdout == dump
+    sh.expect(OK, 'load', 'absolute', stdin=dump)
+    assert sh.expect(OK, 'dump', 'whole').stdout == dump
+    sh.expect(ERROR, 'load', 'loop', stdin=dump, err=b'loop')
+
+
+def test_a_long_name_can_be_loaded(sh):
+    dump = small_dump(sh)
+    name = 'n' * 250  # with the name of its side file behind it, the longest there is
+    sh.expect(OK, 'load', name, stdin=dump)
+    assert sh.expect(OK, 'dump', name).stdout == dump
+    before = sorted(os.listdir(sh.folder))
+    sh.expect(ERROR, 'load', 'n' * 256, stdin=dump, err=b'too long')
+    assert sorted(os.listdir(sh.folder)) == before, os.listdir(sh.folder)
 
 
 def test_a_dump_of_one_table_goes_where_it_is_asked_to(sh):

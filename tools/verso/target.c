@@ -9,10 +9,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define LINKS_MAX 40 /* as in the kernel */
 
 static enum status failed(const char *what)
 {
@@ -34,14 +37,53 @@ static void remove_folder(struct target *t)
 		(void)failed(t->folder);
 	free(t->folder);
 	free(t->path);
-	t->folder = t->path = NULL;
+	free(t->place);
+	t->folder = t->path = t->place = NULL;
 }
 
+/* How many bytes at the beginning of the path stand for its folder, with the slash. */
+static int folder_len(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? (int)(slash + 1 - path) : 0;
+}
+
+/*
+ * Where the database is to be made: `name`, or what the links there point to, as in verso_open().
+ * malloc'ed; NULL: errno has why.
+ */
+static char *place_of(const char *name)
+{
+	char target[PATH_MAX], *place = strdup(name), *next;
+
+	for (int i = 0; place && i < LINKS_MAX; i++) {
+		ssize_t n = readlink(place, target, sizeof(target) - 1);
+
+		if (n < 0)
+			return place; /* no link, or nothing */
+		target[n] = '\0';
+		if (asprintf(&next, "%.*s%s", target[0] == '/' ? 0 : folder_len(place), place,
+			    target) < 0)
+			next = NULL;
+		free(place);
+		place = next;
+	}
+	free(place);
+	errno = place ? ELOOP : ENOMEM;
+	return NULL;
+}
+
+/* A short name: that of the database may be the longest there is. */
 static enum status make_folder(struct target *t)
 {
-	const char *slash = strrchr(t->name, '/');
+	int n;
 
-	if (asprintf(&t->folder, "%s-load-XXXXXX", t->name) < 0) {
+	t->place = place_of(t->name);
+	if (!t->place)
+		return failed(t->name);
+	n = folder_len(t->place);
+	if (asprintf(&t->folder, "%.*sverso-load-XXXXXX", n, t->place) < 0) {
 		t->folder = NULL;
 		return failed(t->name);
 	}
@@ -50,7 +92,7 @@ static enum status make_folder(struct target *t)
 		t->folder = NULL;
 		return failed(t->name);
 	}
-	if (asprintf(&t->path, "%s/%s", t->folder, slash ? slash + 1 : t->name) < 0) {
+	if (asprintf(&t->path, "%s/%s", t->folder, t->place + n) < 0) {
 		t->path = NULL;
 		return failed(t->name);
 	}
@@ -63,10 +105,10 @@ enum status target_open(struct target *t, const struct arguments *args, uint32_t
 	struct stat st;
 
 	*t = (struct target){.name = args->path, .args = *args};
-	if (stat(t->name, &st) < 0 && errno == ENOENT)
+	if (stat(t->name, &st) == 0)
+		page_size = st.st_size > 0 ? 0 : page_size; /* it keeps its own */
+	else if (errno == ENOENT)
 		status = make_folder(t);
-	else if (st.st_size > 0)
-		page_size = 0; /* it keeps its own */
 	if (t->path)
 		t->args.path = t->path;
 	if (t->args.open.page_size == 0)
@@ -125,9 +167,9 @@ enum status target_commit(struct target *t)
 	enum status status = session_commit(&t->session);
 
 	if (status == STATUS_OK && t->path) {
-		if (move_new(t->path, t->name) < 0) {
+		if (move_new(t->path, t->place) < 0) {
 			status = failed(t->name);
-		} else if (sync_folder_of(t->name) < 0) {
+		} else if (sync_folder_of(t->place) < 0) {
 			status = failed(t->name);
 			(void)unlink(t->name);
 		}

@@ -185,6 +185,7 @@ struct target {
 	struct arguments args; /* of the session: another path and page size, perhaps */
 	const char *name;      /* of the database */
 	char *folder, *path;   /* where a new one is made; NULL: it was there */
+	char *place;           /* where it goes then: the name, its links resolved */
 };
 
 /*
