@@ -11,6 +11,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import struct
 import subprocess
@@ -340,6 +341,54 @@ def test_a_long_name_can_be_loaded(sh):
     before = sorted(os.listdir(sh.folder))
     sh.expect(ERROR, 'load', 'n' * 256, stdin=dump, err=b'too long')
     assert sorted(os.listdir(sh.folder)) == before, os.listdir(sh.folder)
+
+
+def closed_folder(sh):
+    """Makes the folder `closed`; how to start a tool that cannot list it when its mode says so."""
+    closed = os.path.join(sh.folder, 'closed')
+    os.mkdir(closed)
+    options = {'cwd': sh.folder, 'stdin': subprocess.PIPE, 'stderr': subprocess.PIPE}
+    if os.geteuid() != 0:
+        return closed, [VERSO, 'load', 'closed/b', sh.pager], options
+    # Root may list any folder: another user runs a copy of the tool, where it can be reached.
+    shutil.copy(VERSO, os.path.join(sh.folder, 'verso'))
+    os.chmod(sh.folder, 0o755)
+    os.chown(closed, 65534, 65534)
+    return closed, ['./verso', 'load', 'closed/b', sh.pager], {**options, 'user': 65534,
+                                                               'group': 65534}
+
+
+def test_a_load_in_a_folder_that_cannot_be_listed(sh):
+    dump = small_dump(sh)
+    closed, words, options = closed_folder(sh)
+    os.chmod(closed, 0o300)
+    with subprocess.Popen(words, **options) as tool:
+        _, err = tool.communicate(dump)
+    os.chmod(closed, 0o700)
+    assert tool.returncode == OK, err
+    assert os.listdir(closed) == ['b'], os.listdir(closed)
+    assert sh.expect(OK, 'dump', 'closed/b').stdout == dump
+
+
+def test_a_loaded_database_stays_when_its_name_cannot_be_flushed(sh):
+    dump = small_dump(sh)
+    closed, words, options = closed_folder(sh)
+    with subprocess.Popen(words, **options) as tool:
+        # What follows the first piece is read when the new database is open.
+        for piece in (dump[:60], dump[60:-1]):
+            tool.stdin.write(piece)
+            tool.stdin.flush()
+            while n_unread(tool.stdin) > 0:
+                assert tool.poll() is None
+        made = [os.path.join(folder, 'b') for folder, _, names in os.walk(closed) if 'b' in names]
+        os.chmod(made[0], 0)
+        os.chmod(closed, 0o300)
+        _, err = tool.communicate(dump[-1:])
+    os.chmod(closed, 0o700)
+    assert tool.returncode == ERROR and b'power cut' in err, (tool.returncode, err)
+    assert os.listdir(closed) == ['b'], os.listdir(closed)
+    os.chmod(os.path.join(closed, 'b'), 0o600)
+    assert sh.expect(OK, 'dump', 'closed/b').stdout == dump
 
 
 def test_a_dump_of_one_table_goes_where_it_is_asked_to(sh):

@@ -135,17 +135,30 @@ void target_abort(struct target *t)
 	remove_folder(t);
 }
 
-/* Makes the names in the folder that holds `name` durable. */
-static int sync_folder_of(const char *name)
+/*
+ * Makes the name of the file durable, by verso_open()'s rule: a folder that may not be opened is
+ * flushed with its whole file system, and some file systems have no names that wait to be flushed.
+ */
+static int sync_name(const char *name)
 {
-	const char *slash = strrchr(name, '/');
-	char *folder = slash ? strndup(name, (size_t)(slash - name) + 1) : strdup(".");
+	int n = folder_len(name);
+	char *folder = n > 0 ? strndup(name, (size_t)n) : strdup(".");
 	int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-	int rc = fd < 0 ? -1 : fsync(fd);
+	int rc, err;
 
+	if (fd < 0 && folder && errno == EACCES) {
+		fd = open(name, O_RDONLY | O_CLOEXEC);
+		rc = fd < 0 ? -1 : syncfs(fd);
+	} else {
+		rc = fd < 0 ? -1 : fsync(fd);
+		if (rc < 0 && (errno == EINVAL || errno == EROFS))
+			rc = 0;
+	}
+	err = errno;
 	if (fd >= 0)
 		(void)close(fd);
 	free(folder);
+	errno = err;
 	return rc;
 }
 
@@ -162,18 +175,27 @@ static int move_new(const char *from, const char *to)
 	return rc;
 }
 
+/* Once it has its name, others may use it: whatever comes then, it stays. */
+static enum status move_to_place(const struct target *t)
+{
+	if (move_new(t->path, t->place) < 0)
+		return failed(t->name);
+	if (sync_name(t->place) < 0) {
+		(void)fprintf(stderr,
+			"verso: %s: every record is loaded, but the folder could not be "
+			"flushed (%s): a power cut may take the file's name\n",
+			t->name, strerror(errno));
+		return STATUS_ERROR;
+	}
+	return STATUS_OK;
+}
+
 enum status target_commit(struct target *t)
 {
 	enum status status = session_commit(&t->session);
 
-	if (status == STATUS_OK && t->path) {
-		if (move_new(t->path, t->place) < 0) {
-			status = failed(t->name);
-		} else if (sync_folder_of(t->place) < 0) {
-			status = failed(t->name);
-			(void)unlink(t->name);
-		}
-	}
+	if (status == STATUS_OK && t->path)
+		status = move_to_place(t);
 	remove_folder(t);
 	return status;
 }

@@ -197,7 +197,10 @@ enum status target_open(struct target *t, const struct arguments *args, uint32_t
 /* Commits what is open and begins anew. */
 enum status target_commit_and_go_on(struct target *t);
 
-/* Commits and closes; a new database then has its name. */
+/*
+ * Commits and closes; a new database then has its name. One whose name cannot be made durable is
+ * left there all the same, and the status is an error.
+ */
 enum status target_commit(struct target *t);
 
 /* Closes; a new database is no more. */
