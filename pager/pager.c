@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pager/pager.h"
+#include "base/error.h"
 #include "io/fault.h"
 
 #include <stdlib.h>
@@ -41,6 +42,34 @@ void pager_trace_put(struct pager *p, const struct page *page)
 	}
 	if (was_blocked)
 		fault_block();
+}
+
+/* No pin is lost by the jump: pages of a mapping have none. */
+int pager_copy(struct pager *p, struct guard *guard, struct page_ref ref, struct page *copy)
+{
+	bool was_blocked = p->may_fault && fault_unblock();
+	const struct page *page;
+	struct fault_guard g;
+	int rc;
+
+	if (sigsetjmp(g.env, 0) != 0) {
+		rc = error_set(VERSO_EIO,
+			"page %u was there a moment ago and cannot be read any more: the disk has "
+			"failed, or somebody has cut the file. Look at both, then open the "
+			"database again",
+			ref.pgno);
+	} else {
+		fault_enter_areas(&g, p->fault_areas);
+		rc = pager_get(p, guard, ref, &page);
+		if (rc == 0) {
+			memcpy(copy, page, p->page_size);
+			pager_put(p, page);
+		}
+		fault_leave(&g);
+	}
+	if (was_blocked)
+		fault_block();
+	return rc;
 }
 
 void pager_stats(struct pager *p, struct pager_stats *stats)

@@ -243,6 +243,12 @@ static inline void pager_put_cold(struct pager *p, const struct page *page)
 	pager_unpin(p, page, true);
 }
 
+/*
+ * Reads a page into copy, of page_size bytes, for one who stands in no fault guard: when the page
+ * goes away meanwhile, that is VERSO_EIO. Outside guards; errors as get. Any thread.
+ */
+int pager_copy(struct pager *p, struct guard *g, struct page_ref ref, struct page *copy);
+
 /* How many of the pages were found. */
 static inline size_t pager_peek_many(struct pager *p, struct guard *g, const struct page_ref *refs,
 	size_t n, const struct page **ret_pages)

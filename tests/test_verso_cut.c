@@ -393,6 +393,48 @@ START_TEST(a_transaction_that_moves_to_such_a_thread_gets_an_error_too)
 }
 END_TEST
 
+/*
+ * The last close moves the root of a small tree forward, to make the file short. Cut before the
+ * close (_i is even) or when it has got the page; signals are blocked where _i is 2 or more.
+ */
+START_TEST(the_last_close_of_a_file_that_is_cut_ends_like_any_other)
+{
+	struct cutter k = {.tracer = {count_and_cut}};
+	struct verso *db = database(&k);
+	struct verso_txn *txn;
+	sigset_t all;
+
+	verso_close(db);
+	db = api_open(VERSO_MMAP, "a", 0);
+	txn = api_begin(db, VERSO_WRITE);
+	API_OK(verso_del(txn, NULL, api_val("long")));
+	for (unsigned i = 0; i < N_RECORDS; i++) {
+		char buf[16];
+
+		API_OK(verso_del(txn, NULL, key_of(buf, i)));
+	}
+	API_OK(verso_commit(txn));
+	(void)sigfillset(&all);
+	if (_i >= 2)
+		ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, &all, NULL), 0);
+	db->pager->tracer = &k.tracer;
+	k.n_gets = 0;
+	k.cut_at = 1;
+	if (_i % 2 == 0) {
+		k.cut_at = 0;
+		cut(&k);
+	}
+	verso_close(db);
+	ck_assert_ptr_nonnull(k.image);
+	ck_assert(blocks(SIGBUS) == (_i >= 2));
+	restore(&k);
+	ck_assert_int_eq(close(k.fd), 0);
+	db = api_open(VERSO_MMAP, "a", 0);
+	api_check(db);
+	verso_close(db);
+}
+END_TEST
+
 static jmp_buf out;
 static volatile int n_told;
 
@@ -447,6 +489,7 @@ int main(void)
 	tcase_add_loop_test(t, a_call_that_a_fault_leaves_gives_back_all_that_it_held, 0, N_CALLS);
 	tcase_add_loop_test(t, a_thread_that_blocks_all_signals_gets_an_error_too, 0, N_CALLS);
 	tcase_add_test(t, a_transaction_that_moves_to_such_a_thread_gets_an_error_too);
+	tcase_add_loop_test(t, the_last_close_of_a_file_that_is_cut_ends_like_any_other, 0, 4);
 	tcase_add_test(t, a_callback_that_does_not_return_leaves_no_guard_behind);
 	suite_add_tcase(s, t);
 	return check_main(s);

@@ -8,7 +8,6 @@
  * inside a fault guard.
  */
 #include "base/error.h"
-#include "io/fault.h"
 #include "txn/txn_int.h"
 
 #include <errno.h>
@@ -89,38 +88,6 @@ static int mark_run(struct check *c, pgno_t pgno, uint32_t n, enum page_use use)
 	return stop;
 }
 
-/*
- * Reads a page into copy, of page_size bytes. VERSO_EIO: it went away meanwhile. No pin is lost
- * then: pages of a mapping have none.
- */
-static int copy_page(struct check *c, struct page_ref ref, struct page *copy)
-{
-	struct pager *pager = c->txn->pager;
-	bool was_blocked = pager->may_fault && fault_unblock();
-	const struct page *page;
-	struct fault_guard g;
-	int rc;
-
-	if (sigsetjmp(g.env, 0) != 0) {
-		rc = error_set(VERSO_EIO,
-			"page %u was there a moment ago and cannot be read any more: the disk has "
-			"failed, or somebody has cut the file. Look at both, then open the "
-			"database again",
-			ref.pgno);
-	} else {
-		fault_enter_areas(&g, pager->fault_areas);
-		rc = pager_get(pager, c->txn->guard, ref, &page);
-		if (rc == 0) {
-			memcpy(copy, page, pager->page_size);
-			pager_put(pager, page);
-		}
-		fault_leave(&g);
-	}
-	if (was_blocked)
-		fault_block();
-	return rc;
-}
-
 static int mark_tree(void *arg, struct page_ref ref, unsigned level);
 
 static int mark_under(struct check *c, const struct page *page, struct page_ref ref, unsigned level)
@@ -156,7 +123,7 @@ static int mark_tree(void *arg, struct page_ref ref, unsigned level)
 	if (c->depth >= DEPTH_MAX)
 		return found(c, ref.pgno, "deeper than any tree can be");
 	copy = malloc(c->txn->pager->page_size);
-	rc = copy ? copy_page(c, ref, copy) : -ENOMEM;
+	rc = copy ? pager_copy(c->txn->pager, c->txn->guard, ref, copy) : -ENOMEM;
 	if (rc == 0)
 		rc = mark_under(c, copy, ref, level);
 	else if (rc == VERSO_ECORRUPT)

@@ -7,44 +7,55 @@
  */
 #include "txn/txn_int.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #define SHRINKS_MAX  3U
 #define SHRINK_LEAST 8U  /* pages that are worth a commit, */
 #define SHRINK_PART  32U /* or this part of the file */
 
 /*
  * A tree of one page, which the meta alone refers to, is moved when it lies behind what the file
- * would need: a catalogue is one, and it would keep an emptied file long.
+ * would need: a catalogue is one, and it would keep an emptied file long. What is read is a copy,
+ * since nobody's fault guard is around us. buf: of page_size bytes.
  */
-static int move_root(struct txn *txn, struct txn_root *root)
+static int move_root(struct txn *txn, struct txn_root *root, struct page *buf)
 {
 	const struct space *s = &txn->env->space;
-	const struct page *page;
+	struct page_ref old = root->ref;
+	struct page *page;
 	int rc;
 
-	if (!root->ref.pgno || root->level > 0 || root->ref.pgno < s->n_pages - space_count_free(s))
+	if (!old.pgno || root->level > 0 || old.pgno < s->n_pages - space_count_free(s))
 		return 0;
-	rc = txn_prepare(txn, 1, 0);
+	rc = pager_copy(txn->pager, txn->guard, old, buf);
 	if (rc == 0)
-		rc = pager_get(txn->pager, txn->guard, root->ref, &page);
-	if (rc == 0)
-		(void)txn_touch(txn, page, &root->ref);
-	return rc;
+		rc = txn_prepare(txn, 1, 1);
+	if (rc < 0)
+		return rc;
+	page = txn_alloc(txn, buf->type, buf->level, le32_get(buf->tree), &root->ref);
+	memcpy(page->flags, buf->flags, sizeof(page->flags));
+	memcpy(page->payload, buf->payload, txn->pager->page_size - PAGE_HEADER_BYTES);
+	txn_free(txn, old);
+	return 0;
 }
 
 static int shrink_write(struct txn *txn)
 {
+	struct page *buf = page_buffers_alloc(txn->pager->page_size, 1);
 	struct space *s = &txn->env->space;
 	uint32_t least = s->n_pages / SHRINK_PART + SHRINK_LEAST;
 	pgno_t n_pages = s->n_pages;
-	int rc = reclaim(txn);
+	int rc = buf ? reclaim(txn) : -ENOMEM;
 
 	if (rc == 0)
 		rc = space_cut(s, least, reserve_least(txn));
 	space_begin(s);
 	for (unsigned i = 0; rc == 0 && i < TXN_ROOTS; i++)
-		rc = move_root(txn, &txn->roots[i]);
+		rc = move_root(txn, &txn->roots[i], buf);
 	if (s->n_pages < n_pages)
 		txn->writer->changed = true;
+	free(buf);
 	return rc;
 }
 
