@@ -160,17 +160,22 @@ int fault_install(void)
 	/* NODEFER: a guard is left by a jump that does not restore the signal mask. */
 	struct sigaction ours = {
 		.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
-	struct sigaction now;
+	struct sigaction now, meanwhile;
 
 	(void)sigemptyset(&ours.sa_mask);
 	if (sigaction(SIGBUS, NULL, &now) == 0) {
 		/* It is remembered before ours can run. */
 		int rc = is_ours(&now) ? 0 : remember(&now);
 
-		if (rc < 0)
+		if (rc < 0 || is_ours(&now))
 			return rc;
-		if (is_ours(&now) || sigaction(SIGBUS, &ours, NULL) == 0)
-			return 0;
+		if (sigaction(SIGBUS, &ours, &meanwhile) == 0) {
+			/* Another thread's may have come after we looked. */
+			rc = is_ours(&meanwhile) ? 0 : remember(&meanwhile);
+			if (rc < 0)
+				(void)sigaction(SIGBUS, &meanwhile, NULL);
+			return rc;
+		}
 	}
 	return error_set(-errno, "cannot install a handler for SIGBUS: %s", error_name(-errno));
 }

@@ -7,6 +7,7 @@
 #include "io/map.h"
 #include "tests/check_main.h"
 
+#include <dlfcn.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -352,6 +353,42 @@ START_TEST(an_ignored_signal_stays_ignored_but_a_fault_cannot_be)
 }
 END_TEST
 
+/* What another thread may do while fault_install() runs: SIGBUS is looked at, and then it comes. */
+static bool comes_between;
+
+int sigaction(int sig, const struct sigaction *action, struct sigaction *before)
+{
+	static int (*real)(int, const struct sigaction *, struct sigaction *);
+	int rc;
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "sigaction");
+	rc = real(sig, action, before);
+	if (sig == SIGBUS && !action && comes_between) {
+		struct sigaction theirs = {.sa_sigaction = see_info, .sa_flags = SA_SIGINFO};
+
+		comes_between = false;
+		(void)real(SIGBUS, &theirs, NULL);
+	}
+	return rc;
+}
+
+START_TEST(a_handler_that_comes_while_ours_is_installed_is_not_lost)
+{
+	struct cut c = cut_new("between");
+
+	comes_between = true;
+	ck_assert_int_eq(fault_install(), 0);
+	ck_assert(!comes_between);
+	ck_assert_int_eq(guarded_load(c.m->base + 4096), -1);
+	ck_assert_int_eq(n_seen, 0);
+	if (sigsetjmp(out, 1) == 0)
+		load(c.m->base + 4096);
+	ck_assert_int_eq(n_seen, 1);
+	cut_free(c);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("io_fault");
@@ -368,6 +405,7 @@ int main(void)
 	tcase_add_test(t, many_handlers_one_after_another_are_taken);
 	tcase_add_test(t, without_a_previous_handler_a_fault_outside_ends_the_process);
 	tcase_add_test(t, an_ignored_signal_stays_ignored_but_a_fault_cannot_be);
+	tcase_add_test(t, a_handler_that_comes_while_ours_is_installed_is_not_lost);
 	suite_add_tcase(s, t);
 	return check_main(s);
 }
