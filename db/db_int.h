@@ -48,6 +48,7 @@ enum handle_kind { HANDLE_DB, HANDLE_TXN, HANDLE_TABLE, HANDLE_CURSOR, HANDLE_KI
 
 struct handle {
 	_Atomic uint32_t live;    /* HANDLE_MAGIC + kind, or 0 */
+	uint64_t number;          /* of all that were made; constant while live */
 	struct handle *next_dead; /* the pool's, while dead */
 };
 
@@ -64,6 +65,12 @@ static inline bool handle_is(const void *handle, enum handle_kind kind)
 	const struct handle *h = handle;
 
 	return h && atomic_load_explicit(&h->live, memory_order_acquire) == HANDLE_MAGIC + kind;
+}
+
+/* Whether the handle that had this number is still live. Afterwards nothing of it is touched. */
+static inline bool handle_is_still(const void *handle, enum handle_kind kind, uint64_t number)
+{
+	return handle_is(handle, kind) && ((const struct handle *)handle)->number == number;
 }
 
 /*

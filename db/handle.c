@@ -25,13 +25,16 @@ struct pool {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct pool pools[HANDLE_KINDS]; /* lock */
+static uint64_t n_made;                 /* lock */
 
 void *handle_make(enum handle_kind kind, size_t len_bytes)
 {
 	struct pool *pool = &pools[kind];
 	struct handle *h;
+	uint64_t number;
 
 	pthread_mutex_lock(&lock);
+	number = ++n_made;
 	h = pool->oldest;
 	if (h) {
 		pool->oldest = h->next_dead;
@@ -44,6 +47,7 @@ void *handle_make(enum handle_kind kind, size_t len_bytes)
 	if (!h)
 		return NULL;
 	memset(h, 0, len_bytes);
+	h->number = number;
 	atomic_store_explicit(&h->live, HANDLE_MAGIC + kind, memory_order_release);
 	return h;
 }

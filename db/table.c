@@ -310,16 +310,20 @@ int verso_table_each(struct verso_txn *txn, verso_table_fn *each, void *arg)
 	char name[TABLE_NAME_MAX + 1];
 	struct btree_cursor *cursor = NULL;
 	int told = 0, rc = edge_txn(txn, false);
+	uint64_t number;
 
 	if (rc < 0)
 		return rc;
 	if (!each)
 		return misuse("verso_table_each: nobody to tell");
+	number = txn->handle.number;
 	rc = btree_cursor_open(&txn->catalogue.tree, &cursor);
 	while (rc == 0 && told == 0) {
 		rc = next_name(txn, cursor, name);
 		if (rc == 0)
 			told = each(arg, name);
+		if (!handle_is_still(txn, HANDLE_TXN, number))
+			return misuse("verso_table_each: the callback has ended the transaction");
 	}
 	close_tree_cursor(txn, cursor);
 	if (told != 0)

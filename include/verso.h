@@ -364,7 +364,10 @@ int verso_table_open(struct verso_txn *txn, const char *name, unsigned flags,
  */
 int verso_table_drop(struct verso_txn *txn, const char *name);
 
-/* Called for each table's name. Returns 0 to go on. May read in this transaction, not write. */
+/*
+ * Called for each table's name. Returns 0 to go on. May read in this transaction, not write; may
+ * not end it, which is VERSO_EMISUSE.
+ */
 typedef int verso_table_fn(void *arg, const char *name);
 
 /*
@@ -475,7 +478,7 @@ void verso_cursor_close(struct verso_cursor *c);
 /*
  * Told of each finding of verso_check(). pgno: the page, or 0 when it is none in particular. text:
  * what was expected and found; gone when each() returns. Returns 0 to go on, other values stop the
- * check.
+ * check. May not close the database, nor begin a write transaction: the check may hold its turn.
  */
 typedef int verso_check_fn(void *arg, uint32_t pgno, const char *text);
 

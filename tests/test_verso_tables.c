@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #define N_TABLES 1500
 
@@ -85,6 +86,65 @@ START_TEST(the_last_open_table_can_be_dropped_and_made_anew)
 }
 END_TEST
 
+enum ending { END_ABORT, END_COMMIT, END_CLOSE, END_AND_BEGIN, ENDINGS };
+
+struct ender {
+	struct verso *db;
+	struct verso_txn *txn, *other;
+	enum ending ending;
+	int n_told;
+};
+
+static int end_when_told(void *arg, const char *name)
+{
+	struct ender *e = arg;
+
+	(void)name;
+	e->n_told++;
+	if (e->ending == END_COMMIT)
+		API_OK(verso_commit(e->txn));
+	else if (e->ending == END_CLOSE)
+		verso_close(e->db);
+	else
+		verso_abort(e->txn);
+	if (e->ending == END_AND_BEGIN) {
+		e->other = api_begin(e->db, VERSO_READ);
+		/* The handle's memory is used again: it is live, and another's. */
+		ck_assert_ptr_eq(e->other, e->txn);
+	}
+	return 0;
+}
+
+static void end_in_callback(int pager, enum ending ending)
+{
+	struct ender e = {.db = api_open(pager, "a", 0), .ending = ending};
+	struct verso_table *table;
+	char name[16];
+
+	e.txn = api_begin(e.db, VERSO_WRITE);
+	for (unsigned i = 0; i < 10; i++)
+		API_OK(verso_table_open(e.txn, name_of(i, name), VERSO_CREATE, &table));
+	API_OK(verso_commit(e.txn));
+	e.txn = api_begin(e.db, VERSO_READ);
+	API_SAYS(verso_table_each(e.txn, end_when_told, &e), VERSO_EMISUSE, "ended");
+	ck_assert_int_eq(e.n_told, 1);
+	if (ending == END_CLOSE)
+		return;
+	if (e.other) {
+		API_OK(verso_table_open(e.other, name_of(3, name), 0, &table));
+		API_OK(verso_commit(e.other));
+	}
+	api_check(e.db);
+	verso_close(e.db);
+}
+
+START_TEST(a_callback_that_ends_the_transaction_is_answered)
+{
+	for (int ending = 0; ending < ENDINGS; ending++)
+		end_in_callback(_i, (enum ending)ending);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("verso_tables");
@@ -93,6 +153,7 @@ int main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, an_open_table_is_found_among_many, 0, API_PAGERS);
 	tcase_add_loop_test(t, the_last_open_table_can_be_dropped_and_made_anew, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_callback_that_ends_the_transaction_is_answered, 0, API_PAGERS);
 	suite_add_tcase(s, t);
 	return check_main(s);
 }
