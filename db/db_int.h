@@ -135,7 +135,6 @@ struct verso_txn {
 	struct handle handle;
 	struct verso *db;             /* constant */
 	struct txn *txn;              /* constant */
-	int failed;                   /* a reader's: 0, or what each later call answers */
 	struct verso_table main;      /* the default table */
 	struct verso_table catalogue; /* never the user's */
 	struct verso_table *tables;   /* named ones that are open; the newest first */
@@ -146,7 +145,8 @@ struct verso_txn {
 	void *buf; /* the newest get's value, when it had to be copied */
 	size_t cap_bytes;
 	struct chunk *chunks;          /* the newest get_many's copies */
-	struct fault_notes notes;      /* its pins, where the pager may fault */
+	struct fault_notes notes;      /* its pins, where the pager may fault; failed: a call was
+					  left in its middle, each later one answers that */
 	uint64_t mask_of;              /* thread whose signal mask was looked at last; 0: none's */
 	bool blocks_sigbus;            /* that thread, outside our calls */
 	struct verso_txn *next, *prev; /* db->lock */
@@ -182,7 +182,7 @@ int edge_cursor_in_full(struct verso_cursor *c);
 /* True of a transaction whose state stands in the way of no read, which is nearly every one. */
 static inline bool txn_only_reads(const struct verso_txn *txn)
 {
-	return !txn->failed && !txn->txn->writable;
+	return !txn->notes.failed && !txn->txn->writable;
 }
 
 static inline int edge_txn(struct verso_txn *txn, bool write)
@@ -256,6 +256,12 @@ static inline void call_leave(const struct verso_txn *txn, struct fault_guard *f
 			fault_block();
 	}
 }
+
+/*
+ * Ends all pins, also those that only the lost locals of a call knew of, and the reader's guard.
+ * Between fault_notes_begin() and fault_notes_end().
+ */
+void call_give_back(struct verso_txn *txn);
 
 /* After a fault: gives up all that the transaction holds and returns VERSO_EIO. */
 int call_faulted(struct verso_txn *txn);

@@ -37,10 +37,15 @@ int edge_db(struct verso *db)
 /* What stands in the way of a live transaction. */
 static int edge_txn_state(struct verso_txn *txn, bool write)
 {
-	if (txn->failed)
-		return error_set(txn->failed,
-			"the file could not be read through its mapping in an earlier call of this "
-			"transaction: end it");
+	int failed = txn->notes.failed;
+
+	if (failed && txn->txn->writable)
+		(void)txn_break(txn->txn, failed);
+	else if (failed)
+		return error_set(failed,
+			"an earlier call of this transaction was left in its middle, because the "
+			"file could not be read through its mapping or a handler of SIGBUS jumped "
+			"out of it: end it");
 	if (write && !txn->txn->writable)
 		return misuse("a read transaction cannot change anything: begin with VERSO_WRITE");
 	if (txn->txn->writable) {
@@ -100,7 +105,7 @@ void call_unblock(struct verso_txn *txn)
 	txn->blocks_sigbus = fault_unblock();
 }
 
-int call_faulted(struct verso_txn *txn)
+void call_give_back(struct verso_txn *txn)
 {
 	struct fault_notes *notes = &txn->notes;
 	struct guard *guard = txn->txn->guard;
@@ -112,13 +117,17 @@ int call_faulted(struct verso_txn *txn)
 	/* What is left only the lost locals of the call knew of. */
 	while (notes->n > 0)
 		pager_put(txn->txn->pager, notes->items[notes->n - 1]);
+}
+
+int call_faulted(struct verso_txn *txn)
+{
+	call_give_back(txn);
 	fault_notes_end();
 	if (txn->blocks_sigbus)
 		fault_block();
+	txn->notes.failed = VERSO_EIO;
 	if (txn->txn->writable)
 		(void)txn_break(txn->txn, VERSO_EIO);
-	else
-		txn->failed = VERSO_EIO;
 	return error_set(VERSO_EIO,
 		"%s: a page that was there a moment ago cannot be read any more: the disk has "
 		"failed, or somebody has cut the file. Look at both, then open the database again",

@@ -73,6 +73,8 @@ static struct txn *take_apart(struct verso_txn *txn)
 	struct txn *below = txn->txn;
 
 	fault_notes_begin(&txn->notes);
+	if (txn->notes.failed)
+		call_give_back(txn);
 	cursors_end(txn, NULL);
 	results_fini(txn);
 	tables_fini(txn);

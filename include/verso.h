@@ -48,6 +48,9 @@
  *   it is still there. A SIGBUS that is not Verso's goes to the handler that was there before. If
  *   you install one later, pass on to the one that you find what is not yours. The shared library
  *   stays loaded after dlclose(), for its handler; a plug-in with libverso.a in it has to stay too.
+ *   A handler that jumps (siglongjmp()) out of a call leaves it in its middle: its transaction can
+ *   only be ended, and the thread cannot be cancelled any more. With VERSO_BUFPOOL, which looks
+ *   at no signals, what the call held is lost: do not jump out of one.
  *   A thread that blocks SIGBUS has it unblocked inside calls; the first call in each transaction
  *   looks at its mask.
  * - A read transaction that stays open keeps the pages of its snapshot from being used again, so

@@ -34,7 +34,8 @@ static _Atomic(struct earlier *) all;
 
 /*
  * The signal that this thread is passing on. An earlier handler may leave by a jump, so this may be
- * a rest: then a new signal has another context, or the same place for it and a higher frame.
+ * a rest: then a new signal has another context, or the same place for it and a higher frame. Our
+ * calls are left too then, with their guards and notes, so these are put aside meanwhile.
  */
 static _Thread_local struct {
 	const void *context;
@@ -57,6 +58,30 @@ static const struct earlier *next_in_turn(const void *context, const char *frame
 	return atomic_load(&newest);
 }
 
+/* A jump out of here leaves the thread without guards, and what it noted failed. */
+static void call_earlier(const struct sigaction *action, int sig, siginfo_t *info, void *context)
+{
+	struct fault_guard *guards = fault_innermost;
+	struct fault_notes *notes = fault_noting;
+	int failed = notes ? notes->failed : 0;
+	sigset_t mask;
+
+	fault_innermost = NULL;
+	fault_noting = NULL;
+	if (notes)
+		notes->failed = VERSO_EIO;
+	(void)pthread_sigmask(SIG_BLOCK, &action->sa_mask, &mask);
+	if (action->sa_flags & SA_SIGINFO)
+		action->sa_sigaction(sig, info, context);
+	else
+		action->sa_handler(sig);
+	(void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	if (notes)
+		notes->failed = failed;
+	fault_noting = notes;
+	fault_innermost = guards;
+}
+
 /* Does what would have been done without us. */
 static void pass_on(int sig, siginfo_t *info, void *context, const char *frame)
 {
@@ -65,7 +90,6 @@ static void pass_on(int sig, siginfo_t *info, void *context, const char *frame)
 	const struct sigaction *action = to ? &to->action : &by_default;
 	bool has_info = (action->sa_flags & SA_SIGINFO) != 0;
 	bool ignores = !has_info && action->sa_handler == SIG_IGN;
-	sigset_t mask;
 
 	if ((!has_info && action->sa_handler == SIG_DFL) || (ignores && is_fault(info))) {
 		/* The load faults once more on return, which ends the process where it was. */
@@ -79,12 +103,7 @@ static void pass_on(int sig, siginfo_t *info, void *context, const char *frame)
 	passing.context = context;
 	passing.frame = frame;
 	passing.to = to;
-	(void)pthread_sigmask(SIG_BLOCK, &action->sa_mask, &mask);
-	if (has_info)
-		action->sa_sigaction(sig, info, context);
-	else
-		action->sa_handler(sig);
-	(void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	call_earlier(action, sig, info, context);
 	passing.context = NULL;
 }
 

@@ -14,7 +14,8 @@
  * `base`, `len_bytes` and `g` are not changed between sigsetjmp() and the fault; other locals that
  * are, and are read in the else branch, are volatile. Guards nest. Guarded code holds no lock,
  * because it may be left at any load. A SIGBUS outside every guarded range goes to the handler that
- * the application had installed before.
+ * the application had installed before. Should that leave by a jump, all guards of the thread are
+ * left, and the notes' `failed` is VERSO_EIO.
  *
  * The jump loses the locals of guarded code, and with them all that only they knew: pins, for
  * example. So whoever takes something that has to be given back notes it (fault_note) and strikes
@@ -64,6 +65,7 @@ int fault_install(void);
 struct fault_notes {
 	const void **items; /* the newest last */
 	size_t n, cap;
+	int failed; /* 0, or the code of what left a call in its middle: what is noted is lost */
 };
 
 /* Where this thread notes; NULL: nowhere, because nobody would look. */

@@ -193,8 +193,8 @@ START_TEST(a_fault_outside_reaches_the_previous_handler)
 		ck_abort_msg("no fault");
 	}
 	ck_assert_int_eq(n_seen, 2);
-	ck_assert_ptr_eq(fault_innermost, &g);
-	fault_leave(&g);
+	/* Whoever leaves by a jump has left its guards. */
+	ck_assert_ptr_null(fault_innermost);
 
 	/* A signal that somebody sends is no fault, guard or not. */
 	if (sigsetjmp(g.env, 0) == 0) {

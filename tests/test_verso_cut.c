@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -480,6 +481,95 @@ START_TEST(a_callback_that_does_not_return_leaves_no_guard_behind)
 }
 END_TEST
 
+static sigjmp_buf handled;
+
+static void jump_away(int sig)
+{
+	(void)sig;
+	siglongjmp(handled, 1);
+}
+
+/* The calls that read or write the application's memory, which is `lost`: a map of no file. */
+static int call_with(unsigned i, struct verso_txn *txn, char *lost)
+{
+	static struct verso_val vals[2];
+	struct verso_val keys[2] = {{"key000007", 9}, {lost, 9}};
+	struct verso_table *table;
+	struct verso_cursor *c;
+	char buf[16];
+	size_t len;
+
+	switch (i) {
+	case 0:
+		return verso_put(txn, NULL, key_of(buf, 7), (struct verso_val){lost, 50}, 0);
+	case 1:
+		return verso_put(txn, NULL, api_val("new"), (struct verso_val){lost, 60000}, 0);
+	case 2:
+		return verso_put(txn, NULL, keys[1], keys[0], 0);
+	case 3:
+		return verso_del(txn, NULL, keys[1]);
+	case 4:
+		return verso_get_many(txn, NULL, 2, keys, vals, NULL);
+	case 5:
+		return verso_read(txn, NULL, api_val("long"), 0, lost, 9000, &len);
+	case 6:
+		return verso_table_open(txn, lost, VERSO_CREATE, &table);
+	default:
+		API_OK(verso_cursor_open(txn, NULL, &c));
+		return verso_cursor_seek(c, keys[1], NULL, NULL);
+	}
+}
+
+#define N_CALLS_WITH 8
+
+/* _i: the call, and whether the transaction writes. */
+START_TEST(a_transaction_that_a_handler_jumps_out_of_can_be_ended)
+{
+	struct sigaction before, theirs = {.sa_handler = jump_away};
+	struct cutter k = {.tracer = {count_and_cut}};
+	bool writes = _i < N_CALLS_WITH;
+	struct verso *db;
+	struct verso_txn *txn;
+	struct verso_val val;
+	char path[CHECK_PATH_BYTES];
+	int fd = open(api_path(path, "theirs"), O_RDWR | O_CREAT, 0600);
+	char *lost = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	ck_assert_ptr_ne(lost, MAP_FAILED);
+	ck_assert_int_eq(sigaction(SIGBUS, &theirs, &before), 0);
+	db = database(&k);
+	txn = api_begin(db, writes ? VERSO_WRITE : VERSO_READ);
+	if (writes)
+		API_OK(touch_some(txn));
+	API_OK(verso_get(txn, NULL, api_val("key000217"), &val));
+	if (sigsetjmp(handled, 1) == 0) {
+		int rc = call_with((unsigned)_i % N_CALLS_WITH, txn, lost);
+
+		ck_assert_msg(!writes && rc == VERSO_EMISUSE, "no fault, but %d", rc);
+	} else {
+		ck_assert_ptr_null(fault_innermost);
+		ck_assert_ptr_null(fault_noting);
+		API_IS(verso_get(txn, NULL, api_val("key000217"), &val),
+			writes ? VERSO_EABORTONLY : VERSO_EIO);
+		API_IS(verso_put(txn, NULL, api_val("a"), api_val("b"), 0),
+			writes ? VERSO_EABORTONLY : VERSO_EIO);
+	}
+	if (_i % 2)
+		verso_abort(txn);
+	else
+		(void)verso_commit(txn);
+	txn = api_begin(db, VERSO_WRITE);
+	ck_assert(api_has(txn, NULL, "new", NULL));
+	api_put(txn, NULL, "new", "value");
+	API_OK(verso_commit(txn));
+	api_check(db);
+	ck_assert_int_eq(close(k.fd), 0);
+	verso_close(db);
+	ck_assert_int_eq(munmap(lost, 65536), 0);
+	ck_assert_int_eq(close(fd), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("cut");
@@ -491,6 +581,8 @@ int main(void)
 	tcase_add_test(t, a_transaction_that_moves_to_such_a_thread_gets_an_error_too);
 	tcase_add_loop_test(t, the_last_close_of_a_file_that_is_cut_ends_like_any_other, 0, 4);
 	tcase_add_test(t, a_callback_that_does_not_return_leaves_no_guard_behind);
+	tcase_add_loop_test(t, a_transaction_that_a_handler_jumps_out_of_can_be_ended, 0,
+		2 * N_CALLS_WITH);
 	suite_add_tcase(s, t);
 	return check_main(s);
 }
