@@ -89,17 +89,18 @@ static int replace_loser(struct txn_env *env, const struct meta *m)
 
 int session_start(struct txn_env *env)
 {
-	struct meta m = env->durable;
+	struct meta m;
 	int rc;
 
 	if (env->in_session)
 		return 0;
+	pthread_mutex_lock(&env->lock);
+	ASSERT(batch_is_empty(env->open));
+	m = env->durable;
 	m.gen = env->session_gen;
 	m.durable_gen = env->durable_gen;
 	m.mark = 0;
 	m.mode = TXN_TWO_FLUSH;
-	pthread_mutex_lock(&env->lock);
-	ASSERT(batch_is_empty(env->open));
 	rc = env->state == ENV_POISONED ? error_poisoned(env) : replace_loser(env, &m);
 	if (rc && env->state != ENV_POISONED) {
 		env_poison(env, rc);
