@@ -532,7 +532,7 @@ struct verso_stat {
 	int rolled_back; /* 1: the open left out a commit that had not become durable, or one of the
 			    two meta pages was damaged, which looks the same */
 	int poisoned;    /* 1: a flush failed */
-	char how[256];   /* for people: direct or buffered and why, the I/O rung and why */
+	char how[256];   /* for people: direct or buffered and why, the I/O backend and why */
 };
 
 /* Fills in *stat, of which size is set. Any thread. Costs some microseconds. */

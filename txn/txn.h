@@ -13,7 +13,7 @@
  * sealed; txn_prepare() may seal and write such pages (spill) when there are too many.
  *
  * What this floor knows of its payload is struct txn_schema: the references in a page. Invariants
- * T1 to T12 stand in txn/README.md.
+ * T1 to T14 stand in txn/README.md.
  */
 #ifndef TXN_TXN_H
 #define TXN_TXN_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of txn/ share. The idea, the invariants T1-T12 and the lock table: txn/README.md.
+ * What the files of txn/ share. The idea, the invariants T1-T14 and the lock table: txn/README.md.
  */
 #ifndef TXN_TXN_INT_H
 #define TXN_TXN_INT_H
