@@ -114,6 +114,56 @@ START_TEST(zeros_are_empty_up_to_what_a_creation_leaves)
 }
 END_TEST
 
+/* Sizes of a new database, and where its first meta is written. */
+static const struct {
+	size_t size, slot;
+} new_files[] = {
+	{64 << 10, 4 << 10},
+	{128 << 10, 8 << 10},
+	{256 << 10, 16 << 10},
+	{512 << 10, 32 << 10},
+	{1 << 20, 64 << 10},
+};
+
+START_TEST(a_file_that_begins_with_anything_is_not_empty)
+{
+	char path[CHECK_PATH_BYTES];
+	uint64_t seed = check_seed();
+	struct verso *db;
+
+	api_path(path, "a");
+	for (size_t i = 0; i < sizeof(new_files) / sizeof(new_files[0]); i++) {
+		size_t size = new_files[i].size;
+		uint8_t *bytes = check_alloc(size), *after = check_alloc(size);
+		FILE *f;
+
+		for (size_t at = 0; at < 512; at++)
+			bytes[at] = (uint8_t)(check_random(&seed) >> 16) | 1;
+		write_file(path, bytes, size);
+		API_SAYS(try_open(_i, path, VERSO_CREATE, &db), VERSO_ENOTDB,
+			"not a Verso database");
+		f = fopen(path, "rb");
+		ck_assert_ptr_nonnull(f);
+		ck_assert_uint_eq(fread(after, 1, size, f), size);
+		ck_assert_int_eq(fgetc(f), EOF);
+		(void)fclose(f);
+		ck_assert_mem_eq(bytes, after, size);
+		/* Behind zeros, where a creation may have been cut short, and only there. */
+		memcpy(bytes + new_files[i].slot, bytes, 512);
+		memset(bytes, 0, 512);
+		bytes[new_files[i].slot + 512] = 1;
+		write_file(path, bytes, size);
+		API_IS(try_open(_i, path, VERSO_CREATE, &db), VERSO_ENOTDB);
+		bytes[new_files[i].slot + 512] = 0;
+		write_file(path, bytes, size);
+		API_IS(try_open(_i, path, 0, &db), VERSO_ENOTDB);
+		API_OK(try_open(_i, path, VERSO_CREATE, &db));
+		API_OK(put_one(db));
+		verso_close(db);
+	}
+}
+END_TEST
+
 /* --- which name ------------------------------------------------------------------------------ */
 
 START_TEST(a_link_to_nothing_makes_its_target)
@@ -403,6 +453,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, NULL, check_free);
 	tcase_add_loop_test(tc, an_empty_file_that_was_prepared_stays_the_same_file, 0, API_PAGERS);
 	tcase_add_loop_test(tc, zeros_are_empty_up_to_what_a_creation_leaves, 0, API_PAGERS);
+	tcase_add_loop_test(tc, a_file_that_begins_with_anything_is_not_empty, 0, API_PAGERS);
 	tcase_add_loop_test(tc, a_link_to_nothing_makes_its_target, 0, API_PAGERS);
 	tcase_add_loop_test(tc, a_link_to_itself_is_answered, 0, API_PAGERS);
 	tcase_add_loop_test(tc, no_other_name_is_used_or_left, 0, API_PAGERS);

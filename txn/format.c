@@ -48,8 +48,9 @@ static void meta_first(struct meta *m, const struct layout *l, const uint8_t uui
 }
 
 /*
- * One slot after the other, each durably. The rest of a new meta is zeros, as the file is already:
- * so what is in flight is one sector.
+ * One slot after the other, each durably, slot 0 last: until slot 1 is a meta the file begins with
+ * zeros, as the file of no other program does. The rest of a new meta is zeros, as the file is
+ * already: so what is in flight is one sector.
  */
 static int metas_write(struct file *file, const struct meta *m, const struct layout *l)
 {
@@ -57,7 +58,7 @@ static int metas_write(struct file *file, const struct meta *m, const struct lay
 	void *buf = aligned_alloc(4096, slot_bytes);
 	int rc = buf ? 0 : -ENOMEM;
 
-	for (unsigned slot = 0; rc == 0 && slot < 2; slot++) {
+	for (unsigned slot = 2; rc == 0 && slot-- > 0;) {
 		meta_encode(m, l, slot, page_seed(m->uuid), buf);
 		ASSERT(bytes_are_zero((uint8_t *)buf + SECTOR_BYTES, slot_bytes - SECTOR_BYTES));
 		rc = file_write(file, buf, SECTOR_BYTES,
@@ -169,15 +170,15 @@ int txn_probe(struct file *file, struct txn_probe *ret_probe)
 	return rc;
 }
 
-/* Whether all bytes from at on are zeros. 1, 0, or an error. */
-static int is_zero_from(struct file *file, uint64_t at, uint64_t size_bytes)
+/* Whether all bytes from at to end are zeros. 1, 0, or an error. */
+static int is_zero(struct file *file, uint64_t at, uint64_t end)
 {
 	uint8_t *buf = aligned_alloc(4096, PAGE_SIZE_MAX);
 	bool zeros = true;
 	int rc = buf ? 0 : -ENOMEM;
 
-	while (rc == 0 && zeros && at < size_bytes) {
-		uint64_t left = size_bytes - at;
+	while (rc == 0 && zeros && at < end) {
+		uint64_t left = end - at;
 		size_t n = left < PAGE_SIZE_MAX ? (size_t)left : PAGE_SIZE_MAX;
 
 		rc = file_read(file, buf, n, at, FILE_LIVE);
@@ -188,39 +189,48 @@ static int is_zero_from(struct file *file, uint64_t at, uint64_t size_bytes)
 	return rc < 0 ? rc : zeros;
 }
 
-/* What a power cut in flight made of the first sector is nothing, in a file of just that size. */
-static bool is_cut_short(uint8_t *first, uint64_t size_bytes)
+/* Where the first meta of a new database of just that size is written; the size: it has none. */
+static uint64_t first_meta_at(uint64_t size_bytes)
+{
+	for (uint32_t page_size = PAGE_SIZE_MIN; page_size <= PAGE_SIZE_MAX; page_size *= 2) {
+		if (size_bytes == (uint64_t)first_pages(page_size) * page_size)
+			return page_size < META_BYTES ? META_BYTES : page_size;
+	}
+	return size_bytes;
+}
+
+/* Whether slot 1, at that offset, is no meta, of whichever version. 1, 0, or an error. */
+static int is_no_meta(struct file *file, uint64_t at)
 {
 	struct meta *m = malloc(sizeof(*m));
-	bool cut = false;
+	void *buf = aligned_alloc(4096, META_BYTES);
+	int rc = m && buf ? file_read(file, buf, META_BYTES, at, FILE_LIVE) : -ENOMEM;
 
-	for (uint32_t page_size = PAGE_SIZE_MIN; page_size <= PAGE_SIZE_MAX; page_size *= 2)
-		cut = cut || size_bytes == (uint64_t)first_pages(page_size) * page_size;
-	cut = cut && m && meta_decode(first, 0, m) != 0;
+	if (rc == 0) {
+		int found = decode_second(buf, at, m);
+
+		rc = found != 0 && found != VERSO_EVERSION;
+	}
+	free(buf);
 	free(m);
-	return cut;
+	return rc;
 }
 
 int txn_is_blank(struct file *file)
 {
-	uint8_t *first = aligned_alloc(4096, META_BYTES);
-	uint64_t size_bytes;
-	int rc = first ? file_size(file, &size_bytes) : -ENOMEM;
+	uint64_t size_bytes, at;
+	int rc = file_size(file, &size_bytes);
 
-	if (rc == 0 && size_bytes > (uint64_t)first_pages(PAGE_SIZE_MAX) * PAGE_SIZE_MAX) {
-		free(first);
+	if (rc < 0)
+		return rc;
+	if (size_bytes > (uint64_t)first_pages(PAGE_SIZE_MAX) * PAGE_SIZE_MAX)
 		return 0;
-	}
-	if (rc == 0)
-		rc = is_zero_from(file, SECTOR_BYTES, size_bytes);
-	if (rc == 1) {
-		size_t n = size_bytes < META_BYTES ? (size_t)size_bytes : META_BYTES;
-
-		memset(first, 0, META_BYTES);
-		rc = file_read(file, first, n, 0, FILE_LIVE);
-		if (rc == 0)
-			rc = bytes_are_zero(first, n) || is_cut_short(first, size_bytes);
-	}
-	free(first);
+	at = first_meta_at(size_bytes);
+	rc = is_zero(file, 0, at);
+	if (rc == 1)
+		rc = is_zero(file, at + SECTOR_BYTES, size_bytes);
+	/* What a power cut made of the sector in flight is nothing. */
+	if (rc == 1 && at < size_bytes)
+		rc = is_no_meta(file, at);
 	return rc;
 }

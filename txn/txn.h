@@ -119,8 +119,9 @@ int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
 
 /*
  * 1: no database was ever made in `file`: it is empty, or zeros, or what a creation that was cut
- * short leaves: zeros of its size, whose first sector may be damaged. 0: there is something. Reads
- * the file, unless it is larger than a new database can be.
+ * short leaves: zeros of its size, but for a damaged sector where slot 1 begins. 0: there is
+ * something, as in any file whose first bytes are not zeros. Reads the file, unless it is larger
+ * than a new database can be.
  */
 int txn_is_blank(struct file *file);
 
