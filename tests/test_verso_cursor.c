@@ -303,6 +303,8 @@ START_TEST(reads_in_flight_interrupt_no_call_of_the_application)
 	API_OK(verso_stat(db, &stat));
 	if (strstr(stat.how, "buffered"))
 		check_skip(__func__, "%s", stat.how); /* it has seen only part of it */
+	else if (strstr(stat.how, "hostile"))
+		check_skip(__func__, "the smallest pool has no frame to read ahead into");
 	else
 		ck_assert_uint_gt(stat.n_prefetched, 0);
 	verso_close(db);
