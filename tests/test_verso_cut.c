@@ -489,13 +489,14 @@ static void jump_away(int sig)
 	siglongjmp(handled, 1);
 }
 
+static struct verso_cursor *cursor_in_use; /* known to who closes it, after a jump too */
+
 /* The calls that read or write the application's memory, which is `lost`: a map of no file. */
 static int call_with(unsigned i, struct verso_txn *txn, char *lost)
 {
 	static struct verso_val vals[2];
 	struct verso_val keys[2] = {{"key000007", 9}, {lost, 9}};
 	struct verso_table *table;
-	struct verso_cursor *c;
 	char buf[16];
 	size_t len;
 
@@ -515,8 +516,8 @@ static int call_with(unsigned i, struct verso_txn *txn, char *lost)
 	case 6:
 		return verso_table_open(txn, lost, VERSO_CREATE, &table);
 	default:
-		API_OK(verso_cursor_open(txn, NULL, &c));
-		return verso_cursor_seek(c, keys[1], NULL, NULL);
+		API_OK(verso_cursor_open(txn, NULL, &cursor_in_use));
+		return verso_cursor_seek(cursor_in_use, keys[1], NULL, NULL);
 	}
 }
 
@@ -558,6 +559,7 @@ START_TEST(a_transaction_that_a_handler_jumps_out_of_can_be_ended)
 		verso_abort(txn);
 	else
 		(void)verso_commit(txn);
+	verso_cursor_close(cursor_in_use);
 	txn = api_begin(db, VERSO_WRITE);
 	ck_assert(api_has(txn, NULL, "new", NULL));
 	api_put(txn, NULL, "new", "value");
