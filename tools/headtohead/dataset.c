@@ -109,6 +109,8 @@ static void sort_and_unite(struct dataset *set)
 {
 	size_t n = 0;
 
+	if (set->n_records == 0)
+		return;
 	qsort(set->records, set->n_records, sizeof(*set->records), compare);
 	for (size_t i = 0; i < set->n_records; i++) {
 		if (n > 0 && same_key(&set->records[n - 1], &set->records[i]))

@@ -96,10 +96,11 @@ static bool judge(FILE *out, const struct model *m, const struct result *results
 int main(int argc, char **argv)
 {
 	struct report_engine report[N_ENGINES];
-	struct plan plan = {.load_batch = LOAD_BATCH, .show = isatty(STDERR_FILENO) == 1};
+	static struct plan plan = {
+		.load_batch = LOAD_BATCH}; /* these last as long as the process */
 	struct result *results;
-	struct dataset set;
-	struct model model;
+	static struct dataset set;
+	static struct model model;
 
 	if (argc < 3 || argc > 5 || (argc > 4 && strcmp(argv[4], "sorted") != 0)) {
 		(void)fprintf(stderr,
@@ -108,6 +109,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	plan.cache_bytes = (argc > 3 ? strtoul(argv[3], NULL, 10) : 64) << 20;
+	plan.show = isatty(STDERR_FILENO) == 1;
 	plan.folder = argv[2];
 	plan.bytes_from = usage_init(plan.folder);
 	plan.model = &model;
