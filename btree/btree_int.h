@@ -193,6 +193,9 @@ int edit_pin(struct edit *e, struct page_ref ref, unsigned d, unsigned i,
  * a key's. */
 struct key_span edit_fence(struct edit *e, unsigned d, unsigned i, bool low, uint8_t *buf);
 
+/* Whether the edit is behind the last record: no step has anything to its right. */
+bool edit_is_at_edge(const struct edit *e);
+
 /* The page at depth d, which was touched. */
 static inline struct page *edit_page(struct edit *e, unsigned d)
 {

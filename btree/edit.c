@@ -250,7 +250,7 @@ static int gather_old(struct btree *bt, const struct page *leaf, unsigned i,
 }
 
 /* Whether the path leads to the place behind the tree's last record. */
-static bool is_at_edge(const struct edit *e)
+bool edit_is_at_edge(const struct edit *e)
 {
 	unsigned d = 0;
 
@@ -297,7 +297,7 @@ static void put_edit(struct edit *e, const struct node_entry *entry, bool exact)
 {
 	struct btree *bt = e->bt;
 	unsigned pos = e->steps[e->height - 1].index, used;
-	bool edge = is_at_edge(e);
+	bool edge = edit_is_at_edge(e);
 	struct page *leaf;
 	struct node_value old;
 

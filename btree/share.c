@@ -118,15 +118,6 @@ static bool has_room(const struct edit *e, const struct node_entry *entry, bool 
 	return used - (replaces ? node_entry_size(s->page, s->index) : 0) <= node_cap(e->page_size);
 }
 
-/* The entry comes last in the whole tree: ascending keys leave full leaves behind them. */
-static bool is_at_edge(const struct edit *e)
-{
-	for (unsigned d = 0; d < e->height; d++)
-		if (e->steps[d].index < node_count(e->steps[d].page))
-			return false;
-	return true;
-}
-
 /* Pins the left or right neighbour, if there is one under the same parent. */
 static int pin_neighbour(struct edit *e, bool left)
 {
@@ -154,7 +145,7 @@ static void unpin_neighbour(struct edit *e)
 
 int share_plan(struct edit *e, const struct node_entry *entry, bool replaces)
 {
-	if (e->height < 2 || has_room(e, entry, replaces) || is_at_edge(e))
+	if (e->height < 2 || has_room(e, entry, replaces) || edit_is_at_edge(e))
 		return 0;
 	for (unsigned n = 2; n <= 3; n++) {
 		for (unsigned side = 0; side < 2; side++) {
