@@ -38,6 +38,50 @@ START_TEST(a_session_that_runs_out_of_numbers_raises_the_epoch_again)
 }
 END_TEST
 
+/*
+ * T4: a transaction takes a chunk off the list of pending pages and aborts; the next one begins an
+ * epoch, by a meta of a newer generation that still names the chunk.
+ */
+START_TEST(a_new_epoch_does_not_free_what_the_durable_state_names)
+{
+	struct txn_stack s;
+	struct txn_need finish = {.n_pages = 1, .use = TXN_FINISH};
+	struct txn *reader, *txn;
+	struct page_ref ref;
+	uint32_t n_chunks;
+
+	txn_stack_make(&s, TXN_TWO_FLUSH, TXN_FULL);
+	txn_stack_open(&s);
+	txn_stack_set(&s, 0, TOY_CELLS, 1);
+	txn_ok(txn_begin_read(s.env, &reader));
+	txn_stack_set(&s, 0, TOY_CELLS, 2);
+	txn_abort(reader);
+	n_chunks = s.env->pending.joined.n_chunks;
+	ck_assert_uint_gt(n_chunks, 0);
+	s.env->next_gen = (((s.env->next_gen >> GEN_SEQ_BITS) + 1) << GEN_SEQ_BITS) - 1;
+	txn_ok(txn_begin_write(s.env, &txn));
+	txn_ok(reclaim(txn));
+	ck_assert_uint_lt(s.env->pending.joined.n_chunks, n_chunks);
+	txn_abort(txn);
+
+	txn_ok(txn_begin_write(s.env, &txn));
+	txn_ok(session_start(s.env));
+	ck_assert_uint_gt(s.env->durable_gen >> GEN_SEQ_BITS, 1);
+	txn_ok(reclaim(txn));
+	/* On a full disk every free page is written: none of them may be a chunk's. */
+	simdisk_set_space(s.disk, simdisk_space_used(s.disk));
+	while (txn_prepare_for(txn, &finish) == 0)
+		(void)txn_alloc(txn, PAGE_TOY, 0, 1, &ref);
+	txn_ok(spill(txn, 0));
+	simdisk_kill(s.disk);
+	txn_abort(txn);
+	txn_stack_close(&s);
+	txn_stack_open(&s);
+	txn_ok(txn_check(s.env, NULL, NULL));
+	txn_stack_free(&s);
+}
+END_TEST
+
 START_TEST(a_poisoned_database_is_not_written_by_the_transaction_under_way)
 {
 	struct fault_plan plan = {.calls = FAULT_SYNC, .kind = FAULT_EIO};
@@ -250,6 +294,7 @@ int main(void)
 	tcase_add_checked_fixture(c, NULL, check_free);
 	tcase_set_timeout(c, 60);
 	tcase_add_loop_test(c, a_session_that_runs_out_of_numbers_raises_the_epoch_again, 0, 2);
+	tcase_add_test(c, a_new_epoch_does_not_free_what_the_durable_state_names);
 	tcase_add_test(c, a_poisoned_database_is_not_written_by_the_transaction_under_way);
 	tcase_add_loop_test(c, a_lost_meta_is_told_until_a_commit_replaces_it, 0, 2);
 	tcase_add_loop_test(c, one_flush_is_refused_where_opening_could_not_verify_it, 0,

@@ -114,7 +114,7 @@ static int env_load(struct txn_env *env)
 		return rc;
 	meta_layout(m, &env->layout);
 	env->joined = *m;
-	env->joined_gen = env->taken_gen = env->durable_gen = m->gen;
+	env->joined_gen = env->taken_gen = env->durable_gen = env->batch_gen = m->gen;
 	rc = batches_init(env);
 	if (rc == 0)
 		rc = space_init(&env->space, env->pager, &m->space, env->file_pages_at_open,

@@ -97,7 +97,7 @@ static struct batch *take_batch(struct txn_env *env)
 static void batch_is_durable(struct txn_env *env, struct batch *b, unsigned slot)
 {
 	env->durable = b->meta;
-	env->durable_gen = b->meta.gen;
+	env->durable_gen = env->batch_gen = b->meta.gen;
 	env->durable_slot = slot;
 	env->slot_pages[slot] = b->meta.space.n_pages;
 	env->n_flushes++;
