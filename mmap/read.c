@@ -225,17 +225,23 @@ static const struct page *peek_one(struct mmap_pager *m, struct page_ref ref)
 	return heap_page(&m->heap, copy);
 }
 
-/* The words first, then the pages: two waves of misses, however many there are. */
+/*
+ * Words and pages in one wave of misses: where a page lies follows from its number, so its lines
+ * are asked for before the word says whether it is known. The worst is lines fetched for nothing;
+ * what is not mapped, the processor leaves.
+ */
 static void peek_ahead(const struct mmap_pager *m, const struct page_ref *refs, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (refs[i].pgno < table_end(&m->table))
-			__builtin_prefetch((const void *)table_word(&m->table, refs[i].pgno));
-	}
-	for (size_t i = 0; i < n; i++) {
-		const uint8_t *page = (const uint8_t *)mmap_page(m, refs[i].pgno);
+	uint64_t end = table_end(&m->table);
 
-		for (unsigned line = 0; is_known(m, refs[i]) && line < FRONT_LINES; line++)
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *page;
+
+		if (refs[i].pgno >= end)
+			continue;
+		__builtin_prefetch((const void *)table_word(&m->table, refs[i].pgno));
+		page = (const uint8_t *)mmap_page(m, refs[i].pgno);
+		for (unsigned line = 0; line < FRONT_LINES; line++)
 			__builtin_prefetch(page + (size_t)line * 64);
 	}
 }
