@@ -133,7 +133,7 @@ static bool is_allowed(struct run *r, const struct crash_history *h, uint64_t at
 {
 	char text[160];
 
-	if (digest == NO_DATABASE ? !crash_any_acked(h, at) : crash_find(h, at, digest) >= 0)
+	if (digest == NO_DATABASE ? !crash_is_named(h, at) : crash_find(h, at, digest) >= 0)
 		return true;
 	for (unsigned i = 0; i < h->n; i++) {
 		const struct crash_version *v = &h->versions[i];
@@ -246,7 +246,7 @@ static bool judge_creation(struct run *r, struct simdisk *img, uint64_t hash, bo
 		return fail(r, "a database was created and is not there");
 	crash_history_reset(h, img);
 	crash_begin_with(h, digest);
-	h->versions[0].acked_at = created_at;
+	h->versions[0].acked_at = h->named_at = created_at;
 	return judge_further(r, db, img, hash, again);
 }
 

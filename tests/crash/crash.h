@@ -36,6 +36,7 @@ struct crash_history {
 	const struct simdisk *disk;
 	struct crash_version *versions;
 	unsigned n, cap;
+	uint64_t named_at; /* when the database's name became durable */
 };
 
 /* disk: whose events are the clock. Keeps the memory that the history has. */
@@ -50,6 +51,10 @@ unsigned crash_begin(struct crash_history *h, uint64_t digest);
 
 /* Version v, and all that it was built on, is durable: what began before v is no longer allowed. */
 void crash_ack(struct crash_history *h, unsigned v);
+
+/* The database's name is durable: a creation, or a commit, has succeeded. What is acknowledged
+ * before is that only where there is a database at all. */
+void crash_name(struct crash_history *h);
 
 /* Version v failed before it could be seen anywhere: it may never be found. */
 void crash_abandon(struct crash_history *h, unsigned v);
@@ -67,8 +72,8 @@ bool crash_known(const struct crash_history *h, uint64_t digest);
 /* The digest of the newest version that was not abandoned. */
 uint64_t crash_newest(const struct crash_history *h);
 
-/* Whether any version is acknowledged there: else nothing need be found at all. */
-bool crash_any_acked(const struct crash_history *h, uint64_t at);
+/* Whether its name is durable there: else nothing need be found at all. */
+bool crash_is_named(const struct crash_history *h, uint64_t at);
 
 /* The next of a sequence of well-mixed numbers (splitmix64). */
 static inline uint64_t crash_draw(uint64_t *state)

@@ -49,8 +49,10 @@ int create_in_attempts(struct work *w)
 			return rc;
 		any_cut |= cut;
 		/* Who only opens what another one made need not make its name durable. */
-		if (!cut && !any_cut)
+		if (!cut && !any_cut) {
 			ack(w);
+			crash_name(w->history);
+		}
 		if (!cut)
 			return 0;
 		/* The next to come opens what there is, or makes it. */

@@ -9,6 +9,7 @@ void crash_history_reset(struct crash_history *h, const struct simdisk *disk)
 {
 	h->disk = disk;
 	h->n = 0;
+	h->named_at = CRASH_NEVER;
 }
 
 void crash_history_fini(struct crash_history *h)
@@ -38,7 +39,7 @@ void crash_begin_with(struct crash_history *h, uint64_t digest)
 {
 	unsigned v = crash_begin(h, digest);
 
-	h->versions[v].begun_at = h->versions[v].acked_at = 0;
+	h->versions[v].begun_at = h->versions[v].acked_at = h->named_at = 0;
 }
 
 void crash_ack(struct crash_history *h, unsigned v)
@@ -46,6 +47,12 @@ void crash_ack(struct crash_history *h, unsigned v)
 	ASSERT(v < h->n);
 	if (h->versions[v].acked_at == CRASH_NEVER)
 		h->versions[v].acked_at = simdisk_events(h->disk);
+}
+
+void crash_name(struct crash_history *h)
+{
+	if (h->named_at == CRASH_NEVER)
+		h->named_at = simdisk_events(h->disk);
 }
 
 void crash_abandon(struct crash_history *h, unsigned v)
@@ -79,12 +86,9 @@ uint64_t crash_newest(const struct crash_history *h)
 	return h->versions[i].digest;
 }
 
-bool crash_any_acked(const struct crash_history *h, uint64_t at)
+bool crash_is_named(const struct crash_history *h, uint64_t at)
 {
-	for (unsigned i = 0; i < h->n; i++)
-		if (h->versions[i].acked_at <= at)
-			return true;
-	return false;
+	return h->named_at <= at;
 }
 
 int crash_find(const struct crash_history *h, uint64_t at, uint64_t digest)

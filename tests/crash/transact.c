@@ -188,6 +188,7 @@ static int transact_on(struct work *w, unsigned base, bool abort, edit_fn *edit,
 		give_up(w, version);
 		born_forget(w);
 	} else {
+		crash_name(w->history);
 		*ret_version = version;
 	}
 	return rc;
