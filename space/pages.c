@@ -32,6 +32,8 @@ int space_pages_reserve(struct space_pages *p, uint32_t n_more)
 			return -ENOMEM;
 		p->items[p->n_all++] = page;
 	}
+	if (rc == 0)
+		p->n_promised = p->n + n_more;
 	return rc;
 }
 
@@ -50,6 +52,7 @@ struct page *space_pages_add(struct space_pages *p, struct page_ref ref, enum pa
 
 	if (i == p->n) {
 		ASSERT(p->n < p->n_all); /* space_pages_reserve() saw to it */
+		DCHECK(p->n < p->n_promised);
 		p->n++;
 	}
 	memset(p->items[i], 0, p->page_size);
@@ -59,5 +62,5 @@ struct page *space_pages_add(struct space_pages *p, struct page_ref ref, enum pa
 
 void space_pages_clear(struct space_pages *p)
 {
-	p->n = 0;
+	p->n = p->n_promised = 0;
 }

@@ -13,6 +13,7 @@ struct space_pages {
 	uint32_t page_size;
 	struct page **items; /* n in use, behind them spare ones up to n_all */
 	uint32_t n, n_all, cap;
+	uint32_t n_promised; /* what n may become: memory may go further, a promise does not */
 };
 
 void space_pages_init(struct space_pages *pages, uint32_t page_size);

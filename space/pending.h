@@ -42,6 +42,7 @@ struct extent_queue {
 	struct pending_extent *extents; /* n from `first` on: the chained ones, then the tail */
 	uint32_t first, n, cap;
 	uint32_t n_chained;
+	uint32_t n_promised;  /* what n may become: memory may go further, a promise does not */
 	struct chunk *chunks; /* n_chunks from `first_chunk` on, oldest first */
 	uint32_t first_chunk, n_chunks, cap_chunks;
 	uint32_t n_pages;      /* of all extents */

@@ -36,12 +36,15 @@ int queue_reserve(struct extent_queue *q, uint64_t n_extents, uint64_t n_chunks)
 	if (rc == 0)
 		rc = array_reserve(&q->chunks, &q->cap_chunks,
 			q->first_chunk + (uint64_t)q->n_chunks + n_chunks, sizeof(*q->chunks));
+	if (rc == 0 && n_extents > 0)
+		q->n_promised = q->n + (uint32_t)n_extents;
 	return rc;
 }
 
 void queue_add(struct extent_queue *q, const struct pending_extent *e)
 {
 	ASSERT(q->first + q->n < q->cap);
+	DCHECK(q->n < q->n_promised);
 	*queue_extent(q, q->n++) = *e;
 	q->n_tail_pages += e->n_pages;
 	q->n_pages += e->n_pages;
@@ -79,6 +82,7 @@ struct pending_extent queue_pop(struct extent_queue *q)
 void queue_append(struct extent_queue *q, struct extent_queue *from)
 {
 	ASSERT(q->first + q->n + from->n <= q->cap);
+	DCHECK(from->n == 0 || q->n + from->n <= q->n_promised);
 	ASSERT(q->first_chunk + q->n_chunks + from->n_chunks <= q->cap_chunks);
 	if (from->n > 0) {
 		memmove(queue_extent(q, q->n_chained + from->n_chained),

@@ -36,12 +36,15 @@ int batch_reserve(struct batch *b, uint32_t n_own, uint32_t n_pages)
 	if (rc == 0)
 		rc = array_reserve(&b->set, &b->cap_set,
 			b->n_own + n_own + b->pages.n + n_pages + 1, sizeof(*b->set));
+	if (rc == 0)
+		b->n_own_promised = b->n_own + n_own;
 	return rc;
 }
 
 void batch_add_own(struct batch *b, pgno_t pgno)
 {
 	ASSERT(b->n_own < b->cap_own);
+	DCHECK(b->n_own < b->n_own_promised);
 	b->own[b->n_own++] = pgno;
 }
 
@@ -71,6 +74,7 @@ size_t batch_make_set(struct batch *b, const struct page_write *meta)
 {
 	size_t n = 0;
 
+	ASSERT((uint64_t)b->n_own + b->pages.n + 1 <= b->cap_set);
 	if (meta)
 		b->set[n++] = *meta;
 
@@ -85,7 +89,7 @@ size_t batch_make_set(struct batch *b, const struct page_write *meta)
 
 void batch_clear(struct batch *b)
 {
-	b->n_own = 0;
+	b->n_own = b->n_own_promised = 0;
 	space_pages_clear(&b->pages);
 	b->n_unproved = 0;
 	b->n_joined = 0;

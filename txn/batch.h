@@ -17,6 +17,7 @@
 struct batch {
 	pgno_t *own; /* places of the pager's fresh, sealed pages, in the order of joining */
 	uint32_t n_own, cap_own;
+	uint32_t n_own_promised;  /* what n_own may become */
 	struct space_pages pages; /* bitmaps, index, chunks */
 	struct page_write *set;   /* room for all of it and the meta */
 	uint32_t cap_set;
