@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Generations from session to session (T2, T8): what a close, a crash and an abort cost. */
 #include "base/error.h"
+#include "tests/sim/simwalk.h"
 #include "tests/txn_fixture.h"
 #include "txn/txn_int.h"
 
@@ -161,6 +162,65 @@ START_TEST(a_mark_is_not_trusted_twice)
 }
 END_TEST
 
+static uint64_t cell_0(struct txn_stack *s)
+{
+	struct txn *txn;
+	uint64_t value;
+
+	txn_ok(txn_begin_read(s->env, &txn));
+	txn_ok(toy_get(txn, 0, &value));
+	txn_abort(txn);
+	return value;
+}
+
+/*
+ * A meta that a power cut left with one sector of garbage is rejected, although all pages of its
+ * batch are there. The session overwrites it, and the power is cut in the middle of that: the
+ * sector may be whole again by itself, where the new meta has the same bytes.
+ */
+START_TEST(a_meta_that_was_rejected_does_not_come_back)
+{
+	static const uint8_t garbage[512] = "garbage";
+	struct txn_stack s, after;
+	struct simwalk *w;
+	struct file *file;
+	unsigned slot;
+
+	txn_stack_make(&s, TXN_TWO_FLUSH, TXN_FULL);
+	txn_stack_open(&s);
+	txn_stack_set(&s, 0, 8, 1);
+	txn_stack_set(&s, 0, 8, 2);
+	slot = s.env->durable_slot;
+	stack_dies(&s);
+	txn_ok(io_open(s.io, "/db", 0, 0600, &file));
+	txn_ok(file_write(file, garbage, sizeof(garbage), slot * 4096 + (unsigned)_i * 512));
+	txn_ok(file_sync(file));
+	file_close(file);
+	txn_ok(io_sync_dir(s.io, "/db"));
+	w = simwalk_new(s.disk);
+	simwalk_to(w, simdisk_events(s.disk));
+
+	txn_stack_open(&s);
+	ck_assert_uint_eq(cell_0(&s), 1);
+	txn_ok(session_start(s.env));
+	stack_dies(&s);
+	after = s;
+	while (simwalk_at(w) < simdisk_events(s.disk)) {
+		simwalk_to(w, simwalk_at(w) + 1);
+		for (uint64_t i = 0; i < 512 && i < simwalk_combinations(w); i++) {
+			after.disk = simwalk_image(w, (struct sim_choice){SIM_COMBINATION, i},
+				false, NULL);
+			after.io = simdisk_io(after.disk);
+			txn_stack_open(&after);
+			ck_assert_uint_eq(cell_0(&after), 1);
+			txn_stack_close(&after);
+		}
+	}
+	simwalk_free(w);
+	txn_stack_free(&s);
+}
+END_TEST
+
 START_TEST(an_epoch_that_only_a_lost_slot_knew_is_not_used_again)
 {
 	struct meta a = {.gen = (UINT64_C(5) << 40) + 7}, b = {.gen = UINT64_C(6) << 40};
@@ -216,6 +276,7 @@ int main(void)
 	tcase_add_test(tc, a_crash_costs_an_epoch);
 	tcase_add_test(tc, aborted_attempts_are_behind_the_mark);
 	tcase_add_loop_test(tc, a_mark_is_not_trusted_twice, 0, 2);
+	tcase_add_loop_test(tc, a_meta_that_was_rejected_does_not_come_back, 0, 8);
 	tcase_add_test(tc, an_epoch_that_only_a_lost_slot_knew_is_not_used_again);
 	tcase_add_test(tc, the_last_epoch_ends_in_an_error);
 	return check_main(s);

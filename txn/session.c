@@ -68,12 +68,32 @@ int session_take_gen(struct txn_env *env, gen_t *ret_gen)
 	return 0;
 }
 
+/*
+ * A meta that lost a sector could become whole again while it is overwritten, by a sector in which
+ * the new one has the same bytes (zeros, mostly): a power cut there would bring back what was
+ * rejected. So bytes that no meta has come first.
+ */
+static int erase_torn(struct txn_env *env, unsigned slot)
+{
+	struct page_write write = {
+		layout_slot(&env->layout, slot), env->layout.slot_pages, env->flight->meta_bytes};
+	int rc;
+
+	if (env->slot_pages[slot] != UINT32_MAX)
+		return 0;
+	memset(env->flight->meta_bytes, 0xff, env->flight->slot_bytes);
+	rc = pager_write(env->pager, &write, 1);
+	return rc ? rc : pager_barrier(env->pager);
+}
+
 /* Writes m into the losing slot, between two flushes, and takes it as the durable state. */
 static int replace_loser(struct txn_env *env, const struct meta *m)
 {
 	unsigned slot = 1 - env->durable_slot;
 	int rc = pager_barrier(env->pager);
 
+	if (rc == 0)
+		rc = erase_torn(env, slot);
 	if (rc == 0)
 		rc = meta_write(env, m, slot, env->flight->meta_bytes);
 	if (rc == 0)

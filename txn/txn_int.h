@@ -78,7 +78,7 @@ struct txn_env {
 	gen_t durable_gen;     /* newest that is flushed */
 	gen_t batch_gen;       /* newest whose batch is: a session's beginning changes no state */
 	unsigned durable_slot; /* where its meta stands */
-	pgno_t slot_pages[2];  /* file size that each slot's meta speaks of; UINT32_MAX: unknown */
+	pgno_t slot_pages[2];  /* file size that each slot's meta speaks of; UINT32_MAX: no meta */
 	struct meta joined;    /* the newest joined state; gen is joined_gen */
 	struct meta durable;   /* the newest flushed state */
 	struct batch batches[2];
