@@ -330,6 +330,8 @@ int pool_resize(struct pager *p, pgno_t n_pages)
 	} else if (n_pages < old_pages) {
 		drop_range(pool, n_pages, old_pages);
 		rc = file_truncate(pool->file, to_bytes);
+	} else {
+		rc = file_allocate(pool->file, 0, to_bytes);
 	}
 	if (rc == 0)
 		atomic_store(&pool->n_pages, n_pages);

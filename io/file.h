@@ -41,7 +41,11 @@ struct file_ops {
 	/* Sets the size; growth reads as zeros. */
 	int (*truncate)(struct file *f, uint64_t size_bytes);
 
-	/* Makes blocks for [off, off + len), growing the file: -ENOSPC now instead of later. */
+	/*
+	 * Makes blocks for [off, off + len), growing the file and filling holes, which read as
+	 * zeros as before: -ENOSPC now instead of later. A file system without fallocate fills no
+	 * holes.
+	 */
 	int (*allocate)(struct file *f, uint64_t off_bytes, uint64_t len_bytes);
 
 	int (*size)(struct file *f, uint64_t *ret_size_bytes);

@@ -205,14 +205,13 @@ static int kernel_size(struct file *f, uint64_t *ret_size_bytes)
 
 static int error_resize(struct file *f, int code, uint64_t size_bytes)
 {
-	const char *advice = "";
-
 	if (code == -ENOSPC || code == -EDQUOT)
-		advice = "; make room on the file system";
-	if (code == -EFBIG)
-		advice = "; the limit is that of the file system or of `ulimit -f`";
+		return error_set(code,
+			"no room for the %llu bytes of %s (%s): make room on its file system",
+			(unsigned long long)size_bytes, f->path, error_name(code));
 	return error_set(code, "cannot resize %s to %llu bytes: %s%s", f->path,
-		(unsigned long long)size_bytes, error_name(code), advice);
+		(unsigned long long)size_bytes, error_name(code),
+		code == -EFBIG ? "; the limit is that of the file system or of `ulimit -f`" : "");
 }
 
 static int kernel_truncate(struct file *f, uint64_t size_bytes)
@@ -226,7 +225,7 @@ static int kernel_truncate(struct file *f, uint64_t size_bytes)
 	return error_resize(f, -errno, size_bytes);
 }
 
-/* For file systems without fallocate: writes zeros beyond the end; what lies before is there. */
+/* For file systems without fallocate: writes zeros beyond the end. Holes before it stay holes. */
 static int allocate_by_writing(struct file *f, uint64_t end_bytes)
 {
 	uint32_t align_bytes = transfer_align(f);
@@ -252,10 +251,26 @@ static int allocate_by_writing(struct file *f, uint64_t end_bytes)
 	return rc;
 }
 
+/* Whether a refusal for lack of room means nothing, since the file has as many blocks as bytes. */
+static bool has_blocks_for(int fd, uint64_t end_bytes)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (uint64_t)st.st_size >= end_bytes &&
+	       (uint64_t)st.st_blocks * 512 >= end_bytes;
+}
+
+/*
+ * Where nothing is a hole, nothing is asked for: XFS wants free blocks for a range of the file
+ * whether it needs them or not. SEEK_HOLE takes what was allocated and never written for a hole.
+ */
 static int kernel_allocate(struct file *f, uint64_t off_bytes, uint64_t len_bytes)
 {
+	uint64_t end_bytes = off_bytes + len_bytes;
 	int fd = file_kernel_of(f)->fd;
 
+	if (lseek(fd, (off_t)off_bytes, SEEK_HOLE) >= (off_t)end_bytes)
+		return 0;
 	for (int i = 0; i < EINTR_MAX; i++) {
 		if (fallocate(fd, 0, (off_t)off_bytes, (off_t)len_bytes) == 0)
 			return 0;
@@ -263,8 +278,10 @@ static int kernel_allocate(struct file *f, uint64_t off_bytes, uint64_t len_byte
 			break;
 	}
 	if (errno == EOPNOTSUPP || errno == ENOSYS)
-		return allocate_by_writing(f, off_bytes + len_bytes);
-	return error_resize(f, -errno, off_bytes + len_bytes);
+		return allocate_by_writing(f, end_bytes);
+	if (errno == ENOSPC && has_blocks_for(fd, end_bytes))
+		return 0;
+	return error_resize(f, -errno, end_bytes);
 }
 
 /*

@@ -225,5 +225,5 @@ int mmap_resize(struct pager *p, pgno_t n_pages)
 		return grow(m, from_pages, n_pages);
 	if (n_pages < from_pages)
 		return cut(m, from_pages, n_pages);
-	return 0;
+	return file_allocate(m->file, 0, from_pages << m->page_shift);
 }

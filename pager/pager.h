@@ -136,7 +136,8 @@ struct pager_ops {
 
 	/*
 	 * Sets the file's size. Growth has its blocks allocated before it returns, so that a full
-	 * disk is -ENOSPC here and nowhere later; then the size is unchanged. Up to
+	 * disk is -ENOSPC here and nowhere later; then the size is unchanged. The size that it has
+	 * has all its blocks allocated, of which a copy with holes lacks some. Of growth, up to
 	 * PAGER_GROWTH_WRITTEN bytes are written too, as zeros, because a flush of blocks that were
 	 * written before costs half; who grows by more is about to write them. A cut:
 	 * nobody refers to what lies beyond. One thread at a time. May block. -ENOSPC, -EFBIG,

@@ -293,7 +293,8 @@ static bool small_disk(const char *test)
 
 	check_path(path, "disk");
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-		mkdir(path, 0700) < 0 || mount("tmpfs", path, "tmpfs", 0, options) < 0) {
+		(mkdir(path, 0700) < 0 && errno != EEXIST) ||
+		mount("tmpfs", path, "tmpfs", 0, options) < 0) {
 		check_skip(test, "no right to mount a small file system");
 		return false;
 	}
@@ -319,6 +320,37 @@ START_TEST(a_disk_that_is_really_full_answers_enospc_and_goes_on)
 	ck_assert_int_eq(file_allocate(f, 0, 1 << 19), 0);
 	ck_assert_int_eq(file_write(f, p, 1 << 19, 0), 0);
 	file_close(f);
+}
+END_TEST
+
+/* A page, a hole of 63 and a page; the disk has room for 32 more. */
+START_TEST(allocation_fills_holes_or_says_that_there_is_no_room)
+{
+	char *p = block(256 << 10, 'f');
+	struct file *f, *junk;
+	struct stat st;
+
+	if (!small_disk(__func__))
+		return;
+	junk = open_new("disk/junk", 0);
+	f = open_new("disk/file", 0);
+	ck_assert_int_eq(file_write(f, p, 4096, 0), 0);
+	ck_assert_int_eq(file_write(f, p, 4096, 64 * 4096), 0);
+	ck_assert_int_eq(file_allocate(junk, 0, (1 << 20) - 34 * 4096), 0);
+	ck_assert_int_eq(file_allocate(f, 0, 65 * 4096), -ENOSPC);
+	ck_assert_ptr_nonnull(strstr(error_text(), "no room for the 266240 bytes of "));
+	ck_assert_ptr_nonnull(strstr(error_text(), "disk/file"));
+	ck_assert_int_eq(file_truncate(junk, 512 << 10), 0);
+	ck_assert_int_eq(file_allocate(f, 0, 65 * 4096), 0);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_eq(st.st_size, 65 * 4096);
+	ck_assert_int_eq(st.st_blocks, 65 * 8);
+	for (uint64_t n = 512 << 10; file_allocate(junk, 0, n) == 0;)
+		n += 4096;
+	ck_assert_int_eq(file_allocate(f, 0, 65 * 4096), 0); /* full, and nothing is needed */
+	ck_assert_int_eq(file_write(f, p, 256 << 10, 0), 0);
+	file_close(f);
+	file_close(junk);
 }
 END_TEST
 
@@ -576,6 +608,7 @@ int main(void)
 	tcase_add_test(t, truncate_allocate_and_size_agree);
 	tcase_add_test(t, a_full_disk_is_an_error_of_the_call_that_needs_room);
 	tcase_add_test(t, a_disk_that_is_really_full_answers_enospc_and_goes_on);
+	tcase_add_test(t, allocation_fills_holes_or_says_that_there_is_no_room);
 	tcase_add_test(t, locks_hold_between_handles_and_end_with_them);
 	tcase_add_test(t, locks_hold_between_processes_and_end_with_them);
 	tcase_add_test(t, no_descriptor_of_standard_input_or_output_is_taken);

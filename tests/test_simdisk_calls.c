@@ -256,6 +256,34 @@ START_TEST(what_no_name_and_no_handle_has_takes_no_room)
 }
 END_TEST
 
+START_TEST(holes_take_room_when_they_are_filled)
+{
+	struct simdisk_options opts = {.space_bytes = 6 * S};
+	uint8_t buf[2 * S] = {0};
+
+	setup_disk(&opts, 0);
+	memset(buf, 'x', S);
+	ck_assert_int_eq(file_truncate(file, 4 * S), 0);
+	ck_assert_uint_eq(simdisk_space_used(disk), 0);
+	ck_assert_int_eq(file_write(file, buf, 2 * S, S), 0); /* "x" and zeros */
+	ck_assert_uint_eq(simdisk_space_used(disk), 2 * S);
+	simdisk_dig(disk, "f");
+	ck_assert_uint_eq(simdisk_space_used(disk), 1 * S);
+	simdisk_set_space(disk, 3 * S);
+	ck_assert_int_eq(file_allocate(file, 0, 4 * S), -ENOSPC);
+	ck_assert_int_eq(file_write(file, buf, 2 * S, 0), 0);
+	ck_assert_int_eq(file_write(file, buf, 2 * S, 2 * S), -ENOSPC);
+	simdisk_set_space(disk, 4 * S);
+	ck_assert_int_eq(file_allocate(file, 0, 4 * S), 0);
+	ck_assert_uint_eq(simdisk_space_used(disk), 4 * S);
+	ck_assert_int_eq(file_write(file, buf, 2 * S, 2 * S), 0);
+	ck_assert_int_eq(file_truncate(file, S), 0);
+	ck_assert_int_eq(file_truncate(file, 4 * S), 0);
+	ck_assert_uint_eq(simdisk_space_used(disk), S);
+	teardown_disk();
+}
+END_TEST
+
 START_TEST(a_full_disk_overwrites_in_place)
 {
 	struct simdisk_options opts = {.space_bytes = 4 * S};
@@ -441,6 +469,7 @@ int main(void)
 	tcase_add_test(t, direct_transfers_want_alignment);
 	tcase_add_test(t, a_full_disk_is_enospc_and_a_long_file_efbig);
 	tcase_add_test(t, what_no_name_and_no_handle_has_takes_no_room);
+	tcase_add_test(t, holes_take_room_when_they_are_filled);
 	tcase_add_test(t, a_full_disk_overwrites_in_place);
 	tcase_add_test(t, a_full_disk_that_copies_on_write_does_not);
 	tcase_add_test(t, locks_belong_to_the_handle);

@@ -156,6 +156,53 @@ START_TEST(a_transaction_goes_on_without_the_value_that_did_not_fit)
 }
 END_TEST
 
+static void check_record(struct side *s, int i, bool there)
+{
+	struct verso_txn *txn = api_begin(s->db, VERSO_READ);
+	struct verso_table *table = NULL;
+	struct verso_val val;
+	char key[32];
+
+	(void)snprintf(key, sizeof(key), "key%06d", i);
+	if (s->table)
+		API_OK(verso_table_open(txn, s->table, 0, &table));
+	API_IS(verso_get(txn, table, api_val(key), &val), there ? 0 : VERSO_NOTFOUND);
+	verso_abort(txn);
+}
+
+/* A session has its blocks before it writes: who has none is refused, and may try again. */
+START_TEST(a_copy_with_holes_needs_their_room_before_anything_is_written)
+{
+	struct verso_stat stat = {.size = sizeof(stat)};
+	struct side s;
+
+	side_make(&s, _i, 0);
+	for (int i = 0; i < 200; i++)
+		API_OK(change(&s, i, true));
+	verso_close(s.db);
+	simdisk_dig(s.disk, "db");
+	simdisk_set_space(s.disk, simdisk_space_used(s.disk));
+	side_open(&s);
+	for (int i = 0; i < 3; i++) {
+		check_record(&s, 7, true);
+		API_IS(change(&s, 1000 + i, true), -ENOSPC);
+		API_IS(change(&s, i, false), -ENOSPC);
+		API_OK(verso_stat(s.db, &stat));
+		ck_assert(!stat.poisoned);
+		check_record(&s, i, true);
+		check_record(&s, 1000 + i, false);
+	}
+	simdisk_set_space(s.disk, simdisk_space_used(s.disk) + ((uint64_t)stat.n_pages << 12));
+	for (int i = 0; i < 100; i++)
+		API_OK(change(&s, 1000 + i, true));
+	side_reopen(&s);
+	check_record(&s, 7, true);
+	check_record(&s, 1007, true);
+	api_check(s.db);
+	side_free(&s);
+}
+END_TEST
+
 START_TEST(one_record_takes_64_kib)
 {
 	struct side s;
@@ -200,6 +247,7 @@ int main(void)
 	tcase_add_loop_test(c, a_full_disk_can_be_left_by_deleting, 0, 8);
 	tcase_add_loop_test(c, a_full_disk_of_long_values_can_be_left_by_deleting, 0, 8);
 	tcase_add_loop_test(c, a_transaction_goes_on_without_the_value_that_did_not_fit, 0, 8);
+	tcase_add_loop_test(c, a_copy_with_holes_needs_their_room_before_anything_is_written, 0, 8);
 	tcase_add_loop_test(c, one_record_takes_64_kib, 0, 8);
 	tcase_add_loop_test(c, an_emptied_database_is_small_after_its_close, 0, 8);
 	suite_add_tcase(s, c);

@@ -3,10 +3,11 @@
  * A writing session: from its first page to its close, and the generations that it uses (T2).
  *
  * It begins, before it writes a page, by writing a meta of its first generation over the older
- * slot: that retires what opening rejected (T7), and from then on no later opening can give out the
- * same generations again. It ends by a mark in the older slot: the newest state as one that was
- * flushed, so that opening walks nothing and the loss of either slot loses nothing (T8), and the
- * highest generation used, so that the next session goes on behind it.
+ * slot: that retires what opening rejected (T7), and from then on no later opening can give out
+ * the same generations again. Before that it has blocks allocated where a copy of the file has
+ * holes, so that no flush can meet a full disk there. It ends by a mark in the older slot: the
+ * newest state as one that was flushed, so that opening walks nothing and the loss of either slot
+ * loses nothing (T8), and the highest generation used, so that the next session goes on behind it.
  */
 #include "base/error.h"
 #include "txn/txn_int.h"
@@ -121,10 +122,16 @@ int session_start(struct txn_env *env)
 	m.durable_gen = env->durable_gen;
 	m.mark = 0;
 	m.mode = TXN_TWO_FLUSH;
-	rc = env->state == ENV_POISONED ? error_poisoned(env) : replace_loser(env, &m);
-	if (rc && env->state != ENV_POISONED) {
-		env_poison(env, rc);
-	} else if (rc == 0) {
+	if (env->state == ENV_POISONED)
+		rc = error_poisoned(env);
+	else
+		rc = pager_resize(env->pager, env->space.file_pages); /* holes of a copy */
+	if (rc == 0) {
+		rc = replace_loser(env, &m);
+		if (rc)
+			env_poison(env, rc);
+	}
+	if (rc == 0) {
 		env->joined = m;
 		env->joined_gen = m.gen;
 		env->taken_gen = m.gen;

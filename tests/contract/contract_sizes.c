@@ -2,6 +2,7 @@
 /* The contract of resize. */
 #include "tests/contract/contract_int.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -132,7 +133,7 @@ START_TEST(place_that_was_cut_comes_back_empty)
 }
 END_TEST
 
-START_TEST(resize_to_the_same_size_does_nothing)
+START_TEST(resize_to_the_same_size_changes_no_byte)
 {
 	struct world w;
 	struct page_ref ref;
@@ -140,6 +141,29 @@ START_TEST(resize_to_the_same_size_does_nothing)
 	world_open(&w, _i);
 	ref = world_add(&w, WORLD_PAGES - 1);
 	ck_assert_int_eq(pager_resize(w.pager, WORLD_PAGES), 0);
+	check_size(&w, WORLD_PAGES);
+	check_get(&w, ref);
+	world_close(&w);
+}
+END_TEST
+
+START_TEST(resize_to_the_same_size_fills_holes)
+{
+	struct world w;
+	struct page_ref ref;
+	uint64_t size_bytes;
+
+	world_open_simulated(&w, _i);
+	ref = world_add(&w, WORLD_PAGES - 1);
+	ck_assert_ptr_nonnull(simdisk_bytes(w.disk, w.path, &size_bytes));
+	simdisk_dig(w.disk, w.path);
+	simdisk_set_space(w.disk, size_bytes - 1);
+	ck_assert_int_eq(pager_resize(w.pager, WORLD_PAGES), -ENOSPC);
+	check_size(&w, WORLD_PAGES);
+	check_get(&w, ref);
+	simdisk_set_space(w.disk, size_bytes);
+	ck_assert_int_eq(pager_resize(w.pager, WORLD_PAGES), 0);
+	ck_assert_uint_eq(simdisk_space_used(w.disk), size_bytes);
 	check_size(&w, WORLD_PAGES);
 	check_get(&w, ref);
 	world_close(&w);
@@ -205,7 +229,8 @@ TCase *contract_sizes(void)
 	ADD_TEST(tc, growth_disturbs_no_pin);
 	ADD_TEST(tc, cut_removes_the_end_and_no_more);
 	ADD_TEST(tc, place_that_was_cut_comes_back_empty);
-	ADD_TEST(tc, resize_to_the_same_size_does_nothing);
+	ADD_TEST(tc, resize_to_the_same_size_changes_no_byte);
+	ADD_SIMULATED_TEST(tc, resize_to_the_same_size_fills_holes);
 	ADD_TEST(tc, fresh_page_waits_for_its_place_to_grow);
 	ADD_TEST(tc, growth_that_fails_leaves_the_size);
 	return tc;

@@ -480,7 +480,7 @@ static int refpager_resize(struct pager *p, pgno_t n_pages)
 		if (rc < 0)
 			(void)file_truncate(r->file, from);
 	} else {
-		rc = 0;
+		rc = file_allocate(r->file, 0, to);
 	}
 	if (rc < 0)
 		return rc;

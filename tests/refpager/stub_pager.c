@@ -439,6 +439,8 @@ static int stub_resize(struct pager *p, pgno_t n_pages)
 		rc = grow(s, before, n_pages);
 	else if (n_pages < before)
 		rc = file_truncate(s->file, (uint64_t)n_pages * p->page_size);
+	else
+		rc = file_allocate(s->file, 0, before * p->page_size);
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&s->lock);

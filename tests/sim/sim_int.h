@@ -59,6 +59,10 @@ struct sim_inode {
 	uint64_t *fresh_bits;
 	uint32_t n_held;
 
+	/* Sectors below the end of the file that have no block. */
+	uint64_t *hole_bits;
+	uint32_t n_holes;
+
 	/* Images only, when asked for: what the disk held before anything ran on it. */
 	uint8_t *base;
 	uint64_t base_size;
@@ -179,6 +183,11 @@ int sim_map_new(struct io *io, struct file *file, enum map_mode mode, uint64_t o
 /* simroom.c */
 /* 0, -EFBIG, or -ENOSPC when the file may not have [off, off + len). */
 int sim_room(const struct simdisk *d, const struct sim_inode *in, uint64_t off, uint64_t len);
+int sim_room_allocate(const struct simdisk *d, const struct sim_inode *in, uint64_t off,
+	uint64_t len);
+/* [off, off + len) has blocks; truncation has changed the size. */
+void sim_room_allocated(struct sim_inode *in, uint64_t off, uint64_t len);
+void sim_room_truncated(struct sim_inode *in, uint64_t from, uint64_t to);
 /* To be called before the bytes are written, and after a sync that succeeded. */
 void sim_room_written(const struct simdisk *d, struct sim_inode *in, uint64_t off, uint64_t len);
 void sim_room_synced(const struct simdisk *d, struct sim_inode *in);

@@ -223,6 +223,7 @@ uint32_t sim_inode_new(struct simdisk *d)
 			out_of_memory("simulator: ftruncate");
 		in->touched_bits = sim_reserve(d->opts.file_bytes_max / SIM_SECTOR / 8);
 		in->fresh_bits = sim_reserve(d->opts.file_bytes_max / SIM_SECTOR / 8);
+		in->hole_bits = sim_reserve(d->opts.file_bytes_max / SIM_SECTOR / 8);
 	}
 	ASSERT(in->size == 0);
 	in->shared = false;
@@ -515,6 +516,7 @@ void sim_reset(struct simdisk *d)
 		d->inodes[i].medium = NULL;
 		d->inodes[i].shared = false;
 		sim_room_synced(d, &d->inodes[i]);
+		sim_room_allocated(&d->inodes[i], 0, d->inodes[i].size);
 		d->inodes[i].n_locks = 0;
 	}
 	memset(d->calls, 0, sizeof(d->calls));
@@ -541,6 +543,7 @@ void simdisk_free(struct simdisk *d)
 		(void)close(in->fd);
 		sim_unreserve(in->touched_bits, d->opts.file_bytes_max / SIM_SECTOR / 8);
 		sim_unreserve(in->fresh_bits, d->opts.file_bytes_max / SIM_SECTOR / 8);
+		sim_unreserve(in->hole_bits, d->opts.file_bytes_max / SIM_SECTOR / 8);
 		sim_unreserve(in->base, d->opts.file_bytes_max);
 		free(in->touched);
 		free(in->locks);

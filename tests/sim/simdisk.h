@@ -104,6 +104,9 @@ uint64_t simdisk_calls(const struct simdisk *d, enum sim_call_kind kind);
 void simdisk_set_space(struct simdisk *d, uint64_t space_bytes);
 uint64_t simdisk_space_used(struct simdisk *d);
 
+/* What a copy with holes is: each sector of the file that holds zeros alone has no block. */
+void simdisk_dig(struct simdisk *d, const char *path);
+
 /* Installs or changes the fault hook; NULL: none. */
 void simdisk_set_fault(struct simdisk *d, sim_fault_fn *fault, void *arg);
 

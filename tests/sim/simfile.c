@@ -225,13 +225,18 @@ static int resize_locked(struct simfile *f, enum sim_call_kind call, uint64_t of
 	if (f->rdonly)
 		return -EBADF;
 	r = sim_fault(d, call, false, f->name, off, len);
-	if (r == 0)
-		r = end > in->size ? sim_room(d, in, in->size, end - in->size) : 0;
+	if (r == 0 && call == SIM_CALL_ALLOCATE)
+		r = sim_room_allocate(d, in, off, len);
+	if (r == 0 && end > d->opts.file_bytes_max)
+		r = -EFBIG;
 	if (r < 0)
 		return r;
-	if (call == SIM_CALL_ALLOCATE && end <= in->size)
-		return 0;
-	if (end != in->size) {
+	if (call == SIM_CALL_ALLOCATE)
+		sim_room_allocated(in, off, len);
+	else
+		sim_room_truncated(in, in->size, end);
+	/* A hole that is filled reads as zeros before and after, whatever crashes. */
+	if (end > in->size || (call == SIM_CALL_TRUNCATE && end != in->size)) {
 		sim_log(d, call == SIM_CALL_ALLOCATE ? SIM_GROW : SIM_SIZE, f->ino)->off_bytes =
 			end;
 		sim_inode_resize(d, in, end);
