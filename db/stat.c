@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static void take_txn(struct verso_stat *st, struct txn_env *env)
 {
@@ -43,6 +44,18 @@ static void take_pager(struct verso_stat *st, struct pager *pager)
 	(void)snprintf(st->how, sizeof(st->how), "%s", p.how);
 }
 
+static void take_faults(struct verso_stat *st)
+{
+	struct rusage usage;
+
+	if (getrusage(RUSAGE_SELF, &usage) < 0) {
+		st->n_major_faults = st->n_minor_faults = VERSO_UNKNOWN;
+		return;
+	}
+	st->n_major_faults = (uint64_t)usage.ru_majflt;
+	st->n_minor_faults = (uint64_t)usage.ru_minflt;
+}
+
 int verso_stat(struct verso *db, struct verso_stat *stat)
 {
 	struct verso_stat full = {0};
@@ -54,6 +67,7 @@ int verso_stat(struct verso *db, struct verso_stat *stat)
 		return misuse("verso_stat: set stat->size to sizeof(struct verso_stat)");
 	take_txn(&full, db->env);
 	take_pager(&full, db->pager);
+	take_faults(&full);
 	full.pager = db->options.pager;
 	full.sync = db->options.sync;
 	full.protocol = db->protocol;

@@ -521,8 +521,11 @@ struct verso_stat {
 	enum verso_sync sync;
 	enum verso_protocol protocol; /* in use: never VERSO_PROTOCOL_BEST */
 	uint64_t n_gets, n_peeks;     /* pages asked for with a pin, and found without one */
-	uint64_t n_misses;            /* of the gets, those that had to load (mmap: to verify) */
-	uint64_t n_evictions, n_prefetched, n_barriers;
+	uint64_t n_misses;    /* of the gets, those that had to load; mmap: to verify for the
+					 first time. What the kernel took away and read again
+					 counts among the faults below only */
+	uint64_t n_evictions; /* mmap: VERSO_UNKNOWN, the kernel evicts and does not say */
+	uint64_t n_prefetched, n_barriers;
 	uint64_t read_bytes; /* asked of the file; for a map, verified: the kernel counts its faults
 			      */
 	uint64_t write_bytes;      /* handed to the file */
@@ -533,7 +536,14 @@ struct verso_stat {
 			    two meta pages was damaged, which looks the same */
 	int poisoned;    /* 1: a flush failed */
 	char how[256];   /* for people: direct or buffered and why, the I/O backend and why */
+
+	/* Of the whole process since it began, as the kernel counts them. With mmap they are what
+	 * can be known of the cache. */
+	uint64_t n_major_faults; /* that had to read from a device */
+	uint64_t n_minor_faults; /* that only had to map what was in memory */
 };
+
+#define VERSO_UNKNOWN UINT64_MAX /* in struct verso_stat: nobody counts it */
 
 /* Fills in *stat, of which size is set. Any thread. Costs some microseconds. */
 int verso_stat(struct verso *db, struct verso_stat *stat);

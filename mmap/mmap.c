@@ -30,6 +30,7 @@ static void mmap_stats(struct pager *p, struct pager_stats *stats)
 	struct heap *h = &m->heap;
 
 	stats->n_misses = atomic_load(&m->n_misses);
+	stats->n_evictions = UINT64_MAX;
 	stats->n_prefetched = atomic_load(&m->n_prefetched);
 	stats->n_barriers = atomic_load(&m->n_barriers);
 	stats->read_bytes = atomic_load(&m->read_bytes);

@@ -44,7 +44,7 @@ struct page_write {
 struct pager_stats {
 	uint64_t n_gets, n_peeks; /* pages asked for and found by peek */
 	uint64_t n_misses; /* gets that had to load (bufpool) or verify for the first time (mmap) */
-	uint64_t n_evictions;
+	uint64_t n_evictions; /* UINT64_MAX: the kernel evicts, and nobody counts it */
 	uint64_t n_prefetched;
 	uint64_t n_barriers;
 	uint64_t read_bytes;  /* asked of the file; for a map, bytes verified: the kernel's faults

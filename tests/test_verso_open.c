@@ -173,6 +173,30 @@ START_TEST(file_that_was_cut_meanwhile_is_known_to_be_short)
 }
 END_TEST
 
+/* Evictions are counted by the pool, and by nobody under mmap; there faults say what can be. */
+START_TEST(stat_says_what_is_not_known)
+{
+	struct verso_stat before = {.size = sizeof(before)}, after = before;
+	struct verso *db;
+
+	(void)api_path(path, "a");
+	grow_and_close(_i);
+	db = open_it(_i, VERSO_RDONLY);
+	API_OK(verso_stat(db, &before));
+	ck_assert_int_ge(count(db), N_AFTER);
+	API_OK(verso_stat(db, &after));
+	ck_assert_uint_ge(after.n_major_faults, before.n_major_faults);
+	if (_i == VERSO_MMAP) {
+		ck_assert_uint_eq(after.n_evictions, VERSO_UNKNOWN);
+		ck_assert_uint_gt(after.n_minor_faults + after.n_major_faults,
+			before.n_minor_faults + before.n_major_faults);
+	} else {
+		ck_assert_uint_eq(after.n_evictions, 0);
+	}
+	verso_close(db);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("verso_open");
@@ -182,5 +206,6 @@ int main(void)
 	tcase_add_loop_test(tc, commit_of_a_process_that_died_meanwhile_is_there, 0, API_PAGERS);
 	tcase_add_loop_test(tc, commit_of_a_process_that_closed_meanwhile_is_there, 0, API_PAGERS);
 	tcase_add_loop_test(tc, file_that_was_cut_meanwhile_is_known_to_be_short, 0, API_PAGERS);
+	tcase_add_loop_test(tc, stat_says_what_is_not_known, 0, API_PAGERS);
 	return check_main(s);
 }

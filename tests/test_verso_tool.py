@@ -199,6 +199,10 @@ def test_stat_as_json(sh):
     assert st['path'] == 'a "quoted"' and st['records'] == 1 and st['page_size'] == 4096, st
     assert st['tables'] == [{'name': 't"t', 'records': 1, 'height': 1}], st
     assert st['pager'] in sh.pager
+    assert (st['evictions'] is None) == (st['pager'] == 'mmap'), st
+    assert st['minor_faults'] > 0 and st['major_faults'] >= 0, st
+    text = sh.expect(OK, 'stat', 'a "quoted"').stdout
+    assert (b'not known' in text) == (st['pager'] == 'mmap'), text
     assert st['file_bytes'] == os.path.getsize(os.path.join(sh.folder, 'a "quoted"'))
 
 

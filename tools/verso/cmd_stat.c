@@ -42,7 +42,10 @@ static void print_line(const struct line *l)
 {
 	switch (l->unit) {
 	case UNIT_COUNT:
-		(void)printf("%-28s %" PRIu64 "\n", l->text, l->value);
+		if (l->value == VERSO_UNKNOWN)
+			(void)printf("%-28s not known\n", l->text);
+		else
+			(void)printf("%-28s %" PRIu64 "\n", l->text, l->value);
 		break;
 	case UNIT_BYTES:
 		if (l->value < 1 << 20)
@@ -69,8 +72,13 @@ static void print_stat(const struct arguments *args, const struct verso_stat *st
 		(void)printf(", \"pager\": \"%s\", \"protocol\": \"%s\", \"how\": ",
 			pager_name(st->pager), protocol_name(st->protocol));
 		print_json_text(st->how);
-		for (size_t i = 0; i < n_lines; i++)
-			(void)printf(", \"%s\": %" PRIu64, lines[i].name, lines[i].value);
+		for (size_t i = 0; i < n_lines; i++) {
+			(void)printf(", \"%s\": ", lines[i].name);
+			if (lines[i].value == VERSO_UNKNOWN)
+				(void)printf("null");
+			else
+				(void)printf("%" PRIu64, lines[i].value);
+		}
 		return;
 	}
 	(void)printf("%-28s %s\n%-28s %s\n%-28s %s, %s\n", "database", args->path, "pager",
@@ -144,6 +152,8 @@ static int collect(const struct session *s)
 		{"peeks", "pages seen without a pin", st.n_peeks, UNIT_COUNT},
 		{"misses", "misses", st.n_misses, UNIT_COUNT},
 		{"evictions", "evictions", st.n_evictions, UNIT_COUNT},
+		{"major_faults", "faults that read (process)", st.n_major_faults, UNIT_COUNT},
+		{"minor_faults", "faults that mapped (process)", st.n_minor_faults, UNIT_COUNT},
 		{"read_bytes", "read", st.read_bytes, UNIT_BYTES},
 		{"write_bytes", "written", st.write_bytes, UNIT_BYTES},
 		{"rolled_back", "unfinished commit left out", st.rolled_back != 0, UNIT_YES},
@@ -177,8 +187,9 @@ const struct command command_stat = {
 	.name = "stat",
 	.words = "DB",
 	.summary = "Print sizes, counts, and how the file is reached",
-	.help = "With --json, numbers are bytes and counts, and names do not change between\n"
-		"versions.",
+	.help = "With --json, numbers are bytes and counts, null what is not known, and names do\n"
+		"not change between versions. Under --pager=mmap the kernel evicts, and does not\n"
+		"say so: its faults, of the whole process, are what can be known of its cache.",
 	.takes = TAKES_JSON,
 	.open_flags = VERSO_RDONLY,
 	.run = stat_db,
