@@ -34,16 +34,30 @@ static struct pair pair_with(struct edit *e, const struct node_entry *entry, boo
 	return p;
 }
 
-/* Divides the sequence into n leaves that differ as little as can be, counted without prefixes. */
-static void divide(const struct pair *p, unsigned n, unsigned *ret_at)
+/* Of the sequence into leaves: where the second and third begin, and bytes without prefixes. */
+struct division {
+	unsigned at[2], bytes[3];
+};
+
+/* The leaves differ as little as can be. */
+static void divide(const struct pair *p, unsigned n, struct division *ret)
 {
-	unsigned count = pair_count(p), total = pair_bytes(p, 0, count, 0), sum = 0, k = 0;
+	unsigned count = pair_count(p), total = pair_bytes(p, 0, count, 0), sum = 0, from = 0,
+		 k = 0;
 
 	for (unsigned i = 1; i < n; i++) {
-		for (; k < count && 2 * n * sum + n * pair_size(p, k, 0) < 2 * i * total; k++)
-			sum += pair_size(p, k, 0);
-		ret_at[i - 1] = k;
+		for (; k < count; k++) {
+			unsigned size = pair_size(p, k, 0);
+
+			if (2 * n * sum + n * size >= 2 * i * total)
+				break;
+			sum += size;
+		}
+		ret->at[i - 1] = k;
+		ret->bytes[i - 1] = sum - from;
+		from = sum;
 	}
+	ret->bytes[n - 1] = total - from;
 }
 
 /* Whether the parent can have these separators, in all `bytes`, in place of the one of the pair. */
@@ -56,33 +70,46 @@ static bool parent_can(struct edit *e, const struct pair *p, unsigned bytes)
 	return used <= node_cap(e->page_size) && (d == 0 || !node_is_low(e->page_size, used));
 }
 
+/*
+ * Whether entries [from, to), of `bytes` without a prefix, fit one leaf between these fences. An
+ * entry only gets smaller by a prefix, so it is counted exactly where that is not enough.
+ */
+static bool leaf_holds(const struct pair *p, unsigned from, unsigned to, unsigned bytes,
+	struct key_span low, struct key_span high)
+{
+	unsigned cap = node_cap(p->page_size);
+
+	return bytes + fence_prefix(low, high) <= cap ||
+	       pair_bytes(p, from, to, pair_prefix(p, from, to, low, high)) <= cap;
+}
+
 /* Whether a division of the pair into n leaves keeps all that has to hold. */
-static bool division_holds(struct edit *e, const struct pair *p, unsigned n, const unsigned *at)
+static bool division_holds(struct edit *e, const struct pair *p, unsigned n,
+	const struct division *division)
 {
 	struct btree_work *w = e->bt->work;
 	const struct page *up = e->steps[leaf_depth(e) - 1].page;
 	struct key_span low = p->low;
-	unsigned from = 0, bytes = 0;
+	unsigned from = 0, sep_bytes = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		unsigned to = i + 1 < n ? at[i] : pair_count(p);
+		unsigned to = i + 1 < n ? division->at[i] : pair_count(p);
 		struct key_span high = p->high;
 
-		if (from >= to || node_is_low(e->page_size, pair_bytes(p, from, to, 0)))
+		if (from >= to || node_is_low(e->page_size, division->bytes[i]))
 			return false;
 		if (i + 1 < n) {
 			high = pair_separator(p, w, to);
 			memcpy(w->sep[i], high.data, high.len);
 			high.data = w->sep[i];
-			bytes += node_entry_bytes(false, high.len - node_prefix_len(up), 0);
+			sep_bytes += node_entry_bytes(false, high.len - node_prefix_len(up), 0);
 		}
-		if (pair_bytes(p, from, to, pair_prefix(p, from, to, low, high)) >
-			node_cap(e->page_size))
+		if (!leaf_holds(p, from, to, division->bytes[i], low, high))
 			return false;
 		from = to;
 		low = high;
 	}
-	return parent_can(e, p, bytes);
+	return parent_can(e, p, sep_bytes);
 }
 
 /*
@@ -100,13 +127,15 @@ static bool is_worth_it(const struct edit *e, unsigned n, const struct node_entr
 /* Whether the pinned neighbour can help by a division into n leaves: then the plan stands. */
 static bool plan(struct edit *e, unsigned n, const struct node_entry *entry, bool replaces)
 {
+	struct division division = {0};
 	struct pair p;
 
 	if (!is_worth_it(e, n, entry))
 		return false;
 	p = pair_with(e, entry, replaces);
-	divide(&p, n, e->share_at);
-	e->n_share = division_holds(e, &p, n, e->share_at) ? n : 0;
+	divide(&p, n, &division);
+	memcpy(e->share_at, division.at, sizeof(e->share_at));
+	e->n_share = division_holds(e, &p, n, &division) ? n : 0;
 	return e->n_share > 0;
 }
 
