@@ -112,7 +112,6 @@ uint32_t heap_take(struct heap *h)
 	pthread_mutex_unlock(&h->lock);
 	atomic_fetch_and(&h->copies[i].state, COPY_PINS);
 	UNPOISON(heap_page(h, i), h->page_size);
-	memset(heap_page(h, i), 0, h->page_size);
 	return i;
 }
 

@@ -78,7 +78,7 @@ int heap_init(struct heap *h, struct guard_domain *guards, uint32_t page_size,
 /* No copy is taken, pinned or seen inside a guard. */
 void heap_fini(struct heap *h);
 
-/* A copy, its page zeroed. Cannot fail; waits for guards when no other is left. Outside guards. */
+/* A copy, of any bytes. Cannot fail; waits for guards when no other is left. Outside guards. */
 uint32_t heap_take(struct heap *h);
 
 /* The word that named it names it no more. */

@@ -42,6 +42,7 @@ struct page *mmap_fresh(struct pager *p, struct page_ref ref)
 	struct page *page = heap_page(&m->heap, copy);
 
 	ASSERT(ref.pgno < table_end(&m->table));
+	memset(page, 0, PAGE_HEADER_BYTES);
 	le32_set(page->pgno, ref.pgno);
 	le64_set(page->gen, ref.gen);
 	le64_set(page->lsn, ref.gen);

@@ -101,9 +101,10 @@ struct pager_ops {
 		const struct page **ret_pages);
 
 	/*
-	 * Makes a page at ref.pgno: zeroed but for pgno, gen and lsn. Whatever was cached of that
-	 * place is forgotten; no fresh page stands there (it was dropped). It is the caller's
-	 * to fill, without a pin, until write or drop. Cannot fail while no more than
+	 * Makes a page at ref.pgno: a header of zeros but for pgno, gen and lsn, and a payload of
+	 * any bytes, all of which the caller fills before it seals the page. Whatever was cached
+	 * of that place is forgotten; no fresh page stands there (it was dropped). It is the
+	 * caller's, without a pin, until write or drop. Cannot fail while no more than
 	 * `writer_pages` pages are fresh or in a write set. One thread at a time.
 	 */
 	struct page *(*fresh)(struct pager *p, struct page_ref ref);

@@ -249,6 +249,32 @@ START_TEST(pages_made_and_given_up_leave_no_trace_in_memory)
 }
 END_TEST
 
+/* Whatever the memory held that the pager has for it. */
+START_TEST(a_new_page_has_a_payload_of_zeros)
+{
+	struct page_ref ref;
+	struct txn_stack s;
+	struct txn *txn;
+
+	txn_stack_make(&s, TXN_TWO_FLUSH, TXN_FULL);
+	s.pager_kind = (enum txn_pager)_i;
+	txn_stack_open(&s);
+	txn_ok(txn_begin_write(s.env, &txn));
+	for (unsigned i = 0; i < 1000; i++) {
+		struct page *page;
+
+		txn_ok(txn_prepare(txn, 1, 1));
+		page = txn_alloc(txn, PAGE_TOY, 0, 1, &ref);
+		for (uint32_t at = 0; at < s.pager->page_size - PAGE_HEADER_BYTES; at++)
+			ck_assert_uint_eq(page->payload[at], 0);
+		memset(page->payload, 0xee, s.pager->page_size - PAGE_HEADER_BYTES);
+		txn_free(txn, ref);
+	}
+	txn_abort(txn);
+	txn_stack_free(&s);
+}
+END_TEST
+
 START_TEST(a_writer_sees_the_file_grow)
 {
 	struct txn_stack s;
@@ -303,6 +329,7 @@ int main(void)
 		TXN_PAGERS);
 	tcase_add_test(c, neighbours_that_are_given_up_are_one_extent);
 	tcase_add_test(c, pages_made_and_given_up_leave_no_trace_in_memory);
+	tcase_add_loop_test(c, a_new_page_has_a_payload_of_zeros, 0, TXN_PAGERS);
 	tcase_add_test(c, a_writer_sees_the_file_grow);
 	tcase_add_test(c, roots_are_compared_by_what_they_say);
 	suite_add_tcase(s, c);

@@ -362,6 +362,7 @@ struct page *txn_alloc(struct txn *txn, enum page_type type, unsigned level, uin
 	struct page *page = make_page(txn, ret_ref);
 
 	page_init(page, *ret_ref, type, level, tree);
+	memset(page->payload, 0, txn->pager->page_size - PAGE_HEADER_BYTES);
 	le32_set(page->scratch, txn->writer->n_dirty);
 	return page;
 }

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-START_TEST(fresh_page_is_zeroed_and_unsealed)
+START_TEST(fresh_page_has_an_empty_header_and_is_unsealed)
 {
 	struct world w;
 	struct page_ref ref;
@@ -21,7 +21,9 @@ START_TEST(fresh_page_is_zeroed_and_unsealed)
 			ck_assert(!page_is_sealed(page));
 			ck_assert_uint_eq(page->type, 0);
 			ck_assert_uint_eq(le64_get(page->tree), 0);
-			ck_assert(is_zero(page->payload, w.page_size - PAGE_HEADER_BYTES));
+			ck_assert(is_zero(page->checksum, sizeof(page->checksum)));
+			ck_assert(is_zero(page->flags, sizeof(page->flags)));
+			ck_assert_uint_eq(page->level, 0);
 			memset((uint8_t *)(uintptr_t)page + 8, 0xee, w.page_size - 8);
 		}
 		pager_drop(w.pager, 0, CONTRACT_WRITER_PAGES);
@@ -396,7 +398,7 @@ TCase *contract_writing(void)
 	TCase *tc = tcase_create("writing");
 
 	tcase_set_timeout(tc, 60);
-	ADD_TEST(tc, fresh_page_is_zeroed_and_unsealed);
+	ADD_TEST(tc, fresh_page_has_an_empty_header_and_is_unsealed);
 	ADD_TEST(tc, writer_pages_can_all_be_fresh_at_a_time);
 	ADD_TEST(tc, fresh_pages_are_made_and_dropped_without_end);
 	ADD_TEST(tc, fresh_page_reaches_the_file_by_write_alone);

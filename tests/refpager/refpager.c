@@ -347,7 +347,8 @@ static struct page *refpager_fresh(struct pager *p, struct page_ref ref)
 	rp->pins = 0;
 	rp->fresh = true;
 	rp->stale = false;
-	memset(rp->data, 0, p->page_size);
+	memset(rp->data, 0xdb, p->page_size);
+	memset(rp->data, 0, PAGE_HEADER_BYTES);
 	le32_set(rp->data->pgno, ref.pgno);
 	le64_set(rp->data->gen, ref.gen);
 	le64_set(rp->data->lsn, ref.gen);
