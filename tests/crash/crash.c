@@ -509,7 +509,7 @@ void crash_run(const struct crash_subject *s, const struct crash_options *opts,
 				run_workload(&r, config, seed);
 		ret_totals->seconds = now() - from;
 		if (opts->soak && seed % 16 == 15)
-			(void)crash_print(s, ret_totals, false);
+			(void)crash_print(s, ret_totals, CRASH_NO_MINIMA);
 	}
 	(void)alarm(0);
 	running = NULL;

@@ -20,7 +20,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CRASH_NEVER UINT64_MAX
+#define CRASH_NEVER        UINT64_MAX
+#define CRASH_QUICK_IMAGES 500U
 
 /* --- what the workload knows ------------------------------------------------------------------ */
 
@@ -92,6 +93,7 @@ struct crash_mark {
 	const char *name;
 	uint64_t min; /* in a run of the default size */
 	uint64_t n;
+	uint64_t min_quick; /* in a smaller one, with the default seed, of CRASH_QUICK_IMAGES */
 };
 
 struct crash_subject {
@@ -163,8 +165,11 @@ struct crash_totals {
 void crash_run(const struct crash_subject *s, const struct crash_options *opts,
 	struct crash_totals *ret_totals);
 
-/* Prints totals and marks. Returns how many marks stay below their minima, if those are judged. */
-unsigned crash_print(const struct crash_subject *s, const struct crash_totals *t, bool judge_marks);
+enum crash_minima { CRASH_NO_MINIMA, CRASH_MINIMA_QUICK, CRASH_MINIMA };
+
+/* Prints totals and marks. Returns how many marks stay below these minima. */
+unsigned crash_print(const struct crash_subject *s, const struct crash_totals *t,
+	enum crash_minima minima);
 
 /* The main of a crash test: arguments, runs, totals, `N passed, N failed, N skipped`. defaults: the
  * size of a run without arguments. */

@@ -19,7 +19,8 @@ static void usage(const char *program, const struct crash_subject *s)
 	printf("\n");
 }
 
-unsigned crash_print(const struct crash_subject *s, const struct crash_totals *t, bool judge_marks)
+unsigned crash_print(const struct crash_subject *s, const struct crash_totals *t,
+	enum crash_minima minima)
 {
 	unsigned n_below = 0;
 
@@ -37,15 +38,29 @@ unsigned crash_print(const struct crash_subject *s, const struct crash_totals *t
 	printf("\n");
 	for (unsigned i = 0; i < s->n_marks; i++) {
 		const struct crash_mark *m = &s->marks[i];
+		uint64_t min = minima == CRASH_MINIMA         ? m->min
+			       : minima == CRASH_MINIMA_QUICK ? m->min_quick
+							      : 0;
 
-		if (m->n >= m->min || !judge_marks)
+		if (m->n >= min)
 			continue;
-		printf("mark below its minimum of %llu: %s: %llu\n", (unsigned long long)m->min,
+		printf("mark below its minimum of %llu: %s: %llu\n", (unsigned long long)min,
 			m->name, (unsigned long long)m->n);
 		n_below++;
 	}
 	(void)fflush(stdout);
 	return n_below;
+}
+
+/* A smaller run than the default one, or of one configuration, need not see everything. */
+static enum crash_minima minima_for(const struct crash_options *o,
+	const struct crash_options *defaults)
+{
+	if (o->config >= 0 || o->n_images < CRASH_QUICK_IMAGES)
+		return CRASH_NO_MINIMA;
+	if (o->n_images >= defaults->n_images)
+		return CRASH_MINIMA;
+	return o->seed == defaults->seed ? CRASH_MINIMA_QUICK : CRASH_NO_MINIMA;
 }
 
 static bool parse(int argc, char **argv, const struct crash_subject *s, struct crash_options *o)
@@ -113,8 +128,7 @@ int crash_main(int argc, char **argv, const struct crash_subject *s,
 		printf("%s\n", t.n_failures ? "it fails" : "it does not fail");
 		return t.n_failures != 0;
 	}
-	/* A smaller run than the default one, or of one configuration, need not see everything. */
-	n_below = crash_print(s, &t, o.config < 0 && o.n_images >= defaults->n_images);
+	n_below = crash_print(s, &t, minima_for(&o, defaults));
 	printf("%u passed, %llu failed, 0 skipped\n",
 		(o.config < 0 ? s->n_configs : 1) + s->n_marks - n_below,
 		(unsigned long long)t.n_failures + n_below);

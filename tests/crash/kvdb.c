@@ -49,13 +49,13 @@ struct kvdb {
 void kvdb_marks_init(void)
 {
 	static const struct crash_mark marks[] = {
-		{"splits", 1000, 0},
-		{"merges", 500, 0},
-		{"redistributions", 120, 0},
-		{"full leaves that a neighbour helped", 200, 0},
-		{"sessions with a tree of height >= 4", 50, 0},
-		{"overflow values freed", 500, 0},
-		{"tables dropped", 50, 0},
+		{"splits", 1000, 0, 0},
+		{"merges", 500, 0, 0},
+		{"redistributions", 120, 0, 0},
+		{"full leaves that a neighbour helped", 200, 0, 0},
+		{"sessions with a tree of height >= 4", 50, 0, 0},
+		{"overflow values freed", 500, 0, 0},
+		{"tables dropped", 50, 0, 0},
 	};
 
 	/* A default run has fewer images than that of txn/ alone. */
@@ -389,6 +389,8 @@ int kvdb_commit(void *arg, uint64_t *rng, struct crash_history *h)
 {
 	int rc = commit_edit(arg, rng, h, further_changes);
 
+	if (rc == VERSO_EFULL) /* an epoch ends: "begin the transaction again" */
+		rc = commit_edit(arg, rng, h, further_changes);
 	if (rc != -ENOSPC)
 		return rc;
 	/* One of several gives a state that was not there before, or there is nothing. */

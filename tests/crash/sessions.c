@@ -1,8 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/crash/work.h"
+#include "txn/txn_int.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+static uint64_t epoch_of(gen_t gen)
+{
+	return gen >> GEN_SEQ_BITS;
+}
+
+static gen_t end_of_epoch(gen_t gen)
+{
+	return (epoch_of(gen) + 1) << GEN_SEQ_BITS;
+}
 
 /* --- marks ----------------------------------------------------------------------------------- */
 
@@ -22,6 +33,19 @@ static void mark_session(const struct work *w)
 	session_marks[MARK_REGIONS].n += s.n_pages > 256;
 	session_marks[MARK_THREE_REGIONS].n += s.n_pages > 512;
 	session_marks[MARK_THREE_REGIONS_CUT].n += w->was_long && s.n_cuts;
+}
+
+/* How its generations went on from those of the session before (T2). */
+static void mark_generations(const struct work *w)
+{
+	const struct txn_env *env = w->ops->env(w->db);
+	bool same = epoch_of(w->gen_begun) == epoch_of(w->gen_found);
+
+	if (!env->in_session)
+		return;
+	session_marks[MARK_SAME_EPOCH].n += same;
+	session_marks[MARK_MARK_CONSUMED].n += same && simdisk_killed(w->disk);
+	session_marks[MARK_CARRIED].n += epoch_of(env->session_gen) != epoch_of(w->gen_begun);
 }
 
 /* A page that this session took before, after the oldest reader began, and takes now. */
@@ -47,12 +71,13 @@ static void trace(struct pager_tracer *t, enum pager_trace_op op, struct page_re
 
 /* --- steps ----------------------------------------------------------------------------------- */
 
-/* Where growth fails for lack of room, a helper would wait for the flush that waits for it. */
+/* Where growth fails for lack of room, and where an epoch begins, a helper would wait for the flush
+ * that waits for it. */
 static bool may_join(const struct work *w)
 {
 	bool no_room = w->plan.calls & FAULT_ALLOCATE && w->plan.kind == FAULT_ENOSPC;
 
-	return w->config->sync == TXN_FULL && w->shape == SHAPE_USUAL && !no_room;
+	return w->config->sync == TXN_FULL && w->shape == SHAPE_USUAL && !no_room && !w->carries;
 }
 
 static int step_usual(struct work *w)
@@ -117,6 +142,8 @@ static int session_open(struct work *w)
 	w->ops->pager(w->db)->tracer = &w->tracer;
 	txn_stat(w->ops->env(w->db), &stat);
 	w->gen_found = stat.durable_gen;
+	w->gen_begun = w->ops->env(w->db)->session_gen;
+	w->carries = end_of_epoch(w->gen_begun) - w->gen_begun < 10000; /* more than it takes */
 	rc = find_version(w);
 	/* Where opening rejected something, a session begins by retiring it; else with a page. */
 	if (rc == 0)
@@ -138,6 +165,7 @@ static int session_close(struct work *w, int rc)
 
 	session_marks[MARK_COW].n += w->shape == SHAPE_COW && is_refused(w, rc);
 	mark_session(w);
+	mark_generations(w);
 	w->ops->close(w->db);
 	w->db = NULL;
 	if (simdisk_killed(w->disk))
@@ -176,6 +204,17 @@ static void arm(struct work *w, enum ending ending)
 	simdisk_set_fault(w->disk, fault_plan_sim, &w->plan);
 }
 
+/* Its sequence has been used up but for a few numbers: generations may be left out. */
+static void use_up_sequence(struct work *w)
+{
+	struct txn_env *env = w->ops->env(w->db);
+	gen_t next = end_of_epoch(env->next_gen) - 1 - crash_draw(&w->rng) % 20;
+
+	if (next > env->next_gen)
+		env->next_gen = next;
+	w->carries = true;
+}
+
 /* Where copying on write finds no block, a session may not even begin: somebody makes room. */
 static int session_open_or_make_room(struct work *w)
 {
@@ -196,6 +235,8 @@ static int session(struct work *w, enum ending ending)
 
 	if (rc)
 		return rc;
+	if (crash_draw(&w->rng) % 6 == 0)
+		use_up_sequence(w);
 	arm(w, ending);
 	if (w->shape == SHAPE_FULL || w->shape == SHAPE_COW)
 		n *= 8; /* small steps */

@@ -159,6 +159,12 @@ static int change(struct work *w, void *txn)
 	return w->ops->change(txn, w->scratch, &w->rng, w->shape, w->n_sessions);
 }
 
+/* "Begin the transaction again." */
+static bool is_end_of_epoch(const struct work *w, int rc)
+{
+	return rc == VERSO_EFULL && w->carries;
+}
+
 /*
  * One transaction on top of version `base`. 0, or what ended it: an error, or what edit returned;
  * *ret_version stays as it is when the transaction was aborted.
@@ -175,6 +181,10 @@ static int transact_on(struct work *w, unsigned base, bool abort, edit_fn *edit,
 	w->first_gen = w->ops->txn(txn)->gen;
 	memcpy(w->scratch, w->models[base], w->ops->model_bytes);
 	rc = edit(w, txn);
+	if (is_end_of_epoch(w, rc)) {
+		abort = true;
+		rc = 0;
+	}
 	session_marks[MARK_GENERATIONS].n += w->ops->txn(txn)->gen > w->first_gen;
 	if (rc || abort) {
 		w->ops->abort(txn);
@@ -187,6 +197,8 @@ static int transact_on(struct work *w, unsigned base, bool abort, edit_fn *edit,
 	if (rc) {
 		give_up(w, version);
 		born_forget(w);
+		if (is_end_of_epoch(w, rc))
+			rc = 0;
 	} else {
 		crash_name(w->history);
 		*ret_version = version;

@@ -40,6 +40,8 @@ struct work {
 	gen_t used[PAGES_TRACED]; /* the same, whatever became of the page since */
 	gen_t first_gen;          /* of the write transaction; it may have several */
 	gen_t gen_found;          /* the newest durable one when it opened */
+	gen_t gen_begun;          /* with which its own begin */
+	bool carries;             /* they are near the end of an epoch */
 	unsigned found;           /* the version that it opened on */
 	unsigned n_found;         /* versions there were then */
 	bool was_long;            /* of three regions */
