@@ -6,7 +6,7 @@
 #include <errno.h>
 
 #define GROW_PAGES_MAX 16384U /* 64 MiB of 4 KiB pages at a time */
-#define GROW_PART      8U     /* else an eighth of the file */
+#define GROW_PART      32U    /* else that part of the file */
 
 /* Gives the pages of regions that are new, from `from` to n_pages, to their bitmaps. */
 static void regions_extend(struct space *s, pgno_t from)

@@ -5,8 +5,8 @@
 
 #include <stdlib.h>
 
-#define WINDOW_LEAST 64U /* free pages that make a window worth fetching, in a file of some size */
-#define WINDOW_PART  8U  /* else an eighth of the file */
+#define WINDOW_LEAST 16U /* free pages that make a window worth fetching, in a file of some size */
+#define WINDOW_PART  32U /* else that part of the file */
 
 /* --- taking -------------------------------------------------------------------------------- */
 
