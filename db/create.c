@@ -38,9 +38,14 @@ static int undo(struct verso *db, bool is_new, int rc)
 	char text[ERROR_TEXT_BYTES];
 
 	(void)strcpy(text, error_text());
-	/* Without the lock beside it somebody may wait for the file's own: it keeps its name. */
-	if (!is_new || !db->side || io_unlink(db->io, db->path) < 0)
-		(void)file_truncate(db->file, 0);
+	/*
+	 * Somebody may have it open already, who has seen the first of its metas and waits for a
+	 * lock: then there must be nothing in it. Without the lock beside it that may be the file's
+	 * own, so it keeps its name.
+	 */
+	(void)file_truncate(db->file, 0);
+	if (is_new && db->side)
+		(void)io_unlink(db->io, db->path);
 	return error_set(rc, "%s", text);
 }
 

@@ -443,6 +443,60 @@ START_TEST(a_creation_that_fails_leaves_a_database_that_was_made_meanwhile)
 }
 END_TEST
 
+/* Somebody who has the new file open from its beginning on, and waits for a lock. */
+static struct {
+	struct io_ops ops;
+	int (*open)(struct io *, const char *, unsigned, unsigned, struct file **);
+	struct simdisk *disk;
+	struct file *file; /* NULL: it is not there yet */
+} waiter;
+
+static int open_both(struct io *io, const char *path, unsigned flags, unsigned mode,
+	struct file **ret_file)
+{
+	int rc = waiter.open(io, path, flags, mode, ret_file);
+
+	if (rc == 0 && strcmp(path, "db") == 0 && !waiter.file)
+		API_OK(io_open(simdisk_io(waiter.disk), path, 0, 0, &waiter.file));
+	return rc;
+}
+
+/* Else that one would open, and commit to, a file that has no name any more. */
+START_TEST(a_file_that_a_failed_creation_removed_is_empty)
+{
+	unsigned n_removed = 0;
+	bool struck = true;
+
+	for (uint64_t nth = 0; struck; nth++) {
+		struct simdisk *d = simdisk_new(NULL);
+		struct fault_plan plan = {.calls = FAULT_WRITE | FAULT_SYNC, .nth = nth};
+		struct faultio *faulty = faultio_new(simdisk_io(d), &plan);
+		struct io *io = faultio_io(faulty);
+		uint64_t size = 0;
+		struct verso *db;
+
+		waiter.ops = *io->ops;
+		waiter.open = waiter.ops.open;
+		waiter.ops.open = open_both;
+		waiter.disk = d;
+		waiter.file = NULL;
+		io->ops = &waiter.ops;
+		if (try_open_on(io, _i, VERSO_CREATE, &db) == 0)
+			verso_close(db);
+		if (waiter.file && !simdisk_bytes(d, "db", &size)) {
+			API_OK(file_size(waiter.file, &size));
+			ck_assert_uint_eq(size, 0);
+			n_removed++;
+		}
+		file_close(waiter.file);
+		struck = atomic_load(&plan.struck);
+		faultio_free(faulty);
+		simdisk_free(d);
+	}
+	ck_assert_uint_gt(n_removed, 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("verso_create");
@@ -461,6 +515,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_folder_that_cannot_be_flushed_keeps_commits_away, 0, API_PAGERS);
 	tcase_add_loop_test(tc, a_creation_that_a_power_cut_ends_is_made_again, 0, API_PAGERS);
 	tcase_add_loop_test(tc, a_creation_that_fails_leaves_what_was_there, 0, API_PAGERS);
+	tcase_add_loop_test(tc, a_file_that_a_failed_creation_removed_is_empty, 0, API_PAGERS);
 	tcase_add_loop_test(tc, a_creation_that_fails_leaves_a_database_that_was_made_meanwhile, 0,
 		API_PAGERS);
 	return check_main(s);
