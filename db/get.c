@@ -267,6 +267,8 @@ static int get_many(struct verso_txn *txn, struct many *m)
 		done += n;
 	}
 	results_end(txn, m->n_held_before, m->chunks_before);
+	if (unpinned && rc == 0)
+		error_clear(); /* that no frame was left for a pin was no error */
 	return rc;
 }
 
