@@ -9,17 +9,56 @@
 #include <string.h>
 
 struct checker {
+	struct verso *db;
 	verso_check_fn *each;
 	void *arg;
 	uint64_t n_findings;
 	bool stopped;
+	bool closed;           /* by the callback: done when the check ends */
+	struct checker *outer; /* whose callback runs this check */
 };
+
+/* Whose callback this thread is in. It lies in the frame of a call: one that was left by a jump is
+ * below the frames of today, and is not touched. */
+static _Thread_local struct checker *innermost;
+
+static struct checker *checker_of(const struct verso *db)
+{
+	struct checker *k = innermost;
+	char here;
+
+	if ((uintptr_t)k < (uintptr_t)&here)
+		k = innermost = NULL;
+	while (k && k->db != db)
+		k = k->outer;
+	return k;
+}
+
+bool check_runs_here(const struct verso *db)
+{
+	return checker_of(db) != NULL;
+}
+
+bool check_defers_close(const struct verso *db)
+{
+	struct checker *k = checker_of(db);
+
+	if (k)
+		k->closed = k->stopped = true;
+	return k;
+}
 
 static void found(struct checker *k, pgno_t pgno, const char *text)
 {
 	k->n_findings++;
-	if (k->each && !k->stopped && k->each(k->arg, pgno, text) != 0)
+	if (!k->each || k->stopped)
+		return;
+	(void)checker_of(NULL); /* forgets what a jump left */
+	k->outer = innermost;
+	innermost = k;
+	if (k->each(k->arg, pgno, text) != 0)
 		k->stopped = true;
+	innermost = k->outer;
 }
 
 static int check_pages(struct verso_txn *txn, struct btree *tree,
@@ -142,7 +181,7 @@ static int report(void *arg, pgno_t pgno, const char *finding)
 int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *arg)
 {
 	THREAD_KEPT;
-	struct checker k = {.each = each, .arg = arg};
+	struct checker k = {.db = db, .each = each, .arg = arg};
 	struct verso_txn *txn;
 	int rc = edge_db(db);
 
@@ -150,6 +189,8 @@ int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *ar
 		return rc;
 	if (flags & ~(unsigned)VERSO_CHECK_TREES)
 		return misuse("verso_check: an unknown flag");
+	if (check_runs_here(db))
+		return misuse("verso_check: called by the callback of a check of this database");
 	if (!(flags & VERSO_CHECK_TREES) &&
 		atomic_load_explicit(&db->writer, memory_order_relaxed) == thread_number())
 		return misuse(
@@ -166,6 +207,10 @@ int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *ar
 			found(&k, 0, error_text());
 		if (rc > 0 || (rc < 0 && k.n_findings > 0))
 			rc = 0;
+	}
+	if (k.closed) {
+		verso_close(db);
+		return misuse("verso_check: the callback has closed the database");
 	}
 	if (rc == 0 && k.n_findings > 0)
 		rc = error_set(VERSO_ECORRUPT, "%s: the check found %llu faults", db->path,

@@ -205,6 +205,10 @@ static inline int edge_cursor(struct verso_cursor *c)
 	return 0;
 }
 
+/* Whether this thread is in the callback of a check of db; the check then closes it at its end. */
+bool check_runs_here(const struct verso *db);
+bool check_defers_close(const struct verso *db);
+
 /* NULL is the default table. NULL: not a table of this transaction; the text is set. */
 struct verso_table *edge_table(struct verso_txn *txn, struct verso_table *table);
 

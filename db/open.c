@@ -405,6 +405,8 @@ void verso_close(struct verso *db)
 		let_go(db);
 		return;
 	}
+	if (check_defers_close(db))
+		return;
 	while (db->txns)
 		verso_abort(db->txns);
 	take_apart(db);

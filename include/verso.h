@@ -481,7 +481,8 @@ void verso_cursor_close(struct verso_cursor *c);
 /*
  * Told of each finding of verso_check(). pgno: the page, or 0 when it is none in particular. text:
  * what was expected and found; gone when each() returns. Returns 0 to go on, other values stop the
- * check. May not close the database, nor begin a write transaction: the check may hold its turn.
+ * check. May not close the database, nor begin a write transaction or another check of it, since
+ * the check may hold the writer's turn: VERSO_EMISUSE; a close is carried out when the check ends.
  */
 typedef int verso_check_fn(void *arg, uint32_t pgno, const char *text);
 

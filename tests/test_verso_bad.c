@@ -461,6 +461,67 @@ START_TEST(a_damaged_page_is_found)
 }
 END_TEST
 
+/* --- callbacks of the check ------------------------------------------------------------------- */
+
+struct misuser {
+	struct verso *db;
+	int n_told, rc_write, rc_check;
+};
+
+static int close_when_told(void *arg, uint32_t pgno, const char *text)
+{
+	struct misuser *m = arg;
+	struct verso_txn *txn;
+
+	(void)pgno;
+	(void)text;
+	m->n_told++;
+	m->rc_write = verso_begin(m->db, VERSO_WRITE, &txn);
+	m->rc_check = verso_check(m->db, 0, NULL, NULL);
+	verso_close(m->db);
+	return 0;
+}
+
+static void make_damaged(int pager, const char *path)
+{
+	struct verso *db;
+	uint8_t *bytes;
+	size_t len;
+
+	API_OK(try_open(pager, path, VERSO_CREATE, &db));
+	api_fill(db, N_RECORDS, 100);
+	verso_close(db);
+	bytes = read_file(path, &len);
+	for (size_t at = 2 * 4096; at + 4096 <= len; at += 4096)
+		if (bytes[at + 12] == PAGE_NODE)
+			bytes[at + 2000] ^= 1;
+	write_file(path, bytes, len);
+	free(bytes);
+}
+
+START_TEST(a_callback_of_the_check_that_closes_the_database_is_answered)
+{
+	static const unsigned flags[] = {0, VERSO_CHECK_TREES};
+	char path[CHECK_PATH_BYTES];
+
+	(void)check_path(path, "a");
+	for (size_t i = 0; i < 2; i++) {
+		struct misuser m = {0};
+
+		make_damaged(_i, path);
+		API_OK(try_open(_i, path, 0, &m.db));
+		API_SAYS(verso_check(m.db, flags[i], close_when_told, &m), VERSO_EMISUSE, "closed");
+		ck_assert_int_eq(m.n_told, 1);
+		ck_assert_int_eq(m.rc_write, VERSO_EMISUSE);
+		ck_assert_int_eq(m.rc_check, VERSO_EMISUSE);
+		API_IS(verso_sync(m.db), VERSO_EMISUSE); /* it is closed, */
+		API_OK(try_open(_i, path, 0, &m.db));    /* and its lock has fallen */
+		verso_close(m.db);
+		ck_assert_int_eq(unlink(path), 0);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("bad files");
@@ -479,6 +540,8 @@ int main(void)
 	tcase_add_loop_test(t, two_processes_take_turns, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_file_cut_anywhere_is_answered, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_damaged_page_is_found, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_callback_of_the_check_that_closes_the_database_is_answered, 0,
+		API_PAGERS);
 	suite_add_tcase(s, t);
 	return check_main(s);
 }
