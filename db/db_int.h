@@ -85,6 +85,14 @@ static inline bool process_is(uint32_t number)
 }
 
 /*
+ * The databases that this process has open (handle.c): whoever waits for a lock that another handle
+ * of the same process has would wait in vain. Any thread.
+ */
+void open_add(struct verso *db);
+void open_remove(const struct verso *db); /* before its locks fall; need not be there */
+bool open_has(const struct verso *db);    /* another one excludes db */
+
+/*
  * The database
  */
 struct verso {
@@ -101,6 +109,7 @@ struct verso {
 	struct txn_env *env;          /* constant */
 	enum verso_protocol protocol; /* in use; constant */
 	char *path;                   /* constant */
+	struct verso *next_open;      /* handle.c's */
 	pthread_mutex_t lock;         /* of what follows */
 	struct verso_txn *txns;       /* open ones */
 	_Atomic uint64_t writer; /* number of the thread that last used the open write transaction;

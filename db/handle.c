@@ -69,6 +69,52 @@ void handle_end(enum handle_kind kind, void *handle)
 	pthread_mutex_unlock(&lock);
 }
 
+/* --- open databases ------------------------------------------------------------------------ */
+
+static struct verso *open_here; /* lock; those of a parent process may be among them */
+
+void open_add(struct verso *db)
+{
+	pthread_mutex_lock(&lock);
+	db->next_open = open_here;
+	open_here = db;
+	pthread_mutex_unlock(&lock);
+}
+
+void open_remove(const struct verso *db)
+{
+	pthread_mutex_lock(&lock);
+	for (struct verso **at = &open_here; *at; at = &(*at)->next_open) {
+		if (*at == db) {
+			*at = db->next_open;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+/* Without a file beside them two that only read do not exclude each other. */
+static bool excludes(const struct verso *one, const struct verso *other)
+{
+	bool both_read = one->options.flags & other->options.flags & VERSO_RDONLY;
+
+	return process_is(one->process) && one->io == other->io &&
+	       strcmp(one->path, other->path) == 0 && (one->side || !both_read);
+}
+
+bool open_has(const struct verso *db)
+{
+	bool has = false;
+
+	pthread_mutex_lock(&lock);
+	for (const struct verso *one = open_here; one && !has; one = one->next_open)
+		has = excludes(one, db);
+	pthread_mutex_unlock(&lock);
+	return has;
+}
+
+/* --- processes ----------------------------------------------------------------------------- */
+
 /* A child must not find the lock held by a thread that it does not have. */
 static void before_fork(void)
 {

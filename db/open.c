@@ -250,6 +250,8 @@ static int open_steps(struct verso *db, const struct db_site *site)
 
 	if (rc == 0)
 		rc = must_make ? judge_cache(db, site) : probe_file(db, &probe);
+	if (rc == 0 && open_has(db))
+		return side_busy(db);
 	if (rc == 0)
 		rc = side_open(db, until_ns);
 	if (rc == 0 && must_make)
@@ -260,6 +262,7 @@ static int open_steps(struct verso *db, const struct db_site *site)
 /* Ends whatever was opened. */
 static void take_apart(struct verso *db)
 {
+	open_remove(db);
 	txn_env_close(db->env);
 	pager_close(db->pager);
 	file_close(db->file);
@@ -301,6 +304,7 @@ int db_open_on(const struct db_site *site, const char *path, const struct verso_
 		take_apart(db);
 		return rc;
 	}
+	open_add(db);
 	*ret_db = db;
 	return 0;
 }

@@ -288,11 +288,11 @@ struct verso_options {
  * DB-lock. -EACCES, -EROFS, -EPERM: no permission for the file. -EISDIR: a directory.
  * VERSO_ENOTDB: a FIFO, a device, an empty file, or a file of something else. VERSO_EVERSION: the
  * file is of another version of Verso; the text says how to carry it over. VERSO_ECORRUPT: no
- * committed state of it can be trusted; restore it from a copy. VERSO_EBUSY: another process, or
- * another handle of this one, has it open, and still had it after a second (a process that was
- * killed may take that long to end); the text names the process, its program and since when, unless
- * DB-lock could not be written. VERSO_EMISUSE: options that cannot be. -EOPNOTSUPP: a network file
- * system without VERSO_ANY_FS, an `io` that this system refuses, or
+ * committed state of it can be trusted; restore it from a copy. VERSO_EBUSY: another process has
+ * it open, and still had it after a second (one that was killed may take that long to end), or
+ * another handle of this one, which is told at once; the text names the process, its program and
+ * since when, unless DB-lock could not be written. VERSO_EMISUSE: options that cannot be.
+ * -EOPNOTSUPP: a network file system without VERSO_ANY_FS, an `io` that this system refuses, or
  * VERSO_PROTOCOL_ONE_FLUSH without O_DIRECT. -ENOSPC, -EIO, VERSO_EIO, -EMFILE, -ENOMEM.
  *
  * After a crash the newest transaction that was answered as durable is found; one that was being

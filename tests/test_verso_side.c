@@ -280,6 +280,9 @@ START_TEST(an_opening_waits_a_second_for_the_lock)
 	API_OK(open_on_stage(_i, 0, &db));
 	ck_assert_uint_eq(stage.n_pauses, 3);
 	ck_assert_uint_lt(stage.now_ns, 1000000000);
+	verso_close(db);
+	/* On another io than the stage's: as another process. */
+	db = must_open(_i, path, 0);
 	stage.held = NULL;
 	stage.n_pauses = 3;
 	stage.now_ns = 0;
@@ -287,6 +290,21 @@ START_TEST(an_opening_waits_a_second_for_the_lock)
 	ck_assert_uint_ge(stage.now_ns, 1000000000);
 	ck_assert_uint_lt(stage.now_ns, 1200000000);
 	ck_assert_uint_lt(stage.n_pauses, 40);
+	verso_close(db);
+}
+END_TEST
+
+START_TEST(an_opening_does_not_wait_for_its_own_process)
+{
+	struct verso *db, *other;
+
+	make(_i);
+	API_OK(open_on_stage(_i, 0, &db));
+	API_SAYS(open_on_stage(_i, 0, &other), VERSO_EBUSY, "another handle of this process");
+	API_SAYS(open_on_stage(_i, VERSO_RDONLY, &other), VERSO_EBUSY, "another handle of this");
+	ck_assert_uint_eq(stage.n_pauses, 0);
+	verso_close(db);
+	API_OK(open_on_stage(_i, 0, &db));
 	verso_close(db);
 }
 END_TEST
@@ -512,6 +530,7 @@ int main(void)
 	tcase_add_loop_test(tc, the_text_of_ebusy_names_the_process, 0, API_PAGERS);
 	tcase_add_loop_test(tc, a_closed_database_has_a_record_of_nobody, 0, API_PAGERS);
 	tcase_add_loop_test(tc, an_opening_waits_a_second_for_the_lock, 0, API_PAGERS);
+	tcase_add_loop_test(tc, an_opening_does_not_wait_for_its_own_process, 0, API_PAGERS);
 	tcase_add_loop_test(tc, a_database_is_opened_without_a_side_file_that_cannot_be_had, 0,
 		API_PAGERS);
 	tcase_add_loop_test(tc, a_full_disk_is_no_reason_not_to_read, 0, API_PAGERS);
