@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+_Static_assert(BTREE_VALUE_MAX <= TXN_RECORD_BYTES_MAX, "a full disk can be left by deleting it");
 _Static_assert(3 * BTREE_LEVELS_MAX + 1 <= TXN_OP_PAGES_MAX, "an edit fits one txn_prepare");
 
 static int work_open(struct btree *bt)

@@ -132,6 +132,59 @@ START_TEST(a_full_disk_of_long_values_can_be_left_by_deleting)
 }
 END_TEST
 
+/* Every step-th of n records, put or deleted. */
+static void change_many(struct side *s, int n, int step, size_t len, bool put)
+{
+	static char bytes[4096];
+	struct verso_txn *txn = NULL;
+
+	for (int i = 0; i < n; i += step) {
+		char key[32];
+
+		(void)snprintf(key, sizeof(key), "key%06d", i);
+		if (!txn)
+			txn = api_begin(s->db, VERSO_WRITE);
+		if (put)
+			API_OK(verso_put(txn, NULL, api_val(key), (struct verso_val){bytes, len},
+				0));
+		else
+			API_OK(verso_del(txn, NULL, api_val(key)));
+		if (i % 256 == 0 || i + step >= n) {
+			API_OK(verso_commit(txn));
+			txn = NULL;
+		}
+	}
+}
+
+/* Each page of the long value lies alone, so the list of what its deletion gives up is long. */
+START_TEST(a_scattered_value_can_be_deleted_on_a_full_disk)
+{
+	static char bytes[4150 * 4048];
+	const int n = 8400;
+	struct verso_val val = {bytes, sizeof(bytes)};
+	struct verso_txn *txn;
+	struct side s;
+
+	side_make(&s, _i & 1 ? 5 : 0, 0);
+	change_many(&s, n, 1, 3500, true);
+	API_OK(verso_sync(s.db));
+	change_many(&s, n, 2, 0, false);
+	API_OK(verso_sync(s.db));
+	txn = api_begin(s.db, VERSO_WRITE);
+	API_OK(verso_put(txn, NULL, api_val("long"), val, 0));
+	API_OK(verso_commit(txn));
+	API_OK(verso_sync(s.db));
+	simdisk_set_space(s.disk, simdisk_space_used(s.disk));
+	(void)fill(&s);
+	side_reopen(&s);
+	txn = api_begin(s.db, VERSO_WRITE);
+	API_OK(verso_del(txn, NULL, api_val("long")));
+	API_OK(verso_commit(txn));
+	api_check(s.db);
+	side_free(&s);
+}
+END_TEST
+
 /* What a transaction did before stays, although the long value behind it does not fit. */
 START_TEST(a_transaction_goes_on_without_the_value_that_did_not_fit)
 {
@@ -246,6 +299,7 @@ int main(void)
 	tcase_set_timeout(c, 120);
 	tcase_add_loop_test(c, a_full_disk_can_be_left_by_deleting, 0, 8);
 	tcase_add_loop_test(c, a_full_disk_of_long_values_can_be_left_by_deleting, 0, 8);
+	tcase_add_loop_test(c, a_scattered_value_can_be_deleted_on_a_full_disk, 0, 2);
 	tcase_add_loop_test(c, a_transaction_goes_on_without_the_value_that_did_not_fit, 0, 8);
 	tcase_add_loop_test(c, a_copy_with_holes_needs_their_room_before_anything_is_written, 0, 8);
 	tcase_add_loop_test(c, one_record_takes_64_kib, 0, 8);

@@ -4,20 +4,28 @@
  * to lose records. Removing a record takes new places for a path of its tree and of the catalogue,
  * and gives up as many, which are free again after the flush. So an operation that adds leaves so
  * many pages free, from the first growth of the file on; only removing and committing use them.
+ *
+ * What a removal gives up must be listed, and each page of a long value may lie alone: that many
+ * extents, 168 of which fill a page of the list at 4 KiB. No value has more pages than are in use.
  */
 #include "base/error.h"
 #include "txn/txn_int.h"
 
 #include <stdio.h>
 
-#define FANOUT_LEAST 8U /* of trees whose height is not known here: keys of ordinary length */
-#define LIST_PAGES   2U /* of the pending list, for what removing a record gives up */
+#define FANOUT_LEAST 8U  /* of trees whose height is not known here: keys of ordinary length */
+#define LIST_PAGES   2U  /* of the pending list: for the path, and one that is not full */
+#define NOT_VALUE    96U /* of a page of a long value, at most: headers, and references to it */
+
+static uint32_t count_used(const struct space *s)
+{
+	return s->n_pages - layout_first_page(&s->layout, 0) - space_count_free(s);
+}
 
 /* The levels that a tree of all pages in use would have. */
 static uint32_t levels_likely(const struct txn *txn)
 {
-	const struct space *s = &txn->env->space;
-	uint64_t n_pages = s->n_pages - layout_first_page(&s->layout, 0) - space_count_free(s);
+	uint64_t n_pages = count_used(&txn->env->space);
 	uint64_t n = FANOUT_LEAST;
 	uint32_t levels = 1;
 
@@ -48,6 +56,15 @@ static uint32_t count_remove(uint32_t levels)
 	return levels > 1 ? 3 * levels : 1;
 }
 
+/* The pages of the pending list for what it gives up. */
+static uint32_t count_list(const struct space *s)
+{
+	uint32_t n_most = TXN_RECORD_BYTES_MAX / (s->layout.page_size - NOT_VALUE);
+	uint32_t n_used = count_used(s);
+
+	return (n_used < n_most ? n_used : n_most) / s->layout.chunk_extents + LIST_PAGES;
+}
+
 uint32_t reserve_count(const struct txn *txn, const struct txn_need *need)
 {
 	uint32_t n = pending_count_chunks(&txn->env->pending, need->n_pages + need->n_extents);
@@ -55,7 +72,7 @@ uint32_t reserve_count(const struct txn *txn, const struct txn_need *need)
 	if (need->use != TXN_FINISH)
 		n += count_finish(txn);
 	if (need->use == TXN_ADD)
-		n += count_remove(levels_likely(txn)) + LIST_PAGES;
+		n += count_remove(levels_likely(txn)) + count_list(&txn->env->space);
 	return n;
 }
 

@@ -22,8 +22,9 @@
 #include "pager/pager.h"
 #include "space/layout.h"
 
-#define TXN_ROOTS        2                 /* trees that the meta page holds itself */
-#define TXN_OP_PAGES_MAX SPACE_PREPARE_MAX /* pages that one prepare can promise */
+#define TXN_ROOTS            2                 /* trees that the meta page holds itself */
+#define TXN_OP_PAGES_MAX     SPACE_PREPARE_MAX /* pages that one prepare can promise */
+#define TXN_RECORD_BYTES_MAX (1U << 30) /* whose removal the reserve for a full disk covers */
 
 struct txn_env;
 struct txn_writer;
