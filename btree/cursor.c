@@ -28,6 +28,7 @@
 #include <stdlib.h>
 
 #define AHEAD_LEAVES 16U /* half of what is loaded ahead of a scan */
+#define AHEAD_LINES  3U  /* of the next leaf, asked for at each record of this one */
 #define TAIL_SHORT   16U /* bytes of a key behind its head that are copied at once */
 
 enum cursor_state { NOWHERE, ON, GAP, BEFORE, BEHIND, BAD };
@@ -40,9 +41,13 @@ struct btree_cursor {
 	unsigned index, count;   /* ON: record of the leaf, and how many it has */
 	unsigned prefix_len;     /* ON: of the leaf; the prefix stands in key */
 	unsigned key_len;
+	uint32_t page_size;      /* constant */
+	uint32_t key_max;        /* constant */
 	unsigned run;            /* leaves passed one after another */
 	const uint8_t *ahead;    /* the neighbour leaf, for the processor's prefetch only */
-	unsigned ahead_bytes;    /* how much of it was asked for */
+	unsigned ahead_at;       /* offset in it of what is asked for next */
+	unsigned ahead_end;      /* offset at which its slots end, then its heap */
+	unsigned ahead_heap;     /* offset of the line in which its heap begins */
 	struct page_ref bad;     /* BAD: the leaf */
 	struct tree_trail trail; /* ON */
 	uint8_t key[];
@@ -56,6 +61,8 @@ int btree_cursor_open(struct btree *bt, struct btree_cursor **ret_cursor)
 	if (!c)
 		return -ENOMEM;
 	c->bt = bt;
+	c->page_size = tree_page_size(bt);
+	c->key_max = node_key_max(c->page_size);
 	c->next = bt->cursors;
 	if (c->next)
 		c->next->prev = c;
@@ -133,42 +140,56 @@ static int enter_leaf(struct btree_cursor *c, const struct page *leaf)
 	return 0;
 }
 
-/* ON, at c->index: assembles the key and finds the value. The leaf's prefix is in key already. */
-static inline int show(struct btree_cursor *c, struct btree_slice *ret_key,
-	struct btree_item *ret_item)
+static inline void head_put(uint8_t *suffix, uint32_t head)
 {
-	uint32_t page_size = tree_page_size(c->bt);
+	for (unsigned k = 0; k < NODE_HEAD_BYTES; k++)
+		suffix[k] = (uint8_t)(head >> (24 - 8 * k));
+}
+
+/* ON, at c->index: assembles the key and finds the value. The leaf's prefix is in key already. */
+static int show(struct btree_cursor *c, struct btree_slice *ret_key, struct btree_item *ret_item)
+{
 	const uint8_t *slot = node_slot(c->leaf, c->index);
 	unsigned off = le16_get(slot + 4), len = le16_get(slot + 6), tail = node_tail_len(len);
 	uint8_t *suffix = c->key + c->prefix_len;
-	uint32_t head = le32_get(slot);
-	const uint8_t *cell = node_bytes(c->leaf) + off;
-	unsigned val_len;
 	int rc;
 
-	if (c->prefix_len + len > node_key_max(page_size) || off + 2 + tail > page_size)
+	if (c->prefix_len + len > node_key_max(c->page_size) || off + 2 + tail > c->page_size)
 		return leaf_is_bad(c);
-	for (unsigned k = 0; k < NODE_HEAD_BYTES; k++)
-		suffix[k] = (uint8_t)(head >> (24 - 8 * k));
-	/* Most tails are short: one copy of fixed size is no call. */
-	if (tail <= TAIL_SHORT && off + 2 + TAIL_SHORT <= page_size)
-		memcpy(suffix + NODE_HEAD_BYTES, cell + 2, TAIL_SHORT);
-	else
-		memcpy(suffix + NODE_HEAD_BYTES, cell + 2, tail);
+	head_put(suffix, le32_get(slot));
+	memcpy(suffix + NODE_HEAD_BYTES, node_bytes(c->leaf) + off + 2, tail);
 	c->key_len = c->prefix_len + len;
-	val_len = le16_get(cell);
 	*ret_key = (struct btree_slice){c->key, c->key_len};
-	if (val_len & NODE_OVERFLOW) {
-		rc = tree_item(c->bt, c->leaf, c->index, ret_item);
-		if (rc < 0)
-			become_bad(c);
-		return rc;
-	}
-	if (off + 2 + tail + val_len > page_size)
-		return leaf_is_bad(c);
-	ret_item->val = (struct btree_slice){cell + 2 + tail, val_len};
-	ret_item->pin = c->leaf;
-	ret_item->overflow = NULL;
+	rc = tree_item(c->bt, c->leaf, c->index, ret_item);
+	if (rc < 0)
+		become_bad(c);
+	return rc;
+}
+
+/*
+ * The same for what most records are: a short tail, which one copy of fixed size brings without a
+ * call, and a value in the leaf. All others, and what makes no sense, are left to show().
+ */
+static inline int show_fast(struct btree_cursor *c, struct btree_slice *ret_key,
+	struct btree_item *ret_item)
+{
+	const uint8_t *slot = node_slot(c->leaf, c->index);
+	unsigned off = le16_get(slot + 4), len = le16_get(slot + 6), tail = node_tail_len(len);
+	const uint8_t *cell = node_bytes(c->leaf) + off;
+	uint8_t *suffix = c->key + c->prefix_len;
+	unsigned val_len;
+
+	if (tail > TAIL_SHORT || off + 2 + TAIL_SHORT > c->page_size)
+		return show(c, ret_key, ret_item);
+	val_len = le16_get(cell);
+	if (val_len & NODE_OVERFLOW || off + 2 + tail + val_len > c->page_size ||
+		c->prefix_len + len > c->key_max)
+		return show(c, ret_key, ret_item);
+	head_put(suffix, le32_get(slot));
+	memcpy(suffix + NODE_HEAD_BYTES, cell + 2, TAIL_SHORT);
+	c->key_len = c->prefix_len + len;
+	*ret_key = (struct btree_slice){c->key, c->key_len};
+	*ret_item = (struct btree_item){{cell + 2 + tail, val_len}, c->leaf, NULL, 0};
 	return 0;
 }
 
@@ -231,10 +252,30 @@ static int descend_from(struct btree_cursor *c, unsigned level, unsigned i, enum
 	return tree_corrupt(bt, bt->root.ref, "a leaf has no parent");
 }
 
+/* Remembers the neighbour of the leaf just entered, if it is in memory. Inside the guard. */
+static void look_at_neighbour(struct btree_cursor *c, struct page_ref ref)
+{
+	struct txn *txn = c->bt->txn;
+	const struct page *page = pager_peek(txn->pager, txn->guard, ref);
+	unsigned slots_end, heap_len;
+
+	if (!page)
+		return;
+	slots_end = NODE_SLOTS + node_count(page) * NODE_SLOT_BYTES;
+	heap_len = node_heap_len(page);
+	if (slots_end > c->page_size || heap_len > c->page_size - slots_end)
+		return;
+	c->ahead = (const uint8_t *)page;
+	c->ahead_at = 0;
+	c->ahead_end = slots_end;
+	c->ahead_heap = (c->page_size - heap_len) & ~63U;
+}
+
 /*
- * Looks ahead from the parent of the leaf just entered: remembers the next leaf, if it is in
- * memory, for the processor; and names to the pager the leaves that a scan will want. The pager
- * knows which of them are worth asking for.
+ * Looks ahead from the parent of the leaf just entered, for the processor: at the next leaf, whose
+ * header was asked for when it was the one behind the next, and asks for the header of the one that
+ * is so now. And names to the pager the leaves that a scan will want. The pager knows which of them
+ * are worth asking for.
  */
 static void look_ahead(struct btree_cursor *c, bool up)
 {
@@ -249,28 +290,41 @@ static void look_ahead(struct btree_cursor *c, bool up)
 	size_t n = 0;
 
 	c->ahead = NULL;
-	c->ahead_bytes = 0;
 	guard_enter(txn->guard);
 	parent = pager_peek(txn->pager, txn->guard, c->trail.at[1].ref);
 	if (parent && left > 0)
-		c->ahead = (const uint8_t *)pager_peek(txn->pager, txn->guard,
-			node_child(parent, page_size, up ? at + 1 : at - 1));
+		look_at_neighbour(c, node_child(parent, page_size, up ? at + 1 : at - 1));
+	if (parent && left > 1)
+		pager_hint_use(txn->pager, parent, up ? at + 2 : at - 2);
 	for (; parent && k <= to && k <= left; k++)
 		refs[n++] = node_child(parent, page_size, up ? at + k : at - k);
 	guard_leave(txn->guard);
+	if (parent)
+		pager_hint_set(txn->pager, parent, at, c->leaf);
 	if (n > 0)
 		pager_read_ahead(txn->pager, refs, n);
+}
+
+/* Behind the neighbour's slots comes what nobody will read, then its heap, then the end. */
+static void skip_hole(struct btree_cursor *c)
+{
+	if (c->ahead_at < c->ahead_heap)
+		c->ahead_at = c->ahead_heap;
+	else
+		c->ahead = NULL;
+	c->ahead_end = c->page_size;
 }
 
 /* Asks for the next lines of the neighbour, a few at each record. A hint: the page may be gone. */
 static inline void prefetch_ahead(struct btree_cursor *c)
 {
-	if (!c->ahead || c->ahead_bytes >= tree_page_size(c->bt))
+	if (!c->ahead)
 		return;
-	for (int k = 0; k < 3; k++) {
-		__builtin_prefetch(c->ahead + c->ahead_bytes);
-		c->ahead_bytes += 64;
-	}
+	for (unsigned k = 0; k < AHEAD_LINES; k++)
+		__builtin_prefetch(c->ahead + c->ahead_at + (size_t)k * 64);
+	c->ahead_at += AHEAD_LINES * 64;
+	if (c->ahead_at >= c->ahead_end)
+		skip_hole(c);
 }
 
 /* ON, at the edge of its leaf: to the neighbour leaf, or BEFORE or BEHIND. */
@@ -382,7 +436,7 @@ int btree_cursor_next(struct btree_cursor *c, struct btree_slice *ret_key,
 			return cross(c, true, ret_key, ret_item);
 		c->index++;
 		prefetch_ahead(c);
-		return show(c, ret_key, ret_item);
+		return show_fast(c, ret_key, ret_item);
 	}
 	if (c->state == GAP)
 		return seek(c, (struct btree_slice){c->key, c->key_len}, SEEK_GT, ret_key,
@@ -400,7 +454,7 @@ int btree_cursor_prev(struct btree_cursor *c, struct btree_slice *ret_key,
 			return cross(c, false, ret_key, ret_item);
 		c->index--;
 		prefetch_ahead(c);
-		return show(c, ret_key, ret_item);
+		return show_fast(c, ret_key, ret_item);
 	}
 	if (c->state == GAP)
 		return seek(c, (struct btree_slice){c->key, c->key_len}, SEEK_LT, ret_key,

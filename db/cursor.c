@@ -87,18 +87,14 @@ void verso_cursor_close(struct verso_cursor *c)
 	handle_end(HANDLE_CURSOR, c);
 }
 
-/* Hands the value out. copy: its pin is not the cursor's. */
-static int show_value(struct verso_cursor *c, const struct btree_item *item, bool copy,
+/* Hands out a copy of the value. */
+static int show_copy(struct verso_cursor *c, const struct btree_item *item,
 	struct verso_val *ret_val)
 {
 	const struct verso *db = c->txn->db;
 	size_t len_bytes;
 	int rc;
 
-	if (item->val.data && !copy && !(db->options.flags & VERSO_COPY)) {
-		*ret_val = (struct verso_val){item->val.data, item->val.len};
-		return 0;
-	}
 	if (item->val.len > db->options.value_copy_max)
 		return value_too_long(db, item->val.len);
 	rc = buffer_reserve(&c->buf, &c->cap_bytes, item->val.len + 1);
@@ -109,11 +105,16 @@ static int show_value(struct verso_cursor *c, const struct btree_item *item, boo
 	return rc;
 }
 
-static int show(struct verso_cursor *c, const struct btree_item *item, bool copy,
+/* Hands the record out. copy: its pin is not the cursor's. */
+static inline int show(struct verso_cursor *c, const struct btree_item *item, bool copy,
 	struct verso_val *ret_key, struct verso_val *ret_val)
 {
-	int rc = ret_val ? show_value(c, item, copy, ret_val) : 0;
+	int rc = 0;
 
+	if (ret_val && item->val.data && !copy && !(c->txn->db->options.flags & VERSO_COPY))
+		*ret_val = (struct verso_val){item->val.data, item->val.len};
+	else if (ret_val)
+		rc = show_copy(c, item, ret_val);
 	if (rc == 0 && ret_key)
 		*ret_key = (struct verso_val){c->key.data, c->key.len};
 	return rc;
