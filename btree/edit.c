@@ -272,16 +272,11 @@ static bool put_at_edge(struct btree *bt, const struct node_entry *entry)
 {
 	uint32_t page_size = tree_page_size(bt);
 	struct page *leaf = txn_own(bt->txn, bt->edge);
-	unsigned n;
-	bool exact;
 
-	if (!leaf)
-		return false;
-	n = node_count(leaf);
-	if (node_lower(leaf, page_size, entry->key, entry->key_len, &exact) != n || exact ||
+	if (!leaf || !node_is_above(leaf, page_size, entry->key, entry->key_len) ||
 		!node_fits(leaf, page_size, entry))
 		return false;
-	node_insert(leaf, page_size, n, entry, bt->work->page);
+	node_insert(leaf, page_size, node_count(leaf), entry, bt->work->page);
 	bt->root.count++;
 	bt->marks.n_edge_puts++;
 	return true;

@@ -224,6 +224,26 @@ static inline unsigned node_lower(const struct page *page, uint32_t page_size, c
 	return lo;
 }
 
+/* Whether a key lies above all of the node's, which are some: one compare instead of a search. */
+static inline bool node_is_above(const struct page *page, uint32_t page_size, const uint8_t *key,
+	unsigned len)
+{
+	unsigned n = node_count(page), prefix_len = node_prefix_len(page);
+	uint32_t head, last;
+	int c;
+
+	if (n == 0 || n > node_cap(page_size) / NODE_SLOT_BYTES || len < prefix_len)
+		return false;
+	key += prefix_len;
+	len -= prefix_len;
+	head = node_head(key, len);
+	last = le32_get(node_slot(page, n - 1));
+	if (head != last)
+		return head > last;
+	c = node_tie(page, page_size, n - 1, key, len);
+	return c < 0 && c != NODE_TIE_BAD;
+}
+
 /*
  * Searches in several nodes at once, for btree_get_many(): first for all of them the entry at which
  * the key's head belongs, in lockstep and without branches (where one search gains from a guessed

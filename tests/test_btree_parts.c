@@ -71,6 +71,8 @@ START_TEST(search_agrees_with_memcmp)
 			ck_assert_uint_eq(node_lower(page, PAGE, key, len, &exact), at);
 			ck_assert_int_eq(exact,
 				at < n && key_cmp(keys[at], lens[at], key, len) == 0);
+			ck_assert_int_eq(node_is_above(page, PAGE, key, len),
+				n > 0 && at == n && !exact);
 			if (exact || n == 64 || !node_fits(page, PAGE, &entry))
 				continue;
 			node_insert(page, PAGE, at, &entry, scratch);
