@@ -101,13 +101,13 @@ static const char *cell_validate(const struct page *page, uint32_t page_size, un
 	unsigned heap, unsigned heap_end)
 {
 	unsigned off = node_off(page, i), suffix_len = node_suffix_len(page, i), n;
+	unsigned n_head = suffix_len - node_tail_len(suffix_len);
 	unsigned key_len = node_prefix_len(page) + suffix_len;
 	struct node_value val;
 
 	if (key_len > node_key_max(page_size))
 		return "a key is too long";
-	if (suffix_len < NODE_HEAD_BYTES &&
-		(uint64_t)le32_get(node_slot(page, i)) << (8 * suffix_len) & UINT32_MAX)
+	if ((uint64_t)le32_get(node_slot(page, i)) << (8 * n_head) & UINT32_MAX)
 		return "a head has bytes behind its key's end";
 	if (off < heap || off + 2 > heap_end)
 		return "a cell lies outside the heap";

@@ -10,9 +10,9 @@
  *
  * Invariants that every implementation keeps, cited as P1...; tests/contract/ is the definition:
  *
- * P1  get and peek return a page only if its own header names exactly the (pgno, gen) asked for. What
- *     lies in a map may be changed afterwards, by whoever writes to the file: peek does not look at
- *     the header again, and its user trusts no byte.
+ * P1  get and peek return a page only if its own header names exactly the (pgno, gen) asked for.
+ *     What lies in a map may be changed afterwards, by whoever writes to the file: peek does not
+ *     look at the header again, and its user trusts no byte.
  * P2  A sealed page's bytes do not change while it is pinned or seen inside a guard.
  * P3  A fresh page is never written, moved or evicted but by write and drop of its pgno.
  * P4  What read_medium returns is what the device holds, not what a cache holds; where the system
