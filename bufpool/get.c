@@ -80,7 +80,7 @@ static inline void prefetch_front(const struct page *page)
 		__builtin_prefetch((const uint8_t *)page + (size_t)i * 64);
 }
 
-/* The words first, then the pages: two waves of misses, however many there are. */
+/* The words first, then the pages and their marks: two waves of misses, however many there are. */
 static void peek_ahead(struct pool *pool, const struct page_ref *refs, size_t n)
 {
 	uint64_t end = table_end(&pool->table);
@@ -97,6 +97,7 @@ static void peek_ahead(struct pool *pool, const struct page_ref *refs, size_t n)
 		w = atomic_load_explicit(table_word(&pool->table, refs[i].pgno),
 			memory_order_relaxed);
 		prefetch_front(pool_page(pool, word_frame(w)));
+		__builtin_prefetch((const void *)&pool->used[word_frame(w)]);
 	}
 }
 
