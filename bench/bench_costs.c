@@ -78,7 +78,14 @@ static uint64_t written_bytes(struct verso *db)
 	return stat.write_bytes;
 }
 
-/* 40 MB of records are there; then single values are replaced. */
+/* Replaces N_PUTS of n values, each in a transaction. */
+static void replace(struct verso *db, size_t from, size_t n, size_t val_bytes)
+{
+	for (size_t i = from; i < from + N_PUTS; i++)
+		put_all(db, i * 7919 % n, i * 7919 % n + 1, val_bytes);
+}
+
+/* 40 MB of records are there; then single values are replaced, once the file has room for that. */
 static void cost_of_value(size_t val_bytes)
 {
 	size_t n = 40000000 / (ENGINE_KEY_BYTES + val_bytes);
@@ -86,9 +93,9 @@ static void cost_of_value(size_t val_bytes)
 	uint64_t before;
 
 	put_all(db, 0, n, val_bytes);
+	replace(db, 0, n, val_bytes);
 	before = written_bytes(db);
-	for (size_t i = 0; i < N_PUTS; i++)
-		put_all(db, i * 7919 % n, i * 7919 % n + 1, val_bytes);
+	replace(db, N_PUTS, n, val_bytes);
 	printf("%8zu %16.0f\n", val_bytes, (double)(written_bytes(db) - before) / N_PUTS);
 	(void)fflush(stdout);
 	verso_close(db);

@@ -31,7 +31,7 @@
 #include "pager/page.h"
 
 /* Growth by more than so many bytes is allocated, but not written. */
-#define PAGER_GROWTH_WRITTEN (4U << 20)
+#define PAGER_GROWTH_WRITTEN (1U << 20)
 
 struct pager;
 struct fault_areas;
