@@ -23,7 +23,9 @@
  *   the process, of the system, and a power cut, provided that the disk keeps what it has flushed.
  *   VERSO_SYNC_RELAXED: it survives from the next flush on, which verso_sync(), verso_close() or
  *   the amount that waits brings about. A crash before, of the process or of the system, takes
- *   the newest transactions away, in whole and newest first; what remains is consistent.
+ *   the newest transactions away, in whole and newest first; what remains is consistent. Pages for
+ *   a sixteenth of cache_bytes wait at most (4,096 of them at least, but no more than a quarter).
+ *   A transaction that is larger waits alone, behind a flush of all before it.
  * - Opening after a crash needs no repair and no log to be replayed.
  * - A page that is not what its parent says it must be (a torn, rotten, lost or misdirected write,
  *   another file's block) is answered with VERSO_ECORRUPT, not with wrong data. With VERSO_MMAP
@@ -56,6 +58,13 @@
  * - A read transaction that stays open keeps the pages of its snapshot from being used again, so
  *   that the file grows while others write. End readers that you no longer need.
  * - A full disk is answered with -ENOSPC by the call that met it; the database stays as it was.
+ *   Deleting makes room: what adds leaves a reserve of free pages, some dozens and a 168th of those
+ *   in use (at 4 KiB; 6.4 MB at most), with which a transaction that deletes one record, however
+ *   long, commits, if no reader is older than the last flush. One that deletes more may be refused
+ *   and can be split. The file keeps its length till the last close; its free pages serve again.
+ *   A copy that was made with holes (cp --sparse, rsync -S) needs their blocks at the first write.
+ *   Where overwriting takes new blocks (btrfs; a file that shares its blocks with a copy made by
+ *   cp --reflink) a full disk can also be met by a flush, see next.
  * - When a flush fails (the disk is broken) the database is poisoned: what was answered as durable
  *   is, nothing more can be written, every later write answers VERSO_EPOISONED. Close it and look
  *   at the disk.
@@ -86,7 +95,7 @@
  *
  * - A transaction that replaces one small value in a database of 40 MB writes four pages, 16 KB:
  *   the path to the record and the meta page. A long value is written whole beside that: 25 KB for
- *   one of 10,000 bytes, 115 KB for 100,000, 1.03 MB for 1,000,000.
+ *   one of 10,000 bytes, 118 KB for 100,000, 1.03 MB for 1,000,000.
  * - A transaction writes each page that it changes once, as long as all of them fit into about a
  *   quarter of cache_bytes; what is more is written before the commit, and again when it changes
  *   again. So records in random order want large transactions *and* a cache for them: 400,000 of
