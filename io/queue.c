@@ -13,7 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct queue_rung_ops *const rungs[] = {&queue_uring, &queue_threads, &queue_sync};
+static const struct queue_rung_ops *const rungs[] = {
+#ifndef WITHOUT_LIBURING
+	&queue_uring,
+#endif
+	&queue_threads,
+	&queue_sync,
+};
 
 #define N_RUNGS (sizeof(rungs) / sizeof(rungs[0]))
 
@@ -93,7 +99,7 @@ int queue_kernel_open(struct io *io, unsigned depth, enum queue_rung rung, struc
 		if (rungs[i]->rung == forced)
 			return open_rung(rungs[i], depth, ret_queue);
 	}
-	return error_set(-ENOSYS, "this build has no such queue");
+	return error_set(-ENOSYS, "no queue by uring: this Verso was built without liburing");
 }
 
 int queue_run(struct queue *q, struct io_req *const *reqs, size_t n)
