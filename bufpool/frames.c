@@ -107,12 +107,19 @@ void frame_free(struct pool *pool, uint32_t frame)
 	list_push_head(&pool->free, pool->frames, frame);
 }
 
-/* A free frame, or one never used; by eviction when there is none. FRAME_NONE: only limbo has. */
-static uint32_t frame_find(struct pool *pool)
+/*
+ * A free frame, or one never used; by eviction when there is none. FRAME_NONE: only limbo has.
+ *
+ * Memory that was used before is warm, and the kernel need not zero it. So a fresh page, which is
+ * most often a copy of one that the writer put cold just now, takes what is lent before new memory;
+ * what is loaded does not, since the cache is to grow by it.
+ */
+static uint32_t frame_find(struct pool *pool, enum frame_use use)
 {
 	uint32_t frame = pool->free.head;
 
-	/* Memory that was used before is warm, and the kernel need not zero it. */
+	if (frame == FRAME_NONE && use == FRAME_FRESH && pool->lent.n >= pool->batch)
+		(void)lent_evict(pool, pool->batch);
 	if (frame == FRAME_NONE && pool->limbo_open.n >= pool->batch) {
 		limbo_drain(pool);
 		frame = pool->free.head;
@@ -145,7 +152,7 @@ uint32_t frame_get(struct pool *pool, pgno_t pgno, enum frame_use use)
 
 	for (unsigned tries = 0;; tries++) {
 		pthread_mutex_lock(&pool->lock);
-		frame = frame_find(pool);
+		frame = frame_find(pool, use);
 		if (frame != FRAME_NONE)
 			frame_set_up(pool, frame, pgno, use);
 		pthread_mutex_unlock(&pool->lock);

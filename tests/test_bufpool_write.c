@@ -68,6 +68,38 @@ START_TEST(fresh_page_is_found_by_its_gen_only)
 }
 END_TEST
 
+/* A copy takes the frame of a page that was copied before it, not memory that costs a fault. */
+START_TEST(fresh_page_takes_a_cold_frame_before_new_memory)
+{
+	struct fixture f;
+	struct pool *pool;
+	uint32_t n_cold;
+
+	if (HOSTILE_BUILD) {
+		check_skip(__func__, "hostile builds keep no page at pin 0");
+		return;
+	}
+	set_up(&f, _i, NULL);
+	pool = pool_of(f.pager);
+	n_cold = 2 * pool->batch < N_PAGES / 2 ? 2 * pool->batch : N_PAGES / 2;
+	ck_assert_uint_ge(n_cold, pool->batch);
+	for (pgno_t pgno = 0; pgno < n_cold; pgno++)
+		pager_put_cold(f.pager, fixture_get(&f, ref(pgno, 1)));
+	for (pgno_t pgno = 0; pgno < n_cold; pgno++) {
+		uint32_t n_touched = pool->n_touched;
+
+		(void)pager_fresh(f.pager, ref(N_PAGES / 2 + pgno, 2));
+		ck_assert_uint_eq(pool->n_touched, n_touched);
+	}
+	/* What is loaded makes the cache larger. */
+	for (pgno_t pgno = 0; pgno < pool->batch; pgno++)
+		pager_put_cold(f.pager, fixture_get(&f, ref(pgno, 1)));
+	ck_assert_uint_gt(pool->n_touched, n_cold);
+	pager_drop(f.pager, N_PAGES / 2, n_cold);
+	fixture_close(&f);
+}
+END_TEST
+
 /* Inside its guard, while every frame comes to limbo: it may see each, so none is used again. */
 static void stop_a_reader(struct fixture *f)
 {
@@ -281,6 +313,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, fresh_page_is_found_by_its_gen_only, 0, 2);
+	tcase_add_loop_test(tc, fresh_page_takes_a_cold_frame_before_new_memory, 0, 2);
 	tcase_add_loop_test(tc, fresh_waits_for_a_reader_however_long_it_is_stopped, 0, 2);
 	tcase_add_loop_test(tc, get_gives_up_on_a_reader_that_is_stopped, 0, 2);
 	tcase_add_test(tc, write_puts_adjacent_pages_into_one_request);
