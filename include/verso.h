@@ -68,6 +68,8 @@
  * - When a flush fails (the disk is broken) the database is poisoned: what was answered as durable
  *   is, nothing more can be written, every later write answers VERSO_EPOISONED. Close it and look
  *   at the disk.
+ * - A call needs up to 64 KiB of stack beside what you and your callbacks take (36 KiB were
+ *   measured: writes in a transaction that spills, and the last close, through the pool).
  * - A thread that is cancelled (pthread_cancel()) ends after the call, never inside: what may block
  *   switches cancellation off. A callback that you give is part of its call, and returns: leaving
  *   it by longjmp() or a C++ exception leaves the call's transaction open, and in verso_check() the
