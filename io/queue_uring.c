@@ -24,6 +24,7 @@
 #include "io/io_int.h"
 #include "io/queue_int.h"
 #include "io/transfer.h"
+#include "io/uring.h"
 #include "io/waiters.h"
 
 #include <errno.h>
@@ -44,92 +45,9 @@ struct queue_uring {
 	struct io_req *held;  /* hostile: completions kept back; the reaper's */
 };
 
-struct req_list {
-	struct io_req *first;
-	unsigned n;
-};
-
-static void list_push(struct req_list *list, struct io_req *req)
-{
-	req->next = list->first;
-	list->first = req;
-	list->n++;
-}
-
 static struct queue_uring *uring_of(struct queue *q)
 {
 	return (struct queue_uring *)q;
-}
-
-/*
- * Submission: under the lock
- */
-
-static void fill_sqe(struct io_uring_sqe *sqe, struct io_req *req)
-{
-	int fd = file_kernel_of(req->file)->fd;
-	struct attempt att;
-
-	if (req->kind == IO_SYNC) {
-		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
-	} else {
-		transfer_next(req, transfer_align(req->file), &att);
-		if (req->kind == IO_READ && att.iov)
-			io_uring_prep_readv(sqe, fd, att.iov, att.n_iov, att.off_bytes);
-		else if (req->kind == IO_READ)
-			io_uring_prep_read(sqe, fd, att.buf, (unsigned)att.len_bytes,
-				att.off_bytes);
-		else if (att.iov)
-			io_uring_prep_writev(sqe, fd, att.iov, att.n_iov, att.off_bytes);
-		else
-			io_uring_prep_write(sqe, fd, att.buf, (unsigned)att.len_bytes,
-				att.off_bytes);
-	}
-	io_uring_sqe_set_data(sqe, req);
-}
-
-/* Takes back what the kernel has not consumed. Only this thread is in the submission ring. */
-static void withdraw(struct queue_uring *u, struct req_list *ret_refused)
-{
-	struct io_uring_sq *sq = &u->ring.sq;
-	unsigned head = io_uring_smp_load_acquire(sq->khead);
-
-	for (unsigned i = head; i != sq->sqe_tail; i++) {
-		struct io_uring_sqe *sqe = &sq->sqes[i & *sq->kring_mask];
-
-		list_push(ret_refused, (struct io_req *)(uintptr_t)sqe->user_data);
-	}
-	io_uring_smp_store_release(sq->ktail, head);
-	sq->sqe_head = sq->sqe_tail = head;
-}
-
-/* Hands every filled SQE to the kernel; those that it persistently refuses to *ret_refused. */
-static void enter_submit(struct queue_uring *u, struct req_list *ret_refused)
-{
-	unsigned tries = 0;
-
-	while (io_uring_sq_ready(&u->ring) > 0) {
-		int n = hostile_once_in(16) ? -EAGAIN : io_uring_submit(&u->ring);
-
-		if (n > 0)
-			continue;
-		if ((n != 0 && n != -EAGAIN && n != -EINTR && n != -EBUSY) ||
-			++tries >= TRANSFER_TRIES_MAX || hostile_once_in(4)) {
-			withdraw(u, ret_refused);
-			return;
-		}
-		(void)sched_yield();
-	}
-}
-
-static void push_sqe(struct queue_uring *u, struct io_req *req)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
-
-	ASSERT(sqe); /* n_in_flight <= depth <= entries, and none was left behind */
-	fill_sqe(sqe, req);
-	/* What this thread did to req is done for the reaper, who comes by way of the kernel. */
-	atomic_store_explicit(&req->complete, false, memory_order_release);
 }
 
 /*
@@ -146,7 +64,7 @@ static void drain(struct queue_uring *u, struct req_list *over, struct req_list 
 	{
 		struct io_req *req = io_uring_cqe_get_data(cqe);
 
-		/* Exactly once (I3). The acquire pairs with push_sqe(). */
+		/* Exactly once (I3). The acquire pairs with uring_push(). */
 		ASSERT(!req_is_complete(req));
 		n++;
 		if (!transfer_take(req, transfer_align(req->file), cqe->res)) {
@@ -171,23 +89,6 @@ static void release_held(struct queue_uring *u, struct req_list *over)
 	}
 }
 
-static void deliver(struct req_list *over)
-{
-	while (over->first) {
-		struct io_req *req = over->first;
-
-		over->first = req->next;
-		req_leave(req);
-	}
-}
-
-/* Performs by calls that block what the ring refused. */
-static void perform_all(struct req_list *list)
-{
-	for (struct io_req *req = list->first; req; req = req->next)
-		transfer_perform(req, file_kernel_of(req->file)->fd, transfer_align(req->file));
-}
-
 /* In and out: the lock held. Meanwhile others see that the ring has nothing of these. */
 static void finish_by_hand(struct queue_uring *u, struct req_list *refused)
 {
@@ -195,8 +96,8 @@ static void finish_by_hand(struct queue_uring *u, struct req_list *refused)
 
 	u->n_by_hand += n;
 	(void)pthread_mutex_unlock(&u->waiters.lock);
-	perform_all(refused);
-	deliver(refused);
+	uring_perform_all(refused);
+	uring_deliver(refused);
 	(void)pthread_mutex_lock(&u->waiters.lock);
 	u->n_by_hand -= n;
 	u->n_in_flight -= n;
@@ -226,14 +127,14 @@ static void reap(struct queue_uring *u, unsigned min_events)
 		(void)pthread_mutex_lock(&u->waiters.lock);
 		for (struct io_req *req = again.first, *next; req; req = next) {
 			next = req->next;
-			push_sqe(u, req);
+			uring_push(&u->ring, req);
 		}
-		enter_submit(u, &refused);
+		uring_enter_submit(&u->ring, &refused);
 		(void)pthread_mutex_unlock(&u->waiters.lock);
-		perform_all(&refused);
+		uring_perform_all(&refused);
 	}
-	deliver(&over);
-	deliver(&refused);
+	uring_deliver(&over);
+	uring_deliver(&refused);
 
 	(void)pthread_mutex_lock(&u->waiters.lock);
 	ASSERT(u->n_in_flight >= over.n + refused.n);
@@ -276,10 +177,10 @@ static void uring_submit(struct queue *q, struct io_req *const *reqs, size_t n)
 			wait_once(u, NULL, 1);
 		for (; i < n && u->n_in_flight < u->depth; i++) {
 			req_enter(reqs[i]);
-			push_sqe(u, reqs[i]);
+			uring_push(&u->ring, reqs[i]);
 			u->n_in_flight++;
 		}
-		enter_submit(u, &refused);
+		uring_enter_submit(&u->ring, &refused);
 		if (refused.first)
 			finish_by_hand(u, &refused);
 	}
@@ -384,21 +285,6 @@ static int check_features(struct io_uring *ring)
 	return rc;
 }
 
-/* See fd_above_stdio(). On failure the ring still has the descriptor that it had. */
-static int ring_above_stdio(struct io_uring *ring)
-{
-	int fd;
-
-	if (ring->ring_fd > STDERR_FILENO)
-		return 0;
-	fd = fcntl(ring->ring_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	if (fd < 0)
-		return -errno;
-	(void)close(ring->ring_fd);
-	ring->ring_fd = ring->enter_ring_fd = fd;
-	return 0;
-}
-
 static int uring_open(unsigned depth, struct queue **ret_queue)
 {
 	struct queue_uring *u = calloc(1, sizeof(*u));
@@ -409,7 +295,7 @@ static int uring_open(unsigned depth, struct queue **ret_queue)
 	rc = io_uring_queue_init(depth, &u->ring, 0);
 	if (rc < 0)
 		goto free_queue;
-	rc = ring_above_stdio(&u->ring);
+	rc = uring_above_stdio(&u->ring);
 	if (rc == 0)
 		rc = check_features(&u->ring);
 	if (rc == 0)
