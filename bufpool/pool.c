@@ -174,7 +174,8 @@ static int open_policy(struct pool *pool)
  * The ring completes a request in the thread that submitted it, by a kind of signal: where that
  * thread sleeps in a call of the application's meanwhile (epoll_wait, recv, nanosleep), the call
  * answers EINTR. IOSQE_ASYNC and COOP_TASKRUN do not change it for direct reads. So the ring has
- * what its submitter waits for before it returns, and reads ahead are left to threads.
+ * what its submitter waits for before it returns, and reads ahead go to a ring in the background,
+ * or to threads, where a second ring is refused.
  */
 static int open_queues(struct pool *pool)
 {
@@ -182,10 +183,14 @@ static int open_queues(struct pool *pool)
 
 	if (rc < 0)
 		return rc;
-	if (pool->queue->rung == QUEUE_URING)
-		return io_queue(pool->io, QUEUE_DEPTH, QUEUE_THREADS, &pool->ahead);
-	pool->ahead = pool->queue;
-	return 0;
+	if (pool->queue->rung != QUEUE_URING) {
+		pool->ahead = pool->queue;
+		return 0;
+	}
+	if (io_queue(pool->io, LOAD_SLOTS, QUEUE_BACKGROUND, &pool->ahead) == 0)
+		return 0;
+	error_clear();
+	return io_queue(pool->io, LOAD_SLOTS, QUEUE_THREADS, &pool->ahead);
 }
 
 static void close_pool(struct pool *pool)

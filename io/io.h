@@ -37,6 +37,7 @@ enum queue_rung {
 	QUEUE_URING,
 	QUEUE_THREADS,
 	QUEUE_SYNC,
+	QUEUE_BACKGROUND, /* a ring that a thread of ours submits to; taken only by name */
 };
 
 /* Who runs, and when: for people to read. */

@@ -9,10 +9,12 @@
 #include "io/queue_int.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* What QUEUE_BEST may come to, and VERSO_IO may name. */
 static const struct queue_rung_ops *const rungs[] = {
 #ifndef WITHOUT_LIBURING
 	&queue_uring,
@@ -21,7 +23,8 @@ static const struct queue_rung_ops *const rungs[] = {
 	&queue_sync,
 };
 
-#define N_RUNGS (sizeof(rungs) / sizeof(rungs[0]))
+#define N_RUNGS            (sizeof(rungs) / sizeof(rungs[0]))
+#define THREAD_STACK_BYTES (256u << 10)
 
 /* What VERSO_IO says, QUEUE_BEST when it says nothing. */
 static int rung_forced(enum queue_rung *ret_rung)
@@ -95,6 +98,10 @@ int queue_kernel_open(struct io *io, unsigned depth, enum queue_rung rung, struc
 		return rc;
 	if (forced == QUEUE_BEST)
 		return open_best(depth, ret_queue);
+#ifndef WITHOUT_LIBURING
+	if (forced == QUEUE_BACKGROUND)
+		return open_rung(&queue_background, depth, ret_queue);
+#endif
 	for (size_t i = 0; i < N_RUNGS; i++) {
 		if (rungs[i]->rung == forced)
 			return open_rung(rungs[i], depth, ret_queue);
@@ -116,4 +123,22 @@ int queue_run(struct queue *q, struct io_req *const *reqs, size_t n)
 			rc = queue_error(reqs[i]);
 	}
 	return rc;
+}
+
+int queue_thread_start(pthread_t *ret_thread, void *(*main)(void *arg), void *arg)
+{
+	pthread_attr_t attr;
+	sigset_t all, before;
+	int err;
+
+	(void)sigfillset(&all);
+	(void)sigdelset(&all, SIGBUS); /* a fault is the thread's own */
+	(void)sigdelset(&all, SIGSEGV);
+	(void)pthread_attr_init(&attr);
+	(void)pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(ret_thread, &attr, main, arg);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	(void)pthread_attr_destroy(&attr);
+	return -err;
 }

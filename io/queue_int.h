@@ -24,6 +24,10 @@ struct queue_rung_ops {
 extern const struct queue_rung_ops queue_uring;
 extern const struct queue_rung_ops queue_threads;
 extern const struct queue_rung_ops queue_sync;
+extern const struct queue_rung_ops queue_background;
+
+/* A thread of a queue: its signals are the application's other threads' business. 0, -errno. */
+int queue_thread_start(pthread_t *ret_thread, void *(*main)(void *arg), void *arg);
 
 /* A request as it enters a queue. */
 static inline void req_enter(struct io_req *req)

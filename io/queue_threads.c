@@ -11,13 +11,10 @@
 #include "io/queue_int.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 
-#define WORKERS_MAX        8
-#define WORKER_STACK_BYTES (256u << 10)
+#define WORKERS_MAX 8
 
 struct queue_threads {
 	struct queue queue; /* first */
@@ -90,25 +87,11 @@ static void *worker_main(void *arg)
 	return NULL;
 }
 
-/* Starts one more worker; its signals are the application's other threads' business. */
-static int worker_start(struct queue_threads *t)
+/* Starts one more worker. */
+static void worker_start(struct queue_threads *t)
 {
-	pthread_attr_t attr;
-	sigset_t all, before;
-	int err;
-
-	(void)sigfillset(&all);
-	(void)sigdelset(&all, SIGBUS); /* a fault is the thread's own */
-	(void)sigdelset(&all, SIGSEGV);
-	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setstacksize(&attr, WORKER_STACK_BYTES);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&t->workers[t->n_workers], &attr, worker_main, t);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	(void)pthread_attr_destroy(&attr);
-	if (err == 0)
+	if (queue_thread_start(&t->workers[t->n_workers], worker_main, t) == 0)
 		t->n_workers++;
-	return -err;
 }
 
 static void threads_submit(struct queue *q, struct io_req *const *reqs, size_t n)
@@ -119,7 +102,7 @@ static void threads_submit(struct queue *q, struct io_req *const *reqs, size_t n
 	(void)pthread_mutex_lock(&t->waiters.lock);
 	for (; i < n; i++) {
 		if (t->n_listed >= t->n_idle && t->n_workers < t->n_workers_max)
-			(void)worker_start(t);
+			worker_start(t);
 		if (t->n_workers == 0)
 			break;
 		req_enter(reqs[i]);

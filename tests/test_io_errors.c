@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -254,6 +255,16 @@ REAL(struct io_uring_probe *, io_uring_get_probe_ring, struct io_uring *ring)
 	return fails_by_errno() ? NULL : __real_io_uring_get_probe_ring(ring);
 }
 
+REAL(int, io_uring_register, unsigned fd, unsigned opcode, const void *arg, unsigned n_args)
+{
+	return fails_by_errno() ? -inject.err : __real_io_uring_register(fd, opcode, arg, n_args);
+}
+
+REAL(int, eventfd, unsigned count, int flags)
+{
+	return fails_by_errno() ? -1 : __real_eventfd(count, flags);
+}
+
 REAL(int, io_uring_ring_dontfork, struct io_uring *ring)
 {
 	return fails_by_errno() ? -inject.err : __real_io_uring_ring_dontfork(ring);
@@ -456,14 +467,16 @@ static bool run_with_failure(unsigned flags, enum queue_rung rung, long nth, uns
 static const int errors[] = {EIO, ENOSPC, EDQUOT, EINTR, EAGAIN, ENOMEM, ECANCELED, EOPNOTSUPP};
 
 #define N_ERRORS ((int)(sizeof(errors) / sizeof(errors[0])))
-#define N_WAYS   12 /* two kinds of file, three rungs, once and for ever */
+#define N_RUNGS  4
+#define N_WAYS   (2 * N_RUNGS * 2) /* two kinds of file, the rungs, once and for ever */
 
 START_TEST(whatever_fails_is_answered_and_nothing_leaks)
 {
-	static const enum queue_rung rungs[] = {QUEUE_URING, QUEUE_THREADS, QUEUE_SYNC};
+	static const enum queue_rung rungs[N_RUNGS] = {
+		QUEUE_URING, QUEUE_THREADS, QUEUE_SYNC, QUEUE_BACKGROUND};
 	unsigned flags = _i % 2 ? FILE_DIRECT : 0;
-	enum queue_rung rung = rungs[_i / 2 % 3];
-	bool forever = _i >= 6;
+	enum queue_rung rung = rungs[_i / 2 % N_RUNGS];
+	bool forever = _i >= 2 * N_RUNGS;
 	unsigned n_descriptors, n_faults = 0;
 	struct queue *q;
 
