@@ -18,6 +18,10 @@
 enum bufpool_policy {
 	BUFPOOL_CLOCK, /* second chance, over the frames in the order of memory */
 	BUFPOOL_SIEVE, /* lazy promotion, over the pages in the order of arrival */
+	BUFPOOL_FIFO,
+	BUFPOOL_LRU, /* every hit costs the pool's lock, as with 2Q */
+	BUFPOOL_2Q,
+	BUFPOOL_RANDOM,
 };
 
 /* Each switches one mechanism off, so that experiments can walk from one design to another. */

@@ -71,6 +71,7 @@ struct pool {
 	struct frame *frames;        /* by frame */
 	unsigned page_shift;
 	enum word_state peek_from; /* the first state that peek may show */
+	bool sees_hits;            /* the policy has a function for each hit */
 	uint32_t n_frames;
 	uint32_t n_room; /* units of room (evict.h): n_frames less writer_pages */
 
@@ -120,11 +121,16 @@ static inline uint32_t pool_frame(const struct pool *pool, const struct page *pa
 	return (uint32_t)((size_t)((const uint8_t *)page - pool->arena) >> pool->page_shift);
 }
 
+/* evict.c: the policy sees a hit. Takes the lock. */
+void policy_hit(struct pool *pool, uint32_t frame);
+
 /* Marks a hit: a plain store, and only when the mark is not there yet. */
 static inline void pool_touch(struct pool *pool, uint32_t frame)
 {
 	uint8_t used = atomic_load_explicit(&pool->used[frame], memory_order_relaxed);
 
+	if (__builtin_expect(pool->sees_hits, 0) && used != USED_AHEAD)
+		policy_hit(pool, frame);
 	if (__builtin_expect(used != USED_YES, 0))
 		atomic_store_explicit(&pool->used[frame], used == USED_AHEAD ? USED_NOT : USED_YES,
 			memory_order_relaxed);
@@ -143,12 +149,12 @@ void pool_back_off(unsigned tries);
  */
 
 /* What a frame is wanted for; those to be loaded into are the policy's from the start. */
-enum frame_use { FRAME_LOAD, FRAME_AHEAD, FRAME_FRESH };
+enum frame_use { FRAME_LOAD, FRAME_PREFETCH, FRAME_SCAN, FRAME_FRESH };
 
 /*
  * A frame for the page pgno. The caller holds a unit of room, or has counted its fresh page, so
  * that there is a frame that no user pins: what may have to be waited for is limbo. FRAME_NONE when
- * guards hold it for unreasonably long, which a get tells and the writer waits out; for FRAME_AHEAD
+ * guards hold it for unreasonably long, which a get tells and the writer waits out; for prefetches
  * at once.
  */
 uint32_t frame_get(struct pool *pool, pgno_t pgno, enum frame_use use);

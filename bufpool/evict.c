@@ -30,6 +30,20 @@ static bool claim_room(void *arg, uint32_t frame)
 	return word_move(table_word(&pool->table, pgno), &w, word_make(WORD_LENT, frame, 0));
 }
 
+/* Under the lock a CACHED page is the policy's. One that another has replaced meanwhile counts too:
+ * the worst is a hit of the wrong page. */
+void policy_hit(struct pool *pool, uint32_t frame)
+{
+	uint32_t pgno = atomic_load_explicit(&pool->frames[frame].pgno, memory_order_relaxed);
+	uint64_t w;
+
+	pthread_mutex_lock(&pool->lock);
+	w = atomic_load_explicit(table_word(&pool->table, pgno), memory_order_relaxed);
+	if (word_state(w) == WORD_CACHED && word_frame(w) == frame)
+		pool->policy->ops->hit(pool->policy, frame);
+	pthread_mutex_unlock(&pool->lock);
+}
+
 uint32_t room_demote(struct pool *pool, uint32_t n)
 {
 	uint32_t i;
@@ -139,7 +153,7 @@ int lent_promote(struct pool *pool, pgno_t pgno, uint64_t *ret_w)
 
 		ASSERT(moved);
 		list_remove(&pool->lent, pool->frames, word_frame(w));
-		pool->policy->ops->insert(pool->policy, word_frame(w));
+		pool->policy->ops->insert(pool->policy, word_frame(w), ARRIVAL_AGAIN);
 		*ret_w = w;
 		rc = 0;
 	}

@@ -136,14 +136,20 @@ static uint32_t frame_find(struct pool *pool, enum frame_use use)
 	return frame;
 }
 
+static bool is_prefetch(enum frame_use use)
+{
+	return use == FRAME_PREFETCH || use == FRAME_SCAN;
+}
+
 /* Makes what stands beside the frame fit its page to come. */
 static void frame_set_up(struct pool *pool, uint32_t frame, pgno_t pgno, enum frame_use use)
 {
 	atomic_store_explicit(&pool->frames[frame].pgno, pgno, memory_order_relaxed);
-	atomic_store_explicit(&pool->used[frame], use == FRAME_AHEAD ? USED_AHEAD : USED_NOT,
+	atomic_store_explicit(&pool->used[frame], is_prefetch(use) ? USED_AHEAD : USED_NOT,
 		memory_order_relaxed);
 	if (use != FRAME_FRESH)
-		pool->policy->ops->insert(pool->policy, frame);
+		pool->policy->ops->insert(pool->policy, frame,
+			use == FRAME_SCAN ? ARRIVAL_SCAN : ARRIVAL_GET);
 }
 
 uint32_t frame_get(struct pool *pool, pgno_t pgno, enum frame_use use)
@@ -156,7 +162,7 @@ uint32_t frame_get(struct pool *pool, pgno_t pgno, enum frame_use use)
 		if (frame != FRAME_NONE)
 			frame_set_up(pool, frame, pgno, use);
 		pthread_mutex_unlock(&pool->lock);
-		if (frame != FRAME_NONE || use == FRAME_AHEAD || tries >= LIMBO_TRIES_MAX)
+		if (frame != FRAME_NONE || is_prefetch(use) || tries >= LIMBO_TRIES_MAX)
 			break;
 		pool_back_off(tries);
 	}

@@ -300,7 +300,7 @@ static void slot_put(struct pool *pool, struct load *load)
 /*
  * A unit of room and a frame for a prefetch, without waiting. FRAME_NONE: the hint is not worth it.
  */
-static uint32_t prefetch_frame(struct pool *pool, pgno_t pgno)
+static uint32_t prefetch_frame(struct pool *pool, pgno_t pgno, enum frame_use use)
 {
 	uint32_t frame;
 
@@ -311,16 +311,17 @@ static uint32_t prefetch_frame(struct pool *pool, pgno_t pgno)
 		if (!room_take(pool))
 			return FRAME_NONE;
 	}
-	frame = frame_get(pool, pgno, FRAME_AHEAD);
+	frame = frame_get(pool, pgno, use);
 	if (frame == FRAME_NONE)
 		room_put(pool);
 	return frame;
 }
 
 /* Adds a page that follows those in the slot. 0; 1: it is in memory by now; -ENOMEM: no frame. */
-static int prefetch_add(struct pool *pool, struct load *load, struct page_ref ref)
+static int prefetch_add(struct pool *pool, struct load *load, struct page_ref ref,
+	enum frame_use use)
 {
-	uint32_t frame = prefetch_frame(pool, ref.pgno);
+	uint32_t frame = prefetch_frame(pool, ref.pgno, use);
 	uint32_t i = load->n_pages;
 
 	if (frame == FRAME_NONE)
@@ -411,7 +412,7 @@ void pool_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool 
 			if (!load)
 				break;
 		}
-		if (prefetch_add(pool, load, refs[i]) < 0)
+		if (prefetch_add(pool, load, refs[i], ahead ? FRAME_SCAN : FRAME_PREFETCH) < 0)
 			break;
 	}
 	if (load && load->n_pages > 0)

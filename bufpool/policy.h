@@ -5,21 +5,22 @@
  * A hit costs a policy nothing but one byte a frame, `used`, that the pool sets when it is not set
  * yet: no list is moved, no lock taken. The policy clears it when it passes. A page that comes in
  * by a miss starts unused, and the use that loaded it does not count: so what is read once, as by a
- * scan, goes before what was read again.
+ * scan, goes before what was read again. A policy that must see every hit has the function `hit`:
+ * then each costs the pool's lock.
  *
- * Everything else is called under the pool's lock, when pages come and go.
+ * All functions are called under the pool's lock, by one thread at a time.
  *
- * To add one: a file policy_<name>.c that exports a const table, named in meson.build and at the
- * end of this header; a line in enum bufpool_policy (bufpool.h), one in policies[] of pool.c, and
- * one in policies[] of tests/test_bufpool_policy.c, which tests it. For users of the library
- * besides: a value in enum verso_policy (include/verso.h), the largest in db/options.c, its line in
- * db/open.c.
+ * To add one, three places: (1) a file policy_<name>.c that exports a const table; (2) its lines in
+ * the lists of policies: bufpool/meson.build, enum bufpool_policy and bufpool_policies[]
+ * (bufpool.h, policies.c); (3) for users of the library, a value in enum verso_policy
+ * (include/verso.h) at the same place of the order. The tests go through bufpool_policies[].
  */
 #ifndef BUFPOOL_POLICY_H
 #define BUFPOOL_POLICY_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define FRAME_NONE UINT32_MAX
@@ -43,23 +44,34 @@ struct policy {
 	const struct policy_ops *ops;
 	struct frame *frames;  /* the links of frames between insert and remove are the policy's */
 	_Atomic uint8_t *used; /* a byte a frame */
-	uint32_t n_frames;
 };
 
 /* Takes the page in `frame` if it can be had now (clean, not pinned). */
 typedef bool policy_claim_fn(void *arg, uint32_t frame);
 
+/* Why a page comes in. */
+enum arrival {
+	ARRIVAL_GET,   /* somebody wants it */
+	ARRIVAL_SCAN,  /* a cursor will soon come to it (pager_read_ahead) */
+	ARRIVAL_WRITE, /* the writer has made it */
+	ARRIVAL_AGAIN, /* it was about to leave and is wanted again */
+};
+
 struct policy_ops {
 	const char *name;
+	size_t frame_bytes; /* memory that it takes for each frame, beside its links */
 
-	/* Sets up; *ret_policy is freed by close. -ENOMEM. */
-	int (*open)(struct policy **ret_policy);
+	/* Sets up for so many frames; *ret_policy is freed by close. -ENOMEM. */
+	int (*open)(uint32_t n_frames, struct policy **ret_policy);
 
 	/* The page in `frame` has come in. */
-	void (*insert)(struct policy *policy, uint32_t frame);
+	void (*insert)(struct policy *policy, uint32_t frame, enum arrival arrival);
 
 	/* It has gone, or its claim succeeded. */
 	void (*remove)(struct policy *policy, uint32_t frame);
+
+	/* The page in `frame`, which is inserted, is used again. NULL: the used byte is enough. */
+	void (*hit)(struct policy *policy, uint32_t frame);
 
 	/*
 	 * Offers frames to `claim`, best first, until one is taken, and returns it, still inserted.
@@ -71,8 +83,9 @@ struct policy_ops {
 	void (*close)(struct policy *policy);
 };
 
-extern const struct policy_ops policy_clock;
-extern const struct policy_ops policy_sieve;
+/* Every policy, by enum bufpool_policy; policies.c. */
+#define N_POLICIES 6
+extern const struct policy_ops *const bufpool_policies[N_POLICIES];
 
 static inline void list_init(struct frame_list *list)
 {
@@ -116,6 +129,17 @@ static inline void list_remove(struct frame_list *list, struct frame *frames, ui
 	else
 		frames[next].prev = prev;
 	list->n--;
+}
+
+/* The first from the tail that can be claimed, or FRAME_NONE. */
+static inline uint32_t list_claim(const struct frame_list *list, const struct frame *frames,
+	policy_claim_fn *claim, void *arg)
+{
+	uint32_t frame = list->tail;
+
+	while (frame != FRAME_NONE && !claim(arg, frame))
+		frame = frames[frame].prev;
+	return frame;
 }
 
 #endif

@@ -16,20 +16,22 @@ struct clock {
 	uint32_t n; /* frames ever inserted are below */
 };
 
-static int clock_open(struct policy **ret_policy)
+static int clock_open(uint32_t n_frames, struct policy **ret_policy)
 {
 	struct clock *c = calloc(1, sizeof(*c));
 
+	(void)n_frames;
 	if (!c)
 		return -ENOMEM;
 	*ret_policy = &c->policy;
 	return 0;
 }
 
-static void clock_insert(struct policy *policy, uint32_t frame)
+static void clock_insert(struct policy *policy, uint32_t frame, enum arrival arrival)
 {
 	struct clock *c = (struct clock *)policy;
 
+	(void)arrival;
 	if (frame >= c->n)
 		c->n = frame + 1;
 }

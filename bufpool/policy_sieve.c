@@ -17,10 +17,11 @@ struct sieve {
 	uint32_t hand; /* the next to look at; FRAME_NONE: the tail */
 };
 
-static int sieve_open(struct policy **ret_policy)
+static int sieve_open(uint32_t n_frames, struct policy **ret_policy)
 {
 	struct sieve *s = calloc(1, sizeof(*s));
 
+	(void)n_frames;
 	if (!s)
 		return -ENOMEM;
 	list_init(&s->list);
@@ -29,10 +30,11 @@ static int sieve_open(struct policy **ret_policy)
 	return 0;
 }
 
-static void sieve_insert(struct policy *policy, uint32_t frame)
+static void sieve_insert(struct policy *policy, uint32_t frame, enum arrival arrival)
 {
 	struct sieve *s = (struct sieve *)policy;
 
+	(void)arrival;
 	list_push_head(&s->list, policy->frames, frame);
 }
 

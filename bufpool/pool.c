@@ -16,19 +16,15 @@
 #define BATCH_MAX              32
 #define HUGE_WORDS_CACHE_BYTES ((size_t)256 << 20)
 
-static const struct policy_ops *const policies[] = {
-	[BUFPOOL_CLOCK] = &policy_clock,
-	[BUFPOOL_SIEVE] = &policy_sieve,
-};
-
 /*
  * Sizes
  */
 
 /* A frame, and what stands beside it. */
-static size_t frame_cost(uint32_t page_size)
+static size_t frame_cost(uint32_t page_size, const struct bufpool_options *opts)
 {
-	return page_size + sizeof(struct frame) + sizeof(uint8_t) + sizeof(uint32_t);
+	return page_size + sizeof(struct frame) + sizeof(uint8_t) + sizeof(uint32_t) +
+	       bufpool_policies[opts->policy]->frame_bytes;
 }
 
 /* What a pool takes however small it is. */
@@ -50,7 +46,7 @@ size_t bufpool_cache_bytes_min(uint32_t page_size, const struct bufpool_options 
 	if (!opts)
 		opts = &defaults;
 	n = (uint64_t)(opts->writer_pages ? opts->writer_pages : 1) + reader_pages(opts);
-	return fixed_cost() + n * frame_cost(page_size);
+	return fixed_cost() + n * frame_cost(page_size, opts);
 }
 
 static size_t cache_bytes_of(const struct bufpool_options *opts)
@@ -84,7 +80,7 @@ static int settle(struct pool *pool, uint32_t page_size, const struct bufpool_op
 	if (rc < 0)
 		return rc;
 	opts->reader_pages = reader_pages(opts);
-	n = (opts->cache_bytes - fixed_cost()) / frame_cost(page_size);
+	n = (opts->cache_bytes - fixed_cost()) / frame_cost(page_size, opts);
 	if (n > FRAME_NONE - 1)
 		n = FRAME_NONE - 1;
 	if (opts->writer_pages == 0)
@@ -158,15 +154,15 @@ static int reserve_frames(struct pool *pool)
 
 static int open_policy(struct pool *pool)
 {
-	const struct policy_ops *ops = policies[pool->opts.policy];
-	int rc = ops->open(&pool->policy);
+	const struct policy_ops *ops = bufpool_policies[pool->opts.policy];
+	int rc = ops->open(pool->n_frames, &pool->policy);
 
 	if (rc < 0)
 		return error_set(rc, "no memory for the replacement policy");
 	pool->policy->ops = ops;
 	pool->policy->frames = pool->frames;
 	pool->policy->used = pool->used;
-	pool->policy->n_frames = pool->n_frames;
+	pool->sees_hits = ops->hit != NULL;
 	return 0;
 }
 
@@ -242,7 +238,8 @@ static void pool_stats(struct pager *p, struct pager_stats *stats)
 	stats->read_bytes = atomic_load(&pool->read_bytes);
 	stats->write_bytes = atomic_load(&pool->write_bytes);
 	stats->memory_bytes_max = pool->opts.cache_bytes + table_bytes;
-	stats->memory_bytes = fixed_cost() + n_touched * frame_cost(p->page_size) + table_bytes;
+	stats->memory_bytes =
+		fixed_cost() + n_touched * frame_cost(p->page_size, &pool->opts) + table_bytes;
 	(void)snprintf(stats->how, sizeof(stats->how), "bufpool; %s; queue %s; %s%s%s; policy %s%s",
 		file->direct_why ? file->direct_why
 		: file->direct   ? "direct"

@@ -235,7 +235,7 @@ static void page_written(struct pool *pool, pgno_t pgno)
 		room_put(pool);
 	atomic_store_explicit(&pool->used[frame], USED_NOT, memory_order_relaxed);
 	if (word_state(to) == WORD_CACHED)
-		pool->policy->ops->insert(pool->policy, frame);
+		pool->policy->ops->insert(pool->policy, frame, ARRIVAL_WRITE);
 	else
 		list_push_tail(&pool->lent, pool->frames, frame);
 	pool->n_fresh--;

@@ -102,13 +102,22 @@ static int lock_file_itself(struct verso *db, uint64_t until_ns)
 	return rc == VERSO_EBUSY ? side_busy(db) : rc;
 }
 
+static const enum bufpool_policy policies[] = {
+	[VERSO_POLICY_CLOCK] = BUFPOOL_CLOCK,
+	[VERSO_POLICY_SIEVE] = BUFPOOL_SIEVE,
+	[VERSO_POLICY_FIFO] = BUFPOOL_FIFO,
+	[VERSO_POLICY_LRU] = BUFPOOL_LRU,
+	[VERSO_POLICY_2Q] = BUFPOOL_2Q,
+	[VERSO_POLICY_RANDOM] = BUFPOOL_RANDOM,
+};
+
 static struct bufpool_options pool_options(const struct verso_options *o,
 	const struct txn_options *txn)
 {
 	return (struct bufpool_options){
 		.cache_bytes = o->cache_bytes,
 		.writer_pages = txn_writer_pages(txn),
-		.policy = o->policy == VERSO_POLICY_SIEVE ? BUFPOOL_SIEVE : BUFPOOL_CLOCK,
+		.policy = policies[o->policy],
 		.rung = (enum queue_rung)o->io,
 		.flags = (o->flags & VERSO_SMALL_PAGES ? BUFPOOL_SMALL_PAGES : 0u) |
 			 (o->flags & VERSO_PIN_INNER ? BUFPOOL_PIN_ONLY : 0u) |

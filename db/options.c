@@ -33,7 +33,7 @@ static int judge(const struct verso_options *o)
 		(unsigned)o->protocol > VERSO_PROTOCOL_ONE_FLUSH ||
 		(unsigned)o->madvise > VERSO_MADVISE_POPULATE ||
 		(unsigned)o->mmap_checksum > VERSO_CHECKSUM_ALWAYS ||
-		(unsigned)o->io > VERSO_IO_SYNC || (unsigned)o->policy > VERSO_POLICY_SIEVE)
+		(unsigned)o->io > VERSO_IO_SYNC || (unsigned)o->policy > VERSO_POLICY_RANDOM)
 		return wrong("`sync`, `protocol`, `madvise`, `mmap_checksum`, `io` or `policy` has "
 			     "none of its values");
 	if (o->page_size != 0 && !page_size_is_valid(o->page_size))

@@ -238,6 +238,11 @@ enum verso_io {
 enum verso_policy {
 	VERSO_POLICY_CLOCK, /* second chance, in the order of memory */
 	VERSO_POLICY_SIEVE, /* second chance, in the order of arrival */
+	VERSO_POLICY_FIFO,  /* the first that came, however often it was used */
+	/* Each hit takes a lock with these two: to compare, and for one thread. */
+	VERSO_POLICY_LRU, /* the one used longest ago; a scan pushes out everything */
+	VERSO_POLICY_2Q,  /* what was read once before what came back */
+	VERSO_POLICY_RANDOM,
 };
 
 enum verso_flags {

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "bufpool/bufpool.h"
+#include "bufpool/policy.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -382,17 +383,21 @@ static void policies(struct bench *b)
 	static const uint32_t parts[] = {0, 25, 50, 75};
 
 	printf("misses in 100 skewed accesses, one page in eight in memory\n");
-	printf("  %-28s %10s %10s %10s %10s\n", "frames of the writer", "clock", "sieve",
-		"clock+scan", "sieve+scan");
-	for (unsigned i = 0; i < 4; i++) {
-		uint32_t writer = b->n_pages / 8 * parts[i] / 100 + 1;
+	for (unsigned scan = 0; scan < 2; scan++) {
+		printf("  %-28s", scan ? "and a scan beside" : "frames of the writer");
+		for (unsigned p = 0; p < N_POLICIES; p++)
+			printf(" %8s", bufpool_policies[p]->name);
+		printf("\n");
+		for (unsigned i = 0; i < 4; i++) {
+			uint32_t writer = b->n_pages / 8 * parts[i] / 100 + 1;
 
-		printf("  %-28u %10.2f %10.2f %10.2f %10.2f\n", writer,
-			miss_percent(b, BUFPOOL_CLOCK, writer, false),
-			miss_percent(b, BUFPOOL_SIEVE, writer, false),
-			miss_percent(b, BUFPOOL_CLOCK, writer, true),
-			miss_percent(b, BUFPOOL_SIEVE, writer, true));
-		(void)fflush(stdout);
+			printf("  %-28u", writer);
+			for (unsigned p = 0; p < N_POLICIES; p++)
+				printf(" %8.2f",
+					miss_percent(b, (enum bufpool_policy)p, writer, scan));
+			printf("\n");
+			(void)fflush(stdout);
+		}
 	}
 }
 

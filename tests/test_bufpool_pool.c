@@ -525,11 +525,11 @@ START_TEST(every_switch_policy_size_and_rung_works)
 	static const uint32_t sizes[] = {512, 4096, 65536};
 	bool skipped = false;
 
-	for (int i = 0; i < 4 * 3 * 2 * 4; i++) {
+	for (unsigned i = 0; i < 4 * 3 * N_POLICIES * 4; i++) {
 		struct bufpool_options opts = {
 			.flags = flags[i % 4],
-			.policy = i / 12 % 2 ? BUFPOOL_SIEVE : BUFPOOL_CLOCK,
-			.rung = (enum queue_rung)(i / 24),
+			.policy = (enum bufpool_policy)(i / 12 % N_POLICIES),
+			.rung = (enum queue_rung)(i / 12 / N_POLICIES),
 			.writer_pages = 4,
 			.reader_pages = 4,
 		};

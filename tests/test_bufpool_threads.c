@@ -159,7 +159,7 @@ START_TEST(readers_of_a_tiny_pool_always_see_whole_pages)
 	/* Two pins a thread, one page being loaded, prefetches beside. */
 	struct bufpool_options opts = {.reader_pages = 2 * N_THREADS + 4,
 		.prefetch_pages = 4,
-		.policy = _i / 2 ? BUFPOOL_SIEVE : BUFPOOL_CLOCK};
+		.policy = (enum bufpool_policy)(_i / 2)};
 	struct shared sh = {.n_steps = 3000};
 
 	fixture_file(&sh.f, _i % 2, 4096, N_PAGES, 1);
@@ -326,7 +326,7 @@ START_TEST(writer_and_readers_work_beside_each_other)
 	struct bufpool_options opts = {.writer_pages = SET_PAGES + 1,
 		.reader_pages = 2 * N_THREADS + 4,
 		.prefetch_pages = 4,
-		.policy = _i / 2 ? BUFPOOL_SIEVE : BUFPOOL_CLOCK};
+		.policy = (enum bufpool_policy)(_i / 2)};
 	struct shared sh = {.n_steps = 6000};
 
 	for (pgno_t pgno = 0; pgno < N_PAGES; pgno++)
@@ -347,9 +347,9 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, several_threads_missing_a_page_cause_one_read, 0, 2);
-	tcase_add_loop_test(tc, readers_of_a_tiny_pool_always_see_whole_pages, 0, 4);
+	tcase_add_loop_test(tc, readers_of_a_tiny_pool_always_see_whole_pages, 0, 2 * N_POLICIES);
 	tcase_add_loop_test(tc, frames_in_limbo_are_waited_for, 0, 2);
-	tcase_add_loop_test(tc, writer_and_readers_work_beside_each_other, 0, 4);
+	tcase_add_loop_test(tc, writer_and_readers_work_beside_each_other, 0, 2 * N_POLICIES);
 	suite_add_tcase(s, tc);
 	return check_main(s);
 }

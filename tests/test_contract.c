@@ -92,6 +92,30 @@ static int open_pool_sieve(const struct contract_case *c, struct io *io, struct 
 	return open_pool(c, io, file, BUFPOOL_SIEVE, 0, ret_pager);
 }
 
+static int open_pool_fifo(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	return open_pool(c, io, file, BUFPOOL_FIFO, 0, ret_pager);
+}
+
+static int open_pool_lru(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	return open_pool(c, io, file, BUFPOOL_LRU, 0, ret_pager);
+}
+
+static int open_pool_2q(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	return open_pool(c, io, file, BUFPOOL_2Q, 0, ret_pager);
+}
+
+static int open_pool_random(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	return open_pool(c, io, file, BUFPOOL_RANDOM, 0, ret_pager);
+}
+
 static int open_pool_pins(const struct contract_case *c, struct io *io, struct file *file,
 	struct pager **ret_pager)
 {
@@ -115,6 +139,10 @@ static const struct {
 } kinds[] = {
 	{"bufpool, clock", open_pool_clock, SIZES | RUNGS | DIRECT},
 	{"bufpool, sieve", open_pool_sieve, RUNGS},
+	{"bufpool, fifo", open_pool_fifo, 0},
+	{"bufpool, lru", open_pool_lru, 0},
+	{"bufpool, 2q", open_pool_2q, 0},
+	{"bufpool, random", open_pool_random, 0},
 	{"bufpool, pins only, no checksums", open_pool_pins, TRUSTS},
 	{"mmap, checksums once", open_mmap_once, SIZES},
 	{"mmap, no checksums", open_mmap_none, TRUSTS},

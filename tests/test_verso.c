@@ -603,6 +603,7 @@ START_TEST(every_switch_works)
 		{.flags = VERSO_NO_VERIFY},
 		{.flags = VERSO_COPY},
 		{.policy = VERSO_POLICY_SIEVE},
+		{.policy = VERSO_POLICY_2Q},
 		{.io = VERSO_IO_THREADS},
 		{.io = VERSO_IO_SYNC},
 		{.madvise = VERSO_MADVISE_NORMAL},

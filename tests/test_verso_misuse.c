@@ -104,7 +104,7 @@ START_TEST(unknown_flags_and_values_are_answered)
 		{.madvise = (enum verso_madvise)4},
 		{.mmap_checksum = (enum verso_checksum)3},
 		{.io = (enum verso_io)4},
-		{.policy = (enum verso_policy)2},
+		{.policy = (enum verso_policy)6},
 		{.page_size = 5000},
 		{.page_size = 256},
 		{.page_size = 131072},

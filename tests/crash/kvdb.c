@@ -169,7 +169,7 @@ static int open_with(unsigned config, uint64_t seed, struct simdisk *d, unsigned
 		.cache_bytes = 2 << 20,
 		.page_size = flags & VERSO_CREATE ? session_page_size(seed) : 0,
 		.protocol = c->protocol,
-		.policy = seed % 2 ? VERSO_POLICY_SIEVE : VERSO_POLICY_CLOCK,
+		.policy = (enum verso_policy)(seed % (VERSO_POLICY_RANDOM + 1)),
 		.mmap_checksum = seed % 2 ? VERSO_CHECKSUM_ALWAYS : VERSO_CHECKSUM_ONCE,
 	};
 

@@ -60,7 +60,7 @@ static int open_pager(struct toydb *db, const struct txn_probe *probe, uint32_t 
 	if (db->config->pager == BUFPOOL) {
 		struct bufpool_options bo = {
 			.writer_pages = writer_pages,
-			.policy = seed % 2 ? BUFPOOL_SIEVE : BUFPOOL_CLOCK,
+			.policy = (enum bufpool_policy)(seed % (BUFPOOL_RANDOM + 1)),
 			.flags = BUFPOOL_SMALL_PAGES,
 		};
 
