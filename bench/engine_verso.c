@@ -20,13 +20,13 @@ static void check(struct engine_db *e, int rc, const char *what)
 }
 
 static struct engine_db *open_by(const char *name, enum verso_pager pager,
-	enum verso_protocol protocol, const char *path, const struct engine_options *options)
+	enum verso_commit_mode mode, const char *path, const struct engine_options *options)
 {
 	struct engine_db *e = calloc(1, sizeof(*e));
 	struct verso_options o = {
 		.size = sizeof(o),
 		.pager = pager,
-		.protocol = protocol,
+		.commit_mode = mode,
 		.flags = VERSO_CREATE | VERSO_EXCL,
 		.cache_bytes = options->cache_bytes,
 	};
@@ -39,22 +39,22 @@ static struct engine_db *open_by(const char *name, enum verso_pager pager,
 
 static struct engine_db *bufpool_open(const char *path, const struct engine_options *options)
 {
-	return open_by("bufpool", VERSO_BUFPOOL, VERSO_PROTOCOL_BEST, path, options);
+	return open_by("bufpool", VERSO_BUFPOOL, VERSO_COMMIT_BEST, path, options);
 }
 
 static struct engine_db *bufpool2_open(const char *path, const struct engine_options *options)
 {
-	return open_by("bufpool-2f", VERSO_BUFPOOL, VERSO_PROTOCOL_TWO_FLUSH, path, options);
+	return open_by("bufpool-2f", VERSO_BUFPOOL, VERSO_COMMIT_TWO_FLUSH, path, options);
 }
 
 static struct engine_db *mmap_open(const char *path, const struct engine_options *options)
 {
-	return open_by("mmap", VERSO_MMAP, VERSO_PROTOCOL_BEST, path, options);
+	return open_by("mmap", VERSO_MMAP, VERSO_COMMIT_BEST, path, options);
 }
 
 static struct engine_db *mmap2_open(const char *path, const struct engine_options *options)
 {
-	return open_by("mmap-2f", VERSO_MMAP, VERSO_PROTOCOL_TWO_FLUSH, path, options);
+	return open_by("mmap-2f", VERSO_MMAP, VERSO_COMMIT_TWO_FLUSH, path, options);
 }
 
 static void v_describe(struct engine_db *e, char *buf, size_t len_bytes)
@@ -64,7 +64,7 @@ static void v_describe(struct engine_db *e, char *buf, size_t len_bytes)
 	check(e, verso_stat(e->db, &stat), "stat");
 	(void)snprintf(buf, len_bytes, "Verso %s, %s, %s; %s", verso_version(),
 		stat.pager == VERSO_MMAP ? "mmap" : "bufpool",
-		stat.protocol == VERSO_PROTOCOL_ONE_FLUSH ? "one flush" : "two flushes", stat.how);
+		stat.commit_mode == VERSO_COMMIT_ONE_FLUSH ? "one flush" : "two flushes", stat.how);
 }
 
 static void v_begin(struct engine_db *e, enum engine_access access)

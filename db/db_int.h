@@ -97,21 +97,21 @@ bool open_has(const struct verso *db);    /* another one excludes db */
  */
 struct verso {
 	struct handle handle;
-	uint32_t process;             /* process_word at the open; constant */
-	struct verso_options options; /* defaults filled in; constant */
-	struct io *io;                /* constant */
-	struct file *file;            /* constant */
-	struct file *side;            /* DB-lock; NULL: none could be had; constant */
-	bool side_has_record;         /* it names us; constant */
-	bool name_is_durable;         /* the folder was synced; the writer's */
-	int name_error;               /* why it could not be; the writer's */
-	struct pager *pager;          /* constant */
-	struct txn_env *env;          /* constant */
-	enum verso_protocol protocol; /* in use; constant */
-	char *path;                   /* constant */
-	struct verso *next_open;      /* handle.c's */
-	pthread_mutex_t lock;         /* of what follows */
-	struct verso_txn *txns;       /* open ones */
+	uint32_t process;                   /* process_word at the open; constant */
+	struct verso_options options;       /* defaults filled in; constant */
+	struct io *io;                      /* constant */
+	struct file *file;                  /* constant */
+	struct file *side;                  /* DB-lock; NULL: none could be had; constant */
+	bool side_has_record;               /* it names us; constant */
+	bool name_is_durable;               /* the folder was synced; the writer's */
+	int name_error;                     /* why it could not be; the writer's */
+	struct pager *pager;                /* constant */
+	struct txn_env *env;                /* constant */
+	enum verso_commit_mode commit_mode; /* in use; constant */
+	char *path;                         /* constant */
+	struct verso *next_open;            /* handle.c's */
+	pthread_mutex_t lock;               /* of what follows */
+	struct verso_txn *txns;             /* open ones */
 	_Atomic uint64_t writer; /* number of the thread that last used the open write transaction;
 				    0: none */
 };

@@ -241,8 +241,8 @@ static int start(struct verso *db, const struct db_site *site, uint64_t until_ns
 	if (rc < 0)
 		return rc;
 	options_txn(&db->options, site->txn, db->file, probe.page_size, &txn);
-	db->protocol =
-		txn.mode == TXN_ONE_FLUSH ? VERSO_PROTOCOL_ONE_FLUSH : VERSO_PROTOCOL_TWO_FLUSH;
+	db->commit_mode =
+		txn.mode == TXN_ONE_FLUSH ? VERSO_COMMIT_ONE_FLUSH : VERSO_COMMIT_TWO_FLUSH;
 	rc = db->options.pager == VERSO_MMAP ? open_mmap(db, &probe, &txn)
 					     : open_bufpool(db, &probe, &txn);
 	if (rc < 0)

@@ -30,12 +30,13 @@ static int judge(const struct verso_options *o)
 	if (o->pager != VERSO_BUFPOOL && o->pager != VERSO_MMAP)
 		return wrong("`pager` is neither VERSO_BUFPOOL nor VERSO_MMAP");
 	if ((unsigned)o->sync > VERSO_SYNC_RELAXED ||
-		(unsigned)o->protocol > VERSO_PROTOCOL_ONE_FLUSH ||
+		(unsigned)o->commit_mode > VERSO_COMMIT_ONE_FLUSH ||
 		(unsigned)o->madvise > VERSO_MADVISE_POPULATE ||
 		(unsigned)o->mmap_checksum > VERSO_CHECKSUM_ALWAYS ||
 		(unsigned)o->io > VERSO_IO_SYNC || (unsigned)o->policy > VERSO_POLICY_RANDOM)
-		return wrong("`sync`, `protocol`, `madvise`, `mmap_checksum`, `io` or `policy` has "
-			     "none of its values");
+		return wrong(
+			"`sync`, `commit_mode`, `madvise`, `mmap_checksum`, `io` or `policy` has "
+			"none of its values");
 	if (o->page_size != 0 && !page_size_is_valid(o->page_size))
 		return wrong(
 			"`page_size` is a power of two from 4096 to 65536 (from 512, for tests)");
@@ -113,8 +114,8 @@ void options_txn(const struct verso_options *o, const struct txn_options *tuning
 	t.read_only = (o->flags & VERSO_RDONLY) != 0;
 	/* One-flush is only safe where opening can look at the device itself. */
 	t.mode = TXN_TWO_FLUSH;
-	if (o->protocol == VERSO_PROTOCOL_ONE_FLUSH ||
-		(o->protocol == VERSO_PROTOCOL_BEST && file && file->medium_direct))
+	if (o->commit_mode == VERSO_COMMIT_ONE_FLUSH ||
+		(o->commit_mode == VERSO_COMMIT_BEST && file && file->medium_direct))
 		t.mode = TXN_ONE_FLUSH;
 	/*
 	 * Under either pager: what a transaction writes may not depend on who caches. The larger

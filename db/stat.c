@@ -70,7 +70,7 @@ int verso_stat(struct verso *db, struct verso_stat *stat)
 	take_faults(&full);
 	full.pager = db->options.pager;
 	full.sync = db->options.sync;
-	full.protocol = db->protocol;
+	full.commit_mode = db->commit_mode;
 	full.size = stat->size < sizeof(full) ? stat->size : sizeof(full);
 	memcpy(stat, &full, full.size);
 	return 0;

@@ -203,13 +203,19 @@ enum verso_sync {
 };
 
 /* How a commit becomes durable. Recorded with each commit; may change at every open. */
-enum verso_protocol {
-	VERSO_PROTOCOL_BEST,      /* one flush where O_DIRECT lets opening verify it, else two */
-	VERSO_PROTOCOL_TWO_FLUSH, /* pages, flush, meta page, flush: trusts nothing but the order */
-	VERSO_PROTOCOL_ONE_FLUSH, /* all at once, one flush; opening verifies the newest commit.
+enum verso_commit_mode {
+	VERSO_COMMIT_BEST,      /* one flush where O_DIRECT lets opening verify it, else two */
+	VERSO_COMMIT_TWO_FLUSH, /* pages, flush, meta page, flush: trusts nothing but the order */
+	VERSO_COMMIT_ONE_FLUSH, /* all at once, one flush; opening verifies the newest commit.
 				     -EOPNOTSUPP without O_DIRECT. An attacker who can write the
 				     file can forge that */
 };
+
+/* Names before 0.2. */
+#define verso_protocol           verso_commit_mode
+#define VERSO_PROTOCOL_BEST      VERSO_COMMIT_BEST
+#define VERSO_PROTOCOL_TWO_FLUSH VERSO_COMMIT_TWO_FLUSH
+#define VERSO_PROTOCOL_ONE_FLUSH VERSO_COMMIT_ONE_FLUSH
 
 /* How VERSO_MMAP tells the kernel to read. */
 enum verso_madvise {
@@ -282,7 +288,10 @@ struct verso_options {
 			       to 2048 for tests only. 0 for an existing file: as it is; another
 			       size than the file's is VERSO_EMISUSE */
 	unsigned mode;      /* file mode at creation, before the umask; default 0600 */
-	enum verso_protocol protocol;
+	union {
+		enum verso_commit_mode commit_mode;
+		enum verso_commit_mode protocol; /* its name before 0.2 */
+	};
 	enum verso_madvise madvise;        /* VERSO_MMAP only */
 	enum verso_checksum mmap_checksum; /* VERSO_MMAP only */
 	enum verso_io io;                  /* VERSO_BUFPOOL only */
@@ -309,7 +318,7 @@ struct verso_options {
  * another handle of this one, which is told at once; the text names the process, its program and
  * since when, unless DB-lock could not be written. VERSO_EMISUSE: options that cannot be.
  * -EOPNOTSUPP: a network file system without VERSO_ANY_FS, an `io` that this system refuses, or
- * VERSO_PROTOCOL_ONE_FLUSH without O_DIRECT. -ENOSPC, -EIO, VERSO_EIO, -EMFILE, -ENOMEM.
+ * VERSO_COMMIT_ONE_FLUSH without O_DIRECT. -ENOSPC, -EIO, VERSO_EIO, -EMFILE, -ENOMEM.
  *
  * After a crash the newest transaction that was answered as durable is found; one that was being
  * flushed may be found or not (verso_stat's rolled_back). Any thread. May block on I/O: one-flush
@@ -536,12 +545,15 @@ struct verso_stat {
 	/* The pager. */
 	enum verso_pager pager;
 	enum verso_sync sync;
-	enum verso_protocol protocol; /* in use: never VERSO_PROTOCOL_BEST */
-	uint64_t n_gets, n_peeks;     /* pages asked for with a pin, and found without one */
-	uint64_t n_misses;    /* of the gets, those that had to load; mmap: to verify for the
+	union {
+		enum verso_commit_mode commit_mode; /* in use: never VERSO_COMMIT_BEST */
+		enum verso_commit_mode protocol;    /* its name before 0.2 */
+	};
+	uint64_t n_gets, n_peeks; /* pages asked for with a pin, and found without one */
+	uint64_t n_misses;        /* of the gets, those that had to load; mmap: to verify for the
 					 first time. What the kernel took away and read again
 					 counts among the faults below only */
-	uint64_t n_evictions; /* mmap: VERSO_UNKNOWN, the kernel evicts and does not say */
+	uint64_t n_evictions;     /* mmap: VERSO_UNKNOWN, the kernel evicts and does not say */
 	uint64_t n_prefetched, n_barriers;
 	uint64_t read_bytes; /* asked of the file; for a map, verified: the kernel counts its faults
 			      */

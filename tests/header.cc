@@ -13,6 +13,9 @@ int main()
 	options.size = sizeof(options);
 	options.sync = VERSO_SYNC_RELAXED;
 	options.flags = VERSO_CREATE | VERSO_COPY;
+	options.protocol = VERSO_PROTOCOL_TWO_FLUSH; /* names that programs may still have */
+	if (options.commit_mode != VERSO_COMMIT_TWO_FLUSH)
+		return 2;
 	stat.size = sizeof(stat);
 	if (verso_open("header.verso", &options, &db) < 0 || verso_stat(db, &stat) < 0)
 		std::fprintf(stderr, "%s\n", verso_errmsg(nullptr));

@@ -39,20 +39,20 @@ START_TEST(tuning_goes_before_shares)
 END_TEST
 
 static const struct {
-	enum verso_protocol asked;
+	enum verso_commit_mode asked;
 	bool has_file, medium_direct;
 	enum txn_commit_mode mode;
 } modes[] = {
-	{VERSO_PROTOCOL_BEST, true, true, TXN_ONE_FLUSH},
-	{VERSO_PROTOCOL_BEST, true, false, TXN_TWO_FLUSH}, /* opening could not see the device */
-	{VERSO_PROTOCOL_BEST, false, false, TXN_TWO_FLUSH},
-	{VERSO_PROTOCOL_TWO_FLUSH, true, true, TXN_TWO_FLUSH},
-	{VERSO_PROTOCOL_ONE_FLUSH, true, true, TXN_ONE_FLUSH},
+	{VERSO_COMMIT_BEST, true, true, TXN_ONE_FLUSH},
+	{VERSO_COMMIT_BEST, true, false, TXN_TWO_FLUSH}, /* opening could not see the device */
+	{VERSO_COMMIT_BEST, false, false, TXN_TWO_FLUSH},
+	{VERSO_COMMIT_TWO_FLUSH, true, true, TXN_TWO_FLUSH},
+	{VERSO_COMMIT_ONE_FLUSH, true, true, TXN_ONE_FLUSH},
 };
 
 START_TEST(one_flush_where_the_device_can_be_seen)
 {
-	struct verso_options o = {.cache_bytes = 64 * MIB, .protocol = modes[_i].asked};
+	struct verso_options o = {.cache_bytes = 64 * MIB, .commit_mode = modes[_i].asked};
 	struct file file = {.medium_direct = modes[_i].medium_direct};
 	struct txn_options t;
 

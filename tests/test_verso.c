@@ -611,7 +611,7 @@ START_TEST(every_switch_works)
 		{.madvise = VERSO_MADVISE_POPULATE},
 		{.mmap_checksum = VERSO_CHECKSUM_NONE},
 		{.mmap_checksum = VERSO_CHECKSUM_ALWAYS},
-		{.protocol = VERSO_PROTOCOL_TWO_FLUSH},
+		{.commit_mode = VERSO_COMMIT_TWO_FLUSH},
 		{.cache_bytes = (size_t)8 << 20},
 	};
 

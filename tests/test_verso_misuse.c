@@ -100,7 +100,7 @@ START_TEST(unknown_flags_and_values_are_answered)
 		{.flags = VERSO_CREATE | VERSO_RDONLY},
 		{.pager = (enum verso_pager)2},
 		{.sync = (enum verso_sync)2},
-		{.protocol = (enum verso_protocol)3},
+		{.commit_mode = (enum verso_commit_mode)3},
 		{.madvise = (enum verso_madvise)4},
 		{.mmap_checksum = (enum verso_checksum)3},
 		{.io = (enum verso_io)4},

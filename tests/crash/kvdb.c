@@ -20,14 +20,14 @@
 #define END_KEYS  24                  /* and more of them, which come later and go together */
 
 const struct kvdb_config kvdb_configs[KVDB_CONFIGS] = {
-	{"pool-two-full", VERSO_BUFPOOL, VERSO_PROTOCOL_TWO_FLUSH, VERSO_SYNC_FULL},
-	{"pool-one-full", VERSO_BUFPOOL, VERSO_PROTOCOL_ONE_FLUSH, VERSO_SYNC_FULL},
-	{"pool-two-relaxed", VERSO_BUFPOOL, VERSO_PROTOCOL_TWO_FLUSH, VERSO_SYNC_RELAXED},
-	{"pool-one-relaxed", VERSO_BUFPOOL, VERSO_PROTOCOL_ONE_FLUSH, VERSO_SYNC_RELAXED},
-	{"mmap-two-full", VERSO_MMAP, VERSO_PROTOCOL_TWO_FLUSH, VERSO_SYNC_FULL},
-	{"mmap-one-full", VERSO_MMAP, VERSO_PROTOCOL_ONE_FLUSH, VERSO_SYNC_FULL},
-	{"mmap-two-relaxed", VERSO_MMAP, VERSO_PROTOCOL_TWO_FLUSH, VERSO_SYNC_RELAXED},
-	{"mmap-one-relaxed", VERSO_MMAP, VERSO_PROTOCOL_ONE_FLUSH, VERSO_SYNC_RELAXED},
+	{"pool-two-full", VERSO_BUFPOOL, VERSO_COMMIT_TWO_FLUSH, VERSO_SYNC_FULL},
+	{"pool-one-full", VERSO_BUFPOOL, VERSO_COMMIT_ONE_FLUSH, VERSO_SYNC_FULL},
+	{"pool-two-relaxed", VERSO_BUFPOOL, VERSO_COMMIT_TWO_FLUSH, VERSO_SYNC_RELAXED},
+	{"pool-one-relaxed", VERSO_BUFPOOL, VERSO_COMMIT_ONE_FLUSH, VERSO_SYNC_RELAXED},
+	{"mmap-two-full", VERSO_MMAP, VERSO_COMMIT_TWO_FLUSH, VERSO_SYNC_FULL},
+	{"mmap-one-full", VERSO_MMAP, VERSO_COMMIT_ONE_FLUSH, VERSO_SYNC_FULL},
+	{"mmap-two-relaxed", VERSO_MMAP, VERSO_COMMIT_TWO_FLUSH, VERSO_SYNC_RELAXED},
+	{"mmap-one-relaxed", VERSO_MMAP, VERSO_COMMIT_ONE_FLUSH, VERSO_SYNC_RELAXED},
 };
 
 static const char *const table_names[TABLES] = {NULL, "a", "b"};
@@ -168,7 +168,7 @@ static int open_with(unsigned config, uint64_t seed, struct simdisk *d, unsigned
 		.flags = VERSO_SMALL_PAGES | flags,
 		.cache_bytes = 2 << 20,
 		.page_size = flags & VERSO_CREATE ? session_page_size(seed) : 0,
-		.protocol = c->protocol,
+		.commit_mode = c->commit_mode,
 		.policy = (enum verso_policy)(seed % (VERSO_POLICY_RANDOM + 1)),
 		.mmap_checksum = seed % 2 ? VERSO_CHECKSUM_ALWAYS : VERSO_CHECKSUM_ONCE,
 	};

@@ -15,7 +15,7 @@
 struct kvdb_config {
 	const char *name;
 	enum verso_pager pager;
-	enum verso_protocol protocol;
+	enum verso_commit_mode commit_mode;
 	enum verso_sync sync;
 };
 

@@ -38,7 +38,7 @@ static bool open_side(struct run *r, struct side *side)
 		.flags = VERSO_CREATE | (c->copy ? VERSO_COPY : 0u) |
 			 (c->pin_inner ? VERSO_PIN_INNER : 0u),
 		.sync = c->relaxed ? VERSO_SYNC_RELAXED : VERSO_SYNC_FULL,
-		.protocol = c->one_flush ? VERSO_PROTOCOL_BEST : VERSO_PROTOCOL_TWO_FLUSH,
+		.commit_mode = c->one_flush ? VERSO_COMMIT_BEST : VERSO_COMMIT_TWO_FLUSH,
 		.page_size = c->page_size,
 		.cache_bytes = bufpool_cache_bytes_min(c->page_size, &pool),
 	};

@@ -87,7 +87,7 @@ int main(int argc, char **argv)
 	struct verso_options o = {.size = sizeof(o),
 		.flags = VERSO_CREATE | VERSO_EXCL,
 		.cache_bytes = (size_t)256 << 20,
-		.protocol = VERSO_PROTOCOL_TWO_FLUSH};
+		.commit_mode = VERSO_COMMIT_TWO_FLUSH};
 	struct verso *db;
 
 	if (argc < 3 || argc > 4 || (argc == 4 && strcmp(argv[3], "regions") != 0)) {

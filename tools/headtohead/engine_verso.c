@@ -124,8 +124,8 @@ static void figures(void *engine, struct engine_figures *f)
 	f->n_misses += stat.n_misses;
 	f->n_hits += stat.n_gets + stat.n_peeks - stat.n_misses;
 	(void)snprintf(f->how, sizeof(f->how), "%s; %.220s",
-		stat.protocol == VERSO_PROTOCOL_ONE_FLUSH ? "one flush a commit"
-							  : "two flushes a commit",
+		stat.commit_mode == VERSO_COMMIT_ONE_FLUSH ? "one flush a commit"
+							   : "two flushes a commit",
 		stat.how);
 }
 

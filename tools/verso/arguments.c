@@ -127,9 +127,9 @@ static bool parse_checksum(struct arguments *a, const char *value)
 static bool parse_commit(struct arguments *a, const char *value)
 {
 	if (strcmp(value, "two") == 0)
-		a->open.protocol = VERSO_PROTOCOL_TWO_FLUSH;
+		a->open.commit_mode = VERSO_COMMIT_TWO_FLUSH;
 	else if (strcmp(value, "one") == 0)
-		a->open.protocol = VERSO_PROTOCOL_ONE_FLUSH;
+		a->open.commit_mode = VERSO_COMMIT_ONE_FLUSH;
 	else if (strcmp(value, "relaxed") == 0)
 		a->open.sync = VERSO_SYNC_RELAXED;
 	else

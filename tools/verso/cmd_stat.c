@@ -33,9 +33,9 @@ static const char *pager_name(enum verso_pager pager)
 	return pager == VERSO_MMAP ? "mmap" : "bufpool";
 }
 
-static const char *protocol_name(enum verso_protocol protocol)
+static const char *mode_name(enum verso_commit_mode mode)
 {
-	return protocol == VERSO_PROTOCOL_ONE_FLUSH ? "one-flush" : "two-flush";
+	return mode == VERSO_COMMIT_ONE_FLUSH ? "one-flush" : "two-flush";
 }
 
 static void print_line(const struct line *l)
@@ -69,8 +69,10 @@ static void print_stat(const struct arguments *args, const struct verso_stat *st
 	if (args->json) {
 		(void)printf("{\"path\": ");
 		print_json_text(args->path);
-		(void)printf(", \"pager\": \"%s\", \"protocol\": \"%s\", \"how\": ",
-			pager_name(st->pager), protocol_name(st->protocol));
+		(void)printf(", \"pager\": \"%s\", \"commit_mode\": \"%s\", \"protocol\": "
+			     "\"%s\", \"how\": ",
+			pager_name(st->pager), mode_name(st->commit_mode),
+			mode_name(st->commit_mode));
 		print_json_text(st->how);
 		for (size_t i = 0; i < n_lines; i++) {
 			(void)printf(", \"%s\": ", lines[i].name);
@@ -82,7 +84,7 @@ static void print_stat(const struct arguments *args, const struct verso_stat *st
 		return;
 	}
 	(void)printf("%-28s %s\n%-28s %s\n%-28s %s, %s\n", "database", args->path, "pager",
-		pager_name(st->pager), "reached by", protocol_name(st->protocol), st->how);
+		pager_name(st->pager), "reached by", mode_name(st->commit_mode), st->how);
 	for (size_t i = 0; i < n_lines; i++)
 		print_line(&lines[i]);
 }
