@@ -29,7 +29,6 @@ enum bufpool_flags {
 	BUFPOOL_SMALL_PAGES = 1 << 0, /* ask the kernel for no huge pages */
 	BUFPOOL_PIN_ONLY =
 		1 << 1, /* peek finds only the writer's own pages: inner pages are pinned */
-	BUFPOOL_NO_VERIFY = 1 << 2, /* loads compare (pgno, gen) only, not the checksum */
 };
 
 /* Zeroed = defaults. */
@@ -41,6 +40,7 @@ struct bufpool_options {
 	uint32_t prefetch_pages; /* most pages being prefetched at a time; 0: a quarter of the
 				    others */
 	enum bufpool_policy policy;
+	enum pager_checksum checksum;
 	enum queue_rung rung; /* of the pool's own queue */
 	unsigned flags;       /* enum bufpool_flags */
 };

@@ -72,6 +72,7 @@ struct pool {
 	unsigned page_shift;
 	enum word_state peek_from; /* the first state that peek may show */
 	bool sees_hits;            /* the policy has a function for each hit */
+	bool verifies_hits;        /* the checksum of each page at each get and peek */
 	uint32_t n_frames;
 	uint32_t n_room; /* units of room (evict.h): n_frames less writer_pages */
 

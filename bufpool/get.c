@@ -54,6 +54,25 @@ void pool_put(struct pager *p, const struct page *page, bool cold)
 		room_demote_cold(pool, pgno, frame);
 }
 
+/* PAGER_CHECKSUM_ALWAYS. The writer's own page has no checksum yet. */
+static int verify_hit(const struct pool *pool, struct page_ref ref, const struct page *page)
+{
+	if (!page_is_sealed(page))
+		return 0;
+	return page_verify(page, pool->pager.page_size, ref, pool->pager.seed);
+}
+
+/* A peek that finds a bad page finds nothing: the get that follows says why. */
+static bool is_good(const struct pool *pool, struct page_ref ref, const struct page *page)
+{
+	bool good;
+
+	error_mute();
+	good = verify_hit(pool, ref, page) == 0;
+	error_unmute();
+	return good;
+}
+
 static inline const struct page *peek_one(struct pool *pool, struct page_ref ref)
 {
 	const struct page *page;
@@ -67,7 +86,7 @@ static inline const struct page *peek_one(struct pool *pool, struct page_ref ref
 	if (word_state(w) < pool->peek_from)
 		return NULL;
 	page = pool_page(pool, word_frame(w));
-	if (!page_is(page, ref))
+	if (!page_is(page, ref) || (pool->verifies_hits && !is_good(pool, ref, page)))
 		return NULL;
 	pool_touch(pool, word_frame(w));
 	return page;
@@ -153,6 +172,15 @@ static inline int pin(struct pool *pool, pgno_t pgno, uint64_t *ret_w)
 	}
 }
 
+/* With the lock. */
+static bool is_cached_in(const struct pool *pool, pgno_t pgno, uint32_t frame)
+{
+	uint64_t w = atomic_load_explicit(table_word(&pool->table, pgno), memory_order_acquire);
+
+	return (word_state(w) == WORD_CACHED || word_state(w) == WORD_LENT) &&
+	       word_frame(w) == frame;
+}
+
 /* Another page than wanted is cached at its place: a clean one is stale, the writer's is not. */
 static int stale(struct pool *pool, struct page_ref ref, uint32_t frame)
 {
@@ -167,13 +195,27 @@ static int stale(struct pool *pool, struct page_ref ref, uint32_t frame)
 			", but it is being made anew in generation %" PRIx64,
 			ref.pgno, ref.gen, found.gen);
 	pthread_mutex_lock(&pool->lock);
-	w = atomic_load_explicit(table_word(&pool->table, ref.pgno), memory_order_acquire);
 	/* Unless somebody else has been here: LOADING and what came after it is newer. */
-	if ((word_state(w) == WORD_CACHED || word_state(w) == WORD_LENT) &&
-		word_frame(w) == frame && !page_is(pool_page(pool, frame), ref))
+	if (is_cached_in(pool, ref.pgno, frame) && !page_is(pool_page(pool, frame), ref))
 		page_forget(pool, ref.pgno);
 	pthread_mutex_unlock(&pool->lock);
 	return 1;
+}
+
+/* Verifies a page that was just pinned. One that is bad is forgotten: its bytes in memory have
+ * changed, and those of the file may be good. */
+static int verify_pinned(struct pool *pool, struct page_ref ref, uint32_t frame)
+{
+	int rc = verify_hit(pool, ref, pool_page(pool, frame));
+
+	if (rc == 0)
+		return 0;
+	unpin(pool, ref.pgno, frame);
+	pthread_mutex_lock(&pool->lock);
+	if (is_cached_in(pool, ref.pgno, frame))
+		page_forget(pool, ref.pgno);
+	pthread_mutex_unlock(&pool->lock);
+	return rc;
 }
 
 static int get_slowly(struct pool *pool, struct page_ref ref, const struct page **ret_page)
@@ -188,8 +230,11 @@ static int get_slowly(struct pool *pool, struct page_ref ref, const struct page 
 		else if (rc == 0 && !page_is(pool_page(pool, word_frame(w)), ref))
 			rc = stale(pool, ref, word_frame(w));
 		else if (rc == 0) {
-			pool_touch(pool, word_frame(w));
-			*ret_page = pool_page(pool, word_frame(w));
+			rc = pool->verifies_hits ? verify_pinned(pool, ref, word_frame(w)) : 0;
+			if (rc == 0) {
+				pool_touch(pool, word_frame(w));
+				*ret_page = pool_page(pool, word_frame(w));
+			}
 		}
 		if (rc <= 0)
 			return rc;
@@ -210,7 +255,7 @@ int pool_get(struct pager *p, struct page_ref ref, const struct page **ret_page)
 	/* The page's first lines on their way while the locked step holds everything else up. */
 	prefetch_front(pool_page(pool, word_frame(w)));
 	if (word_state(w) != WORD_CACHED || word_pins(w) == WORD_PINS_MAX ||
-		!word_move(word, &w, w + 1))
+		__builtin_expect(pool->verifies_hits, 0) || !word_move(word, &w, w + 1))
 		return get_slowly(pool, ref, ret_page);
 	page = pool_page(pool, word_frame(w));
 	if (__builtin_expect(!page_is(page, ref), 0)) {

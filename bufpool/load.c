@@ -127,7 +127,8 @@ void loads_drain(struct pool *pool)
 
 static int verify(const struct pool *pool, const struct page *page, struct page_ref ref)
 {
-	if (pool->opts.flags & BUFPOOL_NO_VERIFY && page_is(page, ref) && page_is_sealed(page))
+	if (pool->opts.checksum == PAGER_CHECKSUM_NONE && page_is(page, ref) &&
+		page_is_sealed(page))
 		return 0;
 	return page_verify(page, pool->pager.page_size, ref, pool->pager.seed);
 }

@@ -163,6 +163,7 @@ static int open_policy(struct pool *pool)
 	pool->policy->frames = pool->frames;
 	pool->policy->used = pool->used;
 	pool->sees_hits = ops->hit != NULL;
+	pool->verifies_hits = pool->opts.checksum == PAGER_CHECKSUM_ALWAYS;
 	return 0;
 }
 
@@ -221,6 +222,12 @@ static void pool_close(struct pager *p)
 	close_pool(pool);
 }
 
+static const char *const checksum_names[] = {
+	[PAGER_CHECKSUM_ONCE] = "",
+	[PAGER_CHECKSUM_NONE] = "; checksums not verified",
+	[PAGER_CHECKSUM_ALWAYS] = "; checksums verified at each get",
+};
+
 static void pool_stats(struct pager *p, struct pager_stats *stats)
 {
 	struct pool *pool = pool_of(p);
@@ -247,8 +254,8 @@ static void pool_stats(struct pager *p, struct pager_stats *stats)
 		pool->queue->why,
 		pool->opts.flags & BUFPOOL_SMALL_PAGES ? "small pages" : "huge pages",
 		pool->opts.flags & BUFPOOL_PIN_ONLY ? "; pins only" : "; guards",
-		pool->opts.flags & BUFPOOL_NO_VERIFY ? "; checksums not verified" : "",
-		pool->policy->ops->name, HOSTILE ? "; hostile" : "");
+		checksum_names[pool->opts.checksum], pool->policy->ops->name,
+		HOSTILE ? "; hostile" : "");
 }
 
 static const struct pager_ops pool_ops = {

@@ -118,10 +118,10 @@ static struct bufpool_options pool_options(const struct verso_options *o,
 		.cache_bytes = o->cache_bytes,
 		.writer_pages = txn_writer_pages(txn),
 		.policy = policies[o->policy],
+		.checksum = (enum pager_checksum)o->checksum,
 		.rung = (enum queue_rung)o->io,
 		.flags = (o->flags & VERSO_SMALL_PAGES ? BUFPOOL_SMALL_PAGES : 0u) |
-			 (o->flags & VERSO_PIN_INNER ? BUFPOOL_PIN_ONLY : 0u) |
-			 (o->flags & VERSO_NO_VERIFY ? BUFPOOL_NO_VERIFY : 0u),
+			 (o->flags & VERSO_PIN_INNER ? BUFPOOL_PIN_ONLY : 0u),
 	};
 }
 
@@ -179,8 +179,8 @@ _Static_assert((int)VERSO_IO_URING == (int)QUEUE_URING && (int)VERSO_IO_SYNC == 
 _Static_assert((int)VERSO_MADVISE_NORMAL == (int)MMAP_ADVICE_NORMAL &&
 		       (int)VERSO_MADVISE_POPULATE == (int)MMAP_ADVICE_POPULATE,
 	"the advices have one order");
-_Static_assert((int)VERSO_CHECKSUM_NONE == (int)MMAP_CHECKSUM_NONE &&
-		       (int)VERSO_CHECKSUM_ALWAYS == (int)MMAP_CHECKSUM_ALWAYS,
+_Static_assert((int)VERSO_CHECKSUM_NONE == (int)PAGER_CHECKSUM_NONE &&
+		       (int)VERSO_CHECKSUM_ALWAYS == (int)PAGER_CHECKSUM_ALWAYS,
 	"the checksum policies have one order");
 
 static int open_mmap(struct verso *db, const struct txn_probe *probe, const struct txn_options *txn)
@@ -188,7 +188,7 @@ static int open_mmap(struct verso *db, const struct txn_probe *probe, const stru
 	const struct verso_options *o = &db->options;
 	struct mmap_options options = {
 		.writer_pages = txn_writer_pages(txn),
-		.checksum = (enum mmap_checksum)o->mmap_checksum,
+		.checksum = (enum pager_checksum)o->checksum,
 		.advice = (enum mmap_advice)o->madvise,
 	};
 

@@ -32,11 +32,10 @@ static int judge(const struct verso_options *o)
 	if ((unsigned)o->sync > VERSO_SYNC_RELAXED ||
 		(unsigned)o->commit_mode > VERSO_COMMIT_ONE_FLUSH ||
 		(unsigned)o->madvise > VERSO_MADVISE_POPULATE ||
-		(unsigned)o->mmap_checksum > VERSO_CHECKSUM_ALWAYS ||
-		(unsigned)o->io > VERSO_IO_SYNC || (unsigned)o->policy > VERSO_POLICY_RANDOM)
-		return wrong(
-			"`sync`, `commit_mode`, `madvise`, `mmap_checksum`, `io` or `policy` has "
-			"none of its values");
+		(unsigned)o->checksum > VERSO_CHECKSUM_ALWAYS || (unsigned)o->io > VERSO_IO_SYNC ||
+		(unsigned)o->policy > VERSO_POLICY_RANDOM)
+		return wrong("`sync`, `commit_mode`, `madvise`, `checksum`, `io` or `policy` has "
+			     "none of its values");
 	if (o->page_size != 0 && !page_size_is_valid(o->page_size))
 		return wrong(
 			"`page_size` is a power of two from 4096 to 65536 (from 512, for tests)");
@@ -65,6 +64,8 @@ int options_fill(const struct verso_options *given, struct verso_options *ret_op
 		memcpy(&o, given, known);
 	}
 	o.size = sizeof(o);
+	if (o.flags & VERSO_NO_VERIFY && o.pager == VERSO_BUFPOOL)
+		o.checksum = VERSO_CHECKSUM_NONE;
 	rc = judge(&o);
 	if (rc < 0)
 		return rc;

@@ -28,8 +28,8 @@
  *   A transaction that is larger waits alone, behind a flush of all before it.
  * - Opening after a crash needs no repair and no log to be replayed.
  * - A page that is not what its parent says it must be (a torn, rotten, lost or misdirected write,
- *   another file's block) is answered with VERSO_ECORRUPT, not with wrong data. With VERSO_MMAP
- *   that holds as far as `mmap_checksum` asks for it. The checksum finds accidents; it is no
+ *   another file's block) is answered with VERSO_ECORRUPT, not with wrong data. That
+ *   holds as far as `checksum` asks for it. The checksum finds accidents; it is no
  *   defence against somebody who can write the file.
  * - The library prints nothing, never exits, and starts no thread that outlives verso_close().
  *
@@ -225,11 +225,16 @@ enum verso_madvise {
 	VERSO_MADVISE_POPULATE,   /* the whole file is read at the open */
 };
 
-/* When VERSO_MMAP verifies a page's checksum. Its place and generation are always compared. */
+/*
+ * When a page's checksum is verified. Its place and generation are always compared. NONE and ALWAYS
+ * are the same under both pagers; ONCE is not, as no process knows when the kernel loads a page of
+ * a mapping.
+ */
 enum verso_checksum {
-	VERSO_CHECKSUM_ONCE,   /* when a page is first got after it was written or the open */
+	VERSO_CHECKSUM_ONCE,   /* VERSO_BUFPOOL: at each load. VERSO_MMAP: when a page is first got
+				  after it was written or the open */
 	VERSO_CHECKSUM_NONE,   /* never: damage inside a page goes unseen */
-	VERSO_CHECKSUM_ALWAYS, /* at every get */
+	VERSO_CHECKSUM_ALWAYS, /* at every get, which costs a hash of the page each */
 };
 
 /* How VERSO_BUFPOOL reaches the kernel. */
@@ -262,7 +267,7 @@ enum verso_flags {
 	VERSO_BUFFERED = 1 << 5,    /* no O_DIRECT: through the kernel's page cache */
 	VERSO_SMALL_PAGES = 1 << 6, /* no huge pages for the pool's memory */
 	VERSO_PIN_INNER = 1 << 7,   /* inner pages are pinned, not read under a guard */
-	VERSO_NO_VERIFY = 1 << 11,  /* no checksum on load: damage inside a page goes unseen */
+	VERSO_NO_VERIFY = 1 << 11,  /* as VERSO_CHECKSUM_NONE, which it was before 0.2 */
 
 	/* verso_begin() */
 	VERSO_READ = 0,
@@ -292,10 +297,13 @@ struct verso_options {
 		enum verso_commit_mode commit_mode;
 		enum verso_commit_mode protocol; /* its name before 0.2 */
 	};
-	enum verso_madvise madvise;        /* VERSO_MMAP only */
-	enum verso_checksum mmap_checksum; /* VERSO_MMAP only */
-	enum verso_io io;                  /* VERSO_BUFPOOL only */
-	enum verso_policy policy;          /* VERSO_BUFPOOL only */
+	enum verso_madvise madvise; /* VERSO_MMAP only */
+	union {
+		enum verso_checksum checksum;
+		enum verso_checksum mmap_checksum; /* its name before 0.2 */
+	};
+	enum verso_io io;         /* VERSO_BUFPOOL only */
+	enum verso_policy policy; /* VERSO_BUFPOOL only */
 	size_t value_copy_max; /* bytes; longer values than this are not assembled in memory by get
 				  and cursors: verso_read() reads them. Default 256 MiB */
 };

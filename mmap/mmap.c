@@ -12,9 +12,9 @@
 #include <stdlib.h>
 
 static const char *const checksum_names[] = {
-	[MMAP_CHECKSUM_ONCE] = "once",
-	[MMAP_CHECKSUM_NONE] = "none",
-	[MMAP_CHECKSUM_ALWAYS] = "always",
+	[PAGER_CHECKSUM_ONCE] = "once",
+	[PAGER_CHECKSUM_NONE] = "none",
+	[PAGER_CHECKSUM_ALWAYS] = "always",
 };
 
 static const char *const advice_names[] = {

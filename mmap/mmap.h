@@ -9,13 +9,6 @@
 #include "io/file.h"
 #include "pager/pager.h"
 
-/* When a page's checksum is compared. Its header is compared with what was asked in any case. */
-enum mmap_checksum {
-	MMAP_CHECKSUM_ONCE,   /* when it is got for the first time since it was opened or dropped */
-	MMAP_CHECKSUM_NONE,   /* never */
-	MMAP_CHECKSUM_ALWAYS, /* at every get and peek */
-};
-
 /* What the kernel is told of the order in which the map will be read. */
 enum mmap_advice {
 	MMAP_ADVICE_RANDOM, /* no readahead */
@@ -32,7 +25,7 @@ enum mmap_writing {
 /* Zeroed: the defaults, but for writer_pages. */
 struct mmap_options {
 	uint32_t writer_pages; /* how many pages may be fresh at a time; 0: none */
-	enum mmap_checksum checksum;
+	enum pager_checksum checksum;
 	enum mmap_advice advice;
 	enum mmap_writing writing;
 };

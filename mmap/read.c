@@ -60,7 +60,7 @@ static int verify(struct mmap_pager *m, struct page_ref ref)
 {
 	const struct page *page = mmap_page(m, ref.pgno);
 	uint32_t page_size = m->pager.page_size;
-	bool by_header = m->opts.checksum == MMAP_CHECKSUM_NONE;
+	bool by_header = m->opts.checksum == PAGER_CHECKSUM_NONE;
 	struct fault_guard g;
 	int rc;
 
@@ -157,7 +157,7 @@ int mmap_get(struct pager *p, struct page_ref ref, const struct page **ret_page)
 	struct fault_guard g;
 	bool same;
 
-	if (!is_known(m, ref) || m->opts.checksum == MMAP_CHECKSUM_ALWAYS)
+	if (!is_known(m, ref) || m->opts.checksum == PAGER_CHECKSUM_ALWAYS)
 		return get_slowly(m, ref, ret_page);
 	page = mmap_page(m, ref.pgno);
 	if (sigsetjmp(g.env, 0) != 0)
@@ -210,7 +210,7 @@ static const struct page *peek_one(struct mmap_pager *m, struct page_ref ref)
 	uint32_t copy;
 
 	if (is_known(m, ref)) {
-		if (m->opts.checksum == MMAP_CHECKSUM_ALWAYS && !is_good(m, ref))
+		if (m->opts.checksum == PAGER_CHECKSUM_ALWAYS && !is_good(m, ref))
 			return NULL;
 		return mmap_page(m, ref.pgno);
 	}

@@ -43,6 +43,18 @@ struct page_write {
 	const void *buf;  /* the caller's, aligned to 4096; NULL: the fresh, sealed page at pgno */
 };
 
+/*
+ * When a page's checksum is compared. Its header is compared with what was asked in any case. The
+ * pagers have `none` and `always` alike. `once` differs, because a map cannot know when the kernel
+ * has loaded a page: a pool verifies at each load, a map at the first get since it was opened, or
+ * the page dropped.
+ */
+enum pager_checksum {
+	PAGER_CHECKSUM_ONCE,
+	PAGER_CHECKSUM_NONE,   /* never */
+	PAGER_CHECKSUM_ALWAYS, /* at every get and peek too */
+};
+
 struct pager_stats {
 	uint64_t n_gets, n_peeks; /* pages asked for and found by peek */
 	uint64_t n_misses; /* gets that had to load (bufpool) or verify for the first time (mmap) */

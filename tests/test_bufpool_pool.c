@@ -520,14 +520,14 @@ static void live(struct fixture *f, const struct bufpool_options *opts)
 
 START_TEST(every_switch_policy_size_and_rung_works)
 {
-	static const unsigned flags[] = {
-		0, BUFPOOL_SMALL_PAGES, BUFPOOL_PIN_ONLY, BUFPOOL_NO_VERIFY};
+	static const unsigned flags[] = {0, BUFPOOL_SMALL_PAGES, BUFPOOL_PIN_ONLY, 0};
 	static const uint32_t sizes[] = {512, 4096, 65536};
 	bool skipped = false;
 
 	for (unsigned i = 0; i < 4 * 3 * N_POLICIES * 4; i++) {
 		struct bufpool_options opts = {
 			.flags = flags[i % 4],
+			.checksum = (enum pager_checksum)(i % 3),
 			.policy = (enum bufpool_policy)(i / 12 % N_POLICIES),
 			.rung = (enum queue_rung)(i / 12 / N_POLICIES),
 			.writer_pages = 4,
@@ -553,7 +553,7 @@ END_TEST
 
 START_TEST(without_verification_only_the_name_is_compared)
 {
-	struct bufpool_options opts = {.flags = BUFPOOL_NO_VERIFY};
+	struct bufpool_options opts = {.checksum = PAGER_CHECKSUM_NONE};
 	uint8_t bytes[4096] __attribute__((aligned(4096)));
 	const struct page *page;
 	struct fixture f;
@@ -565,6 +565,30 @@ START_TEST(without_verification_only_the_name_is_compared)
 	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(5, 1), &page), 0);
 	pager_put(f.pager, page);
 	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(6, 2), &page), VERSO_ECORRUPT);
+	fixture_close(&f);
+}
+END_TEST
+
+/* What a stray pointer of the application does to the pool's memory. */
+START_TEST(bytes_that_change_in_memory_are_found_at_each_get_when_asked)
+{
+	struct bufpool_options opts = {.checksum = PAGER_CHECKSUM_ALWAYS};
+	const struct page *page, *peeked;
+	struct fixture f;
+
+	set_up(&f, _i, &opts);
+	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(5, 1), &page), 0);
+	((uint8_t *)(uintptr_t)page)[2000] ^= 1;
+	guard_enter(f.guard);
+	peeked = pager_peek(f.pager, f.guard, ref(5, 1));
+	guard_leave(f.guard);
+	ck_assert_ptr_null(peeked);
+	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(5, 1), &page), VERSO_ECORRUPT);
+	/* The file is as it was. */
+	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(5, 1), &peeked), 0);
+	ck_assert_ptr_ne(page, peeked);
+	pager_put(f.pager, peeked);
+	pager_put(f.pager, page);
 	fixture_close(&f);
 }
 END_TEST
@@ -595,6 +619,7 @@ int main(void)
 	tcase_add_loop_test(tc, scan_leaves_the_working_set_in_memory, 0, 4);
 	tcase_add_loop_test(tc, place_that_is_being_prefetched_can_be_made_anew, 0, 2);
 	tcase_add_loop_test(tc, prefetch_takes_no_frame_that_is_pinned, 0, 2);
+	tcase_add_loop_test(tc, bytes_that_change_in_memory_are_found_at_each_get_when_asked, 0, 2);
 	tcase_add_loop_test(tc, every_switch_policy_size_and_rung_works, 0, 2);
 	tcase_add_loop_test(tc, without_verification_only_the_name_is_compared, 0, 2);
 	suite_add_tcase(s, tc);

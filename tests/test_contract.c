@@ -40,7 +40,7 @@ static int open_stub(const struct contract_case *c, struct io *io, struct file *
 }
 
 static int open_mmap(const struct contract_case *c, struct io *io, struct file *file,
-	enum mmap_checksum checksum, enum mmap_advice advice, struct pager **ret_pager)
+	enum pager_checksum checksum, enum mmap_advice advice, struct pager **ret_pager)
 {
 	struct mmap_options opts = {
 		.writer_pages = CONTRACT_WRITER_PAGES, .checksum = checksum, .advice = advice};
@@ -51,28 +51,30 @@ static int open_mmap(const struct contract_case *c, struct io *io, struct file *
 static int open_mmap_once(const struct contract_case *c, struct io *io, struct file *file,
 	struct pager **ret_pager)
 {
-	return open_mmap(c, io, file, MMAP_CHECKSUM_ONCE, MMAP_ADVICE_RANDOM, ret_pager);
+	return open_mmap(c, io, file, PAGER_CHECKSUM_ONCE, MMAP_ADVICE_RANDOM, ret_pager);
 }
 
 static int open_mmap_none(const struct contract_case *c, struct io *io, struct file *file,
 	struct pager **ret_pager)
 {
-	return open_mmap(c, io, file, MMAP_CHECKSUM_NONE, MMAP_ADVICE_POPULATE, ret_pager);
+	return open_mmap(c, io, file, PAGER_CHECKSUM_NONE, MMAP_ADVICE_POPULATE, ret_pager);
 }
 
 static int open_mmap_always(const struct contract_case *c, struct io *io, struct file *file,
 	struct pager **ret_pager)
 {
-	return open_mmap(c, io, file, MMAP_CHECKSUM_ALWAYS, MMAP_ADVICE_NORMAL, ret_pager);
+	return open_mmap(c, io, file, PAGER_CHECKSUM_ALWAYS, MMAP_ADVICE_NORMAL, ret_pager);
 }
 
-static int open_pool(const struct contract_case *c, struct io *io, struct file *file,
-	enum bufpool_policy policy, unsigned flags, struct pager **ret_pager)
+static int open_pool_with(const struct contract_case *c, struct io *io, struct file *file,
+	enum bufpool_policy policy, enum pager_checksum checksum, unsigned flags,
+	struct pager **ret_pager)
 {
 	struct bufpool_options opts = {
 		.writer_pages = CONTRACT_WRITER_PAGES,
 		.reader_pages = CONTRACT_READER_PAGES,
 		.policy = policy,
+		.checksum = checksum,
 		.flags = flags | BUFPOOL_SMALL_PAGES,
 	};
 
@@ -80,47 +82,59 @@ static int open_pool(const struct contract_case *c, struct io *io, struct file *
 	return bufpool_open(io, file, c->page_size, CONTRACT_SEED, &opts, ret_pager);
 }
 
+static int open_pool(const struct contract_case *c, struct io *io, struct file *file,
+	enum bufpool_policy policy, struct pager **ret_pager)
+{
+	return open_pool_with(c, io, file, policy, PAGER_CHECKSUM_ONCE, 0, ret_pager);
+}
+
 static int open_pool_clock(const struct contract_case *c, struct io *io, struct file *file,
 	struct pager **ret_pager)
 {
-	return open_pool(c, io, file, BUFPOOL_CLOCK, 0, ret_pager);
+	return open_pool(c, io, file, BUFPOOL_CLOCK, ret_pager);
 }
 
 static int open_pool_sieve(const struct contract_case *c, struct io *io, struct file *file,
 	struct pager **ret_pager)
 {
-	return open_pool(c, io, file, BUFPOOL_SIEVE, 0, ret_pager);
+	return open_pool(c, io, file, BUFPOOL_SIEVE, ret_pager);
 }
 
 static int open_pool_fifo(const struct contract_case *c, struct io *io, struct file *file,
 	struct pager **ret_pager)
 {
-	return open_pool(c, io, file, BUFPOOL_FIFO, 0, ret_pager);
+	return open_pool(c, io, file, BUFPOOL_FIFO, ret_pager);
 }
 
 static int open_pool_lru(const struct contract_case *c, struct io *io, struct file *file,
 	struct pager **ret_pager)
 {
-	return open_pool(c, io, file, BUFPOOL_LRU, 0, ret_pager);
+	return open_pool(c, io, file, BUFPOOL_LRU, ret_pager);
 }
 
 static int open_pool_2q(const struct contract_case *c, struct io *io, struct file *file,
 	struct pager **ret_pager)
 {
-	return open_pool(c, io, file, BUFPOOL_2Q, 0, ret_pager);
+	return open_pool(c, io, file, BUFPOOL_2Q, ret_pager);
 }
 
 static int open_pool_random(const struct contract_case *c, struct io *io, struct file *file,
 	struct pager **ret_pager)
 {
-	return open_pool(c, io, file, BUFPOOL_RANDOM, 0, ret_pager);
+	return open_pool(c, io, file, BUFPOOL_RANDOM, ret_pager);
 }
 
 static int open_pool_pins(const struct contract_case *c, struct io *io, struct file *file,
 	struct pager **ret_pager)
 {
-	return open_pool(c, io, file, BUFPOOL_CLOCK, BUFPOOL_PIN_ONLY | BUFPOOL_NO_VERIFY,
+	return open_pool_with(c, io, file, BUFPOOL_CLOCK, PAGER_CHECKSUM_NONE, BUFPOOL_PIN_ONLY,
 		ret_pager);
+}
+
+static int open_pool_always(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	return open_pool_with(c, io, file, BUFPOOL_CLOCK, PAGER_CHECKSUM_ALWAYS, 0, ret_pager);
 }
 
 /* Where a kind runs. */
@@ -144,6 +158,7 @@ static const struct {
 	{"bufpool, 2q", open_pool_2q, 0},
 	{"bufpool, random", open_pool_random, 0},
 	{"bufpool, pins only, no checksums", open_pool_pins, TRUSTS},
+	{"bufpool, checksums always", open_pool_always, 0},
 	{"mmap, checksums once", open_mmap_once, SIZES},
 	{"mmap, no checksums", open_mmap_none, TRUSTS},
 	{"mmap, checksums always", open_mmap_always, 0},

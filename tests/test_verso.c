@@ -609,8 +609,8 @@ START_TEST(every_switch_works)
 		{.madvise = VERSO_MADVISE_NORMAL},
 		{.madvise = VERSO_MADVISE_SEQUENTIAL},
 		{.madvise = VERSO_MADVISE_POPULATE},
-		{.mmap_checksum = VERSO_CHECKSUM_NONE},
-		{.mmap_checksum = VERSO_CHECKSUM_ALWAYS},
+		{.checksum = VERSO_CHECKSUM_NONE},
+		{.checksum = VERSO_CHECKSUM_ALWAYS},
 		{.commit_mode = VERSO_COMMIT_TWO_FLUSH},
 		{.cache_bytes = (size_t)8 << 20},
 	};

@@ -102,7 +102,7 @@ START_TEST(unknown_flags_and_values_are_answered)
 		{.sync = (enum verso_sync)2},
 		{.commit_mode = (enum verso_commit_mode)3},
 		{.madvise = (enum verso_madvise)4},
-		{.mmap_checksum = (enum verso_checksum)3},
+		{.checksum = (enum verso_checksum)3},
 		{.io = (enum verso_io)4},
 		{.policy = (enum verso_policy)6},
 		{.page_size = 5000},

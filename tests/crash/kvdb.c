@@ -170,7 +170,7 @@ static int open_with(unsigned config, uint64_t seed, struct simdisk *d, unsigned
 		.page_size = flags & VERSO_CREATE ? session_page_size(seed) : 0,
 		.commit_mode = c->commit_mode,
 		.policy = (enum verso_policy)(seed % (VERSO_POLICY_RANDOM + 1)),
-		.mmap_checksum = seed % 2 ? VERSO_CHECKSUM_ALWAYS : VERSO_CHECKSUM_ONCE,
+		.checksum = seed % 2 ? VERSO_CHECKSUM_ALWAYS : VERSO_CHECKSUM_ONCE,
 	};
 
 	return db_open_on(&site, "db", &o, ret_db);

@@ -120,7 +120,7 @@ static bool parse_checksum(struct arguments *a, const char *value)
 	static const char *const words[] = {"once", "none", "always", NULL};
 	int i = word_index(value, words);
 
-	a->open.mmap_checksum = (enum verso_checksum)i;
+	a->open.checksum = (enum verso_checksum)i;
 	return i >= 0;
 }
 
