@@ -49,7 +49,9 @@ def test_usage_errors_are_2(sh):
                   ('get', 'a', 'b\\'), ('get', 'a', '\\q'), ('put', 'a', 'b', '\\x4'),
                   ('load', 'a', '--tsv', '--batch=0'), ('load', 'a', '--batch=9'), ('put', 'a', 'b', 'c', '--commit=three'),
                   ('put', 'a', 'b', 'c', '--page-size=5000'), ('get', 'a', 'b', '--madvise=no'),
-                  ('get', 'a', 'b', '--mmap-checksum=maybe')):
+                  ('get', 'a', 'b', '--mmap-checksum=maybe'), ('get', 'a', 'b', '--checksum=on'),
+                  ('get', 'a', 'b', '--policy=mru'), ('get', 'a', 'b', '--io=aio'),
+                  ('get', 'a', 'b', '--buffered=yes')):
         done = sh.run(*words)
         assert done.returncode == USAGE, (words, done)
         assert done.stderr and not done.stdout, (words, done)
@@ -216,6 +218,18 @@ def test_options_reach_the_library(sh):
     for words in (('--madvise=normal',), ('--madvise=sequential',), ('--madvise=populate',),
                   ('--mmap-checksum=none',), ('--mmap-checksum=always',)):
         sh.expect(OK, 'get', 'a', 'k', *words, out=b'v\n')
+    how = {'bufpool': {'--checksum=none': 'not verified', '--checksum=always': 'each get',
+                       '--policy=2q': 'policy 2q', '--policy=lru': 'policy lru',
+                       '--policy=fifo': 'policy fifo', '--policy=random': 'policy random',
+                       '--policy=sieve': 'policy sieve', '--io=threads': 'threads',
+                       '--io=sync': 'sync', '--buffered': 'buffered',
+                       '--small-pages': 'small pages', '--pin-inner': 'pins only'},
+           'mmap': {'--checksum=none': 'checksum none', '--checksum=always': 'checksum always',
+                    '--madvise=populate': 'madvise populate'}}[st['pager']]
+    for word, text in how.items():
+        sh.expect(OK, 'get', 'a', 'k', word, out=b'v\n')
+        found = json.loads(sh.expect(OK, 'stat', 'a', '--json', word).stdout)['how']
+        assert text in found, (word, found)
 
 
 def has_open(pid, name):

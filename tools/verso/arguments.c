@@ -124,6 +124,42 @@ static bool parse_checksum(struct arguments *a, const char *value)
 	return i >= 0;
 }
 
+static bool parse_policy(struct arguments *a, const char *value)
+{
+	static const char *const words[] = {"clock", "sieve", "fifo", "lru", "2q", "random", NULL};
+	int i = word_index(value, words);
+
+	a->open.policy = (enum verso_policy)i;
+	return i >= 0;
+}
+
+static bool parse_io(struct arguments *a, const char *value)
+{
+	static const char *const words[] = {"best", "uring", "threads", "sync", NULL};
+	int i = word_index(value, words);
+
+	a->open.io = (enum verso_io)i;
+	return i >= 0;
+}
+
+static bool set_buffered(struct arguments *a, const char *value)
+{
+	(void)value;
+	return a->open.flags |= VERSO_BUFFERED;
+}
+
+static bool set_small_pages(struct arguments *a, const char *value)
+{
+	(void)value;
+	return a->open.flags |= VERSO_SMALL_PAGES;
+}
+
+static bool set_pin_inner(struct arguments *a, const char *value)
+{
+	(void)value;
+	return a->open.flags |= VERSO_PIN_INNER;
+}
+
 static bool parse_commit(struct arguments *a, const char *value)
 {
 	if (strcmp(value, "two") == 0)
@@ -253,8 +289,15 @@ static const struct option options[] = {
 	{"pager", "bufpool|mmap", "which pager reads the file (default bufpool)", 0, parse_pager},
 	{"cache", "SIZE", "memory of the buffer pool (default 64M)", 0, parse_cache},
 	{"madvise", "random|normal|sequential|populate", "with --pager=mmap", 0, parse_madvise},
-	{"mmap-checksum", "once|none|always", "when pages of the map are verified", 0,
+	{"checksum", "once|none|always", "when a page's checksum is verified (default once)", 0,
 		parse_checksum},
+	{"mmap-checksum", "once|none|always", NULL, 0, parse_checksum}, /* its old name */
+	{"policy", "clock|sieve|fifo|lru|2q|random", "which page the pool evicts", 0, parse_policy},
+	{"io", "uring|threads|sync", "how the pool reaches the kernel (default: the best)", 0,
+		parse_io},
+	{"buffered", NULL, "the pool reads and writes through the page cache", 0, set_buffered},
+	{"small-pages", NULL, "the pool's memory in small pages", 0, set_small_pages},
+	{"pin-inner", NULL, "inner pages are pinned, not read under a guard", 0, set_pin_inner},
 };
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
@@ -265,7 +308,7 @@ void arguments_describe(const struct command *command, FILE *out)
 		const struct option *o = &options[i];
 		char left[64];
 
-		if (o->takes != 0 && !(command->takes & o->takes))
+		if (!o->help || (o->takes != 0 && !(command->takes & o->takes)))
 			continue;
 		(void)snprintf(left, sizeof(left), "--%s%s%s", o->name, o->value ? "=" : "",
 			o->value ? o->value : "");
