@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/check_main.h"
+#include "base/error.h"
 
 #include <ftw.h>
 #include <stdarg.h>
@@ -12,36 +13,80 @@
 #include <unistd.h>
 
 #define SKIPS_MAX 1024
+#define TESTS_MAX 65536 /* of a program, each round of a loop */
 
 struct skip {
 	unsigned test; /* how many tests had run before the one that skips */
 	char text[240];
 };
 
-/* Lives in memory shared with the children in which the tests run. */
-struct skips {
-	atomic_uint n;
-	struct skip list[SKIPS_MAX];
+enum progress { NOT_BEGUN, NOT_WANTED, BEGUN, ENDED };
+
+struct run {
+	_Atomic enum progress progress;
+	char test[72];
 };
 
-static struct skips *skips;
+/* Lives in memory shared with the children in which the tests run. */
+struct shared {
+	atomic_uint n_skips;
+	struct skip skips[SKIPS_MAX];
+	struct run runs[TESTS_MAX]; /* in the order of running */
+};
+
+static struct shared *shared;
 static SRunner *runner; /* a child has it as it was when its test began */
+static struct run *current;
 static char folder[CHECK_PATH_BYTES - 128];
 
-void check_skip(const char *test, const char *fmt, ...)
+static unsigned test_index(void)
 {
-	unsigned i = atomic_fetch_add(&skips->n, 1);
+	unsigned i = (unsigned)srunner_ntests_run(runner);
+
+	ck_assert_uint_lt(i, TESTS_MAX);
+	return i;
+}
+
+bool check_begin(const char *test)
+{
+	const char *wanted = getenv("VERSO_TEST");
+	bool runs = !wanted || strcmp(wanted, test) == 0;
+
+	current = &shared->runs[test_index()];
+	(void)snprintf(current->test, sizeof(current->test), "%s", test);
+	atomic_store(&current->progress, runs ? BEGUN : NOT_WANTED);
+	return runs;
+}
+
+void check_end(void)
+{
+	atomic_store(&current->progress, ENDED);
+}
+
+const char *check_error_note(intmax_t code)
+{
+	static char note[ERROR_TEXT_BYTES + 2];
+
+	if (code >= 0)
+		return "";
+	(void)snprintf(note, sizeof(note), ": %s", error_text());
+	return note;
+}
+
+void check_skip(const char *fmt, ...)
+{
+	unsigned i = atomic_fetch_add(&shared->n_skips, 1);
 	struct skip *skip;
 	char reason[160];
 	va_list args;
 
 	ck_assert_uint_lt(i, SKIPS_MAX);
-	skip = &skips->list[i];
+	skip = &shared->skips[i];
 	va_start(args, fmt);
 	(void)vsnprintf(reason, sizeof(reason), fmt, args);
 	va_end(args);
-	skip->test = (unsigned)srunner_ntests_run(runner);
-	(void)snprintf(skip->text, sizeof(skip->text), "%.72s: %s", test, reason);
+	skip->test = test_index();
+	(void)snprintf(skip->text, sizeof(skip->text), "%s: %s", current->test, reason);
 }
 
 const char *check_path(char *buf, const char *name)
@@ -126,7 +171,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 
 static unsigned count_skips(void)
 {
-	unsigned n = atomic_load(&skips->n);
+	unsigned n = atomic_load(&shared->n_skips);
 
 	return n < SKIPS_MAX ? n : SKIPS_MAX;
 }
@@ -134,48 +179,60 @@ static unsigned count_skips(void)
 static bool is_skipped(unsigned test)
 {
 	for (unsigned i = 0; i < count_skips(); i++) {
-		if (skips->list[i].test == test)
+		if (shared->skips[i].test == test)
 			return true;
 	}
 	return false;
 }
 
-/* Each test is one of the three: one that fails is that, whatever it skipped. */
-static void print_totals(void)
+/* Each test is one of the three: one that fails is that, whatever it skipped. How many failed. */
+static unsigned print_totals(void)
 {
 	TestResult **results = srunner_results(runner);
 	unsigned n_passed = 0, n_failed = 0, n_skipped = 0;
 
 	for (int i = 0; i < srunner_ntests_run(runner); i++) {
-		if (tr_rtype(results[i]) != CK_PASS)
+		enum progress progress = atomic_load(&shared->runs[i].progress);
+
+		if (tr_rtype(results[i]) != CK_PASS) {
 			n_failed++;
-		else if (is_skipped((unsigned)i))
+		} else if (progress == NOT_WANTED) {
+			continue;
+		} else if (progress != ENDED) {
+			n_failed++;
+			printf("%s: the process ended before the test did\n", shared->runs[i].test);
+		} else if (is_skipped((unsigned)i)) {
 			n_skipped++;
-		else
+		} else {
 			n_passed++;
+		}
 	}
 	free(results);
+	if (n_failed + n_passed + n_skipped == 0 && getenv("VERSO_TEST")) {
+		printf("there is no test %s here\n", getenv("VERSO_TEST"));
+		n_failed = 1;
+	}
 	if (n_failed > 0)
 		printf("seed: VERSO_SEED=%llu\n", (unsigned long long)check_seed());
 	for (unsigned i = 0; i < count_skips(); i++)
-		printf("skipped: %s\n", skips->list[i].text);
+		printf("skipped: %s\n", shared->skips[i].text);
 	printf("%u passed, %u failed, %u skipped\n", n_passed, n_failed, n_skipped);
+	return n_failed;
 }
 
 int check_main(Suite *s)
 {
-	int n_failed;
+	unsigned n_failed;
 
 	runner = srunner_create(s);
-	skips = mmap(NULL, sizeof(*skips), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		0);
-	if (skips == MAP_FAILED || folder_make() < 0)
+	if (shared == MAP_FAILED || folder_make() < 0)
 		return EXIT_FAILURE;
 	srunner_run_all(runner, CK_NORMAL);
 	(void)nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	print_totals();
-	n_failed = srunner_ntests_failed(runner);
+	n_failed = print_totals();
 	srunner_free(runner);
-	(void)munmap(skips, sizeof(*skips));
+	(void)munmap(shared, sizeof(*shared));
 	return n_failed > 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

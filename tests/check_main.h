@@ -10,14 +10,51 @@
  *	}
  *
  * Tests run each in a child of its own (CK_FORK=no for a debugger), so what a test leaves behind
- * ends with it. The last line that a program prints is `N passed, N failed, N skipped`.
+ * ends with it. VERSO_TEST=name runs that test alone. The last line that a program prints is
+ * `N passed, N failed, N skipped`.
+ *
+ * A test has passed when it has come to its end, or returned. For Check an exit with status 0 is a
+ * pass, wherever it happens; here it is a failure.
  */
 #ifndef TESTS_CHECK_MAIN_H
 #define TESTS_CHECK_MAIN_H
 
 #include <check.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* As Check's own, but for the calls around the body. */
+#undef START_TEST
+#define START_TEST(name)                                                                           \
+	static void name##_body(int _i);                                                           \
+	static void name##_run(int i)                                                              \
+	{                                                                                          \
+		if (!check_begin(#name))                                                           \
+			return;                                                                    \
+		name##_body(i);                                                                    \
+		check_end();                                                                       \
+	}                                                                                          \
+	static const TTest name##_test = {#name, name##_run, __FILE__, __LINE__};                  \
+	static const TTest *name = &name##_test;                                                   \
+	static void name##_body(int _i __attribute__((unused)))
+
+/* As Check's own, with the text of the error where one was found. */
+#undef ck_assert_int_eq
+#define ck_assert_int_eq(X, Y)                                                                     \
+	do {                                                                                       \
+		intmax_t ck_x = (X), ck_y = (Y);                                                   \
+                                                                                                   \
+		ck_assert_msg(ck_x == ck_y, "Assertion '%s' failed: %s == %jd, %s == %jd%s",       \
+			#X " == " #Y, #X, ck_x, #Y, ck_y, check_error_note(ck_x));                 \
+	} while (0)
+
+/* Of START_TEST: false when this test is not the one that was asked for. */
+bool check_begin(const char *test);
+void check_end(void);
+
+/* ": " and this thread's last error text, when `code` is that of an error; else "". */
+const char *check_error_note(intmax_t code);
 
 #define CHECK_PATH_BYTES 512
 
@@ -36,11 +73,11 @@ int check_main(Suite *s);
  * Counts the running test as skipped, with the reason. The test returns right afterwards:
  *
  *	if (geteuid() == 0) {
- *		check_skip(__func__, "root may open everything");
+ *		check_skip("root may open everything");
  *		return;
  *	}
  */
-void check_skip(const char *test, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void check_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * The path of `name` in this program's scratch folder, in buf (CHECK_PATH_BYTES); answers buf. The

@@ -105,7 +105,7 @@ START_TEST(address_space_is_in_proportion_to_the_file)
 	struct fixture f;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	check_skip(__func__, "sanitizers need the address space");
+	check_skip("sanitizers need the address space");
 	return;
 #endif
 	fixture_file(&f, false, 4096, 8, 1);

@@ -45,7 +45,7 @@ START_TEST(page_in_memory_is_not_read_again)
 	struct fixture f;
 
 	if (HOSTILE_BUILD) {
-		check_skip(__func__, "hostile builds keep no page at pin 0");
+		check_skip("hostile builds keep no page at pin 0");
 		return;
 	}
 	set_up(&f, _i, NULL);
@@ -144,7 +144,7 @@ START_TEST(idle_frames_of_the_writer_cache_clean_pages)
 	struct fixture f;
 
 	if (HOSTILE_BUILD) {
-		check_skip(__func__, "hostile builds keep no page at pin 0");
+		check_skip("hostile builds keep no page at pin 0");
 		return;
 	}
 	set_up(&f, _i, &opts);
@@ -170,7 +170,7 @@ START_TEST(lent_page_is_peeked_and_promoted_by_a_get)
 	struct fixture f;
 
 	if (HOSTILE_BUILD) {
-		check_skip(__func__, "hostile builds keep no page at pin 0");
+		check_skip("hostile builds keep no page at pin 0");
 		return;
 	}
 	set_up(&f, _i, &opts);
@@ -197,7 +197,7 @@ START_TEST(page_put_cold_stays_readable_and_is_the_first_to_go)
 	struct fixture f;
 
 	if (HOSTILE_BUILD) {
-		check_skip(__func__, "hostile builds keep no page at pin 0");
+		check_skip("hostile builds keep no page at pin 0");
 		return;
 	}
 	set_up(&f, _i, &opts);
@@ -231,7 +231,7 @@ START_TEST(page_seen_in_a_guard_stays_though_it_is_evicted)
 	struct fixture f;
 
 	if (HOSTILE_BUILD) {
-		check_skip(__func__, "hostile builds keep no page at pin 0");
+		check_skip("hostile builds keep no page at pin 0");
 		return;
 	}
 	set_up(&f, _i, &opts);
@@ -429,7 +429,7 @@ START_TEST(scan_leaves_the_working_set_in_memory)
 	struct fixture f;
 
 	if (HOSTILE_BUILD) {
-		check_skip(__func__, "hostile builds keep no page at pin 0");
+		check_skip("hostile builds keep no page at pin 0");
 		return;
 	}
 	set_up(&f, _i % 2, &opts);
@@ -540,7 +540,7 @@ START_TEST(every_switch_policy_size_and_rung_works)
 		if (bufpool_open(f.io, f.file, f.page_size, FIXTURE_SEED, &opts, &f.pager) < 0) {
 			ck_assert_int_ne(opts.rung, QUEUE_BEST);
 			if (!skipped)
-				check_skip(__func__, "%s", error_text());
+				check_skip("%s", error_text());
 			skipped = true;
 		} else {
 			ck_assert_int_eq(guard_open(&f.pager->guards, &f.guard), 0);

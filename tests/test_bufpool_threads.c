@@ -223,7 +223,7 @@ START_TEST(frames_in_limbo_are_waited_for)
 	struct shared sh = {0};
 
 	if (HOSTILE_BUILD) {
-		check_skip(__func__, "hostile builds keep no page at pin 0");
+		check_skip("hostile builds keep no page at pin 0");
 		return;
 	}
 	fixture_file(&sh.f, _i, 4096, N_PAGES, 1);

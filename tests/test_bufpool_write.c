@@ -76,7 +76,7 @@ START_TEST(fresh_page_takes_a_cold_frame_before_new_memory)
 	uint32_t n_cold;
 
 	if (HOSTILE_BUILD) {
-		check_skip(__func__, "hostile builds keep no page at pin 0");
+		check_skip("hostile builds keep no page at pin 0");
 		return;
 	}
 	set_up(&f, _i, NULL);

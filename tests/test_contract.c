@@ -236,7 +236,7 @@ static void add_cases(void)
 START_TEST(every_rung_is_tried)
 {
 	if (!rung_works(rungs[_i]))
-		check_skip(__func__, "this kernel refuses %s", rungs[_i]);
+		check_skip("this kernel refuses %s", rungs[_i]);
 }
 END_TEST
 

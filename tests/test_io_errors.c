@@ -481,7 +481,7 @@ START_TEST(whatever_fails_is_answered_and_nothing_leaks)
 	struct queue *q;
 
 	if (io_queue(io_kernel(), 4, rung, &q) < 0) {
-		check_skip(__func__, "%s", error_text());
+		check_skip("%s", error_text());
 		return;
 	}
 	queue_close(q);

@@ -97,7 +97,7 @@ START_TEST(direct_tells_its_alignment_or_why_not)
 	ck_assert_ptr_nonnull(f->direct_why);
 	if (!f->direct) {
 		ck_assert_uint_eq(f->align_bytes == 1, !f->medium_direct);
-		check_skip(__func__, "%s", f->direct_why);
+		check_skip("%s", f->direct_why);
 		file_close(f);
 		return;
 	}
@@ -113,7 +113,7 @@ START_TEST(direct_takes_unaligned_buffers_and_refuses_unaligned_places)
 	char *p = block(8192, 'a'), *in = block(4096, 0);
 
 	if (!f->direct) {
-		check_skip(__func__, "%s", f->direct_why);
+		check_skip("%s", f->direct_why);
 		file_close(f);
 		return;
 	}
@@ -138,7 +138,7 @@ START_TEST(medium_reads_use_the_alignment_beside_a_buffered_file)
 		ck_assert_int_eq(p[i], 'm');
 	ck_assert_int_eq(file_read(f, p, 5001, 0, FILE_MEDIUM), VERSO_EIO);
 	if (!f->medium_direct)
-		check_skip(__func__, "no O_DIRECT here: the medium is read through the cache");
+		check_skip("no O_DIRECT here: the medium is read through the cache");
 	file_close(f);
 }
 END_TEST
@@ -227,7 +227,7 @@ START_TEST(no_permission_is_an_error_with_advice)
 	file_close(open_new("locked", 0));
 	ck_assert_int_eq(chmod(path, 0444), 0);
 	if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0) {
-		check_skip(__func__, "root cannot become somebody else here");
+		check_skip("root cannot become somebody else here");
 		return;
 	}
 	/* The scratch folder may be closed to that somebody altogether: EACCES all the same. */
@@ -287,7 +287,7 @@ START_TEST(a_full_disk_is_an_error_of_the_call_that_needs_room)
 END_TEST
 
 /* A file system of 1 MiB that only this test's process sees; false where that is not allowed. */
-static bool small_disk(const char *test)
+static bool small_disk(void)
 {
 	char options[] = "size=1m";
 
@@ -295,7 +295,7 @@ static bool small_disk(const char *test)
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 		(mkdir(path, 0700) < 0 && errno != EEXIST) ||
 		mount("tmpfs", path, "tmpfs", 0, options) < 0) {
-		check_skip(test, "no right to mount a small file system");
+		check_skip("no right to mount a small file system");
 		return false;
 	}
 	return true;
@@ -307,7 +307,7 @@ START_TEST(a_disk_that_is_really_full_answers_enospc_and_goes_on)
 	uint64_t size_bytes = 1;
 	struct file *f;
 
-	if (!small_disk(__func__))
+	if (!small_disk())
 		return;
 	f = open_new("disk/file", 0);
 	ck_assert_int_eq(file_allocate(f, 0, 2 << 20), -ENOSPC);
@@ -330,7 +330,7 @@ START_TEST(allocation_fills_holes_or_says_that_there_is_no_room)
 	struct file *f, *junk;
 	struct stat st;
 
-	if (!small_disk(__func__))
+	if (!small_disk())
 		return;
 	junk = open_new("disk/junk", 0);
 	f = open_new("disk/file", 0);
@@ -451,7 +451,7 @@ START_TEST(want_of_a_descriptor_does_not_turn_the_device_into_the_page_cache)
 
 	file_close(f);
 	if (!has_medium) {
-		check_skip(__func__, "no O_DIRECT here: the medium is read through the cache");
+		check_skip("no O_DIRECT here: the medium is read through the cache");
 		return;
 	}
 	next = dup(0);

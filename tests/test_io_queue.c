@@ -48,13 +48,13 @@ static struct file *open_new(const char *name, int i, unsigned flags)
 }
 
 /* NULL after a skip: the kernel refuses this rung. */
-static struct queue *open_rung(const char *test, int i, unsigned depth)
+static struct queue *open_rung(int i, unsigned depth)
 {
 	struct queue *q = NULL;
 
 	if (io_queue(io_kernel(), depth, rungs[i], &q) == 0)
 		return q;
-	check_skip(test, "%s", error_text());
+	check_skip("%s", error_text());
 	return NULL;
 }
 
@@ -87,7 +87,7 @@ static struct set *set_new(void)
 
 START_TEST(a_rung_says_which_it_is)
 {
-	struct queue *q = open_rung(__func__, _i, 8);
+	struct queue *q = open_rung(_i, 8);
 
 	if (!q)
 		return;
@@ -104,7 +104,7 @@ START_TEST(the_environment_forces_a_rung_on_best_only)
 	struct queue *q;
 
 	ck_assert_int_eq(setenv("VERSO_IO", rung_names[_i], 1), 0);
-	q = open_rung(__func__, _i, 8);
+	q = open_rung(_i, 8);
 	if (!q)
 		return;
 	queue_close(q);
@@ -137,18 +137,18 @@ static int forbid(unsigned nr, unsigned err)
 	return 0;
 }
 
-static void best_falls_when(const char *test, unsigned nr, unsigned err)
+static void best_falls_when(unsigned nr, unsigned err)
 {
 	struct queue *q;
 
 	ck_assert_int_eq(unsetenv("VERSO_IO"), 0);
 	if (io_queue(io_kernel(), 8, QUEUE_URING, &q) < 0) {
-		check_skip(test, "this system refuses io_uring by itself");
+		check_skip("this system refuses io_uring by itself");
 		return;
 	}
 	queue_close(q);
 	if (forbid(nr, err) < 0) {
-		check_skip(test, "no seccomp here to refuse a call with");
+		check_skip("no seccomp here to refuse a call with");
 		return;
 	}
 	ck_assert_int_eq(io_queue(io_kernel(), 8, QUEUE_URING, &q), -(int)err);
@@ -163,21 +163,20 @@ static void best_falls_when(const char *test, unsigned nr, unsigned err)
 
 START_TEST(best_falls_to_threads_where_no_ring_can_be_set_up)
 {
-	best_falls_when(__func__, SYS_io_uring_setup, EPERM);
+	best_falls_when(SYS_io_uring_setup, EPERM);
 }
 END_TEST
 
 START_TEST(best_falls_to_threads_where_no_ring_can_be_entered)
 {
-	best_falls_when(__func__, SYS_io_uring_enter, EACCES);
+	best_falls_when(SYS_io_uring_enter, EACCES);
 }
 END_TEST
 
 /* Scattered vectors out, single blocks back, and the other way round. */
 static void round_trip(int i, unsigned flags)
 {
-	struct queue *q =
-		open_rung(flags & FILE_DIRECT ? "round_trip_direct" : "round_trip", i, 16);
+	struct queue *q = open_rung(i, 16);
 	struct file *f = open_new(flags & FILE_DIRECT ? "trip-direct" : "trip", i, flags);
 	const size_t n_blocks = 256;
 	char *out = check_alloc(n_blocks * BLOCK), *in = check_alloc(n_blocks * BLOCK);
@@ -234,7 +233,7 @@ END_TEST
 
 START_TEST(a_read_past_the_end_fails_and_the_others_do_not)
 {
-	struct queue *q = open_rung(__func__, _i, 8);
+	struct queue *q = open_rung(_i, 8);
 	struct file *f = open_new("end", _i, FILE_DIRECT);
 	char *p = check_alloc(8 * BLOCK);
 	struct set *s = set_new();
@@ -259,7 +258,7 @@ END_TEST
 
 START_TEST(what_the_kernel_refuses_completes_with_its_error)
 {
-	struct queue *q = open_rung(__func__, _i, 8);
+	struct queue *q = open_rung(_i, 8);
 	struct file *f;
 	char *p = check_alloc(BLOCK);
 	struct set *s = set_new();
@@ -282,7 +281,7 @@ END_TEST
 START_TEST(a_full_disk_shortens_a_write_and_then_fails_it)
 {
 	struct rlimit limit = {.rlim_cur = 6 * BLOCK, .rlim_max = 6 * BLOCK};
-	struct queue *q = open_rung(__func__, _i, 8);
+	struct queue *q = open_rung(_i, 8);
 	struct file *f = open_new("full", _i, 0);
 	struct set *s = set_new();
 	uint64_t size_bytes;
@@ -305,7 +304,7 @@ END_TEST
 
 START_TEST(more_requests_than_the_depth_complete)
 {
-	struct queue *q = open_rung(__func__, _i, 1 + (unsigned)(check_seed() % 3));
+	struct queue *q = open_rung(_i, 1 + (unsigned)(check_seed() % 3));
 	struct file *f = open_new("depth", _i, FILE_DIRECT);
 	char *p = check_alloc(REQS_MAX * BLOCK);
 	struct set *s = set_new();
@@ -341,7 +340,7 @@ static void count_done(struct io_req *req)
 
 START_TEST(done_is_called_once_before_complete)
 {
-	struct queue *q = open_rung(__func__, _i, 8);
+	struct queue *q = open_rung(_i, 8);
 	struct file *f = open_new("done", _i, 0);
 	char *p = check_alloc(64 * BLOCK);
 	struct set *s = set_new();
@@ -368,7 +367,7 @@ END_TEST
 
 START_TEST(poll_alone_brings_everything_in)
 {
-	struct queue *q = open_rung(__func__, _i, 32);
+	struct queue *q = open_rung(_i, 32);
 	struct file *f = open_new("poll", _i, FILE_DIRECT);
 	char *p = check_alloc(64 * BLOCK);
 	struct set *s = set_new();
@@ -409,7 +408,7 @@ static void *submit_and_end(void *arg)
 
 START_TEST(requests_outlive_the_thread_that_submitted_them)
 {
-	struct queue *q = open_rung(__func__, _i, 64);
+	struct queue *q = open_rung(_i, 64);
 	struct file *f = open_new("outlive", _i, FILE_DIRECT);
 	char *p = check_alloc(64 * BLOCK);
 
@@ -450,7 +449,7 @@ static void *wait_for_all(void *arg)
 /* As when several miss the same page: one reads, all wait. */
 START_TEST(threads_wait_for_requests_that_another_runs)
 {
-	struct queue *q = open_rung(__func__, _i, 8);
+	struct queue *q = open_rung(_i, 8);
 	struct file *f = open_new("coalesce", _i, FILE_DIRECT);
 	char *p = check_alloc(16 * BLOCK);
 
@@ -524,7 +523,7 @@ static void *churn(void *arg)
 
 static void churn_by_all(int i, unsigned flags, unsigned depth)
 {
-	struct queue *q = open_rung("eight_threads", i, depth);
+	struct queue *q = open_rung(i, depth);
 	struct file *f = open_new(depth < 8 ? "churn-narrow" : "churn", i, flags);
 	struct worker w[N_THREADS];
 	pthread_t threads[N_THREADS];
@@ -559,17 +558,17 @@ START_TEST(eight_threads_share_a_queue_that_is_always_full)
 END_TEST
 
 /* From a moment on the ring takes nothing more: every request completes all the same. */
-static void ring_dies(const char *test, int i, unsigned err)
+static void ring_dies(int i, unsigned err)
 {
-	struct queue *q = open_rung(test, 0, 64);
-	struct file *f = open_new(test, i, FILE_DIRECT);
+	struct queue *q = open_rung(0, 64);
+	struct file *f = open_new("dies", i, FILE_DIRECT);
 	char *p = check_alloc(64 * BLOCK);
 	struct set *s = set_new();
 
 	if (!q)
 		return;
 	if (forbid(SYS_io_uring_enter, err) < 0) {
-		check_skip(test, "no seccomp here to refuse a call with");
+		check_skip("no seccomp here to refuse a call with");
 		return;
 	}
 	for (size_t k = 0; k < 64; k++)
@@ -590,14 +589,14 @@ START_TEST(a_ring_that_refuses_for_good_is_replaced_by_hand)
 {
 	static const unsigned errs[] = {EAGAIN, EBUSY, ENOMEM, EPERM};
 
-	ring_dies("dies", _i, errs[_i]);
+	ring_dies(_i, errs[_i]);
 }
 END_TEST
 
 START_TEST(without_a_single_thread_the_caller_does_the_work)
 {
 	struct rlimit before, none;
-	struct queue *q = open_rung(__func__, 1, 8);
+	struct queue *q = open_rung(1, 8);
 	struct file *f = open_new("alone", 0, 0);
 	char *p = check_alloc(8 * BLOCK);
 	struct set *s = set_new();
@@ -608,7 +607,7 @@ START_TEST(without_a_single_thread_the_caller_does_the_work)
 	none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
 	if (setrlimit(RLIMIT_NPROC, &none) < 0 ||
 		(geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)) {
-		check_skip(__func__, "root cannot become somebody else here");
+		check_skip("root cannot become somebody else here");
 		return;
 	}
 	for (size_t k = 0; k < 8; k++)

@@ -202,7 +202,7 @@ START_TEST(no_permission_is_answered)
 		_exit(without_permission(_i, file, missing));
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	if (WEXITSTATUS(status) == 77)
-		check_skip(__func__, "root cannot become somebody else here");
+		check_skip("root cannot become somebody else here");
 	else
 		ck_assert_int_eq(status, 0);
 }

@@ -327,7 +327,7 @@ START_TEST(reads_in_flight_interrupt_no_call_of_the_application)
 	options.size = sizeof(options);
 	options.pager = VERSO_BUFPOOL;
 	if (verso_open(api_path(path, "quiet"), &options, &db) != 0) {
-		check_skip(__func__, "%s", verso_errmsg(NULL));
+		check_skip("%s", verso_errmsg(NULL));
 		goto close_epoll;
 	}
 	txn = api_begin(db, VERSO_READ);
@@ -340,9 +340,9 @@ START_TEST(reads_in_flight_interrupt_no_call_of_the_application)
 	verso_abort(txn);
 	API_OK(verso_stat(db, &stat));
 	if (strstr(stat.how, "buffered"))
-		check_skip(__func__, "%s", stat.how); /* it has seen only part of it */
+		check_skip("%s", stat.how); /* it has seen only part of it */
 	else if (strstr(stat.how, "hostile"))
-		check_skip(__func__, "the smallest pool has no frame to read ahead into");
+		check_skip("the smallest pool has no frame to read ahead into");
 	else
 		ck_assert_uint_gt(stat.n_prefetched, 0);
 	verso_close(db);

@@ -343,11 +343,11 @@ static int wait_for(pid_t child)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-static bool skips_a_child(const char *test)
+static bool skips_a_child(void)
 {
 	if (!getenv("VERSO_VALGRIND"))
 		return false;
-	check_skip(test, "valgrind looks for leaks in memory that the child has not");
+	check_skip("valgrind looks for leaks in memory that the child has not");
 	return true;
 }
 
@@ -359,7 +359,7 @@ START_TEST(a_child_may_not_use_what_its_parent_opened)
 	struct verso *db;
 	pid_t child;
 
-	if (skips_a_child(__func__))
+	if (skips_a_child())
 		return;
 	db = api_open(_i, "a", 0);
 	txn = api_begin(db, VERSO_WRITE);
@@ -450,7 +450,7 @@ START_TEST(a_child_lets_go_of_its_parents_lock_when_it_closes)
 	pid_t server, worker;
 	int pipe_fds[2];
 
-	if (skips_a_child(__func__))
+	if (skips_a_child())
 		return;
 	api_path(path, "a");
 	ck_assert_int_eq(pipe(pipe_fds), 0);
@@ -472,7 +472,7 @@ START_TEST(a_living_child_does_not_keep_the_lock)
 	pid_t child;
 	char byte;
 
-	if (skips_a_child(__func__))
+	if (skips_a_child())
 		return;
 	db = api_open(_i, "a", 0);
 	ck_assert_int_eq(pipe(pipe_fds), 0);

@@ -415,12 +415,12 @@ static int use_as_nobody(int pager)
 }
 
 /* The scratch folder of the tests may lie in one that others cannot enter. */
-static bool in_open_folder(const char *test)
+static bool in_open_folder(void)
 {
 	char folder[] = "/tmp/verso-side-XXXXXX";
 
 	if (geteuid() != 0) {
-		check_skip(test, "only root can become somebody else");
+		check_skip("only root can become somebody else");
 		return false;
 	}
 	ck_assert_ptr_nonnull(mkdtemp(folder));
@@ -452,7 +452,7 @@ START_TEST(a_folder_that_cannot_be_written_is_used)
 {
 	int mode, answer;
 
-	if (!in_open_folder(__func__))
+	if (!in_open_folder())
 		return;
 	/* With roots side file, which nobody else may read; then with none. */
 	for (int has_side = 1; has_side >= 0; has_side--) {
@@ -507,7 +507,7 @@ START_TEST(a_read_only_file_system_is_read)
 		ck_assert_int_eq(waitpid(child, &status, 0), child);
 		ck_assert(WIFEXITED(status));
 		if (WEXITSTATUS(status) == 77) {
-			check_skip(__func__, "no mount can be made here");
+			check_skip("no mount can be made here");
 			return;
 		}
 		ck_assert_int_eq(WEXITSTATUS(status), 0);

@@ -94,7 +94,7 @@ static void *call_all(void *arg)
 START_TEST(a_call_needs_no_more_stack_than_is_said)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	check_skip(__func__, "a sanitizer's frames are larger");
+	check_skip("a sanitizer's frames are larger");
 #else
 	uint8_t *stack =
 		mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

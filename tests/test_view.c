@@ -106,7 +106,7 @@ START_TEST(a_view_that_finds_no_address_space_stays_what_it_was)
 	struct view v = {0};
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	check_skip(__func__, "sanitizers need the address space");
+	check_skip("sanitizers need the address space");
 	file_close(f);
 	return;
 #endif

@@ -1,0 +1,37 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""usage: test_check_self.py CHECK_SELF: what a test program says of tests that end in every way."""
+import os
+import subprocess
+import sys
+
+
+def run(program, name=None):
+    env = dict(os.environ)
+    env.pop('VERSO_TEST', None)
+    if name:
+        env['VERSO_TEST'] = name
+    done = subprocess.run([program], env=env, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stdout
+
+
+def main(program):
+    status, out = run(program)
+    assert status != 0 and out.endswith('4 passed, 3 failed, 1 skipped\n'), out
+    assert 'skipped: is_skipped: there is no reason here\n' in out, out
+    assert '\nleaves_by_exit: the process ended before the test did\n' in out, out
+    assert 'the jar is full' in out, out
+    for name, status_is_0, last in (
+            ('comes_to_its_end', True, '3 passed, 0 failed, 0 skipped\n'),
+            ('returns_early', True, '1 passed, 0 failed, 0 skipped\n'),
+            ('leaves_by_exit', False, '0 passed, 1 failed, 0 skipped\n'),
+            ('is_skipped', True, '0 passed, 0 failed, 1 skipped\n'),
+            ('skips_and_fails', False, '0 passed, 1 failed, 0 skipped\n'),
+            ('nothing_of_this_name', False, '0 passed, 1 failed, 0 skipped\n')):
+        status, out = run(program, name)
+        assert (status == 0) == status_is_0 and out.endswith(last), (name, status, out)
+    assert 'there is no test nothing_of_this_name here\n' in out, out
+
+
+if __name__ == '__main__':
+    main(sys.argv[1])
