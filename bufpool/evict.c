@@ -18,6 +18,14 @@
 #define ROOM_TRIES_MAX 1000 /* rounds of waiting for loads of others */
 #define ROOM_TRIES_MIN 4    /* rounds though nothing is being loaded: somebody may be in between */
 
+static void trace_frame(struct pool *pool, enum pager_trace_op op, uint32_t frame)
+{
+	const struct page *page = pool_page(pool, frame);
+
+	if (pool->pager.tracer)
+		pager_trace_page(&pool->pager, op, page_ref(page), page);
+}
+
 /* A policy's claim: takes the page's room, if it is clean and nobody has it pinned. */
 static bool claim_room(void *arg, uint32_t frame)
 {
@@ -54,6 +62,7 @@ uint32_t room_demote(struct pool *pool, uint32_t n)
 		if (frame == FRAME_NONE)
 			break;
 		pool->policy->ops->remove(pool->policy, frame);
+		trace_frame(pool, PAGER_VICTIM, frame);
 		list_push_tail(&pool->lent, pool->frames, frame);
 		room_put(pool);
 	}
@@ -68,6 +77,7 @@ void room_demote_cold(struct pool *pool, pgno_t pgno, uint32_t frame)
 	if (word_move(table_word(&pool->table, pgno), &w, word_make(WORD_LENT, frame, 0))) {
 		atomic_store_explicit(&pool->used[frame], USED_NOT, memory_order_relaxed);
 		pool->policy->ops->remove(pool->policy, frame);
+		trace_frame(pool, PAGER_UNNEEDED, frame);
 		list_push_head(&pool->lent, pool->frames, frame);
 		room_put(pool);
 	}
@@ -130,6 +140,7 @@ uint32_t lent_evict(struct pool *pool, uint32_t n)
 		}
 		moved = word_move(table_word(&pool->table, pgno), &w, 0);
 		ASSERT(moved);
+		trace_frame(pool, PAGER_EVICT, frame);
 		frame_retire(pool, frame);
 		n_evicted++;
 	}
@@ -180,6 +191,7 @@ void evict_now(struct pool *pool, pgno_t pgno)
 			} else {
 				list_remove(&pool->lent, pool->frames, word_frame(w));
 			}
+			trace_frame(pool, PAGER_EVICT, word_frame(w));
 			frame_retire(pool, word_frame(w));
 			count(&pool->n_evictions, 1);
 		}

@@ -228,7 +228,10 @@ int load_page(struct pool *pool, struct page_ref ref, const struct page **ret_pa
 		rc = 1;
 	} else {
 		count(&pool->n_misses, 1);
+		pager_trace(&pool->pager, PAGER_MISS, ref);
 		rc = read_page(pool, ref, frame);
+		if (rc == 0)
+			pager_trace_page(&pool->pager, PAGER_LOAD, ref, pool_page(pool, frame));
 		if (!load_end(pool, ref.pgno, frame, rc == 0, 1) && rc == 0)
 			rc = 1;
 	}
@@ -254,6 +257,9 @@ static void prefetch_done(struct io_req *req)
 		bool good = req->result == 0 &&
 			    verify(pool, pool_page(pool, load->frames[i]), load->refs[i]) == 0;
 
+		if (good)
+			pager_trace_page(&pool->pager, PAGER_LOAD, load->refs[i],
+				pool_page(pool, load->frames[i]));
 		(void)load_end(pool, load->refs[i].pgno, load->frames[i], good, 0);
 	}
 	error_unmute();

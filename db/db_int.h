@@ -95,8 +95,15 @@ bool open_has(const struct verso *db);    /* another one excludes db */
 /*
  * The database
  */
+struct tracer {
+	struct pager_tracer pager; /* first */
+	verso_trace_fn *event;
+	void *arg;
+};
+
 struct verso {
 	struct handle handle;
+	struct tracer tracer;               /* constant once open; unused when tracing is off */
 	uint32_t process;                   /* process_word at the open; constant */
 	struct verso_options options;       /* defaults filled in; constant */
 	struct io *io;                      /* constant */
@@ -175,6 +182,9 @@ struct verso_cursor {
 	size_t cap_bytes;
 	struct verso_cursor *next, *prev; /* of the transaction */
 };
+
+/* trace.c: options.trace sees what the pager does from now on. */
+void trace_begin(struct verso *db);
 
 /*
  * The edge (db/edge.c): what every call does first, and how a fault of a mapping becomes an error.

@@ -247,6 +247,7 @@ static int start(struct verso *db, const struct db_site *site, uint64_t until_ns
 					     : open_bufpool(db, &probe, &txn);
 	if (rc < 0)
 		return rc;
+	trace_begin(db);
 	return txn_env_open(db->pager, &probe, &btree_schema, &txn, &db->env);
 }
 

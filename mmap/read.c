@@ -16,12 +16,13 @@
 #define TOUCH_BYTES 4096 /* the smallest unit in which the kernel maps */
 #define FRONT_LINES 5U   /* of a page: its header's and those behind it */
 
-static int error_fault(const struct mmap_pager *m, pgno_t pgno)
+static int error_fault(struct mmap_pager *m, struct page_ref ref)
 {
+	pager_trace(&m->pager, PAGER_FAULT, ref);
 	return error_set(VERSO_EIO,
 		"cannot read page %" PRIu32 " of %s through its map: the file was cut by another "
 		"process, or the device failed (see the kernel's log)",
-		pgno, m->file->path ? m->file->path : "the file");
+		ref.pgno, m->file->path ? m->file->path : "the file");
 }
 
 static int error_beyond(const struct mmap_pager *m, pgno_t pgno)
@@ -65,7 +66,7 @@ static int verify(struct mmap_pager *m, struct page_ref ref)
 	int rc;
 
 	if (sigsetjmp(g.env, 0) != 0)
-		return error_fault(m, ref.pgno);
+		return error_fault(m, ref);
 	fault_enter(&g, page, page_size);
 	touch(page, page_size);
 	/* A header that does not fit: let page_verify() find the words. */
@@ -105,10 +106,14 @@ static int get_copy(struct mmap_pager *m, struct page_ref ref, uint64_t word,
 static int get_mapped(struct mmap_pager *m, struct page_ref ref, uint64_t word,
 	const struct page **ret_page)
 {
+	bool known;
 	int rc;
 
 	if (ref.pgno >= atomic_load_explicit(&m->n_pages, memory_order_acquire))
 		return error_beyond(m, ref.pgno);
+	known = word == ref.gen && mmap_gen_fits(ref.gen);
+	if (!known)
+		pager_trace(&m->pager, PAGER_MISS, ref);
 	rc = verify(m, ref);
 	if (rc < 0) {
 		if (word == ref.gen) /* it did once: rot, or another process */
@@ -116,8 +121,10 @@ static int get_mapped(struct mmap_pager *m, struct page_ref ref, uint64_t word,
 				0);
 		return rc;
 	}
-	if (word != ref.gen || !mmap_gen_fits(ref.gen))
+	if (!known) {
 		mmap_count(&m->n_misses, 1);
+		pager_trace(&m->pager, PAGER_LOAD, ref);
+	}
 	if (mmap_gen_fits(ref.gen) &&
 		!atomic_compare_exchange_strong(table_word(&m->table, ref.pgno), &word, ref.gen) &&
 		word != ref.gen)
@@ -161,7 +168,7 @@ int mmap_get(struct pager *p, struct page_ref ref, const struct page **ret_page)
 		return get_slowly(m, ref, ret_page);
 	page = mmap_page(m, ref.pgno);
 	if (sigsetjmp(g.env, 0) != 0)
-		return error_fault(m, ref.pgno);
+		return error_fault(m, ref);
 	fault_enter(&g, page, p->page_size);
 	touch(page, p->page_size);
 	same = page_is(page, ref);

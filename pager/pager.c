@@ -31,14 +31,14 @@ void pager_trace_put(struct pager *p, const struct page *page)
 	struct fault_guard g;
 
 	if (sigsetjmp(g.env, 0) == 0) {
-		struct page_ref ref;
-		unsigned type;
+		struct pager_event event = {.op = PAGER_PUT};
 
 		fault_enter_areas(&g, p->fault_areas);
-		ref = page_ref(page);
-		type = page->type;
+		event.ref = page_ref(page);
+		event.type = page->type;
+		event.level = page->level;
 		fault_leave(&g);
-		pager_trace(p, PAGER_PUT, ref, type);
+		p->tracer->event(p->tracer, &event);
 	}
 	if (was_blocked)
 		fault_block();

@@ -70,19 +70,34 @@ struct pager_stats {
 };
 
 enum pager_trace_op {
-	PAGER_GET,
-	PAGER_PUT,
-	PAGER_PEEK,
-	PAGER_FRESH,
-	PAGER_WRITE,
-	PAGER_DROP,
-	PAGER_PREFETCH
+	PAGER_GET,        /* got and pinned */
+	PAGER_PUT,        /* a pin ended */
+	PAGER_PEEK,       /* seen without a pin */
+	PAGER_MISS,       /* a get, before its GET: it has to be loaded, or verified in the map */
+	PAGER_LOAD,       /* it is in memory and good, by a get or a prefetch */
+	PAGER_PREFETCH,   /* asked for by a get of many */
+	PAGER_READ_AHEAD, /* asked for by a cursor */
+	PAGER_VICTIM,     /* bufpool: the policy's choice; it can be evicted now */
+	PAGER_UNNEEDED,   /* bufpool: the same for a page that the writer has copied elsewhere */
+	PAGER_EVICT,      /* bufpool: it has left memory */
+	PAGER_FRESH,      /* made by the writer */
+	PAGER_WRITE,      /* on its way to the file; no generation */
+	PAGER_FLUSH,      /* all writes are durable; no page */
+	PAGER_DROP,       /* its place is forgotten; no generation */
+	PAGER_FAULT,      /* mmap: it could not be read from the map */
+	PAGER_TRACE_OPS
+};
+
+struct pager_event {
+	enum pager_trace_op op;
+	struct page_ref ref;
+	uint8_t type, level; /* of the page; 0 where it is not at hand */
 };
 
 struct pager_tracer {
-	/* Called at each operation when tracing is on; may not call the pager. */
-	void (*event)(struct pager_tracer *t, enum pager_trace_op op, struct page_ref ref,
-		unsigned type);
+	/* Called at each operation when tracing is on, by any thread, perhaps with a lock of the
+	 * pager's: may not call it. */
+	void (*event)(struct pager_tracer *t, const struct pager_event *event);
 };
 
 struct pager_ops {
@@ -207,11 +222,11 @@ void pager_init(struct pager *p, const struct pager_ops *ops, uint32_t page_size
 	uint32_t writer_pages);
 void pager_fini(struct pager *p);
 
-static inline void pager_trace(struct pager *p, enum pager_trace_op op, struct page_ref ref,
-	unsigned type)
+/* Of a page that is not at hand. */
+static inline void pager_trace(struct pager *p, enum pager_trace_op op, struct page_ref ref)
 {
 	if (__builtin_expect(p->tracer != NULL, 0))
-		p->tracer->event(p->tracer, op, ref, type);
+		p->tracer->event(p->tracer, &(struct pager_event){op, ref, 0, 0});
 }
 
 /* The same of a page at hand, of which nothing is read when tracing is off. */
@@ -219,7 +234,8 @@ static inline void pager_trace_page(struct pager *p, enum pager_trace_op op, str
 	const struct page *page)
 {
 	if (__builtin_expect(p->tracer != NULL, 0))
-		p->tracer->event(p->tracer, op, ref, page->type);
+		p->tracer->event(p->tracer,
+			&(struct pager_event){op, ref, page->type, page->level});
 }
 
 /* Put's event. The page may lie in a map whose file was cut: without a header that can be read,
@@ -338,7 +354,7 @@ static inline struct page *pager_fresh(struct pager *p, struct page_ref ref)
 
 	DCHECK(page_is(page, ref));
 	DCHECK(!page_is_sealed(page));
-	pager_trace(p, PAGER_FRESH, ref, 0);
+	pager_trace(p, PAGER_FRESH, ref);
 	return page;
 }
 
@@ -359,7 +375,7 @@ static inline struct page *pager_own(struct pager *p, struct guard *g, struct pa
 static inline void pager_prefetch(struct pager *p, const struct page_ref *refs, size_t n)
 {
 	for (size_t i = 0; p->tracer && i < n; i++)
-		pager_trace(p, PAGER_PREFETCH, refs[i], 0);
+		pager_trace(p, PAGER_PREFETCH, refs[i]);
 	p->ops->prefetch(p, refs, n, false);
 }
 
@@ -367,7 +383,7 @@ static inline void pager_prefetch(struct pager *p, const struct page_ref *refs, 
 static inline void pager_read_ahead(struct pager *p, const struct page_ref *refs, size_t n)
 {
 	for (size_t i = 0; p->tracer && i < n; i++)
-		pager_trace(p, PAGER_PREFETCH, refs[i], 0);
+		pager_trace(p, PAGER_READ_AHEAD, refs[i]);
 	p->ops->prefetch(p, refs, n, true);
 }
 
@@ -376,7 +392,7 @@ static inline int pager_write(struct pager *p, const struct page_write *set, siz
 	for (size_t i = 0; i < n; i++) {
 		DCHECK(set[i].buf || set[i].n_pages == 1);
 		DCHECK(i == 0 || set[i - 1].pgno + set[i - 1].n_pages <= set[i].pgno);
-		pager_trace(p, PAGER_WRITE, (struct page_ref){set[i].pgno, 0}, 0);
+		pager_trace(p, PAGER_WRITE, (struct page_ref){set[i].pgno, 0});
 	}
 	return p->ops->write(p, set, n);
 }
@@ -386,12 +402,16 @@ void page_writes_sort(struct page_write *set, size_t n);
 
 static inline int pager_barrier(struct pager *p)
 {
-	return p->ops->barrier(p);
+	int rc = p->ops->barrier(p);
+
+	if (rc == 0)
+		pager_trace(p, PAGER_FLUSH, (struct page_ref){0, 0});
+	return rc;
 }
 
 static inline void pager_drop(struct pager *p, pgno_t pgno, uint32_t n_pages)
 {
-	pager_trace(p, PAGER_DROP, (struct page_ref){pgno, 0}, 0);
+	pager_trace(p, PAGER_DROP, (struct page_ref){pgno, 0});
 	p->ops->drop(p, pgno, n_pages);
 }
 

@@ -178,20 +178,18 @@ struct written {
 	unsigned n_again;
 };
 
-static void trace(struct pager_tracer *t, enum pager_trace_op op, struct page_ref ref,
-	unsigned type)
+static void trace(struct pager_tracer *t, const struct pager_event *event)
 {
 	struct written *w = (struct written *)t;
 
-	(void)type;
-	if (op == PAGER_FRESH) {
-		ck_assert_uint_lt(ref.pgno, 4096);
-		w->fresh[ref.pgno] = ref.gen;
-	} else if (op == PAGER_WRITE && w->fresh[ref.pgno]) {
-		ck_assert_uint_gt(w->fresh[ref.pgno], w->written[ref.pgno]);
-		w->n_again += w->written[ref.pgno] > 0;
-		w->written[ref.pgno] = w->fresh[ref.pgno];
-		w->fresh[ref.pgno] = 0;
+	if (event->op == PAGER_FRESH) {
+		ck_assert_uint_lt(event->ref.pgno, 4096);
+		w->fresh[event->ref.pgno] = event->ref.gen;
+	} else if (event->op == PAGER_WRITE && w->fresh[event->ref.pgno]) {
+		ck_assert_uint_gt(w->fresh[event->ref.pgno], w->written[event->ref.pgno]);
+		w->n_again += w->written[event->ref.pgno] > 0;
+		w->written[event->ref.pgno] = w->fresh[event->ref.pgno];
+		w->fresh[event->ref.pgno] = 0;
 	}
 }
 

@@ -55,14 +55,11 @@ static void restore(struct cutter *k)
 	k->image = NULL;
 }
 
-static void count_and_cut(struct pager_tracer *t, enum pager_trace_op op, struct page_ref ref,
-	unsigned type)
+static void count_and_cut(struct pager_tracer *t, const struct pager_event *event)
 {
 	struct cutter *k = (struct cutter *)t; /* its first member */
 
-	(void)ref;
-	(void)type;
-	if (op == PAGER_GET && ++k->n_gets == k->cut_at)
+	if (event->op == PAGER_GET && ++k->n_gets == k->cut_at)
 		cut(k);
 }
 

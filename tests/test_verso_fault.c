@@ -369,14 +369,11 @@ struct cutter {
 	uint64_t n_gets, cut_at;
 };
 
-static void cut_at_get(struct pager_tracer *t, enum pager_trace_op op, struct page_ref ref,
-	unsigned type)
+static void cut_at_get(struct pager_tracer *t, const struct pager_event *event)
 {
 	struct cutter *k = (struct cutter *)t; /* its first member */
 
-	(void)ref;
-	(void)type;
-	if (op == PAGER_GET && ++k->n_gets == k->cut_at)
+	if (event->op == PAGER_GET && ++k->n_gets == k->cut_at)
 		ck_assert_int_eq(truncate(k->path, 8192), 0);
 }
 

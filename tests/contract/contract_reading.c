@@ -606,19 +606,18 @@ END_TEST
 
 struct recorder {
 	struct pager_tracer tracer; /* first */
-	unsigned n[PAGER_PREFETCH + 1];
+	unsigned n[PAGER_TRACE_OPS];
 	struct page_ref last;
 };
 
-static void record(struct pager_tracer *t, enum pager_trace_op op, struct page_ref ref,
-	unsigned type)
+static void record(struct pager_tracer *t, const struct pager_event *event)
 {
 	struct recorder *r = (struct recorder *)t;
 
-	r->n[op]++;
-	r->last = ref;
-	if (op == PAGER_GET || op == PAGER_PUT)
-		ck_assert_uint_eq(type, PAGE_TOY);
+	r->n[event->op]++;
+	r->last = event->ref;
+	if (event->op == PAGER_GET || event->op == PAGER_PUT)
+		ck_assert_uint_eq(event->type, PAGE_TOY);
 }
 
 START_TEST(tracer_sees_every_operation)

@@ -49,24 +49,22 @@ static void mark_generations(const struct work *w)
 }
 
 /* A page that this session took before, after the oldest reader began, and takes now. */
-static void trace(struct pager_tracer *t, enum pager_trace_op op, struct page_ref ref,
-	unsigned type)
+static void trace(struct pager_tracer *t, const struct pager_event *event)
 {
 	struct work *w = (struct work *)t;
 
-	(void)type;
-	if (ref.pgno >= PAGES_TRACED)
+	if (event->ref.pgno >= PAGES_TRACED)
 		return;
-	if (op == PAGER_DROP)
-		w->born[ref.pgno] = 0;
-	if (op != PAGER_FRESH)
+	if (event->op == PAGER_DROP)
+		w->born[event->ref.pgno] = 0;
+	if (event->op != PAGER_FRESH)
 		return;
-	if (w->oldest_reader && w->born[ref.pgno] > w->oldest_reader)
+	if (w->oldest_reader && w->born[event->ref.pgno] > w->oldest_reader)
 		session_marks[MARK_REUSED].n++;
-	session_marks[MARK_PLACE_AGAIN].n +=
-		w->used[ref.pgno] >= w->first_gen && w->used[ref.pgno] < ref.gen;
-	w->born[ref.pgno] = w->used[ref.pgno] = ref.gen;
-	w->was_long |= ref.pgno >= 512;
+	session_marks[MARK_PLACE_AGAIN].n += w->used[event->ref.pgno] >= w->first_gen &&
+					     w->used[event->ref.pgno] < event->ref.gen;
+	w->born[event->ref.pgno] = w->used[event->ref.pgno] = event->ref.gen;
+	w->was_long |= event->ref.pgno >= 512;
 }
 
 /* --- steps ----------------------------------------------------------------------------------- */

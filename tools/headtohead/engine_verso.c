@@ -3,13 +3,16 @@
  * Verso with its two pagers: the same calls, one option apart.
  */
 #include "tools/headtohead/headtohead.h"
+#include "trace/trace.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct verso_engine {
 	struct verso *db;
 	struct verso_txn *txn;
 	bool write;
+	struct trace_writer *trace; /* NULL: off */
 };
 
 static int failed(const char *what, int code)
@@ -26,13 +29,24 @@ static int open_with(struct verso_engine *e, const char *path, size_t cache_byte
 		.pager = pager,
 		.flags = VERSO_CREATE,
 		.cache_bytes = cache_bytes};
-	int rc = verso_open(path, &options, &e->db);
+	int rc;
 
+	if (e->trace) {
+		options.trace = trace_writer_event;
+		options.trace_arg = e->trace;
+	}
+	rc = verso_open(path, &options, &e->db);
 	return rc < 0 ? failed(path, rc) : 0;
 }
 
 static int open_bufpool(void *engine, const char *path, size_t cache_bytes)
 {
+	struct verso_engine *e = engine;
+	const char *trace = getenv("HEADTOHEAD_TRACE");
+	int rc = trace ? trace_writer_open(trace, &e->trace) : 0;
+
+	if (rc < 0)
+		return failed(trace, rc);
 	return open_with(engine, path, cache_bytes, VERSO_BUFPOOL);
 }
 
@@ -132,9 +146,12 @@ static void figures(void *engine, struct engine_figures *f)
 static int close_db(void *engine)
 {
 	struct verso_engine *e = engine;
+	int rc;
 
 	verso_close(e->db);
-	return 0;
+	rc = trace_writer_close(e->trace);
+	e->trace = NULL;
+	return rc < 0 ? failed("the trace", rc) : 0;
 }
 
 #define VERSO_ENGINE(the_title, the_file, the_open)                                                \

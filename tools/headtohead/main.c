@@ -105,7 +105,10 @@ int main(int argc, char **argv)
 	if (argc < 3 || argc > 5 || (argc > 4 && strcmp(argv[4], "sorted") != 0)) {
 		(void)fprintf(stderr,
 			"usage: headtohead FILE FOLDER [CACHE_MIB [sorted]]\n"
-			"    sorted   loads in the order of the keys, not in a random one\n");
+			"    sorted   loads in the order of the keys, not in a random one\n"
+			"HEADTOHEAD_TRACE=FILE records what the buffer pool does with each page,\n"
+			"from the last time that its database is opened on\n"
+			"(`verso trace replay FILE`).\n");
 		return 2;
 	}
 	plan.cache_bytes = (argc > 3 ? strtoul(argv[3], NULL, 10) : 64) << 20;

@@ -223,6 +223,22 @@ static bool parse_batch(struct arguments *a, const char *value)
 	return parse_size(value, &a->batch_records) && a->batch_records > 0;
 }
 
+static bool parse_frames(struct arguments *a, const char *value)
+{
+	uint64_t n;
+
+	if (!parse_size(value, &n) || n == 0 || n >= UINT32_MAX)
+		return false;
+	a->n_frames = (uint32_t)n;
+	return true;
+}
+
+static bool parse_plot(struct arguments *a, const char *value)
+{
+	a->plot = value;
+	return value[0] != '\0';
+}
+
 static bool set_reverse(struct arguments *a, const char *value)
 {
 	(void)value;
@@ -282,6 +298,8 @@ static const struct option options[] = {
 	{"tsv", NULL, "read lines of key TAB value as they are", TAKES_LOAD, set_tsv},
 	{"batch", "N", "with --lines, --tsv: records a transaction (default 10000)", TAKES_LOAD,
 		parse_batch},
+	{"frames", "N", "one size of the pool instead of twelve", TAKES_TRACE, parse_frames},
+	{"plot", "FILE.svg", "draw the curves (needs gnuplot)", TAKES_TRACE, parse_plot},
 	{"commit", "one|two|relaxed", "flushes a commit; relaxed: one flush at the end",
 		TAKES_WRITER, parse_commit},
 	{"page-size", "SIZE", "of a new database: 4K (default) to 64K", TAKES_WRITER,
@@ -302,13 +320,21 @@ static const struct option options[] = {
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
 
+/* A command that opens no database takes none of the options that all others take. */
+static bool takes(const struct command *command, const struct option *o)
+{
+	if (o->takes == 0)
+		return !(command->takes & TAKES_TRACE);
+	return (command->takes & o->takes) != 0;
+}
+
 void arguments_describe(const struct command *command, FILE *out)
 {
 	for (size_t i = 0; i < N_OPTIONS; i++) {
 		const struct option *o = &options[i];
 		char left[64];
 
-		if (!o->help || (o->takes != 0 && !(command->takes & o->takes)))
+		if (!o->help || !takes(command, o))
 			continue;
 		(void)snprintf(left, sizeof(left), "--%s%s%s", o->name, o->value ? "=" : "",
 			o->value ? o->value : "");
@@ -325,7 +351,7 @@ static const struct option *find_option(const struct command *command, const cha
 	for (size_t i = 0; i < N_OPTIONS; i++) {
 		if (strlen(options[i].name) == len_bytes &&
 			memcmp(options[i].name, name, len_bytes) == 0 &&
-			(options[i].takes == 0 || (command->takes & options[i].takes)))
+			takes(command, &options[i]))
 			return &options[i];
 	}
 	return NULL;

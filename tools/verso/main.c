@@ -15,6 +15,7 @@ static const struct command *const commands[] = {
 	&command_dump,
 	&command_check,
 	&command_stat,
+	&command_trace,
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -77,12 +78,37 @@ static enum status help(int n_words, char **words)
 	return finish_output();
 }
 
-int main(int argc, char **argv)
+enum status run_command(int n_words, char **words, verso_trace_fn *trace, void *trace_arg)
 {
-	const struct command *command;
+	const struct command *command = find_command(words[0]);
 	struct arguments args;
 	enum status status;
 
+	if (!command || (trace && command == &command_trace)) {
+		(void)fprintf(stderr, "verso: no command `%s`; `verso help` lists them\n",
+			words[0]);
+		return STATUS_USAGE;
+	}
+	for (int i = 1; i < n_words && strcmp(words[i], "--") != 0; i++) {
+		if (strcmp(words[i], "--help") == 0) {
+			print_help(command);
+			return finish_output();
+		}
+	}
+	if (arguments_parse(command, n_words - 1, words + 1, &args)) {
+		args.open.trace = trace;
+		args.open.trace_arg = trace_arg;
+		status = command->run(&args);
+	} else {
+		(void)fprintf(stderr, "`verso help %s` tells more\n", command->name);
+		status = STATUS_USAGE;
+	}
+	arguments_free(&args);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
 	if (argc < 2) {
 		print_welcome(stderr);
 		return STATUS_USAGE;
@@ -94,25 +120,7 @@ int main(int argc, char **argv)
 		(void)printf("verso %s\n", verso_version());
 		return (int)finish_output();
 	}
-	command = find_command(argv[1]);
-	if (!command) {
-		(void)fprintf(stderr, "verso: no command `%s`; `verso help` lists them\n", argv[1]);
-		return STATUS_USAGE;
-	}
-	for (int i = 2; i < argc; i++) {
-		if (strcmp(argv[i], "--") == 0)
-			break;
-		if (strcmp(argv[i], "--help") == 0) {
-			print_help(command);
-			return (int)finish_output();
-		}
-	}
-	if (arguments_parse(command, argc - 2, argv + 2, &args)) {
-		status = command->run(&args);
-	} else {
-		(void)fprintf(stderr, "`verso help %s` tells more\n", command->name);
-		status = STATUS_USAGE;
-	}
-	arguments_free(&args);
-	return (int)status;
+	if (argc > 2 && strcmp(argv[1], "trace") == 0 && strcmp(argv[2], "record") == 0)
+		return (int)trace_record(argc - 3, argv + 3);
+	return (int)run_command(argc - 1, argv + 1, NULL, NULL);
 }

@@ -27,8 +27,9 @@ enum option_set {
 	TAKES_RANGE = 1 << 2,  /* --from and its like */
 	TAKES_RAW = 1 << 3,
 	TAKES_JSON = 1 << 4,
-	TAKES_LOAD = 1 << 5, /* --batch, --lines, --tsv */
-	TAKES_NEW = 1 << 6,  /* --new */
+	TAKES_LOAD = 1 << 5,  /* --batch, --lines, --tsv */
+	TAKES_NEW = 1 << 6,   /* --new */
+	TAKES_TRACE = 1 << 7, /* --frames, --plot */
 };
 
 /* What `load` reads. */
@@ -55,6 +56,8 @@ struct arguments {
 	struct verso_val prefix_end; /* above every key with the prefix; len 0: none is */
 	uint64_t limit_records;      /* UINT64_MAX: no limit */
 	uint64_t batch_records;      /* 0: not given */
+	uint32_t n_frames;           /* 0: not given */
+	const char *plot;            /* NULL: not given */
 	enum format format;
 	bool reverse, keys_only, raw, json, no_overwrite;
 };
@@ -72,7 +75,13 @@ struct command {
 };
 
 extern const struct command command_get, command_put, command_del, command_scan, command_load,
-	command_dump, command_check, command_stat;
+	command_dump, command_check, command_stat, command_trace;
+
+/* main.c: runs the command words[0], with its events traced, unless trace is NULL. */
+enum status run_command(int n_words, char **words, verso_trace_fn *trace, void *trace_arg);
+
+/* cmd_trace.c: the words behind `verso trace record`. */
+enum status trace_record(int n_words, char **words);
 
 /* arguments.c */
 
