@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the queue's rungs cost beside plain system calls: random reads of 4 KiB past the page cache,
- * alone and in batches, by one thread and by several, and small durable writes.
+ * What the queue's backends cost beside plain system calls: random reads of 4 KiB past the page
+ * cache, alone and in batches, by one thread and by several, and small durable writes.
  *
  * All ways take turns within each round, so that a ratio is of the same minute; the table shows
  * each way's median over the rounds and its ratio to the first of its group.
@@ -35,7 +35,7 @@ struct bench {
 struct way {
 	const char *group, *name;
 	void (*work)(struct bench *b, const struct way *way, unsigned n_ops, uint64_t seed);
-	enum queue_rung rung;
+	enum queue_backend backend;
 	unsigned depth;
 	unsigned n_threads;
 	unsigned part; /* of n_ops that this way does: 1/part */
@@ -90,7 +90,7 @@ static void fill(struct io_req *req, struct iovec *iov, struct bench *b, void *b
 static void read_sets(struct bench *b, const struct way *way, unsigned n_ops, uint64_t seed,
 	int run)
 {
-	struct queue *q = b->q[way->rung];
+	struct queue *q = b->q[way->backend];
 	char *buf = alloc_blocks(way->depth);
 	struct io_req reqs[DEPTH_MAX], *ptrs[DEPTH_MAX];
 	struct iovec iov[DEPTH_MAX];
@@ -147,9 +147,9 @@ static void write_and_sync(struct bench *b, const struct way *way, unsigned n_op
 		fill(&write, &iov, b, buf, mix(&seed) % b->n_blocks);
 		write.kind = IO_WRITE;
 		ptr = &write;
-		check(queue_run(b->q[way->rung], &ptr, 1));
+		check(queue_run(b->q[way->backend], &ptr, 1));
 		ptr = &sync;
-		check(queue_run(b->q[way->rung], &ptr, 1));
+		check(queue_run(b->q[way->backend], &ptr, 1));
 	}
 	free(buf);
 }
@@ -167,8 +167,8 @@ static void write_and_sync_wait(struct bench *b, const struct way *way, unsigned
 		for (int k = 0; k < 2; k++) {
 			ptr = k == 0 ? &write : &sync;
 			atomic_store(&ptr->complete, false);
-			queue_submit(b->q[way->rung], &ptr, 1);
-			queue_wait(b->q[way->rung], ptr);
+			queue_submit(b->q[way->backend], &ptr, 1);
+			queue_wait(b->q[way->backend], ptr);
 			check(queue_error(ptr));
 		}
 	}
@@ -292,7 +292,7 @@ static void print_table(struct rate rates[N_WAYS][ROUNDS_MAX], unsigned n_rounds
 				"ratio");
 			first = median.ops;
 		}
-		if (!b->q[ways[i].rung] && ways[i].rung != QUEUE_BEST)
+		if (!b->q[ways[i].backend] && ways[i].backend != QUEUE_BEST)
 			printf("  %-28s refused\n", ways[i].name);
 		else
 			printf("  %-28s %10.0f %10.2f %8.2f\n", ways[i].name, median.ops,
@@ -314,8 +314,8 @@ static void open_all(struct bench *b, const char *path, uint64_t size_bytes)
 		check(file_write(b->f, chunk, chunk_bytes, off_bytes));
 	check(file_sync(b->f));
 	b->n_blocks = size_bytes / BLOCK;
-	for (int rung = QUEUE_URING; rung <= QUEUE_SYNC; rung++) {
-		if (io_queue(io_kernel(), 128, (enum queue_rung)rung, &b->q[rung]) < 0)
+	for (int backend = QUEUE_URING; backend <= QUEUE_SYNC; backend++) {
+		if (io_queue(io_kernel(), 128, (enum queue_backend)backend, &b->q[backend]) < 0)
 			printf("%s\n", error_text());
 	}
 	free(chunk);
@@ -356,13 +356,13 @@ int main(int argc, char **argv)
 	check(fault_install());
 	for (unsigned round = 0; round < n_rounds; round++) {
 		for (size_t i = 0; i < N_WAYS; i++) {
-			if (b.q[ways[i].rung] || ways[i].rung == QUEUE_BEST)
+			if (b.q[ways[i].backend] || ways[i].backend == QUEUE_BEST)
 				rates[i][round] = measure(&b, &ways[i], round * 100 + i);
 		}
 	}
 	print_table(rates, n_rounds, &b);
-	for (int rung = QUEUE_URING; rung <= QUEUE_SYNC; rung++)
-		queue_close(b.q[rung]);
+	for (int backend = QUEUE_URING; backend <= QUEUE_SYNC; backend++)
+		queue_close(b.q[backend]);
 	file_close(b.f);
 	return EXIT_SUCCESS;
 }

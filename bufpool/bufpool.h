@@ -41,8 +41,8 @@ struct bufpool_options {
 				    others */
 	enum bufpool_policy policy;
 	enum pager_checksum checksum;
-	enum queue_rung rung; /* of the pool's own queue */
-	unsigned flags;       /* enum bufpool_flags */
+	enum queue_backend backend; /* of the pool's own queue */
+	unsigned flags;             /* enum bufpool_flags */
 };
 
 /* The smallest cache_bytes that bufpool_open() accepts with these options. */

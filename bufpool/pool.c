@@ -176,11 +176,11 @@ static int open_policy(struct pool *pool)
  */
 static int open_queues(struct pool *pool)
 {
-	int rc = io_queue(pool->io, QUEUE_DEPTH, pool->opts.rung, &pool->queue);
+	int rc = io_queue(pool->io, QUEUE_DEPTH, pool->opts.backend, &pool->queue);
 
 	if (rc < 0)
 		return rc;
-	if (pool->queue->rung != QUEUE_URING) {
+	if (pool->queue->backend != QUEUE_URING) {
 		pool->ahead = pool->queue;
 		return 0;
 	}

@@ -119,7 +119,7 @@ static struct bufpool_options pool_options(const struct verso_options *o,
 		.writer_pages = txn_writer_pages(txn),
 		.policy = policies[o->policy],
 		.checksum = (enum pager_checksum)o->checksum,
-		.rung = (enum queue_rung)o->io,
+		.backend = (enum queue_backend)o->io,
 		.flags = (o->flags & VERSO_SMALL_PAGES ? BUFPOOL_SMALL_PAGES : 0u) |
 			 (o->flags & VERSO_PIN_INNER ? BUFPOOL_PIN_ONLY : 0u),
 	};
@@ -175,7 +175,7 @@ static int open_bufpool(struct verso *db, const struct txn_probe *probe,
 }
 
 _Static_assert((int)VERSO_IO_URING == (int)QUEUE_URING && (int)VERSO_IO_SYNC == (int)QUEUE_SYNC,
-	"the rungs have one order");
+	"the backends have one order");
 _Static_assert((int)VERSO_MADVISE_NORMAL == (int)MMAP_ADVICE_NORMAL &&
 		       (int)VERSO_MADVISE_POPULATE == (int)MMAP_ADVICE_POPULATE,
 	"the advices have one order");

@@ -32,7 +32,7 @@ enum map_mode {
 };
 
 /* How the queue reaches the kernel, best first. */
-enum queue_rung {
+enum queue_backend {
 	QUEUE_BEST, /* the first of the following that this kernel allows */
 	QUEUE_URING,
 	QUEUE_THREADS,
@@ -78,11 +78,12 @@ struct io_ops {
 		uint64_t reserve_bytes, struct map **ret_map);
 
 	/*
-	 * Opens a queue of `depth` requests (1..4096). QUEUE_BEST falls from rung to rung and
-	 * remembers why; any other rung is taken or refused. VERSO_IO=uring|threads|sync overrides
-	 * QUEUE_BEST.
+	 * Opens a queue of `depth` requests (1..4096). QUEUE_BEST falls from backend to backend and
+	 * remembers why; any other backend is taken or refused. VERSO_IO=uring|threads|sync
+	 * overrides QUEUE_BEST.
 	 */
-	int (*queue)(struct io *io, unsigned depth, enum queue_rung rung, struct queue **ret_queue);
+	int (*queue)(struct io *io, unsigned depth, enum queue_backend backend,
+		struct queue **ret_queue);
 
 	/* Fills buf with len_bytes from the system's random source. */
 	int (*random)(struct io *io, void *buf, size_t len_bytes);
@@ -130,10 +131,10 @@ static inline int io_map(struct io *io, struct file *file, enum map_mode mode, u
 	return io->ops->map(io, file, mode, off_bytes, reserve_bytes, ret_map);
 }
 
-static inline int io_queue(struct io *io, unsigned depth, enum queue_rung rung,
+static inline int io_queue(struct io *io, unsigned depth, enum queue_backend backend,
 	struct queue **ret_queue)
 {
-	return io->ops->queue(io, depth, rung, ret_queue);
+	return io->ops->queue(io, depth, backend, ret_queue);
 }
 
 static inline int io_random(struct io *io, void *buf, size_t len_bytes)

@@ -50,7 +50,7 @@ static inline uint64_t round_up(uint64_t n, uint64_t unit)
 /* Reserves len_bytes (whole system pages) of address space aligned to a huge page. -ENOMEM. */
 int reserve_aligned(size_t len_bytes, int prot, void **ret_base);
 
-int queue_kernel_open(struct io *io, unsigned depth, enum queue_rung rung,
+int queue_kernel_open(struct io *io, unsigned depth, enum queue_backend backend,
 	struct queue **ret_queue);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which rung a queue stands on, and what is the same on all of them.
+ * Which backend a queue stands on, and what is the same on all of them.
  */
 #include "io/queue.h"
 #include "base/assert.h"
@@ -15,7 +15,7 @@
 #include <string.h>
 
 /* What QUEUE_BEST may come to, and VERSO_IO may name. */
-static const struct queue_rung_ops *const rungs[] = {
+static const struct queue_backend_ops *const backends[] = {
 #ifndef WITHOUT_LIBURING
 	&queue_uring,
 #endif
@@ -23,27 +23,27 @@ static const struct queue_rung_ops *const rungs[] = {
 	&queue_sync,
 };
 
-#define N_RUNGS            (sizeof(rungs) / sizeof(rungs[0]))
+#define N_BACKENDS         (sizeof(backends) / sizeof(backends[0]))
 #define THREAD_STACK_BYTES (256u << 10)
 
 /* What VERSO_IO says, QUEUE_BEST when it says nothing. */
-static int rung_forced(enum queue_rung *ret_rung)
+static int backend_forced(enum queue_backend *ret_backend)
 {
 	const char *name = getenv("VERSO_IO");
 
-	*ret_rung = QUEUE_BEST;
+	*ret_backend = QUEUE_BEST;
 	if (!name || !*name)
 		return 0;
-	for (size_t i = 0; i < N_RUNGS; i++) {
-		if (strcmp(name, rungs[i]->name) == 0) {
-			*ret_rung = rungs[i]->rung;
+	for (size_t i = 0; i < N_BACKENDS; i++) {
+		if (strcmp(name, backends[i]->name) == 0) {
+			*ret_backend = backends[i]->backend;
 			return 0;
 		}
 	}
 	return error_set(-EINVAL, "VERSO_IO=%s: say uring, threads or sync", name);
 }
 
-static int open_rung(const struct queue_rung_ops *r, unsigned depth, struct queue **ret_queue)
+static int open_backend(const struct queue_backend_ops *r, unsigned depth, struct queue **ret_queue)
 {
 	struct queue *q;
 	int rc = r->open(depth, &q);
@@ -51,25 +51,25 @@ static int open_rung(const struct queue_rung_ops *r, unsigned depth, struct queu
 	if (rc < 0)
 		return error_set(rc, "no queue by %s: %s", r->name, error_name(rc));
 	q->ops = &r->ops;
-	q->rung = r->rung;
+	q->backend = r->backend;
 	(void)snprintf(q->why, sizeof(q->why), "%s", r->name);
 	*ret_queue = q;
 	return 0;
 }
 
-/* From rung to rung; remembers what refused the best one. */
+/* From backend to backend; remembers what refused the best one. */
 static int open_best(unsigned depth, struct queue **ret_queue)
 {
 	const char *refused = NULL;
 	int refused_errno = 0;
 	int rc = -ENOSYS;
 
-	for (size_t i = 0; i < N_RUNGS; i++) {
-		rc = open_rung(rungs[i], depth, ret_queue);
+	for (size_t i = 0; i < N_BACKENDS; i++) {
+		rc = open_backend(backends[i], depth, ret_queue);
 		if (rc == 0)
 			break;
 		if (!refused) {
-			refused = rungs[i]->name;
+			refused = backends[i]->name;
 			refused_errno = -rc;
 		}
 	}
@@ -84,27 +84,28 @@ static int open_best(unsigned depth, struct queue **ret_queue)
 	return rc;
 }
 
-int queue_kernel_open(struct io *io, unsigned depth, enum queue_rung rung, struct queue **ret_queue)
+int queue_kernel_open(struct io *io, unsigned depth, enum queue_backend backend,
+	struct queue **ret_queue)
 {
-	enum queue_rung forced;
+	enum queue_backend forced;
 	int rc;
 
 	(void)io;
 	ASSERT(depth >= 1);
 	ASSERT(depth <= 4096);
-	if (rung != QUEUE_BEST)
-		forced = rung;
-	else if ((rc = rung_forced(&forced)) < 0)
+	if (backend != QUEUE_BEST)
+		forced = backend;
+	else if ((rc = backend_forced(&forced)) < 0)
 		return rc;
 	if (forced == QUEUE_BEST)
 		return open_best(depth, ret_queue);
 #ifndef WITHOUT_LIBURING
 	if (forced == QUEUE_BACKGROUND)
-		return open_rung(&queue_background, depth, ret_queue);
+		return open_backend(&queue_background, depth, ret_queue);
 #endif
-	for (size_t i = 0; i < N_RUNGS; i++) {
-		if (rungs[i]->rung == forced)
-			return open_rung(rungs[i], depth, ret_queue);
+	for (size_t i = 0; i < N_BACKENDS; i++) {
+		if (backends[i]->backend == forced)
+			return open_backend(backends[i], depth, ret_queue);
 	}
 	return error_set(-ENOSYS, "no queue by uring: this Verso was built without liburing");
 }

@@ -74,9 +74,9 @@ struct queue_ops {
 
 struct queue {
 	const struct queue_ops *ops;
-	enum queue_rung rung; /* never QUEUE_BEST; constant */
-	int refused_errno;    /* what refused a better rung, 0 when nothing did; constant */
-	char why[128];        /* for people: the rung, and why no better one; constant */
+	enum queue_backend backend; /* never QUEUE_BEST; constant */
+	int refused_errno; /* what refused a better backend, 0 when nothing did; constant */
+	char why[128];     /* for people: the backend, and why no better one; constant */
 };
 
 static inline void queue_submit(struct queue *q, struct io_req *const *reqs, size_t n)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rung in the background: one ring, to which one thread of ours submits and of which it reaps.
+ * The backend in the background: one ring, to which one thread of ours submits and of which it
+ * reaps.
  *
  * The kernel completes a direct read by task work in the thread that submitted it, a kind of
  * signal: had the application's thread submitted, what it sleeps in by then (epoll_wait, recv)
- * would answer EINTR. Here that thread puts its requests on a list and goes on. So this rung is for
- * what may outlive the call of the application; for what is waited for at once the wake-ups of
+ * would answer EINTR. Here that thread puts its requests on a list and goes on. So this backend is
+ * for what may outlive the call of the application; for what is waited for at once the wake-ups of
  * another thread are two too many.
  *
  * The thread is started by the first submit. It sleeps in the kernel until a request completes or
@@ -33,10 +34,10 @@ struct queue_background {
 	unsigned n_in_flight;   /* taken off the list and not complete */
 	bool listening;         /* a read of the bell is in flight */
 	struct io_req listener; /* stands for it in the ring */
-	eventfd_t n_rung;       /* what it reads */
+	eventfd_t n_backend;    /* what it reads */
 	/* The following are under waiters.lock. */
 	struct io_req *first, **last; /* the list: of the submitters, to the thread */
-	bool asleep;                  /* the thread is, or will be, and nobody has rung yet */
+	bool asleep;                  /* the thread is, or will be, and nobody has backend yet */
 	bool running, closing;
 	pthread_t thread;
 };
@@ -66,7 +67,7 @@ static void listen_to_bell(struct queue_background *b)
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&b->ring);
 
 	ASSERT(sqe);
-	io_uring_prep_read(sqe, b->bell, &b->n_rung, sizeof(b->n_rung), 0);
+	io_uring_prep_read(sqe, b->bell, &b->n_backend, sizeof(b->n_backend), 0);
 	io_uring_sqe_set_data(sqe, &b->listener);
 	b->listening = true;
 }
@@ -125,7 +126,7 @@ static void sleep_in_kernel(struct queue_background *b)
 		(void)io_uring_enter((unsigned)b->ring.enter_ring_fd, 0, 1, IORING_ENTER_GETEVENTS,
 			NULL);
 	else
-		(void)eventfd_read(b->bell, &b->n_rung);
+		(void)eventfd_read(b->bell, &b->n_backend);
 }
 
 /* Submits, and completes what is over: sleeps until there is something to do. */
@@ -284,9 +285,9 @@ free_queue:
 	return rc;
 }
 
-const struct queue_rung_ops queue_background = {
+const struct queue_backend_ops queue_background = {
 	.name = "background",
-	.rung = QUEUE_BACKGROUND,
+	.backend = QUEUE_BACKGROUND,
 	.open = background_open,
 	.ops =
 		{

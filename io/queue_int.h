@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A rung of the queue: how one of them is opened. Each exports one const table.
+ * A backend of the queue: how one of them is opened. Each exports one const table.
  */
 #ifndef IO_QUEUE_INT_H
 #define IO_QUEUE_INT_H
@@ -11,20 +11,20 @@
 #include "io/transfer.h"
 #include "io/waiters.h"
 
-struct queue_rung_ops {
+struct queue_backend_ops {
 	const char *name;
-	enum queue_rung rung;
+	enum queue_backend backend;
 
-	/* 0, or -errno of what refused it. ops, rung and why are filled in by the caller. */
+	/* 0, or -errno of what refused it. ops, backend and why are filled in by the caller. */
 	int (*open)(unsigned depth, struct queue **ret_queue);
 
 	struct queue_ops ops;
 };
 
-extern const struct queue_rung_ops queue_uring;
-extern const struct queue_rung_ops queue_threads;
-extern const struct queue_rung_ops queue_sync;
-extern const struct queue_rung_ops queue_background;
+extern const struct queue_backend_ops queue_uring;
+extern const struct queue_backend_ops queue_threads;
+extern const struct queue_backend_ops queue_sync;
+extern const struct queue_backend_ops queue_background;
 
 /* A thread of a queue: its signals are the application's other threads' business. 0, -errno. */
 int queue_thread_start(pthread_t *ret_thread, void *(*main)(void *arg), void *arg);

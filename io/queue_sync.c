@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rung that always works: submit performs each request by calls that block. A set has no order,
- * and the hostile build gives it one of its own.
+ * The backend that always works: submit performs each request by calls that block. A set has no
+ * order, and the hostile build gives it one of its own.
  */
 #include "io/hostile.h"
 #include "io/queue_int.h"
@@ -59,9 +59,9 @@ static void sync_close(struct queue *q)
 	free(s);
 }
 
-const struct queue_rung_ops queue_sync = {
+const struct queue_backend_ops queue_sync = {
 	.name = "sync",
-	.rung = QUEUE_SYNC,
+	.backend = QUEUE_SYNC,
 	.open = sync_open,
 	.ops =
 		{

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rung by threads: a few workers take requests from one list and perform them by calls that
+ * The backend by threads: a few workers take requests from one list and perform them by calls that
  * block. They are started when there is more to do than workers to do it, and end with the queue.
  *
  * A worker is the reaper of what it performs: it calls `done`, sets `complete`, and then wakes who
@@ -169,9 +169,9 @@ static int threads_open(unsigned depth, struct queue **ret_queue)
 	return 0;
 }
 
-const struct queue_rung_ops queue_threads = {
+const struct queue_backend_ops queue_threads = {
 	.name = "threads",
-	.rung = QUEUE_THREADS,
+	.backend = QUEUE_THREADS,
 	.open = threads_open,
 	.ops =
 		{

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rung by io_uring: one ring, into which any thread submits, and of which one thread at a time
- * is the reaper, for everybody.
+ * The backend by io_uring: one ring, into which any thread submits, and of which one thread at a
+ * time is the reaper, for everybody.
  *
  * The lock protects the submission side and the sleepers; it is never held in a sleep, a `done` or
  * a wait of the kernel. The reaper is whoever set `reaping` under it: the completion side is its
@@ -316,9 +316,9 @@ free_queue:
 	return rc;
 }
 
-const struct queue_rung_ops queue_uring = {
+const struct queue_backend_ops queue_uring = {
 	.name = "uring",
-	.rung = QUEUE_URING,
+	.backend = QUEUE_URING,
 	.open = uring_open,
 	.ops =
 		{

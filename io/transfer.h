@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How a request becomes calls of the kernel: the one place that knows what a short, interrupted or
- * refused transfer means. The files and all rungs of the queue use it.
+ * refused transfer means. The files and all backends of the queue use it.
  *
  *	do {
  *		transfer_next(req, align_bytes, &att);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the two rungs that use io_uring share: how a request becomes an entry of the ring, and how
- * entries reach the kernel.
+ * What the two backends that use io_uring share: how a request becomes an entry of the ring, and
+ * how entries reach the kernel.
  */
 #ifndef IO_URING_H
 #define IO_URING_H

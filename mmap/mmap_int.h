@@ -107,7 +107,7 @@ struct mmap_pager {
 	struct view view;        /* the file */
 	struct page_table table; /* a word for each page; see above */
 	struct file *file;
-	struct queue *queue;        /* writes; the sync rung */
+	struct queue *queue;        /* writes; the sync backend */
 	unsigned page_shift;        /* log2 of the page size; constant */
 	struct mmap_options opts;   /* constant */
 	const void *zeros;          /* GROW_BYTES of them, never touched; constant */

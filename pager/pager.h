@@ -66,7 +66,7 @@ struct pager_stats {
 	uint64_t write_bytes; /* handed to the file, growth included */
 	uint64_t memory_bytes_max; /* bound of the pager's own page memory */
 	uint64_t memory_bytes;     /* in use now */
-	char how[256]; /* for people: direct or buffered and why, rung, policy, pages huge or not */
+	char how[256]; /* for people: direct or buffered and why, backend, policy, huge pages */
 };
 
 enum pager_trace_op {

@@ -23,7 +23,7 @@ START_TEST(every_allocation_of_open_may_fail)
 			ck_assert_int_eq(rc, 0);
 		ck_assert(rc == 0 || rc == -ENOMEM);
 		ck_assert(rc == 0 || *error_text());
-		/* A queue may fall back to a lower rung instead of failing. */
+		/* A queue may fall back to a lower backend instead of failing. */
 		if (rc == 0 && failmalloc_calls() > n) {
 			pager_close(f.pager);
 			rc = -ENOMEM;

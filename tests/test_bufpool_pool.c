@@ -518,7 +518,7 @@ static void live(struct fixture *f, const struct bufpool_options *opts)
 	ck_assert_ptr_nonnull(strstr(fixture_stats(f).how, "policy"));
 }
 
-START_TEST(every_switch_policy_size_and_rung_works)
+START_TEST(every_switch_policy_size_and_backend_works)
 {
 	static const unsigned flags[] = {0, BUFPOOL_SMALL_PAGES, BUFPOOL_PIN_ONLY, 0};
 	static const uint32_t sizes[] = {512, 4096, 65536};
@@ -529,7 +529,7 @@ START_TEST(every_switch_policy_size_and_rung_works)
 			.flags = flags[i % 4],
 			.checksum = (enum pager_checksum)(i % 3),
 			.policy = (enum bufpool_policy)(i / 12 % N_POLICIES),
-			.rung = (enum queue_rung)(i / 12 / N_POLICIES),
+			.backend = (enum queue_backend)(i / 12 / N_POLICIES),
 			.writer_pages = 4,
 			.reader_pages = 4,
 		};
@@ -538,7 +538,7 @@ START_TEST(every_switch_policy_size_and_rung_works)
 		fixture_file(&f, _i, sizes[i / 4 % 3], 20, 1);
 		opts.cache_bytes = bufpool_cache_bytes_min(f.page_size, &opts);
 		if (bufpool_open(f.io, f.file, f.page_size, FIXTURE_SEED, &opts, &f.pager) < 0) {
-			ck_assert_int_ne(opts.rung, QUEUE_BEST);
+			ck_assert_int_ne(opts.backend, QUEUE_BEST);
 			if (!skipped)
 				check_skip("%s", error_text());
 			skipped = true;
@@ -620,7 +620,7 @@ int main(void)
 	tcase_add_loop_test(tc, place_that_is_being_prefetched_can_be_made_anew, 0, 2);
 	tcase_add_loop_test(tc, prefetch_takes_no_frame_that_is_pinned, 0, 2);
 	tcase_add_loop_test(tc, bytes_that_change_in_memory_are_found_at_each_get_when_asked, 0, 2);
-	tcase_add_loop_test(tc, every_switch_policy_size_and_rung_works, 0, 2);
+	tcase_add_loop_test(tc, every_switch_policy_size_and_backend_works, 0, 2);
 	tcase_add_loop_test(tc, without_verification_only_the_name_is_compared, 0, 2);
 	suite_add_tcase(s, tc);
 	return check_main(s);

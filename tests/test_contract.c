@@ -139,8 +139,10 @@ static int open_pool_always(const struct contract_case *c, struct io *io, struct
 
 /* Where a kind runs. */
 enum {
-	SIZES = 1 << 0,  /* 512, 4096 and 65536-byte pages; else 4096 */
-	RUNGS = 1 << 1,  /* its pages go through the asynchronous queue: each rung; else the best */
+	SIZES = 1 << 0, /* 512, 4096 and 65536-byte pages; else 4096 */
+	BACKENDS =
+		1
+		<< 1, /* its pages go through the asynchronous queue: each backend; else the best */
 	DIRECT = 1 << 2, /* with O_DIRECT as well */
 	TRUSTS = 1 << 3, /* compares no checksums */
 };
@@ -151,8 +153,8 @@ static const struct {
 		struct pager **ret_pager);
 	unsigned where;
 } kinds[] = {
-	{"bufpool, clock", open_pool_clock, SIZES | RUNGS | DIRECT},
-	{"bufpool, sieve", open_pool_sieve, RUNGS},
+	{"bufpool, clock", open_pool_clock, SIZES | BACKENDS | DIRECT},
+	{"bufpool, sieve", open_pool_sieve, BACKENDS},
 	{"bufpool, fifo", open_pool_fifo, 0},
 	{"bufpool, lru", open_pool_lru, 0},
 	{"bufpool, 2q", open_pool_2q, 0},
@@ -168,21 +170,21 @@ static const struct {
 };
 
 static const uint32_t sizes[] = {4096, 512, 65536};
-static const char *const rungs[] = {"uring", "threads", "sync"};
+static const char *const backends[] = {"uring", "threads", "sync"};
 
-#define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
-#define N_SIZES (sizeof(sizes) / sizeof(sizes[0]))
-#define N_RUNGS (sizeof(rungs) / sizeof(rungs[0]))
+#define N_KINDS    (sizeof(kinds) / sizeof(kinds[0]))
+#define N_SIZES    (sizeof(sizes) / sizeof(sizes[0]))
+#define N_BACKENDS (sizeof(backends) / sizeof(backends[0]))
 
-static struct contract_case cases[N_KINDS * N_SIZES * N_RUNGS * 3];
+static struct contract_case cases[N_KINDS * N_SIZES * N_BACKENDS * 3];
 static size_t n_cases;
 
-static bool rung_works(const char *rung)
+static bool backend_works(const char *backend)
 {
 	struct queue *queue;
 	bool works;
 
-	(void)setenv("VERSO_IO", rung, 1);
+	(void)setenv("VERSO_IO", backend, 1);
 	works = io_queue(io_kernel(), 8, QUEUE_BEST, &queue) == 0;
 	(void)unsetenv("VERSO_IO");
 	if (works)
@@ -190,10 +192,10 @@ static bool rung_works(const char *rung)
 	return works;
 }
 
-/* The kernel, buffered and direct, on one rung; nothing where the kernel refuses the rung. */
+/* The kernel, buffered and direct, on one backend; nothing where the kernel refuses the backend. */
 static void add_kernel_cases(struct contract_case c, unsigned where)
 {
-	if (c.rung && !rung_works(c.rung))
+	if (c.backend && !backend_works(c.backend))
 		return;
 	cases[n_cases++] = c;
 	if (where & DIRECT) {
@@ -220,33 +222,33 @@ static void add_cases(void)
 				.trusting = where & TRUSTS,
 			};
 
-			for (size_t r = 0; r < (where & RUNGS ? N_RUNGS : 1); r++) {
+			for (size_t r = 0; r < (where & BACKENDS ? N_BACKENDS : 1); r++) {
 				if (quick && c.page_size != 4096)
 					break;
-				c.rung = where & RUNGS ? rungs[r] : NULL;
+				c.backend = where & BACKENDS ? backends[r] : NULL;
 				add_kernel_cases(c, where);
 			}
-			c.rung = NULL;
+			c.backend = NULL;
 			c.simulated = true;
 			cases[n_cases++] = c;
 		}
 	}
 }
 
-START_TEST(every_rung_is_tried)
+START_TEST(every_backend_is_tried)
 {
-	if (!rung_works(rungs[_i]))
-		check_skip("this kernel refuses %s", rungs[_i]);
+	if (!backend_works(backends[_i]))
+		check_skip("this kernel refuses %s", backends[_i]);
 }
 END_TEST
 
 int main(void)
 {
 	Suite *s = suite_create("contract");
-	TCase *tc = tcase_create("rungs");
+	TCase *tc = tcase_create("backends");
 
 	add_cases();
-	tcase_add_loop_test(tc, every_rung_is_tried, 0, N_RUNGS);
+	tcase_add_loop_test(tc, every_backend_is_tried, 0, N_BACKENDS);
 	suite_add_tcase(s, tc);
 	contract_add(s, cases, n_cases);
 	return check_main(s);

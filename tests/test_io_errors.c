@@ -366,12 +366,12 @@ static void set_reqs(struct io_req *reqs, struct io_req **ptrs, struct iovec (*i
 	}
 }
 
-static int do_queue(struct file *f, enum queue_rung rung)
+static int do_queue(struct file *f, enum queue_backend backend)
 {
 	struct io_req reqs[N_REQS], *ptrs[N_REQS], sync = {.kind = IO_SYNC, .file = f};
 	struct iovec iov[N_REQS][2];
 	struct queue *q;
-	int rc = io_queue(io_kernel(), 4, rung, &q);
+	int rc = io_queue(io_kernel(), 4, backend, &q);
 
 	if (rc < 0)
 		return rc;
@@ -396,7 +396,7 @@ static int do_queue(struct file *f, enum queue_rung rung)
 	return rc;
 }
 
-static int scenario(unsigned flags, enum queue_rung rung)
+static int scenario(unsigned flags, enum queue_backend backend)
 {
 	struct io *io = io_kernel();
 	uint64_t number;
@@ -411,7 +411,7 @@ static int scenario(unsigned flags, enum queue_rung rung)
 	if (rc == 0)
 		rc = do_map(f);
 	if (rc == 0)
-		rc = do_queue(f, rung);
+		rc = do_queue(f, backend);
 	file_close(f);
 	if (rc == 0)
 		rc = io_random(io, &number, sizeof(number));
@@ -444,7 +444,8 @@ static void arm(long nth)
 }
 
 /* Whether the failure was met. */
-static bool run_with_failure(unsigned flags, enum queue_rung rung, long nth, unsigned n_descriptors)
+static bool run_with_failure(unsigned flags, enum queue_backend backend, long nth,
+	unsigned n_descriptors)
 {
 	int rc;
 
@@ -452,7 +453,7 @@ static bool run_with_failure(unsigned flags, enum queue_rung rung, long nth, uns
 	memset(in, 0xee, N_REQS * 2 * BLOCK);
 	atomic_store(&inject.n_syncs, 0);
 	arm(nth);
-	rc = scenario(flags, rung);
+	rc = scenario(flags, backend);
 	atomic_store(&inject.armed, false);
 	ck_assert_int_le(rc, 0);
 	if (rc < 0)
@@ -466,21 +467,21 @@ static bool run_with_failure(unsigned flags, enum queue_rung rung, long nth, uns
 
 static const int errors[] = {EIO, ENOSPC, EDQUOT, EINTR, EAGAIN, ENOMEM, ECANCELED, EOPNOTSUPP};
 
-#define N_ERRORS ((int)(sizeof(errors) / sizeof(errors[0])))
-#define N_RUNGS  4
-#define N_WAYS   (2 * N_RUNGS * 2) /* two kinds of file, the rungs, once and for ever */
+#define N_ERRORS   ((int)(sizeof(errors) / sizeof(errors[0])))
+#define N_BACKENDS 4
+#define N_WAYS     (2 * N_BACKENDS * 2) /* two kinds of file, the backends, once and for ever */
 
 START_TEST(whatever_fails_is_answered_and_nothing_leaks)
 {
-	static const enum queue_rung rungs[N_RUNGS] = {
+	static const enum queue_backend backends[N_BACKENDS] = {
 		QUEUE_URING, QUEUE_THREADS, QUEUE_SYNC, QUEUE_BACKGROUND};
 	unsigned flags = _i % 2 ? FILE_DIRECT : 0;
-	enum queue_rung rung = rungs[_i / 2 % N_RUNGS];
-	bool forever = _i >= 2 * N_RUNGS;
+	enum queue_backend backend = backends[_i / 2 % N_BACKENDS];
+	bool forever = _i >= 2 * N_BACKENDS;
 	unsigned n_descriptors, n_faults = 0;
 	struct queue *q;
 
-	if (io_queue(io_kernel(), 4, rung, &q) < 0) {
+	if (io_queue(io_kernel(), 4, backend, &q) < 0) {
 		check_skip("%s", error_text());
 		return;
 	}
@@ -501,7 +502,7 @@ START_TEST(whatever_fails_is_answered_and_nothing_leaks)
 		do {
 			n_faults++;
 			ck_assert_int_lt(++nth, 1000);
-		} while (run_with_failure(flags, rung, nth, n_descriptors));
+		} while (run_with_failure(flags, backend, nth, n_descriptors));
 		ck_assert_int_gt(nth, 40); /* else the wrappers are not where they should be */
 	}
 	(void)fprintf(stderr, "%u faults\n", n_faults);

@@ -405,7 +405,7 @@ START_TEST(locks_hold_between_processes_and_end_with_them)
 END_TEST
 
 /* In a child whose descriptors 0 to 2 are closed: whether they still are, afterwards. */
-static int open_without_stdio(unsigned flags, enum queue_rung rung)
+static int open_without_stdio(unsigned flags, enum queue_backend backend)
 {
 	struct file *f;
 	struct queue *q;
@@ -414,7 +414,7 @@ static int open_without_stdio(unsigned flags, enum queue_rung rung)
 		(void)close(fd);
 	if (io_open(io_kernel(), path, flags, 0, &f) < 0)
 		return 1;
-	if (io_queue(io_kernel(), 4, rung, &q) < 0)
+	if (io_queue(io_kernel(), 4, backend, &q) < 0)
 		return 2;
 	for (int fd = 0; fd < 3; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0)

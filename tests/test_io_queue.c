@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The queue's contract, over every rung that this kernel allows. A hang is a failure by the time
+ * The queue's contract, over every backend that this kernel allows. A hang is a failure by the time
  * limit of the test.
  */
 #include "base/error.h"
@@ -24,15 +24,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define BLOCK     4096
-#define REQS_MAX  512
-#define N_RUNGS   4
-#define N_FORCED  3 /* of these, those that VERSO_IO can force */
-#define N_THREADS 8
+#define BLOCK      4096
+#define REQS_MAX   512
+#define N_BACKENDS 4
+#define N_FORCED   3 /* of these, those that VERSO_IO can force */
+#define N_THREADS  8
 
-static const enum queue_rung rungs[N_RUNGS] = {
+static const enum queue_backend backends[N_BACKENDS] = {
 	QUEUE_URING, QUEUE_THREADS, QUEUE_SYNC, QUEUE_BACKGROUND};
-static const char *const rung_names[N_RUNGS] = {"uring", "threads", "sync", "background"};
+static const char *const backend_names[N_BACKENDS] = {"uring", "threads", "sync", "background"};
 
 static char path[CHECK_PATH_BYTES];
 
@@ -47,12 +47,12 @@ static struct file *open_new(const char *name, int i, unsigned flags)
 	return f;
 }
 
-/* NULL after a skip: the kernel refuses this rung. */
-static struct queue *open_rung(int i, unsigned depth)
+/* NULL after a skip: the kernel refuses this backend. */
+static struct queue *open_backend(int i, unsigned depth)
 {
 	struct queue *q = NULL;
 
-	if (io_queue(io_kernel(), depth, rungs[i], &q) == 0)
+	if (io_queue(io_kernel(), depth, backends[i], &q) == 0)
 		return q;
 	check_skip("%s", error_text());
 	return NULL;
@@ -85,34 +85,34 @@ static struct set *set_new(void)
 	return check_alloc(sizeof(struct set));
 }
 
-START_TEST(a_rung_says_which_it_is)
+START_TEST(a_backend_says_which_it_is)
 {
-	struct queue *q = open_rung(_i, 8);
+	struct queue *q = open_backend(_i, 8);
 
 	if (!q)
 		return;
-	ck_assert_int_eq(q->rung, rungs[_i]);
-	ck_assert_str_eq(q->ops->name, rung_names[_i]);
-	ck_assert_str_eq(q->why, rung_names[_i]);
+	ck_assert_int_eq(q->backend, backends[_i]);
+	ck_assert_str_eq(q->ops->name, backend_names[_i]);
+	ck_assert_str_eq(q->why, backend_names[_i]);
 	ck_assert_int_eq(q->refused_errno, 0);
 	queue_close(q);
 }
 END_TEST
 
-START_TEST(the_environment_forces_a_rung_on_best_only)
+START_TEST(the_environment_forces_a_backend_on_best_only)
 {
 	struct queue *q;
 
-	ck_assert_int_eq(setenv("VERSO_IO", rung_names[_i], 1), 0);
-	q = open_rung(_i, 8);
+	ck_assert_int_eq(setenv("VERSO_IO", backend_names[_i], 1), 0);
+	q = open_backend(_i, 8);
 	if (!q)
 		return;
 	queue_close(q);
 	ck_assert_int_eq(io_queue(io_kernel(), 8, QUEUE_BEST, &q), 0);
-	ck_assert_int_eq(q->rung, rungs[_i]);
+	ck_assert_int_eq(q->backend, backends[_i]);
 	queue_close(q);
 	ck_assert_int_eq(io_queue(io_kernel(), 8, QUEUE_SYNC, &q), 0);
-	ck_assert_int_eq(q->rung, QUEUE_SYNC);
+	ck_assert_int_eq(q->backend, QUEUE_SYNC);
 	queue_close(q);
 	ck_assert_int_eq(setenv("VERSO_IO", "carrier-pigeon", 1), 0);
 	ck_assert_int_eq(io_queue(io_kernel(), 8, QUEUE_BEST, &q), -EINVAL);
@@ -155,7 +155,7 @@ static void best_falls_when(unsigned nr, unsigned err)
 	error_clear();
 	ck_assert_int_eq(io_queue(io_kernel(), 8, QUEUE_BEST, &q), 0);
 	ck_assert_str_eq(error_text(), "");
-	ck_assert_int_eq(q->rung, QUEUE_THREADS);
+	ck_assert_int_eq(q->backend, QUEUE_THREADS);
 	ck_assert_int_eq(q->refused_errno, (int)err);
 	ck_assert_ptr_nonnull(strstr(q->why, "uring was refused"));
 	queue_close(q);
@@ -176,7 +176,7 @@ END_TEST
 /* Scattered vectors out, single blocks back, and the other way round. */
 static void round_trip(int i, unsigned flags)
 {
-	struct queue *q = open_rung(i, 16);
+	struct queue *q = open_backend(i, 16);
 	struct file *f = open_new(flags & FILE_DIRECT ? "trip-direct" : "trip", i, flags);
 	const size_t n_blocks = 256;
 	char *out = check_alloc(n_blocks * BLOCK), *in = check_alloc(n_blocks * BLOCK);
@@ -233,7 +233,7 @@ END_TEST
 
 START_TEST(a_read_past_the_end_fails_and_the_others_do_not)
 {
-	struct queue *q = open_rung(_i, 8);
+	struct queue *q = open_backend(_i, 8);
 	struct file *f = open_new("end", _i, FILE_DIRECT);
 	char *p = check_alloc(8 * BLOCK);
 	struct set *s = set_new();
@@ -258,7 +258,7 @@ END_TEST
 
 START_TEST(what_the_kernel_refuses_completes_with_its_error)
 {
-	struct queue *q = open_rung(_i, 8);
+	struct queue *q = open_backend(_i, 8);
 	struct file *f;
 	char *p = check_alloc(BLOCK);
 	struct set *s = set_new();
@@ -281,7 +281,7 @@ END_TEST
 START_TEST(a_full_disk_shortens_a_write_and_then_fails_it)
 {
 	struct rlimit limit = {.rlim_cur = 6 * BLOCK, .rlim_max = 6 * BLOCK};
-	struct queue *q = open_rung(_i, 8);
+	struct queue *q = open_backend(_i, 8);
 	struct file *f = open_new("full", _i, 0);
 	struct set *s = set_new();
 	uint64_t size_bytes;
@@ -304,7 +304,7 @@ END_TEST
 
 START_TEST(more_requests_than_the_depth_complete)
 {
-	struct queue *q = open_rung(_i, 1 + (unsigned)(check_seed() % 3));
+	struct queue *q = open_backend(_i, 1 + (unsigned)(check_seed() % 3));
 	struct file *f = open_new("depth", _i, FILE_DIRECT);
 	char *p = check_alloc(REQS_MAX * BLOCK);
 	struct set *s = set_new();
@@ -340,7 +340,7 @@ static void count_done(struct io_req *req)
 
 START_TEST(done_is_called_once_before_complete)
 {
-	struct queue *q = open_rung(_i, 8);
+	struct queue *q = open_backend(_i, 8);
 	struct file *f = open_new("done", _i, 0);
 	char *p = check_alloc(64 * BLOCK);
 	struct set *s = set_new();
@@ -367,7 +367,7 @@ END_TEST
 
 START_TEST(poll_alone_brings_everything_in)
 {
-	struct queue *q = open_rung(_i, 32);
+	struct queue *q = open_backend(_i, 32);
 	struct file *f = open_new("poll", _i, FILE_DIRECT);
 	char *p = check_alloc(64 * BLOCK);
 	struct set *s = set_new();
@@ -408,7 +408,7 @@ static void *submit_and_end(void *arg)
 
 START_TEST(requests_outlive_the_thread_that_submitted_them)
 {
-	struct queue *q = open_rung(_i, 64);
+	struct queue *q = open_backend(_i, 64);
 	struct file *f = open_new("outlive", _i, FILE_DIRECT);
 	char *p = check_alloc(64 * BLOCK);
 
@@ -449,7 +449,7 @@ static void *wait_for_all(void *arg)
 /* As when several miss the same page: one reads, all wait. */
 START_TEST(threads_wait_for_requests_that_another_runs)
 {
-	struct queue *q = open_rung(_i, 8);
+	struct queue *q = open_backend(_i, 8);
 	struct file *f = open_new("coalesce", _i, FILE_DIRECT);
 	char *p = check_alloc(16 * BLOCK);
 
@@ -523,7 +523,7 @@ static void *churn(void *arg)
 
 static void churn_by_all(int i, unsigned flags, unsigned depth)
 {
-	struct queue *q = open_rung(i, depth);
+	struct queue *q = open_backend(i, depth);
 	struct file *f = open_new(depth < 8 ? "churn-narrow" : "churn", i, flags);
 	struct worker w[N_THREADS];
 	pthread_t threads[N_THREADS];
@@ -560,7 +560,7 @@ END_TEST
 /* From a moment on the ring takes nothing more: every request completes all the same. */
 static void ring_dies(int i, unsigned err)
 {
-	struct queue *q = open_rung(0, 64);
+	struct queue *q = open_backend(0, 64);
 	struct file *f = open_new("dies", i, FILE_DIRECT);
 	char *p = check_alloc(64 * BLOCK);
 	struct set *s = set_new();
@@ -596,7 +596,7 @@ END_TEST
 START_TEST(without_a_single_thread_the_caller_does_the_work)
 {
 	struct rlimit before, none;
-	struct queue *q = open_rung(1, 8);
+	struct queue *q = open_backend(1, 8);
 	struct file *f = open_new("alone", 0, 0);
 	char *p = check_alloc(8 * BLOCK);
 	struct set *s = set_new();
@@ -628,22 +628,22 @@ int main(void)
 
 	tcase_set_timeout(t, 30);
 	tcase_add_checked_fixture(t, NULL, check_free);
-	tcase_add_loop_test(t, a_rung_says_which_it_is, 0, N_RUNGS);
-	tcase_add_loop_test(t, the_environment_forces_a_rung_on_best_only, 0, N_FORCED);
+	tcase_add_loop_test(t, a_backend_says_which_it_is, 0, N_BACKENDS);
+	tcase_add_loop_test(t, the_environment_forces_a_backend_on_best_only, 0, N_FORCED);
 	tcase_add_test(t, best_falls_to_threads_where_no_ring_can_be_set_up);
 	tcase_add_test(t, best_falls_to_threads_where_no_ring_can_be_entered);
-	tcase_add_loop_test(t, what_was_written_is_read_buffered, 0, N_RUNGS);
-	tcase_add_loop_test(t, what_was_written_is_read_direct, 0, N_RUNGS);
-	tcase_add_loop_test(t, a_read_past_the_end_fails_and_the_others_do_not, 0, N_RUNGS);
-	tcase_add_loop_test(t, what_the_kernel_refuses_completes_with_its_error, 0, N_RUNGS);
-	tcase_add_loop_test(t, a_full_disk_shortens_a_write_and_then_fails_it, 0, N_RUNGS);
-	tcase_add_loop_test(t, more_requests_than_the_depth_complete, 0, N_RUNGS);
-	tcase_add_loop_test(t, done_is_called_once_before_complete, 0, N_RUNGS);
-	tcase_add_loop_test(t, poll_alone_brings_everything_in, 0, N_RUNGS);
-	tcase_add_loop_test(t, requests_outlive_the_thread_that_submitted_them, 0, N_RUNGS);
-	tcase_add_loop_test(t, threads_wait_for_requests_that_another_runs, 0, N_RUNGS);
-	tcase_add_loop_test(t, eight_threads_share_a_queue, 0, N_RUNGS);
-	tcase_add_loop_test(t, eight_threads_share_a_queue_that_is_always_full, 0, N_RUNGS);
+	tcase_add_loop_test(t, what_was_written_is_read_buffered, 0, N_BACKENDS);
+	tcase_add_loop_test(t, what_was_written_is_read_direct, 0, N_BACKENDS);
+	tcase_add_loop_test(t, a_read_past_the_end_fails_and_the_others_do_not, 0, N_BACKENDS);
+	tcase_add_loop_test(t, what_the_kernel_refuses_completes_with_its_error, 0, N_BACKENDS);
+	tcase_add_loop_test(t, a_full_disk_shortens_a_write_and_then_fails_it, 0, N_BACKENDS);
+	tcase_add_loop_test(t, more_requests_than_the_depth_complete, 0, N_BACKENDS);
+	tcase_add_loop_test(t, done_is_called_once_before_complete, 0, N_BACKENDS);
+	tcase_add_loop_test(t, poll_alone_brings_everything_in, 0, N_BACKENDS);
+	tcase_add_loop_test(t, requests_outlive_the_thread_that_submitted_them, 0, N_BACKENDS);
+	tcase_add_loop_test(t, threads_wait_for_requests_that_another_runs, 0, N_BACKENDS);
+	tcase_add_loop_test(t, eight_threads_share_a_queue, 0, N_BACKENDS);
+	tcase_add_loop_test(t, eight_threads_share_a_queue_that_is_always_full, 0, N_BACKENDS);
 	tcase_add_loop_test(t, a_ring_that_refuses_for_good_is_replaced_by_hand, 0, 4);
 	tcase_add_test(t, without_a_single_thread_the_caller_does_the_work);
 	suite_add_tcase(s, t);

@@ -43,8 +43,8 @@ void contract_add(Suite *s, const struct contract_case *all, size_t n)
 static void must(const struct world *w, const char *what, int rc)
 {
 	if (rc != 0)
-		ck_abort_msg("%s, %u-byte pages, rung %s: %s: %d, %s", w->c->name, w->page_size,
-			w->c->rung ? w->c->rung : "best", what, rc, error_text());
+		ck_abort_msg("%s, %u-byte pages, backend %s: %s: %d, %s", w->c->name, w->page_size,
+			w->c->backend ? w->c->backend : "best", what, rc, error_text());
 }
 
 static void attach(struct world *w)
@@ -65,10 +65,10 @@ static void detach(struct world *w)
 static void open_case(struct world *w, const struct contract_case *c)
 {
 	*w = (struct world){.c = c, .page_size = c->page_size, .gen = UINT64_C(5) << 40};
-	(void)printf("# %s, %u-byte pages, rung %s\n", c->name, c->page_size,
-		c->rung ? c->rung : "best");
-	if (c->rung)
-		(void)setenv("VERSO_IO", c->rung, 1);
+	(void)printf("# %s, %u-byte pages, backend %s\n", c->name, c->page_size,
+		c->backend ? c->backend : "best");
+	if (c->backend)
+		(void)setenv("VERSO_IO", c->backend, 1);
 	w->io = io_kernel();
 	if (c->simulated) {
 		w->disk = simdisk_new(&(struct simdisk_options){.seed = check_seed()});

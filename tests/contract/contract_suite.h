@@ -2,7 +2,7 @@
 /*
  * The contract suite: what pager/pager.h promises, as tests that know nothing of an implementation.
  *
- * A program lists its pagers as cases, one for each combination of kind, page size, I/O rung and
+ * A program lists its pagers as cases, one for each combination of kind, page size, I/O backend and
  * disk, and hands them to contract_add(). A new pager is a line in the table of
  * tests/test_contract.c. A test's name states the promise; P1 to P7 are cited where they are meant.
  */
@@ -24,7 +24,7 @@ struct contract_case {
 		struct pager **ret_pager);
 	uint32_t page_size;
 	unsigned file_flags; /* FILE_DIRECT or 0 */
-	const char *rung;    /* VERSO_IO; NULL: whatever is best */
+	const char *backend; /* VERSO_IO; NULL: whatever is best */
 	bool simulated;      /* over tests/sim instead of the kernel */
 	bool trusting;       /* compares no checksums */
 };

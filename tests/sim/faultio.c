@@ -359,7 +359,7 @@ static int fault_map(struct io *io, struct file *file, enum map_mode mode, uint6
 	return 0;
 }
 
-static int fault_queue(struct io *io, unsigned depth, enum queue_rung rung,
+static int fault_queue(struct io *io, unsigned depth, enum queue_backend backend,
 	struct queue **ret_queue)
 {
 	struct faultio *fio = (struct faultio *)io;
@@ -368,7 +368,7 @@ static int fault_queue(struct io *io, unsigned depth, enum queue_rung rung,
 	struct queue *below;
 
 	if (r == 0)
-		r = io_queue(fio->below, depth, rung, &below);
+		r = io_queue(fio->below, depth, backend, &below);
 	if (r < 0)
 		return r;
 	q = sim_alloc(sizeof(*q));

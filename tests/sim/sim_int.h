@@ -193,7 +193,8 @@ void sim_room_written(const struct simdisk *d, struct sim_inode *in, uint64_t of
 void sim_room_synced(const struct simdisk *d, struct sim_inode *in);
 
 /* simqueue.c */
-int sim_queue_new(struct io *io, unsigned depth, enum queue_rung rung, struct queue **ret_queue);
+int sim_queue_new(struct io *io, unsigned depth, enum queue_backend backend,
+	struct queue **ret_queue);
 void sim_queue_kill(struct simqueue *q);
 
 /* simwalk.c: rebuilds the medium from the log after a failed sync */

@@ -290,13 +290,14 @@ static const struct queue_ops sim_queue_ops = {
 	.close = queue_close_sim,
 };
 
-int sim_queue_new(struct io *io, unsigned depth, enum queue_rung rung, struct queue **ret_queue)
+int sim_queue_new(struct io *io, unsigned depth, enum queue_backend backend,
+	struct queue **ret_queue)
 {
 	struct simdisk *d = (struct simdisk *)io;
 	struct simqueue *q = sim_alloc(sizeof(*q));
 
 	q->queue.ops = &sim_queue_ops;
-	q->queue.rung = rung == QUEUE_BEST ? QUEUE_URING : rung;
+	q->queue.backend = backend == QUEUE_BEST ? QUEUE_URING : backend;
 	(void)snprintf(q->queue.why, sizeof(q->queue.why), "simulated");
 	q->disk = d;
 	q->depth = depth;
