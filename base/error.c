@@ -85,7 +85,7 @@ const char *error_name(int code)
 	case VERSO_EMISUSE:
 		return "wrong use of a handle, flag or order of calls";
 	case VERSO_EIO:
-		return "the medium failed, or the file was cut under a live map";
+		return "the device failed, or the file was cut under a live map";
 	case VERSO_EFULL:
 		return "the database has reached a limit of its format";
 	default:

@@ -269,7 +269,7 @@ static const struct pager_ops pool_ops = {
 	.barrier = pool_barrier,
 	.drop = pool_drop,
 	.resize = pool_resize,
-	.read_medium = pool_read_medium,
+	.read_device = pool_read_device,
 	.stats = pool_stats,
 	.close = pool_close,
 };
@@ -301,7 +301,7 @@ int bufpool_open(struct io *io, struct file *file, uint32_t page_size, uint64_t 
 	memset((void *)pool, 0, sizeof(*pool));
 	rc = settle(pool, page_size, opts);
 	pager_init(&pool->pager, &pool_ops, page_size, seed, pool->opts.writer_pages);
-	pool->pager.medium_is_cached = !file->medium_direct;
+	pool->pager.device_is_cached = !file->device_direct;
 	(void)pthread_mutex_init(&pool->lock, NULL);
 	(void)pthread_mutex_init(&pool->loads.lock, NULL);
 	(void)pthread_cond_init(&pool->loads.arrived, NULL);

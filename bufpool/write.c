@@ -338,12 +338,12 @@ int pool_resize(struct pager *p, pgno_t n_pages)
 	return rc;
 }
 
-int pool_read_medium(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
+int pool_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
 {
 	struct pool *pool = pool_of(p);
 	size_t len_bytes = (size_t)n_pages << pool->page_shift;
 	int rc = file_read(pool->file, buf, len_bytes, (uint64_t)pgno << pool->page_shift,
-		FILE_MEDIUM);
+		FILE_DEVICE);
 
 	if (rc == 0)
 		count(&pool->read_bytes, len_bytes);

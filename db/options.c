@@ -116,7 +116,7 @@ void options_txn(const struct verso_options *o, const struct txn_options *tuning
 	/* One-flush is only safe where opening can look at the device itself. */
 	t.mode = TXN_TWO_FLUSH;
 	if (o->commit_mode == VERSO_COMMIT_ONE_FLUSH ||
-		(o->commit_mode == VERSO_COMMIT_BEST && file && file->medium_direct))
+		(o->commit_mode == VERSO_COMMIT_BEST && file && file->device_direct))
 		t.mode = TXN_ONE_FLUSH;
 	/*
 	 * Under either pager: what a transaction writes may not depend on who caches. The larger

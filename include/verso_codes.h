@@ -23,7 +23,7 @@ enum verso_code {
 	VERSO_EPINNED = -20007,    /* the user's pins hold every frame of the pool */
 	VERSO_ETOOBIG = -20008, /* a key or value beyond the limit; the message names the limit */
 	VERSO_EMISUSE = -20009, /* a wrong handle, flag or order of calls */
-	VERSO_EIO = -20010,     /* the medium failed or the file was cut under a live map */
+	VERSO_EIO = -20010,     /* the device failed or the file was cut under a live map */
 	VERSO_EFULL = -20011,   /* the largest file of its format, or 2^24 crashes; see the text */
 };
 

@@ -18,7 +18,7 @@
 /* Which copy of the bytes a read is after. */
 enum file_view {
 	FILE_LIVE,   /* what any reader sees now, caches included */
-	FILE_MEDIUM, /* what the device holds: past the page cache where `medium_direct` is true */
+	FILE_DEVICE, /* what the device holds: past the page cache where `device_direct` is true */
 };
 
 enum lock_kind { LOCK_NONE, LOCK_SHARED, LOCK_EXCLUSIVE };
@@ -77,9 +77,9 @@ struct file {
 	struct io *io;
 	const char *path;       /* for error texts; NULL: it has none; constant */
 	bool direct;            /* transfers bypass the page cache; constant */
-	bool medium_direct;     /* FILE_MEDIUM reads bypass the page cache; constant */
+	bool device_direct;     /* FILE_DEVICE reads bypass the page cache; constant */
 	const char *direct_why; /* why `direct` is as it is, for people; static text */
-	uint32_t align_bytes; /* of buffers, offsets and lengths where a transfer is direct (medium
+	uint32_t align_bytes; /* of buffers, offsets and lengths where a transfer is direct (device
 				 reads too); 1 when neither can be direct; constant */
 };
 

@@ -4,7 +4,7 @@
  *
  * One descriptor writes, syncs and holds the locks for the whole life of the file. When that one
  * goes through the page cache, a second, O_DIRECT and read-only, serves the reads that want to know
- * what the medium holds. (An O_DIRECT read first writes back dirty cached pages of its range; that
+ * what the device holds. (An O_DIRECT read first writes back dirty cached pages of its range; that
  * they are in flight is all it knows of them, so recovery still flushes before it builds on them.)
  *
  * Alignment is asked of statx(STATX_DIOALIGN), never guessed.
@@ -116,7 +116,7 @@ static int read_bounced(struct file *f, int fd, uint32_t align_bytes, char *buf,
 }
 
 /*
- * Second best where the medium cannot be read past the page cache: asks it to forget what is clean
+ * Second best where the device cannot be read past the page cache: asks it to forget what is clean
  * there. It forgets whole folios only, of 2 MiB at most, and none that is mapped.
  */
 static void forget_cached(int fd, uint64_t off_bytes, size_t len_bytes)
@@ -132,10 +132,10 @@ static int kernel_read(struct file *f, void *buf, size_t len_bytes, uint64_t off
 	enum file_view view)
 {
 	struct file_kernel *fk = file_kernel_of(f);
-	bool past_cache = f->direct || (view == FILE_MEDIUM && f->medium_direct);
-	int fd = view == FILE_MEDIUM && f->medium_direct ? fk->fd_medium : fk->fd;
+	bool past_cache = f->direct || (view == FILE_DEVICE && f->device_direct);
+	int fd = view == FILE_DEVICE && f->device_direct ? fk->fd_device : fk->fd;
 
-	if (view == FILE_MEDIUM && !past_cache)
+	if (view == FILE_DEVICE && !past_cache)
 		forget_cached(fd, off_bytes, len_bytes);
 	if (!past_cache)
 		return transfer_one(f, IO_READ, fd, 1, buf, len_bytes, off_bytes);
@@ -479,37 +479,37 @@ static uint32_t direct_align(int fd, const char **ret_why)
  * A second, direct descriptor of the same file. -EINVAL: the file system refuses O_DIRECT. Any
  * other failure (no descriptor left) is no reason to read the page cache instead of the device.
  */
-static int open_medium(const char *path, int fd)
+static int open_device(const char *path, int fd)
 {
-	int fd_medium = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	int fd_device = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	struct stat a, b;
 	int rc = 0;
 
-	fd_medium = fd_medium < 0 ? -errno : fd_above_stdio(fd_medium);
-	if (fd_medium < 0)
-		return fd_medium;
-	if (fstat(fd, &a) < 0 || fstat(fd_medium, &b) < 0)
+	fd_device = fd_device < 0 ? -errno : fd_above_stdio(fd_device);
+	if (fd_device < 0)
+		return fd_device;
+	if (fstat(fd, &a) < 0 || fstat(fd_device, &b) < 0)
 		rc = -errno;
 	else if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
 		rc = -ESTALE; /* the name means another file by now */
 	if (rc == 0)
-		return fd_medium;
-	(void)close(fd_medium);
+		return fd_device;
+	(void)close(fd_device);
 	return rc;
 }
 
-static int choose_medium(struct file_kernel *fk, uint32_t align_bytes)
+static int choose_device(struct file_kernel *fk, uint32_t align_bytes)
 {
 	int fd = -EINVAL;
 
 	if (fk->file.direct)
 		fd = fk->fd;
 	else if (align_bytes > 1)
-		fd = open_medium(fk->path, fk->fd);
+		fd = open_device(fk->path, fk->fd);
 	if (fd < 0 && fd != -EINVAL)
 		return fd;
-	fk->fd_medium = fd < 0 ? -1 : fd;
-	fk->file.medium_direct = fd >= 0;
+	fk->fd_device = fd < 0 ? -1 : fd;
+	fk->file.device_direct = fd >= 0;
 	fk->file.align_bytes = fd >= 0 ? align_bytes : 1;
 	return 0;
 }
@@ -533,7 +533,7 @@ static int choose_direct(struct file_kernel *fk, unsigned flags)
 		return -errno;
 	if (!(flags & FILE_DIRECT))
 		f->direct_why = "buffered, as asked";
-	return choose_medium(fk, align_bytes);
+	return choose_device(fk, align_bytes);
 }
 
 int file_kernel_open(struct io *io, const char *path, unsigned flags, unsigned mode,
@@ -552,7 +552,7 @@ int file_kernel_open(struct io *io, const char *path, unsigned flags, unsigned m
 	}
 	strcpy(fk->path, path);
 	fk->fd = fd;
-	fk->fd_medium = -1;
+	fk->fd_device = -1;
 	fk->file.ops = &file_kernel_ops;
 	fk->file.io = io;
 	fk->file.path = fk->path;
@@ -583,8 +583,8 @@ static void kernel_abandon(struct file *f)
 {
 	struct file_kernel *fk = file_kernel_of(f);
 
-	if (fk->fd_medium >= 0 && fk->fd_medium != fk->fd)
-		(void)close(fk->fd_medium);
+	if (fk->fd_device >= 0 && fk->fd_device != fk->fd)
+		(void)close(fk->fd_device);
 	(void)close(fk->fd); /* what was to be durable was synced */
 	free(fk);
 }

@@ -15,7 +15,7 @@
 struct file_kernel {
 	struct file file; /* first */
 	int fd;           /* reads, writes, syncs and holds the locks */
-	int fd_medium;    /* O_DIRECT reads of the same file; may be fd; -1: there are none */
+	int fd_device;    /* O_DIRECT reads of the same file; may be fd; -1: there are none */
 	bool readonly;
 	char path[];
 };

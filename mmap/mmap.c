@@ -70,7 +70,7 @@ static const struct pager_ops mmap_ops = {
 	.barrier = mmap_barrier,
 	.drop = mmap_drop,
 	.resize = mmap_resize,
-	.read_medium = mmap_read_medium,
+	.read_device = mmap_read_device,
 	.stats = mmap_stats,
 	.close = mmap_close,
 };
@@ -141,7 +141,7 @@ int mmap_open(struct io *io, struct file *file, uint32_t page_size, uint64_t see
 		return rc;
 	}
 	m->pager.may_fault = true;
-	m->pager.medium_is_cached = !file->medium_direct;
+	m->pager.device_is_cached = !file->device_direct;
 	m->pager.fault_areas = &m->view.areas;
 	*ret_pager = &m->pager;
 	return 0;

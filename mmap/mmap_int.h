@@ -146,7 +146,7 @@ void mmap_put(struct pager *p, const struct page *page, bool cold);
 void mmap_peek(struct pager *p, const struct page_ref *refs, size_t n,
 	const struct page **ret_pages);
 void mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead);
-int mmap_read_medium(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf);
+int mmap_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf);
 
 /* write.c */
 struct page *mmap_fresh(struct pager *p, struct page_ref ref);

@@ -323,10 +323,10 @@ void mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool 
 			ADVICE_WILLNEED);
 }
 
-int mmap_read_medium(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
+int mmap_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
 {
 	struct mmap_pager *m = mmap_of(p);
 
 	return file_read(m->file, buf, (size_t)n_pages << m->page_shift,
-		(uint64_t)pgno << m->page_shift, FILE_MEDIUM);
+		(uint64_t)pgno << m->page_shift, FILE_DEVICE);
 }

@@ -15,8 +15,8 @@
  *     look at the header again, and its user trusts no byte.
  * P2  A sealed page's bytes do not change while it is pinned or seen inside a guard.
  * P3  A fresh page is never written, moved or evicted but by write and drop of its pgno.
- * P4  What read_medium returns is what the device holds, not what a cache holds; where the system
- *     refuses that, `medium_is_cached` says so.
+ * P4  What read_device returns is what the device holds, not what a cache holds; where the system
+ *     refuses that, `device_is_cached` says so.
  * P5  A barrier covers every write that returned before it was called.
  * P6  Nothing is remembered of a page that was dropped or overwritten: a cached copy with another
  *     gen than asked for is stale and is loaded again.
@@ -179,7 +179,7 @@ struct pager_ops {
 	 * Reads n_pages past every cache, unverified (P4). buf: aligned to 4096. May block. Any
 	 * thread. VERSO_EIO beyond the end.
 	 */
-	int (*read_medium)(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf);
+	int (*read_device)(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf);
 
 	/* Fills in all of *stats but n_gets and n_peeks. Any thread. */
 	void (*stats)(struct pager *p, struct pager_stats *stats);
@@ -209,7 +209,7 @@ struct pager {
 	uint32_t writer_pages; /* how many pages may be fresh at a time; constant */
 	bool may_fault; /* its pages lie in a mapping: touch them inside a fault guard; constant */
 	const struct fault_areas *fault_areas; /* of that mapping; constant */
-	bool medium_is_cached; /* the system refuses to pass its page cache: read_medium cannot keep
+	bool device_is_cached; /* the system refuses to pass its page cache: read_device cannot keep
 				  P4, and a clean cache proves nothing after a failed flush;
 				  constant */
 	struct pager_hints hints;
@@ -420,10 +420,10 @@ static inline int pager_resize(struct pager *p, pgno_t n_pages)
 	return p->ops->resize(p, n_pages);
 }
 
-static inline int pager_read_medium(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
+static inline int pager_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
 {
 	DCHECK((uintptr_t)buf % 4096 == 0);
-	return p->ops->read_medium(p, pgno, n_pages, buf);
+	return p->ops->read_device(p, pgno, n_pages, buf);
 }
 
 void pager_stats(struct pager *p, struct pager_stats *stats);

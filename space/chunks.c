@@ -25,7 +25,7 @@ int extent_validate(const struct pending_extent *e, const struct layout *layout,
 static int chunk_read(struct pager *pager, const struct layout *layout, struct page_ref ref,
 	struct page *buf, struct page_ref *ret_before, uint32_t *ret_n)
 {
-	int rc = pager_read_medium(pager, ref.pgno, 1, buf);
+	int rc = pager_read_device(pager, ref.pgno, 1, buf);
 
 	if (rc == 0)
 		rc = page_verify(buf, layout->page_size, ref, pager->seed);

@@ -28,7 +28,7 @@ int regions_reserve(struct space *s, uint32_t n)
 static int read_page(struct space *s, struct page_ref ref, enum page_type type)
 {
 	const struct page *page = s->buf;
-	int rc = pager_read_medium(s->pager, ref.pgno, 1, s->buf);
+	int rc = pager_read_device(s->pager, ref.pgno, 1, s->buf);
 
 	if (rc == 0)
 		rc = page_verify(page, s->layout.page_size, ref, s->pager->seed);

@@ -223,7 +223,7 @@ START_TEST(written_buffer_replaces_what_was_cached)
 	fixture_visit(&f, ref(8, 5));
 	pager_put(f.pager, old);
 	memset(bytes, 0xff, sizeof(bytes));
-	ck_assert_int_eq(pager_read_medium(f.pager, 7, 2, bytes), 0);
+	ck_assert_int_eq(pager_read_device(f.pager, 7, 2, bytes), 0);
 	fixture_check(&f, (struct page *)bytes, ref(7, 5));
 	fixture_check(&f, (struct page *)(bytes + 4096), ref(8, 5));
 	fixture_close(&f);

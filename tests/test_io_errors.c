@@ -305,7 +305,7 @@ static int do_file(struct file *f)
 	if (rc == 0)
 		ck_assert_mem_eq(in, out, 4 * BLOCK);
 	if (rc == 0)
-		rc = file_read(f, in + 3, 2 * BLOCK, 2 * BLOCK + 5, FILE_MEDIUM);
+		rc = file_read(f, in + 3, 2 * BLOCK, 2 * BLOCK + 5, FILE_DEVICE);
 	if (rc == 0)
 		ck_assert_mem_eq(in + 3, out + 2 * BLOCK + 5, 2 * BLOCK - 5);
 	if (rc == 0)

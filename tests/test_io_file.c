@@ -63,7 +63,7 @@ static void round_trip(unsigned flags)
 	ck_assert_int_eq(io_sync_dir(io_kernel(), path), 0);
 	ck_assert_int_eq(file_size(f, &size_bytes), 0);
 	ck_assert_uint_eq(size_bytes, 8192 + (3 << 20));
-	for (int view = FILE_LIVE; view <= FILE_MEDIUM; view++) {
+	for (int view = FILE_LIVE; view <= FILE_DEVICE; view++) {
 		memset(in, 0xee, 3 << 20);
 		ck_assert_int_eq(file_read(f, in, 3 << 20, 8192, (enum file_view)view), 0);
 		ck_assert_mem_eq(in, out, 3 << 20);
@@ -96,12 +96,12 @@ START_TEST(direct_tells_its_alignment_or_why_not)
 
 	ck_assert_ptr_nonnull(f->direct_why);
 	if (!f->direct) {
-		ck_assert_uint_eq(f->align_bytes == 1, !f->medium_direct);
+		ck_assert_uint_eq(f->align_bytes == 1, !f->device_direct);
 		check_skip("%s", f->direct_why);
 		file_close(f);
 		return;
 	}
-	ck_assert(f->medium_direct);
+	ck_assert(f->device_direct);
 	ck_assert_uint_ge(f->align_bytes, 512);
 	file_close(f);
 }
@@ -125,20 +125,20 @@ START_TEST(direct_takes_unaligned_buffers_and_refuses_unaligned_places)
 }
 END_TEST
 
-START_TEST(medium_reads_use_the_alignment_beside_a_buffered_file)
+START_TEST(device_reads_use_the_alignment_beside_a_buffered_file)
 {
-	struct file *f = open_new("medium", 0);
+	struct file *f = open_new("device", 0);
 	char *p = block(8192, 'm');
 
 	ck_assert(!f->direct);
 	ck_assert_int_eq(file_write(f, p, 5000, 0), 0);
 	memset(p, 0, 8192);
-	ck_assert_int_eq(file_read(f, p + 1, 5000, 0, FILE_MEDIUM), 0);
+	ck_assert_int_eq(file_read(f, p + 1, 5000, 0, FILE_DEVICE), 0);
 	for (int i = 1; i <= 5000; i++)
 		ck_assert_int_eq(p[i], 'm');
-	ck_assert_int_eq(file_read(f, p, 5001, 0, FILE_MEDIUM), VERSO_EIO);
-	if (!f->medium_direct)
-		check_skip("no O_DIRECT here: the medium is read through the cache");
+	ck_assert_int_eq(file_read(f, p, 5001, 0, FILE_DEVICE), VERSO_EIO);
+	if (!f->device_direct)
+		check_skip("no O_DIRECT here: the device is read through the cache");
 	file_close(f);
 }
 END_TEST
@@ -152,12 +152,12 @@ static void past_the_end(unsigned flags)
 	ck_assert_int_eq(file_write(f, p, 4096, 0), 0);
 	ck_assert_int_eq(file_read(f, p, 8192, 0, FILE_LIVE), VERSO_EIO);
 	ck_assert_ptr_nonnull(strstr(error_text(), "the file ends before"));
-	ck_assert_int_eq(file_read(f, p, 4096, 1 << 20, FILE_MEDIUM), VERSO_EIO);
+	ck_assert_int_eq(file_read(f, p, 4096, 1 << 20, FILE_DEVICE), VERSO_EIO);
 	/* A size that is no multiple of any block. */
 	ck_assert_int_eq(file_truncate(f, 4096 + 100), 0);
 	ck_assert_int_eq(file_read(f, p, 8192, 0, FILE_LIVE), VERSO_EIO);
-	ck_assert_int_eq(file_read(f, p, 8192, 0, FILE_MEDIUM), VERSO_EIO);
-	ck_assert_int_eq(file_read(f, p, 4096 + 100, 0, FILE_MEDIUM), 0);
+	ck_assert_int_eq(file_read(f, p, 8192, 0, FILE_DEVICE), VERSO_EIO);
+	ck_assert_int_eq(file_read(f, p, 4096 + 100, 0, FILE_DEVICE), 0);
 	ck_assert_int_eq(file_read(f, p, 4096 + 100, 0, FILE_LIVE), 0);
 	ck_assert_int_eq(file_read(f, p, 4096 + 101, 0, FILE_LIVE), VERSO_EIO);
 	ck_assert_int_eq(p[4095], 'e');
@@ -445,13 +445,13 @@ END_TEST
 START_TEST(want_of_a_descriptor_does_not_turn_the_device_into_the_page_cache)
 {
 	struct file *f = open_new("emfile", 0), *g = (struct file *)8;
-	bool has_medium = f->medium_direct;
+	bool has_device = f->device_direct;
 	struct rlimit limit;
 	int next;
 
 	file_close(f);
-	if (!has_medium) {
-		check_skip("no O_DIRECT here: the medium is read through the cache");
+	if (!has_device) {
+		check_skip("no O_DIRECT here: the device is read through the cache");
 		return;
 	}
 	next = dup(0);
@@ -464,7 +464,7 @@ START_TEST(want_of_a_descriptor_does_not_turn_the_device_into_the_page_cache)
 	limit.rlim_cur++;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	ck_assert_int_eq(io_open(io_kernel(), path, 0, 0, &g), 0);
-	ck_assert(g->medium_direct);
+	ck_assert(g->device_direct);
 	file_close(g);
 }
 END_TEST
@@ -596,7 +596,7 @@ int main(void)
 	tcase_add_test(t, what_was_written_is_read_direct);
 	tcase_add_test(t, direct_tells_its_alignment_or_why_not);
 	tcase_add_test(t, direct_takes_unaligned_buffers_and_refuses_unaligned_places);
-	tcase_add_test(t, medium_reads_use_the_alignment_beside_a_buffered_file);
+	tcase_add_test(t, device_reads_use_the_alignment_beside_a_buffered_file);
 	tcase_add_test(t, reading_past_the_end_is_an_error);
 	tcase_add_test(t, reading_past_the_end_direct_is_an_error);
 	tcase_add_test(t, a_folder_is_refused);

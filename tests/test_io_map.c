@@ -219,7 +219,7 @@ START_TEST(a_writable_map_is_seen_by_file_and_other_maps)
 	ck_assert_int_eq(file_read(f, word, 5, 5000, FILE_LIVE), 0);
 	ck_assert_mem_eq(word, "verso", 5);
 	/* An O_DIRECT read writes back first what lies dirty under it. */
-	ck_assert_int_eq(file_read(f, word, 5, 5000, FILE_MEDIUM), 0);
+	ck_assert_int_eq(file_read(f, word, 5, 5000, FILE_DEVICE), 0);
 	ck_assert_mem_eq(word, "verso", 5);
 	map_close(a);
 	map_close(b);

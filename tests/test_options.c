@@ -40,7 +40,7 @@ END_TEST
 
 static const struct {
 	enum verso_commit_mode asked;
-	bool has_file, medium_direct;
+	bool has_file, device_direct;
 	enum txn_commit_mode mode;
 } modes[] = {
 	{VERSO_COMMIT_BEST, true, true, TXN_ONE_FLUSH},
@@ -53,7 +53,7 @@ static const struct {
 START_TEST(one_flush_where_the_device_can_be_seen)
 {
 	struct verso_options o = {.cache_bytes = 64 * MIB, .commit_mode = modes[_i].asked};
-	struct file file = {.medium_direct = modes[_i].medium_direct};
+	struct file file = {.device_direct = modes[_i].device_direct};
 	struct txn_options t;
 
 	options_txn(&o, NULL, modes[_i].has_file ? &file : NULL, 4096, &t);

@@ -51,7 +51,7 @@ START_TEST(the_older_of_two_writes_may_be_the_one_left)
 }
 END_TEST
 
-START_TEST(writes_reach_the_medium_in_any_order)
+START_TEST(writes_reach_the_device_in_any_order)
 {
 	setup_disk(NULL, 3);
 	put(0, 1, 'b');
@@ -158,7 +158,7 @@ START_TEST(a_sync_does_not_cover_a_write_in_flight)
 }
 END_TEST
 
-START_TEST(a_write_in_flight_may_be_on_the_medium_but_is_not_seen)
+START_TEST(a_write_in_flight_may_be_on_the_device_but_is_not_seen)
 {
 	struct iovec iov = iov_of('b', 2);
 	struct io_req w = write_req(&iov, 0);
@@ -388,12 +388,12 @@ int main(void)
 	tcase_add_test(t, each_sector_of_an_unsynced_write_is_lost_or_kept_by_itself);
 	tcase_add_test(t, a_synced_write_is_in_every_image);
 	tcase_add_test(t, the_older_of_two_writes_may_be_the_one_left);
-	tcase_add_test(t, writes_reach_the_medium_in_any_order);
+	tcase_add_test(t, writes_reach_the_device_in_any_order);
 	tcase_add_test(t, bytes_outside_a_write_do_not_change);
 	tcase_add_test(t, garbage_is_confined_to_pending_sectors);
 	tcase_add_test(t, a_torn_write_is_cut_within_one_operation);
 	tcase_add_test(t, a_sync_does_not_cover_a_write_in_flight);
-	tcase_add_test(t, a_write_in_flight_may_be_on_the_medium_but_is_not_seen);
+	tcase_add_test(t, a_write_in_flight_may_be_on_the_device_but_is_not_seen);
 	tcase_add_test(t, completions_come_in_every_order);
 	tcase_add_test(t, the_rest_of_a_short_write_lands_after_a_sync);
 	tcase_add_test(t, a_failed_queued_write_leaves_a_part_and_its_error);

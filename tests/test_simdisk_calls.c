@@ -123,24 +123,24 @@ START_TEST(a_failed_sync_forgets_and_the_next_one_succeeds)
 	unsigned seen = 0;
 
 	for (uint64_t seed = 0; seed < 40; seed++) {
-		char medium[8];
+		char device[8];
 		bool armed;
 
 		failed_sync(seed, false, &armed);
 		ck_assert_str_eq(word_of(disk, "f"), "abba"); /* reads still show it */
 		walk_to_end();
 		ck_assert_uint_eq(simwalk_pending(walk), 0);
-		(void)snprintf(medium, sizeof(medium), "%s",
+		(void)snprintf(device, sizeof(device), "%s",
 			image_word((struct sim_choice){SIM_APPLIED, 0}));
 		for (unsigned i = 0; i < 4; i++)
-			if (strcmp(medium, possible[i]) == 0)
+			if (strcmp(device, possible[i]) == 0)
 				seen |= 1U << i;
 		/* the next sync says 0, and what was lost stays lost */
 		put(3, 1, 'c');
 		ck_assert_int_eq(file_sync(file), 0);
-		medium[3] = 'c';
+		device[3] = 'c';
 		walk_to_end();
-		expect_words(medium);
+		expect_words(device);
 		ck_assert_str_eq(word_of(disk, "f"), "abbc");
 		teardown_disk();
 	}
@@ -148,20 +148,20 @@ START_TEST(a_failed_sync_forgets_and_the_next_one_succeeds)
 }
 END_TEST
 
-START_TEST(a_medium_read_tells_what_a_failed_sync_lost)
+START_TEST(a_device_read_tells_what_a_failed_sync_lost)
 {
 	for (uint64_t seed = 0; seed < 20; seed++) {
 		_Alignas(512) uint8_t buf[4 * S];
 		bool armed;
-		const char *medium;
+		const char *device;
 
 		failed_sync(seed, false, &armed);
 		put(0, 1, 'd'); /* not synced, yet what a direct read sees */
 		walk_to_end();
-		medium = image_word((struct sim_choice){SIM_APPLIED, 0});
-		ck_assert_int_eq(file_read(file, buf, sizeof(buf), 0, FILE_MEDIUM), 0);
+		device = image_word((struct sim_choice){SIM_APPLIED, 0});
+		ck_assert_int_eq(file_read(file, buf, sizeof(buf), 0, FILE_DEVICE), 0);
 		for (unsigned i = 0; i < 4; i++)
-			ck_assert_int_eq(letter(buf + i * S), medium[i]);
+			ck_assert_int_eq(letter(buf + i * S), device[i]);
 		ck_assert_int_eq(file_read(file, buf, sizeof(buf), 0, FILE_LIVE), 0);
 		ck_assert_int_eq(letter(buf + S), 'b');
 		teardown_disk();
@@ -200,14 +200,14 @@ START_TEST(direct_transfers_want_alignment)
 	ck_assert_int_eq(file_read(g, buf, S, 0, FILE_LIVE), 0);
 	ck_assert_int_eq(file_read(g, buf, S, 2 * S, FILE_LIVE), VERSO_EIO);
 	ck_assert_int_eq(file_read(file, buf + 1, S, 0, FILE_LIVE), 0);
-	ck_assert_int_eq(file_read(file, buf + 1, S, 0, FILE_MEDIUM), -EINVAL);
+	ck_assert_int_eq(file_read(file, buf + 1, S, 0, FILE_DEVICE), -EINVAL);
 	file_close(g);
 	teardown_disk();
 	setup_disk(&opts, 2);
 	g = open_on(disk, "f", FILE_DIRECT);
 	ck_assert(!g->direct);
-	ck_assert(!g->medium_direct);
-	ck_assert_int_eq(file_read(file, buf + 1, S, 0, FILE_MEDIUM), 0);
+	ck_assert(!g->device_direct);
+	ck_assert_int_eq(file_read(file, buf + 1, S, 0, FILE_DEVICE), 0);
 	file_close(g);
 	teardown_disk();
 }
@@ -464,7 +464,7 @@ int main(void)
 	tcase_add_test(t, a_rename_happens_whole_or_not_at_all);
 	tcase_add_test(t, open_follows_the_flags);
 	tcase_add_test(t, a_failed_sync_forgets_and_the_next_one_succeeds);
-	tcase_add_test(t, a_medium_read_tells_what_a_failed_sync_lost);
+	tcase_add_test(t, a_device_read_tells_what_a_failed_sync_lost);
 	tcase_add_test(t, a_failed_sync_may_drop_the_live_bytes_too);
 	tcase_add_test(t, direct_transfers_want_alignment);
 	tcase_add_test(t, a_full_disk_is_enospc_and_a_long_file_efbig);

@@ -19,7 +19,7 @@ struct array_pager {
 	pgno_t n_pages, n_pages_max;
 };
 
-static int array_read_medium(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
+static int array_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
 {
 	struct array_pager *a = (struct array_pager *)p;
 
@@ -41,7 +41,7 @@ static int array_resize(struct pager *p, pgno_t n_pages)
 
 static const struct pager_ops array_ops = {
 	.name = "array",
-	.read_medium = array_read_medium,
+	.read_device = array_read_device,
 	.resize = array_resize,
 };
 

@@ -177,7 +177,7 @@ START_TEST(one_flush_is_refused_where_opening_could_not_verify_it)
 END_TEST
 
 /* What was read came from the cache, and the sync says that it may not be on the disk. */
-START_TEST(a_failed_sync_at_opening_ends_writing_unless_the_medium_was_read)
+START_TEST(a_failed_sync_at_opening_ends_writing_unless_the_device_was_read)
 {
 	uint64_t *model = check_alloc(TOY_CELLS * sizeof(*model));
 
@@ -325,7 +325,7 @@ int main(void)
 	tcase_add_loop_test(c, a_lost_meta_is_told_until_a_commit_replaces_it, 0, 2);
 	tcase_add_loop_test(c, one_flush_is_refused_where_opening_could_not_verify_it, 0,
 		TXN_PAGERS);
-	tcase_add_loop_test(c, a_failed_sync_at_opening_ends_writing_unless_the_medium_was_read, 0,
+	tcase_add_loop_test(c, a_failed_sync_at_opening_ends_writing_unless_the_device_was_read, 0,
 		TXN_PAGERS);
 	tcase_add_test(c, neighbours_that_are_given_up_are_one_extent);
 	tcase_add_test(c, pages_made_and_given_up_leave_no_trace_in_memory);

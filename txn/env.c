@@ -151,7 +151,7 @@ int txn_env_open(struct pager *pager, const struct txn_probe *probe,
 	(void)pthread_mutex_init(&env->lock, NULL);
 	(void)pthread_mutex_init(&env->handles_lock, NULL);
 	(void)pthread_cond_init(&env->turn, NULL);
-	if (pager->medium_is_cached && env->options.mode == TXN_ONE_FLUSH && !options->read_only)
+	if (pager->device_is_cached && env->options.mode == TXN_ONE_FLUSH && !options->read_only)
 		rc = refuse_one_flush();
 	else if (pager->writer_pages < txn_writer_pages(&env->options))
 		rc = error_set(-EINVAL,

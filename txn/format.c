@@ -95,7 +95,7 @@ int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
 		return error_set(-EINVAL,
 			"a page of %u bytes: expected a power of two from %u to %u", page_size,
 			PAGE_SIZE_MIN, PAGE_SIZE_MAX);
-	if (options->mode == TXN_ONE_FLUSH && !file->medium_direct)
+	if (options->mode == TXN_ONE_FLUSH && !file->device_direct)
 		return refuse_one_flush();
 	layout_init(&l, page_size, &space);
 	if (l.region_pages < REGION_PAGES_MIN || l.region_pages % 64 != 0)
@@ -134,7 +134,7 @@ static int probe_slots(struct file *file, uint64_t size_bytes, void *buf, struct
 
 		if (off_bytes + META_BYTES > size_bytes)
 			break;
-		rc = file_read(file, buf, META_BYTES, off_bytes, FILE_MEDIUM);
+		rc = file_read(file, buf, META_BYTES, off_bytes, FILE_DEVICE);
 		if (rc)
 			return rc;
 		rc = i < 0 ? meta_decode(buf, 0, ret_m) : decode_second(buf, off_bytes, ret_m);

@@ -29,7 +29,7 @@ static int add_slots(struct txn_env *env, struct image *image)
 	int rc = buf ? 0 : -ENOMEM;
 
 	for (unsigned slot = 0; rc == 0 && slot < 2; slot++) {
-		rc = pager_read_medium(env->pager, layout_slot(l, slot), l->slot_pages, buf);
+		rc = pager_read_device(env->pager, layout_slot(l, slot), l->slot_pages, buf);
 		if (rc == 0)
 			add_bytes(image, buf, META_BYTES);
 	}

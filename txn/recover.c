@@ -2,7 +2,7 @@
 /*
  * Opening: which generation is the newest that is whole (T7, T8).
  *
- * Both slots are read from the medium, after a sync whose answer is remembered but not trusted. The
+ * Both slots are read from the device, after a sync whose answer is remembered but not trusted. The
  * newest valid meta is taken if it was flushed in two steps, or if the other slot's copy of it, or
  * its own, says that it was flushed. A one-flush meta may have reached the disk before its pages:
  * it is taken only if every page that is newer than its durable_gen verifies. Those are found by
@@ -11,7 +11,7 @@
  * other slot is taken, which then is the generation that was flushed before; and if it is not, an
  * acknowledged commit is lost and that is an error.
  *
- * Where the medium cannot be read past the page cache, a sync that fails leaves it unknown which of
+ * Where the device cannot be read past the page cache, a sync that fails leaves it unknown which of
  * the bytes that were read are on the disk. Then readers see them, and nothing is written.
  *
  * Nothing is written here: a crash in recovery changes nothing. What was rejected is overwritten by
@@ -35,7 +35,7 @@ struct candidate {
 static int read_slot(struct txn_env *env, const struct layout *l, unsigned slot, void *buf,
 	struct candidate *c)
 {
-	int rc = pager_read_medium(env->pager, layout_slot(l, slot), l->slot_pages, buf);
+	int rc = pager_read_device(env->pager, layout_slot(l, slot), l->slot_pages, buf);
 
 	if (rc && rc != VERSO_EIO)
 		return rc;
@@ -129,7 +129,7 @@ int recover(struct txn_env *env)
 		rc = c[0].rc;
 	if (rc == 0)
 		rc = decide(env, c, env->file_pages_at_open);
-	if (rc == 0 && sync_rc && env->pager->medium_is_cached)
+	if (rc == 0 && sync_rc && env->pager->device_is_cached)
 		env_stop_writing(env, sync_rc);
 	free(buf);
 	free(c);

@@ -105,7 +105,7 @@ struct txn_probe {
 };
 
 /*
- * Reads the metas of `file` from the medium. VERSO_ENOTDB: no meta was ever written here (a file of
+ * Reads the metas of `file` from the device. VERSO_ENOTDB: no meta was ever written here (a file of
  * zero length too); VERSO_EVERSION: a newer format; VERSO_ECORRUPT: both metas are damaged.
  */
 int txn_probe(struct file *file, struct txn_probe *ret_probe);
@@ -230,7 +230,7 @@ int txn_check(struct txn_env *env, txn_report_fn *report, void *arg);
 /*
  * A digest of the database's image: both metas, every page that the newest reaches, the length.
  * The same operations with the same options and uuid give the same image under every pager.
- * Flushes, and takes the writer lock. Reads all of it from the medium: for tests.
+ * Flushes, and takes the writer lock. Reads all of it from the device: for tests.
  */
 int txn_image(struct txn_env *env, uint64_t *ret_digest);
 

@@ -118,7 +118,7 @@ int refuse_one_flush(void);
 int recover(struct txn_env *env);
 
 /*
- * walk.c: reads from the medium, and verifies, every page of a generation that a reference newer
+ * walk.c: reads from the device, and verifies, every page of a generation that a reference newer
  * than newer_than leads to: trees, bitmaps, index, chunks. 0 for all. visit, when not NULL, sees
  * each verified page. VERSO_ECORRUPT: one is not what its parent says. -ENOMEM, I/O errors.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Walking the pages of a generation on the medium. */
+/* Walking the pages of a generation on the device. */
 #include "base/error.h"
 #include "txn/txn_int.h"
 
@@ -29,7 +29,7 @@ static int read_verified(struct walk *w, struct page_ref ref, struct page *buf)
 	if (w->n_visited++ > w->meta->space.n_pages)
 		return error_set(VERSO_ECORRUPT, "page %u: pages refer to each other in a circle",
 			ref.pgno);
-	rc = pager_read_medium(w->env->pager, ref.pgno, 1, buf);
+	rc = pager_read_device(w->env->pager, ref.pgno, 1, buf);
 	if (rc == 0)
 		rc = page_verify(buf, w->page_size, ref, w->env->pager->seed);
 	if (rc == 0 && w->visit)

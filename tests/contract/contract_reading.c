@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The contract of get, put, peek, prefetch, read_medium and the figures. */
+/* The contract of get, put, peek, prefetch, read_device and the figures. */
 #include "tests/contract/contract_int.h"
 
 #include <stdlib.h>
@@ -528,47 +528,47 @@ START_TEST(prefetched_page_is_forgotten_with_its_place)
 END_TEST
 
 /* P4 */
-START_TEST(read_medium_shows_the_file_and_not_the_cache)
+START_TEST(read_device_shows_the_file_and_not_the_cache)
 {
 	struct world w;
 	struct page_ref refs[8], newer;
 	struct page *buf;
-	uint8_t *medium;
+	uint8_t *device;
 
 	world_open(&w, _i);
 	world_add_many(&w, 8, 8, refs);
 	ck_assert_int_eq(pager_barrier(w.pager), 0);
-	medium = world_buffer(&w, 10);
-	ck_assert_int_eq(pager_read_medium(w.pager, 7, 10, medium), 0);
-	ck_assert(is_zero(medium, w.page_size));
-	ck_assert(is_zero(medium + 9 * (size_t)w.page_size, w.page_size));
+	device = world_buffer(&w, 10);
+	ck_assert_int_eq(pager_read_device(w.pager, 7, 10, device), 0);
+	ck_assert(is_zero(device, w.page_size));
+	ck_assert(is_zero(device + 9 * (size_t)w.page_size, w.page_size));
 	for (unsigned i = 0; i < 8; i++)
-		ck_assert(page_is_filled((struct page *)(medium + (1 + i) * (size_t)w.page_size),
+		ck_assert(page_is_filled((struct page *)(device + (1 + i) * (size_t)w.page_size),
 			w.page_size, refs[i]));
 	newer = (struct page_ref){8, ++w.gen};
 	buf = world_buffer(&w, 1);
 	page_fill(buf, w.page_size, newer);
 	check_get(&w, refs[0]);
 	world_overwrite(&w, 8, buf);
-	ck_assert_int_eq(pager_read_medium(w.pager, 8, 1, medium), 0);
-	ck_assert(page_is_filled((struct page *)medium, w.page_size, newer));
+	ck_assert_int_eq(pager_read_device(w.pager, 8, 1, device), 0);
+	ck_assert(page_is_filled((struct page *)device, w.page_size, newer));
 	free(buf);
-	free(medium);
+	free(device);
 	world_close(&w);
 }
 END_TEST
 
-START_TEST(read_medium_beyond_the_end_fails)
+START_TEST(read_device_beyond_the_end_fails)
 {
 	struct world w;
 	void *buf;
 
 	world_open(&w, _i);
 	buf = world_buffer(&w, 8);
-	ck_assert_int_eq(pager_read_medium(w.pager, WORLD_PAGES - 8, 8, buf), 0);
-	ck_assert_int_eq(pager_read_medium(w.pager, WORLD_PAGES - 7, 8, buf), VERSO_EIO);
-	ck_assert_int_eq(pager_read_medium(w.pager, WORLD_PAGES, 1, buf), VERSO_EIO);
-	ck_assert_int_eq(pager_read_medium(w.pager, UINT32_MAX, 1, buf), VERSO_EIO);
+	ck_assert_int_eq(pager_read_device(w.pager, WORLD_PAGES - 8, 8, buf), 0);
+	ck_assert_int_eq(pager_read_device(w.pager, WORLD_PAGES - 7, 8, buf), VERSO_EIO);
+	ck_assert_int_eq(pager_read_device(w.pager, WORLD_PAGES, 1, buf), VERSO_EIO);
+	ck_assert_int_eq(pager_read_device(w.pager, UINT32_MAX, 1, buf), VERSO_EIO);
 	free(buf);
 	world_close(&w);
 }
@@ -671,8 +671,8 @@ TCase *contract_reading(void)
 	ADD_TEST(tc, writer_finds_its_own_pages_until_they_are_sealed);
 	ADD_TEST(tc, prefetch_of_anything_changes_nothing_but_time);
 	ADD_TEST(tc, prefetched_page_is_forgotten_with_its_place);
-	ADD_TEST(tc, read_medium_shows_the_file_and_not_the_cache);
-	ADD_TEST(tc, read_medium_beyond_the_end_fails);
+	ADD_TEST(tc, read_device_shows_the_file_and_not_the_cache);
+	ADD_TEST(tc, read_device_beyond_the_end_fails);
 	ADD_TEST(tc, figures_count_what_was_done);
 	ADD_TEST(tc, tracer_sees_every_operation);
 	return tc;

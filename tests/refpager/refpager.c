@@ -314,12 +314,12 @@ static void refpager_prefetch(struct pager *p, const struct page_ref *refs, size
 	(void)ahead;
 }
 
-static int refpager_read_medium(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
+static int refpager_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
 {
 	struct refpager *r = of(p);
 	uint64_t size = p->page_size;
 
-	return file_read(r->file, buf, n_pages * size, pgno * size, FILE_MEDIUM);
+	return file_read(r->file, buf, n_pages * size, pgno * size, FILE_DEVICE);
 }
 
 /*
@@ -548,7 +548,7 @@ static const struct pager_ops refpager_ops = {
 	.barrier = refpager_barrier,
 	.drop = refpager_drop,
 	.resize = refpager_resize,
-	.read_medium = refpager_read_medium,
+	.read_device = refpager_read_device,
 	.stats = refpager_stats,
 	.close = refpager_close,
 };
@@ -564,7 +564,7 @@ int refpager_open(struct io *io, struct file *file, uint32_t page_size, uint64_t
 		return error_set(-ENOMEM, "no memory for a pager");
 	memset(r, 0, sizeof(*r));
 	pager_init(&r->pager, &refpager_ops, page_size, seed, writer_pages);
-	r->pager.medium_is_cached = !file->medium_direct;
+	r->pager.device_is_cached = !file->device_direct;
 	(void)pthread_mutex_init(&r->lock, NULL);
 	r->io = io;
 	r->file = file;

@@ -328,11 +328,11 @@ static void stub_prefetch(struct pager *p, const struct page_ref *refs, size_t n
 	(void)n;
 }
 
-static int stub_read_medium(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
+static int stub_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
 {
 	uint64_t size = p->page_size;
 
-	return file_read(of(p)->file, buf, n_pages * size, pgno * size, FILE_MEDIUM);
+	return file_read(of(p)->file, buf, n_pages * size, pgno * size, FILE_DEVICE);
 }
 
 /*
@@ -497,7 +497,7 @@ static const struct pager_ops stub_ops = {
 	.barrier = stub_barrier,
 	.drop = stub_drop,
 	.resize = stub_resize,
-	.read_medium = stub_read_medium,
+	.read_device = stub_read_device,
 	.stats = stub_stats,
 	.close = stub_close,
 };
@@ -535,7 +535,7 @@ int stub_pager_open(struct file *file, uint32_t page_size, uint64_t seed, uint32
 		return error_set(-ENOMEM, "no memory for a pager");
 	memset(s, 0, sizeof(*s));
 	pager_init(&s->pager, &stub_ops, page_size, seed, writer_pages);
-	s->pager.medium_is_cached = !file->medium_direct;
+	s->pager.device_is_cached = !file->device_direct;
 	(void)pthread_mutex_init(&s->lock, NULL);
 	s->file = file;
 	s->stride_bytes = page_size < STRIDE_MIN ? STRIDE_MIN : page_size;

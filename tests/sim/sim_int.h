@@ -17,7 +17,7 @@ enum sim_event_kind {
 	SIM_NAME,     /* `name` now means `ino` (SIM_NONE: unlinked), and `from`, when it is a name,
 			 nothing any more; pending until SIM_SYNC_DIR */
 	SIM_SYNC_DIR, /* the names in the folder of `name` are durable */
-	SIM_WRITE,    /* may reach the medium from now on; `over`: complete at once */
+	SIM_WRITE,    /* may reach the device from now on; `over`: complete at once */
 	SIM_WRITE_DONE, /* `of` is complete; only its first len_bytes took */
 	SIM_SYNC, /* submitted: covers the writes complete before it; `over`: succeeded at once */
 	SIM_SYNC_DONE,   /* `of` succeeded */
@@ -45,7 +45,7 @@ struct sim_inode {
 	int fd;          /* memory file; its size is the live size, or the most if loose_end */
 	uint64_t size;   /* live */
 	uint8_t *live;   /* all of file_bytes_max, writable; only [0, size) may be touched */
-	uint8_t *medium; /* what the device shows; NULL while it is the same as live */
+	uint8_t *device; /* what the device shows; NULL while it is the same as live */
 	bool shared;     /* was mapped writable: plain memory, lost with the power */
 	struct sim_lock *locks;
 	unsigned n_locks, cap_locks;
@@ -197,8 +197,8 @@ int sim_queue_new(struct io *io, unsigned depth, enum queue_backend backend,
 	struct queue **ret_queue);
 void sim_queue_kill(struct simqueue *q);
 
-/* simwalk.c: rebuilds the medium from the log after a failed sync */
-void sim_medium_build(struct simdisk *d, uint32_t ino);
+/* simwalk.c: rebuilds the device from the log after a failed sync */
+void sim_device_build(struct simdisk *d, uint32_t ino);
 
 /* Whether sector s of the write that event n logged survives the failed sync of event `sync`. */
 bool sim_survives(const struct simdisk *d, uint64_t sync, uint64_t n, uint64_t sector);

@@ -270,8 +270,8 @@ void sim_inode_resize(struct simdisk *d, struct sim_inode *in, uint64_t size)
 	if (d->image)
 		sim_touch(in, size < old ? size : old, size < old ? old - size : size - old);
 	sim_inode_set_size(d, in, size);
-	if (in->medium && size < old)
-		memset(in->medium + size, 0, old - size);
+	if (in->device && size < old)
+		memset(in->device + size, 0, old - size);
 }
 
 void sim_inode_write(struct simdisk *d, struct sim_inode *in, const void *buf, uint64_t off,
@@ -285,8 +285,8 @@ void sim_inode_write(struct simdisk *d, struct sim_inode *in, const void *buf, u
 	if (d->image)
 		sim_touch(in, off, len);
 	memcpy(in->live + off, buf, len);
-	if (in->medium)
-		memcpy(in->medium + off, buf, len);
+	if (in->device)
+		memcpy(in->device + off, buf, len);
 }
 
 /* --- names and the io table --------------------------------------------------------------- */
@@ -512,8 +512,8 @@ void sim_reset(struct simdisk *d)
 	ASSERT(!d->queues);
 	log_clear(d);
 	for (uint32_t i = 0; i < d->n_inodes; i++) {
-		sim_unreserve(d->inodes[i].medium, d->opts.file_bytes_max);
-		d->inodes[i].medium = NULL;
+		sim_unreserve(d->inodes[i].device, d->opts.file_bytes_max);
+		d->inodes[i].device = NULL;
 		d->inodes[i].shared = false;
 		sim_room_synced(d, &d->inodes[i]);
 		sim_room_allocated(&d->inodes[i], 0, d->inodes[i].size);

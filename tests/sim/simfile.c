@@ -4,7 +4,7 @@
  *
  * A synchronous write is one event: pending and complete at once. A failed one takes a prefix of
  * its sectors, by seed. A failed sync leaves a part of what it covered durable and forgets the
- * rest, while reads still show it (or not: opts.drop_live): from then on the medium view is a copy
+ * rest, while reads still show it (or not: opts.drop_live): from then on the device view is a copy
  * of its own.
  */
 #include "tests/sim/sim_int.h"
@@ -78,8 +78,8 @@ void sim_read_bytes(struct simdisk *d, struct simfile *f, void *buf, uint64_t le
 	const struct sim_inode *in = &d->inodes[f->ino];
 	const uint8_t *from = in->live;
 
-	if (in->medium && ((view == FILE_MEDIUM && f->file.medium_direct) || f->file.direct))
-		from = in->medium;
+	if (in->device && ((view == FILE_DEVICE && f->file.device_direct) || f->file.direct))
+		from = in->device;
 	memcpy(buf, from + off, len);
 	d->read_digest = hash_bytes(buf, len, sim_mix(d->read_digest, off));
 }
@@ -92,7 +92,7 @@ static bool misaligned(const struct file *f, const void *buf, uint64_t len, uint
 static int read_locked(struct simfile *f, void *buf, size_t len, uint64_t off, enum file_view view)
 {
 	struct simdisk *d = f->disk;
-	bool direct = f->file.direct || (view == FILE_MEDIUM && f->file.medium_direct);
+	bool direct = f->file.direct || (view == FILE_DEVICE && f->file.device_direct);
 	int r;
 
 	if (f->dead)
@@ -173,13 +173,13 @@ void sim_sync_failed(struct simdisk *d, uint32_t ino)
 {
 	struct sim_inode *in = &d->inodes[ino];
 
-	sim_medium_build(d, ino);
+	sim_device_build(d, ino);
 	if (d->opts.drop_live) {
 		if (d->image)
 			sim_touch(in, 0, in->size);
-		memcpy(in->live, in->medium, in->size);
-		sim_unreserve(in->medium, d->opts.file_bytes_max);
-		in->medium = NULL;
+		memcpy(in->live, in->device, in->size);
+		sim_unreserve(in->device, d->opts.file_bytes_max);
+		in->device = NULL;
 	}
 }
 
@@ -341,7 +341,7 @@ struct simfile *sim_file_new(struct simdisk *d, uint32_t ino, uint32_t name, uns
 		.ops = &sim_file_ops,
 		.io = &d->io,
 		.direct = can && (flags & FILE_DIRECT),
-		.medium_direct = can,
+		.device_direct = can,
 		.direct_why = can ? "simulated disk" : "the simulated disk refuses O_DIRECT",
 		.align_bytes = can ? SIM_SECTOR : 1,
 	};

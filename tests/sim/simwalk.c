@@ -217,7 +217,7 @@ static void step(struct simwalk *w)
 	uint64_t n = w->at++;
 	const struct sim_event *e = &w->disk->events[n];
 
-	/* Plain memory: nothing of it reaches the medium. */
+	/* Plain memory: nothing of it reaches the device. */
 	if (e->ino != SIM_NONE && w->disk->inodes[e->ino].shared)
 		return;
 	switch (e->kind) {
@@ -365,19 +365,19 @@ void walk_build_versions(struct simwalk *w)
 	w->versions_valid = true;
 }
 
-/* --- the medium view after a failed sync ------------------------------------------------------ */
+/* --- the device view after a failed sync ------------------------------------------------------ */
 
-void sim_medium_build(struct simdisk *d, uint32_t ino)
+void sim_device_build(struct simdisk *d, uint32_t ino)
 {
 	struct sim_inode *in = &d->inodes[ino];
 	struct simwalk *w = simwalk_new(d);
 	uint64_t after = 0;
 
 	simwalk_to(w, d->n_events);
-	if (!in->medium)
-		in->medium = sim_reserve(d->opts.file_bytes_max);
-	memset(in->medium, 0, in->size);
-	memcpy(in->medium, w->files[ino].durable,
+	if (!in->device)
+		in->device = sim_reserve(d->opts.file_bytes_max);
+	memset(in->device, 0, in->size);
+	memcpy(in->device, w->files[ino].durable,
 		w->files[ino].size < in->size ? w->files[ino].size : in->size);
 	/* What was not covered is still in the cache, and shows. */
 	for (;;) {
@@ -393,7 +393,7 @@ void sim_medium_build(struct simdisk *d, uint32_t ino)
 		if (next->kind == OP_WRITE && next->off_bytes < in->size) {
 			uint64_t room = in->size - next->off_bytes;
 
-			memcpy(in->medium + next->off_bytes, next->data,
+			memcpy(in->device + next->off_bytes, next->data,
 				next->len_bytes < room ? next->len_bytes : room);
 		}
 		after = next->done + 1;
