@@ -103,7 +103,7 @@ struct pool {
 	struct loads loads;
 
 	/* For stats only. */
-	_Alignas(64) _Atomic uint64_t n_misses, n_evictions, n_prefetched, n_barriers;
+	_Alignas(64) _Atomic uint64_t n_misses, n_evictions, n_prefetched, n_flushes;
 	_Atomic uint64_t read_bytes, write_bytes;
 };
 
@@ -266,7 +266,7 @@ void pool_peek(struct pager *p, const struct page_ref *refs, size_t n,
 
 struct page *pool_fresh(struct pager *p, struct page_ref ref);
 int pool_write(struct pager *p, const struct page_write *set, size_t n);
-int pool_barrier(struct pager *p);
+int pool_flush(struct pager *p);
 void pool_drop(struct pager *p, pgno_t pgno, uint32_t n_pages);
 int pool_resize(struct pager *p, pgno_t n_pages);
 int pool_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf);

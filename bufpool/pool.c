@@ -241,7 +241,7 @@ static void pool_stats(struct pager *p, struct pager_stats *stats)
 	stats->n_misses = atomic_load(&pool->n_misses);
 	stats->n_evictions = atomic_load(&pool->n_evictions);
 	stats->n_prefetched = atomic_load(&pool->n_prefetched);
-	stats->n_barriers = atomic_load(&pool->n_barriers);
+	stats->n_flushes = atomic_load(&pool->n_flushes);
 	stats->read_bytes = atomic_load(&pool->read_bytes);
 	stats->write_bytes = atomic_load(&pool->write_bytes);
 	stats->memory_bytes_max = pool->opts.cache_bytes + table_bytes;
@@ -266,7 +266,7 @@ static const struct pager_ops pool_ops = {
 	.fresh = pool_fresh,
 	.prefetch = pool_prefetch,
 	.write = pool_write,
-	.barrier = pool_barrier,
+	.flush = pool_flush,
 	.drop = pool_drop,
 	.resize = pool_resize,
 	.read_device = pool_read_device,

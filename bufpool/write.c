@@ -282,11 +282,11 @@ int pool_write(struct pager *p, const struct page_write *set, size_t n)
 	return rc;
 }
 
-int pool_barrier(struct pager *p)
+int pool_flush(struct pager *p)
 {
 	struct pool *pool = pool_of(p);
 
-	count(&pool->n_barriers, 1);
+	count(&pool->n_flushes, 1);
 	return file_sync(pool->file);
 }
 

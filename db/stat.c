@@ -36,7 +36,7 @@ static void take_pager(struct verso_stat *st, struct pager *pager)
 	st->n_misses = p.n_misses;
 	st->n_evictions = p.n_evictions;
 	st->n_prefetched = p.n_prefetched;
-	st->n_barriers = p.n_barriers;
+	st->n_barriers = p.n_flushes;
 	st->read_bytes = p.read_bytes;
 	st->write_bytes = p.write_bytes;
 	st->memory_bytes_max = p.memory_bytes_max;

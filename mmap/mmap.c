@@ -32,7 +32,7 @@ static void mmap_stats(struct pager *p, struct pager_stats *stats)
 	stats->n_misses = atomic_load(&m->n_misses);
 	stats->n_evictions = UINT64_MAX;
 	stats->n_prefetched = atomic_load(&m->n_prefetched);
-	stats->n_barriers = atomic_load(&m->n_barriers);
+	stats->n_flushes = atomic_load(&m->n_flushes);
 	stats->read_bytes = atomic_load(&m->read_bytes);
 	stats->write_bytes = atomic_load(&m->write_bytes);
 	stats->memory_bytes_max = h->arena_bytes;
@@ -67,7 +67,7 @@ static const struct pager_ops mmap_ops = {
 	.fresh = mmap_fresh,
 	.prefetch = mmap_prefetch,
 	.write = mmap_write,
-	.barrier = mmap_barrier,
+	.flush = mmap_flush,
 	.drop = mmap_drop,
 	.resize = mmap_resize,
 	.read_device = mmap_read_device,

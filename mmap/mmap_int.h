@@ -114,7 +114,7 @@ struct mmap_pager {
 	_Atomic uint64_t n_pages;   /* the file's size; written by resize */
 	_Atomic uint64_t end_pages; /* no word beyond is set; grows only */
 	struct heap heap;
-	_Atomic uint64_t n_misses, n_prefetched, n_barriers, read_bytes, write_bytes;
+	_Atomic uint64_t n_misses, n_prefetched, n_flushes, read_bytes, write_bytes;
 };
 
 #define GROW_BYTES (UINT64_C(1) << 20) /* zeros written at a time when the file grows */
@@ -151,7 +151,7 @@ int mmap_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf);
 /* write.c */
 struct page *mmap_fresh(struct pager *p, struct page_ref ref);
 int mmap_write(struct pager *p, const struct page_write *set, size_t n);
-int mmap_barrier(struct pager *p);
+int mmap_flush(struct pager *p);
 void mmap_drop(struct pager *p, pgno_t pgno, uint32_t n_pages);
 int mmap_resize(struct pager *p, pgno_t n_pages);
 

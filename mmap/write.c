@@ -132,11 +132,11 @@ int mmap_write(struct pager *p, const struct page_write *set, size_t n)
 	return rc;
 }
 
-int mmap_barrier(struct pager *p)
+int mmap_flush(struct pager *p)
 {
 	struct mmap_pager *m = mmap_of(p);
 
-	mmap_count(&m->n_barriers, 1);
+	mmap_count(&m->n_flushes, 1);
 	return file_sync(m->file);
 }
 

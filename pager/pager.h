@@ -5,7 +5,7 @@
  * A pager owns a file of equal pages and some memory. To read a page: pager_get() pins it,
  * pager_put() ends the pin. An inner page is read without a pin: guard_enter(), pager_peek(),
  * guard_leave(). The one writer makes a page with pager_fresh(), fills and seals it, and hands a
- * set of such pages to pager_write(); pager_barrier() makes what was written durable. Who may
+ * set of such pages to pager_write(); pager_flush() makes what was written durable. Who may
  * overwrite what, and when, is not a pager's business: the transactions decide (txn/).
  *
  * Invariants that every implementation keeps, cited as P1...; tests/contract/ is the definition:
@@ -17,7 +17,7 @@
  * P3  A fresh page is never written, moved or evicted but by write and drop of its pgno.
  * P4  What read_device returns is what the device holds, not what a cache holds; where the system
  *     refuses that, `device_is_cached` says so.
- * P5  A barrier covers every write that returned before it was called.
+ * P5  A flush covers every write that returned before it was called.
  * P6  Nothing is remembered of a page that was dropped or overwritten: a cached copy with another
  *     gen than asked for is stale and is loaded again.
  * P7  Nothing waits without end: memory that is only being loaded or retired is waited for; memory
@@ -60,7 +60,7 @@ struct pager_stats {
 	uint64_t n_misses; /* gets that had to load (bufpool) or verify for the first time (mmap) */
 	uint64_t n_evictions; /* UINT64_MAX: the kernel evicts, and nobody counts it */
 	uint64_t n_prefetched;
-	uint64_t n_barriers;
+	uint64_t n_flushes;
 	uint64_t read_bytes;  /* asked of the file; for a map, bytes verified: the kernel's faults
 				 count the rest */
 	uint64_t write_bytes; /* handed to the file, growth included */
@@ -147,7 +147,7 @@ struct pager_ops {
 
 	/*
 	 * Writes a set, in any order, adjacent pages together, and returns when all of it has
-	 * completed (which is not durable: barrier). The set is sorted by pgno, without overlap,
+	 * completed (which is not durable: flush). The set is sorted by pgno, without overlap,
 	 * within the file's size. On success its fresh pages become ordinary cached pages: no
 	 * longer the caller's. On failure an unknown part was written and the pages stay fresh:
 	 * drop them. May block. Any thread, beside the writer. -errno, VERSO_EIO.
@@ -156,7 +156,7 @@ struct pager_ops {
 
 	/* Makes all writes durable that returned before, sizes included (P5). Never retried. May
 	 * block. */
-	int (*barrier)(struct pager *p);
+	int (*flush)(struct pager *p);
 
 	/*
 	 * Forgets n_pages places from pgno on: fresh or cached. Nobody has them pinned. The thread
@@ -400,9 +400,9 @@ static inline int pager_write(struct pager *p, const struct page_write *set, siz
 /* Puts a set in the order that pager_write() asks for. */
 void page_writes_sort(struct page_write *set, size_t n);
 
-static inline int pager_barrier(struct pager *p)
+static inline int pager_flush(struct pager *p)
 {
-	int rc = p->ops->barrier(p);
+	int rc = p->ops->flush(p);
 
 	if (rc == 0)
 		pager_trace(p, PAGER_FLUSH, (struct page_ref){0, 0});

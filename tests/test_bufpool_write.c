@@ -163,7 +163,7 @@ START_TEST(write_puts_adjacent_pages_into_one_request)
 	ck_assert_int_eq(pager_write(f.pager, set, 40), 0);
 	ck_assert_uint_eq(simdisk_calls(f.disk, SIM_CALL_WRITE) - calls, 11);
 	ck_assert_uint_eq(fixture_stats(&f).write_bytes, 40 * 4096);
-	ck_assert_int_eq(pager_barrier(f.pager), 0);
+	ck_assert_int_eq(pager_flush(f.pager), 0);
 	for (pgno_t i = 0; i < 40; i++)
 		fixture_visit(&f, ref(set[i].pgno, 2));
 	fixture_close(&f);

@@ -57,8 +57,8 @@ static int slow_barrier(struct pager *p)
 static void make_slow(struct pager *p)
 {
 	slow_ops = *p->ops;
-	quick_barrier = slow_ops.barrier;
-	slow_ops.barrier = slow_barrier;
+	quick_barrier = slow_ops.flush;
+	slow_ops.flush = slow_barrier;
 	p->ops = &slow_ops;
 }
 

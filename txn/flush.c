@@ -58,11 +58,11 @@ static int two_flush(struct txn_env *env, struct batch *b, unsigned slot)
 	int rc = n ? pager_write(env->pager, b->set, n) : 0;
 
 	if (rc == 0)
-		rc = pager_barrier(env->pager);
+		rc = pager_flush(env->pager);
 	if (rc == 0)
 		rc = meta_write(env, &b->meta, slot, b->meta_bytes);
 	if (rc == 0)
-		rc = pager_barrier(env->pager);
+		rc = pager_flush(env->pager);
 	return rc;
 }
 
@@ -75,7 +75,7 @@ static int one_flush(struct txn_env *env, struct batch *b, unsigned slot)
 	meta_encode(&b->meta, &env->layout, slot, env->pager->seed, b->meta_bytes);
 	rc = pager_write(env->pager, b->set, batch_make_set(b, &meta));
 	if (rc == 0)
-		rc = pager_barrier(env->pager);
+		rc = pager_flush(env->pager);
 	return rc;
 }
 

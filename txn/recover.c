@@ -122,7 +122,7 @@ int recover(struct txn_env *env)
 	if (!c || !buf)
 		rc = -ENOMEM;
 	if (rc == 0 && !env->options.read_only)
-		sync_rc = pager_barrier(env->pager);
+		sync_rc = pager_flush(env->pager);
 	for (unsigned slot = 0; rc == 0 && slot < 2; slot++)
 		rc = read_slot(env, &l, slot, buf, &c[slot]);
 	if (rc == 0 && !c[0].valid && !c[1].valid)

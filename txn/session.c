@@ -84,21 +84,21 @@ static int erase_torn(struct txn_env *env, unsigned slot)
 		return 0;
 	memset(env->flight->meta_bytes, 0xff, env->flight->slot_bytes);
 	rc = pager_write(env->pager, &write, 1);
-	return rc ? rc : pager_barrier(env->pager);
+	return rc ? rc : pager_flush(env->pager);
 }
 
 /* Writes m into the losing slot, between two flushes, and takes it as the durable state. */
 static int replace_loser(struct txn_env *env, const struct meta *m)
 {
 	unsigned slot = 1 - env->durable_slot;
-	int rc = pager_barrier(env->pager);
+	int rc = pager_flush(env->pager);
 
 	if (rc == 0)
 		rc = erase_torn(env, slot);
 	if (rc == 0)
 		rc = meta_write(env, m, slot, env->flight->meta_bytes);
 	if (rc == 0)
-		rc = pager_barrier(env->pager);
+		rc = pager_flush(env->pager);
 	if (rc)
 		return rc;
 	env->durable = *m;

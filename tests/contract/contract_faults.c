@@ -179,7 +179,7 @@ START_TEST(failed_prefetch_is_not_told)
 }
 END_TEST
 
-START_TEST(failed_barrier_is_told_once_and_not_repeated)
+START_TEST(failed_flush_is_told_once_and_not_repeated)
 {
 	struct world w;
 	struct fault f;
@@ -189,7 +189,7 @@ START_TEST(failed_barrier_is_told_once_and_not_repeated)
 	(void)world_add(&w, 1);
 	arm(&w, &f, SIM_CALL_SYNC, -EIO, 0);
 	n_syncs = simdisk_calls(w.disk, SIM_CALL_SYNC);
-	ck_assert_int_eq(pager_barrier(w.pager), -EIO);
+	ck_assert_int_eq(pager_flush(w.pager), -EIO);
 	ck_assert_uint_eq(simdisk_calls(w.disk, SIM_CALL_SYNC), n_syncs + 1);
 	disarm(&w);
 	world_close(&w);
@@ -251,7 +251,7 @@ START_TEST(failed_cut_leaves_what_remains_readable)
 END_TEST
 
 /* P5: the bytes and the size, of every write that returned before. */
-START_TEST(what_a_barrier_covers_survives_a_power_cut)
+START_TEST(what_a_flush_covers_survives_a_power_cut)
 {
 	static const struct sim_choice choices[] = {
 		{SIM_LOST, 0}, {SIM_APPLIED, 0}, {SIM_RANDOM, 1}};
@@ -264,7 +264,7 @@ START_TEST(what_a_barrier_covers_survives_a_power_cut)
 	ck_assert_int_eq(io_sync_dir(w.io, w.path), 0);
 	ck_assert_int_eq(pager_resize(w.pager, 3 * WORLD_PAGES), 0);
 	world_add_many(&w, 0, 3 * WORLD_PAGES, refs);
-	ck_assert_int_eq(pager_barrier(w.pager), 0);
+	ck_assert_int_eq(pager_flush(w.pager), 0);
 	n_events = simdisk_events(w.disk);
 	(void)world_add(&w, 3 * WORLD_PAGES - 1); /* pending: may be lost, may tear */
 	walk = simwalk_new(w.disk);
@@ -358,10 +358,10 @@ TCase *contract_faults(void)
 	ADD_SIMULATED_TEST(tc, failed_write_of_a_buffer_forgets_its_places);
 	ADD_SIMULATED_TEST(tc, failed_read_is_told_and_can_be_repeated);
 	ADD_SIMULATED_TEST(tc, failed_prefetch_is_not_told);
-	ADD_SIMULATED_TEST(tc, failed_barrier_is_told_once_and_not_repeated);
+	ADD_SIMULATED_TEST(tc, failed_flush_is_told_once_and_not_repeated);
 	ADD_SIMULATED_TEST(tc, failed_growth_leaves_the_size);
 	ADD_SIMULATED_TEST(tc, failed_cut_leaves_what_remains_readable);
-	ADD_SIMULATED_TEST(tc, what_a_barrier_covers_survives_a_power_cut);
+	ADD_SIMULATED_TEST(tc, what_a_flush_covers_survives_a_power_cut);
 	ADD_SIMULATED_TEST(tc, open_that_fails_leaves_nothing_behind);
 	ADD_TEST(tc, hints_that_meet_a_bad_page_leave_no_text);
 	return tc;

@@ -537,7 +537,7 @@ START_TEST(read_device_shows_the_file_and_not_the_cache)
 
 	world_open(&w, _i);
 	world_add_many(&w, 8, 8, refs);
-	ck_assert_int_eq(pager_barrier(w.pager), 0);
+	ck_assert_int_eq(pager_flush(w.pager), 0);
 	device = world_buffer(&w, 10);
 	ck_assert_int_eq(pager_read_device(w.pager, 7, 10, device), 0);
 	ck_assert(is_zero(device, w.page_size));
@@ -583,10 +583,10 @@ START_TEST(figures_count_what_was_done)
 	world_open(&w, _i);
 	pager_stats(w.pager, &before);
 	world_add_many(&w, 0, 20, refs);
-	ck_assert_int_eq(pager_barrier(w.pager), 0);
+	ck_assert_int_eq(pager_flush(w.pager), 0);
 	pager_stats(w.pager, &after);
 	ck_assert_uint_ge(after.write_bytes - before.write_bytes, 20 * (uint64_t)w.page_size);
-	ck_assert_uint_eq(after.n_barriers - before.n_barriers, 1);
+	ck_assert_uint_eq(after.n_flushes - before.n_flushes, 1);
 	world_reopen(&w);
 	pager_stats(w.pager, &before);
 	ck_assert_uint_eq(before.n_gets, 0);

@@ -264,7 +264,7 @@ static void write_alone(struct stage *s)
 			publish(s, &b);
 		finish(s, &b);
 		if (round % 64 == 0)
-			ck_assert_int_eq(pager_barrier(s->w.pager), 0);
+			ck_assert_int_eq(pager_flush(s->w.pager), 0);
 		sched_yield();
 	}
 }
@@ -288,7 +288,7 @@ static void *lead(void *arg)
 			break;
 		pthread_mutex_unlock(&s->lock);
 		ASSERT(pager_write(s->w.pager, b->set, b->n) == 0);
-		ASSERT(round % 16 != 0 || pager_barrier(s->w.pager) == 0);
+		ASSERT(round % 16 != 0 || pager_flush(s->w.pager) == 0);
 		pthread_mutex_lock(&s->lock);
 		s->mail = NULL;
 		pthread_cond_broadcast(&s->moved);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The contract of fresh, write, barrier and drop. */
+/* The contract of fresh, write, flush and drop. */
 #include "tests/contract/contract_int.h"
 
 #include <stdlib.h>
@@ -99,13 +99,13 @@ START_TEST(fresh_page_reaches_the_file_by_write_alone)
 	for (unsigned round = 0; round < 3; round++)
 		for (unsigned i = 0; i < WORLD_PAGES - 16; i++)
 			check_get(&w, refs[i]);
-	ck_assert_int_eq(pager_barrier(w.pager), 0);
+	ck_assert_int_eq(pager_flush(w.pager), 0);
 	for (unsigned i = 0; i < 16; i++) {
 		ck_assert_ptr_eq(pager_own(w.pager, w.guard, own[i]), at[i]);
 		ck_assert_uint_eq(le64_get(at[i]->payload), i);
 		page_fill(at[i], w.page_size, own[i]);
 	}
-	ck_assert_int_eq(pager_barrier(w.pager), 0);
+	ck_assert_int_eq(pager_flush(w.pager), 0);
 	for (unsigned i = 0; i < 16; i++) {
 		world_read_file(&w, own[i].pgno, buf);
 		ck_assert(is_zero(buf, w.page_size));

@@ -15,7 +15,7 @@ struct helper {
 };
 
 static struct {
-	struct pager_ops hooked; /* the pager's own, but for barrier and write */
+	struct pager_ops hooked; /* the pager's own, but for flush and write */
 	const struct pager_ops *real;
 	struct pager *pager;
 	struct txn_env *env;
@@ -25,7 +25,7 @@ static struct {
 	struct helper helpers[JOINED_MAX];
 	pthread_t main;
 	bool armed;              /* main's */
-	atomic_bool in_barrier;  /* helpers may do as they like */
+	atomic_bool in_flush;    /* helpers may do as they like */
 	atomic_bool gate_opened; /* and afterwards only when this is set */
 } j;
 
@@ -60,23 +60,23 @@ static void run_helper(struct helper *h)
 }
 
 /* That of a flush: the one with which a session begins is made with the writer lock held. */
-static int hooked_barrier(struct pager *p)
+static int hooked_flush(struct pager *p)
 {
 	if (j.armed && pthread_equal(pthread_self(), j.main) && j.env->flushing) {
 		j.armed = false;
-		atomic_store(&j.in_barrier, true);
+		atomic_store(&j.in_flush, true);
 		while (j.n_run < j.n_wanted)
 			run_helper(&j.helpers[j.n_run++]);
-		atomic_store(&j.in_barrier, false);
+		atomic_store(&j.in_flush, false);
 	}
-	return j.real->barrier(p);
+	return j.real->flush(p);
 }
 
 static int hooked_write(struct pager *p, const struct page_write *set, size_t n)
 {
 	bool helper = !pthread_equal(pthread_self(), j.main);
 
-	while (helper && !atomic_load(&j.in_barrier) && !atomic_load(&j.gate_opened))
+	while (helper && !atomic_load(&j.in_flush) && !atomic_load(&j.gate_opened))
 		(void)sched_yield();
 	return j.real->write(p, set, n);
 }
@@ -86,7 +86,7 @@ void joined_begin(struct txn_env *env, struct pager *pager, unsigned n, joined_f
 	ASSERT(n <= JOINED_MAX);
 	j.real = pager->ops;
 	j.hooked = *pager->ops;
-	j.hooked.barrier = hooked_barrier;
+	j.hooked.flush = hooked_flush;
 	j.hooked.write = hooked_write;
 	j.pager = pager;
 	j.env = env;
@@ -96,7 +96,7 @@ void joined_begin(struct txn_env *env, struct pager *pager, unsigned n, joined_f
 	j.n_run = 0;
 	j.main = pthread_self();
 	j.armed = true;
-	atomic_store(&j.in_barrier, false);
+	atomic_store(&j.in_flush, false);
 	atomic_store(&j.gate_opened, false);
 	pager->ops = &j.hooked;
 }

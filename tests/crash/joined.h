@@ -2,7 +2,7 @@
 /*
  * Commits that join while another is being flushed, in an order that does not depend on time.
  *
- * Under TXN_FULL a batch of several commits needs several threads. Here the main thread's barrier
+ * Under TXN_FULL a batch of several commits needs several threads. Here the main thread's flush
  * is caught in the middle of its flush; there, one after another, helpers run a transaction each
  * until they have joined; then the flush goes on. The helpers' own flush waits until the main
  * thread has told the history that its commit was acknowledged. So one thread at a time does I/O,
@@ -19,7 +19,7 @@
 typedef int joined_fn(void *arg);
 
 /*
- * From now on the pager's first barrier runs n helpers. env: of that pager. One at a time in a
+ * From now on the pager's first flush runs n helpers. env: of that pager. One at a time in a
  * process, and the transaction that follows begins, commits and ends before joined_end().
  */
 void joined_begin(struct txn_env *env, struct pager *pager, unsigned n, joined_fn *fn, void *arg);

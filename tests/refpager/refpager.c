@@ -432,12 +432,12 @@ static int refpager_write(struct pager *p, const struct page_write *set, size_t 
 	return rc;
 }
 
-static int refpager_barrier(struct pager *p)
+static int refpager_flush(struct pager *p)
 {
 	struct refpager *r = of(p);
 
 	pthread_mutex_lock(&r->lock);
-	r->stats.n_barriers++;
+	r->stats.n_flushes++;
 	pthread_mutex_unlock(&r->lock);
 	return file_sync(r->file);
 }
@@ -545,7 +545,7 @@ static const struct pager_ops refpager_ops = {
 	.fresh = refpager_fresh,
 	.prefetch = refpager_prefetch,
 	.write = refpager_write,
-	.barrier = refpager_barrier,
+	.flush = refpager_flush,
 	.drop = refpager_drop,
 	.resize = refpager_resize,
 	.read_device = refpager_read_device,

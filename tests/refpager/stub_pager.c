@@ -402,12 +402,12 @@ static int stub_write(struct pager *p, const struct page_write *set, size_t n)
 	return rc;
 }
 
-static int stub_barrier(struct pager *p)
+static int stub_flush(struct pager *p)
 {
 	struct stub *s = of(p);
 
 	pthread_mutex_lock(&s->lock);
-	s->stats.n_barriers++;
+	s->stats.n_flushes++;
 	pthread_mutex_unlock(&s->lock);
 	return file_sync(s->file);
 }
@@ -494,7 +494,7 @@ static const struct pager_ops stub_ops = {
 	.fresh = stub_fresh,
 	.prefetch = stub_prefetch,
 	.write = stub_write,
-	.barrier = stub_barrier,
+	.flush = stub_flush,
 	.drop = stub_drop,
 	.resize = stub_resize,
 	.read_device = stub_read_device,
