@@ -578,7 +578,7 @@ struct verso_stat {
 	uint32_t n_pages;         /* of the newest commit; the file may be longer */
 	uint32_t n_free_pages;    /* to be used again at once */
 	uint32_t n_pending_pages; /* freed, but open readers or the newest flush still need them */
-	uint64_t newest_gen;      /* of the newest commit: epoch << 40 | sequence */
+	uint64_t newest_gen;      /* of the newest commit: incarnation << 40 | sequence */
 	uint64_t durable_gen;     /* of the newest flushed one */
 
 	/* Transactions. */

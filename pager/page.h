@@ -32,7 +32,7 @@
 #include <stdlib.h>
 
 typedef uint32_t pgno_t; /* a page's place: its offset in pages */
-typedef uint64_t gen_t;  /* epoch << 40 | sequence; 0: none */
+typedef uint64_t gen_t;  /* incarnation << 40 | sequence; 0: none */
 
 #define PAGE_SIZE_MIN     512U /* below 4096 for tests only */
 #define PAGE_SIZE_MAX     65536U

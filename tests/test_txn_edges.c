@@ -7,8 +7,8 @@
 
 #include <errno.h>
 
-/* T2: no page may carry an epoch that no meta says durably. */
-START_TEST(a_session_that_runs_out_of_numbers_raises_the_epoch_again)
+/* T2: no page may carry an incarnation that no meta says durably. */
+START_TEST(a_session_that_runs_out_of_numbers_raises_the_incarnation_again)
 {
 	uint64_t *model = check_alloc(TOY_CELLS * sizeof(*model));
 	struct txn_stack s;
@@ -40,9 +40,9 @@ END_TEST
 
 /*
  * T4: a transaction takes a chunk off the list of pending pages and aborts; the next one begins an
- * epoch, by a meta of a newer generation that still names the chunk.
+ * incarnation, by a meta of a newer generation that still names the chunk.
  */
-START_TEST(a_new_epoch_does_not_free_what_the_durable_state_names)
+START_TEST(a_new_incarnation_does_not_free_what_the_durable_state_names)
 {
 	struct txn_stack s;
 	struct txn_need finish = {.n_pages = 1, .use = TXN_FINISH};
@@ -319,8 +319,9 @@ int main(void)
 
 	tcase_add_checked_fixture(c, NULL, check_free);
 	tcase_set_timeout(c, 60);
-	tcase_add_loop_test(c, a_session_that_runs_out_of_numbers_raises_the_epoch_again, 0, 2);
-	tcase_add_test(c, a_new_epoch_does_not_free_what_the_durable_state_names);
+	tcase_add_loop_test(c, a_session_that_runs_out_of_numbers_raises_the_incarnation_again, 0,
+		2);
+	tcase_add_test(c, a_new_incarnation_does_not_free_what_the_durable_state_names);
 	tcase_add_test(c, a_poisoned_database_is_not_written_by_the_transaction_under_way);
 	tcase_add_loop_test(c, a_lost_meta_is_told_until_a_commit_replaces_it, 0, 2);
 	tcase_add_loop_test(c, one_flush_is_refused_where_opening_could_not_verify_it, 0,

@@ -327,7 +327,7 @@ START_TEST(a_snapshot_outlives_large_transactions)
 }
 END_TEST
 
-/* T2: the generation after the last one of an epoch belongs to another epoch. */
+/* T2: the generation after the last one of an incarnation belongs to another incarnation. */
 START_TEST(a_transaction_that_runs_out_of_generations_can_only_be_aborted)
 {
 	uint64_t *cells = check_alloc(TOY_CELLS * sizeof(*cells));

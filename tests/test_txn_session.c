@@ -7,7 +7,7 @@
 
 #include <errno.h>
 
-static uint64_t epoch_of(gen_t gen)
+static uint64_t incarnation_of(gen_t gen)
 {
 	return gen >> GEN_SEQ_BITS;
 }
@@ -31,7 +31,7 @@ static void stack_dies(struct txn_stack *s)
 	txn_stack_close(s);
 }
 
-START_TEST(clean_sessions_share_an_epoch)
+START_TEST(clean_sessions_share_an_incarnation)
 {
 	struct txn_stack s;
 	gen_t last = 0;
@@ -41,7 +41,7 @@ START_TEST(clean_sessions_share_an_epoch)
 		txn_stack_open(&s);
 		txn_stack_set(&s, 0, 8, i + 1);
 		ck_assert_uint_gt(s.env->joined_gen, last);
-		ck_assert_uint_eq(epoch_of(s.env->joined_gen), 1);
+		ck_assert_uint_eq(incarnation_of(s.env->joined_gen), 1);
 		last = s.env->next_gen - 1;
 		txn_stack_close(&s);
 	}
@@ -79,7 +79,7 @@ START_TEST(a_session_that_writes_no_page_writes_nothing)
 }
 END_TEST
 
-START_TEST(a_crash_costs_an_epoch)
+START_TEST(a_crash_costs_an_incarnation)
 {
 	struct txn_stack s;
 
@@ -87,13 +87,13 @@ START_TEST(a_crash_costs_an_epoch)
 	for (unsigned i = 1; i < 6; i++) {
 		txn_stack_open(&s);
 		txn_stack_set(&s, 0, 8, i);
-		ck_assert_uint_eq(epoch_of(s.env->joined_gen), i);
+		ck_assert_uint_eq(incarnation_of(s.env->joined_gen), i);
 		stack_dies(&s);
 	}
 	/* Who wrote nothing cannot have crashed. */
 	for (unsigned i = 0; i < 3; i++) {
 		txn_stack_open(&s);
-		ck_assert_uint_eq(epoch_of(gen_now(&s)), 6);
+		ck_assert_uint_eq(incarnation_of(gen_now(&s)), 6);
 		stack_dies(&s);
 	}
 	txn_stack_free(&s);
@@ -119,7 +119,7 @@ START_TEST(aborted_attempts_are_behind_the_mark)
 	txn_stack_close(&s);
 	txn_stack_open(&s);
 	ck_assert_uint_gt(s.env->session_gen, spilled);
-	ck_assert_uint_eq(epoch_of(s.env->session_gen), epoch_of(spilled));
+	ck_assert_uint_eq(incarnation_of(s.env->session_gen), incarnation_of(spilled));
 	txn_stack_free(&s);
 }
 END_TEST
@@ -156,8 +156,8 @@ START_TEST(a_mark_is_not_trusted_twice)
 		file_close(file);
 	}
 	txn_stack_open(&s);
-	ck_assert_uint_gt(epoch_of(s.env->session_gen), epoch_of(spilled));
-	ck_assert_uint_gt(epoch_of(gen_now(&s)), epoch_of(spilled));
+	ck_assert_uint_gt(incarnation_of(s.env->session_gen), incarnation_of(spilled));
+	ck_assert_uint_gt(incarnation_of(gen_now(&s)), incarnation_of(spilled));
 	txn_stack_free(&s);
 }
 END_TEST
@@ -221,7 +221,7 @@ START_TEST(a_meta_that_was_rejected_does_not_come_back)
 }
 END_TEST
 
-START_TEST(an_epoch_that_only_a_lost_slot_knew_is_not_used_again)
+START_TEST(an_incarnation_that_only_a_lost_slot_knew_is_not_used_again)
 {
 	struct meta a = {.gen = (UINT64_C(5) << 40) + 7}, b = {.gen = UINT64_C(6) << 40};
 	gen_t crashed = session_first_gen(&a, &b);
@@ -244,7 +244,7 @@ START_TEST(an_epoch_that_only_a_lost_slot_knew_is_not_used_again)
 }
 END_TEST
 
-START_TEST(the_last_epoch_ends_in_an_error)
+START_TEST(the_last_incarnation_ends_in_an_error)
 {
 	struct txn_stack s;
 	struct txn *txn;
@@ -271,13 +271,13 @@ int main(void)
 
 	suite_add_tcase(s, tc);
 	tcase_add_checked_fixture(tc, NULL, check_free);
-	tcase_add_loop_test(tc, clean_sessions_share_an_epoch, 0, 2);
+	tcase_add_loop_test(tc, clean_sessions_share_an_incarnation, 0, 2);
 	tcase_add_test(tc, a_session_that_writes_no_page_writes_nothing);
-	tcase_add_test(tc, a_crash_costs_an_epoch);
+	tcase_add_test(tc, a_crash_costs_an_incarnation);
 	tcase_add_test(tc, aborted_attempts_are_behind_the_mark);
 	tcase_add_loop_test(tc, a_mark_is_not_trusted_twice, 0, 2);
 	tcase_add_loop_test(tc, a_meta_that_was_rejected_does_not_come_back, 0, 8);
-	tcase_add_test(tc, an_epoch_that_only_a_lost_slot_knew_is_not_used_again);
-	tcase_add_test(tc, the_last_epoch_ends_in_an_error);
+	tcase_add_test(tc, an_incarnation_that_only_a_lost_slot_knew_is_not_used_again);
+	tcase_add_test(tc, the_last_incarnation_ends_in_an_error);
 	return check_main(s);
 }

@@ -12,9 +12,9 @@
 #include "base/error.h"
 #include "txn/txn_int.h"
 
-#define EPOCH_MAX ((UINT64_C(1) << (64 - GEN_SEQ_BITS)) - 1)
+#define INCARNATION_MAX ((UINT64_C(1) << (64 - GEN_SEQ_BITS)) - 1)
 
-static uint64_t epoch_of(gen_t gen)
+static uint64_t incarnation_of(gen_t gen)
 {
 	return gen >> GEN_SEQ_BITS;
 }
@@ -22,26 +22,27 @@ static uint64_t epoch_of(gen_t gen)
 /*
  * A mark counts while it stands beside an equal state: as soon as a session has begun, the other
  * slot is newer, or was damaged in becoming so. Else the session before may have crashed, with
- * pages of its epoch anywhere; and where a slot cannot be read, of an epoch that only it knew.
+ * pages of its incarnation anywhere; and where a slot cannot be read, of an incarnation that only
+ * it knew.
  */
 gen_t session_first_gen(const struct meta *a, const struct meta *b)
 {
 	const gen_t gen = a && (!b || a->gen > b->gen) ? a->gen : b ? b->gen : 0;
-	uint64_t epoch;
+	uint64_t incarnation;
 
 	if (a && b && a->gen == b->gen && (a->mark >= gen || b->mark >= gen))
 		return (a->mark > b->mark ? a->mark : b->mark) + 1;
-	epoch = epoch_of(gen) + (a && b ? 1 : 2);
-	return epoch <= EPOCH_MAX ? epoch << GEN_SEQ_BITS : 0;
+	incarnation = incarnation_of(gen) + (a && b ? 1 : 2);
+	return incarnation <= INCARNATION_MAX ? incarnation << GEN_SEQ_BITS : 0;
 }
 
 bool session_is_used_up(const struct txn_env *env)
 {
-	return epoch_of(env->next_gen) != epoch_of(env->session_gen);
+	return incarnation_of(env->next_gen) != incarnation_of(env->session_gen);
 }
 
-/* A sequence that is full carries into the epoch, which then begins as a session does. */
-static int epoch_carry(struct txn_env *env)
+/* A sequence that is full carries into the incarnation, which then begins as a session does. */
+static int incarnation_carry(struct txn_env *env)
 {
 	int rc = txn_sync(env);
 
@@ -55,7 +56,7 @@ static int epoch_carry(struct txn_env *env)
 int session_take_gen(struct txn_env *env, gen_t *ret_gen)
 {
 	if (env->session_gen != 0 && session_is_used_up(env)) {
-		int rc = epoch_carry(env);
+		int rc = incarnation_carry(env);
 
 		if (rc < 0)
 			return rc;
@@ -64,7 +65,7 @@ int session_take_gen(struct txn_env *env, gen_t *ret_gen)
 		return error_set(VERSO_EFULL,
 			"the file has seen %llu crashes while it was written, which is all that "
 			"its format can count: dump it and load it into a new one",
-			(unsigned long long)EPOCH_MAX);
+			(unsigned long long)INCARNATION_MAX);
 	*ret_gen = env->next_gen++;
 	return 0;
 }

@@ -71,7 +71,7 @@ struct txn_env {
 	bool writer_busy;      /* somebody holds the writer lock */
 	bool flushing;         /* somebody leads a flush and owns `flight` */
 	bool in_session;       /* session_gen is durable; writer lock */
-	gen_t session_gen;     /* what the session begins with; 0: no epoch is left; writer lock */
+	gen_t session_gen;     /* of its first meta; 0: no incarnation is left; writer lock */
 	gen_t next_gen;        /* of the next attempt; writer lock */
 	gen_t joined_gen;      /* newest that joined, or that opening found */
 	gen_t taken_gen;       /* newest that a flush has taken */
@@ -135,7 +135,8 @@ void txn_handle_closed(struct txn *txn);
  * is left. */
 gen_t session_first_gen(const struct meta *a, const struct meta *b);
 int session_take_gen(struct txn_env *env, gen_t *ret_gen); /* for an attempt; writer lock */
-bool session_is_used_up(const struct txn_env *env); /* next_gen is of another epoch; writer lock */
+bool session_is_used_up(const struct txn_env
+		*env);                   /* next_gen is of another incarnation; writer lock */
 int session_start(struct txn_env *env);  /* before a page is written (T2, T7); writer lock */
 void session_stamp(struct txn_env *env); /* the last close (T8) */
 void session_cut(struct txn_env *env);   /* cuts the file when it may be (T12); writer lock */

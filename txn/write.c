@@ -228,9 +228,10 @@ int spill(struct txn *txn, uint32_t n_keep)
 	if (n_victims == 0)
 		return 0;
 	if (session_is_used_up(txn->env))
-		return txn_break(txn, error_set(VERSO_EFULL,
-					      "the last generation of an epoch is used up, which "
-					      "happens once in 2^40: begin the transaction again"));
+		return txn_break(txn,
+			error_set(VERSO_EFULL,
+				"the last generation of an incarnation is used up, which "
+				"happens once in 2^40: begin the transaction again"));
 	rc = session_start(txn->env);
 	if (rc)
 		return rc;

@@ -389,7 +389,7 @@ int kvdb_commit(void *arg, uint64_t *rng, struct crash_history *h)
 {
 	int rc = commit_edit(arg, rng, h, further_changes);
 
-	if (rc == VERSO_EFULL) /* an epoch ends: "begin the transaction again" */
+	if (rc == VERSO_EFULL) /* an incarnation ends: "begin the transaction again" */
 		rc = commit_edit(arg, rng, h, further_changes);
 	if (rc != -ENOSPC)
 		return rc;

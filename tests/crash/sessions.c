@@ -5,14 +5,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static uint64_t epoch_of(gen_t gen)
+static uint64_t incarnation_of(gen_t gen)
 {
 	return gen >> GEN_SEQ_BITS;
 }
 
-static gen_t end_of_epoch(gen_t gen)
+static gen_t end_of_incarnation(gen_t gen)
 {
-	return (epoch_of(gen) + 1) << GEN_SEQ_BITS;
+	return (incarnation_of(gen) + 1) << GEN_SEQ_BITS;
 }
 
 /* --- marks ----------------------------------------------------------------------------------- */
@@ -39,13 +39,14 @@ static void mark_session(const struct work *w)
 static void mark_generations(const struct work *w)
 {
 	const struct txn_env *env = w->ops->env(w->db);
-	bool same = epoch_of(w->gen_begun) == epoch_of(w->gen_found);
+	bool same = incarnation_of(w->gen_begun) == incarnation_of(w->gen_found);
 
 	if (!env->in_session)
 		return;
-	session_marks[MARK_SAME_EPOCH].n += same;
+	session_marks[MARK_SAME_INCARNATION].n += same;
 	session_marks[MARK_MARK_CONSUMED].n += same && simdisk_killed(w->disk);
-	session_marks[MARK_CARRIED].n += epoch_of(env->session_gen) != epoch_of(w->gen_begun);
+	session_marks[MARK_CARRIED].n +=
+		incarnation_of(env->session_gen) != incarnation_of(w->gen_begun);
 }
 
 /* A page that this session took before, after the oldest reader began, and takes now. */
@@ -69,8 +70,8 @@ static void trace(struct pager_tracer *t, const struct pager_event *event)
 
 /* --- steps ----------------------------------------------------------------------------------- */
 
-/* Where growth fails for lack of room, and where an epoch begins, a helper would wait for the flush
- * that waits for it. */
+/* Where growth fails for lack of room, and where an incarnation begins, a helper would wait for
+ * the flush that waits for it. */
 static bool may_join(const struct work *w)
 {
 	bool no_room = w->plan.calls & FAULT_ALLOCATE && w->plan.kind == FAULT_ENOSPC;
@@ -141,7 +142,8 @@ static int session_open(struct work *w)
 	txn_stat(w->ops->env(w->db), &stat);
 	w->gen_found = stat.durable_gen;
 	w->gen_begun = w->ops->env(w->db)->session_gen;
-	w->carries = end_of_epoch(w->gen_begun) - w->gen_begun < 10000; /* more than it takes */
+	w->carries =
+		end_of_incarnation(w->gen_begun) - w->gen_begun < 10000; /* more than it takes */
 	rc = find_version(w);
 	/* Where opening rejected something, a session begins by retiring it; else with a page. */
 	if (rc == 0)
@@ -206,7 +208,7 @@ static void arm(struct work *w, enum ending ending)
 static void use_up_sequence(struct work *w)
 {
 	struct txn_env *env = w->ops->env(w->db);
-	gen_t next = end_of_epoch(env->next_gen) - 1 - crash_draw(&w->rng) % 20;
+	gen_t next = end_of_incarnation(env->next_gen) - 1 - crash_draw(&w->rng) % 20;
 
 	if (next > env->next_gen)
 		env->next_gen = next;

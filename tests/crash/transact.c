@@ -160,7 +160,7 @@ static int change(struct work *w, void *txn)
 }
 
 /* "Begin the transaction again." */
-static bool is_end_of_epoch(const struct work *w, int rc)
+static bool is_end_of_incarnation(const struct work *w, int rc)
 {
 	return rc == VERSO_EFULL && w->carries;
 }
@@ -181,7 +181,7 @@ static int transact_on(struct work *w, unsigned base, bool abort, edit_fn *edit,
 	w->first_gen = w->ops->txn(txn)->gen;
 	memcpy(w->scratch, w->models[base], w->ops->model_bytes);
 	rc = edit(w, txn);
-	if (is_end_of_epoch(w, rc)) {
+	if (is_end_of_incarnation(w, rc)) {
 		abort = true;
 		rc = 0;
 	}
@@ -197,7 +197,7 @@ static int transact_on(struct work *w, unsigned base, bool abort, edit_fn *edit,
 	if (rc) {
 		give_up(w, version);
 		born_forget(w);
-		if (is_end_of_epoch(w, rc))
+		if (is_end_of_incarnation(w, rc))
 			rc = 0;
 	} else {
 		crash_name(w->history);

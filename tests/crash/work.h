@@ -41,7 +41,7 @@ struct work {
 	gen_t first_gen;          /* of the write transaction; it may have several */
 	gen_t gen_found;          /* the newest durable one when it opened */
 	gen_t gen_begun;          /* with which its own begin */
-	bool carries;             /* they are near the end of an epoch */
+	bool carries;             /* they are near the end of an incarnation */
 	unsigned found;           /* the version that it opened on */
 	unsigned n_found;         /* versions there were then */
 	bool was_long;            /* of three regions */

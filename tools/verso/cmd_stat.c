@@ -54,7 +54,7 @@ static void print_line(const struct line *l)
 			(void)printf("%-28s %.1f MiB\n", l->text, (double)l->value / (1 << 20));
 		break;
 	case UNIT_GEN:
-		(void)printf("%-28s %" PRIu64 " of epoch %" PRIu64 "\n", l->text,
+		(void)printf("%-28s %" PRIu64 " of incarnation %" PRIu64 "\n", l->text,
 			l->value & ((UINT64_C(1) << 40) - 1), l->value >> 40);
 		break;
 	case UNIT_YES:
