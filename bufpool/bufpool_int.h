@@ -28,9 +28,9 @@
 #define QUEUE_DEPTH      512 /* two write sets at their widest, and prefetches beside them */
 #define GROW_CHUNK_BYTES ((size_t)1 << 20)
 
-/* Frames that left the page table in the same era. */
+/* Frames that left the page table in the same epoch. */
 struct limbo_batch {
-	uint64_t era;
+	uint64_t epoch;
 	struct frame_list list;
 };
 
@@ -95,7 +95,7 @@ struct pool {
 	uint32_t n_touched;     /* frames that were ever used; those beyond cost no memory yet */
 	struct frame_list free; /* lock */
 	struct frame_list lent; /* lock; the next to be evicted at the head */
-	struct frame_list limbo_open;            /* lock; retired, no era yet */
+	struct frame_list limbo_open;            /* lock; retired, no epoch yet */
 	struct limbo_batch limbo[LIMBO_BATCHES]; /* lock; a ring, oldest first */
 	unsigned limbo_first, limbo_n;           /* lock */
 	uint32_t n_fresh;                        /* lock; FRESH and WRITING pages */

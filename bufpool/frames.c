@@ -6,9 +6,9 @@
  *	                 \------------------^  (a load that failed: nobody ever saw it)
  *
  * A frame whose page was unlinked may still be read by a thread inside a guard. It waits in limbo:
- * retired frames gather in an open batch; when frames run short the batch is closed with the era of
- * that moment (guard_retire), and once no guard of that era or an older one is active, all of the
- * batch is free. One look at the guards pays for a batch of frames.
+ * retired frames gather in an open batch; when frames run short the batch is closed with the epoch
+ * of that moment (guard_retire), and once no guard of that epoch or an older one is active, all of
+ * the batch is free. One look at the guards pays for a batch of frames.
  *
  * A page that is forgotten while it is pinned becomes an orphan: its pins move from the page word
  * to the frame, where the puts that are still to come find them.
@@ -39,7 +39,7 @@ void pool_back_off(unsigned tries)
  * Limbo
  */
 
-/* Gives the frames retired so far an era, when there is a place for one more batch. */
+/* Gives the frames retired so far an epoch, when there is a place for one more batch. */
 static void limbo_close(struct pool *pool)
 {
 	struct limbo_batch *batch;
@@ -47,7 +47,7 @@ static void limbo_close(struct pool *pool)
 	if (pool->limbo_open.n == 0 || pool->limbo_n == LIMBO_BATCHES)
 		return;
 	batch = &pool->limbo[(pool->limbo_first + pool->limbo_n) % LIMBO_BATCHES];
-	batch->era = guard_retire(&pool->pager.guards);
+	batch->epoch = guard_retire(&pool->pager.guards);
 	batch->list = pool->limbo_open;
 	list_init(&pool->limbo_open);
 	pool->limbo_n++;
@@ -71,7 +71,7 @@ void limbo_drain(struct pool *pool)
 	if (pool->limbo_n == 0)
 		return;
 	oldest = guard_oldest(&pool->pager.guards);
-	while (pool->limbo_n > 0 && pool->limbo[pool->limbo_first].era < oldest) {
+	while (pool->limbo_n > 0 && pool->limbo[pool->limbo_first].epoch < oldest) {
 		free_list_take(pool, &pool->limbo[pool->limbo_first].list);
 		pool->limbo_first = (pool->limbo_first + 1) % LIMBO_BATCHES;
 		pool->limbo_n--;

@@ -98,7 +98,7 @@ static inline bool word_move_is_legal(uint64_t from, uint64_t to)
 static inline bool word_move(_Atomic uint64_t *word, uint64_t *from, uint64_t to)
 {
 	DCHECK(word_move_is_legal(*from, to));
-	/* Sequentially consistent because an unlink is seen before the era moves (guard.h). */
+	/* Sequentially consistent because an unlink is seen before the epoch moves (guard.h). */
 	return atomic_compare_exchange_strong_explicit(word, from, to, memory_order_seq_cst,
 		memory_order_acquire);
 }

@@ -110,7 +110,7 @@ void call_give_back(struct verso_txn *txn)
 	struct fault_notes *notes = &txn->notes;
 	struct guard *guard = txn->txn->guard;
 
-	if (atomic_load_explicit(&guard->era, memory_order_relaxed) != 0)
+	if (atomic_load_explicit(&guard->epoch, memory_order_relaxed) != 0)
 		guard_leave(guard);
 	tables_unpin(txn);
 	results_end(txn, txn->n_held, txn->chunks);

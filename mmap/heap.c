@@ -9,7 +9,7 @@
  *
  * A pin is noted (io/fault.h): a fault elsewhere in the call must not lose it.
  *
- * The era moves only when copies are wanted, not at each that goes: every reader's guard_enter()
+ * The epoch moves only when copies are wanted, not at each that goes: every reader's guard_enter()
  * reads the line that holds it.
  */
 #include "base/asan.h"
@@ -77,9 +77,9 @@ static bool reap(struct heap *h)
 			return false;
 		h->left = h->leaving;
 		h->leaving = COPY_NONE;
-		h->era = guard_retire(h->guards);
+		h->epoch = guard_retire(h->guards);
 	}
-	if (guard_oldest(h->guards) <= h->era)
+	if (guard_oldest(h->guards) <= h->epoch)
 		return false;
 	h->free = h->left;
 	h->left = COPY_NONE;

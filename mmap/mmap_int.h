@@ -63,8 +63,8 @@ struct heap {
 	pthread_mutex_t lock;        /* what follows */
 	uint32_t free;               /* list; COPY_NONE: empty */
 	uint32_t leaving;            /* list: gone since the last look at the guards */
-	uint32_t left;               /* list: gone before `era` was retired */
-	uint64_t era;
+	uint32_t left;               /* list: gone before `epoch` was retired */
+	uint64_t epoch;
 	uint32_t n_touched; /* copies that were ever taken: their memory is committed */
 	uint32_t n_idle;    /* copies in the three lists */
 };

@@ -6,7 +6,7 @@
 
 void guard_domain_init(struct guard_domain *domain)
 {
-	atomic_init(&domain->era, 1);
+	atomic_init(&domain->epoch, 1);
 	(void)pthread_mutex_init(&domain->lock, NULL);
 	domain->all = NULL;
 	domain->free = NULL;
@@ -19,7 +19,7 @@ void guard_domain_fini(struct guard_domain *domain)
 	while (guard) {
 		struct guard *next = guard->next;
 
-		ASSERT(atomic_load(&guard->era) == 0);
+		ASSERT(atomic_load(&guard->epoch) == 0);
 		free(guard);
 		guard = next;
 	}
@@ -37,7 +37,7 @@ int guard_open(struct guard_domain *domain, struct guard **ret_guard)
 	} else {
 		guard = aligned_alloc(64, sizeof(*guard));
 		if (guard) {
-			atomic_init(&guard->era, 0);
+			atomic_init(&guard->epoch, 0);
 			atomic_init(&guard->n_gets, 0);
 			atomic_init(&guard->n_peeks, 0);
 			guard->domain = domain;
@@ -56,7 +56,7 @@ void guard_close(struct guard *guard)
 {
 	if (!guard)
 		return;
-	ASSERT(atomic_load(&guard->era) == 0);
+	ASSERT(atomic_load(&guard->epoch) == 0);
 	pthread_mutex_lock(&guard->domain->lock);
 	guard->next_free = guard->domain->free;
 	guard->domain->free = guard;
@@ -65,7 +65,7 @@ void guard_close(struct guard *guard)
 
 uint64_t guard_retire(struct guard_domain *domain)
 {
-	return atomic_fetch_add_explicit(&domain->era, 1, memory_order_seq_cst);
+	return atomic_fetch_add_explicit(&domain->epoch, 1, memory_order_seq_cst);
 }
 
 uint64_t guard_oldest(struct guard_domain *domain)
@@ -75,10 +75,10 @@ uint64_t guard_oldest(struct guard_domain *domain)
 	uint64_t oldest = UINT64_MAX;
 
 	for (; guard; guard = guard->next) {
-		uint64_t era = atomic_load_explicit(&guard->era, memory_order_seq_cst);
+		uint64_t epoch = atomic_load_explicit(&guard->epoch, memory_order_seq_cst);
 
-		if (era != 0 && era < oldest)
-			oldest = era;
+		if (epoch != 0 && epoch < oldest)
+			oldest = epoch;
 	}
 	return oldest;
 }

@@ -3,10 +3,10 @@
  * Guards: how inner pages are read without a pin.
  *
  * Sealed pages never change, so the one thing that threatens a reader is that a frame is used
- * again. Inside a guard that cannot happen: to enter, a reader stores the global era in a cache
- * line of its own; a pager that wants a frame back unlinks it, moves the era on and waits in limbo
- * until every active guard has a later era. A guard never spans I/O, a lock or a return to the
- * user.
+ * again. Inside a guard that cannot happen: to enter, a reader stores the global epoch in a cache
+ * line of its own; a pager that wants a frame back unlinks it, moves the epoch on and waits in
+ * limbo until every active guard has a later epoch. A guard never spans I/O, a lock or a return to
+ * the user.
  *
  * One guard serves one handle (a transaction), which one thread uses at a time. Its counters are
  * read by others, so they are atomic, but only its user writes them: no locked instruction.
@@ -23,16 +23,16 @@
 #include <stdint.h>
 
 struct guard {
-	_Alignas(64) _Atomic uint64_t era; /* of entry; 0: outside. Written by the user only */
-	_Atomic uint64_t n_gets;           /* pages asked for, pinned; written by the user only */
-	_Atomic uint64_t n_peeks;          /* pages found by peek; written by the user only */
-	struct guard_domain *domain;       /* constant */
-	struct guard *next;                /* domain->lock */
-	struct guard *next_free;           /* domain->lock */
+	_Alignas(64) _Atomic uint64_t epoch; /* of entry; 0: outside. Written by the user only */
+	_Atomic uint64_t n_gets;             /* pages asked for, pinned; written by the user only */
+	_Atomic uint64_t n_peeks;            /* pages found by peek; written by the user only */
+	struct guard_domain *domain;         /* constant */
+	struct guard *next;                  /* domain->lock */
+	struct guard *next_free;             /* domain->lock */
 };
 
 struct guard_domain {
-	_Alignas(64) _Atomic uint64_t era; /* starts at 1, only grows */
+	_Alignas(64) _Atomic uint64_t epoch; /* starts at 1, only grows */
 	pthread_mutex_t lock;
 	struct guard *all;  /* every guard ever opened here; read without the lock */
 	struct guard *free; /* closed ones, to be used again; lock */
@@ -49,11 +49,11 @@ int guard_open(struct guard_domain *domain, struct guard **ret_guard);
 /* Takes NULL. Its counters stay in the domain's sums. */
 void guard_close(struct guard *guard);
 
-/* Moves the era on and returns the era that was: what was unlinked before is safe once
+/* Moves the epoch on and returns the epoch that was: what was unlinked before is safe once
  * guard_oldest() is greater. */
 uint64_t guard_retire(struct guard_domain *domain);
 
-/* The smallest era of an active guard, or UINT64_MAX when none is active. */
+/* The smallest epoch of an active guard, or UINT64_MAX when none is active. */
 uint64_t guard_oldest(struct guard_domain *domain);
 
 /* Sums over all guards, closed ones included: gets and peeks. */
@@ -61,18 +61,18 @@ void guard_counts(struct guard_domain *domain, uint64_t *ret_gets, uint64_t *ret
 
 static inline void guard_enter(struct guard *guard)
 {
-	/* Acquire: a guard of a later era sees what was unlinked before that era began. */
-	uint64_t era = atomic_load_explicit(&guard->domain->era, memory_order_acquire);
+	/* Acquire: a guard of a later epoch sees what was unlinked before that epoch began. */
+	uint64_t epoch = atomic_load_explicit(&guard->domain->epoch, memory_order_acquire);
 
-	DCHECK(atomic_load_explicit(&guard->era, memory_order_relaxed) == 0);
+	DCHECK(atomic_load_explicit(&guard->epoch, memory_order_relaxed) == 0);
 	/* Sequentially consistent: the store must be seen before any page word is read. */
-	atomic_store_explicit(&guard->era, era, memory_order_seq_cst);
+	atomic_store_explicit(&guard->epoch, epoch, memory_order_seq_cst);
 }
 
 static inline void guard_leave(struct guard *guard)
 {
-	DCHECK(atomic_load_explicit(&guard->era, memory_order_relaxed) != 0);
-	atomic_store_explicit(&guard->era, 0, memory_order_release);
+	DCHECK(atomic_load_explicit(&guard->epoch, memory_order_relaxed) != 0);
+	atomic_store_explicit(&guard->epoch, 0, memory_order_release);
 }
 
 static inline void guard_count(_Atomic uint64_t *counter, uint64_t n)

@@ -247,7 +247,7 @@ static inline int pager_get(struct pager *p, struct guard *g, struct page_ref re
 {
 	int rc;
 
-	DCHECK(atomic_load_explicit(&g->era, memory_order_relaxed) == 0);
+	DCHECK(atomic_load_explicit(&g->epoch, memory_order_relaxed) == 0);
 	guard_count(&g->n_gets, 1);
 	rc = p->ops->get(p, ref, ret_page);
 	if (rc == 0) {
@@ -287,7 +287,7 @@ static inline size_t pager_peek_many(struct pager *p, struct guard *g, const str
 {
 	size_t n_found = 0;
 
-	DCHECK(atomic_load_explicit(&g->era, memory_order_relaxed) != 0);
+	DCHECK(atomic_load_explicit(&g->epoch, memory_order_relaxed) != 0);
 	p->ops->peek(p, refs, n, ret_pages);
 	for (size_t i = 0; i < n; i++) {
 		if (!ret_pages[i])

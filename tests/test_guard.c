@@ -47,13 +47,13 @@ END_TEST
 START_TEST(entered_guard_holds_back_what_is_retired_until_it_leaves)
 {
 	struct guard *guard = open_guard();
-	uint64_t era;
+	uint64_t epoch;
 
 	guard_enter(guard);
-	era = guard_retire(&domain);
-	ck_assert_uint_le(guard_oldest(&domain), era);
+	epoch = guard_retire(&domain);
+	ck_assert_uint_le(guard_oldest(&domain), epoch);
 	guard_leave(guard);
-	ck_assert_uint_gt(guard_oldest(&domain), era);
+	ck_assert_uint_gt(guard_oldest(&domain), epoch);
 	guard_close(guard);
 }
 END_TEST
@@ -61,10 +61,10 @@ END_TEST
 START_TEST(guard_entered_after_a_retirement_does_not_hold_it_back)
 {
 	struct guard *guard = open_guard();
-	uint64_t era = guard_retire(&domain);
+	uint64_t epoch = guard_retire(&domain);
 
 	guard_enter(guard);
-	ck_assert_uint_gt(guard_oldest(&domain), era);
+	ck_assert_uint_gt(guard_oldest(&domain), epoch);
 	guard_leave(guard);
 	guard_close(guard);
 }
@@ -73,14 +73,14 @@ END_TEST
 START_TEST(oldest_of_several_guards_counts)
 {
 	struct guard *first = open_guard(), *second = open_guard();
-	uint64_t era;
+	uint64_t epoch;
 
 	guard_enter(first);
-	era = guard_retire(&domain);
+	epoch = guard_retire(&domain);
 	guard_enter(second);
-	ck_assert_uint_le(guard_oldest(&domain), era);
+	ck_assert_uint_le(guard_oldest(&domain), epoch);
 	guard_leave(first);
-	ck_assert_uint_gt(guard_oldest(&domain), era);
+	ck_assert_uint_gt(guard_oldest(&domain), epoch);
 	guard_leave(second);
 	guard_close(first);
 	guard_close(second);
@@ -156,13 +156,13 @@ START_TEST(no_reader_sees_a_frame_that_is_used_again)
 		sched_yield();
 	for (uint64_t swap = 1; swap <= N_SWAPS; swap++) {
 		struct frame *next = &frames[swap % N_FRAMES];
-		uint64_t era;
+		uint64_t epoch;
 
 		for (unsigned i = 0; i < N_WORDS; i++)
 			next->words[i] = swap;
 		atomic_store(&published, next);
-		era = guard_retire(&domain);
-		while (guard_oldest(&domain) <= era)
+		epoch = guard_retire(&domain);
+		while (guard_oldest(&domain) <= epoch)
 			sched_yield();
 		memset(frames[(swap - 1) % N_FRAMES].words, 0xdb, 8);
 	}
@@ -197,9 +197,9 @@ START_TEST(guards_are_opened_and_closed_while_others_look)
 	for (unsigned i = 0; i < N_READERS; i++)
 		ck_assert_int_eq(pthread_create(&threads[i], NULL, open_and_close, NULL), 0);
 	while (atomic_load(&n_started) < N_READERS) {
-		uint64_t era = guard_retire(&domain);
+		uint64_t epoch = guard_retire(&domain);
 
-		while (guard_oldest(&domain) <= era)
+		while (guard_oldest(&domain) <= epoch)
 			sched_yield();
 	}
 	for (unsigned i = 0; i < N_READERS; i++)

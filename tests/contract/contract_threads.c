@@ -37,9 +37,9 @@ static struct page_ref unpack(uint64_t word)
 	return (struct page_ref){(pgno_t)(word >> 32), GEN_BASE + (uint32_t)word};
 }
 
-/* Places that were given back in one era. */
+/* Places that were given back in one epoch. */
 struct returned {
-	uint64_t era;
+	uint64_t epoch;
 	unsigned n;
 	pgno_t places[BATCH_MAX];
 };
@@ -157,7 +157,7 @@ static void *read_slots(void *arg)
  * The writer
  */
 
-/* Gives places back whose era no reader can be of.. */
+/* Gives places back whose epoch no reader can be of.. */
 static void collect(struct stage *s)
 {
 	do {
@@ -167,7 +167,7 @@ static void collect(struct stage *s)
 		for (unsigned i = 0; i < s->n_waiting; i++) {
 			struct returned *r = &s->waiting[i];
 
-			if (r->era >= oldest) {
+			if (r->epoch >= oldest) {
 				s->waiting[kept++] = *r;
 				continue;
 			}
@@ -231,7 +231,7 @@ static void publish(struct stage *s, struct batch *b)
 /* The old places may be used again once this batch is written and its readers are gone. */
 static void finish(struct stage *s, struct batch *b)
 {
-	b->old.era = guard_retire(&s->snapshots);
+	b->old.epoch = guard_retire(&s->snapshots);
 	s->waiting[s->n_waiting++] = b->old;
 	for (unsigned i = 0; i < b->n; i++)
 		free(b->bufs[i]);

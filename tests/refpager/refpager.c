@@ -14,10 +14,10 @@ struct ref_page {
 	struct page_ref ref;
 	struct page *data; /* an allocation of page_size bytes */
 	unsigned pins;
-	bool fresh;   /* the writer's own, not written yet */
-	bool stale;   /* forgotten while pinned: found by nobody, freed at the last put */
-	bool reserve; /* goes back to the reserve when it is freed */
-	uint64_t era; /* of retirement, in limbo */
+	bool fresh;     /* the writer's own, not written yet */
+	bool stale;     /* forgotten while pinned: found by nobody, freed at the last put */
+	bool reserve;   /* goes back to the reserve when it is freed */
+	uint64_t epoch; /* of retirement, in limbo */
 };
 
 struct refpager {
@@ -78,7 +78,7 @@ static void limbo_reap(struct refpager *r)
 	while (*link) {
 		struct ref_page *rp = *link;
 
-		if (rp->era >= oldest) {
+		if (rp->epoch >= oldest) {
 			link = &rp->next;
 			continue;
 		}
@@ -168,7 +168,7 @@ static void retire(struct refpager *r, struct ref_page *rp)
 	if (rp->fresh)
 		r->n_fresh--;
 	rp->fresh = false;
-	rp->era = guard_retire(&r->pager.guards);
+	rp->epoch = guard_retire(&r->pager.guards);
 	rp->next = r->limbo;
 	r->limbo = rp;
 }

@@ -23,7 +23,7 @@ enum state { ABSENT, FRESH, CACHED, LEAVING };
 
 struct place {
 	gen_t gen;
-	uint64_t era; /* of LEAVING */
+	uint64_t epoch; /* of LEAVING */
 	uint32_t pins;
 	uint32_t prev, next; /* in `cached` or `leaving` */
 	enum state state;
@@ -130,7 +130,7 @@ static void become_leaving(struct stub *s, pgno_t pgno)
 	ASSERT(pl->pins == 0);
 	list_remove(s, &s->cached, pgno);
 	pl->state = LEAVING;
-	pl->era = guard_retire(&s->pager.guards);
+	pl->epoch = guard_retire(&s->pager.guards);
 	list_add(s, &s->leaving, pgno);
 	s->stats.n_evictions++;
 }
@@ -139,7 +139,7 @@ static void reap(struct stub *s)
 {
 	uint64_t oldest = s->leaving.n > 0 ? guard_oldest(&s->pager.guards) : 0;
 
-	while (s->leaving.n > 0 && s->places[s->leaving.first].era < oldest)
+	while (s->leaving.n > 0 && s->places[s->leaving.first].epoch < oldest)
 		become_absent(s, s->leaving.first);
 }
 
