@@ -179,7 +179,7 @@ void limbo_drain(struct pool *pool);
 void page_forget(struct pool *pool, pgno_t pgno);
 
 /* The put of a page that was forgotten while pinned. Takes the lock. */
-void orphan_put(struct pool *pool, uint32_t frame);
+void unlinked_put(struct pool *pool, uint32_t frame);
 
 /*
  * evict.c: room.
@@ -210,7 +210,8 @@ static inline void room_put(struct pool *pool)
 	ASSERT(used > 0);
 }
 
-/* Takes a unit, by demoting a page when there is none; waits for loads. VERSO_EPINNED. No lock. */
+/* Takes a unit, by demoting a page when there is none; waits for loads. VERSO_EPINNED.
+ * No lock. */
 int room_get(struct pool *pool);
 
 /* With the lock: demotes up to n of the policy's victims to LENT; how many. */
@@ -223,8 +224,8 @@ void room_demote_cold(struct pool *pool, pgno_t pgno, uint32_t frame);
 uint32_t lent_evict(struct pool *pool, uint32_t n);
 
 /*
- * Makes a LENT page CACHED and pins it; *ret_w: its word before. 0; 1: it is not LENT any more;
- * VERSO_EPINNED. No lock.
+ * Makes an INACTIVE page CACHED and pins it; *ret_w: its word before. 0; 1: it is not LENT any
+ * more; VERSO_EPINNED. No lock.
  */
 int lent_promote(struct pool *pool, pgno_t pgno, uint64_t *ret_w);
 

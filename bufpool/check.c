@@ -8,7 +8,7 @@
 struct census {
 	uint32_t n[WORD_STATE_END]; /* frames linked from a word, by its state */
 	uint32_t n_pinned, n_pinned_fresh;
-	uint32_t n_orphans; /* pinned, linked from nowhere */
+	uint32_t n_unlinked; /* pinned, linked from nowhere */
 	uint32_t n_limbo;
 };
 
@@ -18,8 +18,8 @@ static void census_take(struct pool *pool, struct census *c)
 		const struct frame *f = &pool->frames[frame];
 		uint64_t w = atomic_load(table_word(&pool->table, atomic_load(&f->pgno)));
 
-		if (atomic_load(&f->orphan_pins) != 0)
-			c->n_orphans++;
+		if (atomic_load(&f->unlinked_pins) != 0)
+			c->n_unlinked++;
 		else if (word_state(w) != WORD_EMPTY && word_frame(w) == frame)
 			c->n[word_state(w)]++;
 		else
@@ -43,12 +43,12 @@ uint32_t pool_check(struct pool *pool)
 	census_take(pool, &c);
 	for (unsigned state = 0; state < WORD_STATE_END; state++)
 		n_linked += c.n[state];
-	ASSERT(n_linked + c.n_orphans + c.n_limbo + pool->free.n == pool->n_touched);
+	ASSERT(n_linked + c.n_unlinked + c.n_limbo + pool->free.n == pool->n_touched);
 	ASSERT(c.n[WORD_LENT] == pool->lent.n);
 	ASSERT(c.n[WORD_FRESH] + c.n[WORD_WRITING] == pool->n_fresh);
-	ASSERT(c.n[WORD_CACHED] + c.n[WORD_LOADING] + c.n_orphans + c.n_pinned_fresh ==
+	ASSERT(c.n[WORD_CACHED] + c.n[WORD_LOADING] + c.n_unlinked + c.n_pinned_fresh ==
 		atomic_load(&pool->n_room_used));
 	ASSERT(atomic_load(&pool->n_room_used) <= pool->n_room);
 	pthread_mutex_unlock(&pool->lock);
-	return c.n_pinned + c.n_orphans;
+	return c.n_pinned + c.n_unlinked;
 }

@@ -3,8 +3,8 @@
  * Controlled eviction, in two steps. A page whose room is wanted is *demoted*: CACHED to LENT, one
  * atomic step that only succeeds while nobody has it pinned. It stays readable in its frame, at the
  * end of a queue; one that was put cold, at the head. When a frame is wanted, the first lent page
- * is *evicted*: unlinked, its frame retired. A get of a lent page *promotes* it again and demotes
- * another instead.
+ * is *evicted*: unlinked, its frame retired. A get of an inactive page *promotes* it again and
+ * demotes another instead.
  *
  * So the frames that the writer does not use at the moment hold the coldest clean pages, and the
  * writer can still have every one of them without asking anybody (the argument

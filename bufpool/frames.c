@@ -10,8 +10,8 @@
  * of that moment (guard_retire), and once no guard of that epoch or an older one is active, all of
  * the batch is free. One look at the guards pays for a batch of frames.
  *
- * A page that is forgotten while it is pinned becomes an orphan: its pins move from the page word
- * to the frame, where the puts that are still to come find them.
+ * A page that is forgotten while it is pinned becomes an unlinked frame: its pins move from the
+ * page word to the frame, where the puts that are still to come find them.
  */
 #include "base/asan.h"
 #include "bufpool/bufpool_int.h"
@@ -100,7 +100,7 @@ void frames_release(struct pool *pool)
 
 void frame_free(struct pool *pool, uint32_t frame)
 {
-	ASSERT(atomic_load_explicit(&pool->frames[frame].orphan_pins, memory_order_relaxed) == 0);
+	ASSERT(atomic_load_explicit(&pool->frames[frame].unlinked_pins, memory_order_relaxed) == 0);
 	if (HOSTILE)
 		memset(pool_page(pool, frame), POISON_BYTE, pool->pager.page_size);
 	POISON(pool_page(pool, frame), pool->pager.page_size);
@@ -182,21 +182,21 @@ static void frame_leave(struct pool *pool, uint32_t frame)
 	frame_retire(pool, frame);
 }
 
-void orphan_put(struct pool *pool, uint32_t frame)
+void unlinked_put(struct pool *pool, uint32_t frame)
 {
 	/* The pins are added after the unlink, so puts that are quicker make this negative. */
-	if (atomic_fetch_sub_explicit(&pool->frames[frame].orphan_pins, 1, memory_order_acq_rel) !=
-		1)
+	if (atomic_fetch_sub_explicit(&pool->frames[frame].unlinked_pins, 1,
+		    memory_order_acq_rel) != 1)
 		return;
 	pthread_mutex_lock(&pool->lock);
 	frame_leave(pool, frame);
 	pthread_mutex_unlock(&pool->lock);
 }
 
-static void orphan_make(struct pool *pool, uint32_t frame, uint32_t pins)
+static void unlinked_make(struct pool *pool, uint32_t frame, uint32_t pins)
 {
-	int32_t before = atomic_fetch_add_explicit(&pool->frames[frame].orphan_pins, (int32_t)pins,
-		memory_order_acq_rel);
+	int32_t before = atomic_fetch_add_explicit(&pool->frames[frame].unlinked_pins,
+		(int32_t)pins, memory_order_acq_rel);
 
 	if (before + (int32_t)pins == 0)
 		frame_leave(pool, frame);
@@ -218,7 +218,7 @@ void page_forget(struct pool *pool, pgno_t pgno)
 		break;
 	case WORD_CACHED:
 		pool->policy->ops->remove(pool->policy, word_frame(w));
-		orphan_make(pool, word_frame(w), word_pins(w));
+		unlinked_make(pool, word_frame(w), word_pins(w));
 		break;
 	default: /* a load finds out when it ends that the page is not wanted any more */
 		break;

@@ -29,7 +29,7 @@ static uint64_t unpin(struct pool *pool, pgno_t pgno, uint32_t frame)
 	for (;;) {
 		/* A frame that is pinned is linked from its own word or from none. */
 		if (word_state(w) < WORD_CACHED || word_frame(w) != frame) {
-			orphan_put(pool, frame);
+			unlinked_put(pool, frame);
 			return 0;
 		}
 		ASSERT(word_pins(w) > 0);

@@ -31,8 +31,9 @@ enum used { USED_NOT, USED_YES, USED_AHEAD /* prefetched: the first use is yet t
 /* What stands beside a frame. A frame is in one list at a time, or in none. */
 struct frame {
 	_Atomic uint32_t pgno; /* of the page in it, or of the last one; written under the lock */
-	_Atomic int32_t orphan_pins; /* pins of a page that was forgotten while pinned (frames.c) */
-	uint32_t next, prev;         /* in its list: towards the tail, the head; the pool's lock */
+	_Atomic int32_t
+		unlinked_pins; /* pins of a page that was forgotten while pinned (frames.c) */
+	uint32_t next, prev;   /* in its list: towards the tail, the head; the pool's lock */
 };
 
 struct frame_list {
