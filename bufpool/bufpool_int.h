@@ -3,8 +3,8 @@
  * What the files of the pool share: its struct, and what each file does for the others.
  *
  * Lock order: pool.lock and loads.lock are never held together, and neither is held across I/O or a
- * call of the queue. Page words change without a lock, but for those in state LENT, which change
- * only under pool.lock.
+ * call of the queue. Page words change without a lock, but for those in state INACTIVE, which
+ * change only under pool.lock.
  */
 #ifndef BUFPOOL_INT_H
 #define BUFPOOL_INT_H
@@ -94,7 +94,7 @@ struct pool {
 	_Alignas(64) pthread_mutex_t lock;
 	uint32_t n_touched;     /* frames that were ever used; those beyond cost no memory yet */
 	struct frame_list free; /* lock */
-	struct frame_list lent; /* lock; the next to be evicted at the head */
+	struct frame_list inactive;              /* lock; the next to be evicted at the head */
 	struct frame_list limbo_open;            /* lock; retired, no epoch yet */
 	struct limbo_batch limbo[LIMBO_BATCHES]; /* lock; a ring, oldest first */
 	unsigned limbo_first, limbo_n;           /* lock */
@@ -187,7 +187,7 @@ void unlinked_put(struct pool *pool, uint32_t frame);
  * The pool has n_frames frames, of which the writer may want writer_pages at any time. What cannot
  * be taken away at once, a page that is or may be pinned, or is being loaded, needs one of the
  * other n_room units. So frames in such use never exceed n_room, and the writer always finds its
- * own: free, in limbo, or lent to clean pages that nobody can pin.
+ * own: free, in limbo, or inactive to clean pages that nobody can pin.
  */
 
 /* Takes a unit if there is one. No lock needed. */
@@ -210,24 +210,25 @@ static inline void room_put(struct pool *pool)
 	ASSERT(used > 0);
 }
 
-/* Takes a unit, by demoting a page when there is none; waits for loads. VERSO_EPINNED.
+/* Takes a unit, by deactivating a page when there is none; waits for loads. VERSO_EPINNED.
  * No lock. */
 int room_get(struct pool *pool);
 
-/* With the lock: demotes up to n of the policy's victims to LENT; how many. */
-uint32_t room_demote(struct pool *pool, uint32_t n);
+/* With the lock: deactivates up to n of the policy's victims to INACTIVE; how many. */
+uint32_t pages_deactivate(struct pool *pool, uint32_t n);
 
-/* Demotes that page, if nobody has pinned it meanwhile, to be the next that is evicted. No lock. */
-void room_demote_cold(struct pool *pool, pgno_t pgno, uint32_t frame);
+/* Deactivates that page, if nobody has pinned it meanwhile, to be the next that is evicted. No
+ * lock. */
+void page_deactivate(struct pool *pool, pgno_t pgno, uint32_t frame);
 
-/* With the lock: unlinks up to n lent pages, oldest first, into limbo; how many. */
-uint32_t lent_evict(struct pool *pool, uint32_t n);
+/* With the lock: unlinks up to n inactive pages, oldest first, into limbo; how many. */
+uint32_t inactive_evict(struct pool *pool, uint32_t n);
 
 /*
- * Makes an INACTIVE page CACHED and pins it; *ret_w: its word before. 0; 1: it is not LENT any
+ * Makes an INACTIVE page CACHED and pins it; *ret_w: its word before. 0; 1: it is not INACTIVE any
  * more; VERSO_EPINNED. No lock.
  */
-int lent_promote(struct pool *pool, pgno_t pgno, uint64_t *ret_w);
+int page_activate(struct pool *pool, pgno_t pgno, uint64_t *ret_w);
 
 /* Hostile builds, at pin 0: evicts the page if it still can be. Takes the lock. */
 void evict_now(struct pool *pool, pgno_t pgno);
@@ -261,7 +262,7 @@ uint32_t pool_check(struct pool *pool);
  * get.c and write.c: slots of the table.
  */
 int pool_get(struct pager *p, struct page_ref ref, const struct page **ret_page);
-void pool_put(struct pager *p, const struct page *page, bool cold);
+void pool_put(struct pager *p, const struct page *page, bool unneeded);
 void pool_peek(struct pager *p, const struct page_ref *refs, size_t n,
 	const struct page **ret_pages);
 

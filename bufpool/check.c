@@ -44,7 +44,7 @@ uint32_t pool_check(struct pool *pool)
 	for (unsigned state = 0; state < WORD_STATE_END; state++)
 		n_linked += c.n[state];
 	ASSERT(n_linked + c.n_unlinked + c.n_limbo + pool->free.n == pool->n_touched);
-	ASSERT(c.n[WORD_LENT] == pool->lent.n);
+	ASSERT(c.n[WORD_INACTIVE] == pool->inactive.n);
 	ASSERT(c.n[WORD_FRESH] + c.n[WORD_WRITING] == pool->n_fresh);
 	ASSERT(c.n[WORD_CACHED] + c.n[WORD_LOADING] + c.n_unlinked + c.n_pinned_fresh ==
 		atomic_load(&pool->n_room_used));

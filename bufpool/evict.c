@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Controlled eviction, in two steps. A page whose room is wanted is *demoted*: CACHED to LENT, one
- * atomic step that only succeeds while nobody has it pinned. It stays readable in its frame, at the
- * end of a queue; one that was put cold, at the head. When a frame is wanted, the first lent page
- * is *evicted*: unlinked, its frame retired. A get of an inactive page *promotes* it again and
- * demotes another instead.
+ * Controlled eviction, in two steps. A page whose room is wanted is *deactivated*: CACHED to
+ * INACTIVE, one atomic step that only succeeds while nobody has it pinned. It stays readable in its
+ * frame, at the end of a queue; one that was put as unneeded, at the head. When a frame is wanted,
+ * the first inactive page is *evicted*: unlinked, its frame retired. A get of an inactive page
+ * *activates* it again and deactivates another instead.
  *
  * So the frames that the writer does not use at the moment hold the coldest clean pages, and the
- * writer can still have every one of them without asking anybody (the argument
- * stands in bufpool_int.h). The policy decides about demotion only; the queue is its last stage.
+ * writer can still have every one of them without asking anybody (the argument stands in
+ * bufpool_int.h). The policy decides about deactivation only; the queue is its last stage.
  */
 #include "bufpool/bufpool_int.h"
 #include "base/error.h"
@@ -35,7 +35,7 @@ static bool claim_room(void *arg, uint32_t frame)
 
 	if (atomic_load_explicit(table_word(&pool->table, pgno), memory_order_relaxed) != w)
 		return false;
-	return word_move(table_word(&pool->table, pgno), &w, word_make(WORD_LENT, frame, 0));
+	return word_move(table_word(&pool->table, pgno), &w, word_make(WORD_INACTIVE, frame, 0));
 }
 
 /* Under the lock a CACHED page is the policy's. One that another has replaced meanwhile counts too:
@@ -52,7 +52,7 @@ void policy_hit(struct pool *pool, uint32_t frame)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-uint32_t room_demote(struct pool *pool, uint32_t n)
+uint32_t pages_deactivate(struct pool *pool, uint32_t n)
 {
 	uint32_t i;
 
@@ -63,22 +63,22 @@ uint32_t room_demote(struct pool *pool, uint32_t n)
 			break;
 		pool->policy->ops->remove(pool->policy, frame);
 		trace_frame(pool, PAGER_VICTIM, frame);
-		list_push_tail(&pool->lent, pool->frames, frame);
+		list_push_tail(&pool->inactive, pool->frames, frame);
 		room_put(pool);
 	}
 	return i;
 }
 
-void room_demote_cold(struct pool *pool, pgno_t pgno, uint32_t frame)
+void page_deactivate(struct pool *pool, pgno_t pgno, uint32_t frame)
 {
 	uint64_t w = word_make(WORD_CACHED, frame, 0);
 
 	pthread_mutex_lock(&pool->lock);
-	if (word_move(table_word(&pool->table, pgno), &w, word_make(WORD_LENT, frame, 0))) {
+	if (word_move(table_word(&pool->table, pgno), &w, word_make(WORD_INACTIVE, frame, 0))) {
 		atomic_store_explicit(&pool->used[frame], USED_NOT, memory_order_relaxed);
 		pool->policy->ops->remove(pool->policy, frame);
 		trace_frame(pool, PAGER_UNNEEDED, frame);
-		list_push_head(&pool->lent, pool->frames, frame);
+		list_push_head(&pool->inactive, pool->frames, frame);
 		room_put(pool);
 	}
 	pthread_mutex_unlock(&pool->lock);
@@ -102,7 +102,7 @@ int room_get(struct pool *pool)
 			return 0;
 		seen = loads_seen(pool);
 		pthread_mutex_lock(&pool->lock);
-		n = room_demote(pool, pool->batch);
+		n = pages_deactivate(pool, pool->batch);
 		pthread_mutex_unlock(&pool->lock);
 		if (n > 0)
 			continue;
@@ -115,27 +115,28 @@ int room_get(struct pool *pool)
 	}
 }
 
-uint32_t lent_evict(struct pool *pool, uint32_t n)
+uint32_t inactive_evict(struct pool *pool, uint32_t n)
 {
-	uint32_t chances = pool->lent.n;
+	uint32_t chances = pool->inactive.n;
 	uint32_t n_evicted = 0;
 
-	while (n_evicted < n && pool->lent.n > 0) {
-		uint32_t frame = pool->lent.head;
+	while (n_evicted < n && pool->inactive.n > 0) {
+		uint32_t frame = pool->inactive.head;
 		uint32_t pgno =
 			atomic_load_explicit(&pool->frames[frame].pgno, memory_order_relaxed);
-		uint64_t w = word_make(WORD_LENT, frame, 0);
+		uint64_t w = word_make(WORD_INACTIVE, frame, 0);
 		bool moved;
 
-		list_remove(&pool->lent, pool->frames, frame);
+		list_remove(&pool->inactive, pool->frames, frame);
 		/*
-		 * Inner pages are only peeked at: what was used since it was lent waits once more.
+		 * Inner pages are only peeked at: what was used since it was inactive waits once
+		 * more.
 		 */
 		if (chances > 0 && atomic_load_explicit(&pool->used[frame], memory_order_relaxed) ==
 					   USED_YES) {
 			chances--;
 			atomic_store_explicit(&pool->used[frame], USED_NOT, memory_order_relaxed);
-			list_push_tail(&pool->lent, pool->frames, frame);
+			list_push_tail(&pool->inactive, pool->frames, frame);
 			continue;
 		}
 		moved = word_move(table_word(&pool->table, pgno), &w, 0);
@@ -148,7 +149,7 @@ uint32_t lent_evict(struct pool *pool, uint32_t n)
 	return n_evicted;
 }
 
-int lent_promote(struct pool *pool, pgno_t pgno, uint64_t *ret_w)
+int page_activate(struct pool *pool, pgno_t pgno, uint64_t *ret_w)
 {
 	uint64_t w;
 	int rc = room_get(pool);
@@ -158,12 +159,12 @@ int lent_promote(struct pool *pool, pgno_t pgno, uint64_t *ret_w)
 	pthread_mutex_lock(&pool->lock);
 	w = atomic_load_explicit(table_word(&pool->table, pgno), memory_order_acquire);
 	rc = 1;
-	if (word_state(w) == WORD_LENT) {
+	if (word_state(w) == WORD_INACTIVE) {
 		bool moved = word_move(table_word(&pool->table, pgno), &w,
 			word_make(WORD_CACHED, word_frame(w), 1));
 
 		ASSERT(moved);
-		list_remove(&pool->lent, pool->frames, word_frame(w));
+		list_remove(&pool->inactive, pool->frames, word_frame(w));
 		pool->policy->ops->insert(pool->policy, word_frame(w), ARRIVAL_AGAIN);
 		*ret_w = w;
 		rc = 0;
@@ -180,7 +181,7 @@ void evict_now(struct pool *pool, pgno_t pgno)
 
 	pthread_mutex_lock(&pool->lock);
 	w = atomic_load_explicit(table_word(&pool->table, pgno), memory_order_acquire);
-	if (word_pins(w) == 0 && (word_state(w) == WORD_CACHED || word_state(w) == WORD_LENT)) {
+	if (word_pins(w) == 0 && (word_state(w) == WORD_CACHED || word_state(w) == WORD_INACTIVE)) {
 		/* Fails when somebody has pinned it again: then that put comes here too. */
 		uint64_t now = w;
 
@@ -189,7 +190,7 @@ void evict_now(struct pool *pool, pgno_t pgno)
 				pool->policy->ops->remove(pool->policy, word_frame(w));
 				room_put(pool);
 			} else {
-				list_remove(&pool->lent, pool->frames, word_frame(w));
+				list_remove(&pool->inactive, pool->frames, word_frame(w));
 			}
 			trace_frame(pool, PAGER_EVICT, word_frame(w));
 			frame_retire(pool, word_frame(w));

@@ -111,15 +111,15 @@ void frame_free(struct pool *pool, uint32_t frame)
  * A free frame, or one never used; by eviction when there is none. FRAME_NONE: only limbo has.
  *
  * Memory that was used before is warm, and the kernel need not zero it. So a fresh page, which is
- * most often a copy of one that the writer put cold just now, takes what is lent before new memory;
- * what is loaded does not, since the cache is to grow by it.
+ * most often a copy of one that the writer put as unneeded just now, takes what is inactive before
+ * new memory; what is loaded does not, since the cache is to grow by it.
  */
 static uint32_t frame_find(struct pool *pool, enum frame_use use)
 {
 	uint32_t frame = pool->free.head;
 
-	if (frame == FRAME_NONE && use == FRAME_FRESH && pool->lent.n >= pool->batch)
-		(void)lent_evict(pool, pool->batch);
+	if (frame == FRAME_NONE && use == FRAME_FRESH && pool->inactive.n >= pool->batch)
+		(void)inactive_evict(pool, pool->batch);
 	if (frame == FRAME_NONE && pool->limbo_open.n >= pool->batch) {
 		limbo_drain(pool);
 		frame = pool->free.head;
@@ -127,7 +127,7 @@ static uint32_t frame_find(struct pool *pool, enum frame_use use)
 	if (frame == FRAME_NONE && pool->n_touched < pool->n_frames)
 		return pool->n_touched++;
 	if (frame == FRAME_NONE) {
-		(void)lent_evict(pool, pool->batch);
+		(void)inactive_evict(pool, pool->batch);
 		limbo_drain(pool);
 		frame = pool->free.head;
 	}
@@ -212,8 +212,8 @@ void page_forget(struct pool *pool, pgno_t pgno)
 			break;
 	}
 	switch (word_state(w)) {
-	case WORD_LENT:
-		list_remove(&pool->lent, pool->frames, word_frame(w));
+	case WORD_INACTIVE:
+		list_remove(&pool->inactive, pool->frames, word_frame(w));
 		frame_retire(pool, word_frame(w));
 		break;
 	case WORD_CACHED:

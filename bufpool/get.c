@@ -43,15 +43,15 @@ static uint64_t unpin(struct pool *pool, pgno_t pgno, uint32_t frame)
 	return w - 1;
 }
 
-void pool_put(struct pager *p, const struct page *page, bool cold)
+void pool_put(struct pager *p, const struct page *page, bool unneeded)
 {
 	struct pool *pool = pool_of(p);
 	uint32_t frame = pool_frame(pool, page);
 	pgno_t pgno = le32_get(page->pgno);
 
 	DCHECK(frame < pool->n_frames);
-	if (unpin(pool, pgno, frame) == word_make(WORD_CACHED, frame, 0) && cold)
-		room_demote_cold(pool, pgno, frame);
+	if (unpin(pool, pgno, frame) == word_make(WORD_CACHED, frame, 0) && unneeded)
+		page_deactivate(pool, pgno, frame);
 }
 
 /* PAGER_CHECKSUM_ALWAYS. The writer's own page has no checksum yet. */
@@ -162,8 +162,8 @@ static inline int pin(struct pool *pool, pgno_t pgno, uint64_t *ret_w)
 				"page %" PRIu32 " is pinned %u times: end some transactions", pgno,
 				WORD_PINS_MAX);
 		return word_move(word, &w, w + 1) ? 0 : 1;
-	case WORD_LENT:
-		return lent_promote(pool, pgno, ret_w);
+	case WORD_INACTIVE:
+		return page_activate(pool, pgno, ret_w);
 	case WORD_LOADING:
 		load_wait(pool, pgno);
 		return 1;
@@ -177,7 +177,7 @@ static bool is_cached_in(const struct pool *pool, pgno_t pgno, uint32_t frame)
 {
 	uint64_t w = atomic_load_explicit(table_word(&pool->table, pgno), memory_order_acquire);
 
-	return (word_state(w) == WORD_CACHED || word_state(w) == WORD_LENT) &&
+	return (word_state(w) == WORD_CACHED || word_state(w) == WORD_INACTIVE) &&
 	       word_frame(w) == frame;
 }
 

@@ -313,7 +313,7 @@ static uint32_t prefetch_frame(struct pool *pool, pgno_t pgno, enum frame_use us
 
 	if (!room_take(pool)) {
 		pthread_mutex_lock(&pool->lock);
-		(void)room_demote(pool, pool->batch);
+		(void)pages_deactivate(pool, pool->batch);
 		pthread_mutex_unlock(&pool->lock);
 		if (!room_take(pool))
 			return FRAME_NONE;

@@ -306,14 +306,14 @@ int bufpool_open(struct io *io, struct file *file, uint32_t page_size, uint64_t 
 	(void)pthread_mutex_init(&pool->loads.lock, NULL);
 	(void)pthread_cond_init(&pool->loads.arrived, NULL);
 	list_init(&pool->free);
-	list_init(&pool->lent);
+	list_init(&pool->inactive);
 	list_init(&pool->limbo_open);
 	for (unsigned i = 0; i < LOAD_SLOTS; i++)
 		pool->loads.slots[i].pool = pool;
 	pool->io = io;
 	pool->file = file;
 	pool->page_shift = (unsigned)__builtin_ctz(page_size);
-	pool->peek_from = pool->opts.flags & BUFPOOL_PIN_ONLY ? WORD_FRESH : WORD_LENT;
+	pool->peek_from = pool->opts.flags & BUFPOOL_PIN_ONLY ? WORD_FRESH : WORD_INACTIVE;
 
 	table_init(&pool->table, has_huge_table(pool));
 	if (rc == 0)

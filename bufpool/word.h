@@ -11,16 +11,16 @@
  * before it was unlinked, and whoever has pinned or guarded it keeps it from being used again. So
  * two equal words mean the same thing, however much happened in between.
  *
- *	EMPTY ----miss----> LOADING --verified--> CACHED <--promote/demote--> LENT
+ *	EMPTY ----miss----> LOADING --verified--> CACHED <--activate/deactivate--> INACTIVE
  *	  ^                    |                    ^  |                       |
  *	  +-------failed-------+                    |  +------evicted----------+---> EMPTY
  *	  |                                         |
- *	  +--fresh--> FRESH --write--> WRITING --done (LENT when there is no room)
+ *	  +--fresh--> FRESH --write--> WRITING --done (INACTIVE when there is no room)
  *	                ^  \--drop--> EMPTY  |
  *	                +------failed--------+
  *
  * CACHED, FRESH and WRITING can be pinned. CACHED pages, pages being loaded and pinned FRESH or
- * WRITING ones each hold a unit of *room* (bufpool_int.h); LENT ones hold none and cannot be
+ * WRITING ones each hold a unit of *room* (bufpool_int.h); INACTIVE ones hold none and cannot be
  * pinned, which is what lets the writer's unused frames cache something and yet be had back at any
  * time.
  */
@@ -33,14 +33,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In this order: from LENT on a page can be seen, from CACHED on it can be pinned. */
+/* In this order: from INACTIVE on a page can be seen, from CACHED on it can be pinned. */
 enum word_state {
-	WORD_EMPTY,   /* not in memory */
-	WORD_LOADING, /* a frame is being filled; nobody sees it */
-	WORD_LENT,    /* clean, in a frame that is the writer's when it wants it; never pinned */
-	WORD_CACHED,  /* clean */
-	WORD_FRESH,   /* the writer's own */
-	WORD_WRITING, /* sealed, on its way to the file */
+	WORD_EMPTY,    /* not in memory */
+	WORD_LOADING,  /* a frame is being filled; nobody sees it */
+	WORD_INACTIVE, /* clean, in a frame that is the writer's when it wants it; never pinned */
+	WORD_CACHED,   /* clean */
+	WORD_FRESH,    /* the writer's own */
+	WORD_WRITING,  /* sealed, on its way to the file */
 	WORD_STATE_END,
 };
 
@@ -74,11 +74,11 @@ static inline bool word_move_is_legal(uint64_t from, uint64_t to)
 	static const uint8_t next[WORD_STATE_END] = {
 		[WORD_EMPTY] = 1 << WORD_LOADING | 1 << WORD_FRESH,
 		[WORD_LOADING] = 1 << WORD_CACHED | 1 << WORD_EMPTY,
-		[WORD_LENT] = 1 << WORD_CACHED | 1 << WORD_EMPTY,
-		[WORD_CACHED] = 1 << WORD_CACHED | 1 << WORD_LENT | 1 << WORD_EMPTY,
+		[WORD_INACTIVE] = 1 << WORD_CACHED | 1 << WORD_EMPTY,
+		[WORD_CACHED] = 1 << WORD_CACHED | 1 << WORD_INACTIVE | 1 << WORD_EMPTY,
 		[WORD_FRESH] = 1 << WORD_FRESH | 1 << WORD_WRITING | 1 << WORD_EMPTY,
 		[WORD_WRITING] =
-			1 << WORD_WRITING | 1 << WORD_FRESH | 1 << WORD_CACHED | 1 << WORD_LENT,
+			1 << WORD_WRITING | 1 << WORD_FRESH | 1 << WORD_CACHED | 1 << WORD_INACTIVE,
 	};
 	enum word_state a = word_state(from), b = word_state(to);
 

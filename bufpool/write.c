@@ -5,7 +5,7 @@
  * A fresh page lives in a frame like any other, outside the policy, so that nothing but write and
  * drop ends it. write() runs beside the writer: the pages of its set are WRITING, which only this
  * call ends. A written page takes the room of the coldest clean page, and where every clean page is
- * pinned it is lent (evict.c); either way the writer can have a frame for its next fresh page.
+ * pinned it is inactive (evict.c); either way the writer can have a frame for its next fresh page.
  */
 #include "bufpool/bufpool_int.h"
 #include "base/error.h"
@@ -207,10 +207,10 @@ static int write_set(struct pool *pool, const struct page_write *set, size_t n)
 	return rc;
 }
 
-/* A unit of room for a written page, by demoting a colder one. With the lock. */
+/* A unit of room for a written page, by deactivating a colder one. With the lock. */
 static bool room_for_written(struct pool *pool)
 {
-	return room_take(pool) || (room_demote(pool, 1) > 0 && room_take(pool));
+	return room_take(pool) || (pages_deactivate(pool, 1) > 0 && room_take(pool));
 }
 
 /* A page of the writer's becomes an ordinary one. With the lock. */
@@ -227,7 +227,7 @@ static void page_written(struct pool *pool, pgno_t pgno)
 		/* A pinned page has its room already, and keeps it in the same step. */
 		if (word_pins(w) == 0 && !has_room)
 			has_room = room_for_written(pool);
-		to = word_pins(w) > 0 || has_room ? WORD_CACHED : WORD_LENT;
+		to = word_pins(w) > 0 || has_room ? WORD_CACHED : WORD_INACTIVE;
 		to = word_make((enum word_state)to, frame, word_pins(w));
 	} while (!word_move(word, &w, to));
 
@@ -237,7 +237,7 @@ static void page_written(struct pool *pool, pgno_t pgno)
 	if (word_state(to) == WORD_CACHED)
 		pool->policy->ops->insert(pool->policy, frame, ARRIVAL_WRITE);
 	else
-		list_push_tail(&pool->lent, pool->frames, frame);
+		list_push_tail(&pool->inactive, pool->frames, frame);
 	pool->n_fresh--;
 }
 

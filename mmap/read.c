@@ -179,11 +179,11 @@ int mmap_get(struct pager *p, struct page_ref ref, const struct page **ret_page)
 	return 0;
 }
 
-void mmap_put(struct pager *p, const struct page *page, bool cold)
+void mmap_put(struct pager *p, const struct page *page, bool unneeded)
 {
 	struct mmap_pager *m = mmap_of(p);
 
-	(void)cold;
+	(void)unneeded;
 	if (heap_owns(&m->heap, page)) {
 		heap_unpin(&m->heap, (uint32_t)((size_t)((const uint8_t *)page - m->heap.arena) >>
 						m->page_shift));

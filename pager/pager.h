@@ -114,11 +114,11 @@ struct pager_ops {
 	int (*get)(struct pager *p, struct page_ref ref, const struct page **ret_page);
 
 	/*
-	 * Ends one pin that get gave. A hint, `cold`: another page has taken this one's part, it
-	 * will hardly be got again; it stays what it is. Any thread. Waits for a short lock at
+	 * Ends one pin that get gave. A hint, `unneeded`: another page has taken this one's part,
+	 * it will hardly be got again; it stays what it is. Any thread. Waits for a short lock at
 	 * most, cannot fail.
 	 */
-	void (*put)(struct pager *p, const struct page *page, bool cold);
+	void (*put)(struct pager *p, const struct page *page, bool unneeded);
 
 	/*
 	 * ret_pages[i]: the page refs[i] if it is in memory and verified, else NULL. Inside a
@@ -257,11 +257,11 @@ static inline int pager_get(struct pager *p, struct guard *g, struct page_ref re
 	return rc;
 }
 
-static inline void pager_unpin(struct pager *p, const struct page *page, bool cold)
+static inline void pager_unpin(struct pager *p, const struct page *page, bool unneeded)
 {
 	if (__builtin_expect(p->tracer != NULL, 0))
 		pager_trace_put(p, page);
-	p->ops->put(p, page, cold);
+	p->ops->put(p, page, unneeded);
 }
 
 static inline void pager_put(struct pager *p, const struct page *page)
@@ -270,7 +270,7 @@ static inline void pager_put(struct pager *p, const struct page *page)
 }
 
 /* The same for a page that the writer has copied to another place. */
-static inline void pager_put_cold(struct pager *p, const struct page *page)
+static inline void pager_put_unneeded(struct pager *p, const struct page *page)
 {
 	pager_unpin(p, page, true);
 }

@@ -53,12 +53,12 @@ static int double_get(struct pager *p, struct page_ref ref, const struct page **
 	return 0;
 }
 
-static void double_put(struct pager *p, const struct page *page, bool cold)
+static void double_put(struct pager *p, const struct page *page, bool unneeded)
 {
 	struct double_env *env = env_of(p);
 	struct double_page *dp = find(env, page_ref(page));
 
-	(void)cold;
+	(void)unneeded;
 	ASSERT(dp != NULL);
 	ASSERT(dp->data == page);
 	ASSERT(dp->pins > 0);

@@ -163,7 +163,7 @@ START_TEST(idle_frames_of_the_writer_cache_clean_pages)
 }
 END_TEST
 
-START_TEST(lent_page_is_peeked_and_promoted_by_a_get)
+START_TEST(inactive_page_is_peeked_and_activated_by_a_get)
 {
 	struct bufpool_options opts = {.writer_pages = 16, .reader_pages = 4};
 	const struct page *page;
@@ -176,7 +176,7 @@ START_TEST(lent_page_is_peeked_and_promoted_by_a_get)
 	set_up(&f, _i, &opts);
 	for (pgno_t pgno = 0; pgno < 8; pgno++)
 		fixture_visit(&f, ref(pgno, 1));
-	ck_assert_int_eq(word_state(word_of(&f, 0)), WORD_LENT);
+	ck_assert_int_eq(word_state(word_of(&f, 0)), WORD_INACTIVE);
 	guard_enter(f.guard);
 	page = pager_peek(f.pager, f.guard, ref(0, 1));
 	ck_assert_ptr_nonnull(page);
@@ -190,7 +190,7 @@ START_TEST(lent_page_is_peeked_and_promoted_by_a_get)
 }
 END_TEST
 
-START_TEST(page_put_cold_stays_readable_and_is_the_first_to_go)
+START_TEST(page_put_unneeded_stays_readable_and_is_the_first_to_go)
 {
 	struct bufpool_options opts = {.writer_pages = 4, .reader_pages = 28};
 	const struct page *page, *again;
@@ -205,13 +205,13 @@ START_TEST(page_put_cold_stays_readable_and_is_the_first_to_go)
 		fixture_visit(&f, ref(pgno % 32, 1));
 	page = fixture_get(&f, ref(20, 1));
 	again = fixture_get(&f, ref(20, 1));
-	pager_put_cold(f.pager, page);
+	pager_put_unneeded(f.pager, page);
 	ck_assert_int_eq(word_state(word_of(&f, 20)), WORD_CACHED); /* somebody has it still */
-	pager_put_cold(f.pager, again);
-	ck_assert_int_eq(word_state(word_of(&f, 20)), WORD_LENT);
+	pager_put_unneeded(f.pager, again);
+	ck_assert_int_eq(word_state(word_of(&f, 20)), WORD_INACTIVE);
 	fixture_visit(&f, ref(20, 1));
 	ck_assert_uint_eq(fixture_stats(&f).n_misses, 32);
-	pager_put_cold(f.pager, fixture_get(&f, ref(20, 1)));
+	pager_put_unneeded(f.pager, fixture_get(&f, ref(20, 1)));
 	fixture_visit(&f, ref(40, 1));
 	ck_assert_int_eq(word_state(word_of(&f, 20)), WORD_EMPTY);
 	for (pgno_t pgno = 0; pgno < 32; pgno++) {
@@ -605,8 +605,8 @@ int main(void)
 	tcase_add_loop_test(tc, writer_gets_its_pages_though_users_pin_all_they_can, 0, 2);
 	tcase_add_loop_test(tc, pins_of_fresh_pages_count_as_pins, 0, 2);
 	tcase_add_loop_test(tc, idle_frames_of_the_writer_cache_clean_pages, 0, 2);
-	tcase_add_loop_test(tc, lent_page_is_peeked_and_promoted_by_a_get, 0, 2);
-	tcase_add_loop_test(tc, page_put_cold_stays_readable_and_is_the_first_to_go, 0, 2);
+	tcase_add_loop_test(tc, inactive_page_is_peeked_and_activated_by_a_get, 0, 2);
+	tcase_add_loop_test(tc, page_put_unneeded_stays_readable_and_is_the_first_to_go, 0, 2);
 	tcase_add_loop_test(tc, page_seen_in_a_guard_stays_though_it_is_evicted, 0, 2);
 	tcase_add_loop_test(tc, bytes_that_rotted_are_an_error_and_not_cached, 0, 2);
 	tcase_add_loop_test(tc, wrong_gen_and_beyond_the_end_are_corruption, 0, 2);

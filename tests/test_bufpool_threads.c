@@ -144,7 +144,7 @@ static void *reader_body(void *arg)
 		check(sh, pager_get(p, guard, b, &pb) == 0);
 		check(sh, is_whole(pa, p->page_size, a));
 		if (a.pgno % 3 == 0)
-			pager_put_cold(p, pa);
+			pager_put_unneeded(p, pa);
 		else
 			pager_put(p, pa);
 		check(sh, is_whole(pb, p->page_size, b));
@@ -181,7 +181,7 @@ static bool is_waiting_for_limbo(struct pool *pool)
 	bool waiting;
 
 	pthread_mutex_lock(&pool->lock);
-	waiting = pool->n_touched == pool->n_frames && pool->free.n == 0 && pool->lent.n == 0 &&
+	waiting = pool->n_touched == pool->n_frames && pool->free.n == 0 && pool->inactive.n == 0 &&
 		  pool->limbo_n + pool->limbo_open.n > 0;
 	pthread_mutex_unlock(&pool->lock);
 	return waiting;

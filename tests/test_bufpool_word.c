@@ -17,10 +17,10 @@ END_TEST
 START_TEST(only_the_moves_of_the_diagram_are_legal)
 {
 	static const bool legal[WORD_STATE_END][WORD_STATE_END] = {
-		/* to:            EMPTY LOADING LENT  CACHED FRESH WRITING */
+		/* to:            EMPTY LOADING INACTIVE  CACHED FRESH WRITING */
 		[WORD_EMPTY] = {false, true, false, false, true, false},
 		[WORD_LOADING] = {true, false, false, true, false, false},
-		[WORD_LENT] = {true, false, false, true, false, false},
+		[WORD_INACTIVE] = {true, false, false, true, false, false},
 		[WORD_CACHED] = {true, false, true, true, false, false},
 		[WORD_FRESH] = {true, false, false, false, true, true},
 		[WORD_WRITING] = {false, false, true, true, true, true},
@@ -41,14 +41,16 @@ END_TEST
 START_TEST(a_page_never_changes_its_frame_in_one_move)
 {
 	ck_assert(!word_move_is_legal(word_make(WORD_CACHED, 3, 0), word_make(WORD_CACHED, 4, 0)));
-	ck_assert(!word_move_is_legal(word_make(WORD_LENT, 3, 0), word_make(WORD_CACHED, 4, 1)));
+	ck_assert(!word_move_is_legal(word_make(WORD_INACTIVE, 3, 0),
+		word_make(WORD_CACHED, 4, 1)));
 	ck_assert(word_move_is_legal(0, word_make(WORD_LOADING, 4, 0)));
 }
 END_TEST
 
 START_TEST(only_pages_that_can_be_seen_have_pins)
 {
-	ck_assert(!word_move_is_legal(word_make(WORD_CACHED, 3, 1), word_make(WORD_LENT, 3, 1)));
+	ck_assert(!word_move_is_legal(word_make(WORD_CACHED, 3, 1),
+		word_make(WORD_INACTIVE, 3, 1)));
 	ck_assert(!word_move_is_legal(0, word_make(WORD_LOADING, 3, 1)));
 	/* A pinned page that is forgotten leaves its pins to its frame. */
 	ck_assert(word_move_is_legal(word_make(WORD_CACHED, 3, 1), 0));
@@ -60,7 +62,7 @@ START_TEST(move_of_a_word_that_changed_fails_and_tells_it)
 	_Atomic uint64_t word = word_make(WORD_CACHED, 3, 1);
 	uint64_t w = word_make(WORD_CACHED, 3, 0);
 
-	ck_assert(!word_move(&word, &w, word_make(WORD_LENT, 3, 0)));
+	ck_assert(!word_move(&word, &w, word_make(WORD_INACTIVE, 3, 0)));
 	ck_assert_uint_eq(w, word_make(WORD_CACHED, 3, 1));
 	ck_assert(word_move(&word, &w, w - 1));
 	ck_assert_uint_eq(atomic_load(&word), word_make(WORD_CACHED, 3, 0));

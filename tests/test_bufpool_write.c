@@ -84,7 +84,7 @@ START_TEST(fresh_page_takes_a_cold_frame_before_new_memory)
 	n_cold = 2 * pool->batch < N_PAGES / 2 ? 2 * pool->batch : N_PAGES / 2;
 	ck_assert_uint_ge(n_cold, pool->batch);
 	for (pgno_t pgno = 0; pgno < n_cold; pgno++)
-		pager_put_cold(f.pager, fixture_get(&f, ref(pgno, 1)));
+		pager_put_unneeded(f.pager, fixture_get(&f, ref(pgno, 1)));
 	for (pgno_t pgno = 0; pgno < n_cold; pgno++) {
 		uint32_t n_touched = pool->n_touched;
 
@@ -93,7 +93,7 @@ START_TEST(fresh_page_takes_a_cold_frame_before_new_memory)
 	}
 	/* What is loaded makes the cache larger. */
 	for (pgno_t pgno = 0; pgno < pool->batch; pgno++)
-		pager_put_cold(f.pager, fixture_get(&f, ref(pgno, 1)));
+		pager_put_unneeded(f.pager, fixture_get(&f, ref(pgno, 1)));
 	ck_assert_uint_gt(pool->n_touched, n_cold);
 	pager_drop(f.pager, N_PAGES / 2, n_cold);
 	fixture_close(&f);

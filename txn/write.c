@@ -388,7 +388,7 @@ struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref
 	memcpy(copy->flags, page->flags, sizeof(copy->flags));
 	memcpy(copy->payload, page->payload, txn->pager->page_size - PAGE_HEADER_BYTES);
 	le32_set(copy->scratch, txn->writer->n_dirty);
-	pager_put_cold(txn->pager, page);
+	pager_put_unneeded(txn->pager, page);
 	txn_free(txn, old);
 	return copy;
 }

@@ -268,12 +268,12 @@ START_TEST(page_that_was_put_cold_can_still_be_had)
 	world_reopen(&w);
 	first = world_get(&w, refs[0]);
 	for (unsigned i = 0; i < WORLD_PAGES; i++) {
-		pager_put_cold(w.pager, world_get(&w, refs[i]));
+		pager_put_unneeded(w.pager, world_get(&w, refs[i]));
 		check_get(&w, refs[i]);
 		check_get(&w, refs[WORLD_PAGES - 1 - i]);
 	}
 	ck_assert(page_is_filled(first, w.page_size, refs[0]));
-	pager_put_cold(w.pager, first);
+	pager_put_unneeded(w.pager, first);
 	world_close(&w);
 }
 END_TEST

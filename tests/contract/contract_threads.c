@@ -134,7 +134,7 @@ static void read_snapshot(struct reader *r)
 		n--;
 		ASSERT(page_is_filled(pinned[n], w->page_size, refs[n]));
 		if (check_random(&r->rng) % 4 == 0)
-			pager_put_cold(w->pager, pinned[n]);
+			pager_put_unneeded(w->pager, pinned[n]);
 		else
 			pager_put(w->pager, pinned[n]);
 	}

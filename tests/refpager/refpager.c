@@ -270,12 +270,12 @@ static int refpager_get(struct pager *p, struct page_ref ref, const struct page 
 	return rc;
 }
 
-static void refpager_put(struct pager *p, const struct page *page, bool cold)
+static void refpager_put(struct pager *p, const struct page *page, bool unneeded)
 {
 	struct refpager *r = of(p);
 	struct ref_page *rp;
 
-	(void)cold;
+	(void)unneeded;
 	pthread_mutex_lock(&r->lock);
 	rp = *bucket(r, page_ref(page).pgno);
 	while (rp && rp->data != page)

@@ -283,12 +283,12 @@ static int stub_get(struct pager *p, struct page_ref ref, const struct page **re
 	return rc;
 }
 
-static void stub_put(struct pager *p, const struct page *page, bool cold)
+static void stub_put(struct pager *p, const struct page *page, bool unneeded)
 {
 	struct stub *s = of(p);
 	uint64_t pgno = (uint64_t)((const uint8_t *)page - s->base) / s->stride_bytes;
 
-	(void)cold;
+	(void)unneeded;
 	pthread_mutex_lock(&s->lock);
 	ASSERT(s->places[pgno].pins > 0);
 	s->places[pgno].pins--;
