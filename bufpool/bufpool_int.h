@@ -74,7 +74,7 @@ struct pool {
 	bool sees_hits;            /* the policy has a function for each hit */
 	bool verifies_hits;        /* the checksum of each page at each get and peek */
 	uint32_t n_frames;
-	uint32_t n_room; /* units of room (evict.h): n_frames less writer_pages */
+	uint32_t n_quota; /* units of the pin quota (evict.h): n_frames less writer_pages */
 
 	/* Constant once open. */
 	struct bufpool_options opts; /* with the defaults filled in */
@@ -86,8 +86,8 @@ struct pool {
 	uint32_t batch; /* frames that one eviction frees */
 	void *zeros;    /* GROW_CHUNK_BYTES to grow the file with */
 
-	_Alignas(64) _Atomic uint32_t n_room_used;
-	_Atomic uint32_t n_loading; /* loads that hold room and have not ended */
+	_Alignas(64) _Atomic uint32_t n_quota_used;
+	_Atomic uint32_t n_loading; /* loads that hold a unit and have not ended */
 	_Atomic uint32_t n_ahead;   /* of them, pages being prefetched */
 	_Atomic uint64_t n_pages;   /* the file's size; written by resize */
 
@@ -153,10 +153,10 @@ void pool_back_off(unsigned tries);
 enum frame_use { FRAME_LOAD, FRAME_PREFETCH, FRAME_SCAN, FRAME_FRESH };
 
 /*
- * A frame for the page pgno. The caller holds a unit of room, or has counted its fresh page, so
- * that there is a frame that no user pins: what may have to be waited for is limbo. FRAME_NONE when
- * guards hold it for unreasonably long, which a get tells and the writer waits out; for prefetches
- * at once.
+ * A frame for the page pgno. The caller holds a unit of the pin quota, or has counted its fresh
+ * page, so that there is a frame that no user pins: what may have to be waited for is limbo.
+ * FRAME_NONE when guards hold it for unreasonably long, which a get tells and the writer waits out;
+ * for prefetches at once.
  */
 uint32_t frame_get(struct pool *pool, pgno_t pgno, enum frame_use use);
 
@@ -182,37 +182,37 @@ void page_forget(struct pool *pool, pgno_t pgno);
 void unlinked_put(struct pool *pool, uint32_t frame);
 
 /*
- * evict.c: room.
+ * evict.c: the pin quota.
  *
  * The pool has n_frames frames, of which the writer may want writer_pages at any time. What cannot
  * be taken away at once, a page that is or may be pinned, or is being loaded, needs one of the
- * other n_room units. So frames in such use never exceed n_room, and the writer always finds its
+ * other n_quota units. So frames in such use never exceed n_quota, and the writer always finds its
  * own: free, in limbo, or inactive to clean pages that nobody can pin.
  */
 
 /* Takes a unit if there is one. No lock needed. */
-static inline bool room_take(struct pool *pool)
+static inline bool quota_try(struct pool *pool)
 {
-	uint32_t used = atomic_load_explicit(&pool->n_room_used, memory_order_relaxed);
+	uint32_t used = atomic_load_explicit(&pool->n_quota_used, memory_order_relaxed);
 
 	do {
-		if (used >= pool->n_room)
+		if (used >= pool->n_quota)
 			return false;
-	} while (!atomic_compare_exchange_weak_explicit(&pool->n_room_used, &used, used + 1,
+	} while (!atomic_compare_exchange_weak_explicit(&pool->n_quota_used, &used, used + 1,
 		memory_order_acq_rel, memory_order_relaxed));
 	return true;
 }
 
-static inline void room_put(struct pool *pool)
+static inline void quota_put(struct pool *pool)
 {
-	uint32_t used = atomic_fetch_sub_explicit(&pool->n_room_used, 1, memory_order_acq_rel);
+	uint32_t used = atomic_fetch_sub_explicit(&pool->n_quota_used, 1, memory_order_acq_rel);
 
 	ASSERT(used > 0);
 }
 
 /* Takes a unit, by deactivating a page when there is none; waits for loads. VERSO_EPINNED.
  * No lock. */
-int room_get(struct pool *pool);
+int quota_get(struct pool *pool);
 
 /* With the lock: deactivates up to n of the policy's victims to INACTIVE; how many. */
 uint32_t pages_deactivate(struct pool *pool, uint32_t n);

@@ -47,8 +47,8 @@ uint32_t pool_check(struct pool *pool)
 	ASSERT(c.n[WORD_INACTIVE] == pool->inactive.n);
 	ASSERT(c.n[WORD_FRESH] + c.n[WORD_WRITING] == pool->n_fresh);
 	ASSERT(c.n[WORD_CACHED] + c.n[WORD_LOADING] + c.n_unlinked + c.n_pinned_fresh ==
-		atomic_load(&pool->n_room_used));
-	ASSERT(atomic_load(&pool->n_room_used) <= pool->n_room);
+		atomic_load(&pool->n_quota_used));
+	ASSERT(atomic_load(&pool->n_quota_used) <= pool->n_quota);
 	pthread_mutex_unlock(&pool->lock);
 	return c.n_pinned + c.n_unlinked;
 }

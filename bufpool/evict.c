@@ -15,8 +15,8 @@
 
 #include <inttypes.h>
 
-#define ROOM_TRIES_MAX 1000 /* rounds of waiting for loads of others */
-#define ROOM_TRIES_MIN 4    /* rounds though nothing is being loaded: somebody may be in between */
+#define QUOTA_TRIES_MAX 1000 /* rounds of waiting for loads of others */
+#define QUOTA_TRIES_MIN 4    /* rounds though nothing is being loaded: somebody may be in between */
 
 static void trace_frame(struct pool *pool, enum pager_trace_op op, uint32_t frame)
 {
@@ -27,7 +27,7 @@ static void trace_frame(struct pool *pool, enum pager_trace_op op, uint32_t fram
 }
 
 /* A policy's claim: takes the page's room, if it is clean and nobody has it pinned. */
-static bool claim_room(void *arg, uint32_t frame)
+static bool claim_quota(void *arg, uint32_t frame)
 {
 	struct pool *pool = arg;
 	uint32_t pgno = atomic_load_explicit(&pool->frames[frame].pgno, memory_order_relaxed);
@@ -57,14 +57,14 @@ uint32_t pages_deactivate(struct pool *pool, uint32_t n)
 	uint32_t i;
 
 	for (i = 0; i < n; i++) {
-		uint32_t frame = pool->policy->ops->victim(pool->policy, claim_room, pool);
+		uint32_t frame = pool->policy->ops->victim(pool->policy, claim_quota, pool);
 
 		if (frame == FRAME_NONE)
 			break;
 		pool->policy->ops->remove(pool->policy, frame);
 		trace_frame(pool, PAGER_VICTIM, frame);
 		list_push_tail(&pool->inactive, pool->frames, frame);
-		room_put(pool);
+		quota_put(pool);
 	}
 	return i;
 }
@@ -79,7 +79,7 @@ void page_deactivate(struct pool *pool, pgno_t pgno, uint32_t frame)
 		pool->policy->ops->remove(pool->policy, frame);
 		trace_frame(pool, PAGER_UNNEEDED, frame);
 		list_push_head(&pool->inactive, pool->frames, frame);
-		room_put(pool);
+		quota_put(pool);
 	}
 	pthread_mutex_unlock(&pool->lock);
 }
@@ -89,16 +89,16 @@ static int error_pinned(const struct pool *pool)
 	return error_set(VERSO_EPINNED,
 		"all %" PRIu32 " pages that can be pinned in a cache of %zu bytes are pinned: end "
 		"cursors and transactions, or open the database with a larger cache",
-		pool->n_room, pool->opts.cache_bytes);
+		pool->n_quota, pool->opts.cache_bytes);
 }
 
-int room_get(struct pool *pool)
+int quota_get(struct pool *pool)
 {
 	for (unsigned tries = 0;; tries++) {
 		uint64_t seen;
 		uint32_t n;
 
-		if (room_take(pool))
+		if (quota_try(pool))
 			return 0;
 		seen = loads_seen(pool);
 		pthread_mutex_lock(&pool->lock);
@@ -106,9 +106,9 @@ int room_get(struct pool *pool)
 		pthread_mutex_unlock(&pool->lock);
 		if (n > 0)
 			continue;
-		if (tries >= ROOM_TRIES_MAX)
+		if (tries >= QUOTA_TRIES_MAX)
 			return error_pinned(pool);
-		if (tries >= ROOM_TRIES_MIN && atomic_load(&pool->n_loading) == 0)
+		if (tries >= QUOTA_TRIES_MIN && atomic_load(&pool->n_loading) == 0)
 			return error_pinned(pool);
 		loads_wait(pool, seen);
 		pool_back_off(0);
@@ -152,7 +152,7 @@ uint32_t inactive_evict(struct pool *pool, uint32_t n)
 int page_activate(struct pool *pool, pgno_t pgno, uint64_t *ret_w)
 {
 	uint64_t w;
-	int rc = room_get(pool);
+	int rc = quota_get(pool);
 
 	if (rc < 0)
 		return rc;
@@ -171,7 +171,7 @@ int page_activate(struct pool *pool, pgno_t pgno, uint64_t *ret_w)
 	}
 	pthread_mutex_unlock(&pool->lock);
 	if (rc != 0)
-		room_put(pool);
+		quota_put(pool);
 	return rc;
 }
 
@@ -188,7 +188,7 @@ void evict_now(struct pool *pool, pgno_t pgno)
 		if (word_move(table_word(&pool->table, pgno), &now, 0)) {
 			if (word_state(w) == WORD_CACHED) {
 				pool->policy->ops->remove(pool->policy, word_frame(w));
-				room_put(pool);
+				quota_put(pool);
 			} else {
 				list_remove(&pool->inactive, pool->frames, word_frame(w));
 			}

@@ -178,7 +178,7 @@ uint32_t frame_get(struct pool *pool, pgno_t pgno, enum frame_use use)
 /* Ends an unlinked CACHED page's frame, of which nobody has a pin any more. */
 static void frame_leave(struct pool *pool, uint32_t frame)
 {
-	room_put(pool);
+	quota_put(pool);
 	frame_retire(pool, frame);
 }
 

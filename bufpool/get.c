@@ -37,7 +37,7 @@ static uint64_t unpin(struct pool *pool, pgno_t pgno, uint32_t frame)
 			break;
 	}
 	if (__builtin_expect(word_pins(w) == 1 && is_fresh(word_state(w)), 0))
-		room_put(pool);
+		quota_put(pool);
 	if (HOSTILE && word_pins(w) == 1 && word_state(w) == WORD_CACHED)
 		evict_now(pool, pgno);
 	return w - 1;
@@ -131,16 +131,17 @@ void pool_peek(struct pager *p, const struct page_ref *refs, size_t n,
 		ret_pages[i] = peek_one(pool, refs[i]);
 }
 
-/* The first pin of a page that has no unit of room yet brings one. 0; 1: look again; an error. */
+/* The first pin of a page that has no unit of the pin quota yet brings one. 0; 1: look again; an
+ * error. */
 static int pin_first_of_fresh(struct pool *pool, _Atomic uint64_t *word, uint64_t w)
 {
-	int rc = room_get(pool);
+	int rc = quota_get(pool);
 
 	if (rc < 0)
 		return rc;
 	if (word_move(word, &w, w + 1))
 		return 0;
-	room_put(pool);
+	quota_put(pool);
 	return 1;
 }
 

@@ -133,14 +133,14 @@ static int verify(const struct pool *pool, const struct page *page, struct page_
 	return page_verify(page, pool->pager.page_size, ref, pool->pager.seed);
 }
 
-/* Gives back the frame of a load that nobody saw, and its unit of room. */
+/* Gives back the frame of a load that nobody saw, and its unit of the pin quota. */
 static void load_abandon(struct pool *pool, uint32_t frame)
 {
 	pthread_mutex_lock(&pool->lock);
 	pool->policy->ops->remove(pool->policy, frame);
 	frame_free(pool, frame);
 	pthread_mutex_unlock(&pool->lock);
-	room_put(pool);
+	quota_put(pool);
 }
 
 /* Says that the page is being loaded into the frame. False: the word is not EMPTY any more. */
@@ -214,13 +214,13 @@ int load_page(struct pool *pool, struct page_ref ref, const struct page **ret_pa
 	int rc = check_bounds(pool, ref);
 
 	if (rc == 0)
-		rc = room_get(pool);
+		rc = quota_get(pool);
 	if (rc < 0)
 		return rc;
 	atomic_fetch_add(&pool->n_loading, 1);
 	frame = frame_get(pool, ref.pgno, FRAME_LOAD);
 	if (frame == FRAME_NONE) {
-		room_put(pool);
+		quota_put(pool);
 		rc = error_set(VERSO_EPINNED,
 			"no memory for page %" PRIu32 ": a thread stays inside a guard", ref.pgno);
 	} else if (!load_begin(pool, ref.pgno, frame)) {
@@ -305,22 +305,23 @@ static void slot_put(struct pool *pool, struct load *load)
 }
 
 /*
- * A unit of room and a frame for a prefetch, without waiting. FRAME_NONE: the hint is not worth it.
+ * A unit of the pin quota and a frame for a prefetch, without waiting. FRAME_NONE: the hint is not
+ * worth it.
  */
 static uint32_t prefetch_frame(struct pool *pool, pgno_t pgno, enum frame_use use)
 {
 	uint32_t frame;
 
-	if (!room_take(pool)) {
+	if (!quota_try(pool)) {
 		pthread_mutex_lock(&pool->lock);
 		(void)pages_deactivate(pool, pool->batch);
 		pthread_mutex_unlock(&pool->lock);
-		if (!room_take(pool))
+		if (!quota_try(pool))
 			return FRAME_NONE;
 	}
 	frame = frame_get(pool, pgno, use);
 	if (frame == FRAME_NONE)
-		room_put(pool);
+		quota_put(pool);
 	return frame;
 }
 

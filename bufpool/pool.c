@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Opening and closing the buffer pool, its table and its statistics. The files beside it each do
- * one thing: get.c hits, load.c misses, frames.c memory, evict.c room, write.c the writer's side,
- * policy_*.c who goes first; word.h is the state that they all share.
+ * one thing: get.c hits, load.c misses, frames.c memory, evict.c the pin quota, write.c the
+ * writer's side, policy_*.c who goes first; word.h is the state that they all share.
  */
 #include "bufpool/bufpool_int.h"
 #include "base/error.h"
@@ -88,11 +88,11 @@ static int settle(struct pool *pool, uint32_t page_size, const struct bufpool_op
 	if (HOSTILE)
 		n = opts->writer_pages + opts->reader_pages;
 	pool->n_frames = (uint32_t)n;
-	pool->n_room = pool->n_frames - opts->writer_pages;
-	pool->batch = pool->n_room / 64;
+	pool->n_quota = pool->n_frames - opts->writer_pages;
+	pool->batch = pool->n_quota / 64;
 	pool->batch = pool->batch < 1 ? 1 : pool->batch > BATCH_MAX ? BATCH_MAX : pool->batch;
 	if (opts->prefetch_pages == 0)
-		opts->prefetch_pages = pool->n_room / 4;
+		opts->prefetch_pages = pool->n_quota / 4;
 	return 0;
 }
 

@@ -20,9 +20,9 @@
  *	                +------failed--------+
  *
  * CACHED, FRESH and WRITING can be pinned. CACHED pages, pages being loaded and pinned FRESH or
- * WRITING ones each hold a unit of *room* (bufpool_int.h); INACTIVE ones hold none and cannot be
- * pinned, which is what lets the writer's unused frames cache something and yet be had back at any
- * time.
+ * WRITING ones each hold a unit of the *pin quota* (bufpool_int.h); INACTIVE ones hold none and
+ * cannot be pinned, which is what lets the writer's unused frames cache something and yet be had
+ * back at any time.
  */
 #ifndef BUFPOOL_WORD_H
 #define BUFPOOL_WORD_H

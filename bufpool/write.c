@@ -207,10 +207,10 @@ static int write_set(struct pool *pool, const struct page_write *set, size_t n)
 	return rc;
 }
 
-/* A unit of room for a written page, by deactivating a colder one. With the lock. */
-static bool room_for_written(struct pool *pool)
+/* A unit of the pin quota for a written page, by deactivating a colder one. With the lock. */
+static bool quota_for_written(struct pool *pool)
 {
-	return room_take(pool) || (pages_deactivate(pool, 1) > 0 && room_take(pool));
+	return quota_try(pool) || (pages_deactivate(pool, 1) > 0 && quota_try(pool));
 }
 
 /* A page of the writer's becomes an ordinary one. With the lock. */
@@ -218,21 +218,21 @@ static void page_written(struct pool *pool, pgno_t pgno)
 {
 	_Atomic uint64_t *word = table_word(&pool->table, pgno);
 	uint64_t w = atomic_load_explicit(word, memory_order_acquire);
-	bool has_room = false;
+	bool has_quota = false;
 	uint32_t frame = word_frame(w);
 	uint64_t to;
 
 	do {
 		ASSERT(word_state(w) == WORD_WRITING);
 		/* A pinned page has its room already, and keeps it in the same step. */
-		if (word_pins(w) == 0 && !has_room)
-			has_room = room_for_written(pool);
-		to = word_pins(w) > 0 || has_room ? WORD_CACHED : WORD_INACTIVE;
+		if (word_pins(w) == 0 && !has_quota)
+			has_quota = quota_for_written(pool);
+		to = word_pins(w) > 0 || has_quota ? WORD_CACHED : WORD_INACTIVE;
 		to = word_make((enum word_state)to, frame, word_pins(w));
 	} while (!word_move(word, &w, to));
 
-	if (word_pins(w) > 0 && has_room)
-		room_put(pool);
+	if (word_pins(w) > 0 && has_quota)
+		quota_put(pool);
 	atomic_store_explicit(&pool->used[frame], USED_NOT, memory_order_relaxed);
 	if (word_state(to) == WORD_CACHED)
 		pool->policy->ops->insert(pool->policy, frame, ARRIVAL_WRITE);

@@ -68,7 +68,7 @@ START_TEST(all_frames_pinned_is_an_error_and_one_put_ends_it)
 	set_up(&f, _i, NULL);
 	while (pager_get(f.pager, f.guard, ref(n, 1), &pages[n]) == 0)
 		n++;
-	ck_assert_uint_eq(n, pool_of(f.pager)->n_room);
+	ck_assert_uint_eq(n, pool_of(f.pager)->n_quota);
 	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(n, 1), &page), VERSO_EPINNED);
 	ck_assert_ptr_nonnull(strstr(error_text(), "pinned"));
 	/* What is pinned already can be pinned again. */
@@ -121,7 +121,7 @@ START_TEST(pins_of_fresh_pages_count_as_pins)
 	pages[n++] = fixture_get(&f, ref(10, 2));
 	while (pager_get(f.pager, f.guard, ref(40 + n, 1), &pages[n]) == 0)
 		n++;
-	ck_assert_uint_eq(n, pool_of(f.pager)->n_room);
+	ck_assert_uint_eq(n, pool_of(f.pager)->n_quota);
 	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(11, 2), &page), VERSO_EPINNED);
 	ck_assert_int_eq(pager_write(f.pager, set, 2), 0);
 	/* The pinned one has kept its frame; the writer has all of its own back. */
@@ -270,7 +270,7 @@ START_TEST(bytes_that_rotted_are_an_error_and_not_cached)
 		ck_assert_int_eq(pager_get(f.pager, f.guard, ref(5, 1), &page), VERSO_ECORRUPT);
 	ck_assert_ptr_nonnull(strstr(error_text(), "page 5"));
 	ck_assert_uint_eq(word_of(&f, 5), 0);
-	ck_assert_uint_eq(atomic_load(&pool_of(f.pager)->n_room_used), 0);
+	ck_assert_uint_eq(atomic_load(&pool_of(f.pager)->n_quota_used), 0);
 	guard_enter(f.guard);
 	ck_assert_ptr_null(pager_peek(f.pager, f.guard, ref(5, 1)));
 	guard_leave(f.guard);
@@ -311,7 +311,7 @@ START_TEST(stale_page_is_loaded_again_and_a_pin_on_it_holds)
 	fixture_check(&f, old, ref(5, 1));
 	pager_put(f.pager, old);
 	fixture_visit(&f, ref(5, 2));
-	ck_assert_int_le(atomic_load(&pool_of(f.pager)->n_room_used), 4);
+	ck_assert_int_le(atomic_load(&pool_of(f.pager)->n_quota_used), 4);
 	fixture_close(&f);
 }
 END_TEST
@@ -478,7 +478,7 @@ START_TEST(prefetch_takes_no_frame_that_is_pinned)
 	uint32_t n;
 
 	set_up(&f, _i, NULL);
-	n = pool_of(f.pager)->n_room;
+	n = pool_of(f.pager)->n_quota;
 	for (uint32_t i = 0; i < N_PAGES; i++)
 		refs[i] = ref(i, 1);
 	for (uint32_t i = 0; i < n; i++)
