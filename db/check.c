@@ -183,7 +183,7 @@ int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *ar
 	THREAD_KEPT;
 	struct checker k = {.db = db, .each = each, .arg = arg};
 	struct verso_txn *txn;
-	int rc = edge_db(db);
+	int rc = boundary_db(db);
 
 	if (rc < 0)
 		return rc;

@@ -17,11 +17,11 @@ int verso_cursor_open(struct verso_txn *txn, struct verso_table *table,
 {
 	struct btree_cursor *cursor;
 	struct verso_cursor *c;
-	int rc = edge_txn(txn, false);
+	int rc = boundary_txn(txn, false);
 
 	if (rc < 0)
 		return rc;
-	table = edge_table(txn, table);
+	table = boundary_table(txn, table);
 	if (!table)
 		return VERSO_EMISUSE;
 	if (!ret_cursor)
@@ -187,7 +187,7 @@ static int move_guarded(struct verso_cursor *c, enum move how, struct btree_slic
 static inline int move_cursor(struct verso_cursor *c, enum move how, struct btree_slice key,
 	struct verso_val *ret_key, struct verso_val *ret_val)
 {
-	int rc = edge_cursor(c);
+	int rc = boundary_cursor(c);
 
 	if (rc < 0)
 		return rc;
@@ -218,7 +218,7 @@ int verso_cursor_prev(struct verso_cursor *c, struct verso_val *ret_key, struct 
 int verso_cursor_seek(struct verso_cursor *c, struct verso_val key, struct verso_val *ret_key,
 	struct verso_val *ret_val)
 {
-	if (edge_val(key) < 0)
+	if (boundary_val(key) < 0)
 		return VERSO_EMISUSE;
 	return move_cursor(c, MOVE_SEEK, slice_of(key), ret_key, ret_val);
 }
@@ -244,10 +244,10 @@ int verso_cursor_del(struct verso_cursor *c)
 {
 	THREAD_KEPT;
 	struct fault_guard fault;
-	int rc = edge_cursor(c);
+	int rc = boundary_cursor(c);
 
 	if (rc == 0)
-		rc = edge_txn(c->txn, true);
+		rc = boundary_txn(c->txn, true);
 	if (rc < 0)
 		return rc;
 	if (call_may_fault(c->txn)) {

@@ -187,16 +187,17 @@ struct verso_cursor {
 void trace_begin(struct verso *db);
 
 /*
- * The edge (db/edge.c): what every call does first, and how a fault of a mapping becomes an error.
+ * The edge (db/boundary.c): what every call does first, and how a fault of a mapping becomes an
+ * error.
  */
 
 /* VERSO_EMISUSE with a text. */
 int misuse(const char *what);
 
 /* 0, or why this handle cannot be used now. write: the call changes the table. */
-int edge_db(struct verso *db);
-int edge_txn_in_full(struct verso_txn *txn, bool write);
-int edge_cursor_in_full(struct verso_cursor *c);
+int boundary_db(struct verso *db);
+int boundary_txn_in_full(struct verso_txn *txn, bool write);
+int boundary_cursor_in_full(struct verso_cursor *c);
 
 /* True of a transaction whose state stands in the way of no read, which is nearly every one. */
 static inline bool txn_only_reads(const struct verso_txn *txn)
@@ -204,22 +205,22 @@ static inline bool txn_only_reads(const struct verso_txn *txn)
 	return !txn->notes.failed && !txn->txn->writable;
 }
 
-static inline int edge_txn(struct verso_txn *txn, bool write)
+static inline int boundary_txn(struct verso_txn *txn, bool write)
 {
 	if (__builtin_expect(write || !handle_is(txn, HANDLE_TXN) ||
 				     !process_is(txn->db->process) || !txn_only_reads(txn),
 		    0))
-		return edge_txn_in_full(txn, write);
+		return boundary_txn_in_full(txn, write);
 	error_clear();
 	return 0;
 }
 
-static inline int edge_cursor(struct verso_cursor *c)
+static inline int boundary_cursor(struct verso_cursor *c)
 {
 	if (__builtin_expect(!handle_is(c, HANDLE_CURSOR) || !process_is(c->process) || !c->txn ||
 				     !txn_only_reads(c->txn),
 		    0))
-		return edge_cursor_in_full(c);
+		return boundary_cursor_in_full(c);
 	error_clear();
 	return 0;
 }
@@ -229,10 +230,10 @@ bool check_runs_here(const struct verso *db);
 bool check_defers_close(const struct verso *db);
 
 /* NULL is the default table. NULL: not a table of this transaction; the text is set. */
-struct verso_table *edge_table(struct verso_txn *txn, struct verso_table *table);
+struct verso_table *boundary_table(struct verso_txn *txn, struct verso_table *table);
 
 /* 0, or VERSO_EMISUSE for a length without bytes. */
-int edge_val(struct verso_val val);
+int boundary_val(struct verso_val val);
 
 /*
  * A public call that reads pages: a fault of the mapping ends the transaction's use instead of the

@@ -65,16 +65,16 @@ int verso_get(struct verso_txn *txn, struct verso_table *table, struct verso_val
 {
 	struct verso_table *in;
 	struct fault_guard fault;
-	int rc = edge_txn(txn, false);
+	int rc = boundary_txn(txn, false);
 
 	if (rc < 0)
 		return rc;
-	in = edge_table(txn, table);
+	in = boundary_table(txn, table);
 	if (!in)
 		return VERSO_EMISUSE;
 	if (!ret_val)
 		return misuse("verso_get: no place for the result");
-	rc = edge_val(key);
+	rc = boundary_val(key);
 	if (rc < 0)
 		return rc;
 	if (!call_may_fault(txn))
@@ -293,17 +293,17 @@ int verso_get_many(struct verso_txn *txn, struct verso_table *table, size_t n,
 	struct many m = {.n = n, .keys = keys, .ret_vals = ret_vals, .ret_codes = ret_codes};
 	struct verso_table *in;
 	struct fault_guard fault;
-	int rc = edge_txn(txn, false);
+	int rc = boundary_txn(txn, false);
 
 	if (rc < 0)
 		return rc;
-	in = edge_table(txn, table);
+	in = boundary_table(txn, table);
 	if (!in)
 		return VERSO_EMISUSE;
 	if (n > 0 && (!keys || !ret_vals))
 		return misuse("verso_get_many: no keys, or no place for the results");
 	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = edge_val(keys[i]);
+		rc = boundary_val(keys[i]);
 	if (rc < 0)
 		return rc;
 	m.tree = &in->tree;
@@ -340,16 +340,16 @@ int verso_read(struct verso_txn *txn, struct verso_table *table, struct verso_va
 	THREAD_KEPT;
 	struct verso_table *in;
 	struct fault_guard fault;
-	int rc = edge_txn(txn, false);
+	int rc = boundary_txn(txn, false);
 
 	if (rc < 0)
 		return rc;
-	in = edge_table(txn, table);
+	in = boundary_table(txn, table);
 	if (!in)
 		return VERSO_EMISUSE;
 	if (!ret_len || (len_bytes > 0 && !buf))
 		return misuse("verso_read: no place for the result");
-	rc = edge_val(key);
+	rc = boundary_val(key);
 	if (rc < 0)
 		return rc;
 	if (call_may_fault(txn)) {

@@ -29,18 +29,18 @@ int verso_put(struct verso_txn *txn, struct verso_table *table, struct verso_val
 	THREAD_KEPT;
 	struct verso_table *in;
 	struct fault_guard fault;
-	int rc = edge_txn(txn, true);
+	int rc = boundary_txn(txn, true);
 
 	if (rc < 0)
 		return rc;
-	in = edge_table(txn, table);
+	in = boundary_table(txn, table);
 	if (!in)
 		return VERSO_EMISUSE;
 	if (flags & ~(unsigned)VERSO_NOOVERWRITE)
 		return misuse("verso_put: an unknown flag");
-	rc = edge_val(key);
+	rc = boundary_val(key);
 	if (rc == 0)
-		rc = edge_val(val);
+		rc = boundary_val(val);
 	if (rc < 0)
 		return rc;
 	if (call_may_fault(txn)) {
@@ -59,14 +59,14 @@ int verso_del(struct verso_txn *txn, struct verso_table *table, struct verso_val
 	THREAD_KEPT;
 	struct verso_table *in;
 	struct fault_guard fault;
-	int rc = edge_txn(txn, true);
+	int rc = boundary_txn(txn, true);
 
 	if (rc < 0)
 		return rc;
-	in = edge_table(txn, table);
+	in = boundary_table(txn, table);
 	if (!in)
 		return VERSO_EMISUSE;
-	rc = edge_val(key);
+	rc = boundary_val(key);
 	if (rc < 0)
 		return rc;
 	if (call_may_fault(txn)) {

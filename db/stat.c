@@ -59,7 +59,7 @@ static void take_faults(struct verso_stat *st)
 int verso_stat(struct verso *db, struct verso_stat *stat)
 {
 	struct verso_stat full = {0};
-	int rc = edge_db(db);
+	int rc = boundary_db(db);
 
 	if (rc < 0)
 		return rc;

@@ -217,7 +217,7 @@ int verso_table_open(struct verso_txn *txn, const char *name, unsigned flags,
 {
 	THREAD_KEPT;
 	struct fault_guard fault;
-	int rc = edge_txn(txn, (flags & VERSO_CREATE) != 0);
+	int rc = boundary_txn(txn, (flags & VERSO_CREATE) != 0);
 
 	if (rc < 0)
 		return rc;
@@ -258,7 +258,7 @@ int verso_table_drop(struct verso_txn *txn, const char *name)
 {
 	THREAD_KEPT;
 	struct fault_guard fault;
-	int rc = edge_txn(txn, true);
+	int rc = boundary_txn(txn, true);
 
 	if (rc < 0)
 		return rc;
@@ -309,7 +309,7 @@ int verso_table_each(struct verso_txn *txn, verso_table_fn *each, void *arg)
 	THREAD_KEPT;
 	char name[TABLE_NAME_MAX + 1];
 	struct btree_cursor *cursor = NULL;
-	int told = 0, rc = edge_txn(txn, false);
+	int told = 0, rc = boundary_txn(txn, false);
 	uint64_t number;
 
 	if (rc < 0)
@@ -335,11 +335,11 @@ int verso_table_stat(struct verso_txn *txn, struct verso_table *table,
 	struct verso_table_stat *stat)
 {
 	struct verso_table_stat full = {0};
-	int rc = edge_txn(txn, false);
+	int rc = boundary_txn(txn, false);
 
 	if (rc < 0)
 		return rc;
-	table = edge_table(txn, table);
+	table = boundary_table(txn, table);
 	if (!table)
 		return VERSO_EMISUSE;
 	if (!stat || stat->size < sizeof(stat->size))

@@ -38,7 +38,7 @@ int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn)
 {
 	THREAD_KEPT;
 	struct verso_txn *txn;
-	int rc = edge_db(db);
+	int rc = boundary_db(db);
 
 	if (rc < 0)
 		return rc;
@@ -130,7 +130,7 @@ int verso_commit(struct verso_txn *txn)
 {
 	THREAD_KEPT;
 	struct txn *below;
-	int rc = edge_txn(txn, false);
+	int rc = boundary_txn(txn, false);
 
 	if (rc == VERSO_EMISUSE || rc == -EINVAL)
 		return rc;
@@ -155,7 +155,7 @@ void verso_abort(struct verso_txn *txn)
 int verso_sync(struct verso *db)
 {
 	THREAD_KEPT;
-	int rc = edge_db(db);
+	int rc = boundary_db(db);
 
 	if (rc < 0)
 		return rc;

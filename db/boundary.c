@@ -24,7 +24,7 @@ static int forked(void)
 				  "opens databases of its own");
 }
 
-int edge_db(struct verso *db)
+int boundary_db(struct verso *db)
 {
 	error_clear();
 	if (!handle_is(db, HANDLE_DB))
@@ -35,7 +35,7 @@ int edge_db(struct verso *db)
 }
 
 /* What stands in the way of a live transaction. */
-static int edge_txn_state(struct verso_txn *txn, bool write)
+static int boundary_txn_state(struct verso_txn *txn, bool write)
 {
 	int failed = txn->notes.failed;
 
@@ -59,17 +59,17 @@ static int edge_txn_state(struct verso_txn *txn, bool write)
 	return 0;
 }
 
-int edge_txn_in_full(struct verso_txn *txn, bool write)
+int boundary_txn_in_full(struct verso_txn *txn, bool write)
 {
 	error_clear();
 	if (!handle_is(txn, HANDLE_TXN))
 		return misuse("not an open transaction");
 	if (!process_is(txn->db->process))
 		return forked();
-	return edge_txn_state(txn, write);
+	return boundary_txn_state(txn, write);
 }
 
-int edge_cursor_in_full(struct verso_cursor *c)
+int boundary_cursor_in_full(struct verso_cursor *c)
 {
 	error_clear();
 	if (!handle_is(c, HANDLE_CURSOR))
@@ -78,10 +78,10 @@ int edge_cursor_in_full(struct verso_cursor *c)
 		return forked();
 	if (!c->txn)
 		return misuse("the cursor's transaction or table has ended: close the cursor");
-	return edge_txn_state(c->txn, false);
+	return boundary_txn_state(c->txn, false);
 }
 
-struct verso_table *edge_table(struct verso_txn *txn, struct verso_table *table)
+struct verso_table *boundary_table(struct verso_txn *txn, struct verso_table *table)
 {
 	if (!table)
 		return &txn->main;
@@ -92,7 +92,7 @@ struct verso_table *edge_table(struct verso_txn *txn, struct verso_table *table)
 	return table;
 }
 
-int edge_val(struct verso_val val)
+int boundary_val(struct verso_val val)
 {
 	if (val.len > 0 && !val.data)
 		return misuse("a key or value has a length but no bytes");
