@@ -11,20 +11,20 @@
 #include <errno.h>
 #include <string.h>
 
-static int format(struct verso *db, const struct db_site *site)
+static int format(struct verso *db, const struct db_hooks *hooks)
 {
 	const struct verso_options *o = &db->options;
 	struct txn_options options;
 	uint8_t uuid[16];
 	int rc = 0;
 
-	if (site->uuid)
-		memcpy(uuid, site->uuid, sizeof(uuid));
+	if (hooks->uuid)
+		memcpy(uuid, hooks->uuid, sizeof(uuid));
 	else
 		rc = io_random(db->io, uuid, sizeof(uuid));
 	if (rc < 0)
 		return rc;
-	options_txn(o, site->txn, db->file, options_page_size(o), &options);
+	options_txn(o, hooks->txn, db->file, options_page_size(o), &options);
 	return txn_format(db->file, options_page_size(o), uuid, &options);
 }
 
@@ -49,7 +49,7 @@ static int undo(struct verso *db, bool is_new, int rc)
 	return error_set(rc, "%s", text);
 }
 
-int create_database(struct verso *db, const struct db_site *site, bool is_new)
+int create_database(struct verso *db, const struct db_hooks *hooks, bool is_new)
 {
 	int rc = txn_is_blank(db->file);
 
@@ -59,7 +59,7 @@ int create_database(struct verso *db, const struct db_site *site, bool is_new)
 			       : 0;
 	if (rc < 0)
 		return rc;
-	rc = format(db, site);
+	rc = format(db, hooks);
 	if (rc < 0)
 		return undo(db, is_new, rc);
 	rc = io_sync_dir(db->io, db->path);

@@ -10,6 +10,6 @@
  * the file is gone if it was new, else empty; before that nothing of it is touched. -EEXIST:
  * VERSO_EXCL. May block.
  */
-int create_database(struct verso *db, const struct db_site *site, bool is_new);
+int create_database(struct verso *db, const struct db_hooks *hooks, bool is_new);
 
 #endif

@@ -29,15 +29,15 @@
 /*
  * Opening, for tests: on another kernel than the real one, with other thresholds.
  */
-struct db_site {
+struct db_hooks {
 	struct io *io;                 /* NULL: the real kernel */
 	const struct txn_options *txn; /* NULL: what verso_open() uses; `mode`, `sync` and
 					  `read_only` always come from the public options */
 	const uint8_t *uuid;           /* of a database that is made; NULL: random */
 };
 
-/* verso_open() at a site (db/open.c). path is taken as it is: links are not resolved. */
-int db_open_on(const struct db_site *site, const char *path, const struct verso_options *opts,
+/* verso_open() with hooks (db/open.c). path is taken as it is: links are not resolved. */
+int db_open_with(const struct db_hooks *hooks, const char *path, const struct verso_options *opts,
 	struct verso **ret_db);
 
 /*

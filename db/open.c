@@ -126,7 +126,7 @@ static struct bufpool_options pool_options(const struct verso_options *o,
 }
 
 /* Before a file is made: what would be refused when it is there. */
-static int judge_cache(const struct verso *db, const struct db_site *site)
+static int judge_cache(const struct verso *db, const struct db_hooks *hooks)
 {
 	const struct verso_options *o = &db->options;
 	uint32_t page_size = options_page_size(o);
@@ -135,13 +135,13 @@ static int judge_cache(const struct verso *db, const struct db_site *site)
 
 	if (o->pager != VERSO_BUFPOOL)
 		return 0;
-	options_txn(o, site->txn, NULL, page_size, &txn);
+	options_txn(o, hooks->txn, NULL, page_size, &txn);
 	pool = pool_options(o, &txn);
 	return bufpool_check_cache(page_size, &pool);
 }
 
 /* Step 3. Through the page cache: pages may be smaller than what the device transfers. */
-static int make(struct verso *db, const struct db_site *site, uint64_t until_ns)
+static int make(struct verso *db, const struct db_hooks *hooks, uint64_t until_ns)
 {
 	unsigned flags = file_flags(&db->options) & ~(unsigned)FILE_DIRECT;
 	bool is_new = true;
@@ -158,7 +158,7 @@ static int make(struct verso *db, const struct db_site *site, uint64_t until_ns)
 		return rc;
 	rc = lock_file_itself(db, until_ns);
 	if (rc == 0)
-		rc = create_database(db, site, is_new);
+		rc = create_database(db, hooks, is_new);
 	if (rc < 0)
 		return rc;
 	error_clear(); /* that there was no file was no error */
@@ -226,7 +226,7 @@ static int lock_and_probe(struct verso *db, uint64_t until_ns, struct txn_probe 
 }
 
 /* Step 4. */
-static int start(struct verso *db, const struct db_site *site, uint64_t until_ns)
+static int start(struct verso *db, const struct db_hooks *hooks, uint64_t until_ns)
 {
 	struct txn_probe probe;
 	struct txn_options txn;
@@ -240,7 +240,7 @@ static int start(struct verso *db, const struct db_site *site, uint64_t until_ns
 	}
 	if (rc < 0)
 		return rc;
-	options_txn(&db->options, site->txn, db->file, probe.page_size, &txn);
+	options_txn(&db->options, hooks->txn, db->file, probe.page_size, &txn);
 	db->commit_mode =
 		txn.mode == TXN_ONE_FLUSH ? VERSO_COMMIT_ONE_FLUSH : VERSO_COMMIT_TWO_FLUSH;
 	rc = db->options.pager == VERSO_MMAP ? open_mmap(db, &probe, &txn)
@@ -251,7 +251,7 @@ static int start(struct verso *db, const struct db_site *site, uint64_t until_ns
 	return txn_env_open(db->pager, &probe, &btree_schema, &txn, &db->env);
 }
 
-static int open_steps(struct verso *db, const struct db_site *site)
+static int open_steps(struct verso *db, const struct db_hooks *hooks)
 {
 	uint64_t until_ns = io_now_ns(db->io) + BUSY_NS;
 	struct txn_probe probe;
@@ -259,14 +259,14 @@ static int open_steps(struct verso *db, const struct db_site *site)
 	int rc = find(db, &must_make);
 
 	if (rc == 0)
-		rc = must_make ? judge_cache(db, site) : probe_file(db, &probe);
+		rc = must_make ? judge_cache(db, hooks) : probe_file(db, &probe);
 	if (rc == 0 && open_has(db))
 		return side_busy(db);
 	if (rc == 0)
 		rc = side_open(db, until_ns);
 	if (rc == 0 && must_make)
-		rc = make(db, site, until_ns);
-	return rc < 0 ? rc : start(db, site, until_ns);
+		rc = make(db, hooks, until_ns);
+	return rc < 0 ? rc : start(db, hooks, until_ns);
 }
 
 /* Ends whatever was opened. */
@@ -282,7 +282,7 @@ static void take_apart(struct verso *db)
 	handle_end(HANDLE_DB, db);
 }
 
-int db_open_on(const struct db_site *site, const char *path, const struct verso_options *opts,
+int db_open_with(const struct db_hooks *hooks, const char *path, const struct verso_options *opts,
 	struct verso **ret_db)
 {
 	struct verso_options options;
@@ -302,13 +302,13 @@ int db_open_on(const struct db_site *site, const char *path, const struct verso_
 		return -ENOMEM;
 	db->process = atomic_load(process_word);
 	db->options = options;
-	db->io = site->io ? site->io : io_kernel();
+	db->io = hooks->io ? hooks->io : io_kernel();
 	(void)pthread_mutex_init(&db->lock, NULL);
 	db->path = strdup(path);
 	if (!db->path)
 		rc = -ENOMEM;
 	if (rc == 0)
-		rc = open_steps(db, site);
+		rc = open_steps(db, hooks);
 	if (rc < 0) {
 		rc = open_failed(path, rc);
 		take_apart(db);
@@ -384,7 +384,7 @@ static char *resolve(const char *path)
 int verso_open(const char *path, const struct verso_options *opts, struct verso **ret_db)
 {
 	THREAD_KEPT;
-	static const struct db_site site;
+	static const struct db_hooks hooks;
 	char *resolved;
 	int rc;
 
@@ -394,7 +394,7 @@ int verso_open(const char *path, const struct verso_options *opts, struct verso 
 	resolved = resolve(path);
 	if (!resolved)
 		return -ENOMEM;
-	rc = db_open_on(&site, resolved, opts, ret_db);
+	rc = db_open_with(&hooks, resolved, opts, ret_db);
 	free(resolved);
 	return rc;
 }

@@ -269,12 +269,12 @@ END_TEST
 
 static int open_in_vain(int pager, const char *path, unsigned flags)
 {
-	struct db_site site = {.io = api_impatient_io()};
+	struct db_hooks hooks = {.io = api_impatient_io()};
 	struct verso_options o = {
 		.size = sizeof(o), .pager = (enum verso_pager)pager, .flags = flags};
 	struct verso *db;
 
-	return db_open_on(&site, path, &o, &db);
+	return db_open_with(&hooks, path, &o, &db);
 }
 
 START_TEST(a_database_is_open_once)

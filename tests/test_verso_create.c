@@ -27,14 +27,14 @@ static int try_open(int pager, const char *path, unsigned flags, struct verso **
 
 static int try_open_on(struct io *io, int pager, unsigned flags, struct verso **ret_db)
 {
-	struct db_site site = {.io = io};
+	struct db_hooks hooks = {.io = io};
 	struct verso_options o = {.size = sizeof(o),
 		.pager = (enum verso_pager)pager,
 		.flags = flags,
 		.page_size = 512,
 		.cache_bytes = 1 << 20};
 
-	return db_open_on(&site, "db", &o, ret_db);
+	return db_open_with(&hooks, "db", &o, ret_db);
 }
 
 static void write_file(const char *path, const void *bytes, size_t len)

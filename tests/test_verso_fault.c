@@ -16,13 +16,13 @@
 
 static struct verso *open_on(struct simdisk *disk, int pager, struct verso_options o)
 {
-	struct db_site site = {.io = simdisk_io(disk)};
+	struct db_hooks hooks = {.io = simdisk_io(disk)};
 	struct verso *db;
 
 	o.size = sizeof(o);
 	o.pager = (enum verso_pager)pager;
 	o.flags |= VERSO_CREATE;
-	API_OK(db_open_on(&site, "db", &o, &db));
+	API_OK(db_open_with(&hooks, "db", &o, &db));
 	return db;
 }
 

@@ -69,7 +69,7 @@ static struct verso *open_beside(int pager, void (*work)(int pager))
 {
 	static struct io_ops ops;
 	static struct io io = {&ops};
-	struct db_site site = {.io = &io};
+	struct db_hooks hooks = {.io = &io};
 	struct verso_options o = {.size = sizeof(o), .pager = (enum verso_pager)pager};
 	struct verso *db;
 
@@ -77,7 +77,7 @@ static struct verso *open_beside(int pager, void (*work)(int pager))
 	ops.open = late_open;
 	other.pager = pager;
 	other.work = work;
-	API_OK(db_open_on(&site, path, &o, &db));
+	API_OK(db_open_with(&hooks, path, &o, &db));
 	ck_assert_ptr_null((void *)other.work);
 	return db;
 }

@@ -262,14 +262,14 @@ static int open_on_stage(int pager, unsigned flags, struct verso **ret_db)
 {
 	static struct io_ops ops;
 	static struct io io = {&ops};
-	struct db_site site = {.io = &io};
+	struct db_hooks hooks = {.io = &io};
 	struct verso_options o = options(pager, flags);
 
 	ops = *io_kernel()->ops;
 	ops.open = stage_open;
 	ops.now_ns = stage_now_ns;
 	ops.pause_ns = stage_pause_ns;
-	return db_open_on(&site, path, &o, ret_db);
+	return db_open_with(&hooks, path, &o, ret_db);
 }
 
 START_TEST(an_opening_waits_a_second_for_the_lock)
@@ -346,22 +346,22 @@ START_TEST(a_full_disk_is_no_reason_not_to_read)
 {
 	struct simdisk_options so = {.space_bytes = 4 << 20};
 	struct simdisk *disk = simdisk_new(&so);
-	struct db_site site = {.io = simdisk_io(disk)};
+	struct db_hooks hooks = {.io = simdisk_io(disk)};
 	struct verso_options o = options(_i, VERSO_CREATE);
 	struct file *junk;
 	struct verso *db;
 	uint64_t n = 0;
 
-	API_OK(db_open_on(&site, "db", &o, &db));
+	API_OK(db_open_with(&hooks, "db", &o, &db));
 	api_fill(db, 10, 10);
 	verso_close(db);
-	API_OK(io_unlink(site.io, "db-lock"));
-	API_OK(io_open(site.io, "junk", FILE_CREATE, 0600, &junk));
+	API_OK(io_unlink(hooks.io, "db-lock"));
+	API_OK(io_open(hooks.io, "junk", FILE_CREATE, 0600, &junk));
 	while (file_allocate(junk, 0, n + 512) == 0)
 		n += 512;
 	for (unsigned flags = 0; flags <= VERSO_RDONLY; flags += VERSO_RDONLY) {
 		o.flags = flags;
-		API_OK(db_open_on(&site, "db", &o, &db));
+		API_OK(db_open_with(&hooks, "db", &o, &db));
 		ck_assert_str_eq(verso_errmsg(NULL), "");
 		api_check(db);
 		verso_close(db);

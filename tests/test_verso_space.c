@@ -21,9 +21,9 @@ struct side {
 
 static void side_open(struct side *s)
 {
-	struct db_site site = {.io = simdisk_io(s->disk)};
+	struct db_hooks hooks = {.io = simdisk_io(s->disk)};
 
-	API_OK(db_open_on(&site, "db", &s->options, &s->db));
+	API_OK(db_open_with(&hooks, "db", &s->options, &s->db));
 }
 
 /* Eight kinds: both pagers; the default table or a named one; flushing each commit or not. */

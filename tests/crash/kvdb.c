@@ -160,7 +160,7 @@ static int open_with(unsigned config, uint64_t seed, struct simdisk *d, unsigned
 	const struct kvdb_config *c = &kvdb_configs[config];
 	struct txn_options tuning = session_txn_options(config, seed, TXN_TWO_FLUSH,
 		c->sync == VERSO_SYNC_FULL ? TXN_FULL : TXN_RELAXED);
-	struct db_site site = {.io = simdisk_io(d), .txn = &tuning};
+	struct db_hooks hooks = {.io = simdisk_io(d), .txn = &tuning};
 	struct verso_options o = {
 		.size = sizeof(o),
 		.pager = c->pager,
@@ -173,7 +173,7 @@ static int open_with(unsigned config, uint64_t seed, struct simdisk *d, unsigned
 		.checksum = seed % 2 ? VERSO_CHECKSUM_ALWAYS : VERSO_CHECKSUM_ONCE,
 	};
 
-	return db_open_on(&site, "db", &o, ret_db);
+	return db_open_with(&hooks, "db", &o, ret_db);
 }
 
 bool kvdb_is_prepared(unsigned config, uint64_t seed)

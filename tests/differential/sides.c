@@ -30,7 +30,7 @@ static bool open_side(struct run *r, struct side *side)
 {
 	const struct config *c = &r->stream->config;
 	struct txn_options txn = thresholds(c);
-	struct db_site site = {.txn = &txn, .uuid = uuid};
+	struct db_hooks hooks = {.txn = &txn, .uuid = uuid};
 	struct bufpool_options pool = {.writer_pages = txn_writer_pages(&txn)};
 	struct verso_options o = {
 		.size = sizeof(o),
@@ -42,7 +42,7 @@ static bool open_side(struct run *r, struct side *side)
 		.page_size = c->page_size,
 		.cache_bytes = bufpool_cache_bytes_min(c->page_size, &pool),
 	};
-	int rc = db_open_on(&site, side->path, &o, &side->db);
+	int rc = db_open_with(&hooks, side->path, &o, &side->db);
 
 	return rc == 0 || run_fail(r, "open: %s", verso_errmsg(NULL));
 }

@@ -83,7 +83,7 @@ int main(int argc, char **argv)
 	static const uint8_t uuid[16] = "golden file, v2";
 	struct txn_options regions = {
 		.region_pages = 256, .meta_regions_max = 2, .meta_pending_max = 4};
-	struct db_site site = {.uuid = uuid, .txn = argc > 3 ? &regions : NULL};
+	struct db_hooks hooks = {.uuid = uuid, .txn = argc > 3 ? &regions : NULL};
 	struct verso_options o = {.size = sizeof(o),
 		.flags = VERSO_CREATE | VERSO_EXCL,
 		.cache_bytes = (size_t)256 << 20,
@@ -98,7 +98,7 @@ int main(int argc, char **argv)
 	o.page_size = (uint32_t)page_size;
 	value = malloc((size_t)16 << 20);
 	ok(value ? 0 : -1, "no memory");
-	ok(db_open_on(&site, argv[1], &o, &db), "open");
+	ok(db_open_with(&hooks, argv[1], &o, &db), "open");
 	for (unsigned table = 0; table < GOLDEN_TABLES; table++)
 		for (unsigned step = 0; step < 7; step++)
 			put(db, table, step * 3 % 7, 7, step % 3 == 0);
