@@ -121,11 +121,11 @@ enum btree_put_flags {
 
 /*
  * Stores val under key, replacing what was there. VERSO_EXISTS (see flags), VERSO_ETOOBIG,
- * VERSO_EFULL, and what txn_prepare() and reading answer.
+ * VERSO_EFULL, and what txn_reserve() and reading answer.
  */
 int btree_put(struct btree *bt, struct btree_slice key, struct btree_slice val, unsigned flags);
 
-/* Removes key. VERSO_NOTFOUND, and what txn_prepare() and reading answer. */
+/* Removes key. VERSO_NOTFOUND, and what txn_reserve() and reading answer. */
 int btree_del(struct btree *bt, struct btree_slice key);
 
 /* Gives up all pages of the tree, which is empty afterwards. On failure the transaction is

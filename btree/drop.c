@@ -21,7 +21,7 @@ int btree_drop(struct btree *bt)
 		return 0;
 	rc = btree_check(bt, list_page, &pages, NULL);
 	if (rc == 0)
-		rc = txn_prepare_for(bt->txn, &(struct txn_need){.use = TXN_REMOVE,
+		rc = txn_reserve_for(bt->txn, &(struct txn_need){.use = TXN_REMOVE,
 						      .n_frees = pages.n,
 						      .n_extents = ref_list_runs(&pages)});
 	for (size_t i = 0; rc == 0 && i < pages.n; i++)

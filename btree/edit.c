@@ -5,7 +5,7 @@
  *	1. copy the input (it may lie in our own pages), build overflow pages of a new value
  *	2. go down, pinning the path; look; gather the overflow pages of an old value and the
  *	   neighbours that a merge may want, all of them pinned
- *	3. txn_prepare(): the last step that can fail. It may seal our own pages; pins keep them
+ *	3. txn_reserve(): the last step that can fail. It may seal our own pages; pins keep them
  *	   readable, and touch moves them
  *	4. touch the path from the root down, edit the leaf, split or merge upwards (split.c,
  *	   merge.c), give up old overflow pages
@@ -20,7 +20,7 @@
 #include <stdlib.h>
 
 _Static_assert(BTREE_VALUE_MAX <= TXN_RECORD_BYTES_MAX, "a full disk can be left by deleting it");
-_Static_assert(3 * BTREE_LEVELS_MAX + 1 <= TXN_OP_PAGES_MAX, "an edit fits one txn_prepare");
+_Static_assert(3 * BTREE_LEVELS_MAX + 1 <= TXN_OP_PAGES_MAX, "an edit fits one txn_reserve");
 
 static int work_open(struct btree *bt)
 {
@@ -172,7 +172,7 @@ static int edit_prepare(struct edit *e, enum txn_use use, bool may_split,
 		need.n_pages += e->height + 1;
 	need.n_frees = gone->n + n_fresh + n_sibs + 1;
 	need.n_extents = ref_list_runs(gone) + n_sibs + 1;
-	return txn_prepare_for(e->bt->txn, &need);
+	return txn_reserve_for(e->bt->txn, &need);
 }
 
 /* Step 4: makes the path ours, from the root down. What follows may move, split or merge leaves. */
@@ -216,7 +216,7 @@ static int put_first(struct btree *bt, const struct node_entry *entry)
 	uint32_t page_size = tree_page_size(bt);
 	struct page *page;
 	struct page_ref ref;
-	int rc = txn_prepare(bt->txn, 1, 0);
+	int rc = txn_reserve(bt->txn, 1, 0);
 
 	if (rc < 0)
 		return rc;

@@ -149,7 +149,7 @@ void ref_list_fini(struct ref_list *list)
 /* Makes the next n <= TXN_OP_PAGES_MAX pages certain, and that all so far can be given back. */
 static int build_prepare(struct btree *bt, const struct ref_list *pages, size_t n)
 {
-	return txn_prepare_for(bt->txn,
+	return txn_reserve_for(bt->txn,
 		&(struct txn_need){
 			.use = TXN_ADD, .n_pages = (unsigned)n, .n_frees = pages->n + n});
 }

@@ -203,7 +203,7 @@ void double_reseal(struct double_env *env, pgno_t pgno)
  * txn/txn.h
  */
 
-int txn_prepare_for(struct txn *txn, const struct txn_need *need)
+int txn_reserve_for(struct txn *txn, const struct txn_need *need)
 {
 	struct double_env *env = txn_env_of(txn);
 

@@ -70,7 +70,7 @@ START_TEST(a_new_incarnation_does_not_free_what_the_durable_state_names)
 	txn_ok(reclaim(txn));
 	/* On a full disk every free page is written: none of them may be a chunk's. */
 	simdisk_set_space(s.disk, simdisk_space_used(s.disk));
-	while (txn_prepare_for(txn, &finish) == 0)
+	while (txn_reserve_for(txn, &finish) == 0)
 		(void)txn_alloc(txn, PAGE_TOY, 0, 1, &ref);
 	txn_ok(spill(txn, 0));
 	simdisk_kill(s.disk);
@@ -238,7 +238,7 @@ START_TEST(pages_made_and_given_up_leave_no_trace_in_memory)
 	txn_stack_open(&s);
 	txn_ok(txn_begin_write(s.env, &txn));
 	for (unsigned i = 0; i < 10000; i++) {
-		txn_ok(txn_prepare(txn, 1, 1));
+		txn_ok(txn_reserve(txn, 1, 1));
 		(void)txn_alloc(txn, PAGE_TOY, 0, 1, &ref);
 		txn_free(txn, ref);
 	}
@@ -263,7 +263,7 @@ START_TEST(a_new_page_has_a_payload_of_zeros)
 	for (unsigned i = 0; i < 1000; i++) {
 		struct page *page;
 
-		txn_ok(txn_prepare(txn, 1, 1));
+		txn_ok(txn_reserve(txn, 1, 1));
 		page = txn_alloc(txn, PAGE_TOY, 0, 1, &ref);
 		for (uint32_t at = 0; at < s.pager->page_size - PAGE_HEADER_BYTES; at++)
 			ck_assert_uint_eq(page->payload[at], 0);

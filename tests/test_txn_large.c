@@ -12,14 +12,14 @@
 static void alloc_many(struct txn *txn, struct page_ref *refs, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		txn_ok(txn_prepare(txn, 1, 0));
+		txn_ok(txn_reserve(txn, 1, 0));
 		(void)txn_alloc(txn, PAGE_TOY, 0, 1, &refs[i]);
 	}
 }
 
 static void free_many(struct txn *txn, const struct page_ref *refs)
 {
-	txn_ok(txn_prepare(txn, 0, N_PAGES));
+	txn_ok(txn_reserve(txn, 0, N_PAGES));
 	for (unsigned i = 0; i < N_PAGES; i++)
 		txn_free(txn, refs[i * 7919 % N_PAGES]);
 }
@@ -36,7 +36,7 @@ START_TEST(any_number_of_unsealed_pages_can_be_given_up)
 	txn_ok(txn_begin_write(s.env, &txn));
 	alloc_many(txn, refs, N_PAGES);
 	for (unsigned i = 0; i < N_PAGES; i++) {
-		txn_ok(txn_prepare(txn, 0, 1));
+		txn_ok(txn_reserve(txn, 0, 1));
 		txn_free(txn, refs[i * 7919 % N_PAGES]);
 	}
 	txn_ok(txn_commit(txn));
@@ -92,11 +92,11 @@ static bool fail_early_chunks(uint64_t nth)
 	txn_ok(txn_begin_write(s.env, &txn));
 	free_many(txn, refs);
 	simdisk_set_fault(s.disk, fault_plan_sim, &plan);
-	rc = txn_prepare(txn, 1, 0);
+	rc = txn_reserve(txn, 1, 0);
 	simdisk_set_fault(s.disk, NULL, NULL);
 	ck_assert_int_eq(rc != 0, plan.struck > 0);
 	if (plan.struck > 0)
-		ck_assert_int_eq(txn_prepare(txn, 1, 0), VERSO_EABORTONLY);
+		ck_assert_int_eq(txn_reserve(txn, 1, 0), VERSO_EABORTONLY);
 	txn_abort(txn);
 	txn_ok(txn_begin_write(s.env, &txn));
 	free_many(txn, refs);
@@ -268,7 +268,7 @@ static unsigned alloc_all(struct txn *txn, struct page_ref *refs)
 	unsigned n = 0;
 	int rc;
 
-	while ((rc = txn_prepare(txn, 1, 0)) == 0) {
+	while ((rc = txn_reserve(txn, 1, 0)) == 0) {
 		ck_assert_uint_lt(n, N_PAGES);
 		(void)txn_alloc(txn, PAGE_TOY, 0, 1, &refs[n++]);
 	}
@@ -291,7 +291,7 @@ START_TEST(on_a_full_disk_a_transaction_uses_what_it_has_given_up_itself)
 	n = alloc_all(txn, refs);
 	ck_assert_uint_gt(n, 1000);
 	for (unsigned round = 0; round < 3; round++) {
-		txn_ok(txn_prepare_for(txn, &(struct txn_need){TXN_REMOVE, 0, n, 0}));
+		txn_ok(txn_reserve_for(txn, &(struct txn_need){TXN_REMOVE, 0, n, 0}));
 		for (unsigned i = 0; i < n; i++)
 			txn_free(txn, refs[i]);
 		ck_assert_uint_eq(alloc_all(txn, refs), n);
@@ -343,7 +343,7 @@ START_TEST(a_transaction_that_runs_out_of_generations_can_only_be_aborted)
 	for (unsigned i = 0; rc == 0 && i < N_LEAVES; i++)
 		rc = toy_set(txn, i * TOY_FANOUT, 1);
 	ck_assert_int_eq(rc, VERSO_EFULL);
-	ck_assert_int_eq(txn_prepare(txn, 1, 0), VERSO_EABORTONLY);
+	ck_assert_int_eq(txn_reserve(txn, 1, 0), VERSO_EABORTONLY);
 	ck_assert_int_eq(txn_commit(txn), VERSO_EABORTONLY);
 	txn_ok(txn_check(s.env, NULL, NULL));
 	large_transaction(&s, cells, 2);

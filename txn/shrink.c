@@ -30,7 +30,7 @@ static int move_root(struct txn *txn, struct txn_root *root, struct page *buf)
 		return 0;
 	rc = pager_copy(txn->pager, txn->guard, old, buf);
 	if (rc == 0)
-		rc = txn_prepare(txn, 1, 1);
+		rc = txn_reserve(txn, 1, 1);
 	if (rc < 0)
 		return rc;
 	page = txn_alloc(txn, buf->type, buf->level, le32_get(buf->tree), &root->ref);

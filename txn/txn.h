@@ -3,14 +3,14 @@
  * Transactions: one writer, any number of readers, each on a snapshot of its own.
  *
  * To read: txn_begin_read(), follow references from txn->roots with the pager's get and peek,
- * txn_abort(). To write: txn_begin_write(); for each operation txn_prepare() first, which may fail
+ * txn_abort(). To write: txn_begin_write(); for each operation txn_reserve() first, which may fail
  * and then has changed nothing, and afterwards txn_alloc(), txn_touch() and txn_free(), which
  * cannot fail; put the new root into txn->roots; txn_commit().
  *
  * Pages are shadowed: a page that a durable root or a snapshot may reach is never overwritten, so a
  * change to it goes to a copy in another place (txn_touch) and its parent must be changed too, up
  * to the root. Inside a transaction a page that it made itself is changed in place until it is
- * sealed; txn_prepare() may seal and write such pages (spill) when there are too many.
+ * sealed; txn_reserve() may seal and write such pages (spill) when there are too many.
  *
  * What this floor knows of its payload is struct txn_schema: the references in a page. Invariants
  * T1 to T14 stand in txn/README.md.
@@ -174,11 +174,11 @@ struct txn_need {
  * move them. On failure nothing has changed, unless a spill or the like failed: then it is
  * abort-only. -ENOSPC, -ENOMEM, VERSO_EFULL, I/O errors, VERSO_EABORTONLY, VERSO_EPOISONED.
  */
-int txn_prepare_for(struct txn *txn, const struct txn_need *need);
+int txn_reserve_for(struct txn *txn, const struct txn_need *need);
 
-static inline int txn_prepare(struct txn *txn, unsigned n_pages, size_t n_frees)
+static inline int txn_reserve(struct txn *txn, unsigned n_pages, size_t n_frees)
 {
-	return txn_prepare_for(txn, &(struct txn_need){TXN_ADD, n_pages, n_frees, n_frees});
+	return txn_reserve_for(txn, &(struct txn_need){TXN_ADD, n_pages, n_frees, n_frees});
 }
 
 /* A new page: header set, payload zeroed, the transaction's to change until the next prepare. */
@@ -195,7 +195,7 @@ struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref
 /*
  * The page at ref, to be changed in place until the next prepare: it is this transaction's own and
  * unsealed. NULL: it is not, or not any more, or the transaction cannot go on, of which
- * txn_prepare() says why. ref may be the null reference.
+ * txn_reserve() says why. ref may be the null reference.
  */
 struct page *txn_own(struct txn *txn, struct page_ref ref);
 

@@ -3,7 +3,7 @@
  * What a write transaction does to pages: make, touch, give up, spill.
  *
  * The unsealed pages stand in writer->dirty in the order in which they were made; a page remembers
- * its index in its scratch field. When there are too many, txn_prepare() seals and writes the
+ * its index in its scratch field. When there are too many, txn_reserve() seals and writes the
  * oldest leaves; after them those that were changed again since the last spill, and inner pages
  * only when there are no leaves left. Nothing that a cache does has a say in it.
  *
@@ -294,7 +294,7 @@ int write_chunks_early(struct txn *txn)
 	return rc;
 }
 
-int txn_prepare_for(struct txn *txn, const struct txn_need *need)
+int txn_reserve_for(struct txn *txn, const struct txn_need *need)
 {
 	struct txn_env *env = txn->env;
 	struct txn_writer *w = txn->writer;

@@ -120,7 +120,7 @@ int toy_set_asking(struct txn *txn, unsigned i, uint64_t value, unsigned n_asked
 	struct page *pages[TOY_LEVELS];
 	struct path path;
 	struct txn_need need = {value ? TXN_ADD : TXN_REMOVE, n_asked, TOY_LEVELS, TOY_LEVELS};
-	int rc = txn_prepare_for(txn, &need);
+	int rc = txn_reserve_for(txn, &need);
 
 	if (rc == 0)
 		rc = path_get(txn, i, &path);
@@ -203,7 +203,7 @@ int toy_clear(struct txn *txn, unsigned i, unsigned level)
 		return rc;
 	rc = give_up(txn, ref, false, &n);
 	if (rc == 0)
-		rc = txn_prepare_for(txn,
+		rc = txn_reserve_for(txn,
 			&(struct txn_need){TXN_REMOVE, TOY_LEVELS, n + TOY_LEVELS, n + TOY_LEVELS});
 	if (rc)
 		return rc;
