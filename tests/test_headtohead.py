@@ -20,11 +20,11 @@ def stanzas(n):
                    for i in range(n))
 
 
-def run(folder, n):
+def run(folder, n, *switches):
     path = os.path.join(folder, 'packages')
     with open(path, 'w', encoding='ascii') as f:
         f.write(stanzas(n))
-    return subprocess.run([HEADTOHEAD, path, folder, '16'], capture_output=True, check=False,
+    return subprocess.run([HEADTOHEAD, *switches, path, folder, '16'], capture_output=True, check=False,
                           timeout=300, encoding='utf-8')
 
 
@@ -46,6 +46,17 @@ def test_few_records_are_updated_again_and_again(folder):
         left = int(re.search(r'all ([0-9,]+) records', last)[1].replace(',', ''))
         check_report(done.stdout)
         assert n - N_UPDATES // 10 <= left <= n and (n < 30 or left < n), (n, left)
+
+
+def test_switches_reach_both_pagers_and_wrong_ones_are_told(folder):
+    done = run(folder, 30, '--checksum=always', '--policy=lru', '--commit=two')
+    assert done.returncode == 0, done
+    for words in (r'bufpool: two flushes a commit; .*verified at each get; policy lru',
+                  r'mmap: two flushes a commit; .*checksum always'):
+        assert re.search(words, done.stdout), done.stdout
+    for word in ('--policy=mru', '--policy', '--buffered=1', '--frobnicate'):
+        done = run(folder, 1, word)
+        assert done.returncode == 2 and f'{word}: expected' in done.stderr, done
 
 
 def test_a_file_without_stanzas_is_an_error(folder):

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct verso_options verso_switches;
+
 struct verso_engine {
 	struct verso *db;
 	struct verso_txn *txn;
@@ -25,11 +27,13 @@ static int failed(const char *what, int code)
 static int open_with(struct verso_engine *e, const char *path, size_t cache_bytes,
 	enum verso_pager pager)
 {
-	struct verso_options options = {.size = sizeof(options),
-		.pager = pager,
-		.flags = VERSO_CREATE,
-		.cache_bytes = cache_bytes};
+	struct verso_options options = verso_switches;
 	int rc;
+
+	options.size = sizeof(options);
+	options.pager = pager;
+	options.flags |= VERSO_CREATE;
+	options.cache_bytes = cache_bytes;
 
 	if (e->trace) {
 		options.trace = trace_writer_event;

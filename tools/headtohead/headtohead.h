@@ -102,6 +102,9 @@ struct engine_ops {
 	size_t size; /* of the engine's object, which the caller zeroes */
 };
 
+/* How Verso's databases are opened, beside pager and cache; set before the first is. */
+extern struct verso_options verso_switches;
+
 extern const struct engine_ops engine_bufpool, engine_mmap, engine_sqlite_rowid,
 	engine_sqlite_by_key;
 

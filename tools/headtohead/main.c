@@ -4,6 +4,7 @@
  * databases are made in FOLDER and stay there. Exit status 0: all engines agree on every record.
  */
 #include "tools/headtohead/headtohead.h"
+#include "tools/common/switches.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -93,6 +94,32 @@ static bool judge(FILE *out, const struct model *m, const struct result *results
 	return agree;
 }
 
+/* Applies --SWITCH=VALUE to Verso's engines; the other words move to the front: how many. 0: one is
+ * wrong, which it has said. */
+static int take_switches(int argc, char **argv)
+{
+	int n = 0;
+
+	for (int i = 0; i < argc; i++) {
+		size_t name_len = strcspn(argv[i], "=");
+		const char *value = argv[i][name_len] ? argv[i] + name_len + 1 : NULL;
+		const struct db_switch *sw;
+
+		if (strncmp(argv[i], "--", 2) != 0) {
+			argv[n++] = argv[i];
+			continue;
+		}
+		sw = db_switch_find(argv[i] + 2, name_len - 2);
+		if (!sw || !sw->value != !value || !sw->apply(&verso_switches, value)) {
+			(void)fprintf(stderr, "headtohead: %s: expected %s%s%s\n", argv[i],
+				sw ? "--" : "a switch of `verso help get`", sw ? sw->name : "",
+				sw && sw->value ? "=" : "");
+			return 0;
+		}
+	}
+	return n;
+}
+
 int main(int argc, char **argv)
 {
 	struct report_engine report[N_ENGINES];
@@ -102,9 +129,10 @@ int main(int argc, char **argv)
 	static struct dataset set;
 	static struct model model;
 
+	argc = take_switches(argc, argv);
 	if (argc < 3 || argc > 5 || (argc > 4 && strcmp(argv[4], "sorted") != 0)) {
 		(void)fprintf(stderr,
-			"usage: headtohead FILE FOLDER [CACHE_MIB [sorted]]\n"
+			"usage: headtohead [--SWITCH=VALUE ...] FILE FOLDER [CACHE_MIB [sorted]]\n"
 			"    sorted   loads in the order of the keys, not in a random one\n"
 			"HEADTOHEAD_TRACE=FILE records what the buffer pool does with each page,\n"
 			"from the last time that its database is opened on\n"

@@ -4,6 +4,7 @@
  * small parser of its value. Options may stand anywhere; `--` ends them.
  */
 #include "tools/verso/tool.h"
+#include "tools/common/switches.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,44 +14,9 @@ struct option {
 	const char *name;
 	const char *value; /* what to call its value in help; NULL: it takes none */
 	const char *help;
-	unsigned takes; /* enum option_set; 0: every command */
+	unsigned takes; /* enum option_set */
 	bool (*parse)(struct arguments *a, const char *value);
 };
-
-/* A word out of a list, as its index; -1: it is none of them. */
-static int word_index(const char *word, const char *const *list)
-{
-	for (int i = 0; list[i]; i++) {
-		if (strcmp(word, list[i]) == 0)
-			return i;
-	}
-	return -1;
-}
-
-/* A size: digits, then nothing or one of K, M, G. */
-static bool parse_size(const char *text, uint64_t *ret_bytes)
-{
-	char *end;
-	unsigned shift = 0;
-	unsigned long long n;
-
-	errno = 0;
-	n = strtoull(text, &end, 10);
-	if (end == text || errno != 0 || text[0] == '-')
-		return false;
-	if (*end == 'K' || *end == 'k')
-		shift = 10;
-	else if (*end == 'M' || *end == 'm')
-		shift = 20;
-	else if (*end == 'G' || *end == 'g')
-		shift = 30;
-	if (shift > 0)
-		end++;
-	if (*end != '\0' || n > UINT64_MAX >> shift)
-		return false;
-	*ret_bytes = (uint64_t)n << shift;
-	return true;
-}
 
 static void free_bytes(struct verso_val *val)
 {
@@ -84,102 +50,6 @@ static bool parse_rest(struct arguments *a)
 			return false;
 		}
 	}
-	return true;
-}
-
-static bool parse_pager(struct arguments *a, const char *value)
-{
-	static const char *const words[] = {"bufpool", "mmap", NULL};
-	int i = word_index(value, words);
-
-	a->open.pager = (enum verso_pager)i;
-	return i >= 0;
-}
-
-static bool parse_cache(struct arguments *a, const char *value)
-{
-	uint64_t bytes;
-
-	if (!parse_size(value, &bytes))
-		return false;
-	a->open.cache_bytes = bytes;
-	return true;
-}
-
-static bool parse_madvise(struct arguments *a, const char *value)
-{
-	static const char *const words[] = {"random", "normal", "sequential", "populate", NULL};
-	int i = word_index(value, words);
-
-	a->open.madvise = (enum verso_madvise)i;
-	return i >= 0;
-}
-
-static bool parse_checksum(struct arguments *a, const char *value)
-{
-	static const char *const words[] = {"once", "none", "always", NULL};
-	int i = word_index(value, words);
-
-	a->open.checksum = (enum verso_checksum)i;
-	return i >= 0;
-}
-
-static bool parse_policy(struct arguments *a, const char *value)
-{
-	static const char *const words[] = {"clock", "sieve", "fifo", "lru", "2q", "random", NULL};
-	int i = word_index(value, words);
-
-	a->open.policy = (enum verso_policy)i;
-	return i >= 0;
-}
-
-static bool parse_io(struct arguments *a, const char *value)
-{
-	static const char *const words[] = {"best", "uring", "threads", "sync", NULL};
-	int i = word_index(value, words);
-
-	a->open.io = (enum verso_io)i;
-	return i >= 0;
-}
-
-static bool set_buffered(struct arguments *a, const char *value)
-{
-	(void)value;
-	return a->open.flags |= VERSO_BUFFERED;
-}
-
-static bool set_small_pages(struct arguments *a, const char *value)
-{
-	(void)value;
-	return a->open.flags |= VERSO_SMALL_PAGES;
-}
-
-static bool set_pin_inner(struct arguments *a, const char *value)
-{
-	(void)value;
-	return a->open.flags |= VERSO_PIN_INNER;
-}
-
-static bool parse_commit(struct arguments *a, const char *value)
-{
-	if (strcmp(value, "two") == 0)
-		a->open.commit_mode = VERSO_COMMIT_TWO_FLUSH;
-	else if (strcmp(value, "one") == 0)
-		a->open.commit_mode = VERSO_COMMIT_ONE_FLUSH;
-	else if (strcmp(value, "relaxed") == 0)
-		a->open.sync = VERSO_SYNC_RELAXED;
-	else
-		return false;
-	return true;
-}
-
-static bool parse_page_size(struct arguments *a, const char *value)
-{
-	uint64_t bytes;
-
-	if (!parse_size(value, &bytes) || bytes > UINT32_MAX)
-		return false;
-	a->open.page_size = (uint32_t)bytes;
 	return true;
 }
 
@@ -300,48 +170,40 @@ static const struct option options[] = {
 		parse_batch},
 	{"frames", "N", "one size of the pool instead of twelve", TAKES_TRACE, parse_frames},
 	{"plot", "FILE.svg", "draw the curves (needs gnuplot)", TAKES_TRACE, parse_plot},
-	{"commit", "one|two|relaxed", "flushes a commit; relaxed: one flush at the end",
-		TAKES_WRITER, parse_commit},
-	{"page-size", "SIZE", "of a new database: 4K (default) to 64K", TAKES_WRITER,
-		parse_page_size},
-	{"pager", "bufpool|mmap", "which pager reads the file (default bufpool)", 0, parse_pager},
-	{"cache", "SIZE", "memory of the buffer pool (default 64M)", 0, parse_cache},
-	{"madvise", "random|normal|sequential|populate", "with --pager=mmap", 0, parse_madvise},
-	{"checksum", "once|none|always", "when a page's checksum is verified (default once)", 0,
-		parse_checksum},
-	{"mmap-checksum", "once|none|always", NULL, 0, parse_checksum}, /* its old name */
-	{"policy", "clock|sieve|fifo|lru|2q|random", "which page the pool evicts", 0, parse_policy},
-	{"io", "uring|threads|sync", "how the pool reaches the kernel (default: the best)", 0,
-		parse_io},
-	{"buffered", NULL, "the pool reads and writes through the page cache", 0, set_buffered},
-	{"small-pages", NULL, "the pool's memory in small pages", 0, set_small_pages},
-	{"pin-inner", NULL, "inner pages are pinned, not read under a guard", 0, set_pin_inner},
 };
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))
 
-/* A command that opens no database takes none of the options that all others take. */
-static bool takes(const struct command *command, const struct option *o)
+/* One that opens no database has no switches. */
+static bool takes_switch(const struct command *command, const struct db_switch *sw)
 {
-	if (o->takes == 0)
-		return !(command->takes & TAKES_TRACE);
-	return (command->takes & o->takes) != 0;
+	if (sw->for_writers)
+		return (command->takes & TAKES_WRITER) != 0;
+	return (command->takes & TAKES_TRACE) == 0;
+}
+
+static void describe(FILE *out, const char *name, const char *value, const char *help)
+{
+	char left[64];
+
+	(void)snprintf(left, sizeof(left), "--%s%s%s", name, value ? "=" : "", value ? value : "");
+	if (strlen(left) <= 22)
+		(void)fprintf(out, "  %-22s  %s\n", left, help);
+	else
+		(void)fprintf(out, "  %s\n  %-22s  %s\n", left, "", help);
 }
 
 void arguments_describe(const struct command *command, FILE *out)
 {
 	for (size_t i = 0; i < N_OPTIONS; i++) {
-		const struct option *o = &options[i];
-		char left[64];
+		if (command->takes & options[i].takes)
+			describe(out, options[i].name, options[i].value, options[i].help);
+	}
+	for (size_t i = 0; i < n_db_switches; i++) {
+		const struct db_switch *sw = &db_switches[i];
 
-		if (!o->help || !takes(command, o))
-			continue;
-		(void)snprintf(left, sizeof(left), "--%s%s%s", o->name, o->value ? "=" : "",
-			o->value ? o->value : "");
-		if (strlen(left) <= 22)
-			(void)fprintf(out, "  %-22s  %s\n", left, o->help);
-		else
-			(void)fprintf(out, "  %s\n  %-22s  %s\n", left, "", o->help);
+		if (sw->help && takes_switch(command, sw))
+			describe(out, sw->name, sw->value, sw->help);
 	}
 }
 
@@ -351,38 +213,53 @@ static const struct option *find_option(const struct command *command, const cha
 	for (size_t i = 0; i < N_OPTIONS; i++) {
 		if (strlen(options[i].name) == len_bytes &&
 			memcmp(options[i].name, name, len_bytes) == 0 &&
-			takes(command, &options[i]))
+			(command->takes & options[i].takes))
 			return &options[i];
 	}
 	return NULL;
 }
 
+/* What stands behind the name; false, said on stderr: it is missing, or too much. */
+static bool take_value(const struct arguments *a, const char *name, const char *wanted,
+	const char **ret_value, int n_words, char **words, int *i)
+{
+	const char *value = strchr(words[*i], '=');
+
+	if (value)
+		value++;
+	else if (wanted && *i + 1 < n_words)
+		value = words[++*i];
+	if (!wanted != !value) {
+		(void)fprintf(stderr, "verso %s: --%s %s\n", a->command->name, name,
+			wanted ? "needs a value" : "takes no value");
+		return false;
+	}
+	*ret_value = value;
+	return true;
+}
+
 /* Parses --name, --name=value or --name value at words[*i]. */
 static bool parse_option(struct arguments *a, int n_words, char **words, int *i)
 {
-	const char *text = words[*i] + 2, *equals = strchr(text, '='), *value = NULL;
-	size_t name_len = equals ? (size_t)(equals - text) : strlen(text);
+	const char *text = words[*i] + 2, *value;
+	size_t name_len = strcspn(text, "=");
 	const struct option *o = find_option(a->command, text, name_len);
+	const struct db_switch *sw = o ? NULL : db_switch_find(text, name_len);
+	const char *name = o ? o->name : sw ? sw->name : NULL;
+	const char *wanted = o ? o->value : sw ? sw->value : NULL;
+	bool good;
 
-	if (!o) {
+	if (!name || (sw && !takes_switch(a->command, sw))) {
 		(void)fprintf(stderr, "verso %s: unknown option %s\n", a->command->name, words[*i]);
 		return false;
 	}
-	if (equals)
-		value = equals + 1;
-	else if (o->value && *i + 1 < n_words)
-		value = words[++*i];
-	if (!o->value != !value) {
-		(void)fprintf(stderr, "verso %s: --%s %s\n", a->command->name, o->name,
-			o->value ? "needs a value" : "takes no value");
+	if (!take_value(a, name, wanted, &value, n_words, words, i))
 		return false;
-	}
-	if (!o->parse(a, value)) {
-		(void)fprintf(stderr, "verso %s: --%s=%s: expected %s\n", a->command->name, o->name,
-			value, o->value);
-		return false;
-	}
-	return true;
+	good = o ? o->parse(a, value) : sw->apply(&a->open, value);
+	if (!good)
+		(void)fprintf(stderr, "verso %s: --%s=%s: expected %s\n", a->command->name, name,
+			value, wanted);
+	return good;
 }
 
 bool arguments_parse(const struct command *command, int n_words, char **words,
