@@ -66,8 +66,7 @@ static int check_leaf(struct check *c, struct page_ref ref, const struct page *p
 		(void)node_value(page, c->page_size, i, &val);
 		if (!val.overflow)
 			continue;
-		wrong = overflow_open(c->page_size,
-			node_prefix_len(page) + node_suffix_len(page, i), val, &o);
+		wrong = overflow_open(c->page_size, node_key_len(page, i), val, &o);
 		if (wrong)
 			return tree_corrupt(c->bt, ref, wrong);
 		rc = overflow_walk(c->bt, &o, page_lsn(page), see_overflow, c);
@@ -75,37 +74,6 @@ static int check_leaf(struct check *c, struct page_ref ref, const struct page *p
 			return rc;
 	}
 	return 0;
-}
-
-/* Cells may not overlap: every byte of the heap belongs to one cell at most. */
-static bool cells_overlap(const struct page *page)
-{
-	uint8_t taken[PAGE_SIZE_MAX / 8] = {0};
-
-	for (unsigned i = 0; i < node_count(page); i++) {
-		unsigned off = node_off(page, i);
-		unsigned n = node_entry_size(page, i) - NODE_SLOT_BYTES;
-
-		for (unsigned at = off; at < off + n; at++) {
-			if (taken[at / 8] & 1U << at % 8)
-				return true;
-			taken[at / 8] |= (uint8_t)(1U << at % 8);
-		}
-	}
-	return false;
-}
-
-/* Bytes of the entries, were there no prefix: what the minimum of filling is counted in. */
-static unsigned whole_bytes(const struct page *page)
-{
-	unsigned sum = 0, prefix_len = node_prefix_len(page);
-
-	for (unsigned i = 0; i < node_count(page); i++) {
-		unsigned n = node_suffix_len(page, i);
-
-		sum += node_entry_size(page, i) - node_tail_len(n) + node_tail_len(n + prefix_len);
-	}
-	return sum;
 }
 
 static const char *node_wrong(struct check *c, const struct page *page, struct key_span low,
@@ -117,11 +85,11 @@ static const char *node_wrong(struct check *c, const struct page *page, struct k
 	if (!wrong)
 		wrong = fence_wrong(page, c->page_size, low, high,
 			key_buf(c, 2 * BTREE_LEVELS_MAX));
-	if (!wrong && cells_overlap(page))
+	if (!wrong && node_cells_overlap(page))
 		wrong = "two cells overlap";
 	/* The right edge is where ascending keys are added; it may be nearly empty. */
 	if (!wrong && !is_root && high.data &&
-		node_is_low(c->page_size, whole_bytes(page) + NODE_HEAD_BYTES))
+		node_is_low(c->page_size, node_whole_bytes(page) + NODE_HEAD_BYTES))
 		wrong = "a node is less than a quarter full";
 	return wrong;
 }

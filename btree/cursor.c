@@ -29,7 +29,6 @@
 
 #define AHEAD_LEAVES 16U /* half of what is loaded ahead of a scan */
 #define AHEAD_LINES  3U  /* of the next leaf, asked for at each record of this one */
-#define TAIL_SHORT   16U /* bytes of a key behind its head that are copied at once */
 
 enum cursor_state { NOWHERE, ON, GAP, BEFORE, BEHIND, BAD };
 
@@ -57,7 +56,7 @@ int btree_cursor_open(struct btree *bt, struct btree_cursor **ret_cursor)
 {
 	struct btree_cursor *c;
 
-	c = calloc(1, sizeof(*c) + node_key_max(tree_page_size(bt)) + NODE_HEAD_BYTES + TAIL_SHORT);
+	c = calloc(1, sizeof(*c) + node_key_max(tree_page_size(bt)) + NODE_SUFFIX_SLACK);
 	if (!c)
 		return -ENOMEM;
 	c->bt = bt;
@@ -134,30 +133,21 @@ static int enter_leaf(struct btree_cursor *c, const struct page *leaf)
 	c->state = ON;
 	c->count = count;
 	c->prefix_len = prefix_len;
-	if (count == 0 || count > node_cap(page_size) / NODE_SLOT_BYTES ||
+	if (count == 0 || !node_count_is_valid(leaf, page_size) ||
 		prefix_len > node_key_max(page_size))
 		return leaf_is_bad(c);
 	return 0;
 }
 
-static inline void head_put(uint8_t *suffix, uint32_t head)
-{
-	for (unsigned k = 0; k < NODE_HEAD_BYTES; k++)
-		suffix[k] = (uint8_t)(head >> (24 - 8 * k));
-}
-
 /* ON, at c->index: assembles the key and finds the value. The leaf's prefix is in key already. */
 static int show(struct btree_cursor *c, struct btree_slice *ret_key, struct btree_item *ret_item)
 {
-	const uint8_t *slot = node_slot(c->leaf, c->index);
-	unsigned off = le16_get(slot + 4), len = le16_get(slot + 6), tail = node_tail_len(len);
-	uint8_t *suffix = c->key + c->prefix_len;
+	unsigned len = node_suffix(c->leaf, c->page_size, c->index, c->key_max - c->prefix_len,
+		c->key + c->prefix_len);
 	int rc;
 
-	if (c->prefix_len + len > node_key_max(c->page_size) || off + 2 + tail > c->page_size)
+	if (len == NODE_BAD)
 		return leaf_is_bad(c);
-	head_put(suffix, le32_get(slot));
-	memcpy(suffix + NODE_HEAD_BYTES, node_bytes(c->leaf) + off + 2, tail);
 	c->key_len = c->prefix_len + len;
 	*ret_key = (struct btree_slice){c->key, c->key_len};
 	rc = tree_item(c->bt, c->leaf, c->index, ret_item);
@@ -166,30 +156,19 @@ static int show(struct btree_cursor *c, struct btree_slice *ret_key, struct btre
 	return rc;
 }
 
-/*
- * The same for what most records are: a short tail, which one copy of fixed size brings without a
- * call, and a value in the leaf. All others, and what makes no sense, are left to show().
- */
+/* The same, faster for what most records are. */
 static inline int show_fast(struct btree_cursor *c, struct btree_slice *ret_key,
 	struct btree_item *ret_item)
 {
-	const uint8_t *slot = node_slot(c->leaf, c->index);
-	unsigned off = le16_get(slot + 4), len = le16_get(slot + 6), tail = node_tail_len(len);
-	const uint8_t *cell = node_bytes(c->leaf) + off;
-	uint8_t *suffix = c->key + c->prefix_len;
-	unsigned val_len;
+	struct node_value val;
+	unsigned len = node_record_short(c->leaf, c->page_size, c->index,
+		c->key_max - c->prefix_len, c->key + c->prefix_len, &val);
 
-	if (tail > TAIL_SHORT || off + 2 + TAIL_SHORT > c->page_size)
+	if (len == NODE_BAD)
 		return show(c, ret_key, ret_item);
-	val_len = le16_get(cell);
-	if (val_len & NODE_OVERFLOW || off + 2 + tail + val_len > c->page_size ||
-		c->prefix_len + len > c->key_max)
-		return show(c, ret_key, ret_item);
-	head_put(suffix, le32_get(slot));
-	memcpy(suffix + NODE_HEAD_BYTES, cell + 2, TAIL_SHORT);
 	c->key_len = c->prefix_len + len;
 	*ret_key = (struct btree_slice){c->key, c->key_len};
-	*ret_item = (struct btree_item){{cell + 2 + tail, val_len}, c->leaf, NULL, 0};
+	*ret_item = (struct btree_item){{val.data, val.len}, c->leaf, NULL, 0};
 	return 0;
 }
 
@@ -235,7 +214,7 @@ static int descend_from(struct btree_cursor *c, unsigned level, unsigned i, enum
 		c->trail.at[level].index = i;
 		child = (struct page_ref){0, 0};
 		if (tree_owns(bt, page, level) && i <= node_count(page) &&
-			node_count(page) <= node_cap(page_size) / NODE_SLOT_BYTES)
+			node_count_is_valid(page, page_size))
 			child = node_child(page, page_size, i);
 		if (pinned)
 			pager_put(txn->pager, page);
@@ -257,18 +236,14 @@ static void look_at_neighbour(struct btree_cursor *c, struct page_ref ref)
 {
 	struct txn *txn = c->bt->txn;
 	const struct page *page = pager_peek(txn->pager, txn->guard, ref);
-	unsigned slots_end, heap_len;
+	unsigned slots_end, heap;
 
-	if (!page)
-		return;
-	slots_end = NODE_SLOTS + node_count(page) * NODE_SLOT_BYTES;
-	heap_len = node_heap_len(page);
-	if (slots_end > c->page_size || heap_len > c->page_size - slots_end)
+	if (!page || !node_free_space(page, c->page_size, &slots_end, &heap))
 		return;
 	c->ahead = (const uint8_t *)page;
 	c->ahead_at = 0;
 	c->ahead_end = slots_end;
-	c->ahead_heap = (c->page_size - heap_len) & ~63U;
+	c->ahead_heap = heap & ~63U;
 }
 
 /*

@@ -236,7 +236,7 @@ static int put_first(struct btree *bt, const struct node_entry *entry)
 static int gather_old(struct btree *bt, const struct page *leaf, unsigned i,
 	struct node_value *ret_old, struct ref_list *pages)
 {
-	unsigned key_len = node_prefix_len(leaf) + node_suffix_len(leaf, i);
+	unsigned key_len = node_key_len(leaf, i);
 	const char *wrong = NULL;
 	struct overflow o;
 

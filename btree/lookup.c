@@ -80,7 +80,7 @@ static inline bool step_down(const struct btree *bt, const struct page *page, en
 	uint32_t page_size = tree_page_size(bt);
 	unsigned i, n = node_count(page);
 
-	if (!tree_owns(bt, page, level) || n > node_cap(page_size) / NODE_SLOT_BYTES)
+	if (!tree_owns(bt, page, level) || !node_count_is_valid(page, page_size))
 		return false;
 	i = aim_index(page, page_size, aim, key);
 	if (i > n)
@@ -152,7 +152,7 @@ int tree_descend(struct btree *bt, enum tree_aim aim, struct btree_slice key,
 
 int tree_item(struct btree *bt, const struct page *leaf, unsigned i, struct btree_item *ret_item)
 {
-	unsigned key_len = node_prefix_len(leaf) + node_suffix_len(leaf, i);
+	unsigned key_len = node_key_len(leaf, i);
 	struct node_value val;
 	struct overflow o;
 	const char *wrong;

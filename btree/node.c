@@ -102,7 +102,7 @@ static const char *cell_validate(const struct page *page, uint32_t page_size, un
 {
 	unsigned off = node_off(page, i), suffix_len = node_suffix_len(page, i), n;
 	unsigned n_head = suffix_len - node_tail_len(suffix_len);
-	unsigned key_len = node_prefix_len(page) + suffix_len;
+	unsigned key_len = node_key_len(page, i);
 	struct node_value val;
 
 	if (key_len > node_key_max(page_size))
@@ -129,7 +129,7 @@ const char *node_validate(const struct page *page, uint32_t page_size)
 
 	if (page->type != PAGE_NODE)
 		return "the page is no node";
-	if (n > node_cap(page_size) / NODE_SLOT_BYTES)
+	if (!node_count_is_valid(page, page_size))
 		return "the slots reach beyond the page";
 	if (heap_len > node_cap(page_size) - n * NODE_SLOT_BYTES)
 		return "the slots reach into the heap";
@@ -172,6 +172,34 @@ bool node_is_ordered(const struct page *page)
 			return false;
 	}
 	return true;
+}
+
+bool node_cells_overlap(const struct page *page)
+{
+	uint8_t taken[PAGE_SIZE_MAX / 8] = {0};
+
+	for (unsigned i = 0; i < node_count(page); i++) {
+		unsigned off = node_off(page, i), n = cell_bytes(page, i);
+
+		for (unsigned at = off; at < off + n; at++) {
+			if (taken[at / 8] & 1U << at % 8)
+				return true;
+			taken[at / 8] |= (uint8_t)(1U << at % 8);
+		}
+	}
+	return false;
+}
+
+unsigned node_whole_bytes(const struct page *page)
+{
+	unsigned sum = 0, prefix_len = node_prefix_len(page);
+
+	for (unsigned i = 0; i < node_count(page); i++) {
+		unsigned n = node_suffix_len(page, i);
+
+		sum += node_entry_size(page, i) - node_tail_len(n) + node_tail_len(n + prefix_len);
+	}
+	return sum;
 }
 
 void node_init(struct page *page, uint32_t page_size, const uint8_t *prefix, unsigned prefix_len)

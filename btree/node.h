@@ -122,6 +122,18 @@ static inline unsigned node_suffix_len(const struct page *page, unsigned i)
 	return le16_get(node_slot(page, i) + 6);
 }
 
+/* Length of entry i's key. */
+static inline unsigned node_key_len(const struct page *page, unsigned i)
+{
+	return node_prefix_len(page) + node_suffix_len(page, i);
+}
+
+/* False when the slots of so many entries would not fit the page: its bytes make no sense. */
+static inline bool node_count_is_valid(const struct page *page, uint32_t page_size)
+{
+	return node_count(page) <= node_cap(page_size) / NODE_SLOT_BYTES;
+}
+
 /* Bytes of a suffix that the cell holds. */
 static inline unsigned node_tail_len(unsigned suffix_len)
 {
@@ -193,7 +205,7 @@ static inline unsigned node_lower(const struct page *page, uint32_t page_size, c
 	uint32_t head;
 
 	*ret_exact = false;
-	if (hi > node_cap(page_size) / NODE_SLOT_BYTES || len < prefix_len)
+	if (!node_count_is_valid(page, page_size) || len < prefix_len)
 		return NODE_BAD;
 	key += prefix_len;
 	len -= prefix_len;
@@ -232,7 +244,7 @@ static inline bool node_is_above(const struct page *page, uint32_t page_size, co
 	uint32_t head, last;
 	int c;
 
-	if (n == 0 || n > node_cap(page_size) / NODE_SLOT_BYTES || len < prefix_len)
+	if (n == 0 || !node_count_is_valid(page, page_size) || len < prefix_len)
 		return false;
 	key += prefix_len;
 	len -= prefix_len;
@@ -263,7 +275,7 @@ static inline bool node_probe_init(struct node_probe *probe, const struct page *
 {
 	unsigned prefix_len = node_prefix_len(page);
 
-	if (node_count(page) > node_cap(page_size) / NODE_SLOT_BYTES || len < prefix_len)
+	if (!node_count_is_valid(page, page_size) || len < prefix_len)
 		return false;
 	*probe = (struct node_probe){page, key + prefix_len, len - prefix_len,
 		node_head(key + prefix_len, len - prefix_len), 0};
@@ -321,6 +333,23 @@ static inline unsigned node_probe_settle(const struct node_probe *probe, uint32_
 	return c == NODE_TIE_BAD ? NODE_BAD
 				 : node_lower(probe->page, page_size, probe->suffix - prefix_len,
 					   probe->len + prefix_len, ret_exact);
+}
+
+/*
+ * Where the slots end and where the heap begins, as offsets: nothing is stored between. False when
+ * the bytes make no sense.
+ */
+static inline bool node_free_space(const struct page *page, uint32_t page_size, unsigned *ret_from,
+	unsigned *ret_to)
+{
+	unsigned from = NODE_SLOTS + node_count(page) * NODE_SLOT_BYTES;
+	unsigned heap_len = node_heap_len(page);
+
+	if (from > page_size || heap_len > page_size - from)
+		return false;
+	*ret_from = from;
+	*ret_to = page_size - heap_len;
+	return true;
 }
 
 #define NODE_LEAF_LINES  5U  /* of slots: 40 records, a leaf's usual ones */
@@ -386,6 +415,55 @@ static inline bool node_value(const struct page *page, uint32_t page_size, unsig
 	       (!ret_val->overflow || ret_val->len >= NODE_OVERFLOW_BYTES);
 }
 
+/* Bytes behind the longest key that a buffer for node_suffix() and node_record_short() has. */
+#define NODE_SUFFIX_SLACK (NODE_HEAD_BYTES + NODE_TAIL_SHORT)
+#define NODE_TAIL_SHORT   16U /* bytes of a tail that are copied at once */
+
+static inline void node_head_write(uint8_t *suffix, uint32_t head)
+{
+	for (unsigned k = 0; k < NODE_HEAD_BYTES; k++)
+		suffix[k] = (uint8_t)(head >> (24 - 8 * k));
+}
+
+/*
+ * Writes the suffix of a leaf's entry i to buf, of len_max + NODE_SUFFIX_SLACK bytes. Returns its
+ * length, or NODE_BAD.
+ */
+static inline unsigned node_suffix(const struct page *leaf, uint32_t page_size, unsigned i,
+	unsigned len_max, uint8_t *buf)
+{
+	unsigned off = node_off(leaf, i), len = node_suffix_len(leaf, i), tail = node_tail_len(len);
+
+	if (len > len_max || off + 2 + tail > page_size)
+		return NODE_BAD;
+	node_head_write(buf, le32_get(node_slot(leaf, i)));
+	memcpy(buf + NODE_HEAD_BYTES, node_bytes(leaf) + off + 2, tail);
+	return len;
+}
+
+/*
+ * The same, and the value, of what most records are: a short tail, which one copy of fixed size
+ * brings without a call, and a value in the leaf. NODE_BAD: the record is of another kind, or its
+ * bytes make no sense; node_suffix() and node_value() find out which.
+ */
+static inline unsigned node_record_short(const struct page *leaf, uint32_t page_size, unsigned i,
+	unsigned len_max, uint8_t *buf, struct node_value *ret_val)
+{
+	unsigned off = node_off(leaf, i), len = node_suffix_len(leaf, i), tail = node_tail_len(len);
+	const uint8_t *cell = node_bytes(leaf) + off;
+	unsigned val_len;
+
+	if (tail > NODE_TAIL_SHORT || off + 2 + NODE_TAIL_SHORT > page_size)
+		return NODE_BAD;
+	val_len = le16_get(cell);
+	if (val_len & NODE_OVERFLOW || off + 2 + tail + val_len > page_size || len > len_max)
+		return NODE_BAD;
+	node_head_write(buf, le32_get(node_slot(leaf, i)));
+	memcpy(buf + NODE_HEAD_BYTES, cell + 2, NODE_TAIL_SHORT);
+	*ret_val = (struct node_value){cell + 2 + tail, val_len, false};
+	return len;
+}
+
 /*
  * Writes the whole key of entry i to buf, of node_key_max() bytes. Its length, or NODE_BAD.
  */
@@ -393,6 +471,12 @@ unsigned node_key(const struct page *page, uint32_t page_size, unsigned i, uint8
 
 /* True if the keys of a valid node ascend strictly. */
 bool node_is_ordered(const struct page *page);
+
+/* True if two cells of a valid node share a byte of the heap. */
+bool node_cells_overlap(const struct page *page);
+
+/* Bytes of a valid node's entries, were there no prefix: the minimum of filling counts these. */
+unsigned node_whole_bytes(const struct page *page);
 
 /*
  * All that memory safety and every edit rely on: 0, or a text that says what is wrong. Order of

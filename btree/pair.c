@@ -9,7 +9,7 @@
 static unsigned size_with_prefix(const struct page *page, uint32_t page_size, unsigned i,
 	unsigned prefix_len)
 {
-	unsigned key_len = node_prefix_len(page) + node_suffix_len(page, i), val_len = 0;
+	unsigned key_len = node_key_len(page, i), val_len = 0;
 	struct node_value val;
 
 	if (page->level == 0 && node_value(page, page_size, i, &val))
@@ -43,7 +43,7 @@ static unsigned pair_key_len(const struct pair *p, unsigned i)
 	const struct page *page = pair_find(p, i, &at);
 
 	if (page)
-		return node_prefix_len(page) + node_suffix_len(page, at);
+		return node_key_len(page, at);
 	return p->entry ? p->entry->key_len : p->sep.len;
 }
 

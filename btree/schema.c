@@ -39,8 +39,7 @@ static int each_long_value(const struct page *page, uint32_t page_size, txn_ref_
 			return page_is_wrong(page, "a value lies outside its page");
 		if (!val.overflow)
 			continue;
-		wrong = overflow_open(page_size, node_prefix_len(page) + node_suffix_len(page, i),
-			val, &o);
+		wrong = overflow_open(page_size, node_key_len(page, i), val, &o);
 		if (wrong)
 			return page_is_wrong(page, wrong);
 		for (unsigned k = 0; k < o.n_refs; k++) {

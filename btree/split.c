@@ -36,13 +36,11 @@ static unsigned crowd_size(const struct crowd *c, unsigned i)
 static unsigned crowd_prefix(const struct crowd *c, unsigned from, unsigned to, struct key_span low,
 	struct key_span high)
 {
-	unsigned prefix_len = node_prefix_len(c->page);
 	struct longest l = {0, 0};
 
 	for (unsigned i = from; i < to; i++)
 		longest_add(&l, i == c->pos ? c->entry->key_len
-					    : prefix_len + node_suffix_len(c->page,
-								   i < c->pos ? i : i - 1));
+					    : node_key_len(c->page, i < c->pos ? i : i - 1));
 	return fence_prefix_best(&l, fence_prefix(low, high));
 }
 
