@@ -81,6 +81,9 @@ void *tree_realloc(struct btree *bt, void *old, size_t len_bytes);
 void tree_free(struct btree *bt, void *p); /* takes NULL */
 void tree_free_all(struct btree *bt);
 
+/* The key that a cursor stands on, or where its record was, and its tree. VERSO_NOTFOUND. */
+int tree_cursor_key(struct btree_cursor *c, struct btree **ret_bt, struct btree_slice *ret_key);
+
 /*
  * Long values (overflow.c).
  */
@@ -143,7 +146,7 @@ unsigned overflow_count(const struct page *page, uint32_t page_size);
 struct page_ref overflow_ref(const struct page *page, unsigned i);
 
 /*
- * Edits (edit.c, fence.c, split.c, merge.c).
+ * The path of an edit (path.c, fence.c); what edit.c does with it (split.c, merge.c).
  */
 
 /* Buffers of an edit, so that none is allocated on the way. Each of page_size bytes. */
@@ -182,12 +185,41 @@ struct edit {
 	unsigned share_at[2]; /* where they are divided */
 };
 
+/* Begins an edit: no page is pinned. */
+void edit_init(struct edit *e, struct btree *bt);
+
+/* Ends every pin of an edit that goes no further. */
+void edit_drop(struct edit *e);
+
+/* Ends the pins of the neighbours that were not touched. */
+void edit_unpin_neighbours(struct edit *e);
+
 /*
  * Pins a page that will be changed: at depth d, child i of the page above. What came from a file
  * is validated first, so that no edit can be led astray; our own page was when it was touched.
  */
 int edit_pin(struct edit *e, struct page_ref ref, unsigned d, unsigned i,
 	const struct page **ret_page);
+
+/* Step 2: pins the path to key's leaf. *ret_exact: the key is there. The tree is not empty. */
+int edit_descend(struct edit *e, const uint8_t *key, unsigned key_len, bool *ret_exact);
+
+/*
+ * Step 2: pins a neighbour on each level where the page may become low. used: bytes that the leaf
+ * will have. A parent may lose the separator between the two, or get a shorter one.
+ */
+int edit_gather(struct edit *e, unsigned used);
+
+/*
+ * Step 3: the path and the neighbours that were gathered; where a node may split (one that gets a
+ * record, or a longer separator after a merge below), one more a level and a new root. gone: the
+ * pages of the old value; n_fresh: those of a new one, which may have to be freed again.
+ */
+int edit_reserve(struct edit *e, enum txn_use use, bool may_split, const struct ref_list *gone,
+	size_t n_fresh);
+
+/* Step 4: copies the path, from the root down. What follows may move, split or merge leaves. */
+void edit_touch(struct edit *e);
 
 /* The separator below (or above) child i of the page at depth d - 1, from there or further up. buf:
  * a key's. */

@@ -456,11 +456,13 @@ int btree_cursor_seek(struct btree_cursor *c, struct btree_slice key, struct btr
 	return seek(c, key, SEEK_GE, ret_key, ret_item);
 }
 
-int btree_cursor_del(struct btree_cursor *c)
+int tree_cursor_key(struct btree_cursor *c, struct btree **ret_bt, struct btree_slice *ret_key)
 {
 	if (c->state == BAD)
 		return still_bad(c);
 	if (c->state != ON && c->state != GAP)
 		return VERSO_NOTFOUND;
-	return btree_del(c->bt, (struct btree_slice){c->key, c->key_len});
+	*ret_bt = c->bt;
+	*ret_key = (struct btree_slice){c->key, c->key_len};
+	return 0;
 }

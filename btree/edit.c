@@ -48,156 +48,6 @@ static int work_open(struct btree *bt)
 	return 0;
 }
 
-/* Nothing is said of the steps: clearing them all would cost as much as a search. */
-static void edit_init(struct edit *e, struct btree *bt)
-{
-	e->bt = bt;
-	e->page_size = tree_page_size(bt);
-	e->height = 0;
-	e->n_share = 0;
-}
-
-/* Ends every pin of an edit that goes no further. */
-static void edit_drop(struct edit *e)
-{
-	struct pager *pager = e->bt->txn->pager;
-
-	for (unsigned d = 0; d < e->height; d++) {
-		if (!e->steps[d].own)
-			pager_put(pager, e->steps[d].page);
-		if (e->steps[d].sib)
-			pager_put(pager, e->steps[d].sib);
-	}
-	e->height = 0;
-}
-
-int edit_pin(struct edit *e, struct page_ref ref, unsigned d, unsigned i,
-	const struct page **ret_page)
-{
-	struct btree *bt = e->bt;
-	struct btree_work *w = bt->work;
-	const struct page *page;
-	const char *wrong = NULL;
-	int rc = tree_get_node(bt, ref, bt->root.level - d, &page);
-
-	if (rc < 0)
-		return rc;
-	if (page_is_sealed(page)) {
-		wrong = node_validate(page, e->page_size);
-		if (!wrong)
-			wrong = fence_wrong(page, e->page_size, edit_fence(e, d, i, true, w->low),
-				edit_fence(e, d, i, false, w->high), w->key[0]);
-	}
-	if (wrong) {
-		pager_put(bt->txn->pager, page);
-		return tree_corrupt(bt, ref, wrong);
-	}
-	*ret_page = page;
-	return 0;
-}
-
-/* Step 2: pins the path to key's leaf. *ret_exact: the key is there. The tree is not empty. */
-static int edit_descend(struct edit *e, const uint8_t *key, unsigned key_len, bool *ret_exact)
-{
-	struct btree *bt = e->bt;
-	struct page_ref ref = bt->root.ref;
-	int rc = 0;
-
-	*ret_exact = false;
-	if (bt->root.level >= BTREE_LEVELS_MAX)
-		return tree_corrupt(bt, ref, "the root claims too many levels");
-	for (unsigned level = bt->root.level + 1U; level-- > 0;) {
-		struct edit_step *s = &e->steps[e->height];
-
-		*s = (struct edit_step){.ref = ref};
-		rc = edit_pin(e, ref, e->height, e->height > 0 ? s[-1].index : 0, &s->page);
-		if (rc < 0)
-			break;
-		e->height++;
-		s->index = level > 0 ? node_child_index(s->page, e->page_size, key, key_len)
-				     : node_lower(s->page, e->page_size, key, key_len, ret_exact);
-		if (s->index == NODE_BAD) {
-			rc = tree_corrupt(bt, ref, "a node makes no sense here");
-			break;
-		}
-		if (level > 0)
-			ref = node_child(s->page, e->page_size, s->index);
-	}
-	if (rc < 0)
-		edit_drop(e);
-	return rc;
-}
-
-/*
- * Step 2: pins a neighbour on each level where the page may become low. used: bytes that the leaf
- * will have. A parent may lose the separator between the two, or get a shorter one.
- */
-static int edit_gather(struct edit *e, unsigned used)
-{
-	for (unsigned d = e->height; --d > 0;) {
-		struct edit_step *s = &e->steps[d], *up = &e->steps[d - 1];
-		unsigned slot;
-		int rc;
-
-		if (!node_is_low(e->page_size, used))
-			return 0;
-		s->sib_index = up->index > 0 ? up->index - 1 : up->index + 1;
-		slot = up->index > 0 ? up->index - 1 : up->index;
-		s->sib_ref = node_child(up->page, e->page_size, s->sib_index);
-		rc = edit_pin(e, s->sib_ref, d, s->sib_index, &s->sib);
-		if (rc < 0) {
-			s->sib = NULL;
-			return rc;
-		}
-		used = node_used(up->page) - node_entry_size(up->page, slot);
-	}
-	return 0;
-}
-
-/*
- * Step 3: the path and the neighbours that were gathered; where a node may split (one that gets a
- * record, or a longer separator after a merge below), one more a level and a new root. gone: the
- * pages of the old value; n_fresh: those of a new one, which may have to go again.
- */
-static int edit_prepare(struct edit *e, enum txn_use use, bool may_split,
-	const struct ref_list *gone, size_t n_fresh)
-{
-	unsigned n_sibs = 0;
-	struct txn_need need = {.use = use, .n_pages = e->height};
-
-	for (unsigned d = 0; d < e->height; d++)
-		n_sibs += e->steps[d].sib != NULL;
-	need.n_pages += n_sibs;
-	if (may_split || n_sibs > 0)
-		need.n_pages += e->height + 1;
-	need.n_frees = gone->n + n_fresh + n_sibs + 1;
-	need.n_extents = ref_list_runs(gone) + n_sibs + 1;
-	return txn_reserve_for(e->bt->txn, &need);
-}
-
-/* Step 4: makes the path ours, from the root down. What follows may move, split or merge leaves. */
-static void edit_touch(struct edit *e)
-{
-	struct btree *bt = e->bt;
-
-	bt->edge = (struct page_ref){0, 0};
-	for (unsigned d = 0; d < e->height; d++) {
-		struct edit_step *s = &e->steps[d];
-		struct page_ref ref;
-
-		s->page = txn_touch(bt->txn, s->page, &ref);
-		s->own = true;
-		if (ref_is(ref, s->ref))
-			continue;
-		s->ref = ref;
-		if (d == 0)
-			bt->root.ref = ref;
-		else
-			node_set_child((struct page *)(uintptr_t)e->steps[d - 1].page,
-				e->steps[d - 1].index, ref);
-	}
-}
-
 static struct page *leaf_of(struct edit *e)
 {
 	return (struct page *)(uintptr_t)e->steps[e->height - 1].page;
@@ -248,16 +98,6 @@ static int gather_old(struct btree *bt, const struct page *leaf, unsigned i,
 	if (wrong)
 		return tree_corrupt(bt, page_ref(leaf), wrong);
 	return ret_old->overflow ? overflow_gather(bt, &o, pages) : 0;
-}
-
-/* Whether the path leads to the place behind the tree's last record. */
-bool edit_is_at_edge(const struct edit *e)
-{
-	unsigned d = 0;
-
-	while (d < e->height && e->steps[d].index == node_count(e->steps[d].page))
-		d++;
-	return d == e->height;
 }
 
 /*
@@ -353,7 +193,7 @@ static int put_entry(struct btree *bt, const struct node_entry *entry, unsigned 
 	if (rc == 0)
 		rc = share_plan(&e, entry, exact);
 	if (rc == 0)
-		rc = edit_prepare(&e, flags & BTREE_FINISH ? TXN_FINISH : TXN_ADD, !in_place, &gone,
+		rc = edit_reserve(&e, flags & BTREE_FINISH ? TXN_FINISH : TXN_ADD, !in_place, &gone,
 			n_fresh);
 	if (rc < 0) {
 		edit_drop(&e);
@@ -363,9 +203,7 @@ static int put_entry(struct btree *bt, const struct node_entry *entry, unsigned 
 	put_edit(&e, entry, exact);
 	bt->marks.n_overflow_freed += gone.n > 0;
 	free_pages(bt, &gone);
-	for (unsigned d = 0; d < e.height; d++)
-		if (e.steps[d].sib)
-			pager_put(bt->txn->pager, e.steps[d].sib);
+	edit_unpin_neighbours(&e);
 	return 0;
 }
 
@@ -474,7 +312,7 @@ int btree_del(struct btree *bt, struct btree_slice key)
 	if (rc == 0)
 		rc = edit_gather(&e, node_used(s->page) - node_entry_size(s->page, s->index));
 	if (rc == 0)
-		rc = edit_prepare(&e, TXN_REMOVE, false, &gone, 0);
+		rc = edit_reserve(&e, TXN_REMOVE, false, &gone, 0);
 	if (rc < 0) {
 		edit_drop(&e);
 		ref_list_fini(&gone);
@@ -484,8 +322,15 @@ int btree_del(struct btree *bt, struct btree_slice key)
 	del_edit(&e);
 	bt->marks.n_overflow_freed += gone.n > 0;
 	free_pages(bt, &gone);
-	for (unsigned d = 0; d < e.height; d++)
-		if (e.steps[d].sib)
-			pager_put(bt->txn->pager, e.steps[d].sib);
+	edit_unpin_neighbours(&e);
 	return 0;
+}
+
+int btree_cursor_del(struct btree_cursor *c)
+{
+	struct btree *bt;
+	struct btree_slice key;
+	int rc = tree_cursor_key(c, &bt, &key);
+
+	return rc != 0 ? rc : btree_del(bt, key);
 }

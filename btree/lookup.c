@@ -6,57 +6,7 @@
  * used, and given back before the guard is entered again for the next level: a descent never starts
  * over.
  */
-#include "base/error.h"
 #include "btree/btree_int.h"
-
-#include <inttypes.h>
-#include <stdlib.h>
-
-uint32_t btree_key_max(uint32_t page_size)
-{
-	return node_key_max(page_size);
-}
-
-void btree_init(struct btree *bt, struct txn *txn, const struct txn_root *root)
-{
-	*bt = (struct btree){.txn = txn, .root = *root};
-}
-
-void btree_fini(struct btree *bt)
-{
-	ASSERT(bt->cursors == NULL);
-	tree_free_all(bt);
-	free(bt->work);
-	bt->work = NULL;
-}
-
-int tree_corrupt(const struct btree *bt, struct page_ref ref, const char *what)
-{
-	return error_set(VERSO_ECORRUPT,
-		"tree %" PRIu32 ", page %" PRIu32 " of generation %" PRIx64
-		": %s. The file is damaged: restore it from a copy",
-		bt->root.tree, ref.pgno, ref.gen, what);
-}
-
-int tree_get_node(struct btree *bt, struct page_ref ref, unsigned level,
-	const struct page **ret_page)
-{
-	struct txn *txn = bt->txn;
-	const struct page *page;
-	int rc;
-
-	if (ref_is_null(ref))
-		return tree_corrupt(bt, ref, "a child's reference makes no sense");
-	rc = pager_get(txn->pager, txn->guard, ref, &page);
-	if (rc < 0)
-		return rc;
-	if (!tree_owns(bt, page, level)) {
-		pager_put(txn->pager, page);
-		return tree_corrupt(bt, ref, "expected this tree's node of another level");
-	}
-	*ret_page = page;
-	return 0;
-}
 
 static inline unsigned aim_index(const struct page *page, uint32_t page_size, enum tree_aim aim,
 	struct btree_slice key)
