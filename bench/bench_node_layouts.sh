@@ -1,5 +1,5 @@
 #!/bin/sh
-# The figures of btree/README.md: layouts of a node, time and cachegrind's counts.
+# The measurements in docs/measurements.md: layouts of a node, time and cachegrind's counts.
 #   bench/bench_node_layouts.sh BUILD_DIR
 # Real keys are the paths of dpkg's file lists, which every Debian has.
 set -eu

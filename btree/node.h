@@ -195,7 +195,7 @@ static inline int node_tie(const struct page *page, uint32_t page_size, unsigned
 /*
  * The first entry whose key is >= key, or the count; *ret_exact says whether it is equal. NODE_BAD
  * when the bytes make no sense. A plain branchy binary search: the processor's guess fetches the
- * next probe's line; without branches, or with SIMD, it was slower (README).
+ * next probe's line; without branches, or with SIMD, it was slower (docs/measurements.md).
  */
 static inline unsigned node_lower(const struct page *page, uint32_t page_size, const uint8_t *key,
 	unsigned len, bool *ret_exact)
