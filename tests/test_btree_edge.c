@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The short way of a put behind the last record (btree/README.md, "The right edge"), against a sorted
- * array, mixed with everything that takes the leaf away which the tree remembers.
+ * The short way of a put behind the last record (btree/README.md, "The right edge"), against a
+ * sorted array, mixed with everything that takes the leaf away which the tree remembers.
  */
 #include "btree/btree.h"
 #include "tests/btree_model.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Trees of few large records, where the bounds of splitting and merging have no byte to spare
- * (btree/README.md, "Why a split always gives two pages that fit"). All sets of sizes at the limits,
- * all ways in which neighbouring keys begin alike, all orders of putting; then random lives of some
- * dozen records. btree_check holds B5 and B6 against the tree after each step.
+ * (btree/README.md, "Why a split always gives two pages that fit"). All sets of sizes at the
+ * limits, all ways in which neighbouring keys begin alike, all orders of putting; then random lives
+ * of some dozen records. btree_check holds B5 and B6 against the tree after each step.
  */
 #include "btree/btree_int.h"
 #include "tests/btree_model.h"
