@@ -74,7 +74,7 @@ struct pool {
 	bool sees_hits;            /* the policy has a function for each hit */
 	bool verifies_hits;        /* the checksum of each page at each get and peek */
 	uint32_t n_frames;
-	uint32_t n_quota; /* units of the pin quota (evict.h): n_frames less writer_pages */
+	uint32_t n_quota; /* units of the pin quota: n_frames less writer_pages */
 
 	/* Constant once open. */
 	struct bufpool_options opts; /* with the defaults filled in */
@@ -122,75 +122,26 @@ static inline uint32_t pool_frame(const struct pool *pool, const struct page *pa
 	return (uint32_t)((size_t)((const uint8_t *)page - pool->arena) >> pool->page_shift);
 }
 
-/* evict.c: the policy sees a hit. Takes the lock. */
-void policy_hit(struct pool *pool, uint32_t frame);
-
-/* Marks a hit: a plain store, and only when the mark is not there yet. */
-static inline void pool_touch(struct pool *pool, uint32_t frame)
-{
-	uint8_t used = atomic_load_explicit(&pool->used[frame], memory_order_relaxed);
-
-	if (__builtin_expect(pool->sees_hits, 0) && used != USED_AHEAD)
-		policy_hit(pool, frame);
-	if (__builtin_expect(used != USED_YES, 0))
-		atomic_store_explicit(&pool->used[frame], used == USED_AHEAD ? USED_NOT : USED_YES,
-			memory_order_relaxed);
-}
-
 static inline void count(_Atomic uint64_t *counter, uint64_t n)
 {
 	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
 }
 
-/* A breath between two tries of what others are about to finish; longer the more there were. */
-void pool_back_off(unsigned tries);
-
 /*
- * frames.c: where frames come from and go to. With the lock held, but for frame_get().
+ * The files, each above those that it calls: frames.c and arrivals.c; evict.c; alloc.c; load.c;
+ * prefetch.c; get.c and write.c; pool.c. check.c calls no other.
  */
 
-/* What a frame is wanted for; those to be loaded into are the policy's from the start. */
-enum frame_use { FRAME_LOAD, FRAME_PREFETCH, FRAME_SCAN, FRAME_FRESH };
-
 /*
- * A frame for the page pgno. The caller holds a unit of the pin quota, or has counted its fresh
- * page, so that there is a frame that no user pins: what may have to be waited for is limbo.
- * FRAME_NONE when guards hold it for unreasonably long, which a get tells and the writer waits out;
- * for prefetches at once.
- */
-uint32_t frame_get(struct pool *pool, pgno_t pgno, enum frame_use use);
-
-/* Ends the arena; there may be none. */
-void frames_release(struct pool *pool);
-
-/* Gives back a frame that nobody can see. */
-void frame_free(struct pool *pool, uint32_t frame);
-
-/* Gives back a frame whose page was unlinked just now: guards may still be looking at it. */
-void frame_retire(struct pool *pool, uint32_t frame);
-
-/* Moves what no guard sees any more from limbo to the free list. */
-void limbo_drain(struct pool *pool);
-
-/*
- * Forgets what is cached of pgno, whatever its state but FRESH and WRITING. A page that is pinned
- * stays as it is, found by nobody, until its last put.
- */
-void page_forget(struct pool *pool, pgno_t pgno);
-
-/* The put of a page that was forgotten while pinned. Takes the lock. */
-void unlinked_put(struct pool *pool, uint32_t frame);
-
-/*
- * evict.c: the pin quota.
+ * The pin quota.
  *
- * The pool has n_frames frames, of which the writer may want writer_pages at any time. What cannot
- * be taken away at once, a page that is or may be pinned, or is being loaded, needs one of the
- * other n_quota units. So frames in such use never exceed n_quota, and the writer always finds its
- * own: free, in limbo, or inactive to clean pages that nobody can pin.
+ * Of n_frames frames the writer may want writer_pages at any time. A page that is or may be pinned,
+ * or is being loaded, cannot be taken away at once, so each holds a unit of the pin quota, of which
+ * there are n_quota = n_frames - writer_pages. So the writer always finds a frame: a free one, one
+ * in limbo, or one whose page is inactive, which is clean and cannot be pinned.
  */
 
-/* Takes a unit if there is one. No lock needed. */
+/* Takes a unit if one is left. No lock needed. */
 static inline bool quota_try(struct pool *pool)
 {
 	uint32_t used = atomic_load_explicit(&pool->n_quota_used, memory_order_relaxed);
@@ -210,18 +161,70 @@ static inline void quota_put(struct pool *pool)
 	ASSERT(used > 0);
 }
 
-/* Takes a unit, by deactivating a page when there is none; waits for loads. VERSO_EPINNED.
- * No lock. */
+/*
+ * frames.c: free frames, limbo, unlinked frames. With the lock held, but for pool_back_off(),
+ * frames_release() and unlinked_put().
+ */
+
+/* Waits a little between two tries of what other threads are about to finish; longer after many. */
+void pool_back_off(unsigned tries);
+
+/* Unmaps the arena, if there is one. */
+void frames_release(struct pool *pool);
+
+/* Gives back a frame that no other thread can refer to. */
+void frame_free(struct pool *pool, uint32_t frame);
+
+/* Gives back a frame whose page was unlinked just now: a guard may still see it. */
+void frame_retire(struct pool *pool, uint32_t frame);
+
+/* Moves the frames that no guard can see any more from limbo to the free list. */
+void limbo_drain(struct pool *pool);
+
+/*
+ * Unlinks the page at pgno, unless its state is FRESH or WRITING. The frame of a pinned page is
+ * unlinked too: no get finds it any more, and its last put frees it.
+ */
+void page_forget(struct pool *pool, pgno_t pgno);
+
+/* The put of a page that was unlinked while pinned. Takes the lock. */
+void unlinked_put(struct pool *pool, uint32_t frame);
+
+/*
+ * arrivals.c: waiting for loads. Without the lock.
+ */
+
+/* How many loads have ended so far. */
+uint64_t loads_seen(struct pool *pool);
+
+/* n loads have ended, well or badly: their words and frames have their final states. */
+void loads_arrived(struct pool *pool, uint32_t n);
+
+/* Waits until the page is not LOADING any more. */
+void load_wait(struct pool *pool, pgno_t pgno);
+
+/* Waits until more than `seen` loads have ended, or no load is in progress. */
+void loads_wait(struct pool *pool, uint64_t seen);
+
+/* Waits for every prefetch. */
+void loads_drain(struct pool *pool);
+
+/*
+ * evict.c: deactivation, eviction, activation.
+ */
+
+/* Takes a unit of the pin quota, by deactivating a page when none is left; waits for loads.
+ * VERSO_EPINNED. No lock. */
 int quota_get(struct pool *pool);
 
-/* With the lock: deactivates up to n of the policy's victims to INACTIVE; how many. */
+/* With the lock: moves up to n of the policy's victims to INACTIVE; returns how many. */
 uint32_t pages_deactivate(struct pool *pool, uint32_t n);
 
-/* Deactivates that page, if nobody has pinned it meanwhile, to be the next that is evicted. No
- * lock. */
+/* Moves this page to INACTIVE, unless it was pinned meanwhile, as the next to be evicted. No lock.
+ */
 void page_deactivate(struct pool *pool, pgno_t pgno, uint32_t frame);
 
-/* With the lock: unlinks up to n inactive pages, oldest first, into limbo; how many. */
+/* With the lock: unlinks up to n inactive pages, from the head, into limbo; returns how many. */
 uint32_t inactive_evict(struct pool *pool, uint32_t n);
 
 /*
@@ -233,38 +236,70 @@ int page_activate(struct pool *pool, pgno_t pgno, uint64_t *ret_w);
 /* Hostile builds, at pin 0: evicts the page if it still can be. Takes the lock. */
 void evict_now(struct pool *pool, pgno_t pgno);
 
+/* Passes a hit to the policy. Takes the lock. */
+void policy_hit(struct pool *pool, uint32_t frame);
+
+/* Marks a hit: a plain store, and only when the mark is not there yet. */
+static inline void pool_touch(struct pool *pool, uint32_t frame)
+{
+	uint8_t used = atomic_load_explicit(&pool->used[frame], memory_order_relaxed);
+
+	if (__builtin_expect(pool->sees_hits, 0) && used != USED_AHEAD)
+		policy_hit(pool, frame);
+	if (__builtin_expect(used != USED_YES, 0))
+		atomic_store_explicit(&pool->used[frame], used == USED_AHEAD ? USED_NOT : USED_YES,
+			memory_order_relaxed);
+}
+
 /*
- * load.c
+ * alloc.c
  */
 
-/* Loads and pins the page. 0; 1: somebody else changed the word, look again; an error. */
-int load_page(struct pool *pool, struct page_ref ref, const struct page **ret_page);
-
-/* Waits until the page is not LOADING any more. */
-void load_wait(struct pool *pool, pgno_t pgno);
-
-/* Waits until more than `seen` loads have ended, or none is under way. */
-void loads_wait(struct pool *pool, uint64_t seen);
-uint64_t loads_seen(struct pool *pool);
-
-void pool_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead);
-
-/* Waits for every prefetch. */
-void loads_drain(struct pool *pool);
+/* What a frame is wanted for; those to be loaded into are the policy's from the start. */
+enum frame_use { FRAME_LOAD, FRAME_PREFETCH, FRAME_SCAN, FRAME_FRESH };
 
 /*
- * check.c: asserts that the books of a pool at rest balance (B1, B2), and returns how many pages
- * are pinned. Costs a look at every frame.
+ * A frame for the page pgno. The caller holds a unit of the pin quota, or has counted its fresh
+ * page, so at least one frame is not pinned: it waits at most for limbo. FRAME_NONE when guards
+ * hold limbo for unreasonably long: a get then fails, the writer tries again. A prefetch does not
+ * wait. Takes the lock.
+ */
+uint32_t frame_get(struct pool *pool, pgno_t pgno, enum frame_use use);
+
+/*
+ * load.c: one page, from its reference to a verified frame.
+ */
+
+/* Loads and pins the page. 0; 1: the word changed meanwhile, look again; an error. */
+int load_page(struct pool *pool, struct page_ref ref, const struct page **ret_page);
+
+/* Verifies a page that was read, as far as the checksum policy goes. VERSO_ECORRUPT. */
+int load_verify(const struct pool *pool, const struct page *page, struct page_ref ref);
+
+/* Moves the word from EMPTY to LOADING into `frame`. False: it is not EMPTY any more. */
+bool load_begin(struct pool *pool, pgno_t pgno, uint32_t frame);
+
+/* Publishes a good page with so many pins, drops a bad one. False: the word changed meanwhile. */
+bool load_end(struct pool *pool, pgno_t pgno, uint32_t frame, bool good, uint32_t pins);
+
+/* Gives back the frame of a load that was never published, and its unit of the pin quota. */
+void load_abandon(struct pool *pool, uint32_t frame);
+
+/*
+ * check.c: asserts that the accounting of an idle pool balances (B1, B2), and returns how many
+ * pages are pinned. Costs a look at every frame.
  */
 uint32_t pool_check(struct pool *pool);
 
 /*
- * get.c and write.c: slots of the table.
+ * Operations of the pager, in get.c, prefetch.c and write.c.
  */
 int pool_get(struct pager *p, struct page_ref ref, const struct page **ret_page);
 void pool_put(struct pager *p, const struct page *page, bool unneeded);
 void pool_peek(struct pager *p, const struct page_ref *refs, size_t n,
 	const struct page **ret_pages);
+
+void pool_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead);
 
 struct page *pool_fresh(struct pager *p, struct page_ref ref);
 int pool_write(struct pager *p, const struct page_write *set, size_t n);

@@ -21,9 +21,8 @@
 #include <string.h>
 #include <time.h>
 
-#define POISON_BYTE     0xa5
-#define YIELDS_MAX      64
-#define LIMBO_TRIES_MAX 50000 /* about five seconds: a guard does not span I/O */
+#define POISON_BYTE 0xa5
+#define YIELDS_MAX  64
 
 void pool_back_off(unsigned tries)
 {
@@ -85,7 +84,7 @@ void frame_retire(struct pool *pool, uint32_t frame)
 }
 
 /*
- * Get and free
+ * Free frames
  */
 
 void frames_release(struct pool *pool)
@@ -105,70 +104,6 @@ void frame_free(struct pool *pool, uint32_t frame)
 		memset(pool_page(pool, frame), POISON_BYTE, pool->pager.page_size);
 	POISON(pool_page(pool, frame), pool->pager.page_size);
 	list_push_head(&pool->free, pool->frames, frame);
-}
-
-/*
- * A free frame, or one never used; by eviction when there is none. FRAME_NONE: only limbo has.
- *
- * Memory that was used before is warm, and the kernel need not zero it. So a fresh page, which is
- * most often a copy of one that the writer put as unneeded just now, takes what is inactive before
- * new memory; what is loaded does not, since the cache is to grow by it.
- */
-static uint32_t frame_find(struct pool *pool, enum frame_use use)
-{
-	uint32_t frame = pool->free.head;
-
-	if (frame == FRAME_NONE && use == FRAME_FRESH && pool->inactive.n >= pool->batch)
-		(void)inactive_evict(pool, pool->batch);
-	if (frame == FRAME_NONE && pool->limbo_open.n >= pool->batch) {
-		limbo_drain(pool);
-		frame = pool->free.head;
-	}
-	if (frame == FRAME_NONE && pool->n_touched < pool->n_frames)
-		return pool->n_touched++;
-	if (frame == FRAME_NONE) {
-		(void)inactive_evict(pool, pool->batch);
-		limbo_drain(pool);
-		frame = pool->free.head;
-	}
-	if (frame != FRAME_NONE)
-		list_remove(&pool->free, pool->frames, frame);
-	return frame;
-}
-
-static bool is_prefetch(enum frame_use use)
-{
-	return use == FRAME_PREFETCH || use == FRAME_SCAN;
-}
-
-/* Makes what stands beside the frame fit its page to come. */
-static void frame_set_up(struct pool *pool, uint32_t frame, pgno_t pgno, enum frame_use use)
-{
-	atomic_store_explicit(&pool->frames[frame].pgno, pgno, memory_order_relaxed);
-	atomic_store_explicit(&pool->used[frame], is_prefetch(use) ? USED_AHEAD : USED_NOT,
-		memory_order_relaxed);
-	if (use != FRAME_FRESH)
-		pool->policy->ops->insert(pool->policy, frame,
-			use == FRAME_SCAN ? ARRIVAL_SCAN : ARRIVAL_GET);
-}
-
-uint32_t frame_get(struct pool *pool, pgno_t pgno, enum frame_use use)
-{
-	uint32_t frame;
-
-	for (unsigned tries = 0;; tries++) {
-		pthread_mutex_lock(&pool->lock);
-		frame = frame_find(pool, use);
-		if (frame != FRAME_NONE)
-			frame_set_up(pool, frame, pgno, use);
-		pthread_mutex_unlock(&pool->lock);
-		if (frame != FRAME_NONE || is_prefetch(use) || tries >= LIMBO_TRIES_MAX)
-			break;
-		pool_back_off(tries);
-	}
-	if (frame != FRAME_NONE)
-		UNPOISON(pool_page(pool, frame), pool->pager.page_size);
-	return frame;
 }
 
 /*
