@@ -22,8 +22,8 @@ static int used_end(struct space *s, pgno_t *ret_end, uint32_t *ret_n_free)
 
 	*ret_n_free = 0;
 	for (;;) {
-		uint32_t r = region_of(s, end - 1);
-		int rc = region_promise(s, r);
+		uint32_t r = group_of(s, end - 1);
+		int rc = group_promise(s, r);
 
 		if (rc)
 			return rc;
@@ -33,7 +33,7 @@ static int used_end(struct space *s, pgno_t *ret_end, uint32_t *ret_n_free)
 		}
 		if (r == 0 || end > layout_first_page(&s->layout, r))
 			break;
-		end = region_start(s, r); /* nothing of the region is used: it goes too */
+		end = group_start(s, r); /* nothing of the group is used: it goes too */
 	}
 	*ret_end = end;
 	return 0;
@@ -43,7 +43,7 @@ static int used_end(struct space *s, pgno_t *ret_end, uint32_t *ret_n_free)
 static bool is_still_in_the_way(const struct space *s, uint32_t least)
 {
 	return s->in_the_way > 0 && s->in_the_way < s->n_pages &&
-	       s->regions[region_of(s, s->in_the_way)].bits && !is_unused(s, s->in_the_way) &&
+	       s->groups[group_of(s, s->in_the_way)].bits && !is_unused(s, s->in_the_way) &&
 	       s->n_pages - s->in_the_way - 1 < least;
 }
 
@@ -54,7 +54,7 @@ static int windows_empty(struct space *s)
 	for (unsigned i = 0; rc == 0 && i < RECORD_WINDOWS; i++) {
 		if (window_count(&s->windows[i]) == 0)
 			continue;
-		rc = region_promise(s, region_of(s, s->windows[i].first));
+		rc = group_promise(s, group_of(s, s->windows[i].first));
 		if (rc)
 			break;
 		window_to_bits(s, &s->windows[i], true);
@@ -67,16 +67,16 @@ static int windows_empty(struct space *s)
 /* All from `end` on is free, and in the bitmaps. */
 static void cut_to(struct space *s, pgno_t end)
 {
-	uint32_t n_regions = region_of(s, end - 1) + 1;
+	uint32_t n_groups = group_of(s, end - 1) + 1;
 
-	for (uint32_t r = n_regions; r < s->n_regions; r++)
-		region_forget(s, r);
-	for (pgno_t pgno = end; pgno < s->n_pages && region_of(s, pgno) < n_regions; pgno++) {
+	for (uint32_t r = n_groups; r < s->n_groups; r++)
+		group_forget(s, r);
+	for (pgno_t pgno = end; pgno < s->n_pages && group_of(s, pgno) < n_groups; pgno++) {
 		if (space_is_free(s, pgno))
-			region_set(s, pgno, false);
+			group_set(s, pgno, false);
 	}
 	s->n_pages = end;
-	s->n_regions = n_regions;
+	s->n_groups = n_groups;
 }
 
 int space_cut(struct space *s, uint32_t least, uint32_t keep)

@@ -8,20 +8,20 @@
 #define GROW_PAGES_MAX 16384U /* 64 MiB of 4 KiB pages at a time */
 #define GROW_PART      32U    /* else that part of the file */
 
-/* Gives the pages of regions that are new, from `from` to n_pages, to their bitmaps. */
-static void regions_extend(struct space *s, pgno_t from)
+/* Gives the pages of groups that are new, from `from` to n_pages, to their bitmaps. */
+static void groups_extend(struct space *s, pgno_t from)
 {
 	for (pgno_t pgno = from; pgno < s->n_pages; pgno++) {
-		uint32_t r = region_of(s, pgno);
+		uint32_t r = group_of(s, pgno);
 
 		if (pgno >= layout_first_page(&s->layout, r))
-			region_set(s, pgno, true);
+			group_set(s, pgno, true);
 	}
 }
 
 pgno_t space_end_for(const struct space *s, uint64_t n_pages)
 {
-	uint64_t start = n_pages / s->layout.region_pages * s->layout.region_pages;
+	uint64_t start = n_pages / s->layout.group_pages * s->layout.group_pages;
 
 	if (n_pages >= layout_pages_max(&s->layout))
 		return layout_pages_max(&s->layout);
@@ -30,14 +30,14 @@ pgno_t space_end_for(const struct space *s, uint64_t n_pages)
 
 static int grow_to(struct space *s, pgno_t n_pages)
 {
-	uint32_t n_regions = (n_pages - 1) / s->layout.region_pages + 1;
+	uint32_t n_groups = (n_pages - 1) / s->layout.group_pages + 1;
 	pgno_t from = s->n_pages;
-	int rc = regions_reserve(s, n_regions);
+	int rc = groups_reserve(s, n_groups);
 
 	if (rc == 0)
-		rc = region_promise(s, region_of(s, from - 1));
-	for (uint32_t r = s->n_regions; rc == 0 && r < n_regions; r++)
-		rc = region_make(s, r);
+		rc = group_promise(s, group_of(s, from - 1));
+	for (uint32_t r = s->n_groups; rc == 0 && r < n_groups; r++)
+		rc = group_make(s, r);
 	if (rc == 0 && n_pages > s->file_pages) {
 		rc = pager_resize(s->pager, n_pages);
 		if (rc == 0)
@@ -46,8 +46,8 @@ static int grow_to(struct space *s, pgno_t n_pages)
 	if (rc)
 		return rc;
 	s->n_pages = n_pages;
-	s->n_regions = n_regions;
-	regions_extend(s, from);
+	s->n_groups = n_groups;
+	groups_extend(s, from);
 	return 0;
 }
 
@@ -73,7 +73,7 @@ int space_grow(struct space *s, uint32_t n)
 	uint32_t wanted = growth_wanted(s, n);
 	int rc;
 
-	/* A region that begins takes some of the pages for itself. */
+	/* A group that begins takes some of the pages for itself. */
 	if (space_end_for(s, (uint64_t)s->n_pages + n) - s->n_pages < n)
 		return error_set(VERSO_EFULL, "the database has %u pages and cannot have more",
 			s->n_pages);

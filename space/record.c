@@ -6,8 +6,8 @@
 void record_layout(const struct space_record *record, uint32_t page_size, struct layout *ret_layout)
 {
 	struct space_options options = {
-		.region_pages = record->region_pages,
-		.regions_max = record->regions_max,
+		.group_pages = record->group_pages,
+		.groups_max = record->groups_max,
 		.pending_max = record->pending_max,
 	};
 
@@ -16,7 +16,7 @@ void record_layout(const struct space_record *record, uint32_t page_size, struct
 
 /* --- validation ---------------------------------------------------------------------------- */
 
-/* Its pages lie where free pages can, in one region. */
+/* Its pages lie where free pages can, in one group. */
 static bool window_is_sane(const struct window *w, const struct layout *l, pgno_t n_pages)
 {
 	for (uint64_t i = 0; i < WINDOW_PAGES; i++) {
@@ -24,7 +24,7 @@ static bool window_is_sane(const struct window *w, const struct layout *l, pgno_
 
 		if ((w->mask[i / 64] >> (i % 64) & 1) == 0)
 			continue;
-		if (pgno >= n_pages || pgno / l->region_pages != w->first / l->region_pages ||
+		if (pgno >= n_pages || pgno / l->group_pages != w->first / l->group_pages ||
 			!layout_is_ordinary(l, n_pages, (pgno_t)pgno, 1))
 			return false;
 	}
@@ -43,32 +43,32 @@ static bool windows_are_sane(const struct window *w, const struct layout *l, pgn
 const char *record_find_fault(const struct space_record *r, uint32_t page_size)
 {
 	struct layout l;
-	uint32_t n_entries = r->n_regions;
+	uint32_t n_entries = r->n_groups;
 
-	if (r->region_pages < REGION_PAGES_MIN || r->region_pages > REGION_PAGES_MAX ||
-		r->region_pages % 64 != 0 || r->region_pages > (page_size - PAGE_HEADER_BYTES) * 8)
-		return "the pages of a region are out of range";
-	if (r->regions_max == 0 || r->regions_max > RECORD_REGIONS_MAX || r->pending_max == 0 ||
+	if (r->group_pages < GROUP_PAGES_MIN || r->group_pages > GROUP_PAGES_MAX ||
+		r->group_pages % 64 != 0 || r->group_pages > (page_size - PAGE_HEADER_BYTES) * 8)
+		return "the pages of an allocation group are out of range";
+	if (r->groups_max == 0 || r->groups_max > RECORD_GROUPS_MAX || r->pending_max == 0 ||
 		r->pending_max > RECORD_PENDING_MAX || r->n_pending > r->pending_max)
 		return "a count is out of range";
 	record_layout(r, page_size, &l);
-	if (r->region_pages != l.region_pages)
-		return "the pages of a region are out of range";
+	if (r->group_pages != l.group_pages)
+		return "the pages of an allocation group are out of range";
 	if (r->n_pages < layout_first_page(&l, 0))
 		return "the file is shorter than its own metas";
 	if (r->n_pages > layout_pages_max(&l))
 		return "the file has more pages than any can";
-	if (r->n_pages < layout_first_page(&l, (r->n_pages - 1) / l.region_pages))
-		return "the last region is too short";
-	if (r->n_regions != (r->n_pages - 1) / l.region_pages + 1)
-		return "the number of regions does not fit the size";
-	if (n_entries > l.regions_max)
-		n_entries = (r->n_regions - 1) / l.index_entries + 1;
-	if (n_entries > RECORD_REGIONS_MAX || n_entries != r->n_region_entries)
-		return "too many regions";
+	if (r->n_pages < layout_first_page(&l, (r->n_pages - 1) / l.group_pages))
+		return "the last allocation group is too short";
+	if (r->n_groups != (r->n_pages - 1) / l.group_pages + 1)
+		return "the number of allocation groups does not fit the size";
+	if (n_entries > l.groups_max)
+		n_entries = (r->n_groups - 1) / l.index_entries + 1;
+	if (n_entries > RECORD_GROUPS_MAX || n_entries != r->n_group_entries)
+		return "too many allocation groups";
 	for (uint32_t i = 0; i < n_entries; i++) {
-		if (r->regions[i].copy > 1 || r->regions[i].n_free > l.region_pages)
-			return "a region is out of range";
+		if (r->groups[i].copy > 1 || r->groups[i].n_free > l.group_pages)
+			return "an allocation group is out of range";
 	}
 	if (!windows_are_sane(r->windows, &l, r->n_pages))
 		return "a window of free pages lies where none can be";
@@ -91,15 +91,15 @@ void window_decode(const uint8_t *bytes, struct window *ret_window)
 		ret_window->mask[i] = le64_get(bytes + 4 + 8 * i);
 }
 
-void region_entry_encode(const struct region_entry *entry, uint8_t *bytes)
+void group_entry_encode(const struct group_entry *entry, uint8_t *bytes)
 {
-	memset(bytes, 0, REGION_ENTRY_BYTES);
+	memset(bytes, 0, GROUP_ENTRY_BYTES);
 	le64_set(bytes, entry->gen);
 	le16_set(bytes + 8, (uint16_t)entry->n_free);
 	bytes[10] = entry->copy;
 }
 
-void region_entry_decode(const uint8_t *bytes, struct region_entry *ret_entry)
+void group_entry_decode(const uint8_t *bytes, struct group_entry *ret_entry)
 {
 	ret_entry->gen = le64_get(bytes);
 	ret_entry->n_free = le16_get(bytes + 8);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The record of the free space: what a meta says of it. What does not fit (regions, pending
- * extents) stands in pages that the record refers to.
+ * The record of the free space: what a meta says of it. What does not fit (allocation groups,
+ * pending extents) stands in pages that the record refers to.
  *
  * txn/meta.c decides where in the meta each part stands.
  */
@@ -36,8 +36,8 @@ static inline bool window_has(const struct window *w, pgno_t pgno)
 	return pgno >= w->first && bit < WINDOW_PAGES && (w->mask[bit / 64] >> (bit % 64) & 1);
 }
 
-/* What is known of a region, or of a page of the index of regions, without reading it. */
-struct region_entry {
+/* What is known of an allocation group, or of a page of the index of groups, without reading it. */
+struct group_entry {
 	gen_t gen;       /* of its bitmap (index) page; 0: none was written yet */
 	uint32_t n_free; /* pages whose bit is set; of an index page: 0 */
 	uint8_t copy;    /* which of the two places holds it */
@@ -53,16 +53,16 @@ struct pending_extent {
 
 struct space_record {
 	pgno_t n_pages; /* of the file that belong to the generation */
-	uint32_t region_pages;
-	uint32_t n_regions;
-	uint16_t regions_max; /* more than that: `regions` lists index pages */
+	uint32_t group_pages;
+	uint32_t n_groups;
+	uint16_t groups_max; /* more than that: `groups` lists index pages */
 	uint16_t pending_max;
 	struct page_ref chunk; /* the newest page of the chain of pending extents */
 	uint32_t n_chunks;     /* how far the chain counts; older pages are not part of it */
 	uint32_t n_chained;    /* extents in it */
 	struct window windows[RECORD_WINDOWS];
-	uint32_t n_region_entries;
-	struct region_entry regions[RECORD_REGIONS_MAX];
+	uint32_t n_group_entries;
+	struct group_entry groups[RECORD_GROUPS_MAX];
 	uint32_t n_pending;
 	struct pending_extent pending[RECORD_PENDING_MAX];
 };
@@ -76,8 +76,8 @@ const char *record_find_fault(const struct space_record *record, uint32_t page_s
 
 void window_encode(const struct window *window, uint8_t *bytes);
 void window_decode(const uint8_t *bytes, struct window *ret_window);
-void region_entry_encode(const struct region_entry *entry, uint8_t *bytes);
-void region_entry_decode(const uint8_t *bytes, struct region_entry *ret_entry);
+void group_entry_encode(const struct group_entry *entry, uint8_t *bytes);
+void group_entry_decode(const uint8_t *bytes, struct group_entry *ret_entry);
 void pending_extent_encode(const struct pending_extent *extent, uint8_t *bytes);
 void pending_extent_decode(const uint8_t *bytes, struct pending_extent *ret_extent);
 

@@ -17,19 +17,19 @@ int space_init(struct space *s, struct pager *pager, const struct space_record *
 	s->file_pages = file_pages;
 	s->grow_pages = options->grow_pages ? options->grow_pages : 8;
 	s->cut_pages = options->cut_pages ? options->cut_pages : 1024;
-	s->n_regions = record->n_regions;
+	s->n_groups = record->n_groups;
 	memcpy(s->windows, record->windows, sizeof(s->windows));
 	windows_count_at_hand(s);
 	s->buf = page_buffers_alloc(pager->page_size, 1);
-	rc = s->buf ? regions_reserve(s, s->n_regions) : -ENOMEM;
-	if (rc == 0 && s->n_regions > s->layout.regions_max) {
-		rc = regions_load_index(s, record);
+	rc = s->buf ? groups_reserve(s, s->n_groups) : -ENOMEM;
+	if (rc == 0 && s->n_groups > s->layout.groups_max) {
+		rc = groups_load_index(s, record);
 	} else if (rc == 0) {
-		for (uint32_t r = 0; r < s->n_regions; r++)
-			s->regions[r].entry = record->regions[r];
+		for (uint32_t r = 0; r < s->n_groups; r++)
+			s->groups[r].entry = record->groups[r];
 	}
-	for (uint32_t r = 0; rc == 0 && r < s->n_regions; r++)
-		s->n_free += s->regions[r].entry.n_free;
+	for (uint32_t r = 0; rc == 0 && r < s->n_groups; r++)
+		s->n_free += s->groups[r].entry.n_free;
 	if (rc)
 		space_fini(s);
 	return rc;
@@ -37,9 +37,9 @@ int space_init(struct space *s, struct pager *pager, const struct space_record *
 
 void space_fini(struct space *s)
 {
-	for (uint32_t r = 0; r < s->cap_regions; r++)
-		free(s->regions[r].bits);
-	free(s->regions);
+	for (uint32_t r = 0; r < s->cap_groups; r++)
+		free(s->groups[r].bits);
+	free(s->groups);
 	free(s->log);
 	free(s->buf);
 	memset(s, 0, sizeof(*s));
@@ -53,9 +53,9 @@ void space_begin(struct space *s)
 
 bool space_is_free(const struct space *s, pgno_t pgno)
 {
-	uint32_t r = region_of(s, pgno);
-	pgno_t bit = pgno - region_start(s, r);
+	uint32_t r = group_of(s, pgno);
+	pgno_t bit = pgno - group_start(s, r);
 
-	ASSERT(s->regions[r].bits);
-	return s->regions[r].bits[bit / 64] >> (bit % 64) & 1;
+	ASSERT(s->groups[r].bits);
+	return s->groups[r].bits[bit / 64] >> (bit % 64) & 1;
 }

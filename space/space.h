@@ -2,12 +2,12 @@
 /*
  * Free space: which pages nobody uses, and handing them to the writer.
  *
- * A file is cut into regions; each has a bitmap page (bit set: free) at two fixed places. A batch
- * writes the copy that the generation flushed before does not use, so bitmaps need no allocation
- * and there is no recursion. Pages are handed out from two windows of up to 512 neighbouring pages,
- * whose masks stand in the meta: the bitmap says "taken" for them from the moment that a window is
- * fetched, so a small commit takes its pages from a window, close to each other, and writes no
- * bitmap.
+ * A file is cut into allocation groups (XFS); each has a bitmap page (bit set: free) at two fixed
+ * places. A batch writes the copy that the generation flushed before does not use, so bitmaps need
+ * no allocation and there is no recursion. Pages are handed out from two windows of up to 512
+ * neighbouring pages, whose masks stand in the meta: the bitmap says "taken" for them from the
+ * moment that a window is fetched, so a small commit takes its pages from a window, close to each
+ * other, and writes no bitmap.
  *
  * Only the writer uses a `struct space`, under the writer lock; what a flush needs is copied out of
  * it by space_emit() when a transaction joins.
@@ -22,8 +22,8 @@
 /* space_prepare(): no window has so many pages: let the file grow, or gather. */
 #define SPACE_SHORT 1
 
-struct region {
-	struct region_entry entry;
+struct alloc_group {
+	struct group_entry entry;
 	uint64_t *bits; /* NULL: not loaded */
 	bool promised;  /* may change: space_count_emitted() counts its bitmap */
 	bool dirty;     /* differs from the page that `entry` names; then it is promised */
@@ -43,12 +43,12 @@ struct space {
 	uint32_t grow_pages;
 	uint32_t cut_pages;
 	pgno_t in_the_way; /* where the last look at the free tail ended: in use then; 0: none */
-	struct region *regions; /* those above n_regions remember which copy they used last */
-	uint32_t n_regions, cap_regions;
-	uint32_t n_free;                               /* pages that are free in the bitmaps */
-	struct region_entry index[RECORD_REGIONS_MAX]; /* pages of the index; those above n_index
+	struct alloc_group *groups; /* those above n_groups remember which copy they used last */
+	uint32_t n_groups, cap_groups;
+	uint32_t n_free;                             /* pages that are free in the bitmaps */
+	struct group_entry index[RECORD_GROUPS_MAX]; /* pages of the index; those above n_index
 							  remember which copy they used last */
-	uint32_t n_index;                              /* how many the newest state has */
+	uint32_t n_index;                            /* how many the newest state has */
 	struct window windows[RECORD_WINDOWS];
 	pgno_t loose[SPACE_PREPARE_MAX]; /* gathered for this transaction, from anywhere */
 	unsigned n_loose;
@@ -99,8 +99,8 @@ pgno_t space_take(struct space *space);
  */
 int space_return(struct space *space, pgno_t *pgnos, size_t n);
 
-/* Loads the bitmap of a region. */
-int space_load_region(struct space *space, uint32_t region);
+/* Loads the bitmap of a group. */
+int space_load_group(struct space *space, uint32_t group);
 
 /* Makes sure that space_give() can be called. VERSO_ECORRUPT: those pages cannot be given, or are
  * free. */
@@ -120,7 +120,7 @@ int space_cut(struct space *space, uint32_t least, uint32_t keep);
 /* The least cut that is worth it while transactions go on. */
 uint32_t space_least_cut(const struct space *space);
 
-/* The pages that space_emit() adds at most: the bitmaps of the regions that are promised. */
+/* The pages that space_emit() adds at most: the bitmaps of the groups that are promised. */
 uint32_t space_count_emitted(const struct space *space);
 
 /*

@@ -6,28 +6,28 @@
 #include "base/assert.h"
 #include "space/space.h"
 
-static inline uint32_t region_of(const struct space *s, pgno_t pgno)
+static inline uint32_t group_of(const struct space *s, pgno_t pgno)
 {
-	return pgno / s->layout.region_pages;
+	return pgno / s->layout.group_pages;
 }
 
-static inline pgno_t region_start(const struct space *s, uint32_t r)
+static inline pgno_t group_start(const struct space *s, uint32_t r)
 {
-	return r * s->layout.region_pages;
+	return r * s->layout.group_pages;
 }
 
-/* regions.c */
-int regions_reserve(struct space *s, uint32_t n); /* memory for that many */
-int regions_load_index(struct space *s, const struct space_record *record);
-int region_load(struct space *s, uint32_t r);    /* reads its bitmap, unless it was read */
-int region_promise(struct space *s, uint32_t r); /* and counts it among those that change */
-int region_make(struct space *s, uint32_t r);    /* one without free pages, promised */
-void region_forget(struct space *s, uint32_t r); /* it lies behind the end */
-void region_set(struct space *s, pgno_t pgno, bool is_free); /* it is promised, and changes */
+/* groups.c */
+int groups_reserve(struct space *s, uint32_t n); /* memory for that many */
+int groups_load_index(struct space *s, const struct space_record *record);
+int group_load(struct space *s, uint32_t r);    /* reads its bitmap, unless it was read */
+int group_promise(struct space *s, uint32_t r); /* and counts it among those that change */
+int group_make(struct space *s, uint32_t r);    /* one without free pages, promised */
+void group_forget(struct space *s, uint32_t r); /* it lies behind the end */
+void group_set(struct space *s, pgno_t pgno, bool is_free); /* it is promised, and changes */
 
 /* A piece of a bitmap, of window size, that begins at a word of it. */
 struct piece {
-	uint32_t region, word;
+	uint32_t group, word;
 	unsigned n_free;
 };
 
@@ -42,7 +42,7 @@ int windows_scatter(struct space *s, const struct piece *piece, unsigned n);
 int windows_put_back(struct space *s, pgno_t *pgnos, size_t n);
 void windows_end(struct space *s); /* what is loose goes back */
 
-/* grow.c: where the file ends that has n_pages at least: a region has room for its own pages. */
+/* grow.c: where the file ends that has n_pages at least: a group has room for its own pages. */
 pgno_t space_end_for(const struct space *s, uint64_t n_pages);
 
 #endif

@@ -21,7 +21,7 @@ static unsigned worth_fetching(const struct space *s, unsigned n)
 /* A piece that is half free is taken where it is first found: what is in use lies low. */
 static unsigned half_a_piece(const struct space *s)
 {
-	return (s->layout.region_pages < WINDOW_PAGES ? s->layout.region_pages : WINDOW_PAGES) / 2;
+	return (s->layout.group_pages < WINDOW_PAGES ? s->layout.group_pages : WINDOW_PAGES) / 2;
 }
 
 int space_prepare(struct space *s, unsigned n, uint32_t keep)
@@ -106,7 +106,7 @@ int space_promise_give(struct space *s, pgno_t pgno, uint32_t n_pages)
 			"%u pages at %u were given up, where a tree can have none. The file is "
 			"damaged: dump it and load it into a new one",
 			n_pages, pgno);
-	rc = region_promise(s, region_of(s, pgno));
+	rc = group_promise(s, group_of(s, pgno));
 	for (uint32_t i = 0; rc == 0 && i < n_pages; i++) {
 		if (space_is_free(s, pgno + i) || windows_have(s, pgno + i))
 			rc = error_set(VERSO_ECORRUPT,
@@ -121,6 +121,6 @@ void space_give(struct space *s, pgno_t pgno, uint32_t n_pages)
 {
 	for (uint32_t i = 0; i < n_pages; i++) {
 		if (!space_is_free(s, pgno + i))
-			region_set(s, pgno + i, true);
+			group_set(s, pgno + i, true);
 	}
 }

@@ -25,7 +25,7 @@ void window_to_bits(struct space *s, const struct window *w, bool is_free)
 {
 	for (pgno_t i = 0; i < WINDOW_PAGES; i++) {
 		if (w->mask[i / 64] >> (i % 64) & 1)
-			region_set(s, w->first + i, is_free);
+			group_set(s, w->first + i, is_free);
 	}
 }
 
@@ -58,16 +58,16 @@ void space_undo(struct space *s)
 
 /* --- pieces of bitmaps --------------------------------------------------------------------- */
 
-/* The free pages of the window-sized piece of region r that begins at word `word` of its bitmap. */
+/* The free pages of the window-sized piece of group r that begins at word `word` of its bitmap. */
 static unsigned piece_count(const struct space *s, uint32_t r, uint32_t word)
 {
 	uint32_t end = word + WINDOW_WORDS;
 	unsigned n = 0;
 
-	if (end > s->layout.region_pages / 64)
-		end = s->layout.region_pages / 64;
+	if (end > s->layout.group_pages / 64)
+		end = s->layout.group_pages / 64;
 	for (; word < end; word++)
-		n += (unsigned)__builtin_popcountll(s->regions[r].bits[word]);
+		n += (unsigned)__builtin_popcountll(s->groups[r].bits[word]);
 	return n;
 }
 
@@ -76,15 +76,15 @@ int piece_find(struct space *s, unsigned n_enough, struct piece *ret_best)
 {
 	struct piece best = {0, 0, 0};
 
-	for (uint32_t r = 0; r < s->n_regions && best.n_free < n_enough; r++) {
+	for (uint32_t r = 0; r < s->n_groups && best.n_free < n_enough; r++) {
 		int rc;
 
-		if (s->regions[r].entry.n_free <= best.n_free)
+		if (s->groups[r].entry.n_free <= best.n_free)
 			continue;
-		rc = region_load(s, r);
+		rc = group_load(s, r);
 		if (rc)
 			return rc;
-		for (uint32_t word = 0; word < s->layout.region_pages / 64; word += WINDOW_WORDS) {
+		for (uint32_t word = 0; word < s->layout.group_pages / 64; word += WINDOW_WORDS) {
 			unsigned n = piece_count(s, r, word);
 
 			if (n > best.n_free)
@@ -100,11 +100,11 @@ int piece_find(struct space *s, unsigned n_enough, struct piece *ret_best)
 /* The first n_most free pages of a piece. */
 static struct window piece_window(const struct space *s, const struct piece *piece, unsigned n_most)
 {
-	const uint64_t *bits = s->regions[piece->region].bits;
-	struct window w = {.first = region_start(s, piece->region) + piece->word * 64};
+	const uint64_t *bits = s->groups[piece->group].bits;
+	struct window w = {.first = group_start(s, piece->group) + piece->word * 64};
 	unsigned n = 0;
 
-	for (uint32_t i = 0; i < WINDOW_WORDS && piece->word + i < s->layout.region_pages / 64;
+	for (uint32_t i = 0; i < WINDOW_WORDS && piece->word + i < s->layout.group_pages / 64;
 		i++) {
 		for (uint64_t rest = bits[piece->word + i]; rest && n < n_most; rest &= rest - 1) {
 			w.mask[i] |= rest & -rest;
@@ -130,9 +130,9 @@ int windows_turn(struct space *s, const struct piece *piece)
 	int rc = log_reserve(s, 2);
 
 	if (rc == 0)
-		rc = region_promise(s, piece->region);
+		rc = group_promise(s, piece->group);
 	if (rc == 0 && returns)
-		rc = region_promise(s, region_of(s, other->first));
+		rc = group_promise(s, group_of(s, other->first));
 	if (rc)
 		return rc;
 	if (returns)
@@ -151,7 +151,7 @@ int windows_scatter(struct space *s, const struct piece *piece, unsigned n)
 	struct window w;
 
 	if (rc == 0)
-		rc = region_promise(s, piece->region);
+		rc = group_promise(s, piece->group);
 	if (rc)
 		return rc;
 	w = piece_window(s, piece, n);
@@ -168,7 +168,7 @@ int windows_scatter(struct space *s, const struct piece *piece, unsigned n)
 void windows_end(struct space *s)
 {
 	for (; s->n_loose > 0; s->n_loose--)
-		region_set(s, s->loose[s->n_loose - 1], true);
+		group_set(s, s->loose[s->n_loose - 1], true);
 	windows_count_at_hand(s);
 }
 
@@ -178,7 +178,7 @@ static bool window_put_back(const struct space *s, struct window *w, pgno_t pgno
 {
 	pgno_t bit = pgno - w->first;
 
-	if (pgno < w->first || bit >= WINDOW_PAGES || region_of(s, pgno) != region_of(s, w->first))
+	if (pgno < w->first || bit >= WINDOW_PAGES || group_of(s, pgno) != group_of(s, w->first))
 		return false;
 	ASSERT(!window_has(w, pgno));
 	w->mask[bit / 64] |= UINT64_C(1) << (bit % 64);
@@ -200,7 +200,7 @@ int windows_put_back(struct space *s, pgno_t *pgnos, size_t n)
 		}
 		rc = log_reserve(s, 1);
 		if (rc == 0)
-			rc = region_promise(s, region_of(s, w.first));
+			rc = group_promise(s, group_of(s, w.first));
 		if (rc)
 			break;
 		while (i < n && window_put_back(s, &w, pgnos[i]))

@@ -272,9 +272,9 @@ static void stack_make(struct stack *s, const struct setting *setting)
 		(void)unlink(s->path);
 	}
 	s->options = (struct txn_options){
-		.region_pages = 256,
+		.group_pages = 256,
 		.meta_pending_max = 6,
-		.meta_regions_max = 2,
+		.meta_groups_max = 2,
 		.dirty_max_pages = 24,
 		.grow_pages = 32,
 		.cut_pages = 32,

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define PAGE_BYTES   512U
-#define REGION_PAGES 256U
-#define ARRAY_PAGES  (1U << 20)
+#define PAGE_BYTES  512U
+#define GROUP_PAGES 256U
+#define ARRAY_PAGES (1U << 20)
 
 /* The array is address space: what is never written costs nothing. */
 struct array_pager {
@@ -60,13 +60,13 @@ static void ok(int rc)
 	ck_assert_msg(rc == 0, "%d: %s", rc, error_text());
 }
 
-static void bench_make(struct bench *b, uint32_t regions_max)
+static void bench_make(struct bench *b, uint32_t groups_max)
 {
 	struct layout l;
 
 	memset(b, 0, sizeof(*b));
-	b->options = (struct space_options){.region_pages = REGION_PAGES,
-		.regions_max = regions_max,
+	b->options = (struct space_options){.group_pages = GROUP_PAGES,
+		.groups_max = groups_max,
 		.grow_pages = 32,
 		.cut_pages = 64};
 	pager_init(&b->a.pager, &array_ops, PAGE_BYTES, 7, 0);
@@ -76,12 +76,12 @@ static void bench_make(struct bench *b, uint32_t regions_max)
 	b->a.n_pages_max = ARRAY_PAGES;
 	layout_init(&l, PAGE_BYTES, &b->options);
 	b->record = (struct space_record){.n_pages = layout_first_page(&l, 0),
-		.region_pages = l.region_pages,
-		.n_regions = 1,
-		.n_region_entries = 1,
-		.regions_max = l.regions_max,
+		.group_pages = l.group_pages,
+		.n_groups = 1,
+		.n_group_entries = 1,
+		.groups_max = l.groups_max,
 		.pending_max = l.pending_max};
-	b->record.regions[0].gen = 1;
+	b->record.groups[0].gen = 1;
 	b->a.n_pages = b->record.n_pages;
 	page_init((struct page *)(void *)(b->a.bytes + layout_bitmap(&l, 0) * PAGE_BYTES),
 		(struct page_ref){layout_bitmap(&l, 0), 1}, PAGE_BITMAP, 0, 0);
@@ -179,7 +179,7 @@ static void give(struct bench *b, pgno_t from, pgno_t n)
 	for (pgno_t pgno = from; pgno < s->n_pages && pgno - from < n; pgno++) {
 		if (!layout_is_ordinary(&s->layout, s->n_pages, pgno, 1))
 			continue;
-		ok(space_load_region(s, pgno / REGION_PAGES));
+		ok(space_load_group(s, pgno / GROUP_PAGES));
 		if (!space_is_free(s, pgno) && !window_has(&s->windows[0], pgno) &&
 			!window_has(&s->windows[1], pgno))
 			give_one(s, pgno);
@@ -192,36 +192,36 @@ START_TEST(no_batch_writes_the_copies_that_the_flushed_state_uses)
 	struct space_record *durable = check_alloc(sizeof(*durable));
 
 	bench_make(b, 2);
-	take_until(b, 5 * REGION_PAGES);
+	take_until(b, 5 * GROUP_PAGES);
 	bench_join(b);
 	bench_flush(b);
 	*durable = b->record;
-	ck_assert_uint_gt(durable->n_regions, 2);
+	ck_assert_uint_gt(durable->n_groups, 2);
 	/* One batch: the index is changed, becomes superfluous, is needed again. */
-	give_one(&b->space, REGION_PAGES + 100);
+	give_one(&b->space, GROUP_PAGES + 100);
 	bench_join(b);
-	ck_assert_uint_gt(b->record.n_regions, 2);
-	ck_assert_uint_ne(b->record.regions[0].copy, durable->regions[0].copy);
-	give(b, REGION_PAGES, UINT32_MAX);
+	ck_assert_uint_gt(b->record.n_groups, 2);
+	ck_assert_uint_ne(b->record.groups[0].copy, durable->groups[0].copy);
+	give(b, GROUP_PAGES, UINT32_MAX);
 	bench_cut(b, 0);
 	bench_join(b);
-	ck_assert_uint_le(b->record.n_regions, 2);
-	take_until(b, 4 * REGION_PAGES);
+	ck_assert_uint_le(b->record.n_groups, 2);
+	take_until(b, 4 * GROUP_PAGES);
 	bench_join(b);
-	ck_assert_uint_gt(b->record.n_regions, 2);
+	ck_assert_uint_gt(b->record.n_groups, 2);
 	for (uint32_t i = 0; i < b->pages.n; i++) {
 		struct page_ref ref = page_ref(b->pages.items[i]);
 
-		if (b->pages.items[i]->type == PAGE_REGIONS)
+		if (b->pages.items[i]->type == PAGE_GROUPS)
 			ck_assert_uint_ne(ref.pgno,
-				layout_index(&b->space.layout, 0) + durable->regions[0].copy);
+				layout_index(&b->space.layout, 0) + durable->groups[0].copy);
 	}
 	bench_free(b);
 }
 END_TEST
 
 /*
- * The file is cut in one region while the windows lie in two others: three bitmaps change. A commit
+ * The file is cut in one group while the windows lie in two others: three bitmaps change. A commit
  * has memory for what was counted, and no more (space_pages_add() asserts it).
  */
 START_TEST(a_cut_adds_no_more_pages_than_were_counted)
@@ -229,21 +229,21 @@ START_TEST(a_cut_adds_no_more_pages_than_were_counted)
 	struct bench *b = check_alloc(sizeof(*b));
 
 	bench_make(b, _i ? 2 : 64);
-	take_until(b, 8 * REGION_PAGES);
+	take_until(b, 8 * GROUP_PAGES);
 	bench_next(b);
 	for (unsigned w = 0; w < RECORD_WINDOWS; w++)
-		b->record.windows[w] = (struct window){w * REGION_PAGES + 64, {UINT64_MAX}};
+		b->record.windows[w] = (struct window){w * GROUP_PAGES + 64, {UINT64_MAX}};
 	bench_open(b);
-	give(b, 2 * REGION_PAGES + 100, UINT32_MAX);
+	give(b, 2 * GROUP_PAGES + 100, UINT32_MAX);
 	bench_next(b);
 	bench_cut(b, 0);
 	bench_next(b);
-	ck_assert_uint_eq(b->record.n_pages, 2 * REGION_PAGES + 100);
+	ck_assert_uint_eq(b->record.n_pages, 2 * GROUP_PAGES + 100);
 	bench_free(b);
 }
 END_TEST
 
-START_TEST(growth_stops_at_the_last_region_that_an_index_can_hold)
+START_TEST(growth_stops_at_the_last_group_that_an_index_can_hold)
 {
 	struct bench *b = check_alloc(sizeof(*b));
 	struct layout l;
@@ -257,9 +257,9 @@ START_TEST(growth_stops_at_the_last_region_that_an_index_can_hold)
 			(void)space_take(&b->space);
 	}
 	ck_assert_int_eq(rc, VERSO_EFULL);
-	ck_assert_uint_eq(b->space.n_pages, RECORD_REGIONS_MAX * l.index_entries * REGION_PAGES);
+	ck_assert_uint_eq(b->space.n_pages, RECORD_GROUPS_MAX * l.index_entries * GROUP_PAGES);
 	bench_join(b);
-	ck_assert_uint_eq(b->record.n_region_entries, RECORD_REGIONS_MAX);
+	ck_assert_uint_eq(b->record.n_group_entries, RECORD_GROUPS_MAX);
 	bench_free(b);
 }
 END_TEST
@@ -282,11 +282,11 @@ START_TEST(on_a_full_disk_scattered_free_pages_are_used)
 	struct bench *b = check_alloc(sizeof(*b));
 
 	bench_make(b, 2);
-	take_until(b, 4 * REGION_PAGES);
+	take_until(b, 4 * GROUP_PAGES);
 	b->a.n_pages_max = b->space.n_pages;
 	take_all(b);
 	ck_assert_uint_eq(space_count_free(&b->space), 0);
-	for (pgno_t pgno = 50; pgno < 4 * REGION_PAGES; pgno += 20) {
+	for (pgno_t pgno = 50; pgno < 4 * GROUP_PAGES; pgno += 20) {
 		give_one(&b->space, pgno);
 	}
 	take_all(b);
@@ -304,7 +304,7 @@ int main(void)
 	tcase_set_timeout(c, 60);
 	tcase_add_test(c, no_batch_writes_the_copies_that_the_flushed_state_uses);
 	tcase_add_loop_test(c, a_cut_adds_no_more_pages_than_were_counted, 0, 2);
-	tcase_add_test(c, growth_stops_at_the_last_region_that_an_index_can_hold);
+	tcase_add_test(c, growth_stops_at_the_last_group_that_an_index_can_hold);
 	tcase_add_test(c, on_a_full_disk_scattered_free_pages_are_used);
 	suite_add_tcase(s, c);
 	return check_main(s);

@@ -55,9 +55,9 @@ static void stack_make(struct stack *s, enum txn_commit_mode mode, enum txn_sync
 	s->options = (struct txn_options){
 		.mode = mode,
 		.sync = sync,
-		.region_pages = 256,
+		.group_pages = 256,
 		.meta_pending_max = 6,
-		.meta_regions_max = 2,
+		.meta_groups_max = 2,
 		.dirty_max_pages = 8,
 		.grow_pages = 32,
 		.cut_pages = 32,

@@ -206,7 +206,7 @@ END_TEST
 /* What a transaction gives up stands together, from whichever end it came, and goes by an undo. */
 START_TEST(neighbours_that_are_given_up_are_one_extent)
 {
-	struct layout layout = {.page_size = 512, .region_pages = 256, .pending_max = 6};
+	struct layout layout = {.page_size = 512, .group_pages = 256, .pending_max = 6};
 	struct space_record *record = check_alloc(sizeof(*record));
 	struct pending p;
 

@@ -119,12 +119,12 @@ static int use(struct txn_stack *s)
 	return first;
 }
 
-static void database(struct txn_stack *s, struct victim *v, uint32_t regions_max)
+static void database(struct txn_stack *s, struct victim *v, uint32_t groups_max)
 {
 	struct fault_plan plan = {.calls = FAULT_WRITE, .kind = FAULT_EIO};
 
 	txn_stack_make(s, TXN_TWO_FLUSH, TXN_FULL);
-	s->options.meta_regions_max = regions_max;
+	s->options.meta_groups_max = groups_max;
 	txn_stack_format(s);
 	txn_stack_open(s);
 	txn_stack_set(s, 0, 1200, 1);
@@ -170,7 +170,7 @@ static bool lie_windows(struct victim *v, int i)
 		window_fill(v, 0);
 		return true;
 	case 1: /* over the places of bitmaps */
-		window_fill(v, m->space.region_pages);
+		window_fill(v, m->space.group_pages);
 		return true;
 	case 2: /* beyond the end */
 		window_fill(v, m->space.n_pages - 1);
@@ -201,7 +201,7 @@ static bool lie_pending(struct victim *v, int i)
 		extent(v)->pgno = 0;
 		return true;
 	case 7:
-		extent(v)->pgno = m->space.region_pages - 1;
+		extent(v)->pgno = m->space.group_pages - 1;
 		extent(v)->n_pages = 8;
 		return true;
 	case 8: /* free twice at once */
@@ -253,36 +253,36 @@ static bool lie_sizes(struct victim *v, int i)
 	case 18:
 		m->space.n_pages = UINT32_MAX;
 		return true;
-	case 19: /* a region begins with its last page */
-		m->space.n_pages = 2 * m->space.region_pages + 1;
-		m->space.n_regions = 3;
+	case 19: /* a group begins with its last page */
+		m->space.n_pages = 2 * m->space.group_pages + 1;
+		m->space.n_groups = 3;
 		return true;
 	case 20:
 		m->space.n_pages = 1;
 		return true;
 	case 21:
-		m->space.region_pages = 320;
+		m->space.group_pages = 320;
 		return true;
 	case 22:
-		m->space.region_pages = 0;
+		m->space.group_pages = 0;
 		return true;
 	case 23:
-		m->space.region_pages = 3776;
+		m->space.group_pages = 3776;
 		return true;
 	case 24:
-		m->space.regions_max = 64;
+		m->space.groups_max = 64;
 		return true;
 	case 25:
-		m->space.regions_max = 0;
+		m->space.groups_max = 0;
 		return true;
 	case 26:
-		m->space.regions[0].n_free++;
+		m->space.groups[0].n_free++;
 		return true;
 	case 27:
-		m->space.regions[0].copy = 7;
+		m->space.groups[0].copy = 7;
 		return true;
 	case 28:
-		m->space.regions[0].gen = 0;
+		m->space.groups[0].gen = 0;
 		return true;
 	case 29:
 		m->roots[0].ref.pgno = 0;
@@ -342,16 +342,16 @@ static void page_store(struct victim *v, struct page *page)
 	txn_ok(file_write(v->file, page, PAGE_BYTES, (uint64_t)page_ref(page).pgno * PAGE_BYTES));
 }
 
-/* Calls pages of region 0 free: from word `from` of its bitmap on. */
+/* Calls pages of group 0 free: from word `from` of its bitmap on. */
 static void free_all(struct victim *v, unsigned from)
 {
-	pgno_t pgno = layout_bitmap(&v->layout, 0) + v->meta.space.regions[0].copy;
+	pgno_t pgno = layout_bitmap(&v->layout, 0) + v->meta.space.groups[0].copy;
 	struct page *page = page_load(v, pgno);
 
 	memset(page->payload + 8 * from, 0xFF, 32 - 8 * from);
-	v->meta.space.regions[0].n_free = 0;
+	v->meta.space.groups[0].n_free = 0;
 	for (unsigned i = 0; i < 32; i++)
-		v->meta.space.regions[0].n_free += (unsigned)__builtin_popcount(page->payload[i]);
+		v->meta.space.groups[0].n_free += (unsigned)__builtin_popcount(page->payload[i]);
 	page_store(v, page);
 }
 
@@ -390,8 +390,8 @@ static bool lie_in_page(struct victim *v, int i)
 		return true;
 	case 4: /* a bitmap and a slot in a tree */
 		page_ref_set(root->payload, (struct page_ref){layout_bitmap(&v->layout, 0) +
-								      v->meta.space.regions[0].copy,
-						    v->meta.space.regions[0].gen});
+								      v->meta.space.groups[0].copy,
+						    v->meta.space.groups[0].gen});
 		page_ref_set(root->payload + PAGE_REF_BYTES, (struct page_ref){0, v->meta.gen});
 		page_store(v, root);
 		return true;
@@ -414,12 +414,12 @@ static bool lie_in_page(struct victim *v, int i)
 }
 
 /* Answers 0 or an error; a crash or a hang is for the test's frame to find. */
-static void try(int i, uint32_t regions_max, bool (*tell)(struct victim *v, int i))
+static void try(int i, uint32_t groups_max, bool (*tell)(struct victim *v, int i))
 {
 	struct victim *v = check_alloc(sizeof(*v));
 	struct txn_stack s;
 
-	database(&s, v, regions_max);
+	database(&s, v, groups_max);
 	ck_assert(tell(v, i));
 	victim_write(v);
 	(void)use(&s);

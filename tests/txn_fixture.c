@@ -27,9 +27,9 @@ void txn_stack_options(struct txn_stack *s, enum txn_commit_mode mode, enum txn_
 	s->options = (struct txn_options){
 		.mode = mode,
 		.sync = sync,
-		.region_pages = 256,
+		.group_pages = 256,
 		.meta_pending_max = 6,
-		.meta_regions_max = 2,
+		.meta_groups_max = 2,
 		.dirty_max_pages = 8,
 		.grow_pages = 32,
 		.cut_pages = 32,

@@ -134,23 +134,23 @@ static int mark_tree(void *arg, struct page_ref ref, unsigned level)
 	return rc;
 }
 
-static int mark_region(struct check *c, uint32_t r)
+static int mark_group(struct check *c, uint32_t r)
 {
 	struct space *s = &c->txn->env->space;
 	const struct layout *l = &s->layout;
-	pgno_t start = r * l->region_pages, first = layout_first_page(l, r);
+	pgno_t start = r * l->group_pages, first = layout_first_page(l, r);
 	int rc = mark_run(c, layout_bitmap(l, r), first - layout_bitmap(l, r), USE_SPACE);
 
 	if (rc)
 		return rc;
-	rc = space_load_region(s, r);
+	rc = space_load_group(s, r);
 	if (rc == VERSO_ECORRUPT)
 		return found(c, layout_bitmap(l, r), error_text());
 	if (rc) {
 		c->rc = rc;
 		return rc;
 	}
-	for (pgno_t i = first - start; rc == 0 && i < l->region_pages; i++) {
+	for (pgno_t i = first - start; rc == 0 && i < l->group_pages; i++) {
 		if (start + i < s->n_pages && space_is_free(s, start + i))
 			rc = mark(c, start + i, USE_FREE);
 	}
@@ -162,8 +162,8 @@ static int mark_space(struct check *c)
 	struct space *s = &c->txn->env->space;
 	int rc = mark_run(c, 0, 2 * s->layout.slot_pages, USE_META);
 
-	for (uint32_t r = 0; rc == 0 && r < s->n_regions; r++)
-		rc = mark_region(c, r);
+	for (uint32_t r = 0; rc == 0 && r < s->n_groups; r++)
+		rc = mark_group(c, r);
 	for (unsigned w = 0; w < RECORD_WINDOWS; w++) {
 		for (pgno_t i = 0; rc == 0 && i < WINDOW_PAGES; i++) {
 			if (s->windows[w].mask[i / 64] >> (i % 64) & 1)

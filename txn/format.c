@@ -36,11 +36,11 @@ static void meta_first(struct meta *m, const struct layout *l, const uint8_t uui
 
 	*m = (struct meta){.mode = TXN_TWO_FLUSH, .page_size = l->page_size};
 	m->gen = m->durable_gen = m->mark = UINT64_C(1) << GEN_SEQ_BITS;
-	m->space.region_pages = l->region_pages;
-	m->space.regions_max = l->regions_max;
+	m->space.group_pages = l->group_pages;
+	m->space.groups_max = l->groups_max;
 	m->space.pending_max = l->pending_max;
 	m->space.n_pages = first_pages(l->page_size);
-	m->space.n_regions = m->space.n_region_entries = 1;
+	m->space.n_groups = m->space.n_group_entries = 1;
 	ASSERT(m->space.n_pages <= WINDOW_PAGES);
 	for (pgno_t pgno = layout_first_page(l, 0); pgno < m->space.n_pages; pgno++)
 		w->mask[pgno / 64] |= UINT64_C(1) << pgno % 64;
@@ -98,10 +98,10 @@ int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
 	if (options->mode == TXN_ONE_FLUSH && !file->device_direct)
 		return refuse_one_flush();
 	layout_init(&l, page_size, &space);
-	if (l.region_pages < REGION_PAGES_MIN || l.region_pages % 64 != 0)
+	if (l.group_pages < GROUP_PAGES_MIN || l.group_pages % 64 != 0)
 		return error_set(-EINVAL,
-			"a region of %u pages: expected a multiple of 64, from %u to %u",
-			l.region_pages, REGION_PAGES_MIN, REGION_PAGES_MAX);
+			"an allocation group of %u pages: expected a multiple of 64, from %u to %u",
+			l.group_pages, GROUP_PAGES_MIN, GROUP_PAGES_MAX);
 	m = malloc(sizeof(*m));
 	if (!m)
 		return -ENOMEM;

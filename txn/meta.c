@@ -17,9 +17,9 @@ enum {
 	AT_UUID = 72,
 	AT_DURABLE = 88,
 	AT_N_PAGES = 96,
-	AT_REGION_PAGES = 100,
-	AT_N_REGIONS = 104,
-	AT_REGIONS_MAX = 108,
+	AT_GROUP_PAGES = 100,
+	AT_N_GROUPS = 104,
+	AT_GROUPS_MAX = 108,
 	AT_PENDING_MAX = 110,
 	AT_N_PENDING = 112,
 	AT_CHUNK = 116,
@@ -29,7 +29,7 @@ enum {
 	AT_ROOTS = 272,
 	AT_CHAINED_COMMIT = 352, /* 24 bytes kept for a third way of committing; zero */
 	AT_MARK = 376,
-	AT_REGIONS = 384,
+	AT_GROUPS = 384,
 	AT_PENDING = 1408,
 
 	ROOT_BYTES = 40,
@@ -37,8 +37,8 @@ enum {
 
 _Static_assert(AT_WINDOWS + RECORD_WINDOWS * WINDOW_BYTES == AT_ROOTS, "windows fill their place");
 _Static_assert(AT_ROOTS + TXN_ROOTS * ROOT_BYTES == AT_CHAINED_COMMIT, "roots fill their place");
-_Static_assert(AT_REGIONS + RECORD_REGIONS_MAX * REGION_ENTRY_BYTES == AT_PENDING,
-	"regions fill theirs");
+_Static_assert(AT_GROUPS + RECORD_GROUPS_MAX * GROUP_ENTRY_BYTES == AT_PENDING,
+	"allocation groups fill theirs");
 _Static_assert(AT_PENDING + RECORD_PENDING_MAX * PENDING_EXTENT_BYTES == META_BYTES,
 	"a slot is full");
 
@@ -85,9 +85,9 @@ void meta_encode(const struct meta *m, const struct layout *layout, unsigned slo
 	le64_set(b + AT_DURABLE, m->durable_gen);
 	le64_set(b + AT_MARK, m->mark);
 	le32_set(b + AT_N_PAGES, m->space.n_pages);
-	le32_set(b + AT_REGION_PAGES, m->space.region_pages);
-	le32_set(b + AT_N_REGIONS, m->space.n_regions);
-	le16_set(b + AT_REGIONS_MAX, m->space.regions_max);
+	le32_set(b + AT_GROUP_PAGES, m->space.group_pages);
+	le32_set(b + AT_N_GROUPS, m->space.n_groups);
+	le16_set(b + AT_GROUPS_MAX, m->space.groups_max);
 	le16_set(b + AT_PENDING_MAX, m->space.pending_max);
 	le32_set(b + AT_N_PENDING, m->space.n_pending);
 	page_ref_set(b + AT_CHUNK, m->space.chunk);
@@ -97,8 +97,8 @@ void meta_encode(const struct meta *m, const struct layout *layout, unsigned slo
 		window_encode(&m->space.windows[i], b + AT_WINDOWS + i * WINDOW_BYTES);
 	for (unsigned i = 0; i < TXN_ROOTS; i++)
 		root_encode(&m->roots[i], b + AT_ROOTS + i * ROOT_BYTES);
-	for (uint32_t i = 0; i < m->space.n_region_entries; i++)
-		region_entry_encode(&m->space.regions[i], b + AT_REGIONS + i * REGION_ENTRY_BYTES);
+	for (uint32_t i = 0; i < m->space.n_group_entries; i++)
+		group_entry_encode(&m->space.groups[i], b + AT_GROUPS + i * GROUP_ENTRY_BYTES);
 	for (uint32_t i = 0; i < m->space.n_pending; i++)
 		pending_extent_encode(&m->space.pending[i],
 			b + AT_PENDING + i * PENDING_EXTENT_BYTES);
@@ -138,9 +138,9 @@ static void decode_body(const uint8_t *b, struct meta *m)
 	m->compat = le32_get(b + AT_COMPAT);
 	m->ro_compat = le32_get(b + AT_RO_COMPAT);
 	m->space.n_pages = le32_get(b + AT_N_PAGES);
-	m->space.region_pages = le32_get(b + AT_REGION_PAGES);
-	m->space.n_regions = le32_get(b + AT_N_REGIONS);
-	m->space.regions_max = le16_get(b + AT_REGIONS_MAX);
+	m->space.group_pages = le32_get(b + AT_GROUP_PAGES);
+	m->space.n_groups = le32_get(b + AT_N_GROUPS);
+	m->space.groups_max = le16_get(b + AT_GROUPS_MAX);
 	m->space.pending_max = le16_get(b + AT_PENDING_MAX);
 	m->space.n_pending = le32_get(b + AT_N_PENDING);
 	m->space.chunk = page_ref_get(b + AT_CHUNK);
@@ -150,8 +150,8 @@ static void decode_body(const uint8_t *b, struct meta *m)
 		window_decode(b + AT_WINDOWS + i * WINDOW_BYTES, &m->space.windows[i]);
 	for (unsigned i = 0; i < TXN_ROOTS; i++)
 		root_decode(b + AT_ROOTS + i * ROOT_BYTES, &m->roots[i]);
-	for (uint32_t i = 0; i < RECORD_REGIONS_MAX; i++)
-		region_entry_decode(b + AT_REGIONS + i * REGION_ENTRY_BYTES, &m->space.regions[i]);
+	for (uint32_t i = 0; i < RECORD_GROUPS_MAX; i++)
+		group_entry_decode(b + AT_GROUPS + i * GROUP_ENTRY_BYTES, &m->space.groups[i]);
 	for (uint32_t i = 0; i < RECORD_PENDING_MAX; i++)
 		pending_extent_decode(b + AT_PENDING + i * PENDING_EXTENT_BYTES,
 			&m->space.pending[i]);
@@ -211,9 +211,9 @@ int meta_decode(const void *slot_bytes, pgno_t slot_pgno, struct meta *ret_m)
 	if (!page_size_is_valid(ret_m->page_size))
 		return bad_meta(slot_pgno, "the page size is none that can be");
 	decode_body(b, ret_m);
-	ret_m->space.n_region_entries = ret_m->space.n_regions;
+	ret_m->space.n_group_entries = ret_m->space.n_groups;
 	meta_layout(ret_m, &l);
-	if (ret_m->space.n_regions > ret_m->space.regions_max)
-		ret_m->space.n_region_entries = (ret_m->space.n_regions - 1) / l.index_entries + 1;
+	if (ret_m->space.n_groups > ret_m->space.groups_max)
+		ret_m->space.n_group_entries = (ret_m->space.n_groups - 1) / l.index_entries + 1;
 	return meta_validate(ret_m, slot_pgno);
 }

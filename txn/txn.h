@@ -81,9 +81,9 @@ struct txn_options {
 	enum txn_commit_mode mode;
 	enum txn_sync sync;
 	bool read_only;
-	uint32_t region_pages;     /* (format) pages a bitmap page covers; default and most 32768 */
+	uint32_t group_pages;      /* (format) pages a bitmap page covers; default and most 32768 */
 	uint32_t meta_pending_max; /* freed extents kept in the meta itself; default and most 112 */
-	uint32_t meta_regions_max; /* regions kept in the meta itself; default and most 64 */
+	uint32_t meta_groups_max;  /* groups kept in the meta itself; default and most 64 */
 	uint32_t dirty_max_pages;  /* unsealed pages before a spill; default 4096 */
 	uint32_t unflushed_max_pages; /* sealed pages that joined commits may hold; default as
 					 dirty_max */

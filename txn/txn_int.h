@@ -102,8 +102,8 @@ struct txn_env {
 static inline struct space_options space_options_of(const struct txn_options *o)
 {
 	return (struct space_options){
-		.region_pages = o->region_pages,
-		.regions_max = o->meta_regions_max,
+		.group_pages = o->group_pages,
+		.groups_max = o->meta_groups_max,
 		.pending_max = o->meta_pending_max,
 		.grow_pages = o->grow_pages,
 		.cut_pages = o->cut_pages,

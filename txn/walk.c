@@ -79,29 +79,29 @@ static int walk_leaf(struct walk *w, pgno_t pgno, gen_t gen, struct page **ret_b
 	return rc ? rc : read_verified(w, (struct page_ref){pgno, gen}, *ret_buf);
 }
 
-static int walk_regions(struct walk *w, const struct layout *l)
+static int walk_groups(struct walk *w, const struct layout *l)
 {
 	const struct meta *m = w->meta;
-	bool has_index = m->space.n_regions > m->space.regions_max;
+	bool has_index = m->space.n_groups > m->space.groups_max;
 	int rc = 0;
 
-	for (uint32_t i = 0; rc == 0 && i < m->space.n_region_entries; i++) {
+	for (uint32_t i = 0; rc == 0 && i < m->space.n_group_entries; i++) {
 		pgno_t place = has_index ? layout_index(l, i) : layout_bitmap(l, i);
 		struct page *buf = NULL;
 
-		if (m->space.regions[i].gen <= w->newer_than)
+		if (m->space.groups[i].gen <= w->newer_than)
 			continue;
-		rc = walk_leaf(w, place + m->space.regions[i].copy, m->space.regions[i].gen, &buf);
+		rc = walk_leaf(w, place + m->space.groups[i].copy, m->space.groups[i].gen, &buf);
 		if (!has_index)
 			continue;
 		w->depth++;
 		for (uint32_t j = 0; rc == 0 && j < l->index_entries; j++) {
 			uint32_t r = i * l->index_entries + j;
-			struct region_entry entry;
+			struct group_entry entry;
 			struct page *bitmap = NULL;
 
-			region_entry_decode(buf->payload + j * REGION_ENTRY_BYTES, &entry);
-			if (r < m->space.n_regions && entry.gen > w->newer_than)
+			group_entry_decode(buf->payload + j * GROUP_ENTRY_BYTES, &entry);
+			if (r < m->space.n_groups && entry.gen > w->newer_than)
 				rc = walk_leaf(w, layout_bitmap(l, r) + (entry.copy & 1), entry.gen,
 					&bitmap);
 		}
@@ -142,7 +142,7 @@ int walk_pages(struct txn_env *env, const struct meta *meta, gen_t newer_than, w
 			rc = walk_tree(&w, meta->roots[i].ref, meta->roots[i].level);
 	}
 	if (rc == 0)
-		rc = walk_regions(&w, &l);
+		rc = walk_groups(&w, &l);
 	if (rc == 0)
 		rc = walk_chunks(&w);
 	for (unsigned i = 0; i < WALK_DEPTH_MAX; i++)

@@ -502,9 +502,9 @@ static int some_long(const struct edit *e, uint64_t *rng, unsigned from, unsigne
 }
 
 /*
- * A file of several regions. In one session it grows: long values that stay, and more at its end.
- * In the next some of the first ones go, which leaves holes that small changes use; in a third all
- * go at its end.
+ * A file of several allocation groups. In one session it grows: long values that stay, and more at
+ * its end. In the next some of the first ones go, which leaves holes that small changes use; in a
+ * third all go at its end.
  */
 static int change_long(const struct edit *e, uint64_t *rng, unsigned session)
 {
@@ -538,7 +538,7 @@ static void mark_tree(const struct edit *e)
 
 static int change(void *arg, void *model, uint64_t *rng, enum session_shape shape, unsigned session)
 {
-	bool regions = shape == SHAPE_REGIONS;
+	bool groups = shape == SHAPE_GROUPS;
 	struct edit first = {.txn = arg, .model = model};
 	struct edit e = {.txn = arg, .model = model};
 	uint64_t kind = crash_draw(rng) % 16;
@@ -553,9 +553,9 @@ static int change(void *arg, void *model, uint64_t *rng, enum session_shape shap
 	}
 	if (rc)
 		return rc;
-	if ((regions && kind < 6) || (shape == SHAPE_LARGE && kind < 3))
+	if ((groups && kind < 6) || (shape == SHAPE_LARGE && kind < 3))
 		rc = change_long(&e, rng, session);
-	else if (kind > 12 && e.t == 0 && (!regions || session % 3 == 0))
+	else if (kind > 12 && e.t == 0 && (!groups || session % 3 == 0))
 		rc = load(&e, rng);
 	else if (kind < 2)
 		rc = many(&e, rng, 20 + (unsigned)(crash_draw(rng) % 60), false);

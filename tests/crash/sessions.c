@@ -30,9 +30,9 @@ static void mark_session(const struct work *w)
 	session_marks[MARK_BATCH].n += s.n_batch_max >= 3;
 	session_marks[MARK_DEAD].n += s.n_rejoined_dead_pages;
 	session_marks[MARK_POISONED].n += s.poisoned;
-	session_marks[MARK_REGIONS].n += s.n_pages > 256;
-	session_marks[MARK_THREE_REGIONS].n += s.n_pages > 512;
-	session_marks[MARK_THREE_REGIONS_CUT].n += w->was_long && s.n_cuts;
+	session_marks[MARK_GROUPS].n += s.n_pages > 256;
+	session_marks[MARK_THREE_GROUPS].n += s.n_pages > 512;
+	session_marks[MARK_THREE_GROUPS_CUT].n += w->was_long && s.n_cuts;
 }
 
 /* How its generations went on from those of the session before (T2). */
@@ -266,7 +266,7 @@ static int all_sessions(struct work *w)
 	int rc = create_in_attempts(w);
 
 	session_disk_limit(w->config->index, w->seed, w->disk);
-	if (w->shape == SHAPE_REGIONS)
+	if (w->shape == SHAPE_GROUPS)
 		n *= 2;
 	for (; rc == 0 && w->n_sessions < n; w->n_sessions++)
 		rc = session(w, draw_ending(w));

@@ -8,11 +8,11 @@ enum session_shape session_shape(unsigned config, uint64_t seed)
 	static const enum session_shape shapes[8] = {
 		SHAPE_USUAL,
 		SHAPE_FULL,
-		SHAPE_REGIONS,
+		SHAPE_GROUPS,
 		SHAPE_USUAL,
 		SHAPE_LARGE,
 		SHAPE_USUAL,
-		SHAPE_REGIONS,
+		SHAPE_GROUPS,
 		SHAPE_COW,
 	};
 	uint64_t state = seed;
@@ -32,9 +32,9 @@ struct txn_options session_txn_options(unsigned config, uint64_t seed, enum txn_
 	struct txn_options o = {
 		.mode = mode,
 		.sync = sync,
-		.region_pages = 256,
+		.group_pages = 256,
 		.meta_pending_max = 4,
-		.meta_regions_max = seed % 2 ? 1 : 2,
+		.meta_groups_max = seed % 2 ? 1 : 2,
 		.dirty_max_pages = seed % 3 ? 8 : 16,
 		/* Under TXN_FULL nobody waits for room: helpers must join while others flush. */
 		.unflushed_max_pages = sync == TXN_FULL ? 1000 : 40,
@@ -44,9 +44,9 @@ struct txn_options session_txn_options(unsigned config, uint64_t seed, enum txn_
 	};
 
 	switch (session_shape(config, seed)) {
-	case SHAPE_REGIONS:
+	case SHAPE_GROUPS:
 		o.meta_pending_max = seed % 3 == 0 ? 4 : seed % 3 == 1 ? 24 : 112;
-		o.meta_regions_max = seed % 4 ? 64 : 2;
+		o.meta_groups_max = seed % 4 ? 64 : 2;
 		o.grow_pages = 64;
 		o.cut_pages = seed % 5 ? 200 : 16; /* more than there is in holes */
 		break;

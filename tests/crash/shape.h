@@ -10,11 +10,11 @@
 #include "txn/txn.h"
 
 enum session_shape {
-	SHAPE_USUAL,   /* a bit of all */
-	SHAPE_FULL,    /* a disk that fills up, is deleted from, fills up again */
-	SHAPE_COW,     /* the same on a disk that copies on write */
-	SHAPE_REGIONS, /* a file of three regions and more, whose end becomes free and is cut off */
-	SHAPE_LARGE,   /* transactions larger than every limit */
+	SHAPE_USUAL,  /* a bit of all */
+	SHAPE_FULL,   /* a disk that fills up, is deleted from, fills up again */
+	SHAPE_COW,    /* the same on a disk that copies on write */
+	SHAPE_GROUPS, /* three allocation groups and more, whose end becomes free and is cut off */
+	SHAPE_LARGE,  /* transactions larger than every limit */
 	SHAPES
 };
 

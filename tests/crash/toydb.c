@@ -327,11 +327,11 @@ static int set_some(struct txn *txn, uint64_t *cells, uint64_t *rng, unsigned n,
 }
 
 /*
- * A file of several regions: in one session it grows, in the next some leaves go here and there,
- * in a third the newest run goes. Small changes ask for more pages than they use, so that both
- * windows have some.
+ * A file of several allocation groups: in one session it grows, in the next some leaves go here and
+ * there, in a third the newest run goes. Small changes ask for more pages than they use, so that
+ * both windows have some.
  */
-static int change_regions(struct txn *txn, uint64_t *cells, uint64_t *rng, unsigned session)
+static int change_groups(struct txn *txn, uint64_t *cells, uint64_t *rng, unsigned session)
 {
 	unsigned asked = crash_draw(rng) % 3 ? 44 + (unsigned)(crash_draw(rng) % 20)
 					     : TOY_LEVELS + (unsigned)(crash_draw(rng) % 60);
@@ -360,8 +360,8 @@ static int change(void *arg, void *model, uint64_t *rng, enum session_shape shap
 	unsigned n = 1 + (unsigned)(crash_draw(rng) % 3);
 	int rc;
 
-	if (shape == SHAPE_REGIONS)
-		rc = change_regions(txn, cells, rng, session);
+	if (shape == SHAPE_GROUPS)
+		rc = change_groups(txn, cells, rng, session);
 	else if (kind < 2)
 		rc = write_run(txn, cells, rng, 10 + (unsigned)(crash_draw(rng) % long_run));
 	else if (kind < 4)

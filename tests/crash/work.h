@@ -44,7 +44,7 @@ struct work {
 	bool carries;             /* they are near the end of an incarnation */
 	unsigned found;           /* the version that it opened on */
 	unsigned n_found;         /* versions there were then */
-	bool was_long;            /* of three regions */
+	bool was_long;            /* of three groups */
 	bool settled;             /* that is durable, and what came after it dead */
 
 	/* On a disk that fills up. */

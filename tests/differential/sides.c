@@ -16,9 +16,9 @@ static const uint8_t uuid[16] = "differential!";
 static struct txn_options thresholds(const struct config *c)
 {
 	return (struct txn_options){
-		.region_pages = 512,
+		.group_pages = 512,
 		.meta_pending_max = 8,
-		.meta_regions_max = 4,
+		.meta_groups_max = 4,
 		.dirty_max_pages = c->dirty_pages,
 		.unflushed_max_pages = c->dirty_pages,
 		.grow_pages = 16,

@@ -3,9 +3,9 @@
  * Makes a golden file: make_golden FILE PAGE_SIZE [regions]
  *
  * The records of golden.h, put in commits and in an order of their own; some replaced, others
- * deleted again, so that there are pending pages, and free ones. `regions`: regions of 256 pages,
- * two of them in a meta and four pending extents, so that a small file has pages of the index of
- * regions and of pending extents. The same arguments give the same bytes.
+ * deleted again, so that there are pending pages, and free ones. `regions`: allocation groups of
+ * 256 pages, two of them in a meta and four pending extents, so that a small file has pages of the
+ * index of groups and of pending extents. The same arguments give the same bytes.
  */
 #include "db/db_int.h"
 #include "tests/golden/golden.h"
@@ -81,9 +81,9 @@ static void put_and_delete(struct verso *db, int del)
 int main(int argc, char **argv)
 {
 	static const uint8_t uuid[16] = "golden file, v2";
-	struct txn_options regions = {
-		.region_pages = 256, .meta_regions_max = 2, .meta_pending_max = 4};
-	struct db_hooks hooks = {.uuid = uuid, .txn = argc > 3 ? &regions : NULL};
+	struct txn_options groups = {
+		.group_pages = 256, .meta_groups_max = 2, .meta_pending_max = 4};
+	struct db_hooks hooks = {.uuid = uuid, .txn = argc > 3 ? &groups : NULL};
 	struct verso_options o = {.size = sizeof(o),
 		.flags = VERSO_CREATE | VERSO_EXCL,
 		.cache_bytes = (size_t)256 << 20,
