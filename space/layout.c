@@ -14,8 +14,8 @@ void layout_init(struct layout *l, uint32_t page_size, const struct space_option
 	l->group_pages = option_or(options->group_pages, option_or(bits, GROUP_PAGES_MAX));
 	l->slot_pages = page_size < META_SLOT_BYTES ? META_SLOT_BYTES / page_size : 1;
 	l->index_entries = (page_size - PAGE_HEADER_BYTES) / GROUP_ENTRY_BYTES;
-	l->chunk_extents =
-		(page_size - PAGE_HEADER_BYTES - CHUNK_HEADER_BYTES) / PENDING_EXTENT_BYTES;
+	l->list_page_extents =
+		(page_size - PAGE_HEADER_BYTES - LIST_PAGE_HEADER_BYTES) / PENDING_EXTENT_BYTES;
 	l->groups_max = (uint16_t)option_or(options->groups_max, RECORD_GROUPS_MAX);
 	l->pending_max = (uint16_t)option_or(options->pending_max, RECORD_PENDING_MAX);
 }

@@ -20,9 +20,9 @@
 #define GROUP_PAGES_MIN    256U
 #define GROUP_PAGES_MAX    32768U
 
-#define GROUP_ENTRY_BYTES    16U
-#define PENDING_EXTENT_BYTES 24U
-#define CHUNK_HEADER_BYTES   16U
+#define GROUP_ENTRY_BYTES      16U
+#define PENDING_EXTENT_BYTES   24U
+#define LIST_PAGE_HEADER_BYTES 16U
 
 #define SPACE_PREPARE_MAX 64U /* pages that one space_prepare() can promise */
 
@@ -38,9 +38,9 @@ struct space_options {
 struct layout {
 	uint32_t page_size;
 	uint32_t group_pages;
-	uint32_t slot_pages;    /* of one meta slot */
-	uint32_t index_entries; /* group entries that an index page holds */
-	uint32_t chunk_extents; /* extents that a chunk page holds */
+	uint32_t slot_pages;        /* of one meta slot */
+	uint32_t index_entries;     /* group entries that an index page holds */
+	uint32_t list_page_extents; /* extents that a list page holds */
 	uint16_t groups_max;
 	uint16_t pending_max;
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pages that describe the free space (bitmaps, index, chunks), on their way to the file: a batch of
- * commits holds such a list and writes it. Reserving may fail; what was reserved is then added
- * without.
+ * Pages that describe the free space (bitmaps, index, list pages), on their way to the file: a
+ * batch of commits holds such a list and writes it. Reserving may fail; what was reserved is then
+ * added without.
  */
 #ifndef SPACE_PAGES_H
 #define SPACE_PAGES_H

@@ -49,12 +49,12 @@ int pending_init(struct pending *p, struct pager *pager, const struct layout *la
 
 	memset(p, 0, sizeof(*p));
 	p->layout = layout;
-	/* Every extent has a page and every chunk an extent. */
-	if (record->n_chained > record->n_pages || record->n_chunks > record->n_chained)
+	/* Every extent has a page and every list page an extent. */
+	if (record->n_chained > record->n_pages || record->n_list_pages > record->n_chained)
 		return error_set(VERSO_ECORRUPT, "the meta counts more pending pages than pages");
 	buf = page_buffers_alloc(layout->page_size, 1);
 	rc = buf ? queue_reserve(q, (uint64_t)record->n_chained + record->n_pending,
-			   record->n_chunks)
+			   record->n_list_pages)
 		 : -ENOMEM;
 	if (rc == 0)
 		rc = chain_load(q, pager, layout, record, gen, buf);
@@ -97,19 +97,19 @@ void pending_undo(struct pending *p)
 
 /* --- its commit ---------------------------------------------------------------------------- */
 
-uint32_t pending_count_chunks(const struct pending *p, size_t n_more)
+uint32_t pending_count_list_pages(const struct pending *p, size_t n_more)
 {
 	uint64_t n = (uint64_t)queue_tail(&p->joined) + queue_tail(&p->own) + n_more;
 
 	if (n <= p->layout->pending_max)
 		return 0;
-	return (uint32_t)((n - p->layout->pending_max - 1) / p->layout->chunk_extents + 1);
+	return (uint32_t)((n - p->layout->pending_max - 1) / p->layout->list_page_extents + 1);
 }
 
 int pending_prepare_commit(struct pending *p)
 {
 	return queue_reserve(&p->joined, p->own.n,
-		(uint64_t)p->own.n_chunks + pending_count_chunks(p, 0));
+		(uint64_t)p->own.n_list_pages + pending_count_list_pages(p, 0));
 }
 
 void pending_commit(struct pending *p, struct space *space, gen_t gen, struct space_pages *pages,
@@ -119,19 +119,19 @@ void pending_commit(struct pending *p, struct space *space, gen_t gen, struct sp
 	struct page_ref newest = {0, 0};
 
 	queue_append(q, &p->own);
-	if (q->n_chunks)
-		newest = queue_chunk(q, q->n_chunks - 1)->ref;
-	for (uint32_t n = pending_count_chunks(p, 0); n > 0; n--) {
+	if (q->n_list_pages)
+		newest = queue_list_page(q, q->n_list_pages - 1)->ref;
+	for (uint32_t n = pending_count_list_pages(p, 0); n > 0; n--) {
 		struct page_ref ref = {space_take(space), gen};
 
-		chunk_fill(q, p->layout, newest, space_pages_add(pages, ref, PAGE_PENDING),
+		list_page_fill(q, p->layout, newest, space_pages_add(pages, ref, PAGE_PENDING),
 			space->pager->seed);
-		p->n_chunks_written++;
+		p->n_list_pages_written++;
 		newest = ref;
 	}
 	ASSERT(queue_tail(q) <= p->layout->pending_max);
-	record->chunk = newest;
-	record->n_chunks = q->n_chunks;
+	record->list_page = newest;
+	record->n_list_pages = q->n_list_pages;
 	record->n_chained = q->n_chained;
 	record->n_pending = queue_tail(q);
 	for (uint32_t i = 0; i < record->n_pending; i++)

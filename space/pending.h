@@ -13,20 +13,20 @@
  * to restore.
  *
  * The newest extents of a queue are its tail, which stands in the meta; older ones are chained, in
- * chunk pages of which each refers to the one before. A chunk never changes; the queue loses its
- * oldest chunk by counting one chunk less, so that nothing has to be rewritten. When at least half
- * of the chain can be freed it is rotated: the oldest chunks are taken off, what must still wait is
- * queued again. So a commit's cost follows what it takes and frees, whatever readers do.
+ * list pages of which each refers to the one before. A list page never changes; the queue loses its
+ * oldest list page by counting one less, so that nothing has to be rewritten. When at least half of
+ * the chain can be freed it is rotated: the oldest list pages are taken off, what must still wait
+ * is queued again. So a commit's cost follows what it takes and frees, whatever readers do.
  */
 #ifndef SPACE_PENDING_H
 #define SPACE_PENDING_H
 
 #include "space/space.h"
 
-/* A transaction that gives up more than fits so many chunks writes them before its commit. */
-#define PENDING_EARLY_CHUNKS 16U
+/* A transaction that gives up more than fits so many list pages writes them before its commit. */
+#define PENDING_EARLY_LIST_PAGES 16U
 
-struct chunk {
+struct list_page {
 	struct page_ref ref;
 	uint32_t n_extents;
 };
@@ -42,9 +42,9 @@ struct extent_queue {
 	struct pending_extent *extents; /* n from `first` on: the chained ones, then the tail */
 	uint32_t first, n, cap;
 	uint32_t n_chained;
-	uint32_t n_promised;  /* what n may become: memory may go further, a promise does not */
-	struct chunk *chunks; /* n_chunks from `first_chunk` on, oldest first */
-	uint32_t first_chunk, n_chunks, cap_chunks;
+	uint32_t n_promised; /* what n may become: memory may go further, a promise does not */
+	struct list_page *list_pages; /* n_list_pages from `first_list_page` on, oldest first */
+	uint32_t first_list_page, n_list_pages, cap_list_pages;
 	uint32_t n_pages;      /* of all extents */
 	uint32_t n_tail_pages; /* of the tail */
 };
@@ -56,8 +56,8 @@ struct pending {
 	uint64_t next_scan; /* number of the commit that counts again what could be freed, */
 	uint32_t next_scan_chained; /* or length of the chain that does */
 	uint64_t n_commits;
-	uint32_t n_to_rotate;      /* chunks that the last count marked */
-	uint64_t n_chunks_written; /* for display */
+	uint32_t n_to_rotate;          /* list pages that the last count marked */
+	uint64_t n_list_pages_written; /* for display */
 };
 
 /* Reads the chain that the record of generation gen names. -ENOMEM, VERSO_ECORRUPT, I/O errors. */
@@ -72,15 +72,15 @@ void pending_add(struct pending *p, pgno_t pgno, gen_t birth, gen_t free);
 /* Forgets what the transaction under way gave up. */
 void pending_undo(struct pending *p);
 
-/* True when so many extents wait for the meta that chunks must be written before the commit. */
+/* True when so many extents wait for the meta that list pages must be written before the commit. */
 bool pending_is_long(const struct pending *p);
 
 /*
- * Writes PENDING_EARLY_CHUNKS chunks now, for a long transaction. bufs: a page buffer for each.
- * Needs that many pages from space_prepare(). On failure (I/O) *ret_n_written tells how many are
- * queued as written: the transaction cannot go on, unless it is 0.
+ * Writes PENDING_EARLY_LIST_PAGES list pages now, for a long transaction. bufs: a page buffer for
+ * each. Needs that many pages from space_prepare(). On failure (I/O) *ret_n_written tells how many
+ * are queued as written: the transaction cannot go on, unless it is 0.
  */
-int pending_write_chunks(struct pending *p, struct space *space, struct pager *pager, gen_t gen,
+int pending_write_list_pages(struct pending *p, struct space *space, struct pager *pager, gen_t gen,
 	void *bufs, uint32_t *ret_n_written);
 
 /*
@@ -92,13 +92,13 @@ int pending_reclaim_all(struct pending *p, struct space *space, const struct hor
 int pending_reclaim_some(struct pending *p, struct space *space, const struct horizon *h,
 	gen_t gen);
 
-/* How many chunks pending_commit() writes if n_more extents are added. */
-uint32_t pending_count_chunks(const struct pending *p, size_t n_more);
+/* How many list pages pending_commit() writes if n_more extents are added. */
+uint32_t pending_count_list_pages(const struct pending *p, size_t n_more);
 
 /* Memory for pending_commit(). */
 int pending_prepare_commit(struct pending *p);
 
-/* Queues what the transaction gave up, adds chunks to `pages`, fills in the record. */
+/* Queues what the transaction gave up, adds list pages to `pages`, fills in the record. */
 void pending_commit(struct pending *p, struct space *space, gen_t gen, struct space_pages *pages,
 	struct space_record *record);
 

@@ -8,18 +8,18 @@
 void queue_fini(struct extent_queue *q)
 {
 	free(q->extents);
-	free(q->chunks);
+	free(q->list_pages);
 	memset(q, 0, sizeof(*q));
 }
 
 void queue_clear(struct extent_queue *q)
 {
 	q->first = q->n = q->n_chained = 0;
-	q->first_chunk = q->n_chunks = 0;
+	q->first_list_page = q->n_list_pages = 0;
 	q->n_pages = q->n_tail_pages = 0;
 }
 
-int queue_reserve(struct extent_queue *q, uint64_t n_extents, uint64_t n_chunks)
+int queue_reserve(struct extent_queue *q, uint64_t n_extents, uint64_t n_list_pages)
 {
 	int rc;
 
@@ -27,15 +27,17 @@ int queue_reserve(struct extent_queue *q, uint64_t n_extents, uint64_t n_chunks)
 		memmove(q->extents, queue_extent(q, 0), q->n * sizeof(*q->extents));
 		q->first = 0;
 	}
-	if (q->first_chunk > q->n_chunks) {
-		memmove(q->chunks, queue_chunk(q, 0), q->n_chunks * sizeof(*q->chunks));
-		q->first_chunk = 0;
+	if (q->first_list_page > q->n_list_pages) {
+		memmove(q->list_pages, queue_list_page(q, 0),
+			q->n_list_pages * sizeof(*q->list_pages));
+		q->first_list_page = 0;
 	}
 	rc = array_reserve(&q->extents, &q->cap, q->first + (uint64_t)q->n + n_extents,
 		sizeof(*q->extents));
 	if (rc == 0)
-		rc = array_reserve(&q->chunks, &q->cap_chunks,
-			q->first_chunk + (uint64_t)q->n_chunks + n_chunks, sizeof(*q->chunks));
+		rc = array_reserve(&q->list_pages, &q->cap_list_pages,
+			q->first_list_page + (uint64_t)q->n_list_pages + n_list_pages,
+			sizeof(*q->list_pages));
 	if (rc == 0 && n_extents > 0)
 		q->n_promised = q->n + (uint32_t)n_extents;
 	return rc;
@@ -83,7 +85,7 @@ void queue_append(struct extent_queue *q, struct extent_queue *from)
 {
 	ASSERT(q->first + q->n + from->n <= q->cap);
 	DCHECK(from->n == 0 || q->n + from->n <= q->n_promised);
-	ASSERT(q->first_chunk + q->n_chunks + from->n_chunks <= q->cap_chunks);
+	ASSERT(q->first_list_page + q->n_list_pages + from->n_list_pages <= q->cap_list_pages);
 	if (from->n > 0) {
 		memmove(queue_extent(q, q->n_chained + from->n_chained),
 			queue_extent(q, q->n_chained), queue_tail(q) * sizeof(*q->extents));
@@ -92,12 +94,12 @@ void queue_append(struct extent_queue *q, struct extent_queue *from)
 		memcpy(queue_extent(q, q->n + from->n_chained), queue_extent(from, from->n_chained),
 			queue_tail(from) * sizeof(*q->extents));
 	}
-	if (from->n_chunks > 0)
-		memcpy(queue_chunk(q, q->n_chunks), queue_chunk(from, 0),
-			from->n_chunks * sizeof(*q->chunks));
+	if (from->n_list_pages > 0)
+		memcpy(queue_list_page(q, q->n_list_pages), queue_list_page(from, 0),
+			from->n_list_pages * sizeof(*q->list_pages));
 	q->n += from->n;
 	q->n_chained += from->n_chained;
-	q->n_chunks += from->n_chunks;
+	q->n_list_pages += from->n_list_pages;
 	q->n_pages += from->n_pages;
 	q->n_tail_pages += from->n_tail_pages;
 	queue_clear(from);

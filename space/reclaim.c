@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reclaiming: pending extents of joined generations become free. Of each step (the tail, a chunk)
- * what can fail comes first, and nothing of it is undone by an abort: what is free then is free.
+ * Reclaiming: pending extents of joined generations become free. Of each step (the tail, a list
+ * page) what can fail comes first, and nothing of it is undone by an abort: what is free then is
+ * free.
  */
 #include "space/queue.h"
 
-/* A commit takes off so many chunks, and twice what it adds, while what must still wait makes no
- * more than so many again. */
-#define ROTATE_CHUNKS    16U
-#define SURVIVING_CHUNKS 16U
-/* A file that is short of pages: what its commit can still write beside its own chunks. */
-#define SURVIVING_CHUNKS_MAX (SPACE_PREPARE_MAX - PENDING_EARLY_CHUNKS - 8U)
-#define HARVEST_PAGES        512U /* waiting pages worth a bitmap or two */
+/*
+ * A commit takes off so many list pages, and twice what it adds, while what must still wait makes
+ * no more than so many again.
+ */
+#define ROTATE_LIST_PAGES    16U
+#define SURVIVING_LIST_PAGES 16U
+/* A file that is short of pages: what its commit can still write beside its own list pages. */
+#define SURVIVING_LIST_PAGES_MAX (SPACE_PREPARE_MAX - PENDING_EARLY_LIST_PAGES - 8U)
+#define HARVEST_PAGES            512U /* waiting pages worth a bitmap or two */
 
 bool horizon_allows(const struct horizon *h, const struct pending_extent *e)
 {
@@ -78,14 +81,14 @@ static int harvest_tail(struct extent_queue *q, struct space *space, const struc
 static int rotate_oldest(struct extent_queue *q, struct space *space, const struct horizon *h,
 	gen_t gen)
 {
-	struct chunk chunk = *queue_chunk(q, 0);
-	int rc = promise_allowed(q, space, h, 0, chunk.n_extents);
+	struct list_page page = *queue_list_page(q, 0);
+	int rc = promise_allowed(q, space, h, 0, page.n_extents);
 
 	if (rc == 0)
-		rc = queue_reserve(q, chunk.n_extents + 1U, 0);
+		rc = queue_reserve(q, page.n_extents + 1U, 0);
 	if (rc)
 		return rc;
-	for (uint32_t i = 0; i < chunk.n_extents; i++) {
+	for (uint32_t i = 0; i < page.n_extents; i++) {
 		struct pending_extent e = queue_pop(q);
 
 		if (horizon_allows(h, &e))
@@ -93,10 +96,10 @@ static int rotate_oldest(struct extent_queue *q, struct space *space, const stru
 		else
 			queue_add(q, &e);
 	}
-	q->first_chunk++;
-	q->n_chunks--;
-	/* The flushed state has the chunk until the next one is flushed; no snapshot has it. */
-	queue_add(q, &(struct pending_extent){chunk.ref.pgno, 1, gen, gen});
+	q->first_list_page++;
+	q->n_list_pages--;
+	/* The flushed state has the list page until the next one is flushed; no snapshot has it. */
+	queue_add(q, &(struct pending_extent){page.ref.pgno, 1, gen, gen});
 	return 0;
 }
 
@@ -113,12 +116,12 @@ static void scan_chain(struct pending *p, const struct horizon *h, bool is_due)
 	uint32_t n = 0;
 
 	is_due = is_due || p->n_commits >= p->next_scan || q->n_chained >= p->next_scan_chained;
-	if (q->n_chunks == 0 || p->n_to_rotate > 0 || !is_due)
+	if (q->n_list_pages == 0 || p->n_to_rotate > 0 || !is_due)
 		return;
 	for (uint32_t i = 0; i < q->n_chained; i++)
 		n += horizon_allows(h, queue_extent(q, i));
 	if (n >= q->n_chained - n)
-		p->n_to_rotate = q->n_chunks;
+		p->n_to_rotate = q->n_list_pages;
 	p->next_scan = p->n_commits + 1 + q->n_chained / 256;
 	p->next_scan_chained = q->n_chained + q->n_chained / 4;
 }
@@ -129,7 +132,7 @@ static int rotate(struct pending *p, struct space *space, const struct horizon *
 	int rc = 0;
 
 	for (; rc == 0 && n_most > 0 && p->n_to_rotate > 0 &&
-		queue_tail(&p->joined) <= n_surviving * p->layout->chunk_extents;
+		queue_tail(&p->joined) <= n_surviving * p->layout->list_page_extents;
 		n_most--) {
 		rc = rotate_oldest(&p->joined, space, h, gen);
 		if (rc == 0 && --p->n_to_rotate == 0)
@@ -144,12 +147,12 @@ int pending_reclaim_all(struct pending *p, struct space *space, const struct hor
 	int rc = harvest_tail(&p->joined, space, h);
 
 	scan_chain(p, h, true);
-	return rc ? rc : rotate(p, space, h, gen, UINT32_MAX, SURVIVING_CHUNKS_MAX);
+	return rc ? rc : rotate(p, space, h, gen, UINT32_MAX, SURVIVING_LIST_PAGES_MAX);
 }
 
 int pending_reclaim_some(struct pending *p, struct space *space, const struct horizon *h, gen_t gen)
 {
-	uint32_t n_added = p->own.n_chunks + queue_tail(&p->own) / p->layout->chunk_extents;
+	uint32_t n_added = p->own.n_list_pages + queue_tail(&p->own) / p->layout->list_page_extents;
 	int rc = 0;
 
 	p->n_commits++;
@@ -157,5 +160,6 @@ int pending_reclaim_some(struct pending *p, struct space *space, const struct ho
 	if (queue_tail(&p->joined) + queue_tail(&p->own) > p->layout->pending_max ||
 		p->joined.n_tail_pages + p->own.n_tail_pages > HARVEST_PAGES)
 		rc = harvest_tail(&p->joined, space, h);
-	return rc ? rc : rotate(p, space, h, gen, ROTATE_CHUNKS + 2 * n_added, SURVIVING_CHUNKS);
+	return rc ? rc
+		  : rotate(p, space, h, gen, ROTATE_LIST_PAGES + 2 * n_added, SURVIVING_LIST_PAGES);
 }

@@ -57,9 +57,9 @@ struct space_record {
 	uint32_t n_groups;
 	uint16_t groups_max; /* more than that: `groups` lists index pages */
 	uint16_t pending_max;
-	struct page_ref chunk; /* the newest page of the chain of pending extents */
-	uint32_t n_chunks;     /* how far the chain counts; older pages are not part of it */
-	uint32_t n_chained;    /* extents in it */
+	struct page_ref list_page; /* the newest page of the chain of pending extents */
+	uint32_t n_list_pages;     /* how far the chain counts; older pages are not part of it */
+	uint32_t n_chained;        /* extents in it */
 	struct window windows[RECORD_WINDOWS];
 	uint32_t n_group_entries;
 	struct group_entry groups[RECORD_GROUPS_MAX];

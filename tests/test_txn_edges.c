@@ -39,8 +39,8 @@ START_TEST(a_session_that_runs_out_of_numbers_raises_the_incarnation_again)
 END_TEST
 
 /*
- * T4: a transaction takes a chunk off the list of pending pages and aborts; the next one begins an
- * incarnation, by a meta of a newer generation that still names the chunk.
+ * T4: a transaction takes a page off the pending list and aborts; the next one begins an
+ * incarnation, by a meta of a newer generation that still names that page.
  */
 START_TEST(a_new_incarnation_does_not_free_what_the_durable_state_names)
 {
@@ -48,7 +48,7 @@ START_TEST(a_new_incarnation_does_not_free_what_the_durable_state_names)
 	struct txn_need finish = {.n_pages = 1, .use = TXN_FINISH};
 	struct txn *reader, *txn;
 	struct page_ref ref;
-	uint32_t n_chunks;
+	uint32_t n_list_pages;
 
 	txn_stack_make(&s, TXN_TWO_FLUSH, TXN_FULL);
 	txn_stack_open(&s);
@@ -56,19 +56,19 @@ START_TEST(a_new_incarnation_does_not_free_what_the_durable_state_names)
 	txn_ok(txn_begin_read(s.env, &reader));
 	txn_stack_set(&s, 0, TOY_CELLS, 2);
 	txn_abort(reader);
-	n_chunks = s.env->pending.joined.n_chunks;
-	ck_assert_uint_gt(n_chunks, 0);
+	n_list_pages = s.env->pending.joined.n_list_pages;
+	ck_assert_uint_gt(n_list_pages, 0);
 	s.env->next_gen = (((s.env->next_gen >> GEN_SEQ_BITS) + 1) << GEN_SEQ_BITS) - 1;
 	txn_ok(txn_begin_write(s.env, &txn));
 	txn_ok(reclaim(txn));
-	ck_assert_uint_lt(s.env->pending.joined.n_chunks, n_chunks);
+	ck_assert_uint_lt(s.env->pending.joined.n_list_pages, n_list_pages);
 	txn_abort(txn);
 
 	txn_ok(txn_begin_write(s.env, &txn));
 	txn_ok(session_start(s.env));
 	ck_assert_uint_gt(s.env->durable_gen >> GEN_SEQ_BITS, 1);
 	txn_ok(reclaim(txn));
-	/* On a full disk every free page is written: none of them may be a chunk's. */
+	/* On a full disk every free page is written: none of them may be a list page's. */
 	simdisk_set_space(s.disk, simdisk_space_used(s.disk));
 	while (txn_reserve_for(txn, &finish) == 0)
 		(void)txn_alloc(txn, PAGE_TOY, 0, 1, &ref);

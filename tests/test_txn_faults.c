@@ -3,8 +3,8 @@
  * Every call that may fail fails: the n-th of the disk's, in every way by turns, once and for ever,
  * and the n-th allocation, for n = 0, 1, ... until the whole scenario succeeds.
  *
- * The scenario opens, commits with spills, chunks, growth, cutting and an old reader, closes and
- * opens again. It goes on after an error as a user would. Afterwards, without failures, the
+ * The scenario opens, commits with spills, list pages, growth, cutting and an old reader, closes
+ * and opens again. It goes on after an error as a user would. Afterwards, without failures, the
  * database must open, prove clean, hold a state that is no older than what was acknowledged and no
  * newer than what was tried, and take more commits.
  */

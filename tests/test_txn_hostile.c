@@ -224,17 +224,17 @@ static bool lie_pending(struct victim *v, int i)
 		return true;
 	case 13:
 		m->space.n_chained = UINT32_MAX;
-		m->space.n_chunks = 1;
+		m->space.n_list_pages = 1;
 		return true;
 	case 14:
-		m->space.n_chunks = m->space.n_chained = m->space.n_pages;
+		m->space.n_list_pages = m->space.n_chained = m->space.n_pages;
 		return true;
 	case 15:
-		m->space.chunk.pgno = UINT32_MAX;
-		m->space.n_chunks = m->space.n_chained = 1;
+		m->space.list_page.pgno = UINT32_MAX;
+		m->space.n_list_pages = m->space.n_chained = 1;
 		return true;
 	case 16:
-		m->space.n_chunks = 0;
+		m->space.n_list_pages = 0;
 		m->space.n_chained = 5;
 		return true;
 	default:

@@ -69,8 +69,11 @@ START_TEST(one_prepare_promises_any_number_of_frees)
 }
 END_TEST
 
-/* The extents of all these frees do not fit the meta: the nth write of their early chunks fails. */
-static bool fail_early_chunks(uint64_t nth)
+/*
+ * The extents of all these frees do not fit the meta: the nth write of their early list pages
+ * fails.
+ */
+static bool fail_early_list_pages(uint64_t nth)
 {
 	struct fault_plan plan = {.calls = FAULT_WRITE, .nth = nth, .kind = FAULT_EIO};
 	struct page_ref *refs = check_alloc(N_PAGES * sizeof(*refs));
@@ -84,7 +87,7 @@ static bool fail_early_chunks(uint64_t nth)
 	txn_ok(txn_begin_write(s.env, &txn));
 	alloc_many(txn, refs, N_PAGES);
 	alloc_many(txn, refs, N_PAGES);
-	txn_abort(txn); /* the file stays as long: it need not grow for the chunks */
+	txn_abort(txn); /* the file stays as long: it need not grow for the list pages */
 	txn_ok(txn_begin_write(s.env, &txn));
 	alloc_many(txn, refs,
 		N_PAGES); /* no tree has them: until they are given up, they are lost */
@@ -112,11 +115,11 @@ static bool fail_early_chunks(uint64_t nth)
 	return plan.struck > 0;
 }
 
-START_TEST(early_chunks_that_cannot_be_written_leave_only_an_abort)
+START_TEST(early_list_pages_that_cannot_be_written_leave_only_an_abort)
 {
 	unsigned n = 0;
 
-	while (fail_early_chunks(n))
+	while (fail_early_list_pages(n))
 		n += 5;
 	ck_assert_uint_ge(n, 20);
 }
@@ -371,7 +374,7 @@ int main(void)
 	tcase_add_test(c, a_transaction_that_runs_out_of_generations_can_only_be_aborted);
 	tcase_add_test(c, any_number_of_unsealed_pages_can_be_given_up);
 	tcase_add_test(c, one_prepare_promises_any_number_of_frees);
-	tcase_add_test(c, early_chunks_that_cannot_be_written_leave_only_an_abort);
+	tcase_add_test(c, early_list_pages_that_cannot_be_written_leave_only_an_abort);
 	suite_add_tcase(s, c);
 	return check_main(s);
 }

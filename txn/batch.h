@@ -18,13 +18,13 @@ struct batch {
 	pgno_t *own; /* places of the pager's fresh, sealed pages, in the order of joining */
 	uint32_t n_own, cap_own;
 	uint32_t n_own_promised;  /* what n_own may become */
-	struct space_pages pages; /* bitmaps, index, chunks */
+	struct space_pages pages; /* bitmaps, index, list pages */
 	struct page_write *set;   /* room for all of it and the meta */
 	uint32_t cap_set;
 	struct meta meta;
 	void *meta_bytes; /* a slot, aligned */
 	uint32_t slot_bytes;
-	uint32_t n_unproved; /* pages that were written before: spilled ones and early chunks */
+	uint32_t n_unproved; /* pages that were written before: spilled ones and early list pages */
 	uint32_t n_joined;   /* transactions */
 	bool published;      /* a reader may have seen a generation of this batch */
 

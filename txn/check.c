@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * T10: every page is in exactly one place: a tree, the pending list or its chunks, the bitmaps, the
+ * T10: every page is in exactly one place: a tree, the pending list or its pages, the bitmaps, the
  * windows, the places of the bitmaps and their index, or a meta slot.
  *
  * The trees are followed on copies: a page of a mapping may be gone at any load, because the disk
@@ -17,7 +17,7 @@
 #define DEPTH_MAX 64
 
 /* What a page is, by the place where it was found. */
-enum page_use { USE_NONE, USE_META, USE_SPACE, USE_FREE, USE_PENDING, USE_CHUNK, USE_TREE };
+enum page_use { USE_NONE, USE_META, USE_SPACE, USE_FREE, USE_PENDING, USE_LIST_PAGE, USE_TREE };
 
 static const char *const use_name[] = {
 	[USE_NONE] = "nowhere",
@@ -25,7 +25,7 @@ static const char *const use_name[] = {
 	[USE_SPACE] = "a place of the bitmaps or their index",
 	[USE_FREE] = "the free pages",
 	[USE_PENDING] = "the pending pages",
-	[USE_CHUNK] = "the chain of pending pages",
+	[USE_LIST_PAGE] = "the chain of pending pages",
 	[USE_TREE] = "a tree",
 };
 
@@ -181,8 +181,8 @@ static int mark_pending(struct check *c)
 	for (uint32_t i = 0; rc == 0 && i < q->n; i++)
 		rc = mark_run(c, q->extents[q->first + i].pgno, q->extents[q->first + i].n_pages,
 			USE_PENDING);
-	for (uint32_t i = 0; rc == 0 && i < q->n_chunks; i++)
-		rc = mark(c, q->chunks[q->first_chunk + i].ref.pgno, USE_CHUNK);
+	for (uint32_t i = 0; rc == 0 && i < q->n_list_pages; i++)
+		rc = mark(c, q->list_pages[q->first_list_page + i].ref.pgno, USE_LIST_PAGE);
 	return rc;
 }
 

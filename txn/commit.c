@@ -39,16 +39,16 @@ static void seal_all(struct txn *txn)
 }
 
 /* What the list of pending pages needs; a look for space can make it longer or shorter. */
-static int prepare_chunks(struct txn *txn)
+static int prepare_list_pages(struct txn *txn)
 {
 	struct pending *p = &txn->env->pending;
 	uint32_t n;
 	int rc;
 
 	do {
-		n = pending_count_chunks(p, 0);
+		n = pending_count_list_pages(p, 0);
 		rc = promise_space(txn, n, 0);
-	} while (rc == 0 && pending_count_chunks(p, 0) > n);
+	} while (rc == 0 && pending_count_list_pages(p, 0) > n);
 	return rc ? rc : pending_prepare_commit(p);
 }
 
@@ -77,7 +77,7 @@ static int wait_for_room(struct txn *txn)
 	int rc = 0;
 
 	if (env->options.sync == TXN_RELAXED)
-		n_mine += w->n_written + w->n_early_chunks;
+		n_mine += w->n_written + w->n_early_list_pages;
 	if (w->n_unsealed > most)
 		rc = spill(txn, 0);
 	pthread_mutex_lock(&env->lock);
@@ -110,7 +110,7 @@ static void join(struct txn *txn)
 			batch_add_own(b, w->dirty[i].pgno);
 	}
 	env->n_bitmaps_written += b->pages.n - n_pages_before;
-	b->n_unproved += w->n_written + w->n_early_chunks;
+	b->n_unproved += w->n_written + w->n_early_list_pages;
 	b->n_joined++;
 	env->joined = *m;
 	env->joined_gen = m->gen;
@@ -131,11 +131,11 @@ static int prepare_join(struct txn *txn)
 	int rc = return_recycled(txn);
 
 	if (rc == 0)
-		rc = write_chunks_early(txn);
+		rc = write_list_pages_early(txn);
 	if (rc == 0)
 		rc = pending_reclaim_some(&env->pending, &env->space, &h, txn->gen);
 	if (rc == 0)
-		rc = prepare_chunks(txn);
+		rc = prepare_list_pages(txn);
 	if (rc == 0)
 		rc = wait_for_room(txn);
 	if (rc == 0 && txn->writer->dead.n)
@@ -162,7 +162,8 @@ static int commit_write(struct txn *txn)
 		rc = error_poisoned(env);
 	if (rc == 0)
 		rc = batch_reserve(env->open, txn->writer->n_dirty,
-			space_count_emitted(&env->space) + pending_count_chunks(&env->pending, 0));
+			space_count_emitted(&env->space) +
+				pending_count_list_pages(&env->pending, 0));
 	if (rc) {
 		pthread_mutex_unlock(&env->lock);
 		txn_abort_write(txn);

@@ -50,7 +50,7 @@ static void writer_fini(struct txn_env *env)
 	struct txn_writer *w = &env->writer;
 
 	guard_close(env->write_handle.guard);
-	free(w->chunk_bufs);
+	free(w->list_page_bufs);
 	free(w->dirty);
 	free(w->recycled.items);
 	free(w->dead.items);
@@ -300,7 +300,7 @@ void txn_stat(struct txn_env *env, struct txn_stat *stat)
 	stat->n_flushes = env->n_flushes;
 	stat->n_spilled_pages = env->n_spilled;
 	stat->n_recopied_pages = env->n_recopied;
-	stat->n_chunks_written = env->n_chunks_written;
+	stat->n_list_pages_written = env->n_list_pages_written;
 	stat->n_bitmaps_written = env->n_bitmaps_written;
 	stat->n_cuts = env->n_cuts;
 	stat->n_batch_max = env->n_batch_max;

@@ -22,8 +22,8 @@ enum {
 	AT_GROUPS_MAX = 108,
 	AT_PENDING_MAX = 110,
 	AT_N_PENDING = 112,
-	AT_CHUNK = 116,
-	AT_N_CHUNKS = 128,
+	AT_LIST_PAGE = 116,
+	AT_N_LIST_PAGES = 128,
 	AT_N_CHAINED = 132,
 	AT_WINDOWS = 136,
 	AT_ROOTS = 272,
@@ -90,8 +90,8 @@ void meta_encode(const struct meta *m, const struct layout *layout, unsigned slo
 	le16_set(b + AT_GROUPS_MAX, m->space.groups_max);
 	le16_set(b + AT_PENDING_MAX, m->space.pending_max);
 	le32_set(b + AT_N_PENDING, m->space.n_pending);
-	page_ref_set(b + AT_CHUNK, m->space.chunk);
-	le32_set(b + AT_N_CHUNKS, m->space.n_chunks);
+	page_ref_set(b + AT_LIST_PAGE, m->space.list_page);
+	le32_set(b + AT_N_LIST_PAGES, m->space.n_list_pages);
 	le32_set(b + AT_N_CHAINED, m->space.n_chained);
 	for (unsigned i = 0; i < RECORD_WINDOWS; i++)
 		window_encode(&m->space.windows[i], b + AT_WINDOWS + i * WINDOW_BYTES);
@@ -143,8 +143,8 @@ static void decode_body(const uint8_t *b, struct meta *m)
 	m->space.groups_max = le16_get(b + AT_GROUPS_MAX);
 	m->space.pending_max = le16_get(b + AT_PENDING_MAX);
 	m->space.n_pending = le32_get(b + AT_N_PENDING);
-	m->space.chunk = page_ref_get(b + AT_CHUNK);
-	m->space.n_chunks = le32_get(b + AT_N_CHUNKS);
+	m->space.list_page = page_ref_get(b + AT_LIST_PAGE);
+	m->space.n_list_pages = le32_get(b + AT_N_LIST_PAGES);
 	m->space.n_chained = le32_get(b + AT_N_CHAINED);
 	for (unsigned i = 0; i < RECORD_WINDOWS; i++)
 		window_decode(b + AT_WINDOWS + i * WINDOW_BYTES, &m->space.windows[i]);

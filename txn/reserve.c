@@ -62,12 +62,12 @@ static uint32_t count_list(const struct space *s)
 	uint32_t n_most = TXN_RECORD_BYTES_MAX / (s->layout.page_size - NOT_VALUE);
 	uint32_t n_used = count_used(s);
 
-	return (n_used < n_most ? n_used : n_most) / s->layout.chunk_extents + LIST_PAGES;
+	return (n_used < n_most ? n_used : n_most) / s->layout.list_page_extents + LIST_PAGES;
 }
 
 uint32_t reserve_count(const struct txn *txn, const struct txn_need *need)
 {
-	uint32_t n = pending_count_chunks(&txn->env->pending, need->n_pages + need->n_extents);
+	uint32_t n = pending_count_list_pages(&txn->env->pending, need->n_pages + need->n_extents);
 
 	if (need->use != TXN_FINISH)
 		n += count_finish(txn);

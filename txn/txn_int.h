@@ -39,12 +39,12 @@ struct txn_writer {
 	uint32_t n_written;             /* own pages that were spilled and not freed since */
 	uint32_t n_promised;            /* calls of alloc and touch that prepare still promises */
 	bool changed;                   /* something was allocated or freed */
-	uint32_t n_early_chunks;        /* chunk pages that were written before the commit */
+	uint32_t n_early_list_pages;    /* list pages that were written before the commit */
 	gen_t taken_at_begin;           /* what is newer may not have been written yet */
 	uint64_t n_spilled, n_recopied; /* not yet in env's */
 	struct txn_root roots_before[TXN_ROOTS];
 	gen_t readers[SNAPSHOT_READERS];
-	void *chunk_bufs; /* NULL, or PENDING_EARLY_CHUNKS of page_buffers_alloc() */
+	void *list_page_bufs; /* NULL, or PENDING_EARLY_LIST_PAGES of page_buffers_alloc() */
 };
 
 enum env_state {
@@ -95,7 +95,7 @@ struct txn_env {
 	uint32_t n_open;          /* handles_lock: transactions of either sort */
 
 	uint64_t n_commits, n_flushes, n_spilled, n_recopied, n_dead; /* for display */
-	uint64_t n_bitmaps_written, n_chunks_written, n_cuts, n_batch_max;
+	uint64_t n_bitmaps_written, n_list_pages_written, n_cuts, n_batch_max;
 	uint32_t n_free_pages, n_pending_pages; /* of the joined state, for display */
 };
 
@@ -119,8 +119,8 @@ int recover(struct txn_env *env);
 
 /*
  * walk.c: reads from the device, and verifies, every page of a generation that a reference newer
- * than newer_than leads to: trees, bitmaps, index, chunks. 0 for all. visit, when not NULL, sees
- * each verified page. VERSO_ECORRUPT: one is not what its parent says. -ENOMEM, I/O errors.
+ * than newer_than leads to: trees, bitmaps, index, list pages. 0 for all. visit, when not NULL,
+ * sees each verified page. VERSO_ECORRUPT: one is not what its parent says. -ENOMEM, I/O errors.
  */
 typedef void walk_page_fn(void *arg, const struct page *page);
 int walk_pages(struct txn_env *env, const struct meta *meta, gen_t newer_than, walk_page_fn *visit,
@@ -156,7 +156,7 @@ void writer_release(struct txn_env *env);
 void writer_account(struct txn_env *env); /* adds to the counts for display; env->lock is held */
 void txn_abort_write(struct txn *txn);
 int spill(struct txn *txn, uint32_t n_keep);
-int write_chunks_early(struct txn *txn); /* until what is left fits one commit */
+int write_list_pages_early(struct txn *txn); /* until what is left fits one commit */
 
 /* shrink.c: the last close, after all is flushed */
 void env_shrink(struct txn_env *env);

@@ -110,12 +110,12 @@ static int walk_groups(struct walk *w, const struct layout *l)
 	return rc;
 }
 
-static int walk_chunks(struct walk *w)
+static int walk_list_pages(struct walk *w)
 {
-	struct page_ref ref = w->meta->space.chunk;
+	struct page_ref ref = w->meta->space.list_page;
 	int rc = 0;
 
-	for (uint32_t i = 0; rc == 0 && i < w->meta->space.n_chunks; i++) {
+	for (uint32_t i = 0; rc == 0 && i < w->meta->space.n_list_pages; i++) {
 		struct page *buf = NULL;
 
 		if (ref.gen <= w->newer_than)
@@ -144,7 +144,7 @@ int walk_pages(struct txn_env *env, const struct meta *meta, gen_t newer_than, w
 	if (rc == 0)
 		rc = walk_groups(&w, &l);
 	if (rc == 0)
-		rc = walk_chunks(&w);
+		rc = walk_list_pages(&w);
 	for (unsigned i = 0; i < WALK_DEPTH_MAX; i++)
 		free(w.bufs[i]);
 	return rc;

@@ -78,7 +78,7 @@ void writer_account(struct txn_env *env)
 	env->n_spilled += w->n_spilled;
 	env->n_recopied += w->n_recopied;
 	w->n_spilled = w->n_recopied = 0;
-	env->n_chunks_written = env->pending.n_chunks_written;
+	env->n_list_pages_written = env->pending.n_list_pages_written;
 }
 
 void writer_release(struct txn_env *env)
@@ -138,7 +138,7 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 	w->recycled.n = w->dead.n = 0;
 	w->n_written = 0;
 	w->changed = false;
-	w->n_early_chunks = 0;
+	w->n_early_list_pages = 0;
 	txn_handle_opened(txn);
 	*ret_txn = txn;
 	return 0;
@@ -268,7 +268,7 @@ static int make_room(struct txn *txn, unsigned n_pages)
 	return spill(txn, n_keep);
 }
 
-int write_chunks_early(struct txn *txn)
+int write_list_pages_early(struct txn *txn)
 {
 	struct txn_env *env = txn->env;
 	int rc = 0;
@@ -276,18 +276,18 @@ int write_chunks_early(struct txn *txn)
 	while (rc == 0 && pending_is_long(&env->pending)) {
 		uint32_t n;
 
-		if (!txn->writer->chunk_bufs)
-			txn->writer->chunk_bufs =
-				page_buffers_alloc(txn->pager->page_size, PENDING_EARLY_CHUNKS);
-		rc = txn->writer->chunk_bufs ? promise_space(txn, PENDING_EARLY_CHUNKS, 0)
-					     : -ENOMEM;
+		if (!txn->writer->list_page_bufs)
+			txn->writer->list_page_bufs =
+				page_buffers_alloc(txn->pager->page_size, PENDING_EARLY_LIST_PAGES);
+		rc = txn->writer->list_page_bufs ? promise_space(txn, PENDING_EARLY_LIST_PAGES, 0)
+						 : -ENOMEM;
 		if (rc == 0)
 			rc = session_start(env);
 		if (rc)
 			return rc;
-		rc = pending_write_chunks(&env->pending, &env->space, env->pager, txn->gen,
-			txn->writer->chunk_bufs, &n);
-		txn->writer->n_early_chunks += n;
+		rc = pending_write_list_pages(&env->pending, &env->space, env->pager, txn->gen,
+			txn->writer->list_page_bufs, &n);
+		txn->writer->n_early_list_pages += n;
 		if (rc && n > 0)
 			(void)txn_break(txn, rc);
 	}
@@ -313,7 +313,7 @@ int txn_reserve_for(struct txn *txn, const struct txn_need *need)
 		return error_poisoned(env);
 	rc = make_room(txn, n_pages);
 	if (rc == 0)
-		rc = write_chunks_early(txn);
+		rc = write_list_pages_early(txn);
 	if (rc == 0)
 		rc = promise_space(txn, n_pages, reserve_count(txn, need));
 	if (rc == 0)

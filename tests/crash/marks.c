@@ -7,7 +7,7 @@
 struct crash_mark session_marks[SESSION_MARKS + PAYLOAD_MARKS_MAX] = {
 	[MARK_SPILLED] = {"pages spilled", 10000, 0, 0},
 	[MARK_RECOPIED] = {"spilled pages copied again", 1000, 0, 0},
-	[MARK_CHUNKS] = {"pending chunks written", 1000, 0, 0},
+	[MARK_LIST_PAGES] = {"pending-list pages written", 1000, 0, 0},
 	[MARK_BITMAPS] = {"bitmaps written (flips)", 5000, 0, 0},
 	[MARK_CUTS] = {"files cut", 500, 0, 0},
 	[MARK_BATCH] = {"sessions with a batch of >= 3 commits", 200, 0, 0},

@@ -24,7 +24,7 @@ static void mark_session(const struct work *w)
 	txn_stat(w->ops->env(w->db), &s);
 	session_marks[MARK_SPILLED].n += s.n_spilled_pages;
 	session_marks[MARK_RECOPIED].n += s.n_recopied_pages;
-	session_marks[MARK_CHUNKS].n += s.n_chunks_written;
+	session_marks[MARK_LIST_PAGES].n += s.n_list_pages_written;
 	session_marks[MARK_BITMAPS].n += s.n_bitmaps_written;
 	session_marks[MARK_CUTS].n += s.n_cuts;
 	session_marks[MARK_BATCH].n += s.n_batch_max >= 3;
