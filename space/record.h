@@ -14,7 +14,10 @@
 #define WINDOW_WORDS   (WINDOW_PAGES / 64U)
 #define WINDOW_BYTES   (4U + WINDOW_PAGES / 8U)
 
-/* Pages that the newest generation set aside for the next ones: bit i is page first + i. */
+/*
+ * An allocation window: pages that the newest generation set aside for the next ones; bit i is page
+ * first + i.
+ */
 struct window {
 	pgno_t first;
 	uint64_t mask[WINDOW_WORDS];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Windows: two pieces of bitmaps, of up to 512 neighbouring pages, from which pages are handed out.
- * Which piece is fetched next is decided here. Every change of the bitmaps is logged, so that an
- * abort can undo it.
+ * Allocation windows (ext3): two pieces of bitmaps, of up to 512 neighbouring pages, from which
+ * pages are handed out. Which piece is fetched next is decided here. Every change of the bitmaps is
+ * logged, so that an abort can undo it.
  */
 #include "base/array.h"
 #include "space/space_int.h"
