@@ -175,7 +175,7 @@ void txn_env_close(struct txn_env *env)
 	ASSERT(env->n_open == 0);
 	if (txn_sync(env) == 0) {
 		env_shrink(env);
-		session_stamp(env);
+		session_mark_clean(env);
 	}
 	env_free(env);
 }

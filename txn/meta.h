@@ -19,7 +19,7 @@
 struct meta {
 	gen_t gen;
 	gen_t durable_gen; /* was flushed before this meta was written */
-	gen_t mark; /* of a clean close: the highest generation used, by aborts too; else 0 */
+	gen_t mark; /* clean-shutdown mark: the highest generation used, by aborts too; else 0 */
 	enum txn_commit_mode mode; /* how this generation was made durable */
 	uint32_t page_size;
 	uint8_t uuid[16];

@@ -3,11 +3,12 @@
  * A writing session: from its first page to its close, and the generations that it uses (T2).
  *
  * It begins, before it writes a page, by writing a meta of its first generation over the older
- * slot: that retires what opening rejected (T7), and from then on no later opening can give out
+ * slot: that overwrites what opening rejected (T7), and from then on no later opening can give out
  * the same generations again. Before that it has blocks allocated where a copy of the file has
- * holes, so that no flush can meet a full disk there. It ends by a mark in the older slot: the
- * newest state as one that was flushed, so that opening walks nothing and the loss of either slot
- * loses nothing (T8), and the highest generation used, so that the next session goes on behind it.
+ * holes, so that no flush can meet a full disk there. It ends by a clean-shutdown mark in the older
+ * slot: the newest state as one that was flushed, so that opening walks nothing and the loss of
+ * either slot loses nothing (T8), and the highest generation used, so that the next session goes on
+ * behind it.
  */
 #include "base/error.h"
 #include "txn/txn_int.h"
@@ -20,10 +21,10 @@ static uint64_t incarnation_of(gen_t gen)
 }
 
 /*
- * A mark counts while it stands beside an equal state: as soon as a session has begun, the other
- * slot is newer, or was damaged in becoming so. Else the session before may have crashed, with
- * pages of its incarnation anywhere; and where a slot cannot be read, of an incarnation that only
- * it knew.
+ * A clean-shutdown mark counts while it stands beside an equal state: as soon as a session has
+ * begun, the other slot is newer, or was damaged in becoming so. Else the session before may have
+ * crashed, with pages of its incarnation anywhere; and where a slot cannot be read, of an
+ * incarnation that only it knew.
  */
 gen_t session_first_gen(const struct meta *a, const struct meta *b)
 {
@@ -88,8 +89,8 @@ static int erase_torn(struct txn_env *env, unsigned slot)
 	return rc ? rc : pager_flush(env->pager);
 }
 
-/* Writes m into the losing slot, between two flushes, and takes it as the durable state. */
-static int replace_loser(struct txn_env *env, const struct meta *m)
+/* Overwrites the older meta page with m, between two flushes, and takes it as the durable state. */
+static int overwrite_older_meta(struct txn_env *env, const struct meta *m)
 {
 	unsigned slot = 1 - env->durable_slot;
 	int rc = pager_flush(env->pager);
@@ -128,7 +129,7 @@ int session_start(struct txn_env *env)
 	else
 		rc = pager_resize(env->pager, env->space.file_pages); /* holes of a copy */
 	if (rc == 0) {
-		rc = replace_loser(env, &m);
+		rc = overwrite_older_meta(env, &m);
 		if (rc)
 			env_poison(env, rc);
 	}
@@ -144,7 +145,7 @@ int session_start(struct txn_env *env)
 	return rc;
 }
 
-void session_stamp(struct txn_env *env)
+void session_mark_clean(struct txn_env *env)
 {
 	struct meta m = env->durable;
 
@@ -152,7 +153,7 @@ void session_stamp(struct txn_env *env)
 		return;
 	m.durable_gen = m.gen;
 	m.mark = env->next_gen - 1;
-	if (replace_loser(env, &m) == 0)
+	if (overwrite_older_meta(env, &m) == 0)
 		session_cut(env);
 }
 

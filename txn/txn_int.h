@@ -136,10 +136,10 @@ void txn_handle_closed(struct txn *txn);
 gen_t session_first_gen(const struct meta *a, const struct meta *b);
 int session_take_gen(struct txn_env *env, gen_t *ret_gen); /* for an attempt; writer lock */
 bool session_is_used_up(const struct txn_env
-		*env);                   /* next_gen is of another incarnation; writer lock */
-int session_start(struct txn_env *env);  /* before a page is written (T2, T7); writer lock */
-void session_stamp(struct txn_env *env); /* the last close (T8) */
-void session_cut(struct txn_env *env);   /* cuts the file when it may be (T12); writer lock */
+		*env);                        /* next_gen is of another incarnation; writer lock */
+int session_start(struct txn_env *env);       /* before a page is written (T2, T7); writer lock */
+void session_mark_clean(struct txn_env *env); /* the last close (T8) */
+void session_cut(struct txn_env *env);        /* cuts the file when it may be (T12); writer lock */
 
 /* flush.c: both with env->lock held, which they may give up for a time. */
 int flush_until(struct txn_env *env, gen_t gen);

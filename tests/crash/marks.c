@@ -34,7 +34,7 @@ struct crash_mark session_marks[SESSION_MARKS + PAYLOAD_MARKS_MAX] = {
 	[MARK_CREATION_FAILED] = {"creations with a failed call", 0, 0, 0},
 	[MARK_CREATION_OPENED] = {"what a dead creation left opened", 0, 0, 0},
 	[MARK_CREATED_AGAIN] = {"images on which it was created again", 100, 0, 0},
-	[MARK_OPEN_STAMPED] = {"opened: newest is known as flushed", 1000, 0, 0},
+	[MARK_OPEN_CLEAN] = {"opened: newest is known as flushed", 1000, 0, 0},
 	[MARK_OPEN_TWO] = {"opened: newest took two flushes", 10000, 0, 0},
 	[MARK_OPEN_WALKED] = {"opened: newest batch verified", 10000, 0, 0},
 	[MARK_OPEN_ROLLED] = {"opened: rolled back", 5000, 0, 0},
@@ -71,7 +71,7 @@ void session_mark_slots(struct simdisk *d, const char *path, uint32_t page_size)
 	if (m[newest].space.n_pages > size / page_size)
 		session_marks[MARK_OPEN_SHORT].n++;
 	if (m[newest].durable_gen >= m[newest].gen)
-		session_marks[MARK_OPEN_STAMPED].n++;
+		session_marks[MARK_OPEN_CLEAN].n++;
 	else if (m[newest].mode == TXN_TWO_FLUSH)
 		session_marks[MARK_OPEN_TWO].n++;
 }
