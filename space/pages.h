@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Pages that describe the free space (bitmaps, index, list pages), on their way to the file: a
- * batch of commits holds such a list and writes it. Reserving may fail; what was reserved is then
+ * group commit holds such a list and writes it. Reserving may fail; what was reserved is then
  * added without.
  */
 #ifndef SPACE_PAGES_H

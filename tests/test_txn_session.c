@@ -175,8 +175,8 @@ static uint64_t cell_0(struct txn_stack *s)
 
 /*
  * A meta that a power cut left with one sector of garbage is rejected, although all pages of its
- * batch are there. The session overwrites it, and the power is cut in the middle of that: the
- * sector may be whole again by itself, where the new meta has the same bytes.
+ * group commit are there. The session overwrites it, and the power is cut in the middle of that:
+ * the sector may be whole again by itself, where the new meta has the same bytes.
  */
 START_TEST(a_meta_that_was_rejected_does_not_come_back)
 {

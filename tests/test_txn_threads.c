@@ -187,7 +187,7 @@ static void run(int variant, unsigned n_sets)
 		(void)pthread_join(readers[i], NULL);
 	txn_ok(txn_check(h->s.env, NULL, NULL));
 	txn_stat(h->s.env, &stat);
-	printf("%s, mode %d, sync %d: %u commits, %u flushes, batch <= %u, %u snapshots\n",
+	printf("%s, mode %d, sync %d: %u commits, %u flushes, group commit <= %u, %u snapshots\n",
 		h->s.pager->ops->name, mode, sync, (unsigned)stat.n_commits,
 		(unsigned)stat.n_flushes, (unsigned)stat.n_batch_max,
 		(unsigned)atomic_load(&h->n_snapshots));
@@ -220,7 +220,7 @@ static void *commit_one(void *arg)
 	return NULL;
 }
 
-/* The flush of the first commit ends when three others have joined: those are one batch. */
+/* The flush of the first commit ends when three others have joined: those are one group commit. */
 START_TEST(commits_that_wait_are_flushed_together)
 {
 	struct history *h = check_alloc(sizeof(*h));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commit = join: seal, decide what becomes free, add everything to the open batch, pass the writer
- * lock on; the next transaction builds on it. Then, under TXN_FULL, wait until the batch is flushed
- * (flush.c).
+ * Commit = join: seal, decide what becomes free, add everything to the open group commit, pass the
+ * writer lock on; the next transaction builds on it. Then, under TXN_FULL, wait until the group
+ * commit is flushed (flush.c).
  *
  * What can fail comes first and changes nothing that abort could not undo; from join() on nothing
  * fails (T11).
@@ -93,25 +93,25 @@ static void join(struct txn *txn)
 {
 	struct txn_env *env = txn->env;
 	struct txn_writer *w = txn->writer;
-	struct batch *b = env->open;
-	struct meta *m = &b->meta;
+	struct group_commit *group = env->open;
+	struct meta *m = &group->meta;
 	uint32_t n_pages_before; /* of the free space, without bitmaps and index */
 
-	if (!b->published)
-		env->n_dead += batch_drop_dead(b, env->pager, w->dead.items, w->dead.n);
+	if (!group->published)
+		env->n_dead += group_commit_drop_dead(group, env->pager, w->dead.items, w->dead.n);
 	*m = env->joined;
 	m->gen = txn->gen;
 	memcpy(m->roots, txn->roots, sizeof(m->roots));
-	pending_commit(&env->pending, &env->space, txn->gen, &b->pages, &m->space);
-	n_pages_before = b->pages.n;
-	space_emit(&env->space, txn->gen, env->taken_gen, &b->pages, &m->space);
+	pending_commit(&env->pending, &env->space, txn->gen, &group->pages, &m->space);
+	n_pages_before = group->pages.n;
+	space_emit(&env->space, txn->gen, env->taken_gen, &group->pages, &m->space);
 	for (uint32_t i = 0; i < w->n_dirty; i++) {
 		if (w->dirty[i].page)
-			batch_add_own(b, w->dirty[i].pgno);
+			group_commit_add_own(group, w->dirty[i].pgno);
 	}
-	env->n_bitmaps_written += b->pages.n - n_pages_before;
-	b->n_unproved += w->n_written + w->n_early_list_pages;
-	b->n_joined++;
+	env->n_bitmaps_written += group->pages.n - n_pages_before;
+	group->n_unproved += w->n_written + w->n_early_list_pages;
+	group->n_joined++;
 	env->joined = *m;
 	env->joined_gen = m->gen;
 	env->n_commits++;
@@ -119,7 +119,7 @@ static void join(struct txn *txn)
 	env->n_free_pages = space_count_free(&env->space);
 	env->n_pending_pages = pending_count_pages(&env->pending);
 	if (env->options.sync == TXN_RELAXED) {
-		b->published = true;
+		group->published = true;
 		env_publish(env, m);
 	}
 }
@@ -161,7 +161,7 @@ static int commit_write(struct txn *txn)
 	if (env->state == ENV_POISONED)
 		rc = error_poisoned(env);
 	if (rc == 0)
-		rc = batch_reserve(env->open, txn->writer->n_dirty,
+		rc = group_commit_reserve(env->open, txn->writer->n_dirty,
 			space_count_emitted(&env->space) +
 				pending_count_list_pages(&env->pending, 0));
 	if (rc) {

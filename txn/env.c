@@ -57,13 +57,13 @@ static void writer_fini(struct txn_env *env)
 }
 
 /* What was joined but could not be flushed still lies in the pager. */
-static void batch_abandon(struct txn_env *env, struct batch *b)
+static void group_commit_abandon(struct txn_env *env, struct group_commit *group)
 {
-	if (!b)
+	if (!group)
 		return;
-	for (uint32_t i = 0; i < b->n_own; i++)
-		pager_drop(env->pager, b->own[i], 1);
-	batch_fini(b);
+	for (uint32_t i = 0; i < group->n_own; i++)
+		pager_drop(env->pager, group->own[i], 1);
+	group_commit_fini(group);
 }
 
 static void env_free(struct txn_env *env)
@@ -76,8 +76,8 @@ static void env_free(struct txn_env *env)
 		free(txn);
 	}
 	writer_fini(env);
-	batch_abandon(env, env->open);
-	batch_abandon(env, env->flight);
+	group_commit_abandon(env, env->open);
+	group_commit_abandon(env, env->flight);
 	pending_fini(&env->pending);
 	space_fini(&env->space);
 	(void)pthread_cond_destroy(&env->turn);
@@ -86,16 +86,16 @@ static void env_free(struct txn_env *env)
 	free(env);
 }
 
-static int batches_init(struct txn_env *env)
+static int group_commits_init(struct txn_env *env)
 {
-	int rc = batch_init(&env->batches[0], &env->layout);
+	int rc = group_commit_init(&env->group_commits[0], &env->layout);
 
 	if (rc)
 		return rc;
-	env->open = &env->batches[0];
-	rc = batch_init(&env->batches[1], &env->layout);
+	env->open = &env->group_commits[0];
+	rc = group_commit_init(&env->group_commits[1], &env->layout);
 	if (rc == 0)
-		env->flight = &env->batches[1];
+		env->flight = &env->group_commits[1];
 	return rc;
 }
 
@@ -114,8 +114,8 @@ static int env_load(struct txn_env *env)
 		return rc;
 	meta_layout(m, &env->layout);
 	env->joined = *m;
-	env->joined_gen = env->taken_gen = env->durable_gen = env->batch_gen = m->gen;
-	rc = batches_init(env);
+	env->joined_gen = env->taken_gen = env->durable_gen = env->flushed_gen = m->gen;
+	rc = group_commits_init(env);
 	if (rc == 0)
 		rc = space_init(&env->space, env->pager, &m->space, env->file_pages_at_open,
 			&space);

@@ -3,10 +3,10 @@
  * Flushing: a leader takes what has joined and makes it durable with one meta (T5, T6, T9).
  *
  * Whoever wants a generation durable calls flush_until(). If nobody leads, it becomes the leader:
- * it takes the open batch and gives up env->lock while it writes. What joins meanwhile is the next
- * batch. Afterwards the leader wakes those who wait for its batch, and of those who wait for the
- * next one the one that will lead it; the others sleep on until that is flushed. So a commit wakes
- * nobody who has nothing to do.
+ * it takes the open group commit and gives up env->lock while it writes. What joins meanwhile is
+ * the next group commit. Afterwards the leader wakes those who wait for its group commit, and of
+ * those who wait for the next one the one that will lead it; the others sleep on until that is
+ * flushed. So a commit wakes nobody who has nothing to do.
  */
 #include "base/error.h"
 #include "txn/txn_int.h"
@@ -52,41 +52,41 @@ int error_poisoned(const struct txn_env *env)
 		error_name(env->poison_code));
 }
 
-static int two_flush(struct txn_env *env, struct batch *b, unsigned slot)
+static int two_flush(struct txn_env *env, struct group_commit *group, unsigned slot)
 {
-	size_t n = batch_make_set(b, NULL);
-	int rc = n ? pager_write(env->pager, b->set, n) : 0;
+	size_t n = group_commit_make_set(group, NULL);
+	int rc = n ? pager_write(env->pager, group->set, n) : 0;
 
 	if (rc == 0)
 		rc = pager_flush(env->pager);
 	if (rc == 0)
-		rc = meta_write(env, &b->meta, slot, b->meta_bytes);
+		rc = meta_write(env, &group->meta, slot, group->meta_bytes);
 	if (rc == 0)
 		rc = pager_flush(env->pager);
 	return rc;
 }
 
-static int one_flush(struct txn_env *env, struct batch *b, unsigned slot)
+static int one_flush(struct txn_env *env, struct group_commit *group, unsigned slot)
 {
 	struct page_write meta = {
-		layout_slot(&env->layout, slot), env->layout.slot_pages, b->meta_bytes};
+		layout_slot(&env->layout, slot), env->layout.slot_pages, group->meta_bytes};
 	int rc;
 
-	meta_encode(&b->meta, &env->layout, slot, env->pager->seed, b->meta_bytes);
-	rc = pager_write(env->pager, b->set, batch_make_set(b, &meta));
+	meta_encode(&group->meta, &env->layout, slot, env->pager->seed, group->meta_bytes);
+	rc = pager_write(env->pager, group->set, group_commit_make_set(group, &meta));
 	if (rc == 0)
 		rc = pager_flush(env->pager);
 	return rc;
 }
 
-/* Takes the open batch; env->lock is held. */
-static struct batch *take_batch(struct txn_env *env)
+/* Takes the open group commit; env->lock is held. */
+static struct group_commit *take_open(struct txn_env *env)
 {
-	struct batch *taken = env->open;
+	struct group_commit *taken = env->open;
 
 	ASSERT(!env->flushing);
-	ASSERT(!batch_is_empty(taken));
-	ASSERT(batch_is_empty(env->flight));
+	ASSERT(!group_commit_is_empty(taken));
+	ASSERT(group_commit_is_empty(env->flight));
 	env->open = env->flight;
 	env->flight = taken;
 	env->flushing = true;
@@ -94,40 +94,41 @@ static struct batch *take_batch(struct txn_env *env)
 	return taken;
 }
 
-static void batch_is_durable(struct txn_env *env, struct batch *b, unsigned slot)
+static void group_commit_flushed(struct txn_env *env, struct group_commit *group, unsigned slot)
 {
-	env->durable = b->meta;
-	env->durable_gen = env->batch_gen = b->meta.gen;
+	env->durable = group->meta;
+	env->durable_gen = env->flushed_gen = group->meta.gen;
 	env->durable_slot = slot;
-	env->slot_pages[slot] = b->meta.space.n_pages;
+	env->slot_pages[slot] = group->meta.space.n_pages;
 	env->n_flushes++;
-	if (b->n_joined > env->n_batch_max)
-		env->n_batch_max = b->n_joined;
+	if (group->n_joined > env->n_batch_max)
+		env->n_batch_max = group->n_joined;
 	if (env->options.sync == TXN_FULL)
-		env_publish(env, &b->meta);
-	batch_clear(b);
+		env_publish(env, &group->meta);
+	group_commit_clear(group);
 }
 
 static void lead_flush(struct txn_env *env)
 {
-	struct batch *b = take_batch(env);
+	struct group_commit *group = take_open(env);
 	unsigned slot = 1 - env->durable_slot;
-	uint32_t n_unproved = b->n_unproved + b->n_own + b->pages.n;
+	uint32_t n_unproved = group->n_unproved + group->n_own + group->pages.n;
 	int rc;
 
-	b->meta.durable_gen = env->durable_gen;
-	b->meta.mode = TXN_TWO_FLUSH;
+	group->meta.durable_gen = env->durable_gen;
+	group->meta.mode = TXN_TWO_FLUSH;
 	if (env->options.mode == TXN_ONE_FLUSH && n_unproved <= env->options.one_flush_max_pages)
-		b->meta.mode = TXN_ONE_FLUSH;
+		group->meta.mode = TXN_ONE_FLUSH;
 	pthread_mutex_unlock(&env->lock);
-	rc = b->meta.mode == TXN_ONE_FLUSH ? one_flush(env, b, slot) : two_flush(env, b, slot);
+	rc = group->meta.mode == TXN_ONE_FLUSH ? one_flush(env, group, slot)
+					       : two_flush(env, group, slot);
 	pthread_mutex_lock(&env->lock);
 	env->flushing = false;
 	if (rc)
 		env_poison(env, rc);
 	else
-		batch_is_durable(env, b, slot);
-	pthread_cond_broadcast(&b->moved);
+		group_commit_flushed(env, group, slot);
+	pthread_cond_broadcast(&group->moved);
 	pthread_cond_signal(&env->open->moved);
 }
 

@@ -61,7 +61,7 @@ static int file_is_cut(const struct meta *m, pgno_t file_pages)
 		file_pages, m->space.n_pages);
 }
 
-/* 0: take it. 1: its batch did not become durable. < 0: an error. */
+/* 0: take it. 1: its group commit did not become durable. < 0: an error. */
 static int judge(struct txn_env *env, const struct meta *m, pgno_t file_pages)
 {
 	int rc;

@@ -118,7 +118,7 @@ int session_start(struct txn_env *env)
 	if (env->in_session)
 		return 0;
 	pthread_mutex_lock(&env->lock);
-	ASSERT(batch_is_empty(env->open));
+	ASSERT(group_commit_is_empty(env->open));
 	m = env->durable;
 	m.gen = env->session_gen;
 	m.durable_gen = env->durable_gen;
@@ -166,7 +166,7 @@ void session_cut(struct txn_env *env)
 		if (env->slot_pages[slot] > n)
 			n = env->slot_pages[slot];
 	}
-	if (env->flushing || !batch_is_empty(env->open))
+	if (env->flushing || !group_commit_is_empty(env->open))
 		n = env->space.file_pages;
 	pthread_mutex_unlock(&env->lock);
 	if (n >= env->space.file_pages)

@@ -68,7 +68,7 @@ struct txn_schema {
 
 enum txn_commit_mode {
 	TXN_TWO_FLUSH, /* pages, flush, meta, flush */
-	TXN_ONE_FLUSH, /* pages and meta, flush; opening verifies the newest batch */
+	TXN_ONE_FLUSH, /* pages and meta, flush; opening verifies the newest group commit */
 };
 
 enum txn_sync {
@@ -87,7 +87,7 @@ struct txn_options {
 	uint32_t dirty_max_pages;  /* unsealed pages before a spill; default 4096 */
 	uint32_t unflushed_max_pages; /* sealed pages that joined commits may hold; default as
 					 dirty_max */
-	uint32_t one_flush_max_pages; /* larger batches take two flushes; default and most 1024 */
+	uint32_t one_flush_max_pages; /* larger ones take two flushes; default and most 1024 */
 	uint32_t grow_pages;          /* least growth of the file; default 8 */
 	uint32_t cut_pages;           /* least free tail that is cut off; default 1024 */
 };
@@ -207,9 +207,9 @@ void txn_free(struct txn *txn, struct page_ref ref);
 int txn_break(struct txn *txn, int code);
 
 /*
- * Joins the open batch and, under TXN_FULL, waits for its flush. Ends txn, whatever it answers.
- * 0: durable (FULL) or published (RELAXED). < 0: nothing of it will be seen, except that after
- * VERSO_EPOISONED a reopened database may hold it.
+ * Joins the open group commit and, under TXN_FULL, waits for its flush. Ends txn, whatever it
+ * answers. 0: durable (FULL) or published (RELAXED). < 0: nothing of it will be seen, except that
+ * after VERSO_EPOISONED a reopened database may hold it.
  */
 int txn_commit(struct txn *txn);
 
@@ -242,7 +242,7 @@ struct txn_stat {
 	uint64_t n_commits, n_flushes, n_spilled_pages, n_recopied_pages, n_list_pages_written;
 	uint64_t n_bitmaps_written, n_cuts, n_batch_max, n_rejoined_dead_pages;
 	bool rolled_back; /* opening rejected a commit that was not whole, or a damaged meta */
-	bool walked;      /* opening verified the newest batch */
+	bool walked;      /* opening verified the newest group commit */
 	bool poisoned;
 	enum txn_commit_mode mode;
 	enum txn_sync sync;

@@ -7,7 +7,7 @@
 
 #include "space/pending.h"
 #include "space/space.h"
-#include "txn/batch.h"
+#include "txn/group_commit.h"
 #include "txn/snapshot.h"
 #include "txn/txn.h"
 
@@ -76,14 +76,14 @@ struct txn_env {
 	gen_t joined_gen;      /* newest that joined, or that opening found */
 	gen_t taken_gen;       /* newest that a flush has taken */
 	gen_t durable_gen;     /* newest that is flushed */
-	gen_t batch_gen;       /* newest whose batch is: a session's beginning changes no state */
+	gen_t flushed_gen;     /* newest whose pages are: a session's beginning changes no state */
 	unsigned durable_slot; /* where its meta stands */
 	pgno_t slot_pages[2];  /* file size that each slot's meta speaks of; UINT32_MAX: no meta */
 	struct meta joined;    /* the newest joined state; gen is joined_gen */
 	struct meta durable;   /* the newest flushed state */
-	struct batch batches[2];
-	struct batch *open;   /* joined, not taken */
-	struct batch *flight; /* the other: taken; owned by the leader while `flushing` */
+	struct group_commit group_commits[2];
+	struct group_commit *open;   /* joined, not taken */
+	struct group_commit *flight; /* the other: taken; owned by the leader while `flushing` */
 
 	struct space space;       /* writer lock */
 	struct pending pending;   /* writer lock */

@@ -96,7 +96,7 @@ struct horizon horizon_now(struct txn_env *env)
 	struct horizon h = {.readers = env->writer.readers};
 
 	pthread_mutex_lock(&env->lock);
-	h.flushed = env->batch_gen;
+	h.flushed = env->flushed_gen;
 	pthread_mutex_unlock(&env->lock);
 	/* After the flush was published: a reader that is missed here begins with a newer state. */
 	h.n_readers = snapshots_in_use(&env->snapshots, env->writer.readers);
