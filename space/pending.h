@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pending pages: given up by some generation, but not free yet.
+ * Pending pages: freed by some generation, but not to be used again yet.
  *
- * A page that generation `free` gave up may be used again only when that generation is flushed and
+ * A page that generation `free` freed may be used again only when that generation is flushed and
  * no reader is on a snapshot r with birth <= r < free (T4). Entries keep both numbers, so a long
  * reader holds only what its own snapshot can reach. birth == free marks a page that no snapshot
  * can reach: it only waits for the flush.
  *
  * There are two queues of extents: what the newest joined state says, and what the transaction
- * under way gives up. A commit appends the second to the first, an abort empties it. So what waited
+ * under way frees. A commit appends the second to the first, an abort empties it. So what waited
  * before can be reclaimed at any time, in the middle of a transaction too, and an abort has nothing
  * to restore.
  *
@@ -23,7 +23,7 @@
 
 #include "space/space.h"
 
-/* A transaction that gives up more than fits so many list pages writes them before its commit. */
+/* A transaction that frees more than fits so many list pages writes them before its commit. */
 #define PENDING_EARLY_LIST_PAGES 16U
 
 struct list_page {
@@ -69,7 +69,7 @@ void pending_fini(struct pending *p);
 int pending_reserve(struct pending *p, size_t n);
 void pending_add(struct pending *p, pgno_t pgno, gen_t birth, gen_t free);
 
-/* Forgets what the transaction under way gave up. */
+/* Forgets what the transaction under way freed. */
 void pending_undo(struct pending *p);
 
 /* True when so many extents wait for the meta that list pages must be written before the commit. */
@@ -98,7 +98,7 @@ uint32_t pending_count_list_pages(const struct pending *p, size_t n_more);
 /* Memory for pending_commit(). */
 int pending_prepare_commit(struct pending *p);
 
-/* Queues what the transaction gave up, adds list pages to `pages`, fills in the record. */
+/* Queues what the transaction freed, adds list pages to `pages`, fills in the record. */
 void pending_commit(struct pending *p, struct space *space, gen_t gen, struct space_pages *pages,
 	struct space_record *record);
 

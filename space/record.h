@@ -46,7 +46,7 @@ struct group_entry {
 	uint8_t copy;    /* which of the two places holds it */
 };
 
-/* Pages given up by generation `free`, which were allocated by generation `birth` or later. */
+/* Pages freed by generation `free`, which were allocated by generation `birth` or later. */
 struct pending_extent {
 	pgno_t pgno;
 	uint32_t n_pages;

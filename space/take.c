@@ -103,14 +103,14 @@ int space_promise_give(struct space *s, pgno_t pgno, uint32_t n_pages)
 
 	if (!layout_is_ordinary(&s->layout, s->n_pages, pgno, n_pages))
 		return error_set(VERSO_ECORRUPT,
-			"%u pages at %u were given up, where a tree can have none. The file is "
+			"%u pages at %u were freed where a tree can have none. The file is "
 			"damaged: dump it and load it into a new one",
 			n_pages, pgno);
 	rc = group_promise(s, group_of(s, pgno));
 	for (uint32_t i = 0; rc == 0 && i < n_pages; i++) {
 		if (space_is_free(s, pgno + i) || windows_have(s, pgno + i))
 			rc = error_set(VERSO_ECORRUPT,
-				"page %u was given up, and is free already. The file is damaged: "
+				"page %u was freed, and is free already. The file is damaged: "
 				"dump it and load it into a new one",
 				pgno + i);
 	}

@@ -26,7 +26,7 @@ START_TEST(free_space_that_cannot_be_cut_costs_small_commits_nothing)
 END_TEST
 
 /* Each commit is larger than what may wait for a flush, and spills: flushes must come all the same,
- * else nothing that was given up is ever used again. */
+ * else nothing that was freed is ever used again. */
 START_TEST(relaxed_commits_that_spill_are_flushed)
 {
 	struct txn_stat before, after;

@@ -203,7 +203,7 @@ START_TEST(a_failed_sync_at_opening_ends_writing_unless_the_device_was_read)
 }
 END_TEST
 
-/* What a transaction gives up stands together, from whichever end it came, and goes by an undo. */
+/* What a transaction frees stands together, from whichever end it came, and goes by an undo. */
 START_TEST(neighbours_that_are_given_up_are_one_extent)
 {
 	struct layout layout = {.page_size = 512, .group_pages = 256, .pending_max = 6};
@@ -227,7 +227,7 @@ START_TEST(neighbours_that_are_given_up_are_one_extent)
 }
 END_TEST
 
-/* A long transaction that makes and gives up pages keeps no account of each. */
+/* A long transaction that makes and frees pages keeps no account of each. */
 START_TEST(pages_made_and_given_up_leave_no_trace_in_memory)
 {
 	struct page_ref ref;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Transactions that are large: pages given up, pages made and given up again, pages spilled. */
+/* Transactions that are large: pages freed, pages made and freed again, pages spilled. */
 #include "tests/sim/faultplan.h"
 #include "tests/txn_fixture.h"
 #include "txn/txn_int.h"
@@ -89,8 +89,7 @@ static bool fail_early_list_pages(uint64_t nth)
 	alloc_many(txn, refs, N_PAGES);
 	txn_abort(txn); /* the file stays as long: it need not grow for the list pages */
 	txn_ok(txn_begin_write(s.env, &txn));
-	alloc_many(txn, refs,
-		N_PAGES); /* no tree has them: until they are given up, they are lost */
+	alloc_many(txn, refs, N_PAGES); /* no tree has them: until they are freed, they are lost */
 	txn_ok(txn_commit(txn));
 	txn_ok(txn_begin_write(s.env, &txn));
 	free_many(txn, refs);

@@ -55,7 +55,7 @@ static int prepare_list_pages(struct txn *txn)
 /*
  * The pages that joined and are not flushed yet: their memory is bounded. Under TXN_RELAXED nobody
  * else waits for a flush, so those that a spill has written count too: what a crash can take away
- * is bounded, and what was given up is used again.
+ * is bounded, and what was freed is used again.
  */
 static size_t count_unflushed(const struct txn_env *env)
 {

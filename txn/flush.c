@@ -3,7 +3,7 @@
  * Flushing: a leader takes what has joined and makes it durable with one meta (T5, T6, T9).
  *
  * Whoever wants a generation durable calls flush_until(). If nobody leads, it becomes the leader:
- * it takes the open group commit and gives up env->lock while it writes. What joins meanwhile is
+ * it takes the open group commit and releases env->lock while it writes. What joins meanwhile is
  * the next group commit. Afterwards the leader wakes those who wait for its group commit, and of
  * those who wait for the next one the one that will lead it; the others sleep on until that is
  * flushed. So a commit wakes nobody who has nothing to do.

@@ -2,10 +2,10 @@
 /*
  * Where a promise finds its pages, and how many it leaves: a database on a full disk must be able
  * to lose records. Removing a record takes new places for a path of its tree and of the catalogue,
- * and gives up as many, which are free again after the flush. So an operation that adds leaves so
+ * and frees as many, which are free again after the flush. So an operation that adds leaves so
  * many pages free, from the first growth of the file on; only removing and committing use them.
  *
- * What a removal gives up must be listed, and each page of a long value may lie alone: that many
+ * What a removal frees must be listed, and each page of a long value may lie alone: that many
  * extents, 168 of which fill a page of the list at 4 KiB. No value has more pages than are in use.
  */
 #include "base/error.h"
@@ -56,7 +56,7 @@ static uint32_t count_remove(uint32_t levels)
 	return levels > 1 ? 3 * levels : 1;
 }
 
-/* The pages of the pending list for what it gives up. */
+/* The pages of the pending list for what it frees. */
 static uint32_t count_list(const struct space *s)
 {
 	uint32_t n_most = TXN_RECORD_BYTES_MAX / (s->layout.page_size - NOT_VALUE);
@@ -91,7 +91,7 @@ int reclaim(struct txn *txn)
 	return pending_reclaim_all(&env->pending, &env->space, &h, txn->gen);
 }
 
-/* Places that were taken, used and given up, and not used again: no state refers to them. */
+/* Places that were taken, used and freed, and not used again: no state refers to them. */
 int return_recycled(struct txn *txn)
 {
 	struct txn_writer *w = txn->writer;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The last close makes the file as short as its last page in use allows. What was given up is free
+ * The last close makes the file as short as its last page in use allows. What was freed is free
  * by now, since nobody reads and all is flushed; a commit without changes writes that down, and
- * what that one gives up (pages of the pending list, a root that moves) may be in the way once
+ * what that one frees (pages of the pending list, a root that moves) may be in the way once
  * more, so there are up to three. An error only leaves the file longer than it must be.
  */
 #include "txn/txn_int.h"

@@ -156,7 +156,7 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn);
 /* What an operation is for decides how much of the last free pages it may use (txn/reserve.c). */
 enum txn_use {
 	TXN_ADD,    /* leaves enough to remove a record, and to commit */
-	TXN_REMOVE, /* leaves enough to commit; gives up as many pages as it takes */
+	TXN_REMOVE, /* leaves enough to commit; frees as many pages as it takes */
 	TXN_FINISH, /* a part of the commit: takes what there is */
 };
 
@@ -199,7 +199,7 @@ struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref
  */
 struct page *txn_own(struct txn *txn, struct page_ref ref);
 
-/* Gives up a page that the new version no longer refers to. Nobody in this transaction has it
+/* Frees a page that the new version no longer refers to. Nobody in this transaction has it
  * pinned. */
 void txn_free(struct txn *txn, struct page_ref ref);
 

@@ -141,7 +141,7 @@ int session_start(struct txn_env *env);       /* before a page is written (T2, T
 void session_mark_clean(struct txn_env *env); /* the last close (T8) */
 void session_cut(struct txn_env *env);        /* cuts the file when it may be (T12); writer lock */
 
-/* flush.c: both with env->lock held, which they may give up for a time. */
+/* flush.c: both with env->lock held, which they may release for a time. */
 int flush_until(struct txn_env *env, gen_t gen);
 void env_poison(struct txn_env *env, int code);
 void env_stop_writing(struct txn_env *env, int code); /* the same, silently: by opening */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a write transaction does to pages: make, touch, give up, spill.
+ * What a write transaction does to pages: make, touch, free, spill.
  *
  * The unsealed pages stand in writer->dirty in the order in which they were made; a page remembers
  * its index in its scratch field. When there are too many, txn_reserve() seals and writes the

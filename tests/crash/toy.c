@@ -93,7 +93,7 @@ static bool is_empty(const struct page *page)
 	return true;
 }
 
-/* Writes where the own pages are now into their parents, from `from` up; gives up what is empty. */
+/* Writes where the own pages are now into their parents, from `from` up; frees what is empty. */
 static void tell_parents(struct txn *txn, unsigned i, unsigned from, struct page **pages,
 	const struct page_ref *refs)
 {

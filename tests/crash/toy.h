@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The toy payload: an array of numbers in a tree of fixed shape over txn/, the smallest thing that
- * has inner pages, leaves, and pages to give up. The commit protocol was proved on it before there
+ * has inner pages, leaves, and pages to free. The commit protocol was proved on it before there
  * was a tree.
  *
  * TOY_LEVELS levels; an inner page holds TOY_FANOUT references, a leaf TOY_FANOUT numbers. A number
@@ -21,7 +21,7 @@ extern const struct txn_schema toy_schema;
 /* *ret_value of cell i < TOY_CELLS. */
 int toy_get(struct txn *txn, unsigned i, uint64_t *ret_value);
 
-/* Sets cell i; value 0 gives up what pages are empty then. */
+/* Sets cell i; value 0 frees the pages that are empty then. */
 int toy_set(struct txn *txn, unsigned i, uint64_t value);
 
 /* The same, with n_asked >= TOY_LEVELS pages prepared for: more than it can use. */
