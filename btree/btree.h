@@ -15,7 +15,7 @@
  * anything moves. One thread at a time uses a transaction and its trees.
  *
  * What it deliberately does not do: no latches (one writer, snapshots), no sibling pointers (they
- * cannot be shadowed), no path patching of cursors (a changed tree is sought again).
+ * cannot be copied on write), no path patching of cursors (a changed tree is sought again).
  */
 #ifndef BTREE_BTREE_H
 #define BTREE_BTREE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Writing it down: changed bitmaps and index pages go to the group commit, the rest into the
- * record. Each page has two places: the one that the flushed generation uses is left alone.
+ * record. Each page has two copies: the one that the flushed generation uses is left alone.
  */
 #include "space/space_int.h"
 
@@ -39,7 +39,7 @@ uint32_t space_count_emitted(const struct space *s)
 	return n;
 }
 
-/* The other place, unless this group commit has already moved there. */
+/* The other copy, unless this group commit has already moved there. */
 static void entry_turn(struct group_entry *entry, gen_t gen, gen_t taken_gen)
 {
 	if (entry->gen <= taken_gen)

@@ -70,7 +70,7 @@ static inline pgno_t layout_index(const struct layout *l, uint32_t index)
 	return layout_bitmap(l, index * l->index_entries) + 2;
 }
 
-/* True when all of the n_pages from pgno on may belong to trees: neither slots nor places of
+/* True when all of the n_pages from pgno on may belong to trees: neither slots nor copies of
  * bitmaps and index, in one group, and in a file of file_pages. */
 static inline bool layout_is_ordinary(const struct layout *l, pgno_t file_pages, pgno_t pgno,
 	uint32_t n_pages)

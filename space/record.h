@@ -43,7 +43,7 @@ static inline bool window_has(const struct window *w, pgno_t pgno)
 struct group_entry {
 	gen_t gen;       /* of its bitmap (index) page; 0: none was written yet */
 	uint32_t n_free; /* pages whose bit is set; of an index page: 0 */
-	uint8_t copy;    /* which of the two places holds it */
+	uint8_t copy;    /* which of the two copies it is */
 };
 
 /* Pages freed by generation `free`, which were allocated by generation `birth` or later. */

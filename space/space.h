@@ -2,12 +2,12 @@
 /*
  * Free space: which pages nobody uses, and handing them to the writer.
  *
- * A file is cut into allocation groups (XFS); each has a bitmap page (bit set: free) at two fixed
- * places. A group commit writes the copy that the generation flushed before does not use, so
- * bitmaps need no allocation and there is no recursion. Pages are handed out from two allocation
- * windows (ext3) of up to 512 neighbouring pages, whose masks stand in the meta: the bitmap says
- * "taken" for them from the moment that a window is fetched, so a small commit takes its pages from
- * a window, close to each other, and writes no bitmap.
+ * A file is cut into allocation groups (XFS); each has a bitmap page (bit set: free) with two
+ * copies at fixed page numbers. A group commit writes the copy that the generation flushed before
+ * does not use, so bitmaps need no allocation and there is no recursion. Pages are handed out from
+ * two allocation windows (ext3) of up to 512 neighbouring pages, whose masks stand in the meta: the
+ * bitmap says "taken" for them from the moment that a window is fetched, so a small commit takes
+ * its pages from a window, close to each other, and writes no bitmap.
  *
  * Only the writer uses a `struct space`, under the writer lock; what a flush needs is copied out of
  * it by space_emit() when a transaction joins.

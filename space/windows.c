@@ -185,7 +185,7 @@ static bool window_put_back(const struct space *s, struct window *w, pgno_t pgno
 	return true;
 }
 
-/* Sorted places: into a window that has such places, else to the bitmaps. */
+/* Sorted page numbers: into a window that covers them, else to the bitmaps. */
 int windows_put_back(struct space *s, pgno_t *pgnos, size_t n)
 {
 	int rc = 0;

@@ -169,7 +169,7 @@ static bool lie_windows(struct victim *v, int i)
 	case 0: /* a window over the slots */
 		window_fill(v, 0);
 		return true;
-	case 1: /* over the places of bitmaps */
+	case 1: /* over the copies of bitmaps */
 		window_fill(v, m->space.group_pages);
 		return true;
 	case 2: /* beyond the end */
@@ -374,7 +374,7 @@ static bool lie_in_page(struct victim *v, int i)
 	struct page *root = page_load(v, v->meta.roots[0].ref.pgno);
 
 	switch (i) {
-	case 0: /* places of bitmaps and index are free */
+	case 0: /* copies of bitmaps and index are free */
 		free_all(v, 0);
 		return true;
 	case 1: /* used pages are free */

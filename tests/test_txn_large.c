@@ -124,12 +124,12 @@ START_TEST(early_list_pages_that_cannot_be_written_leave_only_an_abort)
 }
 END_TEST
 
-/* --- spilled places ------------------------------------------------------------------------ */
+/* --- spilled pages ------------------------------------------------------------------------- */
 
 #define N_LEAVES (TOY_CELLS / TOY_FANOUT)
 #define N_ROUNDS 20U
 
-/* Changes every leaf in each of n_rounds, in an order that has nothing to do with places. */
+/* Changes every leaf in each of n_rounds, in an order that has nothing to do with page numbers. */
 static void set_rounds(struct txn *txn, uint64_t *cells, unsigned n_rounds, uint64_t value)
 {
 	for (unsigned i = 0; i < n_rounds * N_LEAVES; i++) {
@@ -173,7 +173,7 @@ START_TEST(what_is_spilled_and_changed_again_does_not_make_the_file_longer)
 }
 END_TEST
 
-/* What was written where: the generation of each place's last write. */
+/* What was written where: the generation of each page number's last write. */
 struct written {
 	struct pager_tracer tracer;
 	gen_t fresh[4096], written[4096];
@@ -195,7 +195,7 @@ static void trace(struct pager_tracer *t, const struct pager_event *event)
 	}
 }
 
-/* T3. A transaction that writes a place a second time has a later generation. */
+/* T3. A transaction that writes a page a second time has a later generation. */
 START_TEST(no_place_is_written_twice_in_one_generation)
 {
 	uint64_t *cells = check_alloc(TOY_CELLS * sizeof(*cells));

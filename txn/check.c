@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * T10: every page is in exactly one place: a tree, the pending list or its pages, the bitmaps, the
- * windows, the places of the bitmaps and their index, or a meta slot.
+ * windows, the two copies of each bitmap and index page, or a meta slot.
  *
  * The trees are followed on copies: a page of a mapping may be gone at any load, because the disk
  * failed or somebody cut the file, and here the writer lock is held. Only the making of the copy is
@@ -16,13 +16,13 @@
 
 #define DEPTH_MAX 64
 
-/* What a page is, by the place where it was found. */
+/* What a page is, by where it was found. */
 enum page_use { USE_NONE, USE_META, USE_SPACE, USE_FREE, USE_PENDING, USE_LIST_PAGE, USE_TREE };
 
 static const char *const use_name[] = {
 	[USE_NONE] = "nowhere",
 	[USE_META] = "a meta slot",
-	[USE_SPACE] = "a place of the bitmaps or their index",
+	[USE_SPACE] = "a copy of a bitmap or of an index page",
 	[USE_FREE] = "the free pages",
 	[USE_PENDING] = "the pending pages",
 	[USE_LIST_PAGE] = "the chain of pending pages",

@@ -16,7 +16,7 @@
 #include <pthread.h>
 
 struct group_commit {
-	pgno_t *own; /* places of the pager's fresh, sealed pages, in the order of joining */
+	pgno_t *own; /* page numbers of the pager's fresh, sealed pages, in the order of joining */
 	uint32_t n_own, cap_own;
 	uint32_t n_own_promised;  /* what n_own may become */
 	struct space_pages pages; /* bitmaps, index, list pages */
@@ -42,10 +42,10 @@ int group_commit_reserve(struct group_commit *group, uint32_t n_own, uint32_t n_
 
 void group_commit_add_own(struct group_commit *group, pgno_t pgno);
 
-/* For qsort() and bsearch() of places. */
+/* For qsort() and bsearch() of page numbers. */
 int pgno_compare(const void *a, const void *b);
 
-/* Takes out the own pages whose places are in `dead` (sorted), which will never be written, and
+/* Takes out the own pages whose numbers are in `dead` (sorted), which will never be written, and
  * drops them from the pager; returns how many. */
 uint32_t group_commit_drop_dead(struct group_commit *group, struct pager *pager, const pgno_t *dead,
 	size_t n_dead);

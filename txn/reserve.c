@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where a promise finds its pages, and how many it leaves: a database on a full disk must be able
- * to lose records. Removing a record takes new places for a path of its tree and of the catalogue,
+ * to lose records. Removing a record takes new pages for a path of its tree and of the catalogue,
  * and frees as many, which are free again after the flush. So an operation that adds leaves so
  * many pages free, from the first growth of the file on; only removing and committing use them.
  *
@@ -91,7 +91,7 @@ int reclaim(struct txn *txn)
 	return pending_reclaim_all(&env->pending, &env->space, &h, txn->gen);
 }
 
-/* Places that were taken, used and freed, and not used again: no state refers to them. */
+/* Pages that were taken, used and freed, and not used again: no state refers to them. */
 int return_recycled(struct txn *txn)
 {
 	struct txn_writer *w = txn->writer;

@@ -18,7 +18,10 @@
 #define SNAPSHOT_READERS 1024U
 #define PUBLISHED_WORDS  12U
 
-/* A seqlock: word by word, so that a reader that meets a change reads old and new, not nonsense. */
+/*
+ * A seqlock (Linux): word by word, so that a reader that meets a change reads old and new, not
+ * nonsense.
+ */
 struct published {
 	_Atomic uint64_t sequence; /* odd while it is being changed */
 	_Atomic uint64_t words[PUBLISHED_WORDS];

@@ -7,10 +7,11 @@
  * and then has changed nothing, and afterwards txn_alloc(), txn_touch() and txn_free(), which
  * cannot fail; put the new root into txn->roots; txn_commit().
  *
- * Pages are shadowed: a page that a durable root or a snapshot may reach is never overwritten, so a
- * change to it goes to a copy in another place (txn_touch) and its parent must be changed too, up
- * to the root. Inside a transaction a page that it made itself is changed in place until it is
- * sealed; txn_reserve() may seal and write such pages (spill) when there are too many.
+ * Pages are copied on write (shadow paging, Lorie 1977): a page that a durable root or a snapshot
+ * may reach is never overwritten, so a change to it goes to a copy under another page number
+ * (txn_touch), and its parent must be changed too, up to the root. Inside a transaction a page that
+ * it made itself is changed in place until it is sealed; txn_reserve() may seal and write such
+ * pages (spill) when there are too many.
  *
  * What this floor knows of its payload is struct txn_schema: the references in a page. Invariants
  * T1 to T14 stand in txn/README.md.
@@ -187,7 +188,7 @@ struct page *txn_alloc(struct txn *txn, enum page_type type, unsigned level, uin
 
 /*
  * Makes the pinned `page` writable and ends the pin. Returns `page` itself when it is unsealed and
- * this transaction's; else a copy at *ret_ref, the old place being freed. *ret_ref is set in both
+ * this transaction's; else a copy at *ret_ref, and the old page is freed. *ret_ref is set in both
  * cases: when it differs from before, the parent must be told.
  */
 struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref *ret_ref);

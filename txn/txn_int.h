@@ -31,16 +31,16 @@ struct pgno_list {
 struct txn_writer {
 	struct dirty_page
 		*dirty; /* unsealed pages in the order of making; index + 1 is in page->scratch */
-	uint32_t n_dirty, cap_dirty;    /* holes included */
-	uint32_t n_unsealed;            /* without holes */
-	gen_t first_gen;                /* own pages have this generation or a later one */
-	struct pgno_list recycled;      /* places of own pages that were freed */
-	struct pgno_list dead;          /* places of joined pages that this transaction freed */
-	uint32_t n_written;             /* own pages that were spilled and not freed since */
-	uint32_t n_promised;            /* calls of alloc and touch that prepare still promises */
-	bool changed;                   /* something was allocated or freed */
-	uint32_t n_early_list_pages;    /* list pages that were written before the commit */
-	gen_t taken_at_begin;           /* what is newer may not have been written yet */
+	uint32_t n_dirty, cap_dirty; /* holes included */
+	uint32_t n_unsealed;         /* without holes */
+	gen_t first_gen;             /* own pages have this generation or a later one */
+	struct pgno_list recycled;   /* page numbers of own pages that were freed */
+	struct pgno_list dead;       /* page numbers of joined pages that this transaction freed */
+	uint32_t n_written;          /* own pages that were spilled and not freed since */
+	uint32_t n_promised;         /* calls of alloc and touch that prepare still promises */
+	bool changed;                /* something was allocated or freed */
+	uint32_t n_early_list_pages; /* list pages that were written before the commit */
+	gen_t taken_at_begin;        /* what is newer may not have been written yet */
 	uint64_t n_spilled, n_recopied; /* not yet in env's */
 	struct txn_root roots_before[TXN_ROOTS];
 	gen_t readers[SNAPSHOT_READERS];

@@ -86,12 +86,12 @@ static int walk_groups(struct walk *w, const struct layout *l)
 	int rc = 0;
 
 	for (uint32_t i = 0; rc == 0 && i < m->space.n_group_entries; i++) {
-		pgno_t place = has_index ? layout_index(l, i) : layout_bitmap(l, i);
+		pgno_t pgno = has_index ? layout_index(l, i) : layout_bitmap(l, i);
 		struct page *buf = NULL;
 
 		if (m->space.groups[i].gen <= w->newer_than)
 			continue;
-		rc = walk_leaf(w, place + m->space.groups[i].copy, m->space.groups[i].gen, &buf);
+		rc = walk_leaf(w, pgno + m->space.groups[i].copy, m->space.groups[i].gen, &buf);
 		if (!has_index)
 			continue;
 		w->depth++;

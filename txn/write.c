@@ -7,9 +7,9 @@
  * oldest leaves; after them those that were changed again since the last spill, and inner pages
  * only when there are no leaves left. Nothing that a cache does has a say in it.
  *
- * A spill ends a generation (T3). So a transaction of any size takes no more places than its tree
- * has pages, and what may be unsealed: a page that it changes again after a spill moves to a place
- * that another one has left.
+ * A spill ends a generation (T3). So a transaction of any size takes no more page numbers than its
+ * tree has pages, and what may be unsealed: a page that it changes again after a spill moves to a
+ * page number that another one has left.
  */
 #include "base/error.h"
 #include "txn/txn_int.h"
@@ -405,7 +405,7 @@ struct page *txn_own(struct txn *txn, struct page_ref ref)
 	return page;
 }
 
-/* Nobody but this transaction has seen the page (T13): its place can be used again (T3). */
+/* Nobody but this transaction has seen the page (T13): its number can be used again (T3). */
 static void free_own(struct txn *txn, struct page_ref ref)
 {
 	struct txn_writer *w = txn->writer;

@@ -62,8 +62,8 @@ static void trace(struct pager_tracer *t, const struct pager_event *event)
 		return;
 	if (w->oldest_reader && w->born[event->ref.pgno] > w->oldest_reader)
 		session_marks[MARK_REUSED].n++;
-	session_marks[MARK_PLACE_AGAIN].n += w->used[event->ref.pgno] >= w->first_gen &&
-					     w->used[event->ref.pgno] < event->ref.gen;
+	session_marks[MARK_PAGE_AGAIN].n += w->used[event->ref.pgno] >= w->first_gen &&
+					    w->used[event->ref.pgno] < event->ref.gen;
 	w->born[event->ref.pgno] = w->used[event->ref.pgno] = event->ref.gen;
 	w->was_long |= event->ref.pgno >= 512;
 }

@@ -158,7 +158,7 @@ int toy_read(struct txn *txn, uint64_t *values)
 
 /* --- subtrees ------------------------------------------------------------------------------ */
 
-/* Counts the pages from ref down, and gives them up when asked to. */
+/* Counts the pages from ref down, and frees them when asked to. */
 static int give_up(struct txn *txn, struct page_ref ref, bool really, size_t *n)
 {
 	const struct page *page;

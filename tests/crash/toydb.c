@@ -300,7 +300,7 @@ static int write_run(struct txn *txn, uint64_t *cells, uint64_t *rng, unsigned n
 	return rc;
 }
 
-/* Gives up the leaves of the newest run, which mostly lie together, at the end of the file. */
+/* Frees the leaves of the newest run, which mostly lie together, at the end of the file. */
 static int clear_run(struct txn *txn, uint64_t *cells, unsigned n)
 {
 	unsigned from = (unsigned)cells[LAST_RUN];
