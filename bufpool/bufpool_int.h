@@ -78,7 +78,6 @@ struct pool {
 
 	/* Constant once open. */
 	struct bufpool_options opts; /* with the defaults filled in */
-	struct io *io;
 	struct file *file;
 	struct queue *queue; /* for what its submitter waits for */
 	struct queue *ahead; /* for what nobody waits for yet; may be the same */

@@ -174,9 +174,9 @@ static int open_policy(struct pool *pool)
  * what its submitter waits for before it returns, and reads ahead go to a ring in the background,
  * or to threads, where a second ring is refused.
  */
-static int open_queues(struct pool *pool)
+static int open_queues(struct pool *pool, struct io *io)
 {
-	int rc = io_queue(pool->io, QUEUE_DEPTH, pool->opts.backend, &pool->queue);
+	int rc = io_queue(io, QUEUE_DEPTH, pool->opts.backend, &pool->queue);
 
 	if (rc < 0)
 		return rc;
@@ -184,10 +184,10 @@ static int open_queues(struct pool *pool)
 		pool->ahead = pool->queue;
 		return 0;
 	}
-	if (io_queue(pool->io, LOAD_SLOTS, QUEUE_BACKGROUND, &pool->ahead) == 0)
+	if (io_queue(io, LOAD_SLOTS, QUEUE_BACKGROUND, &pool->ahead) == 0)
 		return 0;
 	error_clear();
-	return io_queue(pool->io, LOAD_SLOTS, QUEUE_THREADS, &pool->ahead);
+	return io_queue(io, LOAD_SLOTS, QUEUE_THREADS, &pool->ahead);
 }
 
 static void close_pool(struct pool *pool)
@@ -310,7 +310,6 @@ int bufpool_open(struct io *io, struct file *file, uint32_t page_size, uint64_t 
 	list_init(&pool->limbo_open);
 	for (unsigned i = 0; i < LOAD_SLOTS; i++)
 		pool->loads.slots[i].pool = pool;
-	pool->io = io;
 	pool->file = file;
 	pool->page_shift = (unsigned)__builtin_ctz(page_size);
 	pool->peek_from = pool->opts.flags & BUFPOOL_PIN_ONLY ? WORD_FRESH : WORD_INACTIVE;
@@ -328,7 +327,7 @@ int bufpool_open(struct io *io, struct file *file, uint32_t page_size, uint64_t 
 	if (rc == 0)
 		rc = open_policy(pool);
 	if (rc == 0)
-		rc = open_queues(pool);
+		rc = open_queues(pool, io);
 	if (rc < 0) {
 		close_pool(pool);
 		return rc;
