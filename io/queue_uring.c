@@ -15,7 +15,7 @@
  *
  * A request that somebody waits for alone (queue_run() of one) does not go through the ring: a call
  * that blocks costs one system call where the ring needs two, and several threads do it side by
- * side (figures in io/README.md). SINGLE_ISSUER and so DEFER_TASKRUN are out, because any thread
+ * side (docs/measurements.md). SINGLE_ISSUER and so DEFER_TASKRUN are out, because any thread
  * submits. COOP_TASKRUN is out, because a thread that submitted and then computes would keep others
  * waiting for its completions until its next system call.
  */
