@@ -3,7 +3,8 @@
  * Assertions: a broken one is a bug of Verso's, never a property of a file.
  *
  * ASSERT stays in release builds; DCHECK is for what costs too much there. One condition each.
- * Bytes that come from a disk are validated and answered with an error, never asserted.
+ * Bytes that come from a disk are validated, and damage is returned as an error; they are never
+ * asserted.
  */
 #ifndef BASE_ASSERT_H
 #define BASE_ASSERT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who is calling: a number that no other thread of the process ever has. A pthread_t is used again
- * when its thread has ended, so it cannot tell whether what it did before was this thread's doing.
+ * The calling thread: a number that no other thread of the process ever has. A pthread_t is used
+ * again when its thread has ended, so it does not identify the thread that did something earlier.
  */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H

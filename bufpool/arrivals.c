@@ -66,7 +66,7 @@ void load_wait(struct pool *pool, pgno_t pgno)
 	_Atomic uint64_t *word = table_word(&pool->table, pgno);
 
 	pthread_mutex_lock(&pool->loads.lock);
-	/* The word moves before the lock is taken to say so: no arrival is missed. */
+	/* The word moves before its loader takes the lock to raise n_done: no arrival is missed. */
 	while (word_state(atomic_load_explicit(word, memory_order_acquire)) == WORD_LOADING) {
 		struct load *load = find_flying(pool, pgno, false);
 

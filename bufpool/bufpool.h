@@ -61,8 +61,8 @@ int bufpool_check_cache(uint32_t page_size, const struct bufpool_options *opts);
  * for each page number in use, rounded up to system pages (docs: bufpool/README.md, invariant B9).
  *
  * page_size: as page_size_is_valid(). seed: page_seed() of the file's uuid. opts: NULL for
- * defaults; copied. -EINVAL: the cache is too small, the text says by how much; or the file does
- * not fit the page size; -ENOMEM; what io_queue() and file_size() answer.
+ * defaults; copied. -EINVAL: the cache is too small (the error text names the least size); or the
+ * file does not fit the page size; -ENOMEM; what io_queue() and file_size() return.
  */
 int bufpool_open(struct io *io, struct file *file, uint32_t page_size, uint64_t seed,
 	const struct bufpool_options *opts, struct pager **ret_pager);

@@ -18,8 +18,8 @@ static inline bool is_fresh(enum word_state state)
 }
 
 /*
- * Ends a pin that is in the word or, when the page was forgotten meanwhile, with the frame. Answers
- * the word as it left it; 0 in the latter case.
+ * Ends a pin that is in the word or, when the page was forgotten meanwhile, with the frame. Returns
+ * the new word, or 0 in the latter case.
  */
 static uint64_t unpin(struct pool *pool, pgno_t pgno, uint32_t frame)
 {
@@ -62,7 +62,7 @@ static int verify_hit(const struct pool *pool, struct page_ref ref, const struct
 	return page_verify(page, pool->pager.page_size, ref, pool->pager.seed);
 }
 
-/* A peek that finds a bad page finds nothing: the get that follows says why. */
+/* A peek that finds a bad page returns NULL: the get that follows reports the error. */
 static bool is_good(const struct pool *pool, struct page_ref ref, const struct page *page)
 {
 	bool good;

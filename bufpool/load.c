@@ -80,7 +80,7 @@ static int read_page(struct pool *pool, struct page_ref ref, uint32_t frame)
 	if (rc == VERSO_EIO) {
 		uint64_t size_bytes;
 
-		/* The file was cut behind our back: say that instead. */
+		/* The file was cut by another process: report that instead. */
 		if (file_size(pool->file, &size_bytes) == 0 &&
 			ref.pgno >= size_bytes >> pool->page_shift)
 			return error_set(VERSO_ECORRUPT,

@@ -98,7 +98,7 @@ static void two_queues_remove(struct policy *policy, uint32_t frame)
 	list_remove(q->is_main[frame] ? &q->main : &q->in, policy->frames, frame);
 }
 
-/* In the queue a hit says nothing: what is used twice in a row may be one use. */
+/* In the queue a hit is ignored: two uses in a row may belong together (correlated references). */
 static void two_queues_hit(struct policy *policy, uint32_t frame)
 {
 	struct two_queues *q = (struct two_queues *)policy;

@@ -170,7 +170,7 @@ static int open_policy(struct pool *pool)
 /*
  * The ring completes a request in the thread that submitted it, by a kind of signal: where that
  * thread sleeps in a call of the application's meanwhile (epoll_wait, recv, nanosleep), the call
- * answers EINTR. IOSQE_ASYNC and COOP_TASKRUN do not change it for direct reads. So the ring has
+ * returns EINTR. IOSQE_ASYNC and COOP_TASKRUN do not change it for direct reads. So the ring has
  * what its submitter waits for before it returns, and reads ahead go to a ring in the background,
  * or to threads, where a second ring is refused.
  */

@@ -101,7 +101,7 @@ static int prefetch_add(struct pool *pool, struct load *load, struct page_ref re
 
 	if (frame == FRAME_NONE)
 		return -ENOMEM;
-	/* Counted before the word says LOADING: whoever sees that may wait for it. */
+	/* Counted before the word becomes LOADING: a thread that sees LOADING may wait for it. */
 	atomic_fetch_add(&pool->n_loading, 1);
 	if (!load_begin(pool, ref.pgno, frame)) {
 		load_abandon(pool, frame);

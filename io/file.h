@@ -34,7 +34,7 @@ struct file_ops {
 	/*
 	 * fdatasync: makes durable the bytes, and the size, of every write that had completed
 	 * before the call. After a failure an unknown part of them is lost although reads still
-	 * show it: never call it again in the hope of a better answer.
+	 * show it: never call it again in the hope of a better result.
 	 */
 	int (*sync)(struct file *f);
 

@@ -313,7 +313,7 @@ static int kernel_lock(struct file *f, enum lock_kind kind, uint64_t off_bytes, 
  * Open and close
  */
 
-/* File systems that keep their files on another machine, or may: FUSE does not say. */
+/* File systems that keep their files on another machine, or (FUSE) may. */
 static const char *network_name(const struct statfs *fs)
 {
 	switch ((unsigned long)fs->f_type & 0xffffffffu) {
@@ -452,7 +452,7 @@ static uint32_t direct_align(int fd, const char **ret_why)
 
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) < 0 ||
 		!(stx.stx_mask & STATX_DIOALIGN)) {
-		*ret_why = "buffered: this file system or kernel does not tell the alignment of "
+		*ret_why = "buffered: this file system or kernel does not report the alignment of "
 			   "direct transfers (STATX_DIOALIGN)";
 		return 1;
 	}
@@ -523,7 +523,7 @@ static int choose_direct(struct file_kernel *fk, unsigned flags)
 
 	if (status < 0)
 		return -errno;
-	status &= ~O_NONBLOCK; /* from here on: a ring would answer EAGAIN where it should wait */
+	status &= ~O_NONBLOCK; /* from here on: a ring would return EAGAIN where it should wait */
 	if (align_bytes > 1 && flags & FILE_DIRECT) {
 		f->direct = fcntl(fk->fd, F_SETFL, status | O_DIRECT) == 0;
 		if (!f->direct)

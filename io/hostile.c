@@ -38,7 +38,7 @@ size_t hostile_ask(size_t len_bytes, uint32_t align_bytes)
 	return (size_t)(1 + random_next() % (n_blocks - 1)) * align_bytes;
 }
 
-int64_t hostile_answer(int64_t answer)
+int64_t hostile_result(int64_t answer)
 {
 	if (answer < 2 || !hostile_once_in(4))
 		return answer;

@@ -18,8 +18,8 @@ int hostile_once_in(unsigned n);
 /* How much of len_bytes to ask for: at least one block, sometimes not all. */
 size_t hostile_ask(size_t len_bytes, uint32_t align_bytes);
 
-/* What to believe of the kernel's answer: sometimes less than it moved, and no whole block. */
-int64_t hostile_answer(int64_t answer);
+/* How much of the kernel's result to believe: sometimes less than it moved, and no whole block. */
+int64_t hostile_result(int64_t answer);
 
 #else
 
@@ -35,7 +35,7 @@ static inline size_t hostile_ask(size_t len_bytes, uint32_t align_bytes)
 	return len_bytes;
 }
 
-static inline int64_t hostile_answer(int64_t answer)
+static inline int64_t hostile_result(int64_t answer)
 {
 	return answer;
 }

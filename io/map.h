@@ -27,7 +27,7 @@ struct map_ops {
 	 */
 	int (*extend)(struct map *m, uint64_t len_bytes);
 
-	/* A hint about [off, off + len); a failure does not matter and is not told. */
+	/* A hint about [off, off + len); a failure does not matter and is not reported. */
 	void (*advise)(struct map *m, uint64_t off_bytes, uint64_t len_bytes,
 		enum map_advice advice);
 

@@ -26,7 +26,7 @@ static const struct queue_backend_ops *const backends[] = {
 #define N_BACKENDS         (sizeof(backends) / sizeof(backends[0]))
 #define THREAD_STACK_BYTES (256u << 10)
 
-/* What VERSO_IO says, QUEUE_BEST when it says nothing. */
+/* The backend that VERSO_IO names; QUEUE_BEST when it is not set. */
 static int backend_forced(enum queue_backend *ret_backend)
 {
 	const char *name = getenv("VERSO_IO");
@@ -40,7 +40,7 @@ static int backend_forced(enum queue_backend *ret_backend)
 			return 0;
 		}
 	}
-	return error_set(-EINVAL, "VERSO_IO=%s: say uring, threads or sync", name);
+	return error_set(-EINVAL, "VERSO_IO=%s is no backend: use uring, threads or sync", name);
 }
 
 static int open_backend(const struct queue_backend_ops *r, unsigned depth, struct queue **ret_queue)
@@ -76,7 +76,7 @@ static int open_best(unsigned depth, struct queue **ret_queue)
 	if (rc == 0 && refused) {
 		struct queue *q = *ret_queue;
 
-		error_clear(); /* the refusal was no error of the caller's; `why` tells it */
+		error_clear(); /* the refusal was no error of the caller's; `why` records it */
 		q->refused_errno = refused_errno;
 		(void)snprintf(q->why, sizeof(q->why), "%s, because %s was refused: %s",
 			q->ops->name, refused, error_name(-refused_errno));

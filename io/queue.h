@@ -110,7 +110,7 @@ int queue_error(const struct io_req *req);
 
 /*
  * Submits all and waits for all: the fastest way when the caller has nothing else to do, a single
- * request included. Other threads may queue_wait() for the same requests. Answers the first error
+ * request included. Other threads may queue_wait() for the same requests. Returns the first error
  * in the order of reqs, with this thread's error text, or 0.
  */
 int queue_run(struct queue *q, struct io_req *const *reqs, size_t n);

@@ -5,7 +5,7 @@
  *
  * The kernel completes a direct read by task work in the thread that submitted it, a kind of
  * signal: had the application's thread submitted, what it sleeps in by then (epoll_wait, recv)
- * would answer EINTR. Here that thread puts its requests on a list and goes on. So this backend is
+ * would return EINTR. Here that thread puts its requests on a list and goes on. So this backend is
  * for what may outlive the call of the application; for what is waited for at once the wake-ups of
  * another thread are two too many.
  *
@@ -34,10 +34,10 @@ struct queue_background {
 	unsigned n_in_flight;   /* taken off the list and not complete */
 	bool listening;         /* a read of the bell is in flight */
 	struct io_req listener; /* stands for it in the ring */
-	eventfd_t n_backend;    /* what it reads */
+	eventfd_t bell_count;   /* what it reads: how often the bell was rung */
 	/* The following are under waiters.lock. */
 	struct io_req *first, **last; /* the list: of the submitters, to the thread */
-	bool asleep;                  /* the thread is, or will be, and nobody has backend yet */
+	bool asleep;                  /* the thread is, or will be, and its bell was not rung yet */
 	bool running, closing;
 	pthread_t thread;
 };
@@ -67,7 +67,7 @@ static void listen_to_bell(struct queue_background *b)
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&b->ring);
 
 	ASSERT(sqe);
-	io_uring_prep_read(sqe, b->bell, &b->n_backend, sizeof(b->n_backend), 0);
+	io_uring_prep_read(sqe, b->bell, &b->bell_count, sizeof(b->bell_count), 0);
 	io_uring_sqe_set_data(sqe, &b->listener);
 	b->listening = true;
 }
@@ -126,7 +126,7 @@ static void sleep_in_kernel(struct queue_background *b)
 		(void)io_uring_enter((unsigned)b->ring.enter_ring_fd, 0, 1, IORING_ENTER_GETEVENTS,
 			NULL);
 	else
-		(void)eventfd_read(b->bell, &b->n_backend);
+		(void)eventfd_read(b->bell, &b->bell_count);
 }
 
 /* Submits, and completes what is over: sleeps until there is something to do. */

@@ -69,7 +69,7 @@ bool transfer_take(struct io_req *req, uint32_t align_bytes, int64_t answer)
 		return finish(req, VERSO_EIO); /* the end of the file */
 
 	len_bytes = transfer_len(req);
-	done_bytes = req->done_bytes + (size_t)hostile_answer(answer);
+	done_bytes = req->done_bytes + (size_t)hostile_result(answer);
 	ASSERT(done_bytes <= len_bytes);
 	if (done_bytes == len_bytes) {
 		req->done_bytes = done_bytes;

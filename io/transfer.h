@@ -43,7 +43,7 @@ static inline uint32_t transfer_align(const struct file *f)
 void transfer_next(const struct io_req *req, uint32_t align_bytes, struct attempt *ret_attempt);
 
 /*
- * Takes in what the kernel answered: a count of bytes or -errno. True when the request is over, its
+ * Takes what the kernel returned: a count of bytes or -errno. True when the request is over, its
  * result set; false when it needs another attempt.
  */
 bool transfer_take(struct io_req *req, uint32_t align_bytes, int64_t answer);

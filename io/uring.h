@@ -31,7 +31,7 @@ void uring_enter_submit(struct io_uring *ring, struct req_list *ret_refused);
 /* Performs by calls that block what the ring refused. */
 void uring_perform_all(struct req_list *list);
 
-/* Tells each that it is complete. */
+/* Completes each: its done(), then `complete`. */
 void uring_deliver(struct req_list *over);
 
 /* See fd_above_stdio(). On failure the ring still has the descriptor that it had. */

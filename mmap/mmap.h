@@ -9,7 +9,7 @@
 #include "io/file.h"
 #include "pager/pager.h"
 
-/* What the kernel is told of the order in which the map will be read. */
+/* Advice to the kernel: in which order the map will be read. */
 enum mmap_advice {
 	MMAP_ADVICE_RANDOM, /* no readahead */
 	MMAP_ADVICE_NORMAL, /* the kernel's own guess */
@@ -33,7 +33,7 @@ struct mmap_options {
 /*
  * Opens a pager over `file`, which stays the caller's, outlives the pager and is written by nobody
  * else meanwhile. The file was opened without FILE_DIRECT (else VERSO_EMISUSE). Installs the
- * process's SIGBUS handler (io/fault.h). -ENOMEM; or what io_map(), file_size(), io_queue() answer.
+ * process's SIGBUS handler (io/fault.h). -ENOMEM; or what io_map(), file_size(), io_queue() return.
  */
 int mmap_open(struct io *io, struct file *file, uint32_t page_size, uint64_t seed,
 	const struct mmap_options *opts, struct pager **ret_pager);

@@ -2,7 +2,7 @@
 /*
  * What the sources of mmap/ share: the pager, and the heap of the writer's own pages.
  *
- * One 64-bit word for each page number says what is known of the place:
+ * One 64-bit word for each page number holds what is known of its page:
  *
  *	0               nothing
  *	gen             the map shows this generation; it was verified
@@ -155,7 +155,7 @@ int mmap_flush(struct pager *p);
 void mmap_drop(struct pager *p, pgno_t pgno, uint32_t n_pages);
 int mmap_resize(struct pager *p, pgno_t n_pages);
 
-/* Tells the kernel how [from, to) will be read. */
+/* Advises the kernel how [from, to) will be read. */
 void mmap_advise(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages);
 
 #endif

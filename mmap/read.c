@@ -56,7 +56,7 @@ static void touch(const struct page *page, uint32_t page_size)
 		(void)bytes[at];
 }
 
-/* Verifies the page as the map shows it, as far as the policy says. */
+/* Verifies the page as the map shows it, as far as the checksum policy goes. */
 static int verify(struct mmap_pager *m, struct page_ref ref)
 {
 	const struct page *page = mmap_page(m, ref.pgno);
@@ -200,7 +200,7 @@ void mmap_put(struct pager *p, const struct page *page, bool unneeded)
 #endif
 }
 
-/* A peek that finds a bad page finds nothing: the get that follows says why. */
+/* A peek that finds a bad page returns NULL: the get that follows reports the error. */
 static bool is_good(struct mmap_pager *m, struct page_ref ref)
 {
 	int rc;
@@ -234,7 +234,7 @@ static const struct page *peek_one(struct mmap_pager *m, struct page_ref ref)
 
 /*
  * Words and pages in one wave of misses: where a page lies follows from its number, so its lines
- * are asked for before the word says whether it is known. The worst is lines fetched for nothing;
+ * are asked for before the word shows whether it is known. The worst is lines fetched for nothing;
  * what is not mapped, the processor leaves.
  */
 static void peek_ahead(const struct mmap_pager *m, const struct page_ref *refs, size_t n)

@@ -3,9 +3,9 @@
  * A page: the unit that a pager moves, and the header that every page of a file begins with.
  *
  * A reference to a page is (pgno, gen): the place, and the generation in which the place was
- * allocated. Parents hold it for their children. A page that is loaded must say exactly the same of
- * itself, else it is not the page that was meant: a lost write leaves an older gen, a misdirected
- * one another pgno, and both have checksums that are right.
+ * allocated. Parents hold it for their children. A page that is loaded must have exactly these in
+ * its header, else it is not the page that was meant: a lost write leaves an older gen, a
+ * misdirected one another pgno, and both have checksums that are right.
  *
  * The header, little-endian (docs/file-format.md is normative):
  *
@@ -131,7 +131,7 @@ void page_init(struct page *page, struct page_ref ref, enum page_type type, unsi
 void page_seal(struct page *page, uint32_t page_size_bytes, uint64_t seed);
 
 /*
- * Says whether `page`, as read, is the sealed page that `ref` names. 0, or VERSO_ECORRUPT with a
+ * Checks that `page`, as read, is the sealed page that `ref` names. 0, or VERSO_ECORRUPT with a
  * text that names the page, what was expected and what was found. Pure otherwise; any thread.
  */
 int page_verify(const struct page *page, uint32_t page_size_bytes, struct page_ref ref,

@@ -21,7 +21,7 @@
  * P6  Nothing is remembered of a page that was dropped or overwritten: a cached copy with another
  *     gen than asked for is stale and is loaded again.
  * P7  Nothing waits without end: memory that is only being loaded or retired is waited for; memory
- *     that users hold pinned is answered with VERSO_EPINNED.
+ *     that users hold pinned is not: VERSO_EPINNED.
  */
 #ifndef PAGER_PAGER_H
 #define PAGER_PAGER_H
@@ -140,8 +140,8 @@ struct pager_ops {
 
 	/*
 	 * A hint that these pages will be got soon: starts loading without waiting. Any thread.
-	 * `ahead`: perhaps not in this call of the application, which then has its thread back
-	 * while they are on their way: that may not make a call of its own answer EINTR.
+	 * `ahead`: perhaps by a later call of the application. Until then the thread is the
+	 * application's own, and a load that completes may not make its system calls return EINTR.
 	 */
 	void (*prefetch)(struct pager *p, const struct page_ref *refs, size_t n, bool ahead);
 

@@ -22,7 +22,7 @@ struct trace_writer;
 /* Makes the file, or empties it. -errno. */
 int trace_writer_open(const char *path, struct trace_writer **ret_writer);
 
-/* A verso_trace_fn. Any thread. A write that fails is told by the close. */
+/* A verso_trace_fn. Any thread. A write that fails is reported by the close. */
 void trace_writer_event(void *arg, const struct verso_event *event);
 
 /* Writes what is left. 0, or the -errno of the first write that failed. Takes NULL. */
