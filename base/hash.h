@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The checksum of pages: XXH3-64 of libxxhash. It finds accidents of every kind that a disk makes;
- * it is not keyed security: whoever can write the file can forge it.
+ * it is not keyed security: a program that can write the file can forge it.
  */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H

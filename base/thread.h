@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
-/* This thread's number; 0: it has none yet. initial-exec: a load costs one instruction. */
+/* This thread's number; 0: not assigned yet. initial-exec: a load costs one instruction. */
 extern _Thread_local uint64_t thread_own_number __attribute__((tls_model("initial-exec")));
 
 uint64_t thread_take_number(void);

@@ -8,7 +8,8 @@
 #define LIMBO_TRIES_MAX 50000 /* about five seconds: a guard does not span I/O */
 
 /*
- * A free frame, or one never used; by eviction when there is none. FRAME_NONE: only limbo has.
+ * A free frame, or one never used, or one that an eviction frees. FRAME_NONE: all that is left is
+ * in limbo.
  *
  * Memory that was used before is warm, and the kernel need not zero it. So a fresh page, which is
  * most often a copy of one that the writer put as unneeded just now, takes what is inactive before

@@ -34,8 +34,8 @@ struct limbo_batch {
 	struct frame_list list;
 };
 
-/* FREE --> FILLING --> FLYING (submitted) --> DONE --> FREE when it is complete and nobody refers
- * to it; a quick one goes from FILLING to DONE. */
+/* FREE --> FILLING --> FLYING (submitted) --> DONE --> FREE when it is complete and n_refs is 0; a
+ * quick one goes from FILLING to DONE. */
 enum load_state { LOAD_FREE, LOAD_FILLING, LOAD_FLYING, LOAD_DONE };
 
 /* A prefetch: adjacent pages on their way in. All fields but req: loads.lock, or its one filler. */
@@ -80,7 +80,7 @@ struct pool {
 	struct bufpool_options opts; /* with the defaults filled in */
 	struct file *file;
 	struct queue *queue; /* for what its submitter waits for */
-	struct queue *ahead; /* for what nobody waits for yet; may be the same */
+	struct queue *ahead; /* for read-ahead, which no thread waits for yet; may be the same */
 	struct policy *policy;
 	uint32_t batch; /* frames that one eviction frees */
 	void *zeros;    /* GROW_CHUNK_BYTES to grow the file with */

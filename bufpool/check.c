@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What must be true of a pool that nobody is using: every frame is in exactly one place, and the
- * room that is counted is the room that is used. Runs at every close in debug and hostile builds.
+ * What must be true of an idle pool: every frame is in exactly one place (B1), and the units of the
+ * pin quota that are counted are those that pages hold (B2). Runs at every close in debug and
+ * hostile builds.
  */
 #include "bufpool/bufpool_int.h"
 

@@ -3,7 +3,7 @@
  * Frames: the pieces of the arena, and the way of each through its life.
  *
  *	untouched --> in use --> limbo --> free --> in use ...
- *	                 \------------------^  (a load that failed: nobody ever saw it)
+ *	                 \------------------^  (a load that failed: it was never visible)
  *
  * A frame whose page was unlinked may still be read by a thread inside a guard. It waits in limbo:
  * retired frames gather in an open batch; when frames run short the batch is closed with the epoch
@@ -110,7 +110,7 @@ void frame_free(struct pool *pool, uint32_t frame)
  * Forgetting
  */
 
-/* Ends an unlinked CACHED page's frame, of which nobody has a pin any more. */
+/* Frees the frame of an unlinked CACHED page, after its last pin. */
 static void frame_leave(struct pool *pool, uint32_t frame)
 {
 	quota_put(pool);

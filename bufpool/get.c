@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The hit path: get and put are one atomic step on the page word each, peek is none. No lock, no
- * hash table; what is wanted is compared with the page's own header, in the line that the caller is
- * about to read anyway.
+ * The hit path: get and put are one atomic step each on the page word, peek only loads it. No lock,
+ * no hash table; what is wanted is compared with the page's own header, in the line that the caller
+ * is about to read anyway.
  */
 #include "base/thread.h"
 #include "bufpool/bufpool_int.h"
@@ -27,7 +27,7 @@ static uint64_t unpin(struct pool *pool, pgno_t pgno, uint32_t frame)
 	uint64_t w = atomic_load_explicit(word, memory_order_relaxed);
 
 	for (;;) {
-		/* A frame that is pinned is linked from its own word or from none. */
+		/* A frame that is pinned is linked from its own word, or unlinked. */
 		if (word_state(w) < WORD_CACHED || word_frame(w) != frame) {
 			unlinked_put(pool, frame);
 			return 0;
@@ -196,7 +196,7 @@ static int stale(struct pool *pool, struct page_ref ref, uint32_t frame)
 			", but it is being made anew in generation %" PRIx64,
 			ref.pgno, ref.gen, found.gen);
 	pthread_mutex_lock(&pool->lock);
-	/* Unless somebody else has been here: LOADING and what came after it is newer. */
+	/* Unless another thread was faster: LOADING and what follows it is newer. */
 	if (is_cached_in(pool, ref.pgno, frame) && !page_is(pool_page(pool, frame), ref))
 		page_forget(pool, ref.pgno);
 	pthread_mutex_unlock(&pool->lock);

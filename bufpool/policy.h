@@ -28,7 +28,7 @@
 /* Values of a used byte. */
 enum used { USED_NOT, USED_YES, USED_AHEAD /* prefetched: the first use is yet to come */ };
 
-/* What stands beside a frame. A frame is in one list at a time, or in none. */
+/* What stands beside a frame. A frame is in one list at most. */
 struct frame {
 	_Atomic uint32_t pgno; /* of the page in it, or of the last one; written under the lock */
 	_Atomic int32_t
@@ -52,7 +52,7 @@ typedef bool policy_claim_fn(void *arg, uint32_t frame);
 
 /* Why a page comes in. */
 enum arrival {
-	ARRIVAL_GET,   /* somebody wants it */
+	ARRIVAL_GET,   /* a get asked for it */
 	ARRIVAL_SCAN,  /* a cursor will soon come to it (pager_read_ahead) */
 	ARRIVAL_WRITE, /* the writer has made it */
 	ARRIVAL_AGAIN, /* it was about to leave and is wanted again */

@@ -2,7 +2,7 @@
 /*
  * Opening and closing the buffer pool, its table and its statistics. The files beside it each do
  * one thing: get.c hits, load.c misses, frames.c memory, evict.c the pin quota, write.c the
- * writer's side, policy_*.c who goes first; word.h is the state that they all share.
+ * writer's side, policy_*.c which page leaves first; word.h is the state that they all share.
  */
 #include "bufpool/bufpool_int.h"
 #include "base/error.h"

@@ -36,7 +36,7 @@
 /* In this order: from INACTIVE on a page can be seen, from CACHED on it can be pinned. */
 enum word_state {
 	WORD_EMPTY,    /* not in memory */
-	WORD_LOADING,  /* a frame is being filled; nobody sees it */
+	WORD_LOADING,  /* a frame is being filled; not visible */
 	WORD_INACTIVE, /* clean, in a frame that is the writer's when it wants it; never pinned */
 	WORD_CACHED,   /* clean */
 	WORD_FRESH,    /* the writer's own */

@@ -43,14 +43,14 @@ static _Thread_local struct {
 	const struct earlier *to;
 } passing __attribute__((tls_model("initial-exec")));
 
-/* A fault of a load or store, as opposed to a signal that somebody sent. */
+/* A fault of a load or store, as opposed to a signal that a process sent. */
 static bool is_fault(const siginfo_t *info)
 {
 	return info->si_code == BUS_ADRERR || info->si_code == BUS_OBJERR ||
 	       info->si_code == BUS_ADRALN || info->si_code == BUS_MCEERR_AR;
 }
 
-/* Whose turn it is; NULL: nobody's, so the default. */
+/* The handler whose turn it is; NULL: the default action. */
 static const struct earlier *next_in_turn(const void *context, const char *frame)
 {
 	if (passing.context == context && frame < passing.frame)
@@ -133,7 +133,8 @@ static void handle(int sig, siginfo_t *info, void *context)
 			if (!covers(g, info->si_addr))
 				continue;
 			fault_innermost = g->outer;
-			/* The jump restores no mask; one who calls us may have blocked signals. */
+			/* The jump restores no mask; a handler that calls ours may have blocked
+			 * signals. */
 			(void)pthread_sigmask(SIG_SETMASK, &((ucontext_t *)context)->uc_sigmask,
 				NULL);
 			siglongjmp(g->env, 1);

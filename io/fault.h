@@ -18,9 +18,9 @@
  * left, and the notes' `failed` is VERSO_EIO.
  *
  * The jump loses the locals of guarded code, and with them all that only they knew: pins, for
- * example. So whoever takes something that has to be given back notes it (fault_note) and strikes
- * it out when he gives it back (fault_strike). Where the jump lands, what stands in the notes and
- * in no other place is what was lost.
+ * example. So code that takes something that must be given back notes it (fault_note), and strikes
+ * it out when it gives it back (fault_strike). Where the jump lands, what is in the notes and
+ * nowhere else was lost.
  */
 #ifndef IO_FAULT_H
 #define IO_FAULT_H
@@ -39,7 +39,7 @@ struct fault_area {
 
 #define FAULT_AREAS_MAX 32
 
-/* Where faults of somebody's maps can be; the list grows while others are inside guards. */
+/* Memory of maps, where a fault can happen; the list grows while others are inside guards. */
 struct fault_areas {
 	_Atomic unsigned n;                       /* grows, by one thread */
 	struct fault_area areas[FAULT_AREAS_MAX]; /* constant once counted */
@@ -59,8 +59,8 @@ struct fault_guard {
 int fault_install(void);
 
 /*
- * What one user of guards holds, from call to call; once for each time that he took it. One thread
- * at a time.
+ * What one user of guards holds, from call to call; an item once for each time that it was taken.
+ * One thread at a time.
  */
 struct fault_notes {
 	const void **items; /* the newest last */
@@ -68,7 +68,7 @@ struct fault_notes {
 	int failed; /* 0, or the code of what left a call in its middle: what is noted is lost */
 };
 
-/* Where this thread notes; NULL: nowhere, because nobody would look. */
+/* Where this thread notes; NULL: notes are off. */
 extern _Thread_local struct fault_notes *fault_noting __attribute__((tls_model("initial-exec")));
 
 /* 0 or -ENOMEM. */
@@ -123,7 +123,8 @@ static inline void fault_enter(struct fault_guard *g, const void *base, size_t l
 	fault_push(g);
 }
 
-/* The same for a fault in any of these, and in what is added to them meanwhile. NULL: in none. */
+/* The same for a fault in any of these, and in what is added to them meanwhile. NULL: an empty
+ * list. */
 static inline void fault_enter_areas(struct fault_guard *g, const struct fault_areas *areas)
 {
 	g->area = (struct fault_area){0};
@@ -131,7 +132,7 @@ static inline void fault_enter_areas(struct fault_guard *g, const struct fault_a
 	fault_push(g);
 }
 
-/* One thread at a time; before anybody can refer to what lies there. */
+/* One thread at a time; before another thread can refer to what lies there. */
 static inline void fault_areas_add(struct fault_areas *areas, const void *base, size_t len_bytes)
 {
 	unsigned n = atomic_load_explicit(&areas->n, memory_order_relaxed);

@@ -52,7 +52,7 @@ struct file_ops {
 
 	/*
 	 * Takes, changes or gives up an open-file-description lock on a byte range, without
-	 * waiting. VERSO_EBUSY: somebody else holds it.
+	 * waiting. VERSO_EBUSY: another owner holds it.
 	 */
 	int (*lock)(struct file *f, enum lock_kind kind, uint64_t off_bytes, uint64_t len_bytes);
 
@@ -75,7 +75,7 @@ struct file_ops {
 struct file {
 	const struct file_ops *ops;
 	struct io *io;
-	const char *path;       /* for error texts; NULL: it has none; constant */
+	const char *path;       /* for error texts; NULL: no name; constant */
 	bool direct;            /* transfers bypass the page cache; constant */
 	bool device_direct;     /* FILE_DEVICE reads bypass the page cache; constant */
 	const char *direct_why; /* why `direct` is as it is, for people; static text */

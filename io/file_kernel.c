@@ -117,7 +117,7 @@ static int read_bounced(struct file *f, int fd, uint32_t align_bytes, char *buf,
 
 /*
  * Second best where the device cannot be read past the page cache: asks it to forget what is clean
- * there. It forgets whole folios only, of 2 MiB at most, and none that is mapped.
+ * there. It drops whole folios only, of 2 MiB at most, and keeps those that are mapped.
  */
 static void forget_cached(int fd, uint64_t off_bytes, size_t len_bytes)
 {
@@ -395,7 +395,7 @@ static int check_name(const char *path, unsigned flags)
 	int rc;
 
 	if (flags & FILE_NOFOLLOW && lstat(path, &st) == 0 && S_ISLNK(st.st_mode))
-		return error_set(-ELOOP, "%s is a symbolic link, and none is followed here", path);
+		return error_set(-ELOOP, "%s is a symbolic link, which is not followed here", path);
 	if (stat(path, &st) == 0)
 		return refuse_kind(path, st.st_mode);
 	if (!(flags & FILE_CREATE))
@@ -420,7 +420,8 @@ static int check_opened(const char *path, unsigned flags, int fd)
 
 static int open_checked(const char *path, unsigned flags, unsigned mode)
 {
-	/* O_NONBLOCK: should the name have become a FIFO since check_name(), nobody waits. */
+	/* O_NONBLOCK: should the name have become a FIFO since check_name(), open() does not
+	 * wait. */
 	int oflags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 	int rc = check_name(path, flags);
 	int fd;
@@ -443,7 +444,7 @@ static int open_checked(const char *path, unsigned flags, unsigned mode)
 	return fd;
 }
 
-/* Learns the alignment of direct transfers; 1 and a reason when there are none. */
+/* Learns the alignment of direct transfers; 1 and a reason where they are not possible. */
 #ifndef WITHOUT_STATX_DIOALIGN
 static uint32_t direct_align(int fd, const char **ret_why)
 {

@@ -28,7 +28,7 @@ enum file_flags {
 
 enum map_mode {
 	MAP_READ_SHARED,  /* the pager's view of a file: read-only, grows in place */
-	MAP_WRITE_SHARED, /* the lock file: small, writable, shared by processes */
+	MAP_WRITE_SHARED, /* writable; only tests use it so far */
 };
 
 /* How the queue reaches the kernel, best first. */
@@ -40,7 +40,7 @@ enum queue_backend {
 	QUEUE_BACKGROUND, /* a ring that a thread of ours submits to; taken only by name */
 };
 
-/* Who runs, and when: for people to read. */
+/* This process, and the time: for people to read. */
 struct io_self {
 	uint64_t pid;
 	int64_t now_s;    /* seconds since 1970, UTC */
@@ -63,7 +63,7 @@ struct io_ops {
 	/* Makes the names in the folder that holds `path` durable. May block. */
 	int (*sync_dir)(struct io *io, const char *path);
 
-	/* Removes the name. -ENOENT when there is none. */
+	/* Removes the name. -ENOENT when it does not exist. */
 	int (*unlink)(struct io *io, const char *path);
 
 	/* Gives a file another name in its folder, atomically; replaces a file of that name. */
@@ -88,7 +88,7 @@ struct io_ops {
 	/* Fills buf with len_bytes from the system's random source. */
 	int (*random)(struct io *io, void *buf, size_t len_bytes);
 
-	/* Monotonic, for display and measurement only: nothing that is written depends on it. */
+	/* Monotonic; for display, measurement and waits that end. Never written to a file. */
 	uint64_t (*now_ns)(struct io *io);
 
 	/* Returns after about that time, or sooner: for what can only be asked again. */

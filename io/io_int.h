@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of io/ share with each other and with nobody else.
+ * What the files of io/ share; private to this folder.
  */
 #ifndef IO_IO_INT_H
 #define IO_IO_INT_H
@@ -15,7 +15,7 @@
 struct file_kernel {
 	struct file file; /* first */
 	int fd;           /* reads, writes, syncs and holds the locks */
-	int fd_device;    /* O_DIRECT reads of the same file; may be fd; -1: there are none */
+	int fd_device;    /* O_DIRECT reads of the same file; may be fd; -1: not possible */
 	bool readonly;
 	char path[];
 };
@@ -24,8 +24,8 @@ int file_kernel_open(struct io *io, const char *path, unsigned flags, unsigned m
 	struct file **ret_file);
 
 /*
- * The same open file under a descriptor from 3 up, and fd closed; -errno, fd closed too. Whoever
- * runs with 0, 1 or 2 closed would else have a file there into which its messages go.
+ * The same open file under a descriptor from 3 up, and fd closed; -errno, fd closed too. Else a
+ * program that runs with 0, 1 or 2 closed would write its messages into the file.
  */
 int fd_above_stdio(int fd);
 

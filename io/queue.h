@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The asynchronous queue: requests go in as a set, complete in any order, and are reaped by
- * whichever thread waits.
+ * The asynchronous queue: requests go in as a set, complete in any order, and are reaped by any
+ * thread that waits.
  *
  * To transfer: fill `struct io_req`s, queue_submit() them, queue_wait() for those that matter. A
  * request belongs to the queue from submit until it is `complete`; its buffers are not touched
@@ -27,12 +27,12 @@ enum io_kind { IO_READ, IO_WRITE, IO_SYNC };
 struct io_req {
 	enum io_kind kind;
 	struct file *file;
-	const struct iovec *iov; /* the caller's, until complete; none of them empty */
+	const struct iovec *iov; /* the caller's, until complete; each of 1 byte or more */
 	unsigned n_iov;          /* 1..QUEUE_IOV_MAX; 0 for IO_SYNC */
 	uint64_t off_bytes;      /* in the file */
 	/*
 	 * Called once by the thread that reaps, with no lock of the queue held, just before
-	 * `complete` is set. It may not block nor call the queue. NULL when nobody wants it.
+	 * `complete` is set. It may not block nor call the queue. May be NULL.
 	 */
 	void (*done)(struct io_req *req);
 	void *owner;          /* the caller's */
@@ -53,9 +53,9 @@ struct queue_ops {
 	void (*submit)(struct queue *q, struct io_req *const *reqs, size_t n);
 
 	/*
-	 * Reaps, for everybody, until *req is complete. The caller holds no lock that a `done`
-	 * takes. Any number of threads may wait for the same request, submitted already or not
-	 * yet; it outlives the last of these calls.
+	 * Reaps completions, those of other threads too, until *req is complete. The caller holds
+	 * no lock that a `done` takes. Any number of threads may wait for the same request,
+	 * submitted already or not yet; it outlives the last of these calls.
 	 */
 	void (*wait)(struct queue *q, const struct io_req *req);
 

@@ -148,7 +148,7 @@ static void *background_main(void *arg)
 {
 	struct queue_background *b = arg;
 
-	/* The one who enables the ring is its issuer. Refused: so is each submit. */
+	/* The thread that enables the ring is its issuer. If that is refused, so is each submit. */
 	(void)io_uring_register((unsigned)b->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 	(void)pthread_mutex_lock(&b->waiters.lock);
 	while (b->first || b->n_in_flight > 0 || !b->closing) {

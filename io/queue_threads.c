@@ -3,9 +3,9 @@
  * The backend by threads: a few workers take requests from one list and perform them by calls that
  * block. They are started when there is more to do than workers to do it, and end with the queue.
  *
- * A worker is the reaper of what it performs: it calls `done`, sets `complete`, and then wakes who
- * waits. The list has no bound, so submit never blocks for room. Where not even one thread can be
- * started, submit performs the request itself.
+ * A worker is the reaper of what it performs: it calls `done`, sets `complete`, and then wakes the
+ * threads that wait. The list has no bound, so submit never blocks. Where not even one thread can
+ * be started, submit performs the request itself.
  */
 #include "io/hostile.h"
 #include "io/queue_int.h"

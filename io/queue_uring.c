@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The backend by io_uring: one ring, into which any thread submits, and of which one thread at a
- * time is the reaper, for everybody.
+ * time is the reaper, of all threads' requests.
  *
  * The lock protects the submission side and the sleepers; it is never held in a sleep, a `done` or
- * a wait of the kernel. The reaper is whoever set `reaping` under it: the completion side is its
- * own until it clears that again, which it does only when everything that it took off the ring is
- * complete. So no thread ever sleeps in the kernel for a completion that another has in hand
- * (I5). Every thread that gives up the reaper's part, or leaves, wakes one sleeper to take it.
+ * a wait of the kernel. The reaper is the thread that set `reaping` under it: the completion side
+ * is its own until it clears that again, which it does only when everything that it took off the
+ * ring is complete. So no thread ever sleeps in the kernel for a completion that another has in
+ * hand (I5). Every thread that gives up the reaper's part, or leaves, wakes one sleeper to take it.
  *
  * Never more than `depth` requests are in flight, and the completion ring holds twice as many: it
  * cannot overflow (I6). No SQE is left behind in the submission ring when the lock is given up:
  * what the kernel refuses to take is performed by calls that block (I7).
  *
- * A request that somebody waits for alone (queue_run() of one) does not go through the ring: a call
- * that blocks costs one system call where the ring needs two, and several threads do it side by
- * side (docs/measurements.md). SINGLE_ISSUER and so DEFER_TASKRUN are out, because any thread
+ * A single request that its submitter waits for (queue_run() of one) does not go through the ring:
+ * a call that blocks costs one system call where the ring needs two, and several threads do it side
+ * by side (docs/measurements.md). SINGLE_ISSUER and so DEFER_TASKRUN are out, because any thread
  * submits. COOP_TASKRUN is out, because a thread that submitted and then computes would keep others
  * waiting for its completions until its next system call.
  */
@@ -41,7 +41,7 @@ struct queue_uring {
 	unsigned depth;       /* constant */
 	unsigned n_in_flight; /* submitted and not delivered; under the lock */
 	unsigned n_by_hand;   /* of these, performed by calls that block; under the lock */
-	bool reaping;         /* somebody is the reaper; under the lock */
+	bool reaping;         /* a thread is the reaper; under the lock */
 	struct io_req *held;  /* hostile: completions kept back; the reaper's */
 };
 
@@ -106,8 +106,8 @@ static void finish_by_hand(struct queue_uring *u, struct req_list *refused)
 }
 
 /*
- * One turn as the reaper. In and out: the lock held, nobody reaping. min_events: sleep until so
- * many completions are there; 0: take what is there. The caller knows that they will come.
+ * One turn as the reaper. In and out: the lock held, no reaper. min_events: sleep until so many
+ * completions are there; 0: take what is there. The caller knows that they will come.
  */
 static void reap(struct queue_uring *u, unsigned min_events)
 {
@@ -149,7 +149,7 @@ static void reap(struct queue_uring *u, unsigned min_events)
 
 /*
  * Waits under the lock for something to complete: as the reaper, or asleep where there is one, or
- * where the ring has nothing to reap (whoever puts something in hands the part over).
+ * where the ring has nothing to reap (a thread that submits wakes a sleeper to be the reaper).
  */
 static void wait_once(struct queue_uring *u, const struct io_req *req, unsigned min_events)
 {
@@ -202,7 +202,7 @@ static void uring_poll(struct queue *q)
 	struct queue_uring *u = uring_of(q);
 
 	if (pthread_mutex_trylock(&u->waiters.lock) != 0)
-		return; /* somebody is at it */
+		return; /* another thread is in the queue */
 	if (!u->reaping && (u->held || io_uring_cq_ready(&u->ring) > 0))
 		reap(u, 0);
 	leave(u);

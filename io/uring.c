@@ -71,9 +71,10 @@ void uring_push(struct io_uring *ring, struct io_req *req)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
 
-	ASSERT(sqe); /* n_in_flight <= depth <= entries, and none was left behind */
+	ASSERT(sqe); /* n_in_flight <= depth <= entries, and no entry was left behind */
 	fill_sqe(sqe, req);
-	/* What this thread did to req is done for the reaper, who comes by way of the kernel. */
+	/* Release: the reaper, which learns of req from the kernel, sees what this thread did to
+	 * it. */
 	atomic_store_explicit(&req->complete, false, memory_order_release);
 }
 

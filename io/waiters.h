@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Threads that sleep until a request of theirs is complete: each on a condition of its own, so that
- * a completion wakes whom it concerns and nobody else.
+ * a completion wakes only the threads that wait for it.
  *
- * Everything here is called with `lock` held. Whoever completes requests sets `complete` first,
- * then takes the lock and calls waiters_wake(): a sleeper looked at `complete` under the lock, so
- * it cannot miss that.
+ * Everything here is called with `lock` held. A thread that completes requests sets `complete`
+ * first, then takes the lock and calls waiters_wake(): a sleeper looked at `complete` under the
+ * lock, so it cannot miss that.
  */
 #ifndef IO_WAITERS_H
 #define IO_WAITERS_H

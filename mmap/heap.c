@@ -2,10 +2,10 @@
 /*
  * The writer's own pages, until they are written. The states of a copy stand in mmap_int.h.
  *
- * Why taking one cannot fail: at most writer_pages copies are named by words. Retired ones that
- * somebody has pinned number at most HEAP_HELD_MAX when the last pin is granted, and at most
- * writer_pages more were pinned then and are retired later. All others wait for guards alone, and
- * guards end by themselves. The arena has room for the sum; it is address space until touched.
+ * Why taking one cannot fail: at most writer_pages copies are named by words. Retired ones that are
+ * pinned number at most HEAP_HELD_MAX when the last pin is granted, and at most writer_pages more
+ * were pinned then and are retired later. All others wait for guards alone, and guards end by
+ * themselves. The arena has room for the sum; it is address space until touched.
  *
  * A pin is noted (io/fault.h): a fault elsewhere in the call must not lose it.
  *
@@ -115,7 +115,7 @@ uint32_t heap_take(struct heap *h)
 	return i;
 }
 
-/* From retired to gone, by whoever finds it retired without pins. */
+/* From retired to gone, by the thread that finds it retired without pins. */
 static void go(struct heap *h, uint32_t i)
 {
 	uint32_t retired = COPY_RETIRED;

@@ -31,9 +31,10 @@ struct mmap_options {
 };
 
 /*
- * Opens a pager over `file`, which stays the caller's, outlives the pager and is written by nobody
- * else meanwhile. The file was opened without FILE_DIRECT (else VERSO_EMISUSE). Installs the
- * process's SIGBUS handler (io/fault.h). -ENOMEM; or what io_map(), file_size(), io_queue() return.
+ * Opens a pager over `file`, which stays the caller's, outlives the pager and is written through
+ * this pager alone meanwhile. The file was opened without FILE_DIRECT (else VERSO_EMISUSE).
+ * Installs the process's SIGBUS handler (io/fault.h). -ENOMEM; or what io_map(), file_size(),
+ * io_queue() return.
  */
 int mmap_open(struct io *io, struct file *file, uint32_t page_size, uint64_t seed,
 	const struct mmap_options *opts, struct pager **ret_pager);

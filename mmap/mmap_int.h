@@ -9,7 +9,8 @@
  *	WORD_HEAP | i   a page that was not written yet: copy i of the heap
  *
  * A word changes by fresh, write and drop of the place's owner, and from 0 or an old gen to a gen
- * by whoever verified the page: those compare and swap, so they never undo what an owner did.
+ * by a reader that verified the page: readers compare and swap, so they never undo what an owner
+ * did.
  */
 #ifndef MMAP_MMAP_INT_H
 #define MMAP_MMAP_INT_H
@@ -25,8 +26,8 @@
  * The heap
  *
  * A fixed number of copies (pages) in one arena. A copy is taken for a fresh page, retired when the
- * place's word no longer names it, and free again once nobody has it pinned and no guard can see
- * it. Its state is one atomic word, so that readers pin without a lock:
+ * place's word no longer names it, and free again once it has no pins and no guard can see it. Its
+ * state is one atomic word, so that readers pin without a lock:
  *
  *	pins | COPY_RETIRED | COPY_GONE
  *

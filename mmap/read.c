@@ -190,7 +190,7 @@ void mmap_put(struct pager *p, const struct page *page, bool unneeded)
 		return;
 	}
 #if VERSO_HOSTILE
-	/* "Evicted": the next one to get it verifies it again, and nobody can peek at it. */
+	/* "Evicted": the next get verifies it again, and no peek finds it. */
 	static _Atomic unsigned n_puts;
 	pgno_t pgno = (pgno_t)(view_offset(&m->view, page) >> m->page_shift);
 	uint64_t word = atomic_load(table_word(&m->table, pgno));

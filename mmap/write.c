@@ -174,8 +174,8 @@ static int write_zeros(struct mmap_pager *m, uint64_t from_bytes, uint64_t to_by
 	return rc;
 }
 
-/* Blocks first, then bytes (pager_ops.resize), then the map: nobody can read what a full disk would
- * not hold. */
+/* Blocks first, then bytes (pager_ops.resize), then the map: no reader can see what a full disk
+ * would not hold. */
 static int grow(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
 {
 	uint64_t from_bytes = from_pages << m->page_shift, to_bytes = to_pages << m->page_shift;
@@ -200,7 +200,7 @@ static int grow(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
 	return 0;
 }
 
-/* The map first: whoever still reads there would meet SIGBUS. */
+/* The map first, so that a late reader does not meet SIGBUS. */
 static int cut(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
 {
 	int rc;

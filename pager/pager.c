@@ -55,7 +55,7 @@ int pager_copy(struct pager *p, struct guard *guard, struct page_ref ref, struct
 	if (sigsetjmp(g.env, 0) != 0) {
 		rc = error_set(VERSO_EIO,
 			"page %u was there a moment ago and cannot be read any more: the disk has "
-			"failed, or somebody has cut the file. Look at both, then open the "
+			"failed, or another process has cut the file. Look at both, then open the "
 			"database again",
 			ref.pgno);
 	} else {

@@ -5,14 +5,14 @@
  * A pager owns a file of equal pages and some memory. To read a page: pager_get() pins it,
  * pager_put() ends the pin. An inner page is read without a pin: guard_enter(), pager_peek(),
  * guard_leave(). The one writer makes a page with pager_fresh(), fills and seals it, and hands a
- * set of such pages to pager_write(); pager_flush() makes what was written durable. Who may
- * overwrite what, and when, is not a pager's business: the transactions decide (txn/).
+ * set of such pages to pager_write(); pager_flush() makes what was written durable. What may be
+ * overwritten, and when, the transactions decide (txn/), not a pager.
  *
  * Invariants that every implementation keeps, cited as P1...; tests/contract/ is the definition:
  *
  * P1  get and peek return a page only if its own header names exactly the (pgno, gen) asked for.
- *     What lies in a map may be changed afterwards, by whoever writes to the file: peek does not
- *     look at the header again, and its user trusts no byte.
+ *     What lies in a map may be changed afterwards by another process: peek does not look at the
+ *     header again, and its caller validates every byte that it uses.
  * P2  A sealed page's bytes do not change while it is pinned or seen inside a guard.
  * P3  A fresh page is never written, moved or evicted but by write and drop of its pgno.
  * P4  What read_device returns is what the device holds, not what a cache holds; where the system
@@ -58,7 +58,7 @@ enum pager_checksum {
 struct pager_stats {
 	uint64_t n_gets, n_peeks; /* pages asked for and found by peek */
 	uint64_t n_misses; /* gets that had to load (bufpool) or verify for the first time (mmap) */
-	uint64_t n_evictions; /* UINT64_MAX: the kernel evicts, and nobody counts it */
+	uint64_t n_evictions; /* UINT64_MAX: unknown, because the kernel evicts */
 	uint64_t n_prefetched;
 	uint64_t n_flushes;
 	uint64_t read_bytes;  /* asked of the file; for a map, bytes verified: the kernel's faults
@@ -106,9 +106,9 @@ struct pager_ops {
 	/*
 	 * Pins the page `ref` and returns it. Loads and verifies it when it is not in memory;
 	 * several threads that miss the same page cause one read. May block on I/O, never on
-	 * somebody's write-back. Any thread, outside guards. The pin is the caller's until put.
-	 * Fresh pages are found too. VERSO_ECORRUPT: the file holds another page there, or beyond
-	 * its end; VERSO_EIO, -errno: it cannot be read; VERSO_EPINNED. Nothing is pinned on
+	 * another thread's write-back. Any thread, outside guards. The pin is the caller's until
+	 * put. Fresh pages are found too. VERSO_ECORRUPT: the file holds another page there, or
+	 * beyond its end; VERSO_EIO, -errno: it cannot be read; VERSO_EPINNED. Nothing is pinned on
 	 * failure.
 	 */
 	int (*get)(struct pager *p, struct page_ref ref, const struct page **ret_page);
@@ -169,9 +169,9 @@ struct pager_ops {
 	 * disk is -ENOSPC here and nowhere later; then the size is unchanged. The size that it has
 	 * has all its blocks allocated, of which a copy with holes lacks some. Of growth, up to
 	 * PAGER_GROWTH_WRITTEN bytes are written too, as zeros, because a flush of blocks that were
-	 * written before costs half; who grows by more is about to write them. A cut:
-	 * nobody refers to what lies beyond. One thread at a time. May block. -ENOSPC, -EFBIG,
-	 * -EIO.
+	 * written before costs half; a caller that grows by more is about to write them. Before a
+	 * cut no reference to what lies beyond is left. One thread at a time. May block. -ENOSPC,
+	 * -EFBIG, -EIO.
 	 */
 	int (*resize)(struct pager *p, pgno_t n_pages);
 
@@ -238,8 +238,8 @@ static inline void pager_trace_page(struct pager *p, enum pager_trace_op op, str
 			&(struct pager_event){op, ref, page->type, page->level});
 }
 
-/* Put's event. The page may lie in a map whose file was cut: without a header that can be read,
- * none. */
+/* The event of put. It is left out when the page's header cannot be read any more (a map whose file
+ * was cut). */
 void pager_trace_put(struct pager *p, const struct page *page);
 
 static inline int pager_get(struct pager *p, struct guard *g, struct page_ref ref,
@@ -276,8 +276,8 @@ static inline void pager_put_unneeded(struct pager *p, const struct page *page)
 }
 
 /*
- * Reads a page into copy, of page_size bytes, for one who stands in no fault guard: when the page
- * goes away meanwhile, that is VERSO_EIO. Outside guards; errors as get. Any thread.
+ * Reads a page into copy, of page_size bytes, for a caller that is not inside a fault guard:
+ * VERSO_EIO when the page goes away meanwhile. Outside guards; errors as get. Any thread.
  */
 int pager_copy(struct pager *p, struct guard *g, struct page_ref ref, struct page *copy);
 
@@ -358,7 +358,8 @@ static inline struct page *pager_fresh(struct pager *p, struct page_ref ref)
 	return page;
 }
 
-/* The writer's own fresh page at ref, or NULL when it is none (any more). Only by the writer. */
+/* The writer's own fresh page at ref, or NULL when that page is not fresh (any more). Only by the
+ * writer. */
 static inline struct page *pager_own(struct pager *p, struct guard *g, struct page_ref ref)
 {
 	const struct page *page;

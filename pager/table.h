@@ -20,7 +20,7 @@
 #define TABLE_SEGMENTS   (32 - TABLE_FIRST_BITS + 1)
 
 struct page_table {
-	_Atomic uint64_t n_words; /* that there are; written by the one who grows it */
+	_Atomic uint64_t n_words; /* that there are; written by the thread that grows the table */
 	/* Of each segment: where word 0 would lie if it began with that. Constant once made. */
 	_Atomic uintptr_t origins[TABLE_SEGMENTS];
 	bool huge; /* ask for huge pages; constant */
