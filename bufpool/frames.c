@@ -38,7 +38,7 @@ void pool_back_off(unsigned tries)
  * Limbo
  */
 
-/* Gives the frames retired so far an epoch, when there is a place for one more batch. */
+/* Gives the frames retired so far an epoch, when the ring takes one more batch. */
 static void limbo_close(struct pool *pool)
 {
 	struct limbo_batch *batch;

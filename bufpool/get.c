@@ -182,7 +182,8 @@ static bool is_cached_in(const struct pool *pool, pgno_t pgno, uint32_t frame)
 	       word_frame(w) == frame;
 }
 
-/* Another page than wanted is cached at its place: a clean one is stale, the writer's is not. */
+/* Another page than wanted is cached under its number: a clean one is stale, the writer's is
+ * not. */
 static int stale(struct pool *pool, struct page_ref ref, uint32_t frame)
 {
 	struct page_ref found = page_ref(pool_page(pool, frame));

@@ -47,7 +47,7 @@ struct page *pool_fresh(struct pager *p, struct page_ref ref)
 	le64_set(page->gen, ref.gen);
 	le64_set(page->lsn, ref.gen);
 
-	/* A late prefetch of the place may be quicker: then that is forgotten too. */
+	/* A late prefetch of the page number may be quicker: then that is forgotten too. */
 	for (w = 0; !word_move(word, &w, word_make(WORD_FRESH, frame, 0)); w = 0) {
 		pthread_mutex_lock(&pool->lock);
 		page_forget(pool, ref.pgno);
@@ -56,7 +56,7 @@ struct page *pool_fresh(struct pager *p, struct page_ref ref)
 	return page;
 }
 
-/* Forgets the place, whatever is there; the lock is held. */
+/* Forgets the page number, whatever its state; the lock is held. */
 static void drop_page(struct pool *pool, pgno_t pgno)
 {
 	uint64_t w = atomic_load_explicit(table_word(&pool->table, pgno), memory_order_acquire);
@@ -271,7 +271,7 @@ int pool_write(struct pager *p, const struct page_write *set, size_t n)
 	}
 	rc = write_set(pool, set, n);
 	for (size_t i = 0; i < n; i++) {
-		/* Even where the write failed: what the place holds now is not known. */
+		/* Even where the write failed: what the file holds there now is not known. */
 		if (set[i].buf)
 			drop_range(pool, set[i].pgno, (uint64_t)set[i].pgno + set[i].n_pages);
 		else if (rc < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A file: whole transfers at given places, synchronously. What is asynchronous is in io/queue.h.
+ * A file: whole transfers at given offsets, synchronously. What is asynchronous is in io/queue.h.
  *
  * One descriptor both writes and syncs for the whole life of the file, because the kernel reports
  * a failed write-back once for each open description. All calls may block and may be made by any

@@ -85,7 +85,7 @@ static int read_blocks(struct file *f, int fd, uint32_t align_bytes, char *buf, 
 	return queue_error(&failed);
 }
 
-/* Reads by O_DIRECT into a buffer and from a place that need not be aligned. */
+/* Reads by O_DIRECT into a buffer and from an offset that need not be aligned. */
 static int read_bounced(struct file *f, int fd, uint32_t align_bytes, char *buf, size_t len_bytes,
 	uint64_t off_bytes)
 {

@@ -4,8 +4,8 @@
  *
  * The first segment has VIEW_FIRST bytes of the file; each further one has as many as all before it
  * together. So the address space is in proportion to the file, no size has to be guessed, and
- * nothing that is mapped ever moves. Which segment a byte lies in is the place of its offset's
- * highest bit; a page lies in one segment, because both sizes are powers of two.
+ * nothing that is mapped ever moves. Which segment a byte lies in follows from the highest bit of
+ * its offset; a page lies in one segment, because both sizes are powers of two.
  */
 #ifndef MMAP_VIEW_H
 #define MMAP_VIEW_H

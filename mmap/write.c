@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
-/* Forgets what is known of the places [from, to). */
+/* Forgets what is known of the page numbers [from, to). */
 static void forget(struct mmap_pager *m, uint64_t from, uint64_t to)
 {
 	uint64_t end = atomic_load_explicit(&m->end_pages, memory_order_relaxed);

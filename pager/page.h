@@ -2,7 +2,7 @@
 /*
  * A page: the unit that a pager moves, and the header that every page of a file begins with.
  *
- * A reference to a page is (pgno, gen): the place, and the generation in which the place was
+ * A reference to a page is (pgno, gen): the page number, and the generation in which it was
  * allocated. Parents hold it for their children. A page that is loaded must have exactly these in
  * its header, else it is not the page that was meant: a lost write leaves an older gen, a
  * misdirected one another pgno, and both have checksums that are right.
@@ -31,7 +31,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-typedef uint32_t pgno_t; /* a page's place: its offset in pages */
+typedef uint32_t pgno_t; /* page number: the page's offset in pages */
 typedef uint64_t gen_t;  /* incarnation << 40 | sequence; 0: none */
 
 #define PAGE_SIZE_MIN     512U /* below 4096 for tests only */

@@ -83,7 +83,7 @@ enum pager_trace_op {
 	PAGER_FRESH,      /* made by the writer */
 	PAGER_WRITE,      /* on its way to the file; no generation */
 	PAGER_FLUSH,      /* all writes are durable; no page */
-	PAGER_DROP,       /* its place is forgotten; no generation */
+	PAGER_DROP,       /* its page number is forgotten; no generation */
 	PAGER_FAULT,      /* mmap: it could not be read from the map */
 	PAGER_TRACE_OPS
 };
@@ -131,8 +131,8 @@ struct pager_ops {
 
 	/*
 	 * Makes a page at ref.pgno: a header of zeros but for pgno, gen and lsn, and a payload of
-	 * any bytes, all of which the caller fills before it seals the page. Whatever was cached
-	 * of that place is forgotten; no fresh page stands there (it was dropped). It is the
+	 * any bytes, all of which the caller fills before it seals the page. Whatever was cached of
+	 * that page number is forgotten; it has no fresh page (that was dropped). It is the
 	 * caller's, without a pin, until write or drop. Cannot fail while no more than
 	 * `writer_pages` pages are fresh or in a write set. One thread at a time.
 	 */
@@ -159,8 +159,8 @@ struct pager_ops {
 	int (*flush)(struct pager *p);
 
 	/*
-	 * Forgets n_pages places from pgno on: fresh or cached. Nobody has them pinned. The thread
-	 * that owns them. Does not block, cannot fail.
+	 * Forgets n_pages page numbers from pgno on, fresh or cached, without pins. The thread that
+	 * owns them. Does not block, cannot fail.
 	 */
 	void (*drop)(struct pager *p, pgno_t pgno, uint32_t n_pages);
 
@@ -269,7 +269,7 @@ static inline void pager_put(struct pager *p, const struct page *page)
 	pager_unpin(p, page, false);
 }
 
-/* The same for a page that the writer has copied to another place. */
+/* The same for a page that the writer has copied to another page number (copy-on-write). */
 static inline void pager_put_unneeded(struct pager *p, const struct page *page)
 {
 	pager_unpin(p, page, true);

@@ -4,8 +4,8 @@
  *
  * The words lie in segments. The first has TABLE_FIRST words; each further one has as many as all
  * before it together. So the address space is in proportion to the file, and no word ever moves: a
- * table grows while others use it. Which segment a word lies in is the place of its number's
- * highest bit.
+ * table grows while others use it. Which segment a word lies in follows from the highest bit of its
+ * number.
  */
 #ifndef PAGER_TABLE_H
 #define PAGER_TABLE_H

@@ -104,13 +104,13 @@ static size_t gather(const uint8_t *bytes, size_t n_events, struct moment *momen
 
 /* --- numbering ----------------------------------------------------------------------------- */
 
-/* Open addressing; a power of two of places, at most half of them taken. */
+/* Open addressing; a power of two of slots, at most half of them taken. */
 struct numbers {
 	struct {
 		uint64_t gen;
 		uint32_t pgno;
 		uint32_t number; /* from 1; 0: free */
-	} * places;
+	} * slots;
 	size_t mask;
 	uint32_t n;
 };
@@ -121,15 +121,15 @@ static uint32_t number_of(struct numbers *numbers, const struct moment *m)
 		(m->gen * UINT64_C(0x9e3779b97f4a7c15) ^ m->pgno) * UINT64_C(0xbf58476d1ce4e5b9);
 	size_t i = (size_t)(hash >> 20) & numbers->mask;
 
-	while (numbers->places[i].number != 0 &&
-		(numbers->places[i].pgno != m->pgno || numbers->places[i].gen != m->gen))
+	while (numbers->slots[i].number != 0 &&
+		(numbers->slots[i].pgno != m->pgno || numbers->slots[i].gen != m->gen))
 		i = (i + 1) & numbers->mask;
-	if (numbers->places[i].number == 0) {
-		numbers->places[i].gen = m->gen;
-		numbers->places[i].pgno = m->pgno;
-		numbers->places[i].number = ++numbers->n;
+	if (numbers->slots[i].number == 0) {
+		numbers->slots[i].gen = m->gen;
+		numbers->slots[i].pgno = m->pgno;
+		numbers->slots[i].number = ++numbers->n;
 	}
-	return numbers->places[i].number - 1;
+	return numbers->slots[i].number - 1;
 }
 
 static void fill(struct trace *trace, const struct moment *moments, size_t n,
@@ -163,9 +163,9 @@ bool trace_read(const char *path, struct trace *ret_trace, char *text, size_t te
 		numbers.mask = 2 * numbers.mask + 1;
 	if (good) {
 		moments = malloc((n_events + 1) * sizeof(*moments));
-		numbers.places = calloc(numbers.mask + 1, sizeof(*numbers.places));
+		numbers.slots = calloc(numbers.mask + 1, sizeof(*numbers.slots));
 		ret_trace->accesses = malloc((n_events + 1) * sizeof(*ret_trace->accesses));
-		good = moments && numbers.places && ret_trace->accesses;
+		good = moments && numbers.slots && ret_trace->accesses;
 		if (!good)
 			(void)snprintf(text, text_bytes, "%s: no memory for %zu events", path,
 				n_events);
@@ -175,7 +175,7 @@ bool trace_read(const char *path, struct trace *ret_trace, char *text, size_t te
 			&numbers);
 	else
 		trace_free(ret_trace);
-	free(numbers.places);
+	free(numbers.slots);
 	free(moments);
 	(void)munmap((void *)(uintptr_t)bytes, len_bytes);
 	return good;
