@@ -212,7 +212,7 @@ void loads_drain(struct pool *pool);
  * evict.c: deactivation, eviction, activation.
  */
 
-/* Takes a unit of the pin quota, by deactivating a page when none is left; waits for loads.
+/* Takes a unit of the pin quota, by deactivating a page when all are in use; waits for loads.
  * VERSO_EPINNED. No lock. */
 int quota_get(struct pool *pool);
 

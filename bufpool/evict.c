@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Controlled eviction, in two steps. A page whose room is wanted is *deactivated*: CACHED to
- * INACTIVE, one atomic step that only succeeds while nobody has it pinned. It stays readable in its
- * frame, at the end of a queue; one that was put as unneeded, at the head. When a frame is wanted,
- * the first inactive page is *evicted*: unlinked, its frame retired. A get of an inactive page
- * *activates* it again and deactivates another instead.
+ * The pin quota and the inactive list: eviction in two steps.
  *
- * So the frames that the writer does not use at the moment hold the coldest clean pages, and the
- * writer can still have every one of them without asking anybody (the argument stands in
- * bufpool_int.h). The policy decides about deactivation only; the queue is its last stage.
+ * A page whose unit of the pin quota is wanted is *deactivated*: CACHED to INACTIVE, one atomic
+ * step that fails when the page is pinned. It stays in its frame, readable inside a guard, at the
+ * tail of the inactive list; a page that was put as unneeded, at the head. When a frame is wanted,
+ * the page at the head is *evicted*: unlinked, its frame retired; one that was peeked at since gets
+ * a second chance instead. A get of an inactive page *activates* it and may deactivate another.
+ *
+ * So the frames that the writer does not use at the moment hold the clean pages that the policy
+ * gave up first, and the writer can have each of them without waiting for a pin (bufpool_int.h says
+ * why). The policy decides what is deactivated; the list decides what is evicted.
+ *
+ * Sources: the inactive list of Linux; the cooling stage of LeanStore (V. Leis et al., LeanStore:
+ * in-memory data management beyond main memory, ICDE 2018).
  */
 #include "bufpool/bufpool_int.h"
 #include "base/error.h"
 
 #include <inttypes.h>
 
-#define QUOTA_TRIES_MAX 1000 /* rounds of waiting for loads of others */
-#define QUOTA_TRIES_MIN 4    /* rounds though nothing is being loaded: somebody may be in between */
+#define QUOTA_TRIES_MAX 1000 /* rounds of waiting for other threads' loads */
+#define QUOTA_TRIES_MIN 4    /* rounds with no load at all: a page may change its state */
 
 static void trace_frame(struct pool *pool, enum pager_trace_op op, uint32_t frame)
 {
@@ -26,7 +31,7 @@ static void trace_frame(struct pool *pool, enum pager_trace_op op, uint32_t fram
 		pager_trace_page(&pool->pager, op, page_ref(page), page);
 }
 
-/* A policy's claim: takes the page's room, if it is clean and nobody has it pinned. */
+/* A policy's claim: deactivates the page, if it is clean and not pinned. */
 static bool claim_quota(void *arg, uint32_t frame)
 {
 	struct pool *pool = arg;
@@ -128,10 +133,7 @@ uint32_t inactive_evict(struct pool *pool, uint32_t n)
 		bool moved;
 
 		list_remove(&pool->inactive, pool->frames, frame);
-		/*
-		 * Inner pages are only peeked at: what was used since it was inactive waits once
-		 * more.
-		 */
+		/* Second chance, for inner pages above all, which are only peeked at. */
 		if (chances > 0 && atomic_load_explicit(&pool->used[frame], memory_order_relaxed) ==
 					   USED_YES) {
 			chances--;
@@ -182,7 +184,7 @@ void evict_now(struct pool *pool, pgno_t pgno)
 	pthread_mutex_lock(&pool->lock);
 	w = atomic_load_explicit(table_word(&pool->table, pgno), memory_order_acquire);
 	if (word_pins(w) == 0 && (word_state(w) == WORD_CACHED || word_state(w) == WORD_INACTIVE)) {
-		/* Fails when somebody has pinned it again: then that put comes here too. */
+		/* Fails when another thread has pinned it again: then its put comes here too. */
 		uint64_t now = w;
 
 		if (word_move(table_word(&pool->table, pgno), &now, 0)) {

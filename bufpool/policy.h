@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A replacement policy: which page leaves when another needs its room.
+ * A replacement policy: which page is deactivated when another needs its unit of the pin quota.
  *
  * A hit costs a policy nothing but one byte a frame, `used`, that the pool sets when it is not set
  * yet: no list is moved, no lock taken. The policy clears it when it passes. A page that comes in
@@ -28,7 +28,7 @@
 /* Values of a used byte. */
 enum used { USED_NOT, USED_YES, USED_AHEAD /* prefetched: the first use is yet to come */ };
 
-/* What stands beside a frame. A frame is in one list at most. */
+/* The descriptor of a frame. A frame is in one list at most. */
 struct frame {
 	_Atomic uint32_t pgno; /* of the page in it, or of the last one; written under the lock */
 	_Atomic int32_t

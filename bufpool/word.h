@@ -6,23 +6,26 @@
  *	24..31  state
  *	32..63  frame
  *
- * The page table is an array of these, indexed by page number. An untouched word is zero: EMPTY.
- * No version is needed against ABA: a frame that is linked from a word goes to no other place
- * before it was unlinked, and whoever has pinned or guarded it keeps it from being used again. So
- * two equal words mean the same thing, however much happened in between.
+ * The page table is an array of these, indexed by page number. An untouched word is zero: EMPTY. No
+ * version is needed against ABA: a frame that is linked from a word goes to no other place before
+ * it was unlinked, and a pin or a guard keeps it from being used again. So two equal words mean the
+ * same thing, however much happened in between.
  *
  *	EMPTY ----miss----> LOADING --verified--> CACHED <--activate/deactivate--> INACTIVE
  *	  ^                    |                    ^  |                       |
  *	  +-------failed-------+                    |  +------evicted----------+---> EMPTY
  *	  |                                         |
- *	  +--fresh--> FRESH --write--> WRITING --done (INACTIVE when there is no room)
+ *	  +--fresh--> FRESH --write--> WRITING --done (INACTIVE when no unit is left)
  *	                ^  \--drop--> EMPTY  |
  *	                +------failed--------+
  *
  * CACHED, FRESH and WRITING can be pinned. CACHED pages, pages being loaded and pinned FRESH or
- * WRITING ones each hold a unit of the *pin quota* (bufpool_int.h); INACTIVE ones hold none and
- * cannot be pinned, which is what lets the writer's unused frames cache something and yet be had
+ * WRITING ones each hold a unit of the *pin quota* (bufpool_int.h). INACTIVE ones hold no unit and
+ * cannot be pinned, so that the frames which the writer does not use can cache pages and be taken
  * back at any time.
+ *
+ * Source: a page table of atomic state words, as in vmcache (V. Leis et al., Virtual-memory
+ * assisted buffer management, SIGMOD 2023).
  */
 #ifndef BUFPOOL_WORD_H
 #define BUFPOOL_WORD_H

@@ -4,8 +4,9 @@
  *
  * A fresh page lives in a frame like any other, outside the policy, so that nothing but write and
  * drop ends it. write() runs beside the writer: the pages of its set are WRITING, which only this
- * call ends. A written page takes the room of the coldest clean page, and where every clean page is
- * pinned it is inactive (evict.c); either way the writer can have a frame for its next fresh page.
+ * call ends. A written page takes the unit of a page that is deactivated for it, and where every
+ * clean page is pinned it is inactive itself (evict.c); either way the writer has a frame for its
+ * next fresh page.
  */
 #include "bufpool/bufpool_int.h"
 #include "base/error.h"
@@ -224,7 +225,7 @@ static void page_written(struct pool *pool, pgno_t pgno)
 
 	do {
 		ASSERT(word_state(w) == WORD_WRITING);
-		/* A pinned page has its room already, and keeps it in the same step. */
+		/* A pinned page has its unit already, and keeps it in the same step. */
 		if (word_pins(w) == 0 && !has_quota)
 			has_quota = quota_for_written(pool);
 		to = word_pins(w) > 0 || has_quota ? WORD_CACHED : WORD_INACTIVE;

@@ -251,7 +251,7 @@ static int allocate_by_writing(struct file *f, uint64_t end_bytes)
 	return rc;
 }
 
-/* Whether a refusal for lack of room means nothing, since the file has as many blocks as bytes. */
+/* Whether ENOSPC means nothing, because the file has as many blocks as bytes. */
 static bool has_blocks_for(int fd, uint64_t end_bytes)
 {
 	struct stat st;

@@ -22,7 +22,7 @@ static inline void list_push(struct req_list *list, struct io_req *req)
 	list->n++;
 }
 
-/* Puts the request's next attempt into the submission ring, which has room. */
+/* Puts the request's next attempt into the submission ring, which is not full. */
 void uring_push(struct io_uring *ring, struct io_req *req);
 
 /* Hands every filled entry to the kernel; those that it persistently refuses to *ret_refused. */

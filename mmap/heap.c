@@ -5,7 +5,7 @@
  * Why taking one cannot fail: at most writer_pages copies are named by words. Retired ones that are
  * pinned number at most HEAP_HELD_MAX when the last pin is granted, and at most writer_pages more
  * were pinned then and are retired later. All others wait for guards alone, and guards end by
- * themselves. The arena has room for the sum; it is address space until touched.
+ * themselves. The arena is as large as the sum; it is address space until touched.
  *
  * A pin is noted (io/fault.h): a fault elsewhere in the call must not lose it.
  *

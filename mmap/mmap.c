@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening and closing the mmap pager, its table of operations and its figures. */
+/* Opening and closing the mmap pager, its table of operations and its statistics. */
 #include "mmap/mmap.h"
 #include "base/error.h"
 #include "io/fault.h"

@@ -72,7 +72,7 @@ struct heap {
 
 #define COPY_NONE UINT32_MAX
 
-/* Room for writer_pages copies in use. -ENOMEM. */
+/* For writer_pages copies in use. -ENOMEM. */
 int heap_init(struct heap *h, struct guard_domain *guards, uint32_t page_size,
 	uint32_t writer_pages);
 

@@ -278,7 +278,8 @@ START_TEST(page_that_was_put_cold_can_still_be_had)
 }
 END_TEST
 
-/* P7: either all can be pinned, or the answer is VERSO_EPINNED, and a put makes room. */
+/* P7: either all can be pinned, or get returns VERSO_EPINNED, and a put makes the next one
+ * possible. */
 START_TEST(too_many_pins_are_answered)
 {
 	enum { N = 2048 };

@@ -150,7 +150,7 @@ static void wait_for_guards(struct stub *s)
 	pthread_mutex_lock(&s->lock);
 }
 
-/* 0: there is room for one more; > 0: there may be once guards have passed; VERSO_EPINNED. */
+/* 0: one more page fits; > 0: it may fit once guards have passed; VERSO_EPINNED. */
 static int make_room(struct stub *s)
 {
 	reap(s);
