@@ -16,7 +16,6 @@ struct file_kernel {
 	struct file file; /* first */
 	int fd;           /* reads, writes, syncs and holds the locks */
 	int fd_device;    /* O_DIRECT reads of the same file; may be fd; -1: not possible */
-	bool readonly;
 	char path[];
 };
 
