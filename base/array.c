@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Growing an array by doubling. The caller's pointer is moved by memcpy, whatever its type. */
 #include "base/array.h"
 
 #include <errno.h>

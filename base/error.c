@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The error text of each thread, the names of codes, and the end of a failed assertion. */
 #include "base/error.h"
 #include "base/assert.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* XXH3-64 by libxxhash. Source: Y. Collet, the xxHash specification. */
 #include "base/hash.h"
 
 #include <xxhash.h>

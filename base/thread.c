@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Numbers of threads, from a counter that never goes back. */
 #include "base/thread.h"
 
 #include <stdatomic.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* The generator of the hostile build: SplitMix64 (Steele, Lea, Flood, OOPSLA 2014), shared by all
+ * threads. */
 #include "io/hostile.h"
 
 #ifdef VERSO_HOSTILE

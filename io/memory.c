@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Anonymous memory. mmap() aligns to a system page only, so a reservation asks for one huge page
+ * more than needed and unmaps what lies before and behind the aligned part.
+ */
 #include "io/memory.h"
 #include "base/assert.h"
 #include "base/error.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Attempts of a transfer: what to ask for next, and what a result means (I1, I2). No state beside
+ * the request's own: done_bytes, tries and result.
+ */
 #include "io/transfer.h"
 #include "base/assert.h"
 #include "base/error.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Entries of an io_uring: filling, submitting, and taking back what the kernel refuses (I7). */
 #include "io/uring.h"
 #include "base/assert.h"
 #include "io/hostile.h"

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Segments of the view: maps are made as the file grows, shrink with it, and are unmapped at the
+ * end alone, so an address that was handed out stays the file's.
+ */
 #include "mmap/view.h"
 #include "base/assert.h"
 

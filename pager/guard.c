@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Epoch-based reclamation: the list of guards and the global epoch. A guard is never freed before
+ * its domain ends, so the list is walked without the lock; a closed guard is used again.
+ */
 #include "pager/guard.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Making, sealing and verifying pages. */
 #include "pager/page.h"
 #include "base/assert.h"
 #include "base/error.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* What pagers share: set-up, statistics, copying a page that may fault, the order of writes. */
 #include "pager/pager.h"
 #include "base/error.h"
 #include "io/fault.h"

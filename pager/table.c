@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Segments of the page table. Each is reserved once, before n_words shows its words, and stays
+ * where it is until the end; so readers need no lock.
+ */
 #include "pager/table.h"
 #include "base/assert.h"
 #include "io/memory.h"

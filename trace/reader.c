@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Reads a trace file: maps it, keeps the events that are accesses, sorts them by time, joins
+ * repeated accesses in a row, and numbers the pages.
+ */
 #include "trace/format.h"
 #include "trace/trace.h"
 

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * Writes a trace file. Each thread fills a buffer of its own without a lock; a full buffer is
+ * written at the end of the file in one piece, so events of one thread stay in order and those of
+ * several are ordered by their times when the file is read.
+ */
 #include "trace/format.h"
 #include "trace/trace.h"
 

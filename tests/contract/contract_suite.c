@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The cases of the contract: registered once, run over each implementation. */
 #include "tests/contract/contract_int.h"
 
 #include <stdio.h>

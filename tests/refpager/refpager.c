@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The reference pager: every page is an allocation of its own, one lock protects everything. Slow
+ * and simple, so that a difference from it points at the other pager.
+ */
 #include "tests/refpager/refpager.h"
 #include "base/error.h"
 

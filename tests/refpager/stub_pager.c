@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The stub of a third pager: one reservation of address space in which page n lies at n times a
+ * stride, read on demand, given back with MADV_DONTNEED.
+ */
 #include "tests/refpager/stub_pager.h"
 #include "base/error.h"
 #include "io/memory.h"
