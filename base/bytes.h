@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Little-endian integers in byte arrays: the only way in which Verso reads or writes a number that
- * stands in a file. No alignment is needed; on a little-endian host each call is one instruction.
+ * Little-endian integers in byte arrays: the only way in which Verso reads or writes a number of a
+ * file. No alignment is needed; on a little-endian host each call is one instruction.
  */
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H

@@ -42,7 +42,7 @@ static bool is_prefetch(enum frame_use use)
 	return use == FRAME_PREFETCH || use == FRAME_SCAN;
 }
 
-/* Makes what stands beside the frame fit its page to come. */
+/* Sets the frame's descriptors for the page to come. */
 static void frame_set_up(struct pool *pool, uint32_t frame, pgno_t pgno, enum frame_use use)
 {
 	atomic_store_explicit(&pool->frames[frame].pgno, pgno, memory_order_relaxed);

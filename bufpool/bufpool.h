@@ -2,8 +2,8 @@
 /*
  * The explicit buffer pool: a pager that owns every byte of its memory and every I/O.
  *
- * All that the floors above know of it is how it is opened; the rest is pager/pager.h. How it works
- * stands in bufpool/README.md.
+ * All that the floors above know of it is how it is opened; the rest is pager/pager.h.
+ * bufpool/README.md describes how it works.
  */
 #ifndef BUFPOOL_BUFPOOL_H
 #define BUFPOOL_BUFPOOL_H
@@ -53,7 +53,7 @@ int bufpool_check_cache(uint32_t page_size, const struct bufpool_options *opts);
 
 /*
  * Opens a buffer pool over `file`, which stays the caller's and outlives it; so does `io`, of which
- * the pool opens a queue of its own. Whether transfers bypass the page cache was settled when the
+ * the pool opens a queue of its own. Whether transfers bypass the page cache was decided when the
  * file was opened (FILE_DIRECT); pages smaller than the file's direct alignment need a file opened
  * without it (bufpool_fits_file).
  *

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * 2Q: a page that comes for the first time stands in a FIFO queue of a quarter of the frames
- * (A1in); one that comes back soon after it left that queue goes into an LRU list (Am). So what is
- * read once, as by a scan, goes through the queue and never pushes out what was read again.
+ * 2Q: a page that comes for the first time enters a FIFO queue of a quarter of the frames (A1in);
+ * one that comes back soon after it left that queue goes into an LRU list (Am). So what is read
+ * once, as by a scan, goes through the queue and never pushes out what was read again.
  *
  * Of pages that left, only the number is remembered (A1out), in a direct-mapped table: two pages of
  * one entry overwrite each other, so the worst is that a page must come once more.

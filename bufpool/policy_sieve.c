@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SIEVE: pages stand in the order of arrival, newest at the head; a hand goes from the tail to the
- * head, clears the marks of used pages, which stay where they are, and takes the first unused one.
- * New pages arrive behind the hand's back, so one that is not used again is sifted out soon.
+ * SIEVE: pages are listed in the order of arrival, newest at the head; a hand goes from the tail to
+ * the head, clears the marks of used pages, which stay where they are, and takes the first unused
+ * one. New pages arrive behind the hand's back, so one that is not used again is sifted out soon.
  *
  * Source: Zhang, Yang, Yue, Vigfusson, Rashmi, SIEVE is simpler than LRU, NSDI 2024.
  */

@@ -20,7 +20,7 @@
  * Sizes
  */
 
-/* A frame, and what stands beside it. */
+/* A frame and its descriptors. */
 static size_t frame_cost(uint32_t page_size, const struct bufpool_options *opts)
 {
 	return page_size + sizeof(struct frame) + sizeof(uint8_t) + sizeof(uint32_t) +

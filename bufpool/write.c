@@ -179,7 +179,7 @@ static void begin_page(struct pool *pool, pgno_t pgno)
 	uint32_t frame = fresh_move(pool, pgno, WORD_FRESH, WORD_WRITING);
 	const struct page *page = pool_page(pool, frame);
 
-	/* The other half stands in load.c: what is sealed here is verified there. */
+	/* Pairs with load_verify(): what is sealed here is verified there. */
 	ASSERT(page_is_sealed(page));
 	DCHECK(page_verify(page, pool->pager.page_size, page_ref(page), pool->pager.seed) == 0);
 }
@@ -208,7 +208,8 @@ static int write_set(struct pool *pool, const struct page_write *set, size_t n)
 	return rc;
 }
 
-/* A unit of the pin quota for a written page, by deactivating a colder one. With the lock. */
+/* A unit of the pin quota for a written page, by deactivating one that the policy gives up. With
+ * the lock. */
 static bool quota_for_written(struct pool *pool)
 {
 	return quota_try(pool) || (pages_deactivate(pool, 1) > 0 && quota_try(pool));

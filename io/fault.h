@@ -96,7 +96,7 @@ void fault_notes_fini(struct fault_notes *notes);
 
 /*
  * The kernel ends a process whose fault finds SIGBUS blocked: no handler is called. So where a
- * thread may have blocked it, guarded code stands between these two. fault_unblock() returns
+ * thread may have blocked it, guarded code is put between these two. fault_unblock() returns
  * whether it was blocked; each is a system call.
  */
 bool fault_unblock(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which backend a queue stands on, and what is the same on all of them.
+ * The choice of a queue's backend, and what all backends share.
  */
 #include "io/queue.h"
 #include "base/assert.h"

@@ -33,7 +33,7 @@ struct queue_background {
 	struct io_uring ring;
 	unsigned n_in_flight;   /* taken off the list and not complete */
 	bool listening;         /* a read of the bell is in flight */
-	struct io_req listener; /* stands for it in the ring */
+	struct io_req listener; /* its entry in the ring */
 	eventfd_t bell_count;   /* what it reads: how often the bell was rung */
 	/* The following are under waiters.lock. */
 	struct io_req *first, **last; /* the list: of the submitters, to the thread */

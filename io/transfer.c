@@ -49,7 +49,7 @@ static bool finish(struct io_req *req, int result)
 	return true;
 }
 
-/* An attempt that brought nothing: once more, up to a bound, beyond which `result` stands. */
+/* An attempt that brought nothing: once more, up to a bound, beyond which `result` is final. */
 static bool try_again(struct io_req *req, int result)
 {
 	if (++req->tries >= TRANSFER_TRIES_MAX)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The writer's own pages, until they are written. The states of a copy stand in mmap_int.h.
+ * The writer's own pages, until they are written. mmap_int.h shows the states of a copy.
  *
  * Why taking one cannot fail: at most writer_pages copies are named by words. Retired ones that are
  * pinned number at most HEAP_HELD_MAX when the last pin is granted, and at most writer_pages more

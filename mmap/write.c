@@ -58,7 +58,7 @@ void mmap_drop(struct pager *p, pgno_t pgno, uint32_t n_pages)
 	forget(mmap_of(p), pgno, (uint64_t)pgno + n_pages);
 }
 
-/* The bytes of a piece: the caller's, or the fresh page that stands there, sealed. */
+/* The bytes of a piece: the caller's, or the sealed fresh page of that number. */
 static const void *piece_bytes(struct mmap_pager *m, const struct page_write *w)
 {
 	const struct page *page;

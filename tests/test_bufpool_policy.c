@@ -14,7 +14,7 @@
 enum promise {
 	KEEPS_USED = 1 << 0,   /* an unused page goes before used ones */
 	KEEPS_HOT = 1 << 1,    /* most accesses to a few hot pages hit */
-	RESISTS_SCAN = 1 << 2, /* what came back outlives a scan during which nobody uses it */
+	RESISTS_SCAN = 1 << 2, /* what came back outlives a scan during which it is not used */
 	FLUSHED = 1 << 3,      /* it does not: so the scan is one that flushes */
 	IN_ORDER = 1 << 4,     /* the victim is the one that its name says, always */
 };

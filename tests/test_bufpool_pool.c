@@ -206,7 +206,7 @@ START_TEST(page_put_unneeded_stays_readable_and_is_the_first_to_go)
 	page = fixture_get(&f, ref(20, 1));
 	again = fixture_get(&f, ref(20, 1));
 	pager_put_unneeded(f.pager, page);
-	ck_assert_int_eq(word_state(word_of(&f, 20)), WORD_CACHED); /* somebody has it still */
+	ck_assert_int_eq(word_state(word_of(&f, 20)), WORD_CACHED); /* still pinned */
 	pager_put_unneeded(f.pager, again);
 	ck_assert_int_eq(word_state(word_of(&f, 20)), WORD_INACTIVE);
 	fixture_visit(&f, ref(20, 1));

@@ -8,7 +8,8 @@
 
 #define N_PAGES 64
 
-/* A reader that is stopped inside its guard, and goes on after so many naps of who waits for it. */
+/* A reader that is stopped inside its guard, and goes on after so many naps of the thread that
+ * waits for it. */
 #define NAPS_STOPPED 120000 /* more than twice what a get waits */
 
 static struct guard *stopped; /* NULL: naps are naps */

@@ -4,7 +4,7 @@
  * it can: the linker puts the wrappers below between io/ and them (--wrap, see meson.build).
  *
  * One scenario does everything that io/ offers. The n-th call in it fails, n = 1, 2, ... until a
- * scenario ends without having met the failure. After each the scenario has answered 0 or an error
+ * scenario ends without having met the failure. After each the scenario has returned 0 or an error
  * with a text, read nothing else than was written, left no descriptor open, and ended.
  */
 #include "base/error.h"
@@ -60,7 +60,7 @@ static bool fails(void)
 	return true;
 }
 
-/* For calls that answer -1 and errno. */
+/* For calls that return -1 and errno. */
 static bool fails_by_errno(void)
 {
 	if (!fails() || inject.kind != KIND_ERRNO)
@@ -213,7 +213,7 @@ REAL(ssize_t, getrandom, void *buf, size_t len_bytes, unsigned flags)
 {
 	ssize_t n = __real_getrandom(buf, len_bytes, flags);
 
-	if (inject.kind != KIND_ZERO) /* the kernel never answers that */
+	if (inject.kind != KIND_ZERO) /* the kernel never returns that */
 		(void)transfer_fails(&n);
 	return n;
 }

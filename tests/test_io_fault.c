@@ -51,7 +51,7 @@ static void cut_free(struct cut c)
 
 static volatile uint8_t sink;
 
-/* Loads a byte, and uses it: valgrind drops a load whose result nobody wants. */
+/* Loads a byte, and uses it: valgrind drops a load whose result is not used. */
 static void load(const uint8_t *p)
 {
 	sink = *(const volatile uint8_t *)p;
@@ -196,7 +196,7 @@ START_TEST(a_fault_outside_reaches_the_previous_handler)
 	/* Whoever leaves by a jump has left its guards. */
 	ck_assert_ptr_null(fault_innermost);
 
-	/* A signal that somebody sends is no fault, guard or not. */
+	/* A signal that a process sends is no fault, guard or not. */
 	if (sigsetjmp(g.env, 0) == 0) {
 		fault_enter(&g, NULL, SIZE_MAX);
 		ck_assert_int_eq(raise(SIGBUS), 0);

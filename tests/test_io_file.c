@@ -227,10 +227,10 @@ START_TEST(no_permission_is_an_error_with_advice)
 	file_close(open_new("locked", 0));
 	ck_assert_int_eq(chmod(path, 0444), 0);
 	if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0) {
-		check_skip("root cannot become somebody else here");
+		check_skip("root cannot become another user here");
 		return;
 	}
-	/* The scratch folder may be closed to that somebody altogether: EACCES all the same. */
+	/* The scratch folder may be closed to that user altogether: EACCES all the same. */
 	ck_assert_int_eq(open_fails("locked", 0), -EACCES);
 	ck_assert_ptr_nonnull(strstr(error_text(), "check who may write"));
 }
@@ -498,7 +498,7 @@ START_TEST(a_file_imitates_another)
 	f = open_new("imitates", 0);
 	file_imitate(f, like);
 	ck_assert_int_eq(stat(path, &st), 0);
-	ck_assert_uint_eq(st.st_mode & 07777, 0640); /* nobody runs it */
+	ck_assert_uint_eq(st.st_mode & 07777, 0640); /* not executable */
 	if (geteuid() == 0)
 		ck_assert(st.st_uid == 1234 && st.st_gid == 5678);
 	file_close(f);

@@ -607,7 +607,7 @@ START_TEST(without_a_single_thread_the_caller_does_the_work)
 	none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
 	if (setrlimit(RLIMIT_NPROC, &none) < 0 ||
 		(geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)) {
-		check_skip("root cannot become somebody else here");
+		check_skip("root cannot become another user here");
 		return;
 	}
 	for (size_t k = 0; k < 8; k++)

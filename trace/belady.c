@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * MIN, the optimum: evict the page that will be wanted last. What is cached stands in a heap by the
+ * MIN, the optimum: evict the page that will be wanted last. What is cached is in a heap by the
  * time of its next access, the farthest on top.
  *
  * Source: L. Belady, A study of replacement algorithms for a virtual-storage computer, 1966.
@@ -14,7 +14,7 @@
 
 struct heap {
 	uint32_t *pages;  /* the heap */
-	uint32_t *index;  /* by page: where it stands in `pages`, or NOT_CACHED */
+	uint32_t *index;  /* by page: its index in `pages`, or NOT_CACHED */
 	size_t *next_use; /* by page: of those that are cached */
 	uint32_t n;
 };

@@ -62,7 +62,7 @@ void *world_buffer(const struct world *w, size_t n_pages);
 /* get, look at every byte, put. */
 void check_get(struct world *w, struct page_ref ref);
 
-/* get and peek answer that there is no such page, with a text, and nothing is pinned. */
+/* get returns an error with a text and peek NULL: there is no such page. Nothing is pinned. */
 void check_absent(struct world *w, struct page_ref ref);
 
 const struct page *world_get(struct world *w, struct page_ref ref);

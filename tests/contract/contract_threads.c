@@ -390,7 +390,7 @@ START_TEST(readers_are_right_beside_a_writer_and_a_leader)
 END_TEST
 
 /*
- * Many threads, one file that nobody writes
+ * Many threads, one file without a writer
  */
 
 struct crowd {

@@ -379,7 +379,7 @@ START_TEST(page_seen_before_its_write_is_readable_inside_the_guard)
 		ck_assert_ptr_nonnull(seen[i]);
 	}
 	world_write(&w, refs, 4);
-	/* A little only: whoever wants much memory may wait for this guard. */
+	/* A little only: a thread that wants much memory may wait for this guard. */
 	(void)world_make(&w, 50);
 	(void)world_make(&w, 51);
 	pager_drop(w.pager, 50, 2);

@@ -19,7 +19,7 @@ struct ref_page {
 	struct page *data; /* an allocation of page_size bytes */
 	unsigned pins;
 	bool fresh;     /* the writer's own, not written yet */
-	bool stale;     /* forgotten while pinned: found by nobody, freed at the last put */
+	bool stale;     /* forgotten while pinned: no get finds it, freed at the last put */
 	bool reserve;   /* goes back to the reserve when it is freed */
 	uint64_t epoch; /* of retirement, in limbo */
 };
@@ -372,7 +372,7 @@ static void refpager_drop(struct pager *p, pgno_t pgno, uint32_t n_pages)
 	pthread_mutex_unlock(&r->lock);
 }
 
-/* The writer's sealed page at pgno: nobody frees it while it is being written. */
+/* The writer's sealed page at pgno: it is not freed while it is being written. */
 static const void *own_page(struct refpager *r, pgno_t pgno)
 {
 	struct ref_page *rp;

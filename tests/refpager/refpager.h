@@ -20,12 +20,12 @@
 /*
  * Opens a reference pager over `file`, which stays the caller's and outlives it. writer_pages: how
  * many pages may be fresh at a time; their memory is set aside here, so that pager_fresh() succeeds
- * under an allocator that fails. -ENOMEM, or what file_size() answers.
+ * under an allocator that fails. -ENOMEM, or what file_size() returns.
  */
 int refpager_open(struct io *io, struct file *file, uint32_t page_size, uint64_t seed,
 	uint32_t writer_pages, struct pager **ret_pager);
 
-/* From now on pages are freed when nobody has them pinned. Before the pager is shared. */
+/* From now on a page is freed at its last put. Before the pager is shared. */
 void refpager_forget(struct pager *p);
 
 #endif

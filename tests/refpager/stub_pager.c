@@ -21,7 +21,7 @@
  *
  *	ABSENT --fresh--> FRESH --write--> CACHED --evict--> LEAVING --guards--> ABSENT
  *	ABSENT --get----------------------> CACHED <--get--- LEAVING
- *	any --drop, fresh--> ABSENT: its owner knows that nobody looks
+ *	any --drop, fresh--> ABSENT: its owner knows that no thread refers to it
  */
 enum state { ABSENT, FRESH, CACHED, LEAVING };
 

@@ -13,7 +13,7 @@
 
 /*
  * Opens a stub over `file`, which stays the caller's and outlives it. cache_pages: how many pages
- * are held besides the writer's own; at least 1. -ENOMEM, or what file_size() answers.
+ * are held besides the writer's own; at least 1. -ENOMEM, or what file_size() returns.
  */
 int stub_pager_open(struct file *file, uint32_t page_size, uint64_t seed, uint32_t writer_pages,
 	uint32_t cache_pages, struct pager **ret_pager);
