@@ -67,7 +67,7 @@ int bufpool_check_cache(uint32_t page_size, const struct bufpool_options *opts)
 }
 
 /* Fills in the defaults, and how many frames there will be; -EINVAL. */
-static int settle(struct pool *pool, uint32_t page_size, const struct bufpool_options *given)
+static int options_fill(struct pool *pool, uint32_t page_size, const struct bufpool_options *given)
 {
 	struct bufpool_options *opts = &pool->opts;
 	uint64_t n;
@@ -299,7 +299,7 @@ int bufpool_open(struct io *io, struct file *file, uint32_t page_size, uint64_t 
 	if (!pool)
 		return error_set(-ENOMEM, "no memory for a buffer pool");
 	memset((void *)pool, 0, sizeof(*pool));
-	rc = settle(pool, page_size, opts);
+	rc = options_fill(pool, page_size, opts);
 	pager_init(&pool->pager, &pool_ops, page_size, seed, pool->opts.writer_pages);
 	pool->pager.device_is_cached = !file->device_direct;
 	(void)pthread_mutex_init(&pool->lock, NULL);

@@ -103,7 +103,7 @@ static int write_run(struct mmap_pager *m, const struct page_write *set, size_t 
 }
 
 /* From here on readers find the page of this piece in the map. */
-static void settle(struct mmap_pager *m, const struct page_write *w)
+static void page_written(struct mmap_pager *m, const struct page_write *w)
 {
 	uint64_t word = atomic_load(table_word(&m->table, w->pgno));
 	uint32_t copy = (uint32_t)(word & ~WORD_HEAP);
@@ -127,7 +127,7 @@ int mmap_write(struct pager *p, const struct page_write *set, size_t n)
 		if (set[i].buf)
 			forget(m, set[i].pgno, (uint64_t)set[i].pgno + set[i].n_pages);
 		else if (rc == 0)
-			settle(m, &set[i]);
+			page_written(m, &set[i]);
 	}
 	return rc;
 }

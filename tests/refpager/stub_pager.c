@@ -372,7 +372,7 @@ static void stub_drop(struct pager *p, pgno_t pgno, uint32_t n_pages)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static void settle(struct stub *s, const struct page_write *w, int rc)
+static void page_written(struct stub *s, const struct page_write *w, int rc)
 {
 	if (w->buf) {
 		forget(s, w->pgno, (uint64_t)w->pgno + w->n_pages);
@@ -396,7 +396,7 @@ static int stub_write(struct pager *p, const struct page_write *set, size_t n)
 			set[i].n_pages * size, set[i].pgno * size);
 	pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; i < n; i++) {
-		settle(s, &set[i], rc);
+		page_written(s, &set[i], rc);
 		s->stats.write_bytes += set[i].n_pages * size;
 	}
 	/* Written pages may be more than the cache holds: let the oldest go that can. */
