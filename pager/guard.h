@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Guards: how inner pages are read without a pin.
+ * Guards: the critical sections of epoch-based reclamation, in which inner pages are read without a
+ * pin.
  *
- * Sealed pages never change, so the one thing that threatens a reader is that a frame is used
- * again. Inside a guard that cannot happen: to enter, a reader stores the global epoch in a cache
- * line of its own; a pager that wants a frame back unlinks it, moves the epoch on and waits in
- * limbo until every active guard has a later epoch. A guard never spans I/O, a lock or a return to
- * the user.
+ * Sealed pages never change, so the only danger to a reader is that a frame is used again. Inside a
+ * guard that cannot happen: to enter, a reader stores the global epoch in a cache line of its own;
+ * a pager that wants a frame back unlinks it, moves the epoch on and waits in limbo until every
+ * active guard has a later epoch. A guard never spans I/O, a lock or a return to the user.
  *
  * One guard serves one handle (a transaction), which one thread uses at a time. Its counters are
  * read by others, so they are atomic, but only its user writes them: no locked instruction.

@@ -3,10 +3,10 @@
  * The page interface: what the transactions and the tree know of storage.
  *
  * A pager owns a file of equal pages and some memory. To read a page: pager_get() pins it,
- * pager_put() ends the pin. An inner page is read without a pin: guard_enter(), pager_peek(),
- * guard_leave(). The one writer makes a page with pager_fresh(), fills and seals it, and hands a
- * set of such pages to pager_write(); pager_flush() makes what was written durable. What may be
- * overwritten, and when, the transactions decide (txn/), not a pager.
+ * pager_put() ends the pin. An inner page is read without a pin, inside a guard: guard_enter(),
+ * pager_peek(), guard_leave(). The one writer makes a page with pager_fresh(), fills and seals it,
+ * and hands a set of such pages to pager_write(); pager_flush() makes what was written durable.
+ * What may be overwritten, and when, the transactions decide (txn/), not a pager.
  *
  * Invariants that every implementation keeps, cited as P1...; tests/contract/ is the definition:
  *
