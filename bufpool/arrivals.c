@@ -36,7 +36,7 @@ static void sleep_locked(struct pool *pool)
 	pool->loads.n_asleep--;
 }
 
-/* Waits for a prefetch as a reaper. The lock is given up meanwhile; the slot stays as it is. */
+/* Waits for a prefetch as a reaper. The lock is released meanwhile; the slot stays as it is. */
 static void reap_locked(struct pool *pool, struct load *load)
 {
 	load->n_refs++;

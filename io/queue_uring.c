@@ -10,7 +10,7 @@
  * hand (I5). Every thread that gives up the reaper's part, or leaves, wakes one sleeper to take it.
  *
  * Never more than `depth` requests are in flight, and the completion ring holds twice as many: it
- * cannot overflow (I6). No SQE is left behind in the submission ring when the lock is given up:
+ * cannot overflow (I6). No SQE is left behind in the submission ring when the lock is released:
  * what the kernel refuses to take is performed by calls that block (I7).
  *
  * A single request that its submitter waits for (queue_run() of one) does not go through the ring:

@@ -236,7 +236,7 @@ START_TEST(skewed_trace_hits_the_hot_pages)
 }
 END_TEST
 
-START_TEST(a_scan_that_nobody_interrupts)
+START_TEST(a_scan_without_interruption)
 {
 	struct cache c;
 	uint32_t n_left = 0;
@@ -302,7 +302,7 @@ int main(void)
 	add(tc, unused_page_goes_before_used_ones, KEEPS_USED);
 	add(tc, scan_does_not_flush_the_working_set, KEEPS_USED);
 	add(tc, skewed_trace_hits_the_hot_pages, KEEPS_HOT);
-	add(tc, a_scan_that_nobody_interrupts, RESISTS_SCAN | FLUSHED);
+	add(tc, a_scan_without_interruption, RESISTS_SCAN | FLUSHED);
 	add(tc, fifo_and_lru_take_what_their_names_say, IN_ORDER);
 	suite_add_tcase(s, tc);
 	return check_main(s);

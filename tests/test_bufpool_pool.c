@@ -316,7 +316,7 @@ START_TEST(stale_page_is_loaded_again_and_a_pin_on_it_holds)
 }
 END_TEST
 
-START_TEST(file_grown_by_somebody_else_is_seen)
+START_TEST(file_grown_by_another_process_is_seen)
 {
 	struct fixture f;
 
@@ -451,7 +451,7 @@ START_TEST(scan_leaves_the_working_set_in_memory)
 }
 END_TEST
 
-START_TEST(place_that_is_being_prefetched_can_be_made_anew)
+START_TEST(page_number_being_prefetched_can_be_made_anew)
 {
 	struct page_write set = {5, 1, NULL};
 	struct fixture f;
@@ -611,13 +611,13 @@ int main(void)
 	tcase_add_loop_test(tc, bytes_that_rotted_are_an_error_and_not_cached, 0, 2);
 	tcase_add_loop_test(tc, wrong_gen_and_beyond_the_end_are_corruption, 0, 2);
 	tcase_add_loop_test(tc, stale_page_is_loaded_again_and_a_pin_on_it_holds, 0, 2);
-	tcase_add_loop_test(tc, file_grown_by_somebody_else_is_seen, 0, 2);
+	tcase_add_loop_test(tc, file_grown_by_another_process_is_seen, 0, 2);
 	tcase_add_test(tc, failed_read_is_reported_and_nothing_stays);
 	tcase_add_loop_test(tc, prefetched_pages_are_not_read_again, 0, 2);
 	tcase_add_loop_test(tc, prefetch_of_bad_pages_is_no_error, 0, 2);
 	tcase_add_loop_test(tc, prefetched_page_that_rotted_is_not_shown, 0, 2);
 	tcase_add_loop_test(tc, scan_leaves_the_working_set_in_memory, 0, 4);
-	tcase_add_loop_test(tc, place_that_is_being_prefetched_can_be_made_anew, 0, 2);
+	tcase_add_loop_test(tc, page_number_being_prefetched_can_be_made_anew, 0, 2);
 	tcase_add_loop_test(tc, prefetch_takes_no_frame_that_is_pinned, 0, 2);
 	tcase_add_loop_test(tc, bytes_that_change_in_memory_are_found_at_each_get_when_asked, 0, 2);
 	tcase_add_loop_test(tc, every_switch_policy_size_and_backend_works, 0, 2);

@@ -269,7 +269,7 @@ static void *writer_body(struct worker *w)
 		check(sh, pager_write(p, set, SET_PAGES) == 0);
 		for (uint32_t i = 0; i < SET_PAGES; i++)
 			atomic_store(&sh->gens[first * SET_PAGES + i], gen);
-		/* One that is given up. */
+		/* One that is abandoned. */
 		if (atomic_load(&sh->gens[stray]) > 0) {
 			gen_t old = atomic_exchange(&sh->gens[stray], 0);
 

@@ -57,7 +57,7 @@ START_TEST(only_pages_that_can_be_seen_have_pins)
 }
 END_TEST
 
-START_TEST(move_of_a_word_that_changed_fails_and_tells_it)
+START_TEST(move_of_a_word_that_changed_fails_and_returns_it)
 {
 	_Atomic uint64_t word = word_make(WORD_CACHED, 3, 1);
 	uint64_t w = word_make(WORD_CACHED, 3, 0);
@@ -78,7 +78,7 @@ int main(void)
 	tcase_add_test(tc, only_the_moves_of_the_diagram_are_legal);
 	tcase_add_test(tc, a_page_never_changes_its_frame_in_one_move);
 	tcase_add_test(tc, only_pages_that_can_be_seen_have_pins);
-	tcase_add_test(tc, move_of_a_word_that_changed_fails_and_tells_it);
+	tcase_add_test(tc, move_of_a_word_that_changed_fails_and_returns_it);
 	suite_add_tcase(s, tc);
 	return check_main(s);
 }

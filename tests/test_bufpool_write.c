@@ -70,7 +70,7 @@ START_TEST(fresh_page_is_found_by_its_gen_only)
 END_TEST
 
 /* A copy takes the frame of a page that was copied before it, not memory that costs a fault. */
-START_TEST(fresh_page_takes_a_cold_frame_before_new_memory)
+START_TEST(fresh_page_takes_an_inactive_frame_before_new_memory)
 {
 	struct fixture f;
 	struct pool *pool;
@@ -314,7 +314,7 @@ int main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, fresh_page_is_found_by_its_gen_only, 0, 2);
-	tcase_add_loop_test(tc, fresh_page_takes_a_cold_frame_before_new_memory, 0, 2);
+	tcase_add_loop_test(tc, fresh_page_takes_an_inactive_frame_before_new_memory, 0, 2);
 	tcase_add_loop_test(tc, fresh_waits_for_a_reader_however_long_it_is_stopped, 0, 2);
 	tcase_add_loop_test(tc, get_gives_up_on_a_reader_that_is_stopped, 0, 2);
 	tcase_add_test(tc, write_puts_adjacent_pages_into_one_request);

@@ -471,7 +471,7 @@ static const int errors[] = {EIO, ENOSPC, EDQUOT, EINTR, EAGAIN, ENOMEM, ECANCEL
 #define N_BACKENDS 4
 #define N_WAYS     (2 * N_BACKENDS * 2) /* two kinds of file, the backends, once and for ever */
 
-START_TEST(whatever_fails_is_answered_and_nothing_leaks)
+START_TEST(whatever_fails_is_returned_and_nothing_leaks)
 {
 	static const enum queue_backend backends[N_BACKENDS] = {
 		QUEUE_URING, QUEUE_THREADS, QUEUE_SYNC, QUEUE_BACKGROUND};
@@ -562,7 +562,7 @@ int main(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_checked_fixture(t, NULL, check_free);
-	tcase_add_loop_test(t, whatever_fails_is_answered_and_nothing_leaks, 0, N_WAYS);
+	tcase_add_loop_test(t, whatever_fails_is_returned_and_nothing_leaks, 0, N_WAYS);
 	tcase_add_test(t, network_file_systems_are_refused_before_anything_is_created);
 	tcase_add_test(t, a_sync_that_failed_is_not_tried_again);
 	suite_add_tcase(s, t);

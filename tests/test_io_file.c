@@ -90,7 +90,7 @@ START_TEST(what_was_written_is_read_direct)
 }
 END_TEST
 
-START_TEST(direct_tells_its_alignment_or_why_not)
+START_TEST(direct_reports_its_alignment_or_why_not)
 {
 	struct file *f = open_new("direct", FILE_DIRECT);
 
@@ -107,7 +107,7 @@ START_TEST(direct_tells_its_alignment_or_why_not)
 }
 END_TEST
 
-START_TEST(direct_takes_unaligned_buffers_and_refuses_unaligned_places)
+START_TEST(direct_takes_unaligned_buffers_and_refuses_unaligned_offsets)
 {
 	struct file *f = open_new("unaligned", FILE_DIRECT);
 	char *p = block(8192, 'a'), *in = block(4096, 0);
@@ -209,7 +209,7 @@ START_TEST(sockets_and_devices_are_refused)
 }
 END_TEST
 
-START_TEST(missing_files_and_folders_are_told_apart_by_advice)
+START_TEST(missing_files_and_folders_get_different_advice)
 {
 	ck_assert_int_eq(open_fails("nowhere", 0), -ENOENT);
 	ck_assert_ptr_nonnull(strstr(error_text(), "ask for it to be created"));
@@ -268,7 +268,7 @@ START_TEST(truncate_allocate_and_size_agree)
 }
 END_TEST
 
-START_TEST(a_full_disk_is_an_error_of_the_call_that_needs_room)
+START_TEST(a_full_disk_is_an_error_of_the_call_that_needs_blocks)
 {
 	struct rlimit limit = {.rlim_cur = 1 << 20, .rlim_max = 1 << 20};
 	struct file *f = open_new("full", 0);
@@ -301,7 +301,7 @@ static bool small_disk(void)
 	return true;
 }
 
-START_TEST(a_disk_that_is_really_full_answers_enospc_and_goes_on)
+START_TEST(a_disk_that_is_really_full_returns_enospc_and_goes_on)
 {
 	char *p = block(2 << 20, 'f');
 	uint64_t size_bytes = 1;
@@ -324,7 +324,7 @@ START_TEST(a_disk_that_is_really_full_answers_enospc_and_goes_on)
 END_TEST
 
 /* A page, a hole of 63 and a page; the disk has room for 32 more. */
-START_TEST(allocation_fills_holes_or_says_that_there_is_no_room)
+START_TEST(allocation_fills_holes_or_returns_enospc)
 {
 	char *p = block(256 << 10, 'f');
 	struct file *f, *junk;
@@ -469,7 +469,7 @@ START_TEST(want_of_a_descriptor_does_not_turn_the_device_into_the_page_cache)
 }
 END_TEST
 
-START_TEST(a_link_is_followed_unless_told_otherwise)
+START_TEST(a_link_is_followed_without_nofollow)
 {
 	char link[CHECK_PATH_BYTES];
 	struct file *f = open_new("target", 0);
@@ -539,7 +539,7 @@ START_TEST(folders_of_every_kind_of_name_can_be_flushed)
 }
 END_TEST
 
-START_TEST(rename_replaces_what_bears_the_name)
+START_TEST(rename_replaces_the_file_of_that_name)
 {
 	char to[CHECK_PATH_BYTES];
 	struct file *f = open_new("old-name", 0);
@@ -594,31 +594,31 @@ int main(void)
 	tcase_add_checked_fixture(t, NULL, check_free);
 	tcase_add_test(t, what_was_written_is_read_buffered);
 	tcase_add_test(t, what_was_written_is_read_direct);
-	tcase_add_test(t, direct_tells_its_alignment_or_why_not);
-	tcase_add_test(t, direct_takes_unaligned_buffers_and_refuses_unaligned_places);
+	tcase_add_test(t, direct_reports_its_alignment_or_why_not);
+	tcase_add_test(t, direct_takes_unaligned_buffers_and_refuses_unaligned_offsets);
 	tcase_add_test(t, device_reads_use_the_alignment_beside_a_buffered_file);
 	tcase_add_test(t, reading_past_the_end_is_an_error);
 	tcase_add_test(t, reading_past_the_end_direct_is_an_error);
 	tcase_add_test(t, a_folder_is_refused);
 	tcase_add_test(t, a_fifo_is_refused_and_never_waited_for);
 	tcase_add_test(t, sockets_and_devices_are_refused);
-	tcase_add_test(t, missing_files_and_folders_are_told_apart_by_advice);
+	tcase_add_test(t, missing_files_and_folders_get_different_advice);
 	tcase_add_test(t, no_permission_is_an_error_with_advice);
 	tcase_add_test(t, a_read_only_file_cannot_be_written);
 	tcase_add_test(t, truncate_allocate_and_size_agree);
-	tcase_add_test(t, a_full_disk_is_an_error_of_the_call_that_needs_room);
-	tcase_add_test(t, a_disk_that_is_really_full_answers_enospc_and_goes_on);
-	tcase_add_test(t, allocation_fills_holes_or_says_that_there_is_no_room);
+	tcase_add_test(t, a_full_disk_is_an_error_of_the_call_that_needs_blocks);
+	tcase_add_test(t, a_disk_that_is_really_full_returns_enospc_and_goes_on);
+	tcase_add_test(t, allocation_fills_holes_or_returns_enospc);
 	tcase_add_test(t, locks_hold_between_handles_and_end_with_them);
 	tcase_add_test(t, locks_hold_between_processes_and_end_with_them);
 	tcase_add_test(t, no_descriptor_of_standard_input_or_output_is_taken);
 	tcase_add_test(t, want_of_a_descriptor_does_not_turn_the_device_into_the_page_cache);
-	tcase_add_test(t, a_link_is_followed_unless_told_otherwise);
+	tcase_add_test(t, a_link_is_followed_without_nofollow);
 	tcase_add_test(t, a_file_imitates_another);
 	tcase_add_test(t, a_child_lets_go_of_a_file_without_its_parents_lock);
 	tcase_add_test(t, a_process_knows_itself);
 	tcase_add_test(t, folders_of_every_kind_of_name_can_be_flushed);
-	tcase_add_test(t, rename_replaces_what_bears_the_name);
+	tcase_add_test(t, rename_replaces_the_file_of_that_name);
 	tcase_add_test(t, randomness_differs_and_the_clock_goes_forward);
 	suite_add_tcase(s, t);
 	return check_main(s);

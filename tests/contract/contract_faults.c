@@ -74,7 +74,7 @@ START_TEST(failed_write_leaves_pages_fresh)
 END_TEST
 
 /* What was overwritten in part is not remembered as it was. */
-START_TEST(failed_write_of_a_buffer_forgets_its_places)
+START_TEST(failed_write_of_a_buffer_forgets_its_page_numbers)
 {
 	struct world w;
 	struct fault f = {.struck = true};
@@ -120,7 +120,7 @@ START_TEST(failed_write_of_a_buffer_forgets_its_places)
 }
 END_TEST
 
-START_TEST(failed_read_is_told_and_can_be_repeated)
+START_TEST(failed_read_is_reported_and_can_be_repeated)
 {
 	struct world w;
 	struct fault f = {.struck = true};
@@ -148,7 +148,7 @@ START_TEST(failed_read_is_told_and_can_be_repeated)
 }
 END_TEST
 
-START_TEST(failed_prefetch_is_not_told)
+START_TEST(failed_prefetch_is_not_reported)
 {
 	struct world w;
 	struct fault f;
@@ -179,7 +179,7 @@ START_TEST(failed_prefetch_is_not_told)
 }
 END_TEST
 
-START_TEST(failed_flush_is_told_once_and_not_repeated)
+START_TEST(failed_flush_is_reported_once_and_not_repeated)
 {
 	struct world w;
 	struct fault f;
@@ -355,10 +355,10 @@ TCase *contract_faults(void)
 
 	tcase_set_timeout(tc, 60);
 	ADD_SIMULATED_TEST(tc, failed_write_leaves_pages_fresh);
-	ADD_SIMULATED_TEST(tc, failed_write_of_a_buffer_forgets_its_places);
-	ADD_SIMULATED_TEST(tc, failed_read_is_told_and_can_be_repeated);
-	ADD_SIMULATED_TEST(tc, failed_prefetch_is_not_told);
-	ADD_SIMULATED_TEST(tc, failed_flush_is_told_once_and_not_repeated);
+	ADD_SIMULATED_TEST(tc, failed_write_of_a_buffer_forgets_its_page_numbers);
+	ADD_SIMULATED_TEST(tc, failed_read_is_reported_and_can_be_repeated);
+	ADD_SIMULATED_TEST(tc, failed_prefetch_is_not_reported);
+	ADD_SIMULATED_TEST(tc, failed_flush_is_reported_once_and_not_repeated);
 	ADD_SIMULATED_TEST(tc, failed_growth_leaves_the_size);
 	ADD_SIMULATED_TEST(tc, failed_cut_leaves_what_remains_readable);
 	ADD_SIMULATED_TEST(tc, what_a_flush_covers_survives_a_power_cut);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The contract of get, put, peek, prefetch, read_device and the figures. */
+/* The contract of get, put, peek, prefetch, read_device and the statistics. */
 #include "tests/contract/contract_int.h"
 
 #include <stdlib.h>
 
-START_TEST(get_answers_the_page_that_was_written)
+START_TEST(get_returns_the_page_that_was_written)
 {
 	struct world w;
 	struct page_ref refs[WORLD_PAGES];
@@ -17,7 +17,7 @@ START_TEST(get_answers_the_page_that_was_written)
 }
 END_TEST
 
-START_TEST(get_answers_the_page_after_reopening)
+START_TEST(get_returns_the_page_after_reopening)
 {
 	struct world w;
 	struct page_ref refs[WORLD_PAGES];
@@ -76,7 +76,7 @@ START_TEST(get_refuses_another_gen)
 END_TEST
 
 /* P1: the bytes of one page at the place of another, as a misdirected write leaves them. */
-START_TEST(get_refuses_a_page_of_another_place)
+START_TEST(get_refuses_a_page_of_another_number)
 {
 	struct world w;
 	struct page_ref refs[2];
@@ -257,7 +257,7 @@ START_TEST(page_is_pinned_until_its_last_put)
 }
 END_TEST
 
-START_TEST(page_that_was_put_cold_can_still_be_had)
+START_TEST(page_that_was_put_as_unneeded_can_still_be_got)
 {
 	struct world w;
 	struct page_ref refs[WORLD_PAGES];
@@ -280,7 +280,7 @@ END_TEST
 
 /* P7: either all can be pinned, or get returns VERSO_EPINNED, and a put makes the next one
  * possible. */
-START_TEST(too_many_pins_are_answered)
+START_TEST(too_many_pins_are_refused)
 {
 	enum { N = 2048 };
 	static struct page_ref refs[N];
@@ -489,7 +489,7 @@ START_TEST(prefetch_of_anything_changes_nothing_but_time)
 END_TEST
 
 /* P6: what was on its way when the place got another owner is not believed. */
-START_TEST(prefetched_page_is_forgotten_with_its_place)
+START_TEST(prefetched_page_is_forgotten_with_its_number)
 {
 	struct world w;
 	struct page_ref refs[32], newer[32];
@@ -651,11 +651,11 @@ TCase *contract_reading(void)
 	TCase *tc = tcase_create("reading");
 
 	tcase_set_timeout(tc, 60);
-	ADD_TEST(tc, get_answers_the_page_that_was_written);
-	ADD_TEST(tc, get_answers_the_page_after_reopening);
+	ADD_TEST(tc, get_returns_the_page_that_was_written);
+	ADD_TEST(tc, get_returns_the_page_after_reopening);
 	ADD_TEST(tc, get_finds_fresh_pages);
 	ADD_TEST(tc, get_refuses_another_gen);
-	ADD_TEST(tc, get_refuses_a_page_of_another_place);
+	ADD_TEST(tc, get_refuses_a_page_of_another_number);
 	ADD_TEST(tc, get_beyond_the_end_is_corruption);
 	ADD_TEST(tc, pages_of_zeros_and_of_ones_are_refused_under_any_gen);
 	ADD_TEST(tc, rot_is_found_at_load);
@@ -663,15 +663,15 @@ TCase *contract_reading(void)
 	ADD_TEST(tc, cached_page_of_another_gen_is_loaded_again);
 	ADD_TEST(tc, pinned_pages_keep_their_bytes_while_others_come_and_go);
 	ADD_TEST(tc, page_is_pinned_until_its_last_put);
-	ADD_TEST(tc, page_that_was_put_cold_can_still_be_had);
-	ADD_TEST(tc, too_many_pins_are_answered);
+	ADD_TEST(tc, page_that_was_put_as_unneeded_can_still_be_got);
+	ADD_TEST(tc, too_many_pins_are_refused);
 	ADD_TEST(tc, writer_has_its_pages_whatever_readers_pin);
 	ADD_TEST(tc, peek_finds_nothing_that_was_never_got);
 	ADD_TEST(tc, peek_finds_a_pinned_page_and_never_a_wrong_one);
 	ADD_TEST(tc, peek_of_many_finds_what_peeks_of_one_find);
 	ADD_TEST(tc, writer_finds_its_own_pages_until_they_are_sealed);
 	ADD_TEST(tc, prefetch_of_anything_changes_nothing_but_time);
-	ADD_TEST(tc, prefetched_page_is_forgotten_with_its_place);
+	ADD_TEST(tc, prefetched_page_is_forgotten_with_its_number);
 	ADD_TEST(tc, read_device_shows_the_file_and_not_the_cache);
 	ADD_TEST(tc, read_device_beyond_the_end_fails);
 	ADD_TEST(tc, figures_count_what_was_done);

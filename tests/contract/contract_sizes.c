@@ -104,7 +104,7 @@ START_TEST(cut_removes_the_end_and_no_more)
 END_TEST
 
 /* P6: nothing of what was cut comes back with the place. */
-START_TEST(place_that_was_cut_comes_back_empty)
+START_TEST(page_that_was_cut_comes_back_empty)
 {
 	struct world w;
 	struct page_ref refs[WORLD_PAGES], newer[WORLD_PAGES];
@@ -170,7 +170,7 @@ START_TEST(resize_to_the_same_size_fills_holes)
 }
 END_TEST
 
-START_TEST(fresh_page_waits_for_its_place_to_grow)
+START_TEST(fresh_page_waits_for_the_file_to_grow)
 {
 	struct world w;
 	struct page_ref ref;
@@ -228,10 +228,10 @@ TCase *contract_sizes(void)
 	ADD_TEST(tc, growth_makes_blocks);
 	ADD_TEST(tc, growth_disturbs_no_pin);
 	ADD_TEST(tc, cut_removes_the_end_and_no_more);
-	ADD_TEST(tc, place_that_was_cut_comes_back_empty);
+	ADD_TEST(tc, page_that_was_cut_comes_back_empty);
 	ADD_TEST(tc, resize_to_the_same_size_changes_no_byte);
 	ADD_SIMULATED_TEST(tc, resize_to_the_same_size_fills_holes);
-	ADD_TEST(tc, fresh_page_waits_for_its_place_to_grow);
+	ADD_TEST(tc, fresh_page_waits_for_the_file_to_grow);
 	ADD_TEST(tc, growth_that_fails_leaves_the_size);
 	return tc;
 }
