@@ -87,6 +87,7 @@ int pending_reserve(struct pending *p, size_t n)
 
 void pending_add(struct pending *p, pgno_t pgno, gen_t birth, gen_t free)
 {
+	ASSERT(birth <= free); /* T4: the readers between the two hold it back */
 	queue_merge(&p->own, &(struct pending_extent){pgno, 1, birth, free});
 }
 

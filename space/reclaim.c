@@ -52,6 +52,7 @@ static int promise_allowed(const struct extent_queue *q, struct space *space,
 /* Nobody can reach these pages any more: what a cache still holds of them is in its way. */
 static void set_free(struct space *space, const struct pending_extent *e)
 {
+	DCHECK(e->birth <= e->free);
 	space_give(space, e->pgno, e->n_pages);
 	pager_drop(space->pager, e->pgno, e->n_pages);
 }

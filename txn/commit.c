@@ -97,6 +97,11 @@ static void join(struct txn *txn)
 	struct meta *m = &group->meta;
 	uint32_t n_pages_before; /* of the free space, without bitmaps and index */
 
+	ASSERT(env->writer_busy);
+	ASSERT(env->state == ENV_WRITING);      /* T2: the session's first meta is durable */
+	ASSERT(w->first_gen > env->joined_gen); /* T13: above every joined generation */
+	ASSERT(txn->gen >= w->first_gen);       /* T13 */
+	ASSERT(txn->gen < env->next_gen);       /* T2: no other attempt gets it */
 	if (!group->published)
 		env->n_dead += group_commit_drop_dead(group, env->pager, w->dead.items, w->dead.n);
 	*m = env->joined;
@@ -106,8 +111,11 @@ static void join(struct txn *txn)
 	n_pages_before = group->pages.n;
 	space_emit(&env->space, txn->gen, env->taken_gen, &group->pages, &m->space);
 	for (uint32_t i = 0; i < w->n_dirty; i++) {
-		if (w->dirty[i].page)
-			group_commit_add_own(group, w->dirty[i].pgno);
+		if (!w->dirty[i].page)
+			continue;
+		DCHECK(page_is_sealed(w->dirty[i].page)); /* T3: no byte changes from here on */
+		DCHECK(page_lsn(w->dirty[i].page) <= txn->gen); /* T14 */
+		group_commit_add_own(group, w->dirty[i].pgno);
 	}
 	env->n_bitmaps_written += group->pages.n - n_pages_before;
 	group->n_unproved += w->n_written + w->n_early_list_pages;

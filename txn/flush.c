@@ -24,13 +24,21 @@ void env_publish(struct txn_env *env, const struct meta *m)
 {
 	struct snapshot state = {.gen = m->gen, .n_pages = m->space.n_pages};
 
+	/* T9: under FULL readers see what is flushed. */
+	ASSERT(env->options.sync == TXN_RELAXED || m->gen <= env->durable_gen);
 	memcpy(state.roots, m->roots, sizeof(state.roots));
 	snapshots_publish(&env->snapshots, &state);
 }
 
+void env_move(struct txn_env *env, enum env_state to)
+{
+	ASSERT(env_move_is_legal(env->state, to));
+	env->state = to;
+}
+
 void env_stop_writing(struct txn_env *env, int code)
 {
-	env->state = ENV_POISONED;
+	env_move(env, ENV_POISONED);
 	env->poison_code = code;
 	atomic_store(&env->stopped, true);
 }
@@ -52,20 +60,22 @@ int error_poisoned(const struct txn_env *env)
 		error_name(env->poison_code));
 }
 
+/* Pages, flush, meta, flush: the second flush is the commit. */
 static int two_flush(struct txn_env *env, struct group_commit *group, unsigned slot)
 {
 	size_t n = group_commit_make_set(group, NULL);
 	int rc = n ? pager_write(env->pager, group->set, n) : 0;
 
 	if (rc == 0)
-		rc = pager_flush(env->pager);
+		rc = pager_flush(env->pager); /* the pages are on the disk, and unreachable */
 	if (rc == 0)
 		rc = meta_write(env, &group->meta, slot, group->meta_bytes);
 	if (rc == 0)
-		rc = pager_flush(env->pager);
+		rc = pager_flush(env->pager); /* the commit: from here on opening finds it */
 	return rc;
 }
 
+/* Pages and meta, flush: opening takes the meta if all pages are there (T7). */
 static int one_flush(struct txn_env *env, struct group_commit *group, unsigned slot)
 {
 	struct page_write meta = {
@@ -75,7 +85,7 @@ static int one_flush(struct txn_env *env, struct group_commit *group, unsigned s
 	meta_encode(&group->meta, &env->layout, slot, env->pager->seed, group->meta_bytes);
 	rc = pager_write(env->pager, group->set, group_commit_make_set(group, &meta));
 	if (rc == 0)
-		rc = pager_flush(env->pager);
+		rc = pager_flush(env->pager); /* the commit: from here on opening finds it whole */
 	return rc;
 }
 
@@ -86,7 +96,9 @@ static struct group_commit *take_open(struct txn_env *env)
 
 	ASSERT(!env->flushing);
 	ASSERT(!group_commit_is_empty(taken));
-	ASSERT(group_commit_is_empty(env->flight));
+	ASSERT(group_commit_is_empty(env->flight)); /* T6: one at a time is in flight */
+	ASSERT(taken->meta.gen == env->joined_gen); /* T6: under one meta, the newest */
+	ASSERT(taken->meta.gen > env->durable_gen); /* T2: generations ascend */
 	env->open = env->flight;
 	env->flight = taken;
 	env->flushing = true;
@@ -115,6 +127,7 @@ static void lead_flush(struct txn_env *env)
 	uint32_t n_unproved = group->n_unproved + group->n_own + group->pages.n;
 	int rc;
 
+	ASSERT(slot != env->durable_slot); /* T5 */
 	group->meta.durable_gen = env->durable_gen;
 	group->meta.mode = TXN_TWO_FLUSH;
 	if (env->options.mode == TXN_ONE_FLUSH && n_unproved <= env->options.one_flush_max_pages)

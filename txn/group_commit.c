@@ -86,6 +86,8 @@ size_t group_commit_make_set(struct group_commit *group, const struct page_write
 		group->set[n++] = (struct page_write){
 			page_ref(group->pages.items[i]).pgno, 1, group->pages.items[i]};
 	page_writes_sort(group->set, n);
+	for (size_t i = 1; i < n; i++) /* T1, T10: no page has two contents */
+		DCHECK(group->set[i - 1].pgno + group->set[i - 1].n_pages <= group->set[i].pgno);
 	return n;
 }
 

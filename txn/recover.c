@@ -105,6 +105,8 @@ static int decide(struct txn_env *env, struct candidate *c, pgno_t file_pages)
 	}
 	env->session_gen =
 		session_first_gen(c[0].valid ? &c[0].meta : NULL, c[1].valid ? &c[1].meta : NULL);
+	/* T2: whatever is on the disk, what is written from here on is newer. */
+	ASSERT(env->session_gen == 0 || env->session_gen > env->durable.gen);
 	env->next_gen = env->session_gen + 1;
 	return 0;
 }

@@ -92,9 +92,13 @@ static int erase_torn(struct txn_env *env, unsigned slot)
 /* Overwrites the older meta page with m, between two flushes, and takes it as the durable state. */
 static int overwrite_older_meta(struct txn_env *env, const struct meta *m)
 {
-	unsigned slot = 1 - env->durable_slot;
-	int rc = pager_flush(env->pager);
+	unsigned slot = 1 - env->durable_slot; /* T5: never the newest flushed one */
+	int rc;
 
+	ASSERT(!env->flushing);                    /* the buffer is that of the group in flight */
+	ASSERT(m->gen >= env->durable_gen);        /* T2 */
+	ASSERT(m->mark == 0 || m->mark >= m->gen); /* T8 */
+	rc = pager_flush(env->pager);
 	if (rc == 0)
 		rc = erase_torn(env, slot);
 	if (rc == 0)
@@ -137,7 +141,7 @@ int session_start(struct txn_env *env)
 		env->joined = m;
 		env->joined_gen = m.gen;
 		env->taken_gen = m.gen;
-		env->state = ENV_WRITING;
+		env_move(env, ENV_WRITING);
 		env->in_session = true;
 		env_publish(env, &m);
 	}
@@ -168,6 +172,7 @@ void session_cut(struct txn_env *env)
 	}
 	if (env->flushing || !group_commit_is_empty(env->open))
 		n = env->space.file_pages;
+	ASSERT(n >= env->space.n_pages); /* T12: nothing in use lies beyond */
 	pthread_mutex_unlock(&env->lock);
 	if (n >= env->space.file_pages)
 		return;

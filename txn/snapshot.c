@@ -49,6 +49,7 @@ void snapshots_publish(struct snapshots *s, const struct snapshot *state)
 	uint64_t sequence = atomic_load_explicit(&p->sequence, memory_order_relaxed);
 	uint64_t words[PUBLISHED_WORDS];
 
+	DCHECK(sequence % 2 == 0); /* one thread at a time publishes */
 	words_fill(state, words);
 	atomic_store_explicit(&p->sequence, sequence + 1, memory_order_relaxed);
 	/* Release: whoever sees one of these words sees the odd sequence too. */
@@ -93,6 +94,9 @@ void snapshots_begin(struct snapshots *s, unsigned slot, struct snapshot *ret_st
 	struct reader_slot *reader = &s->readers[slot];
 	uint64_t words[PUBLISHED_WORDS], sequence;
 
+	DCHECK(atomic_load(&reader->taken));
+	DCHECK(atomic_load(&reader->gen) == 0); /* a handle has one snapshot at a time */
+	/* T4: from the store on no page that this generation reaches is used again. */
 	do {
 		sequence = published_read(&s->published, words);
 		/* Sequentially consistent, as the writer's scan: one of the two sees the other. */

@@ -51,7 +51,20 @@ enum env_state {
 	ENV_READING,  /* no write transaction yet: nothing was written since opening */
 	ENV_WRITING,  /* pages may be: the session has begun (T2) */
 	ENV_POISONED, /* a flush failed: nothing is written any more */
+	ENV_STATE_END,
 };
+
+/* Which state may follow which (the picture stands in txn/README.md): POISONED never ends. */
+static inline bool env_move_is_legal(enum env_state from, enum env_state to)
+{
+	static const uint8_t next[ENV_STATE_END] = {
+		[ENV_READING] = 1 << ENV_WRITING | 1 << ENV_POISONED,
+		[ENV_WRITING] = 1 << ENV_WRITING | 1 << ENV_POISONED, /* the next incarnation */
+		[ENV_POISONED] = 0,
+	};
+
+	return from < ENV_STATE_END && to < ENV_STATE_END && (next[from] & 1 << to);
+}
 
 struct txn_env {
 	struct pager *pager;
@@ -64,9 +77,9 @@ struct txn_env {
 	_Atomic bool stopped;       /* state is ENV_POISONED: for who does not hold the lock */
 	bool rolled_back, walked;   /* by opening; constant */
 
-	pthread_mutex_t lock; /* below, unless said otherwise */
-	pthread_cond_t turn;  /* the writer lock is free, for one; or state has changed, for all */
-	enum env_state state;
+	pthread_mutex_t lock;  /* below, unless said otherwise */
+	pthread_cond_t turn;   /* the writer lock is free, for one; or state has changed, for all */
+	enum env_state state;  /* changed by env_move() alone */
 	int poison_code;       /* why a flush failed; constant once it has */
 	bool writer_busy;      /* somebody holds the writer lock */
 	bool flushing;         /* somebody leads a flush and owns `flight` */
@@ -143,6 +156,7 @@ void session_cut(struct txn_env *env);        /* cuts the file when it may be (T
 
 /* flush.c: both with env->lock held, which they may release for a time. */
 int flush_until(struct txn_env *env, gen_t gen);
+void env_move(struct txn_env *env, enum env_state to); /* asserts that the table allows it */
 void env_poison(struct txn_env *env, int code);
 void env_stop_writing(struct txn_env *env, int code); /* the same, silently: by opening */
 int error_poisoned(const struct txn_env *env);        /* VERSO_EPOISONED, with the cause */

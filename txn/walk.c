@@ -55,6 +55,7 @@ static int walk_tree(void *arg, struct page_ref ref, unsigned level)
 	struct page *buf = NULL;
 	int rc;
 
+	/* T14: below a parent that is not newer, nothing is; by what the parent says (T7). */
 	if (ref.gen <= w->newer_than)
 		return 0;
 	rc = walk_buf(w, &buf);
@@ -145,6 +146,7 @@ int walk_pages(struct txn_env *env, const struct meta *meta, gen_t newer_than, w
 		rc = walk_groups(&w, &l);
 	if (rc == 0)
 		rc = walk_list_pages(&w);
+	ASSERT(rc || w.depth == 0);
 	for (unsigned i = 0; i < WALK_DEPTH_MAX; i++)
 		free(w.bufs[i]);
 	return rc;

@@ -194,6 +194,8 @@ static size_t seal_oldest(struct txn *txn, uint32_t n_keep, enum victims victims
 
 		if (!page || w->dirty[i].sealed || !is_victim(txn, page, victims))
 			continue;
+		DCHECK(page_ref(page).gen <= page_lsn(page)); /* T14 */
+		DCHECK(page_lsn(page) <= txn->gen);           /* T14 */
 		page_seal(page, txn->pager->page_size, txn->pager->seed);
 		w->dirty[i].sealed = true;
 		w->n_unsealed--;
@@ -248,6 +250,7 @@ int spill(struct txn *txn, uint32_t n_keep)
 	dirty_compact(w);
 	w->n_spilled += n;
 	w->n_written += (uint32_t)n;
+	/* T3: what is made from here on is of a newer generation than what is written. */
 	txn->gen = txn->env->next_gen++;
 	return 0;
 }
