@@ -14,6 +14,7 @@
  * the lists of policies: bufpool/meson.build, enum bufpool_policy and bufpool_policies[]
  * (bufpool.h, policies.c); (3) for users of the library, a value in enum verso_policy
  * (include/verso.h) at the same place of the order. The tests go through bufpool_policies[].
+ * docs/EXTENDING.md lists every place, those of the tools too.
  */
 #ifndef BUFPOOL_POLICY_H
 #define BUFPOOL_POLICY_H
