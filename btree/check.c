@@ -38,7 +38,7 @@ static int see(struct check *c, struct page_ref ref, const struct page *page)
 		c->seen = seen;
 		c->seen_bytes = n;
 	}
-	if (c->seen[byte] & bit)
+	if (c->seen[byte] & bit) /* B7 */
 		return tree_corrupt(c->bt, ref, "the page is reached twice");
 	c->seen[byte] |= bit;
 	return c->each ? c->each(c->arg, ref, page) : 0;
@@ -112,6 +112,7 @@ static int check_inner(struct check *c, const struct page *page, struct key_span
 
 		if (i < n)
 			next = (struct key_span){buf, node_key(page, c->page_size, i, buf)};
+		/* B1: one level below; B2: between the fences; B7: no newer than the lsn. */
 		rc = check_under(c, node_child(page, c->page_size, i), page->level - 1U,
 			page_lsn(page), sep, next);
 		if (rc != 0)
@@ -156,7 +157,7 @@ int btree_check(struct btree *bt, btree_page_fn *each, void *arg,
 		return error_set(-ENOMEM, "no memory to check a tree");
 	if (!ref_is_null(bt->root.ref))
 		rc = check_under(&c, bt->root.ref, bt->root.level, bt->root.ref.gen, none, none);
-	if (rc == 0 && c.stats.n_records != bt->root.count)
+	if (rc == 0 && c.stats.n_records != bt->root.count) /* B8 */
 		rc = tree_corrupt(bt, bt->root.ref, "the count of records is wrong");
 	tree_free(bt, c.seen);
 	tree_free(bt, c.keys);

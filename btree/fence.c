@@ -3,7 +3,8 @@
  * Fences, and what follows from them: a node's prefix and a leaf's separator.
  *
  * A node's fences are the separators on either side of it in its ancestors. They say which prefix
- * it may have, so whoever moves a fence builds the node anew.
+ * it may have (B3), so code that moves a fence builds the node anew. A leaf's separator is the
+ * shortest that divides (B4).
  */
 #include "btree/btree_int.h"
 

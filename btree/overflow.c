@@ -8,7 +8,7 @@
  * more, pages of level 1 hold them, full but the last one, and the cell refers to these; or to
  * those of level 2 that refer to them. Of the ways that fit the cell, in this order, the first is
  * taken. So page size and lengths of key and value alone say how many levels and pages there are
- * and where each byte lies; every page repeats how much it holds, and readers compare.
+ * and where each byte lies (B9); every page repeats how much it holds, and readers compare.
  *
  * Layout behind the page header:
  *

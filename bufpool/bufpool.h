@@ -58,7 +58,7 @@ int bufpool_check_cache(uint32_t page_size, const struct bufpool_options *opts);
  * without it (bufpool_fits_file).
  *
  * cache_bytes bounds the frames and their descriptions; beside them the page table takes 8 bytes
- * for each page number in use, rounded up to system pages (docs: bufpool/README.md, invariant B9).
+ * for each page number in use, rounded up to system pages (docs: bufpool/README.md, invariant F9).
  *
  * page_size: as page_size_is_valid(). seed: page_seed() of the file's uuid. opts: NULL for
  * defaults; copied. -EINVAL: the cache is too small (the error text names the least size); or the

@@ -285,7 +285,7 @@ bool load_end(struct pool *pool, pgno_t pgno, uint32_t frame, bool good, uint32_
 void load_abandon(struct pool *pool, uint32_t frame);
 
 /*
- * check.c: asserts that the accounting of an idle pool balances (B1, B2), and returns how many
+ * check.c: asserts that the accounting of an idle pool balances (F1, F2), and returns how many
  * pages are pinned. Costs a look at every frame.
  */
 uint32_t pool_check(struct pool *pool);

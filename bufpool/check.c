@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What must be true of an idle pool: every frame is in exactly one place (B1), and the units of the
- * pin quota that are counted are those that pages hold (B2). Runs at every close in debug and
+ * What must be true of an idle pool: every frame is in exactly one place (F1), and the units of the
+ * pin quota that are counted are those that pages hold (F2). Runs at every close in debug and
  * hostile builds.
  */
 #include "bufpool/bufpool_int.h"

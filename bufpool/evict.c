@@ -5,8 +5,9 @@
  * A page whose unit of the pin quota is wanted is *deactivated*: CACHED to INACTIVE, one atomic
  * step that fails when the page is pinned. It stays in its frame, readable inside a guard, at the
  * tail of the inactive list; a page that was put as unneeded, at the head. When a frame is wanted,
- * the page at the head is *evicted*: unlinked, its frame retired; one that was peeked at since gets
- * a second chance instead. A get of an inactive page *activates* it and may deactivate another.
+ * the page at the head is *evicted*: unlinked (F6), its frame retired; one that was peeked at since
+ * gets a second chance instead. A get of an inactive page *activates* it and may deactivate
+ * another.
  *
  * So the frames that the writer does not use at the moment hold the clean pages that the policy
  * gave up first, and the writer can have each of them without waiting for a pin (bufpool_int.h says

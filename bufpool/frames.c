@@ -69,7 +69,7 @@ void limbo_drain(struct pool *pool)
 	limbo_close(pool);
 	if (pool->limbo_n == 0)
 		return;
-	oldest = guard_oldest(&pool->pager.guards);
+	oldest = guard_oldest(&pool->pager.guards); /* F7 */
 	while (pool->limbo_n > 0 && pool->limbo[pool->limbo_first].epoch < oldest) {
 		free_list_take(pool, &pool->limbo[pool->limbo_first].list);
 		pool->limbo_first = (pool->limbo_first + 1) % LIMBO_BATCHES;

@@ -3,11 +3,11 @@
  * Loading one page.
  *
  * The thread that moves a page word from EMPTY to LOADING reads the page; others wait for it
- * (arrivals.c). A miss reads by one synchronous call in the thread that wants the page, and
+ * (F5; arrivals.c). A miss reads by one synchronous call in the thread that wants the page, and
  * verifies it there: no other thread is involved, and no queue that may be full of writes.
  *
- * A frame becomes visible in one step, LOADING to CACHED, after its page was verified. That step
- * fails when the page number was overwritten or dropped during the read.
+ * A frame becomes visible in one step, LOADING to CACHED, after its page was verified (F4). That
+ * step fails when the page number was overwritten or dropped during the read.
  */
 #include "base/error.h"
 #include "bufpool/bufpool_int.h"

@@ -40,7 +40,7 @@
 enum word_state {
 	WORD_EMPTY,    /* not in memory */
 	WORD_LOADING,  /* a frame is being filled; not visible */
-	WORD_INACTIVE, /* clean, in a frame that is the writer's when it wants it; never pinned */
+	WORD_INACTIVE, /* clean, in a frame that the writer may take; never pinned (F3) */
 	WORD_CACHED,   /* clean */
 	WORD_FRESH,    /* the writer's own */
 	WORD_WRITING,  /* sealed, on its way to the file */

@@ -3,10 +3,10 @@
  * The writer's side: fresh pages, writing them, and the size of the file.
  *
  * A fresh page lives in a frame like any other, outside the policy, so that nothing but write and
- * drop ends it. write() runs beside the writer: the pages of its set are WRITING, which only this
- * call ends. A written page takes the unit of a page that is deactivated for it, and where every
- * clean page is pinned it is inactive itself (evict.c); either way the writer has a frame for its
- * next fresh page.
+ * drop ends it (F8). write() runs beside the writer: the pages of its set are WRITING, which only
+ * this call ends. A written page takes the unit of a page that is deactivated for it, and where
+ * every clean page is pinned it is inactive itself (evict.c); either way the writer has a frame for
+ * its next fresh page.
  */
 #include "bufpool/bufpool_int.h"
 #include "base/error.h"
@@ -38,7 +38,7 @@ struct page *pool_fresh(struct pager *p, struct page_ref ref)
 	ASSERT(pool->n_fresh <= p->writer_pages);
 	pthread_mutex_unlock(&pool->lock);
 
-	/* However long a reader is stopped inside a guard, by a debugger or by swap (B10). */
+	/* However long a reader is stopped inside a guard, by a debugger or by swap (F10). */
 	do
 		frame = frame_get(pool, ref.pgno, FRAME_FRESH);
 	while (frame == FRAME_NONE);

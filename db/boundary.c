@@ -4,7 +4,7 @@
  *
  * The mmap pager touches a page when it is got, under a guard of its own. But the kernel may take
  * the page away again and fail to bring it back while the tree still reads it: the disk broke,
- * somebody cut the file. So each call that reads pages sets a fault guard (call_enter()), and a
+ * somebody cut the file. So each call that reads pages sets a fault guard (D5: call_enter()), and a
  * SIGBUS inside it ends in call_faulted(). Whatever the call was doing is left where it was, and
  * the transaction is of no use any more: all that it holds is given back, a reader returns
  * VERSO_EIO from then on, a writer becomes abort-only.

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making a database, in place: in a new file, or in a blank one that was prepared with an owner and
- * a mode. Its metas are written last (txn_format()), so that whatever cuts this short leaves a
- * blank file, in which the next VERSO_CREATE goes on. No other name is used, so none can be in the
- * way, and none is left.
+ * Making a database, in place (D6): in a new file, or in a blank one that was prepared with an
+ * owner and a mode. Its metas are written last (txn_format()), so that whatever cuts this short
+ * leaves a blank file, in which the next VERSO_CREATE goes on. No other name is used, so none can
+ * be in the way, and none is left.
  */
 #include "db/create.h"
 #include "db/options.h"

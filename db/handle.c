@@ -4,12 +4,12 @@
  *
  * Handles are the user's to misuse: a cursor used after its transaction, a database closed twice.
  * That is found by reading the handle, which is only safe while its memory is a handle's. So it is
- * never given back; each kind has a queue of dead ones, used again from the oldest on, so that a
- * dead handle stays recognisable for as long as possible.
+ * never given back (D1); each kind has a queue of dead ones, used again from the oldest on, so that
+ * a dead handle stays recognisable for as long as possible.
  *
  * A child after fork() has a copy of every handle but not of the ring, the arena and the maps, and
  * its writes would destroy the parent's file. One word lies in a page that the kernel wipes in a
- * child (MADV_WIPEONFORK); each open remembers it, each call compares.
+ * child (MADV_WIPEONFORK); each open remembers it, each call compares (D2).
  */
 #include "db/db_int.h"
 

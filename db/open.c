@@ -23,7 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The byte of the database file that is locked: beyond any page, so it is nobody's data. */
+/* The byte of the database file that is locked (D9): beyond any page, so it holds no data. */
 #define FILE_LOCK_OFF_BYTES (UINT64_C(1) << 62)
 
 #define LINKS_MAX 40 /* as the kernel */
@@ -111,6 +111,7 @@ static const enum bufpool_policy policies[] = {
 	[VERSO_POLICY_RANDOM] = BUFPOOL_RANDOM,
 };
 
+/* The writer's share follows from the transactions' options, as under the other pager (D7). */
 static struct bufpool_options pool_options(const struct verso_options *o,
 	const struct txn_options *txn)
 {

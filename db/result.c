@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What get hands out: pointers into pinned pages, and copies where the value is in pieces or the
- * user wants none of the mapping. Each lasts until the next get.
+ * user wants none of the mapping. Each lasts until the next get (D3).
  */
 #include "db/db_int.h"
 

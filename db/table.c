@@ -2,7 +2,7 @@
 /*
  * Tables. The meta page holds two roots: the default table's and the catalogue's, which is a tree
  * of the same kind that maps a table's name to its root. A table that changes has its new root in
- * its handle until the commit, which puts it into the catalogue.
+ * its handle until the commit, which puts it into the catalogue (D8).
  *
  * The tables that are open form a hash trie: the top two bits of a name's hash choose one of the
  * root's four children, the next two one of that child's, and so on. There is no array to grow, so

@@ -8,8 +8,8 @@
  * meanwhile. Every request completes exactly once, with 0 or an error: short transfers are
  * re-issued inside as whole aligned blocks, EINTR and EAGAIN a bounded number of times.
  *
- * There is no order between requests. A flush (IO_SYNC) covers only the writes that had completed
- * before it was submitted, so a caller waits for its writes first: no links, no drains.
+ * There is no order between requests (I4). A flush (IO_SYNC) covers only the writes that had
+ * completed before it was submitted, so a caller waits for its writes first: no links, no drains.
  */
 #ifndef IO_QUEUE_H
 #define IO_QUEUE_H

@@ -5,12 +5,12 @@
  * One 64-bit word for each page number holds what is known of its page:
  *
  *	0               nothing
- *	gen             the map shows this generation; it was verified
+ *	gen             the map shows this generation; it was verified (M1)
  *	WORD_HEAP | i   a page that was not written yet: copy i of the heap
  *
  * A word changes by fresh, write and drop of the page number's owner, and from 0 or an old gen to a
  * gen by a reader that verified the page: readers compare and swap, so they never undo what an
- * owner did.
+ * owner did (M2).
  */
 #ifndef MMAP_MMAP_INT_H
 #define MMAP_MMAP_INT_H
@@ -26,8 +26,8 @@
  * The heap
  *
  * A fixed number of copies (pages) in one arena. A copy is taken for a fresh page, retired when the
- * word no longer names it, and free again once it has no pins and no guard can see it. Its state is
- * one atomic word, so that readers pin without a lock:
+ * word no longer names it, and free again once it has no pins and no guard can see it (M3). Its
+ * state is one atomic word, so that readers pin without a lock:
  *
  *	pins | COPY_RETIRED | COPY_GONE
  *

@@ -3,8 +3,8 @@
  * Reading through the map.
  *
  * The first look at a page may fault, because another process cut the file, or because the device
- * fails: so it happens inside a fault guard, and so does each get's touch of the page. What the
- * caller reads later can fault again: db/ keeps a second guard around each call.
+ * fails: so it happens inside a fault guard (M6), and so does each get's touch of the page. What
+ * the caller reads later can fault again: db/ keeps a second guard around each call.
  */
 #include "base/error.h"
 #include "io/fault.h"

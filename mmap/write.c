@@ -2,7 +2,7 @@
 /*
  * Writing beside the map: a fresh page is a copy of the heap; write() moves its bytes to the page
  * cache, where the map shows them, and then its word from the copy to the map. In between both hold
- * the same bytes, so a reader may have either.
+ * the same bytes, so a reader may have either (M4).
  */
 #include "base/error.h"
 #include "mmap/mmap_int.h"
@@ -174,8 +174,10 @@ static int write_zeros(struct mmap_pager *m, uint64_t from_bytes, uint64_t to_by
 	return rc;
 }
 
-/* Blocks first, then bytes (pager_ops.resize), then the map: no reader can see what a full disk
- * would not hold. */
+/*
+ * Blocks first, then bytes (pager_ops.resize), then the map (M5): no reader can see what a full
+ * disk would not hold.
+ */
 static int grow(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
 {
 	uint64_t from_bytes = from_pages << m->page_shift, to_bytes = to_pages << m->page_shift;

@@ -50,7 +50,7 @@ int guard_open(struct guard_domain *domain, struct guard **ret_guard);
 void guard_close(struct guard *guard);
 
 /* Moves the epoch on and returns the epoch that was: what was unlinked before is safe once
- * guard_oldest() is greater. */
+ * guard_oldest() is greater (P9). */
 uint64_t guard_retire(struct guard_domain *domain);
 
 /* The smallest epoch of an active guard, or UINT64_MAX when none is active. */

@@ -126,7 +126,7 @@ void page_init(struct page *page, struct page_ref ref, enum page_type type, unsi
 
 /*
  * Seals a page: its scratch is zeroed and its checksum set. seed: the file's (page_seed). The page
- * may not change afterwards. Costs one hash.
+ * may not change afterwards (P8). Costs one hash.
  */
 void page_seal(struct page *page, uint32_t page_size_bytes, uint64_t seed);
 

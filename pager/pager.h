@@ -190,7 +190,7 @@ struct pager_ops {
 
 /*
  * In which frame the children of a page were found last: a direct-mapped table, of which entries
- * overwrite each other. Only the processor's prefetch believes a hint, and frames are never
+ * overwrite each other. Only the processor's prefetch believes a hint (F11), and frames are never
  * unmapped, so the worst of a wrong one is a line fetched for nothing.
  */
 struct pager_hints {
