@@ -15,7 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* A page that left the queue, and as the how manieth. */
+/* A page that left the queue, and the number of that departure. */
 struct departed {
 	uint32_t pgno, when;
 };
