@@ -33,9 +33,10 @@ static int judge(const struct verso_options *o)
 		(unsigned)o->commit_mode > VERSO_COMMIT_ONE_FLUSH ||
 		(unsigned)o->madvise > VERSO_MADVISE_POPULATE ||
 		(unsigned)o->checksum > VERSO_CHECKSUM_ALWAYS || (unsigned)o->io > VERSO_IO_SYNC ||
-		(unsigned)o->policy > VERSO_POLICY_RANDOM)
-		return wrong("`sync`, `commit_mode`, `madvise`, `checksum`, `io` or `policy` has "
-			     "none of its values");
+		(unsigned)o->policy > VERSO_POLICY_RANDOM ||
+		(unsigned)o->map_writing > VERSO_MAP_PRIVATE)
+		return wrong("`sync`, `commit_mode`, `madvise`, `checksum`, `io`, `policy` or "
+			     "`map_writing` has none of its values");
 	if (o->page_size != 0 && !page_size_is_valid(o->page_size))
 		return wrong(
 			"`page_size` is a power of two from 4096 to 65536 (from 512, for tests)");

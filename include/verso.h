@@ -225,6 +225,14 @@ enum verso_madvise {
 	VERSO_MADVISE_POPULATE,   /* the whole file is read at the open */
 };
 
+/* How VERSO_MMAP's pages reach the file that a writer makes. The file is the same. */
+enum verso_map_writing {
+	VERSO_MAP_HEAP,    /* made in memory of their own, written by pwritev() */
+	VERSO_MAP_PRIVATE, /* stored into a private mapping of the file, written by pwritev(): for
+			      experiments. If somebody cuts the file meanwhile, SIGBUS ends the
+			      process */
+};
+
 /*
  * When a page's checksum is verified. Its place and generation are always compared. NONE and ALWAYS
  * are the same under both pagers; ONCE is not, as no process knows when the kernel loads a page of
@@ -342,6 +350,7 @@ struct verso_options {
 	enum verso_policy policy; /* VERSO_BUFPOOL only */
 	size_t value_copy_max; /* bytes; longer values than this are not assembled in memory by get
 				  and cursors: verso_read() reads them. Default 256 MiB */
+	enum verso_map_writing map_writing; /* VERSO_MMAP only */
 	verso_trace_fn *trace; /* NULL (default): nothing is traced, which costs a branch a page */
 	void *trace_arg;       /* for it */
 };

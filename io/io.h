@@ -27,8 +27,9 @@ enum file_flags {
 };
 
 enum map_mode {
-	MAP_READ_SHARED,  /* the pager's view of a file: read-only, grows in place */
-	MAP_WRITE_SHARED, /* writable; only tests use it so far */
+	MAP_READ_SHARED,   /* the pager's view of a file: read-only, grows in place */
+	MAP_WRITE_SHARED,  /* what is stored is the file's at once */
+	MAP_WRITE_PRIVATE, /* what is stored stays here, until ADVICE_DONTNEED throws it away */
 };
 
 /* How the queue reaches the kernel, best first. */

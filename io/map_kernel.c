@@ -22,6 +22,7 @@ struct map_kernel {
 	struct map map; /* first */
 	int fd;         /* the file's; constant */
 	int prot;       /* constant */
+	int share;      /* MAP_SHARED or MAP_PRIVATE; constant */
 	const char *path;
 };
 
@@ -38,7 +39,7 @@ static int kernel_extend(struct map *m, uint64_t len_bytes)
 			mk->path, (unsigned long long)m->reserved_bytes);
 	if (new_bytes > old_bytes)
 		p = mmap(m->base + old_bytes, new_bytes - old_bytes, mk->prot,
-			MAP_SHARED | MAP_FIXED, mk->fd, (off_t)(m->off_bytes + old_bytes));
+			mk->share | MAP_FIXED, mk->fd, (off_t)(m->off_bytes + old_bytes));
 	else if (new_bytes < old_bytes)
 		p = mmap(m->base + new_bytes, old_bytes - new_bytes, PROT_NONE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
@@ -114,7 +115,8 @@ int map_kernel_open(struct io *io, struct file *file, enum map_mode mode, uint64
 		.off_bytes = off_bytes,
 		.reserved_bytes = reserve_bytes};
 	mk->fd = fk->fd;
-	mk->prot = mode == MAP_WRITE_SHARED ? PROT_READ | PROT_WRITE : PROT_READ;
+	mk->prot = mode == MAP_READ_SHARED ? PROT_READ : PROT_READ | PROT_WRITE;
+	mk->share = mode == MAP_WRITE_PRIVATE ? MAP_PRIVATE | MAP_NORESERVE : MAP_SHARED;
 	mk->path = fk->path;
 	*ret_map = &mk->map;
 	return 0;

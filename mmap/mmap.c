@@ -4,7 +4,7 @@
 #include "base/error.h"
 #include "io/fault.h"
 #include "io/memory.h"
-#include "mmap/mmap_int.h"
+#include "mmap/own.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -40,10 +40,11 @@ static void mmap_stats(struct pager *p, struct pager_stats *stats)
 	stats->memory_bytes = (uint64_t)h->n_touched * p->page_size;
 	pthread_mutex_unlock(&h->lock);
 	(void)snprintf(stats->how, sizeof(stats->how),
-		"mmap: the kernel caches and evicts; checksum %s, madvise %s, a writer's pages on "
-		"the heap, written by pwritev; %" PRIu64 " MiB of address space",
+		"mmap: the kernel caches and evicts; checksum %s, madvise %s, a writer's pages %s, "
+		"written by pwritev; %" PRIu64 " MiB of address space",
 		checksum_names[m->opts.checksum], advice_names[m->opts.advice],
-		view_reserved_bytes(&m->view) >> 20);
+		m->opts.writing == MMAP_WRITE_PRIVATE ? "in a private map" : "on the heap",
+		(view_reserved_bytes(&m->view) + view_reserved_bytes(&m->alias)) >> 20);
 }
 
 static void mmap_close(struct pager *p)
@@ -52,6 +53,7 @@ static void mmap_close(struct pager *p)
 
 	heap_fini(&m->heap);
 	queue_close(m->queue);
+	view_fini(&m->alias);
 	view_fini(&m->view);
 	memory_release((void *)(uintptr_t)m->zeros, GROW_BYTES);
 	table_fini(&m->table);
@@ -81,7 +83,8 @@ static int open_view(struct mmap_pager *m, struct io *io)
 	uint64_t size_bytes;
 	int rc;
 
-	view_init(&m->view, io, m->file);
+	view_init(&m->view, io, m->file, MAP_READ_SHARED);
+	view_init(&m->alias, io, m->file, MAP_WRITE_PRIVATE);
 	table_init(&m->table, false);
 	rc = file_size(m->file, &size_bytes);
 	if (rc < 0)
@@ -93,7 +96,7 @@ static int open_view(struct mmap_pager *m, struct io *io)
 	m->end_pages = m->n_pages;
 	rc = table_reach(&m->table, m->n_pages);
 	if (rc == 0)
-		rc = view_reach(&m->view, m->n_pages << m->page_shift);
+		rc = views_reach(m, m->n_pages << m->page_shift);
 	if (rc == 0)
 		mmap_advise(m, 0, m->n_pages);
 	return rc;

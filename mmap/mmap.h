@@ -19,7 +19,10 @@ enum mmap_advice {
 
 /* How a writer's pages reach the file. */
 enum mmap_writing {
-	MMAP_WRITE_HEAP, /* made in memory of their own, pwritev to the page cache */
+	MMAP_WRITE_HEAP,    /* made in memory of their own, pwritev to the page cache */
+	MMAP_WRITE_PRIVATE, /* stored into a private map, pwritev, and the private copy thrown away.
+			       A file that somebody cuts while a writer stores ends the process:
+			       SIGBUS */
 };
 
 /* Zeroed: the defaults, but for writer_pages. */

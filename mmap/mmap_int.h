@@ -6,7 +6,7 @@
  *
  *	0               nothing
  *	gen             the map shows this generation; it was verified (M1)
- *	WORD_HEAP | i   a page that was not written yet: copy i of the heap
+ *	WORD_HEAP ...   a page that was not written yet (own.h)
  *
  * A word changes by fresh, write and drop of the page number's owner, and from 0 or an old gen to a
  * gen by a reader that verified the page: readers compare and swap, so they never undo what an
@@ -21,6 +21,7 @@
 #include "pager/table.h"
 
 #define WORD_HEAP (UINT64_C(1) << 63)
+#define WORD_COPY (UINT64_C(1) << 62) /* with WORD_HEAP: an index of the heap follows */
 
 /*
  * The heap
@@ -106,6 +107,7 @@ static inline bool heap_owns(const struct heap *h, const void *p)
 struct mmap_pager {
 	struct pager pager;      /* first */
 	struct view view;        /* the file */
+	struct view alias;       /* MMAP_WRITE_PRIVATE: the file again, to store into */
 	struct page_table table; /* a word for each page; see above */
 	struct file *file;
 	struct queue *queue;        /* writes; the sync backend */
@@ -155,6 +157,9 @@ int mmap_write(struct pager *p, const struct page_write *set, size_t n);
 int mmap_flush(struct pager *p);
 void mmap_drop(struct pager *p, pgno_t pgno, uint32_t n_pages);
 int mmap_resize(struct pager *p, pgno_t n_pages);
+
+/* All maps of the file show its first len_bytes. As view_reach(). */
+int views_reach(struct mmap_pager *m, uint64_t len_bytes);
 
 /* Advises the kernel how [from, to) will be read. */
 void mmap_advise(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages);

@@ -8,7 +8,7 @@
  */
 #include "base/error.h"
 #include "io/fault.h"
-#include "mmap/mmap_int.h"
+#include "mmap/own.h"
 
 #include <inttypes.h>
 #include <sys/resource.h>
@@ -79,26 +79,37 @@ static int verify(struct mmap_pager *m, struct page_ref ref)
 	return rc;
 }
 
-/* Pins the writer's copy if `word` still names it; > 0: it does not, look again. */
-static int get_copy(struct mmap_pager *m, struct page_ref ref, uint64_t word,
+/* A private copy needs no pin: its place shows the same bytes when it is gone (own.h). */
+static int own_pin(struct mmap_pager *m, uint64_t word)
+{
+	return own_is_mapped(word) ? 0 : heap_pin(&m->heap, own_copy(word));
+}
+
+static void own_unpin(struct mmap_pager *m, uint64_t word)
+{
+	if (!own_is_mapped(word))
+		heap_unpin(&m->heap, own_copy(word));
+}
+
+/* Pins the writer's page if `word` still names it; > 0: it does not, look again. */
+static int get_own(struct mmap_pager *m, struct page_ref ref, uint64_t word,
 	const struct page **ret_page)
 {
-	uint32_t copy = (uint32_t)(word & ~WORD_HEAP);
 	gen_t found;
-	int rc = heap_pin(&m->heap, copy);
+	int rc = own_pin(m, word);
 
 	if (rc < 0)
 		return rc;
 	if (atomic_load(table_word(&m->table, ref.pgno)) != word) {
-		heap_unpin(&m->heap, copy);
+		own_unpin(m, word);
 		return 1;
 	}
-	found = atomic_load_explicit(&m->heap.copies[copy].gen, memory_order_relaxed);
+	found = own_gen(m, word);
 	if (found != ref.gen) {
-		heap_unpin(&m->heap, copy);
+		own_unpin(m, word);
 		return error_stale(ref, found);
 	}
-	*ret_page = heap_page(&m->heap, copy);
+	*ret_page = own_page(m, ref.pgno, word);
 	return 0;
 }
 
@@ -142,7 +153,7 @@ static int get_slowly(struct mmap_pager *m, struct page_ref ref, const struct pa
 	do {
 		uint64_t word = atomic_load(table_word(&m->table, ref.pgno));
 
-		rc = word & WORD_HEAP ? get_copy(m, ref, word, ret_page)
+		rc = word & WORD_HEAP ? get_own(m, ref, word, ret_page)
 				      : get_mapped(m, ref, word, ret_page);
 	} while (rc > 0);
 	return rc;
@@ -189,6 +200,8 @@ void mmap_put(struct pager *p, const struct page *page, bool unneeded)
 						m->page_shift));
 		return;
 	}
+	if (view_owns(&m->alias, page))
+		return;
 #if VERSO_HOSTILE
 	/* "Evicted": the next get verifies it again, and no peek finds it. */
 	static _Atomic unsigned n_puts;
@@ -214,7 +227,6 @@ static bool is_good(struct mmap_pager *m, struct page_ref ref)
 static const struct page *peek_one(struct mmap_pager *m, struct page_ref ref)
 {
 	uint64_t word;
-	uint32_t copy;
 
 	if (is_known(m, ref)) {
 		if (m->opts.checksum == PAGER_CHECKSUM_ALWAYS && !is_good(m, ref))
@@ -226,10 +238,7 @@ static const struct page *peek_one(struct mmap_pager *m, struct page_ref ref)
 	word = atomic_load_explicit(table_word(&m->table, ref.pgno), memory_order_seq_cst);
 	if (!(word & WORD_HEAP))
 		return NULL;
-	copy = (uint32_t)(word & ~WORD_HEAP);
-	if (atomic_load_explicit(&m->heap.copies[copy].gen, memory_order_relaxed) != ref.gen)
-		return NULL;
-	return heap_page(&m->heap, copy);
+	return own_gen(m, word) == ref.gen ? own_page(m, ref.pgno, word) : NULL;
 }
 
 /*

@@ -18,16 +18,16 @@ static uint64_t segment_bytes(unsigned k)
 	return k == 0 ? VIEW_FIRST : VIEW_FIRST << (k - 1);
 }
 
-void view_init(struct view *v, struct io *io, struct file *file)
+void view_init(struct view *v, struct io *io, struct file *file, enum map_mode mode)
 {
+	v->mode = mode;
 	v->io = io;
 	v->file = file;
 }
 
 static int make_segment(struct view *v, unsigned k)
 {
-	int rc = io_map(v->io, v->file, MAP_READ_SHARED, segment_first(k), segment_bytes(k),
-		&v->maps[k]);
+	int rc = io_map(v->io, v->file, v->mode, segment_first(k), segment_bytes(k), &v->maps[k]);
 
 	if (rc < 0)
 		return rc;
@@ -87,6 +87,17 @@ uint64_t view_reserved_bytes(const struct view *v)
 	for (unsigned i = 0; i < n; i++)
 		bytes += v->areas.areas[i].len_bytes;
 	return bytes;
+}
+
+bool view_owns(const struct view *v, const void *p)
+{
+	unsigned n = atomic_load_explicit(&v->areas.n, memory_order_acquire);
+
+	for (unsigned i = 0; i < n; i++) {
+		if ((uintptr_t)p - (uintptr_t)v->areas.areas[i].base < v->areas.areas[i].len_bytes)
+			return true;
+	}
+	return false;
 }
 
 uint64_t view_offset(const struct view *v, const void *p)

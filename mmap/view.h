@@ -25,12 +25,13 @@ struct view {
 	_Atomic uintptr_t origins[VIEW_SEGMENTS];
 	struct io *io;                   /* constant */
 	struct file *file;               /* constant */
+	enum map_mode mode;              /* constant */
 	struct map *maps[VIEW_SEGMENTS]; /* the thread that resizes; NULL: not made yet */
 	struct fault_areas areas;        /* of the segments */
 };
 
 /* A view of nothing, in zeroed memory. */
-void view_init(struct view *v, struct io *io, struct file *file);
+void view_init(struct view *v, struct io *io, struct file *file, enum map_mode mode);
 
 /*
  * Makes [0, len_bytes) accessible and what lies above not; the file has so many bytes. One thread
@@ -46,6 +47,9 @@ void view_fini(struct view *v);
 
 /* Address space that the view has taken. Any thread. */
 uint64_t view_reserved_bytes(const struct view *v);
+
+/* Whether a pointer is into the view. Any thread. */
+bool view_owns(const struct view *v, const void *p);
 
 /* The offset of a byte of the view. */
 uint64_t view_offset(const struct view *v, const void *p);

@@ -5,7 +5,7 @@
  * the same bytes, so a reader may have either (M4).
  */
 #include "base/error.h"
-#include "mmap/mmap_int.h"
+#include "mmap/own.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -24,7 +24,7 @@ static void forget(struct mmap_pager *m, uint64_t from, uint64_t to)
 		if (word != 0)
 			word = atomic_exchange(table_word(&m->table, (pgno_t)pgno), 0);
 		if (word & WORD_HEAP)
-			heap_retire(&m->heap, (uint32_t)(word & ~WORD_HEAP));
+			own_retire(m, (pgno_t)pgno, word);
 	}
 }
 
@@ -38,18 +38,17 @@ static void words_reach(struct mmap_pager *m, uint64_t end)
 struct page *mmap_fresh(struct pager *p, struct page_ref ref)
 {
 	struct mmap_pager *m = mmap_of(p);
-	uint32_t copy = heap_take(&m->heap);
-	struct page *page = heap_page(&m->heap, copy);
+	uint64_t word = own_take(m, ref);
+	struct page *page = own_page(m, ref.pgno, word);
 
 	ASSERT(ref.pgno < table_end(&m->table));
+	words_reach(m, (uint64_t)ref.pgno + 1);
+	forget(m, ref.pgno, (uint64_t)ref.pgno + 1);
 	memset(page, 0, PAGE_HEADER_BYTES);
 	le32_set(page->pgno, ref.pgno);
 	le64_set(page->gen, ref.gen);
 	le64_set(page->lsn, ref.gen);
-	atomic_store_explicit(&m->heap.copies[copy].gen, ref.gen, memory_order_relaxed);
-	words_reach(m, (uint64_t)ref.pgno + 1);
-	forget(m, ref.pgno, (uint64_t)ref.pgno + 1);
-	atomic_store(table_word(&m->table, ref.pgno), WORD_HEAP | copy);
+	atomic_store(table_word(&m->table, ref.pgno), word);
 	return page;
 }
 
@@ -68,7 +67,7 @@ static const void *piece_bytes(struct mmap_pager *m, const struct page_write *w)
 		return w->buf;
 	word = atomic_load(table_word(&m->table, w->pgno));
 	ASSERT((word & WORD_HEAP) != 0);
-	page = heap_page(&m->heap, (uint32_t)(word & ~WORD_HEAP));
+	page = own_page(m, w->pgno, word);
 	ASSERT(page_is_sealed(page));
 	DCHECK(page_verify(page, m->pager.page_size, page_ref(page), m->pager.seed) == 0);
 	return page;
@@ -106,11 +105,10 @@ static int write_run(struct mmap_pager *m, const struct page_write *set, size_t 
 static void page_written(struct mmap_pager *m, const struct page_write *w)
 {
 	uint64_t word = atomic_load(table_word(&m->table, w->pgno));
-	uint32_t copy = (uint32_t)(word & ~WORD_HEAP);
-	gen_t gen = atomic_load_explicit(&m->heap.copies[copy].gen, memory_order_relaxed);
+	gen_t gen = own_gen(m, word);
 
 	atomic_store(table_word(&m->table, w->pgno), mmap_gen_fits(gen) ? gen : 0);
-	heap_retire(&m->heap, copy);
+	own_retire(m, w->pgno, word);
 }
 
 int mmap_write(struct pager *p, const struct page_write *set, size_t n)
@@ -174,6 +172,15 @@ static int write_zeros(struct mmap_pager *m, uint64_t from_bytes, uint64_t to_by
 	return rc;
 }
 
+int views_reach(struct mmap_pager *m, uint64_t len_bytes)
+{
+	int rc = view_reach(&m->view, len_bytes);
+
+	if (rc == 0 && m->opts.writing == MMAP_WRITE_PRIVATE)
+		rc = view_reach(&m->alias, len_bytes);
+	return rc;
+}
+
 /*
  * Blocks first, then bytes (pager_ops.resize), then the map (M5): no reader can see what a full
  * disk would not hold.
@@ -190,9 +197,9 @@ static int grow(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
 	if (rc == 0 && to_bytes - from_bytes <= PAGER_GROWTH_WRITTEN)
 		rc = write_zeros(m, from_bytes, to_bytes);
 	if (rc == 0)
-		rc = view_reach(&m->view, to_bytes);
+		rc = views_reach(m, to_bytes);
 	if (rc < 0) {
-		(void)view_reach(&m->view, from_bytes);
+		(void)views_reach(m, from_bytes);
 		(void)file_truncate(m->file, from_bytes);
 		return rc;
 	}
@@ -209,7 +216,7 @@ static int cut(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
 
 	atomic_store_explicit(&m->n_pages, to_pages, memory_order_release);
 	forget(m, to_pages, from_pages);
-	rc = view_reach(&m->view, to_pages << m->page_shift);
+	rc = views_reach(m, to_pages << m->page_shift);
 	if (rc == 0)
 		rc = file_truncate(m->file, to_pages << m->page_shift);
 	if (rc == 0)

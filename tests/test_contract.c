@@ -60,6 +60,20 @@ static int open_mmap_none(const struct contract_case *c, struct io *io, struct f
 	return open_mmap(c, io, file, PAGER_CHECKSUM_NONE, MMAP_ADVICE_POPULATE, ret_pager);
 }
 
+static int open_mmap_writing(const struct contract_case *c, struct io *io, struct file *file,
+	enum mmap_writing writing, struct pager **ret_pager)
+{
+	struct mmap_options opts = {.writer_pages = CONTRACT_WRITER_PAGES, .writing = writing};
+
+	return mmap_open(io, file, c->page_size, CONTRACT_SEED, &opts, ret_pager);
+}
+
+static int open_mmap_private(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	return open_mmap_writing(c, io, file, MMAP_WRITE_PRIVATE, ret_pager);
+}
+
 static int open_mmap_always(const struct contract_case *c, struct io *io, struct file *file,
 	struct pager **ret_pager)
 {
@@ -164,6 +178,7 @@ static const struct {
 	{"mmap, checksums once", open_mmap_once, SIZES},
 	{"mmap, no checksums", open_mmap_none, TRUSTS},
 	{"mmap, checksums always", open_mmap_always, 0},
+	{"mmap, private writing", open_mmap_private, SIZES},
 	{"reference", open_reference, SIZES},
 	{"reference, forgetting", open_forgetting, SIZES},
 	{"stub", open_stub, SIZES},

@@ -227,6 +227,27 @@ START_TEST(a_writable_map_is_seen_by_file_and_other_maps)
 }
 END_TEST
 
+START_TEST(a_private_map_keeps_what_is_stored_until_it_is_thrown_away)
+{
+	struct file *f = open_new("private");
+	struct map *m = map_new(f, MAP_WRITE_PRIVATE, MIB);
+	char word[5];
+
+	write_fill(f, 'a', 8192, 0);
+	ck_assert_int_eq(map_extend(m, 8192), 0);
+	memcpy(m->base + 5000, "verso", 5);
+	ck_assert_int_eq(file_read(f, word, 5, 5000, FILE_LIVE), 0);
+	ck_assert_mem_eq(word, "aaaaa", 5);
+	write_fill(f, 'b', 8192, 0);
+	ck_assert_mem_eq(m->base + 5000, "verso", 5); /* its page is a copy */
+	ck_assert_uint_eq(m->base[0], 'b');
+	map_advise(m, 4096, 4096, ADVICE_DONTNEED);
+	ck_assert_uint_eq(m->base[5000], 'b');
+	map_close(m);
+	file_close(f);
+}
+END_TEST
+
 START_TEST(advice_changes_no_byte)
 {
 	struct file *f = open_new("advice");
@@ -332,6 +353,7 @@ int main(void)
 	tcase_add_test(t, a_map_shows_its_piece_of_the_file);
 	tcase_add_test(t, a_child_has_no_map);
 	tcase_add_test(t, a_writable_map_is_seen_by_file_and_other_maps);
+	tcase_add_test(t, a_private_map_keeps_what_is_stored_until_it_is_thrown_away);
 	tcase_add_test(t, advice_changes_no_byte);
 	tcase_add_test(t, a_read_only_file_can_be_mapped_to_read);
 	tcase_add_test(t, memory_is_aligned_zeroed_and_not_the_childs);

@@ -612,6 +612,7 @@ START_TEST(every_switch_works)
 		{.checksum = VERSO_CHECKSUM_NONE},
 		{.checksum = VERSO_CHECKSUM_ALWAYS},
 		{.commit_mode = VERSO_COMMIT_TWO_FLUSH},
+		{.map_writing = VERSO_MAP_PRIVATE},
 		{.cache_bytes = (size_t)8 << 20},
 	};
 

@@ -45,7 +45,7 @@ START_TEST(a_view_shows_every_byte_and_moves_none_as_it_grows)
 
 		ck_assert_int_eq(file_write(f, &byte, 1, places[i]), 0);
 	}
-	view_init(&v, io_kernel(), f);
+	view_init(&v, io_kernel(), f, MAP_READ_SHARED);
 	for (size_t i = 0; i < N_PLACES; i++) {
 		ck_assert_int_eq(view_reach(&v, places[i] + 1), 0);
 		at[i] = view_at(&v, places[i]);
@@ -89,7 +89,7 @@ START_TEST(a_fault_in_any_segment_is_caught)
 	struct view v = {0};
 
 	ck_assert_int_eq(fault_install(), 0);
-	view_init(&v, io_kernel(), f);
+	view_init(&v, io_kernel(), f, MAP_READ_SHARED);
 	ck_assert_int_eq(view_reach(&v, 100 * MIB), 0);
 	ck_assert_int_eq(file_truncate(f, 4096), 0);
 	for (size_t i = 0; i < N_PLACES; i++)
@@ -110,7 +110,7 @@ START_TEST(a_view_that_finds_no_address_space_stays_what_it_was)
 	file_close(f);
 	return;
 #endif
-	view_init(&v, io_kernel(), f);
+	view_init(&v, io_kernel(), f, MAP_READ_SHARED);
 	ck_assert_int_eq(view_reach(&v, 20 * MIB), 0);
 	ck_assert_int_eq(setrlimit(RLIMIT_AS, &limit), 0);
 	ck_assert_int_eq(view_reach(&v, 5000 * MIB), -ENOMEM);

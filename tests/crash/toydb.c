@@ -54,7 +54,8 @@ void toydb_close(void *arg)
 static int open_pager(struct toydb *db, const struct txn_probe *probe, uint32_t writer_pages,
 	uint64_t seed)
 {
-	struct mmap_options mo = {.writer_pages = writer_pages};
+	struct mmap_options mo = {
+		.writer_pages = writer_pages, .writing = (enum mmap_writing)(seed / 2 % 2)};
 	int rc;
 
 	if (db->config->pager == BUFPOOL) {

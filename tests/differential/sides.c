@@ -39,6 +39,8 @@ static bool open_side(struct run *r, struct side *side)
 			 (c->pin_inner ? VERSO_PIN_INNER : 0u),
 		.sync = c->relaxed ? VERSO_SYNC_RELAXED : VERSO_SYNC_FULL,
 		.commit_mode = c->one_flush ? VERSO_COMMIT_BEST : VERSO_COMMIT_TWO_FLUSH,
+		.map_writing =
+			c->page_size >= 4096 && c->pin_inner ? VERSO_MAP_PRIVATE : VERSO_MAP_HEAP,
 		.page_size = c->page_size,
 		.cache_bytes = bufpool_cache_bytes_min(c->page_size, &pool),
 	};

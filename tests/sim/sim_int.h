@@ -87,7 +87,7 @@ struct simmap {
 	struct map map;
 	struct simdisk *disk;
 	uint32_t ino;
-	bool writable, dead;
+	bool writable, is_private, dead;
 	struct simmap *next;
 };
 

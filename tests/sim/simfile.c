@@ -364,14 +364,14 @@ static int map_change(struct simmap *m, uint64_t len_bytes)
 	uint64_t keep = (len_bytes + 4095) / 4096 * 4096;
 	uint64_t from = (m->map.len_bytes + 4095) / 4096 * 4096; /* mapped: stays as it is */
 	uint64_t reserved = m->map.reserved_bytes;
-	int prot = m->writable ? PROT_READ | PROT_WRITE : PROT_READ;
+	int prot = m->writable || m->is_private ? PROT_READ | PROT_WRITE : PROT_READ;
 	void *p = m->map.base;
 
 	if (m->disk->opts.loose_end || len_bytes == m->map.len_bytes)
 		return 0;
 	if (len_bytes > from)
 		p = mmap(m->map.base + from, len_bytes - from, prot,
-			(m->dead ? MAP_PRIVATE : MAP_SHARED) | MAP_FIXED,
+			(m->dead || m->is_private ? MAP_PRIVATE : MAP_SHARED) | MAP_FIXED,
 			m->disk->inodes[m->ino].fd, (off_t)(m->map.off_bytes + from));
 	else if (len_bytes < m->map.len_bytes && keep < reserved)
 		p = mmap(m->map.base + keep, reserved - keep, PROT_NONE,
@@ -397,10 +397,11 @@ static int map_extend_sim(struct map *map, uint64_t len_bytes)
 static void map_advise_sim(struct map *map, uint64_t off_bytes, uint64_t len_bytes,
 	enum map_advice advice)
 {
-	(void)map;
-	(void)off_bytes;
-	(void)len_bytes;
-	(void)advice;
+	const struct simmap *m = (const struct simmap *)map;
+
+	/* Elsewhere it changes no byte. */
+	if (m->is_private && advice == ADVICE_DONTNEED)
+		(void)madvise(map->base + off_bytes, len_bytes, MADV_DONTNEED);
 }
 
 static void map_close_sim(struct map *map)
@@ -440,8 +441,9 @@ int sim_map_new(struct io *io, struct file *file, enum map_mode mode, uint64_t o
 		return r;
 	if (d->opts.loose_end)
 		base = mmap(NULL, want,
-			mode == MAP_WRITE_SHARED ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED,
-			d->inodes[f->ino].fd, (off_t)off_bytes);
+			mode == MAP_READ_SHARED ? PROT_READ : PROT_READ | PROT_WRITE,
+			mode == MAP_WRITE_PRIVATE ? MAP_PRIVATE : MAP_SHARED, d->inodes[f->ino].fd,
+			(off_t)off_bytes);
 	else
 		base = mmap(NULL, want, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
 			0);
@@ -453,6 +455,7 @@ int sim_map_new(struct io *io, struct file *file, enum map_mode mode, uint64_t o
 	m->disk = d;
 	m->ino = f->ino;
 	m->writable = mode == MAP_WRITE_SHARED;
+	m->is_private = mode == MAP_WRITE_PRIVATE;
 	(void)pthread_mutex_lock(&d->lock);
 	if (m->writable)
 		d->inodes[m->ino].shared = true;

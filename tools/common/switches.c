@@ -94,6 +94,15 @@ static bool parse_io(struct verso_options *o, const char *value)
 	return i >= 0;
 }
 
+static bool parse_map_writing(struct verso_options *o, const char *value)
+{
+	static const char *const words[] = {"heap", "private", NULL};
+	int i = word_index(value, words);
+
+	o->map_writing = (enum verso_map_writing)i;
+	return i >= 0;
+}
+
 static bool set_buffered(struct verso_options *o, const char *value)
 {
 	(void)value;
@@ -146,6 +155,8 @@ const struct db_switch db_switches[] = {
 	{"checksum", "once|none|always", "when a page's checksum is verified (default once)", false,
 		parse_checksum},
 	{"mmap-checksum", "once|none|always", NULL, false, parse_checksum}, /* its old name */
+	{"map-writing", "heap|private", "with --pager=mmap: where a writer makes pages", false,
+		parse_map_writing},
 	{"policy", "clock|sieve|fifo|lru|2q|random", "which page the pool evicts", false,
 		parse_policy},
 	{"io", "uring|threads|sync", "how the pool reaches the kernel (default: the best)", false,

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the writer's own pages lie until they are written, by mmap_options.writing:
+ *
+ *	heap     in copies beside the map (heap.c); the word of the page number has the copy's index
+ *	private  in a second map of the file, a private one: the first store to a page makes the
+ *	         kernel copy it, and once it was written its copy is thrown away, so that both maps
+ *	         show the file again; the word has the page's generation. A page that is made before
+ *	         the file reaches its place lies in the heap
+ *
+ * In both the word carries WORD_HEAP, "the writer's own"; WORD_COPY says which.
+ */
+#ifndef MMAP_OWN_H
+#define MMAP_OWN_H
+
+#include "mmap/mmap_int.h"
+
+#define OWN_BYTES 4096U
+
+/* In the private map; else in the heap. */
+static inline bool own_is_mapped(uint64_t word)
+{
+	return !(word & WORD_COPY);
+}
+
+static inline uint32_t own_copy(uint64_t word)
+{
+	return (uint32_t)word;
+}
+
+static inline struct page *own_page(const struct mmap_pager *m, pgno_t pgno, uint64_t word)
+{
+	if (own_is_mapped(word))
+		return (struct page *)(uintptr_t)view_at(&m->alias,
+			(uint64_t)pgno << m->page_shift);
+	return heap_page(&m->heap, own_copy(word));
+}
+
+static inline gen_t own_gen(const struct mmap_pager *m, uint64_t word)
+{
+	if (own_is_mapped(word))
+		return word & ~WORD_HEAP;
+	return atomic_load_explicit(&m->heap.copies[own_copy(word)].gen, memory_order_relaxed);
+}
+
+/* The word of a page that is about to be made. Cannot fail. */
+static inline uint64_t own_take(struct mmap_pager *m, struct page_ref ref)
+{
+	uint32_t copy;
+
+	if (m->opts.writing == MMAP_WRITE_PRIVATE && ref.gen < WORD_COPY &&
+		ref.pgno < atomic_load_explicit(&m->n_pages, memory_order_relaxed))
+		return WORD_HEAP | ref.gen;
+	copy = heap_take(&m->heap);
+	atomic_store_explicit(&m->heap.copies[copy].gen, ref.gen, memory_order_relaxed);
+	return WORD_HEAP | WORD_COPY | copy;
+}
+
+/*
+ * The word named the page and names it no more. Of a private copy the kernel is told that it is not
+ * needed: what still looks at it sees the file, which has the same bytes if it was written; if it
+ * was dropped, nothing looks. The kernel copies OWN_BYTES at a time: where pages are smaller (tests
+ * only) a copy stays, since it holds its neighbours too.
+ */
+static inline void own_retire(struct mmap_pager *m, pgno_t pgno, uint64_t word)
+{
+	if (!own_is_mapped(word))
+		heap_retire(&m->heap, own_copy(word));
+	else if (m->pager.page_size >= OWN_BYTES)
+		view_advise(&m->alias, (uint64_t)pgno << m->page_shift, m->pager.page_size,
+			ADVICE_DONTNEED);
+}
+
+#endif
