@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -522,6 +523,46 @@ START_TEST(a_callback_of_the_check_that_closes_the_database_is_answered)
 }
 END_TEST
 
+static jmp_buf jump_to;
+
+static int jump_when_told(void *arg, uint32_t pgno, const char *text)
+{
+	(void)arg;
+	(void)pgno;
+	(void)text;
+	longjmp(jump_to, 1);
+}
+
+/* From a frame that has taken the place of the check's. */
+__attribute__((noinline)) static void close_from_deeper(struct verso *db)
+{
+	volatile uint8_t deep[64 << 10];
+
+	for (size_t i = 0; i < sizeof(deep); i++)
+		deep[i] = 0xff;
+	verso_close(db);
+	ck_assert_uint_eq(deep[sizeof(deep) - 1], 0xff);
+}
+
+START_TEST(a_check_that_was_left_by_a_jump_is_forgotten)
+{
+	char path[CHECK_PATH_BYTES];
+	struct verso *db;
+
+	(void)check_path(path, "a");
+	make_damaged(_i, path);
+	API_OK(try_open(_i, path, 0, &db));
+	if (setjmp(jump_to) == 0) {
+		(void)verso_check(db, VERSO_CHECK_TREES, jump_when_told, NULL);
+		ck_abort_msg("nothing was found");
+	}
+	close_from_deeper(db);
+	API_OK(try_open(_i, path, 0, &db)); /* its lock has fallen */
+	verso_close(db);
+	ck_assert_int_eq(unlink(path), 0);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("bad files");
@@ -542,6 +583,7 @@ int main(void)
 	tcase_add_loop_test(t, a_damaged_page_is_found, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_callback_of_the_check_that_closes_the_database_is_answered, 0,
 		API_PAGERS);
+	tcase_add_loop_test(t, a_check_that_was_left_by_a_jump_is_forgotten, 0, API_PAGERS);
 	suite_add_tcase(s, t);
 	return check_main(s);
 }
