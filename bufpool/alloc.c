@@ -13,15 +13,18 @@
  *
  * Memory that was used before is warm, and the kernel need not zero it. So a fresh page, which is
  * most often a copy of one that the writer put as unneeded just now, takes what is inactive before
- * new memory; what is loaded does not, since the cache is to grow by it.
+ * new memory; what is loaded does not, since the cache is to grow by it. One batch at a time: while
+ * a guard keeps that in limbo, more of what is inactive would leave the cache and be of no use.
  */
 static uint32_t frame_find(struct pool *pool, enum frame_use use)
 {
 	uint32_t frame = pool->free.head;
 
-	if (frame == FRAME_NONE && use == FRAME_FRESH && pool->inactive.n >= pool->batch)
+	if (frame == FRAME_NONE && use == FRAME_FRESH && pool->limbo_n == 0 &&
+		pool->inactive.n >= pool->batch)
 		(void)inactive_evict(pool, pool->batch);
-	if (frame == FRAME_NONE && pool->limbo_open.n >= pool->batch) {
+	if (frame == FRAME_NONE &&
+		(pool->limbo_open.n >= pool->batch || (use == FRAME_FRESH && pool->limbo_n > 0))) {
 		limbo_drain(pool);
 		frame = pool->free.head;
 	}

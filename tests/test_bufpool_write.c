@@ -101,6 +101,37 @@ START_TEST(fresh_page_takes_an_inactive_frame_before_new_memory)
 }
 END_TEST
 
+/* While a reader is stopped nothing that is evicted comes free: then evicting more is in vain. */
+START_TEST(fresh_pages_evict_no_more_than_a_batch_that_cannot_come_free)
+{
+	struct bufpool_options opts = {.cache_bytes = N_PAGES * 4096, .writer_pages = 8};
+	struct fixture f;
+	struct pool *pool;
+	uint32_t n_lent;
+
+	if (HOSTILE_BUILD) {
+		check_skip("hostile builds keep no page at pin 0");
+		return;
+	}
+	set_up(&f, _i, &opts);
+	pool = pool_of(f.pager);
+	for (pgno_t pgno = 0; pgno < N_PAGES / 2; pgno++)
+		pager_put_unneeded(f.pager, fixture_get(&f, ref(pgno, 1)));
+	n_lent = pool->inactive.n;
+	ck_assert_uint_ge(n_lent, 8 * pool->batch);
+	ck_assert_int_eq(guard_open(&f.pager->guards, &stopped), 0);
+	guard_enter(stopped);
+	for (pgno_t pgno = 0; pgno < 8; pgno++)
+		(void)pager_fresh(f.pager, ref(N_PAGES / 2 + pgno, 2));
+	ck_assert_uint_eq(pool->inactive.n + pool->batch, n_lent);
+	guard_leave(stopped);
+	guard_close(stopped);
+	stopped = NULL;
+	pager_drop(f.pager, N_PAGES / 2, 8);
+	fixture_close(&f);
+}
+END_TEST
+
 /* Inside its guard, while every frame comes to limbo: it may see each, so none is used again. */
 static void stop_a_reader(struct fixture *f)
 {
@@ -315,6 +346,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, fresh_page_is_found_by_its_gen_only, 0, 2);
 	tcase_add_loop_test(tc, fresh_page_takes_an_inactive_frame_before_new_memory, 0, 2);
+	tcase_add_loop_test(tc, fresh_pages_evict_no_more_than_a_batch_that_cannot_come_free, 0, 2);
 	tcase_add_loop_test(tc, fresh_waits_for_a_reader_however_long_it_is_stopped, 0, 2);
 	tcase_add_loop_test(tc, get_gives_up_on_a_reader_that_is_stopped, 0, 2);
 	tcase_add_test(tc, write_puts_adjacent_pages_into_one_request);
