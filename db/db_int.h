@@ -90,7 +90,7 @@ static inline bool process_is(uint32_t number)
  */
 void open_add(struct verso *db);
 void open_remove(const struct verso *db); /* before its locks fall; need not be there */
-bool open_has(const struct verso *db);    /* another one excludes db */
+bool open_has(const struct verso *db);    /* another one of its name, which excludes it */
 
 /*
  * The database

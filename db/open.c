@@ -265,7 +265,7 @@ static int open_steps(struct verso *db, const struct db_hooks *hooks)
 	if (rc == 0)
 		rc = must_make ? judge_cache(db, hooks) : probe_file(db, &probe);
 	if (rc == 0 && open_has(db))
-		return side_busy(db);
+		until_ns = 0; /* tries each lock once: the name may mean another file by now */
 	if (rc == 0)
 		rc = side_open(db, until_ns);
 	if (rc == 0 && must_make)

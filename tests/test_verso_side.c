@@ -309,6 +309,22 @@ START_TEST(an_opening_does_not_wait_for_its_own_process)
 }
 END_TEST
 
+/* The name alone says nothing: what the old handle has open may be gone from there. */
+START_TEST(another_file_of_the_same_name_is_opened)
+{
+	struct verso *db, *other;
+
+	make(_i);
+	db = must_open(_i, path, 0);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(unlink(side), 0);
+	other = must_open(_i, path, VERSO_CREATE);
+	verso_close(db);
+	api_fill(other, 10, 10);
+	verso_close(other);
+}
+END_TEST
+
 /* --- without it ------------------------------------------------------------------------------ */
 
 START_TEST(a_database_is_opened_without_a_side_file_that_cannot_be_had)
@@ -531,6 +547,7 @@ int main(void)
 	tcase_add_loop_test(tc, a_closed_database_has_a_record_of_nobody, 0, API_PAGERS);
 	tcase_add_loop_test(tc, an_opening_waits_a_second_for_the_lock, 0, API_PAGERS);
 	tcase_add_loop_test(tc, an_opening_does_not_wait_for_its_own_process, 0, API_PAGERS);
+	tcase_add_loop_test(tc, another_file_of_the_same_name_is_opened, 0, API_PAGERS);
 	tcase_add_loop_test(tc, a_database_is_opened_without_a_side_file_that_cannot_be_had, 0,
 		API_PAGERS);
 	tcase_add_loop_test(tc, a_full_disk_is_no_reason_not_to_read, 0, API_PAGERS);
