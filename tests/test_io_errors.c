@@ -17,7 +17,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#ifndef WITHOUT_LIBURING
 #include <liburing.h>
+#endif
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -245,6 +247,7 @@ REAL(int, pthread_create, pthread_t *thread, const pthread_attr_t *attr, void *(
 	return fails_by_errno() ? inject.err : __real_pthread_create(thread, attr, entry, arg);
 }
 
+#ifndef WITHOUT_LIBURING
 REAL(int, io_uring_queue_init, unsigned entries, struct io_uring *ring, unsigned flags)
 {
 	return fails_by_errno() ? -inject.err : __real_io_uring_queue_init(entries, ring, flags);
@@ -279,6 +282,7 @@ REAL(int, io_uring_submit_and_wait, struct io_uring *ring, unsigned n)
 {
 	return fails_by_errno() ? -inject.err : __real_io_uring_submit_and_wait(ring, n);
 }
+#endif
 
 /*
  * The scenario
