@@ -19,18 +19,18 @@
  *
  * - Transactions are atomic, isolated and, as you choose, durable. One writer at a time; any number
  *   of readers, each on a snapshot of its own; neither waits for the other.
- * - VERSO_SYNC_FULL (default): when verso_commit() answers 0, the transaction survives a crash of
+ * - VERSO_SYNC_FULL (default): when verso_commit() returns 0, the transaction survives a crash of
  *   the process, of the system, and a power cut, provided that the disk keeps what it has flushed.
- *   VERSO_SYNC_RELAXED: it survives from the next flush on, which verso_sync(), verso_close() or
- *   the amount that waits brings about. A crash before, of the process or of the system, takes
- *   the newest transactions away, in whole and newest first; what remains is consistent. Pages for
- *   a sixteenth of cache_bytes wait at most (4,096 of them at least, but no more than a quarter).
- *   A transaction that is larger waits alone, behind a flush of all before it.
- * - Opening after a crash needs no repair and no log to be replayed.
- * - A page that is not what its parent says it must be (a torn, rotten, lost or misdirected write,
- *   another file's block) is answered with VERSO_ECORRUPT, not with wrong data. That
- *   holds as far as `checksum` asks for it. The checksum finds accidents; it is no
- *   defence against somebody who can write the file.
+ *   VERSO_SYNC_RELAXED: it survives from the next flush on. verso_sync() and verso_close() flush,
+ *   and so does a commit when enough pages wait. A crash before the flush, of the process or of the
+ *   system, takes the newest transactions away, in whole and newest first; what remains is
+ *   consistent. At most a sixteenth of cache_bytes waits (or 4,096 pages if that is more, but never
+ *   more than a quarter). A larger transaction first flushes all before it, and then waits alone.
+ * - Opening after a crash needs no repair and replays no log.
+ * - When a page is not what its parent says it must be (a torn, lost or misdirected write, bits
+ *   that changed on the disk, another file's block), the call returns VERSO_ECORRUPT, not wrong
+ *   data. `checksum` says how much of this is checked. The checksum finds accidents; it is no
+ *   defence against an attacker who can write the file.
  * - The library prints nothing, never exits, and starts no thread that outlives verso_close().
  *
  *
@@ -38,72 +38,76 @@
  *
  * - A handle (transaction, table, cursor) is used by one thread at a time; the database by any
  *   number at once.
- * - A pointer that a call gave you is Verso's memory. What verso_get() gives lasts until the next
- *   get on the same transaction; what a cursor gives, until the next call on that cursor; any
- *   write (put, del, cursor delete, a table made) in the transaction, and its end, ends both. Copy
- *   what you want to keep. Arguments may point into such results: they are read before anything
- *   changes.
- * - With VERSO_MMAP such a pointer may point into the mapped file. When somebody else cuts the
- *   file, or the disk fails, *your* read of it raises SIGBUS (Verso's own reads answer VERSO_EIO).
- *   VERSO_COPY makes that impossible, at the price of a copy.
- * - VERSO_MMAP installs a handler of SIGBUS, once a process, and looks at each verso_open() whether
- *   it is still there. A SIGBUS that is not Verso's goes to the handler that was there before. If
- *   you install one later, pass on to the one that you find what is not yours. The shared library
- *   stays loaded after dlclose(), for its handler; a plug-in with libverso.a in it has to stay too.
- *   A handler that jumps (siglongjmp()) out of a call leaves it in its middle: its transaction can
- *   only be ended, and the thread cannot be cancelled any more. With VERSO_BUFPOOL, which looks
- *   at no signals, what the call held is lost: do not jump out of one.
+ * - A pointer that a call returns points into Verso's memory. A result of verso_get() lasts until
+ *   the next get on the same transaction; a result of a cursor, until the next call on that cursor.
+ *   Any write in the transaction (put, del, cursor delete, a new table) and the end of the
+ *   transaction end both. Copy what you want to keep. Arguments may point into such results: they
+ *   are read before anything changes.
+ * - With VERSO_MMAP such a pointer may point into the mapped file. When another program shortens
+ *   the file, or the disk fails, *your* read of it raises SIGBUS (Verso's own reads return
+ *   VERSO_EIO). VERSO_COPY makes that impossible, at the price of a copy.
+ * - VERSO_MMAP installs a handler of SIGBUS, once per process, and checks at each verso_open()
+ *   that it is still there. A SIGBUS that is not Verso's goes to the handler that was there before.
+ *   If you install one later, pass every SIGBUS that is not yours to the handler that you found.
+ *   The shared library stays loaded after dlclose(), for its handler; a plug-in that contains
+ *   libverso.a must stay loaded too.
+ *   A handler that jumps out of a call (siglongjmp()) leaves the call in its middle: its
+ *   transaction can only be ended, and the thread can no longer be cancelled. VERSO_BUFPOOL does
+ *   not handle signals: what the call held is lost, so do not jump out of one.
  *   A thread that blocks SIGBUS has it unblocked inside calls; the first call in each transaction
- *   looks at its mask.
- * - A read transaction that stays open keeps the pages of its snapshot from being used again, so
- *   that the file grows while others write. End readers that you no longer need.
- * - A full disk is answered with -ENOSPC by the call that met it; the database stays as it was.
- *   Deleting makes room: what adds leaves a reserve of free pages, some dozens and a 168th of those
- *   in use (at 4 KiB; 6.4 MB at most), with which a transaction that deletes one record, however
- *   long, commits, if no reader is older than the last flush. One that deletes more may be refused
- *   and can be split. The file keeps its length till the last close; its free pages serve again.
+ *   reads the thread's signal mask.
+ * - As long as a read transaction is open, the pages of its snapshot cannot be used again, so the
+ *   file grows while others write. End readers that you no longer need.
+ * - When the disk is full, the call that needed space returns -ENOSPC, and the database stays as it
+ *   was. You can make space by deleting: calls that add records leave a reserve of free pages, some
+ *   dozens and a 168th of those in use (at 4 KiB; 6.4 MB at most). With it a transaction that
+ *   deletes one record, however long, can commit, if no reader is older than the last flush. A
+ *   transaction that deletes more may fail; delete in smaller ones then. The file keeps its length
+ *   until the last close; its free pages are used again.
  *   A copy that was made with holes (cp --sparse, rsync -S) needs their blocks at the first write.
  *   Where overwriting takes new blocks (btrfs; a file that shares its blocks with a copy made by
- *   cp --reflink) a full disk can also be met by a flush, see next.
- * - When a flush fails (the disk is broken) the database is poisoned: what was answered as durable
- *   is, nothing more can be written, every later write answers VERSO_EPOISONED. Close it and look
- *   at the disk.
- * - A call needs up to 64 KiB of stack beside what you and your callbacks take (36 KiB were
+ *   cp --reflink), a flush too can find the disk full; see the next point.
+ * - When a flush fails (the disk is broken), the database is poisoned: transactions that were
+ *   durable stay durable, nothing more can be written, and every later write returns
+ *   VERSO_EPOISONED. Close the database and look at the disk.
+ * - A call needs up to 64 KiB of stack, not counting your own functions and callbacks (36 KiB were
  *   measured: writes in a transaction that spills, and the last close, through the pool).
- * - A thread that is cancelled (pthread_cancel()) ends after the call, never inside: what may block
- *   switches cancellation off. A callback that you give is part of its call, and returns: leaving
- *   it by longjmp() or a C++ exception leaves the call's transaction open, and in verso_check() the
- *   writer's turn taken.
- * - A child after fork() may not use the handles of its parent: each call answers -EINVAL. It may
- *   open databases of its own. It inherits the lock: should the parent be killed, nobody else can
- *   open the database until the child has ended, or has called verso_close(), which lets go of it.
- * - Do not keep the file on a network file system: verso_open() refuses unless VERSO_ANY_FS.
- * - Beside the file DB lies DB-lock, which says who uses it, with the owner and the mode of DB. It
- *   may be removed when nobody does, and need not be. Where it cannot be made (a full or read-only
- *   file system, a folder that you may not write to) the database is opened without it. What else
- *   has that name, a link too, is not touched, and verso_open() answers -EEXIST.
+ * - A thread that is cancelled (pthread_cancel()) ends after the call, never inside: calls that may
+ *   block switch cancellation off. A callback that you give must return: leaving it by longjmp() or
+ *   a C++ exception leaves the call's transaction open, and in verso_check() the writer's turn
+ *   taken.
+ * - A child after fork() may not use the handles of its parent: each call returns -EINVAL. It may
+ *   open databases of its own. It inherits the lock: if the parent is killed, no other process can
+ *   open the database until the child has ended, or has called verso_close(), which releases it.
+ * - Do not keep the file on a network file system: verso_open() fails unless VERSO_ANY_FS is set.
+ * - Beside the file DB lies DB-lock, which names the process that uses it; it has the owner and the
+ *   mode of DB. You may remove it while no process uses the database, but need not. Where it
+ *   cannot be made (a full or read-only file system, a folder that you may not write to), the
+ *   database is opened without it. Anything else with that name, a link too, is not touched, and
+ *   verso_open() returns -EEXIST.
  * - Where the size of files is limited (`ulimit -f`), a write beyond the limit raises SIGXFSZ,
- *   which ends the process. Ignore that signal, and the call that needed the write fails instead.
+ *   which ends the process. If you ignore that signal, the call that needed the write fails.
  * - A container's memory limit counts the memory of the pool and also the page cache of a file
- *   that is mapped or buffered. The kernel takes page cache back, and not the pool: leave
- *   cache_bytes well below the limit. With VERSO_MMAP it bounds a writer's pages only.
+ *   that is mapped or buffered. The kernel can take back page cache, but not the pool: keep
+ *   cache_bytes well below the limit. With VERSO_MMAP cache_bytes limits a writer's pages only.
  * - A 64-bit host, Linux 5.10 or later.
  *
  *
  * What things cost
  *
- * In bytes written, which are the same on every machine (bench/bench_costs prints them; pages of
- * 4 KiB, default durability):
+ * In bytes written, which are the same on every machine (bench/bench_costs prints them, for pages
+ * of 4 KiB and the default durability):
  *
  * - A transaction that replaces one small value in a database of 40 MB writes four pages, 16 KB:
- *   the path to the record and the meta page. A long value is written whole beside that: 25 KB for
+ *   the path to the record and the meta page. A long value is written in full as well: 25 KB for
  *   one of 10,000 bytes, 118 KB for 100,000, 1.03 MB for 1,000,000.
  * - A transaction writes each page that it changes once, as long as all of them fit into about a
- *   quarter of cache_bytes; what is more is written before the commit, and again when it changes
- *   again. So records in random order want large transactions *and* a cache for them: 400,000 of
- *   108 bytes write 43 times their bytes in transactions of 1,000; with 256 MiB of cache 23 times
- *   in transactions of 10,000, 4 times in those of 100,000 and 2 times in one; with 16 MiB 39
- *   times, however large the transactions. Records in the order of their keys need neither.
+ *   quarter of cache_bytes; pages beyond that are written before the commit, and again when they
+ *   change again. So records in random order need large transactions *and* a cache for them:
+ *   400,000 records of 108 bytes write 43 times their size in transactions of 1,000 records. With
+ *   256 MiB of cache it is 23 times in transactions of 10,000, 4 times in those of 100,000, and 2
+ *   times in a single one; with 16 MiB it is 39 times, however large the transactions. Records in
+ *   the order of their keys need neither.
  *
  *
  * First example
@@ -141,27 +145,29 @@
  * Results
  *
  * 0 is success; > 0 is an expected outcome (VERSO_NOTFOUND, VERSO_EXISTS); < 0 is an error: the
- * negated errno of what the system refused, or a code of verso_codes.h. verso_strerror() names a
- * code; verso_errmsg() says in words what was being done, to which file and page, and what to try.
- * An output (ret_...) is written only when the call answers 0, where nothing else is said.
+ * negated errno of a failed system call, or a code of verso_codes.h. verso_strerror() names a code;
+ * the text of verso_errmsg() says what was being done, to which file and page, and what to try. An
+ * output (ret_...) is written only when the call returns 0, unless its description says otherwise.
  *
- * Any call may answer, beside what stands with it:
- *	VERSO_EMISUSE	a handle that is NULL, has ended or belongs elsewhere; an unknown flag; an
- *			argument that cannot be (len > 0 with data NULL). Nothing has happened
+ * Any call may return, in addition to the codes in its description:
+ *	VERSO_EMISUSE	a handle that is NULL, has ended or belongs to another transaction; an
+ *			unknown flag; an impossible argument (len > 0 with data NULL). Nothing has
+ *			happened
  *	-EINVAL		the process has forked since the database was opened; from verso_open():
- *			memory or address space that was asked for is too little, see the text
- *	-ENOMEM		nothing has happened
+ *			cache_bytes or the address space is too small, see the text
+ *	-ENOMEM		no memory; nothing has happened
  * and any call that reads the database:
  *	VERSO_ECORRUPT	a page of the file is damaged; the text names it
- *	VERSO_EIO	the disk cannot read it, or the file was cut by somebody else
- *	VERSO_EPINNED	open cursors and results hold every frame of the pool: close some, or give
+ *	VERSO_EIO	the disk cannot read it, or another program has shortened the file
+ *	VERSO_EPINNED	open cursors and results hold every frame of the pool: close some, or set
  *			a larger cache_bytes
- * A read transaction that met VERSO_EIO of a mapping answers it again to each later call; end it.
- * A write transaction that failed half-way (the text says so) answers VERSO_EABORTONLY from then
- * on: nothing of it will be seen; abort it. Other failures leave the transaction as it was.
+ * After VERSO_EIO from a mapping, each later call in that read transaction returns it again; end
+ * the transaction. After a write transaction failed half-way (the text says so), each later call in
+ * it returns VERSO_EABORTONLY: none of its changes will be seen; abort it. Other failures leave the
+ * transaction as it was.
  *
- * Wrong use is answered where it can be seen, which is not everywhere: a handle that has ended may
- * already serve for something else.
+ * Wrong use returns VERSO_EMISUSE where Verso can detect it, which is not everywhere: a handle that
+ * has ended may already be in use for something else.
  */
 #ifndef VERSO_H
 #define VERSO_H
@@ -196,7 +202,7 @@ enum verso_pager {
 	VERSO_MMAP,    /* the file mapped; cache_bytes only bounds what a writer holds */
 };
 
-/* What an answered commit survives. */
+/* What a commit survives once it has returned 0. */
 enum verso_sync {
 	VERSO_SYNC_FULL,    /* a power cut */
 	VERSO_SYNC_RELAXED, /* nothing, until verso_sync() or verso_close() flushes */
@@ -217,7 +223,7 @@ enum verso_commit_mode {
 #define VERSO_PROTOCOL_TWO_FLUSH VERSO_COMMIT_TWO_FLUSH
 #define VERSO_PROTOCOL_ONE_FLUSH VERSO_COMMIT_ONE_FLUSH
 
-/* How VERSO_MMAP tells the kernel to read. */
+/* How the kernel is advised to read ahead for VERSO_MMAP. */
 enum verso_madvise {
 	VERSO_MADVISE_RANDOM,     /* no readahead: best where the file is larger than memory */
 	VERSO_MADVISE_NORMAL,     /* the kernel's own readahead */
@@ -253,14 +259,14 @@ enum verso_io {
 	VERSO_IO_SYNC,
 };
 
-/* Which page the pool gives up. */
+/* Which page the pool evicts when it needs a frame. */
 enum verso_policy {
 	VERSO_POLICY_CLOCK, /* second chance, in the order of memory */
 	VERSO_POLICY_SIEVE, /* second chance, in the order of arrival */
-	VERSO_POLICY_FIFO,  /* the first that came, however often it was used */
-	/* Each hit takes a lock with these two: to compare, and for one thread. */
-	VERSO_POLICY_LRU, /* the one used longest ago; a scan pushes out everything */
-	VERSO_POLICY_2Q,  /* what was read once before what came back */
+	VERSO_POLICY_FIFO,  /* the one that came first, however often it was used */
+	/* Each hit takes a lock with these two: use them for comparison, with one thread. */
+	VERSO_POLICY_LRU, /* the one used longest ago; a scan evicts everything else */
+	VERSO_POLICY_2Q,  /* those used once before those used again */
 	VERSO_POLICY_RANDOM,
 };
 
@@ -283,20 +289,20 @@ enum verso_flags {
 
 	/* verso_put() */
 	VERSO_NOOVERWRITE =
-		1 << 9, /* answer VERSO_EXISTS and change nothing when the key is there */
+		1 << 9, /* when the key is there, return VERSO_EXISTS and change nothing */
 
 	/* verso_check() */
-	VERSO_CHECK_TREES = 1 << 10, /* only the trees, on a snapshot: no writer is kept waiting */
+	VERSO_CHECK_TREES = 1 << 10, /* only the trees, on a snapshot: no writer has to wait */
 };
 
 /* What happens to a page. The numbers stay; more may come. */
 enum verso_event_kind {
-	VERSO_EVENT_GET,        /* got and pinned; a hit, unless a MISS of the thread came before */
-	VERSO_EVENT_PUT,        /* a pin ended */
-	VERSO_EVENT_PEEK,       /* an inner page was read without a pin: a hit */
-	VERSO_EVENT_MISS,       /* a get has to load it (VERSO_MMAP: to verify it) */
-	VERSO_EVENT_LOAD,       /* it is in memory and good, by a get, a get_many or a cursor */
-	VERSO_EVENT_PREFETCH,   /* asked for by verso_get_many() */
+	VERSO_EVENT_GET,      /* got and pinned; a hit, unless a MISS of the thread came before */
+	VERSO_EVENT_PUT,      /* a pin ended */
+	VERSO_EVENT_PEEK,     /* an inner page was read without a pin: a hit */
+	VERSO_EVENT_MISS,     /* a get has to load it (VERSO_MMAP: to verify it) */
+	VERSO_EVENT_LOAD,     /* it is in memory and verified, for a get, a get_many or a cursor */
+	VERSO_EVENT_PREFETCH, /* asked for by verso_get_many() */
 	VERSO_EVENT_READ_AHEAD, /* asked for by a cursor */
 	VERSO_EVENT_VICTIM,     /* VERSO_BUFPOOL: chosen by the policy, and may be evicted now */
 	VERSO_EVENT_UNNEEDED,   /* VERSO_BUFPOOL: may be evicted, as the writer has copied it */
@@ -325,17 +331,17 @@ struct verso_event {
  */
 typedef void verso_trace_fn(void *arg, const struct verso_event *event);
 
-/* Zeroed members mean the defaults, which are told here. */
+/* A member that is zero has its default, which is named here. */
 struct verso_options {
-	size_t size; /* sizeof(struct verso_options): tells this library which members you know */
+	size_t size; /* sizeof(struct verso_options): so the library knows which members you have */
 	enum verso_pager pager;
 	enum verso_sync sync;
 	unsigned flags;     /* enum verso_flags, of verso_open() */
-	size_t cache_bytes; /* page memory of the pool, a hard bound; default 64 MiB. What a writer
-			       needs at least is refused below it; the text names the minimum */
+	size_t cache_bytes; /* page memory of the pool, a hard bound; default 64 MiB. A writer needs
+			       a minimum: verso_open() fails below it, and the text names it */
 	uint32_t page_size; /* bytes, at creation: a power of two from 4096 (default) to 65536; 512
-			       to 2048 for tests only. 0 for an existing file: as it is; another
-			       size than the file's is VERSO_EMISUSE */
+			       to 2048 for tests only. An existing file keeps its size: pass 0; any
+			       size but the file's own returns VERSO_EMISUSE */
 	unsigned mode;      /* file mode at creation, before the umask; default 0600 */
 	union {
 		enum verso_commit_mode commit_mode;
@@ -352,72 +358,74 @@ struct verso_options {
 				  and cursors: verso_read() reads them. Default 256 MiB */
 	enum verso_map_writing map_writing; /* VERSO_MMAP only */
 	verso_trace_fn *trace; /* NULL (default): nothing is traced, which costs a branch a page */
-	void *trace_arg;       /* for it */
+	void *trace_arg;       /* passed to trace */
 };
 
 /*
  * Opens the database at `path`.
  *
  * path: a regular file; DB-lock is made beside it. opts: NULL for all defaults; copied. With
- * VERSO_CREATE a missing or empty file becomes an empty database, durably; what was prepared keeps
- * its owner and mode. A power cut in the middle leaves an empty file, or one of zeros, which counts
- * as empty. Symbolic links are followed; where one points to nothing the database is made there.
- * *ret_db is yours until verso_close().
+ * VERSO_CREATE a missing or empty file becomes an empty database, durably; an empty file that was
+ * there keeps its owner and mode. A power cut in the middle leaves an empty file, or one of zeros,
+ * which counts as empty. Symbolic links are followed; if one points to a missing file, the database
+ * is made there. *ret_db is yours until verso_close().
  *
  * -ENOENT: no such file, and no VERSO_CREATE. -EEXIST: VERSO_EXCL, or something else is called
  * DB-lock. -EACCES, -EROFS, -EPERM: no permission for the file. -EISDIR: a directory.
  * VERSO_ENOTDB: a FIFO, a device, an empty file, or a file of something else. VERSO_EVERSION: the
- * file is of another version of Verso; the text says how to carry it over. VERSO_ECORRUPT: no
+ * file is of another version of Verso; the text says how to convert it. VERSO_ECORRUPT: no
  * committed state of it can be trusted; restore it from a copy. VERSO_EBUSY: another process has
- * it open, and still had it after a second (one that was killed may take that long to end), or
- * another handle of this one, which is told at once; the text names the process, its program and
- * since when, unless DB-lock could not be written. VERSO_EMISUSE: options that cannot be.
- * -EOPNOTSUPP: a network file system without VERSO_ANY_FS, an `io` that this system refuses, or
- * VERSO_COMMIT_ONE_FLUSH without O_DIRECT. -ENOSPC, -EIO, VERSO_EIO, -EMFILE, -ENOMEM.
+ * it open, and still had it after a second (a process that was killed may take that long to end),
+ * or another handle of this process has it, for which the call does not wait. The text names the
+ * process, its program and since when, unless DB-lock could not be written. VERSO_EMISUSE:
+ * impossible options. -EOPNOTSUPP: a network file system without VERSO_ANY_FS, an `io` that this
+ * system does not allow, or VERSO_COMMIT_ONE_FLUSH without O_DIRECT. -ENOSPC, -EIO, VERSO_EIO,
+ * -EMFILE, -ENOMEM.
  *
- * After a crash the newest transaction that was answered as durable is found; one that was being
- * flushed may be found or not (verso_stat's rolled_back). Any thread. May block on I/O: one-flush
- * after a crash reads at most the newest commit's pages, 1,024 of them. Where O_DIRECT is refused
- * and the sync with which opening begins fails, the database is open for reading only: writers get
- * VERSO_EPOISONED. There, after a flush has failed, restart the system before you write again: the
- * page cache may show what the disk does not have.
+ * After a crash the newest durable transaction is found; one that was being flushed may be found or
+ * not (see rolled_back of struct verso_stat). Any thread. May block on I/O: after a crash in mode
+ * one-flush it reads the newest commit's pages, 1,024 at most. Where O_DIRECT is not possible and
+ * the sync with which opening begins fails, the database is open for reading only: verso_begin()
+ * returns VERSO_EPOISONED to writers. In that case, after a flush has failed, restart the system
+ * before you write again: the page cache may show what the disk does not have.
  */
 int verso_open(const char *path, const struct verso_options *opts, struct verso **ret_db);
 
 /*
  * Closes it: flushes what was committed under VERSO_SYNC_RELAXED. Transactions that are still open
- * are aborted. No other thread uses the database any more. NULL, or a handle that has ended:
- * nothing happens. In a child after fork() it lets go of the parent's lock, and no more. Cannot
- * fail: what was answered as durable is. To learn whether the last relaxed commits became durable
- * call verso_sync() before.
+ * are aborted. No other thread may use the database during or after the call. NULL, or a handle
+ * that has ended: nothing happens. In a child after fork() it only releases the parent's lock.
+ * Cannot fail: durable transactions are on the disk already. To learn whether the last relaxed
+ * commits became durable, call verso_sync() before.
  */
 void verso_close(struct verso *db);
 
 /*
  * Begins a transaction. flags: VERSO_READ or VERSO_WRITE.
  *
- * A reader sees the newest committed state, for as long as it lives, and waits for nobody. A writer
- * waits for the writer before it and sees its own changes. *ret_txn is yours until verso_commit()
- * or verso_abort(). A thread may hold a reader and a writer; a second writer of the same thread
- * would wait for itself: VERSO_EMISUSE.
+ * A reader keeps seeing the state that was the newest committed one when it began, and never waits.
+ * A writer waits for the writer before it and sees its own changes. *ret_txn is yours until
+ * verso_commit() or verso_abort(). A thread may hold a reader and a writer; a second writer in the
+ * same thread would wait for itself: VERSO_EMISUSE.
  *
  * VERSO_EBUSY: 1,024 readers are open. -EROFS: a writer of a read-only database. VERSO_EPOISONED.
- * VERSO_EFULL: the format counts 2^24 crashes of a process that was writing, and the file has seen
- * them all; dump it and load it into a new one. To begin and abort a writer costs no I/O (except
- * the first after a crash that took a commit away, hence -EIO and its like). Any thread.
+ * VERSO_EFULL: the file has seen 2^24 crashes of a process that was writing, all that the format
+ * can count; dump it and load it into a new one. To begin and abort a writer costs no I/O (except
+ * the first one after a crash that took a commit away, which may therefore return -EIO and the
+ * like). Any thread.
  */
 int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn);
 
 /*
  * Makes the transaction's changes visible, and under VERSO_SYNC_FULL durable, or none of them.
  *
- * Ends the transaction, whatever it answers, with its tables. Its cursors remain to be closed. A
- * reader simply ends: 0.
+ * Ends the transaction and its tables, whatever it returns. Its cursors must still be closed. A
+ * reader just ends, with 0.
  *
- * 0: done. < 0: nothing of it will be seen; but after VERSO_EPOISONED the database, opened again,
- * may hold it. -ENOSPC, -EDQUOT, -EFBIG: no room to write it, as verso_put() may say before;
- * -EIO, VERSO_EIO, VERSO_EPOISONED; VERSO_EABORTONLY: an earlier call had failed half-way. Blocks
- * on the flush, which commits of several threads share.
+ * 0: done. < 0: none of its changes will be seen; but after VERSO_EPOISONED the database, opened
+ * again, may contain them. -ENOSPC, -EDQUOT, -EFBIG: no space to write it (verso_put() may return
+ * that before); -EIO, VERSO_EIO, VERSO_EPOISONED; VERSO_EABORTONLY: an earlier call had failed
+ * half-way. Blocks on the flush, which commits of several threads share.
  */
 int verso_commit(struct verso_txn *txn);
 
@@ -426,7 +434,7 @@ void verso_abort(struct verso_txn *txn);
 
 /*
  * Returns when everything that was committed before the call is durable. Needed under
- * VERSO_SYNC_RELAXED only. VERSO_EPOISONED, the text with the cause. Any thread.
+ * VERSO_SYNC_RELAXED only. VERSO_EPOISONED: a flush failed; the text has the cause. Any thread.
  */
 int verso_sync(struct verso *db);
 
@@ -448,14 +456,14 @@ int verso_table_open(struct verso_txn *txn, const char *name, unsigned flags,
 int verso_table_drop(struct verso_txn *txn, const char *name);
 
 /*
- * Called for each table's name. Returns 0 to go on. May read in this transaction, not write; may
- * not end it, which is VERSO_EMISUSE.
+ * Called for each table's name. Returns 0 to go on. May read in this transaction, but not write in
+ * it. May not end it: verso_table_each() then returns VERSO_EMISUSE.
  */
 typedef int verso_table_fn(void *arg, const char *name);
 
 /*
- * Tells the names of all tables but the default one, in the order of their bytes. Stops when each()
- * answers otherwise than 0, and forwards that.
+ * Calls each() with the names of all tables but the default one, in the order of their bytes. Stops
+ * when each() returns another value than 0, and returns that.
  */
 int verso_table_each(struct verso_txn *txn, verso_table_fn *each, void *arg);
 
@@ -473,8 +481,9 @@ int verso_table_stat(struct verso_txn *txn, struct verso_table *table,
  * Finds the value of `key`.
  *
  * *ret_val lasts until the next get on this transaction, a write in it, or its end. A value that
- * lies in one page is returned without a copy (but VERSO_COPY); a longer one is assembled in memory
- * of the transaction. VERSO_NOTFOUND. VERSO_ETOOBIG: longer than value_copy_max; see verso_read().
+ * lies in one page is returned without a copy (unless VERSO_COPY); a longer one is assembled in
+ * memory of the transaction. VERSO_NOTFOUND. VERSO_ETOOBIG: longer than value_copy_max; see
+ * verso_read().
  */
 int verso_get(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
 	struct verso_val *ret_val);
@@ -494,7 +503,7 @@ int verso_get_many(struct verso_txn *txn, struct verso_table *table, size_t n,
 
 /*
  * Copies a piece of a value: up to len_bytes from off_bytes on, into buf, which is yours.
- * *ret_len: bytes copied, less than len_bytes at the value's end, 0 behind it. The cost grows with
+ * *ret_len: bytes copied; fewer than len_bytes at the value's end, 0 behind it. The cost grows with
  * the piece, not with the value. VERSO_NOTFOUND. Results of earlier gets stay valid.
  */
 int verso_read(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
@@ -519,8 +528,8 @@ int verso_del(struct verso_txn *txn, struct verso_table *table, struct verso_val
  * Opens a cursor on a table: a place among its records, before the first one to begin with.
  *
  * *ret_cursor is yours until verso_cursor_close(), which may come after the end of the transaction;
- * every other call then answers VERSO_EMISUSE. A cursor sees the changes that are made in its own
- * transaction, whoever makes them there.
+ * every other call then returns VERSO_EMISUSE. A cursor sees all changes that are made in its own
+ * transaction, by put, del or any cursor.
  */
 int verso_cursor_open(struct verso_txn *txn, struct verso_table *table,
 	struct verso_cursor **ret_cursor);
@@ -545,13 +554,13 @@ int verso_cursor_prev(struct verso_cursor *c, struct verso_val *ret_key, struct 
 int verso_cursor_seek(struct verso_cursor *c, struct verso_val key, struct verso_val *ret_key,
 	struct verso_val *ret_val);
 
-/* The record on which the cursor stands. VERSO_NOTFOUND: it stands on none, or its record was
+/* The record on which the cursor stands. VERSO_NOTFOUND: it is not on a record, or the record was
  * deleted. */
 int verso_cursor_get(struct verso_cursor *c, struct verso_val *ret_key, struct verso_val *ret_val);
 
 /*
  * Deletes the record on which the cursor stands, in a write transaction. Next is then the first key
- * above it, prev the last below. VERSO_NOTFOUND: it stands on none.
+ * above it, prev the last below. VERSO_NOTFOUND: it is not on a record.
  */
 int verso_cursor_del(struct verso_cursor *c);
 
@@ -559,10 +568,11 @@ int verso_cursor_del(struct verso_cursor *c);
 void verso_cursor_close(struct verso_cursor *c);
 
 /*
- * Told of each finding of verso_check(). pgno: the page, or 0 when it is none in particular. text:
- * what was expected and found; gone when each() returns. Returns 0 to go on, other values stop the
- * check. May not close the database, nor begin a write transaction or another check of it, since
- * the check may hold the writer's turn: VERSO_EMISUSE; a close is carried out when the check ends.
+ * Called for each finding of verso_check(). pgno: the page, or 0 if the finding is not about one
+ * page. text: what was expected and found; valid until each() returns. Returns 0 to go on, other
+ * values stop the check. May not close the database, nor begin a write transaction or another check
+ * of it, since the check may hold the writer's turn: those calls return VERSO_EMISUSE; a close is
+ * carried out when the check ends.
  */
 typedef int verso_check_fn(void *arg, uint32_t pgno, const char *text);
 
@@ -572,9 +582,10 @@ typedef int verso_check_fn(void *arg, uint32_t pgno, const char *text);
  * one place.
  *
  * flags: 0, for which writers wait; VERSO_CHECK_TREES: all but the last of these, on a snapshot,
- * while others write. each: NULL when the answer is enough. Reads the whole file: minutes for many
- * GiB. 0: whole. VERSO_ECORRUPT: there were findings. Others: the check could not be carried out.
- * VERSO_EMISUSE: this thread has a write transaction open, for which flags 0 would wait for ever.
+ * while others write. each: NULL when the result is enough. Reads the whole file: minutes for many
+ * GiB. 0: whole. VERSO_ECORRUPT: there were findings. Other errors: the check could not be
+ * finished. VERSO_EMISUSE: this thread has a write transaction open, for which flags 0 would wait
+ * forever.
  */
 int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *arg);
 
@@ -606,9 +617,9 @@ struct verso_stat {
 	};
 	uint64_t n_gets, n_peeks; /* pages asked for with a pin, and found without one */
 	uint64_t n_misses;        /* of the gets, those that had to load; mmap: to verify for the
-					 first time. What the kernel took away and read again
-					 counts among the faults below only */
-	uint64_t n_evictions;     /* mmap: VERSO_UNKNOWN, the kernel evicts and does not say */
+					 first time. A page that the kernel evicted and read
+					 again counts among the faults below only */
+	uint64_t n_evictions; /* mmap: VERSO_UNKNOWN, the kernel evicts and does not report it */
 	uint64_t n_prefetched, n_barriers;
 	uint64_t read_bytes; /* asked of the file; for a map, verified: the kernel counts its faults
 			      */
@@ -627,22 +638,22 @@ struct verso_stat {
 	uint64_t n_minor_faults; /* that only had to map what was in memory */
 };
 
-#define VERSO_UNKNOWN UINT64_MAX /* in struct verso_stat: nobody counts it */
+#define VERSO_UNKNOWN UINT64_MAX /* in struct verso_stat: the value is not known */
 
 /* Fills in *stat, of which size is set. Any thread. Costs some microseconds. */
 int verso_stat(struct verso *db, struct verso_stat *stat);
 
-/* The standing meaning of a code: constant text, never NULL. Any thread. */
+/* The general meaning of a code: constant text, never NULL. Any thread. */
 const char *verso_strerror(int code);
 
 /*
- * What went wrong in this thread's last call, in words; "" when it answered no error, or one that
- * verso_strerror() says all about (-ENOMEM). db: the database, or NULL after a failed open; the
- * text is the thread's. It lasts until this thread's next call.
+ * What went wrong in this thread's last call, in words; "" when it returned no error, or one about
+ * which verso_strerror() says everything (-ENOMEM). db: the database, or NULL after a failed open;
+ * each thread has its own text. It lasts until this thread's next call.
  */
 const char *verso_errmsg(struct verso *db);
 
-/* "0.1.0": of the library that runs, where VERSO_VERSION_* are of this header. */
+/* "0.1.0": the version of the running library; VERSO_VERSION_* are those of this header. */
 const char *verso_version(void);
 
 #ifdef __cplusplus
