@@ -8,14 +8,14 @@
  * memcmp, the shorter of two equal ones first; the empty key is legal. A value that makes a cell
  * larger than half a page lies in pages of its own.
  *
- * Items are put before the next edit of their tree: an edit may give up the page that they pin.
+ * Items are put before the next edit of their tree: an edit may free the page that they pin.
  *
- * Calls answer 0, VERSO_NOTFOUND or VERSO_EXISTS where named, or an error < 0. An edit that fails
+ * Calls return 0, VERSO_NOTFOUND or VERSO_EXISTS where named, or an error < 0. An edit that fails
  * has changed nothing (T11). Inputs may lie in the tree's own pages: they are copied before
  * anything moves. One thread at a time uses a transaction and its trees.
  *
  * What it deliberately does not do: no latches (one writer, snapshots), no sibling pointers (they
- * cannot be copied on write), no path patching of cursors (a changed tree is sought again).
+ * cannot be copied on write), no patching of cursors' paths (a changed tree is searched again).
  */
 #ifndef BTREE_BTREE_H
 #define BTREE_BTREE_H
@@ -37,7 +37,7 @@ struct btree_cursor;
 struct btree_work;
 struct btree_block;
 
-/* What edits did since btree_init(): coverage marks of tests, and figures for people. */
+/* What edits did since btree_init(): coverage marks of tests, and statistics. */
 struct btree_marks {
 	uint64_t n_splits, n_edge_splits; /* the latter leave the left page full */
 	uint64_t n_edge_puts;             /* without a descent */
@@ -121,23 +121,23 @@ enum btree_put_flags {
 
 /*
  * Stores val under key, replacing what was there. VERSO_EXISTS (see flags), VERSO_ETOOBIG,
- * VERSO_EFULL, and what txn_reserve() and reading answer.
+ * VERSO_EFULL, and errors of txn_reserve() and of reading.
  */
 int btree_put(struct btree *bt, struct btree_slice key, struct btree_slice val, unsigned flags);
 
-/* Removes key. VERSO_NOTFOUND, and what txn_reserve() and reading answer. */
+/* Removes key. VERSO_NOTFOUND, and errors of txn_reserve() and of reading. */
 int btree_del(struct btree *bt, struct btree_slice key);
 
-/* Gives up all pages of the tree, which is empty afterwards. On failure the transaction is
- * abort-only if anything was given up. Reads the inner pages and the leaves. */
+/* Frees all pages of the tree, which is empty afterwards. On failure the transaction is abort-only
+ * if anything was freed. Reads the inner pages and the leaves. */
 int btree_drop(struct btree *bt);
 
 /*
  * Cursors. A cursor stands on a record, or in the gap where its record was (after
  * btree_cursor_del(), or when an edit took it away), or before the first or behind the last. next
  * goes to the first record above, prev to the last below; on a new cursor they are first and last.
- * VERSO_NOTFOUND when there is none. ret_key and ret_item last until the next call on this cursor
- * or the next edit of the tree; the item's pin is the cursor's: no btree_item_put().
+ * VERSO_NOTFOUND when there is no such record. ret_key and ret_item last until the next call on
+ * this cursor or the next edit of the tree; the item's pin is the cursor's: no btree_item_put().
  */
 int btree_cursor_open(struct btree *bt, struct btree_cursor **ret_cursor);
 void btree_cursor_close(struct btree_cursor *c); /* takes NULL */
@@ -154,10 +154,10 @@ int btree_cursor_prev(struct btree_cursor *c, struct btree_slice *ret_key,
 int btree_cursor_seek(struct btree_cursor *c, struct btree_slice key, struct btree_slice *ret_key,
 	struct btree_item *ret_item);
 
-/* Removes the record under the cursor. VERSO_NOTFOUND when it stands on none. */
+/* Removes the record under the cursor. VERSO_NOTFOUND when it is not on a record. */
 int btree_cursor_del(struct btree_cursor *c);
 
-/* Every cursor of the tree keeps its key and gives up its pin, as before an edit. */
+/* Every cursor of the tree keeps its key and ends its pin, as before an edit. */
 void btree_cursors_unpin(struct btree *bt);
 
 /*
@@ -169,10 +169,10 @@ int btree_each_ref(const struct page *page, uint32_t page_size, txn_ref_fn *fn, 
 extern const struct txn_schema btree_schema;
 
 /*
- * Verifies every invariant of the tree (btree/README.md) and that no page is reached twice.
- * each, when not NULL, is told every page of the tree, overflow pages included, and returns
- * non-zero to stop with that. 0; VERSO_ECORRUPT with a text that names the page, the invariant and
- * the reason.
+ * Verifies every invariant of the tree (btree/README.md) and that no page is reached twice. each,
+ * when not NULL, is called with every page of the tree, overflow pages included; when it returns
+ * non-zero, the check stops and returns that. 0; VERSO_ECORRUPT with a text that names the page,
+ * the invariant and the reason.
  */
 typedef int btree_page_fn(void *arg, struct page_ref ref, const struct page *page);
 

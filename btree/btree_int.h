@@ -59,7 +59,7 @@ int tree_item(struct btree *bt, const struct page *leaf, unsigned i, struct btre
 /*
  * What a search of a leaf found: the pin goes to the item, or ends. i: of the record, or NODE_BAD
  */
-static inline int tree_leaf_answer(struct btree *bt, const struct page *leaf, unsigned i,
+static inline int tree_leaf_result(struct btree *bt, const struct page *leaf, unsigned i,
 	bool exact, struct btree_item *ret_item)
 {
 	int rc = VERSO_NOTFOUND;
@@ -88,7 +88,7 @@ int tree_cursor_key(struct btree_cursor *c, struct btree **ret_bt, struct btree_
  * Long values (overflow.c).
  */
 
-/* Pages gathered to be given up after an edit. */
+/* Pages gathered to be freed after an edit. */
 struct ref_list {
 	struct btree *bt;      /* whose memory `refs` is */
 	struct page_ref *refs; /* tree_realloc() */
@@ -149,7 +149,7 @@ struct page_ref overflow_ref(const struct page *page, unsigned i);
  * The path of an edit (path.c, fence.c); what edit.c does with it (split.c, merge.c).
  */
 
-/* Buffers of an edit, so that none is allocated on the way. Each of page_size bytes. */
+/* Buffers of an edit, so that nothing is allocated on the way. Each of page_size bytes. */
 struct btree_work {
 	uint8_t *input;  /* the caller's key and value, copied: they may lie in our pages */
 	uint8_t *page;   /* the old page while it is built anew */
@@ -310,15 +310,15 @@ void pair_append(const struct pair *p, struct page *dst, unsigned from, unsigned
 /* The separator when the pair is divided at k: entries below k go left; inner: entry k goes up. */
 struct key_span pair_separator(const struct pair *p, struct btree_work *w, unsigned k);
 
-/* Makes the neighbour ours and tells the parent. */
+/* Touches the neighbour and writes its new reference into the parent. */
 struct page *pair_touch_sib(struct edit *e, unsigned d);
 
 /*
- * Room beside a full leaf (share.c).
+ * Sharing before a split (share.c).
  */
 
 /*
- * Before the prepare: if the leaf has no room for entry at its step's index (replaces: instead of
+ * Before the reserve: if the leaf has no space for entry at its step's index (replaces: instead of
  * what is there), looks for a way to place it with a neighbour's help, which stays pinned. 0, or an
  * error of reading.
  */

@@ -34,11 +34,15 @@ void catalogue_encode(uint8_t bytes[CATALOGUE_RECORD_BYTES], const struct txn_ro
 /* Longest name in bytes: its record lies in the leaf, where recovery looks for it. */
 uint32_t catalogue_name_max(uint32_t page_size);
 
-/* The table called name. VERSO_NOTFOUND; VERSO_ECORRUPT when its comparator is none of ours. */
+/*
+ * The table called name. VERSO_NOTFOUND; VERSO_EVERSION when this Verso does not have its
+ * comparator.
+ */
 int catalogue_find(struct btree *catalogue, struct btree_slice name, struct txn_root *ret_root);
 
 /*
- * Makes an empty table. VERSO_EXISTS; what btree_put() answers. name: 1 to btree_key_max() bytes.
+ * Makes an empty table. VERSO_EXISTS; and what btree_put() returns. name: 1 to btree_key_max()
+ * bytes.
  */
 int catalogue_create(struct btree *catalogue, struct btree_slice name, unsigned flags,
 	struct txn_root *ret_root);

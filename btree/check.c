@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * btree_check: the oracle. Every invariant of btree/README.md, page by page from the root, with the
- * fences handed down; a bitmap tells whether a page was reached before.
+ * btree_check(): every invariant of btree/README.md, page by page from the root. The fences are
+ * handed down; a bitmap records which pages were reached before.
  */
 #include "btree/btree_int.h"
 

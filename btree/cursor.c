@@ -4,23 +4,22 @@
  *
  * A cursor that stands on a record keeps its leaf pinned and remembers the inner pages above by
  * reference (they are sealed, or do not change before the next edit). Every placed cursor has its
- * key in a buffer. Before an edit of the tree each cursor gives up its pin
+ * key in a buffer. Before an edit of the tree each cursor ends its pin
  * (btree_cursors_unpin): it is then in the gap where its key was or still is, and the next call
- * seeks from the key. No path is
- * ever patched.
+ * seeks from the key. No path is ever patched.
  *
  *	state    leaf    meaning
  *	NOWHERE  -       new: next is first, prev is last
  *	ON       pinned  on record `index` of the leaf
  *	GAP      -       at the key: next is the first above it, prev the last below
- *	BEFORE   -       prev found none
- *	BEHIND   -       next found none
+ *	BEFORE   -       prev found no record
+ *	BEHIND   -       next found no record
  *	BAD      -       on a record or leaf that makes no sense
  *
  * Each call ends ON or, when it finds nothing, in BEFORE or BEHIND; an error of reading leaves it
  * in GAP if it had a key, so that the call can be repeated. A record that makes no sense has no key
- * to go on from, and to go on would skip it in silence: BAD answers VERSO_ECORRUPT to everything
- * until first, last or seek has placed the cursor anew.
+ * to go on from, and going on would skip it without an error: in BAD every call returns
+ * VERSO_ECORRUPT until first, last or seek has placed the cursor anew.
  */
 #include "btree/btree_int.h"
 
@@ -70,7 +69,7 @@ int btree_cursor_open(struct btree *bt, struct btree_cursor **ret_cursor)
 	return 0;
 }
 
-/* Gives up the pin; the key stays. */
+/* Ends the pin; the key stays. */
 static void lift(struct btree_cursor *c)
 {
 	if (c->state != ON)
@@ -118,8 +117,8 @@ static int leaf_is_bad(struct btree_cursor *c)
 static int still_bad(const struct btree_cursor *c)
 {
 	return tree_corrupt(c->bt, c->bad,
-		"a leaf makes no sense, where the cursor has come to its end: first, last and "
-		"seek place it anew");
+		"a leaf makes no sense, and the cursor cannot go on from it; first, last and seek "
+		"place it again");
 }
 
 /* Takes over a pinned leaf. */
@@ -280,7 +279,7 @@ static void look_ahead(struct btree_cursor *c, bool up)
 		pager_read_ahead(txn->pager, refs, n);
 }
 
-/* Behind the neighbour's slots comes what nobody will read, then its heap, then the end. */
+/* Behind the neighbour's slots comes its free space, then its heap, then the end. */
 static void skip_hole(struct btree_cursor *c)
 {
 	if (c->ahead_at < c->ahead_heap)

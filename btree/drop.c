@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Giving up a whole tree: list its pages, make sure that they can be freed, free them. Leaves are
+ * Freeing a whole tree: list its pages, make sure that they can be freed, free them. Leaves are
  * read too, because only they know the long values.
  */
 #include "btree/btree_int.h"

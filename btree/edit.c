@@ -8,7 +8,7 @@
  *	3. txn_reserve(): the last step that can fail. It may seal our own pages; pins keep them
  *	   readable, and touch moves them
  *	4. touch the path from the root down, edit the leaf, split or merge upwards (split.c,
- *	   merge.c), give up old overflow pages
+ *	   merge.c), free old overflow pages
  *
  * Bound of step 3: on each level the page itself is touched, its neighbour may be, and one page may
  * be made by a split; and one new root.
@@ -103,7 +103,7 @@ static int gather_old(struct btree *bt, const struct page *leaf, unsigned i,
 /*
  * The short way of a put whose key is above all others, when the rightmost leaf is known and ours
  * and has room: nothing above it changes and nothing is obtained, so there is no path to pin and
- * nothing to prepare. False: it is not so, and nothing has changed.
+ * nothing to reserve. False: it is not so, and nothing has changed.
  *
  * A leaf that is known is the last one until edit_touch() of any other edit; a spill, by whichever
  * tree, seals it, and then it is not ours to change any more.

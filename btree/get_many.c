@@ -154,17 +154,17 @@ static int descend_all(struct batch *b)
 
 /*
  * Inside the guard: looks into the leaves that are in memory. Moves those lookups to the front that
- * are not answered yet, and returns how many they are.
+ * are not finished yet, and returns their number.
  */
-static size_t answer_copies(struct batch *b)
+static size_t finish_copies(struct batch *b)
 {
 	uint32_t page_size = tree_page_size(b->bt);
-	size_t who[BTREE_BATCH_MAX], n = 0, n_left = 0;
+	size_t found[BTREE_BATCH_MAX], n = 0, n_left = 0;
 	bool open[BTREE_BATCH_MAX] = {false};
 
 	for (size_t i = 0; i < b->n; i++) {
 		if (b->pages[i] && probe_init(b, &b->probes[n], i, 0))
-			who[n++] = i;
+			found[n++] = i;
 		else
 			open[i] = true;
 	}
@@ -172,7 +172,7 @@ static size_t answer_copies(struct batch *b)
 	for (size_t k = 0; k < n; k++)
 		node_prefetch_tie(&b->probes[k]);
 	for (size_t k = 0; k < n; k++) {
-		size_t i = who[k];
+		size_t i = found[k];
 		struct node_value val;
 		bool exact;
 		unsigned at = node_probe_settle(&b->probes[k], page_size, &exact);
@@ -195,8 +195,8 @@ static size_t answer_copies(struct batch *b)
 	return n_left;
 }
 
-/* Outside the guard: answers a lookup in its leaf with a pin, where the value is not short. */
-static int answer_pinned(struct batch *b, size_t i)
+/* Outside the guard: finishes a lookup in its leaf, with a pin if the value is not short. */
+static int finish_pinned(struct batch *b, size_t i)
 {
 	struct btree_slice key = b->keys[b->at[i]];
 	const struct page *leaf;
@@ -207,14 +207,14 @@ static int answer_pinned(struct batch *b, size_t i)
 	if (rc < 0)
 		return rc;
 	at = node_lower(leaf, tree_page_size(b->bt), key.data, (unsigned)key.len, &exact);
-	rc = tree_leaf_answer(b->bt, leaf, at, exact, &b->items[b->at[i]]);
+	rc = tree_leaf_result(b->bt, leaf, at, exact, &b->items[b->at[i]]);
 	if (rc == 0)
 		unpin_short(b, &b->items[b->at[i]]);
 	return rc;
 }
 
 /* Memory is too small for the inner pages of all lookups. */
-static int answer_from_the_root(struct batch *b, size_t i)
+static int finish_from_the_root(struct batch *b, size_t i)
 {
 	int rc = btree_get(b->bt, b->keys[b->at[i]], &b->items[b->at[i]]);
 
@@ -223,13 +223,13 @@ static int answer_from_the_root(struct batch *b, size_t i)
 	return rc;
 }
 
-/* Answers each of the lookups; the first error ends all that was found. */
-static int answer_each(struct batch *b, int (*answer)(struct batch *b, size_t i))
+/* Finishes each of the lookups; after an error all results that were found end. */
+static int finish_each(struct batch *b, int (*finish)(struct batch *b, size_t i))
 {
 	int rc = 0;
 
 	for (size_t i = 0; i < b->n && rc >= 0; i++) {
-		rc = answer(b, i);
+		rc = finish(b, i);
 		b->codes[b->at[i]] = rc;
 	}
 	if (rc >= 0)
@@ -266,13 +266,13 @@ int btree_get_many(struct btree *bt, size_t n, const struct btree_slice *keys,
 		return tree_corrupt(bt, bt->root.ref, "the root claims too many levels");
 	rc = descend_all(&b);
 	if (rc == VERSO_NOTFOUND)
-		return answer_each(&b, answer_from_the_root);
+		return finish_each(&b, finish_from_the_root);
 	if (rc < 0)
 		return rc;
 	n_missing = peek_all(&b, missing);
-	b.n = answer_copies(&b);
+	b.n = finish_copies(&b);
 	guard_leave(bt->txn->guard);
 	if (n_missing > 0)
 		pager_prefetch(bt->txn->pager, missing, n_missing);
-	return answer_each(&b, answer_pinned);
+	return finish_each(&b, finish_pinned);
 }

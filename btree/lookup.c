@@ -141,5 +141,5 @@ int btree_get(struct btree *bt, struct btree_slice key, struct btree_item *ret_i
 		return rc;
 	node_prefetch(leaf, 0);
 	i = node_lower(leaf, tree_page_size(bt), key.data, (unsigned)key.len, &exact);
-	return tree_leaf_answer(bt, leaf, i, exact, ret_item);
+	return tree_leaf_result(bt, leaf, i, exact, ret_item);
 }

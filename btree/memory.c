@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory of one call on a tree. It hangs on the tree, so that what a call cannot free, because a
- * fault of the mapping jumped out of it (io/fault.h), is freed with the tree.
+ * Memory of one call on a tree, in a list of the tree: what a call cannot free, because a fault of
+ * the mapping jumped out of it (io/fault.h), is freed with the tree.
  */
 #include "btree/btree_int.h"
 

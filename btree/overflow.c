@@ -147,7 +147,7 @@ void ref_list_fini(struct ref_list *list)
  */
 
 /* Makes the next n <= TXN_OP_PAGES_MAX pages certain, and that all so far can be given back. */
-static int build_prepare(struct btree *bt, const struct ref_list *pages, size_t n)
+static int build_reserve(struct btree *bt, const struct ref_list *pages, size_t n)
 {
 	return txn_reserve_for(bt->txn,
 		&(struct txn_need){
@@ -188,7 +188,7 @@ static int build_bytes(struct btree *bt, const uint8_t *data, uint64_t len, stru
 
 		if (n > TXN_OP_PAGES_MAX)
 			n = TXN_OP_PAGES_MAX;
-		rc = build_prepare(bt, pages, n);
+		rc = build_reserve(bt, pages, n);
 		if (rc < 0)
 			return rc;
 		for (uint64_t i = 0; i < n; i++) {
@@ -214,7 +214,7 @@ static int build_index(struct btree *bt, struct ref_list *pages, unsigned level,
 
 		if (n > TXN_OP_PAGES_MAX)
 			n = TXN_OP_PAGES_MAX;
-		rc = build_prepare(bt, pages, n);
+		rc = build_reserve(bt, pages, n);
 		if (rc < 0)
 			return rc;
 		for (; n > 0; n--) {
@@ -486,7 +486,7 @@ int overflow_gather(struct btree *bt, const struct overflow *o, struct ref_list 
 
 	if (rc < 0)
 		return rc;
-	/* A page may be given up once only. */
+	/* A page may be freed only once. */
 	qsort(pages->refs, pages->n, sizeof(*pages->refs), by_pgno);
 	for (size_t i = 1; i < pages->n; i++)
 		if (pages->refs[i - 1].pgno == pages->refs[i].pgno)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the transactions know of trees: the references in a page. Recovery walks them; the bytes
- * have a right checksum, but nobody has believed them yet.
+ * What the transactions know of trees: the references in a page. Recovery walks them; the checksum
+ * of the page is right, but whether its bytes make sense has not been checked before.
  */
 #include "btree/btree_int.h"
 #include "btree/catalogue.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Room beside a full leaf: before a leaf is split, its neighbours are asked.
+ * Sharing before a split: a full leaf divides its entries with a neighbour that has space.
  *
  * A leaf and a neighbour that hold the new entry between them are divided anew; where both are
  * full, their entries go into three leaves. So leaves that random puts fill are about seven eighths
@@ -114,7 +114,7 @@ static bool division_holds(struct edit *e, const struct pair *p, unsigned n,
 
 /*
  * Whether it is worth the work to compute a division into n leaves. Two that are left nearly full
- * would soon ask again.
+ * would soon be full again.
  */
 static bool is_worth_it(const struct edit *e, unsigned n, const struct node_entry *entry)
 {

@@ -78,7 +78,7 @@ static unsigned crowd_split(const struct crowd *c, bool right_edge)
 }
 
 /*
- * Splits the page at depth d around the entry that does not fit at pos. Answers the entry for the
+ * Splits the page at depth d around the entry that does not fit at pos. Returns the entry for the
  * parent: the separator, in sep_buf, and the new right page.
  */
 static struct node_entry split(struct edit *e, unsigned d, unsigned pos,

@@ -49,7 +49,8 @@ int tree_get_node(struct btree *bt, struct page_ref ref, unsigned level,
 		return rc;
 	if (!tree_owns(bt, page, level)) {
 		pager_put(txn->pager, page);
-		return tree_corrupt(bt, ref, "expected this tree's node of another level");
+		return tree_corrupt(bt, ref,
+			"the page is not a node of this tree at the expected level");
 	}
 	*ret_page = page;
 	return 0;

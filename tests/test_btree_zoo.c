@@ -406,10 +406,11 @@ static struct page_ref records_miscounted(struct zoo *z)
 }
 
 static const struct beast beasts[] = {
-	{"a leaf of another type", leaf_type, "node of another level"},
-	{"a leaf that says level 1", leaf_level, "node of another level"},
-	{"a leaf of another tree", leaf_tree, "node of another level"},
-	{"a root that is said to be higher", root_level, "node of another level"},
+	{"a leaf of another type", leaf_type, "not a node of this tree at the expected level"},
+	{"a leaf that says level 1", leaf_level, "not a node of this tree at the expected level"},
+	{"a leaf of another tree", leaf_tree, "not a node of this tree at the expected level"},
+	{"a root that is said to be higher", root_level,
+		"not a node of this tree at the expected level"},
 	{"a root beyond all levels", root_too_high, "too many levels"},
 	{"an empty leaf", leaf_empty, "no entries"},
 	{"more slots than a page holds", count_huge, "slots reach beyond the page"},
@@ -437,7 +438,8 @@ static const struct beast beasts[] = {
 	{"a key above the next separator", above_fence, "above the next separator"},
 	{"two leaves exchanged", children_swapped, NULL},
 	{"a leaf in two places", child_twice, NULL},
-	{"an inner page that is its own child", child_is_parent, "node of another level"},
+	{"an inner page that is its own child", child_is_parent,
+		"not a node of this tree at the expected level"},
 	{"a child that is the root", child_is_root, NULL},
 	{"a child that is null", child_null, "makes no sense"},
 	{"a child beyond the file", child_beyond, "no such page"},
