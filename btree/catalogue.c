@@ -79,8 +79,9 @@ int catalogue_create(struct btree *catalogue, struct btree_slice name, unsigned 
 	if (name.len == 0)
 		return error_set(VERSO_EMISUSE, "a table needs a name of at least one byte");
 	if (name.len > catalogue_name_max(tree_page_size(catalogue)))
-		return error_set(VERSO_ETOOBIG, "the table's name has %zu bytes, the longest %u",
-			name.len, catalogue_name_max(tree_page_size(catalogue)));
+		return error_set(VERSO_ETOOBIG,
+			"the table's name has %zu bytes; the longest possible has %u", name.len,
+			catalogue_name_max(tree_page_size(catalogue)));
 	if (catalogue->root.user < CATALOGUE_TABLES)
 		return tree_corrupt(catalogue, catalogue->root.ref,
 			"the next table id makes no sense");

@@ -213,11 +213,12 @@ static int put_check(struct btree *bt, struct btree_slice key, struct btree_slic
 
 	if (key.len > key_max)
 		return error_set(VERSO_ETOOBIG,
-			"the key has %zu bytes; with pages of %u bytes the longest has %u", key.len,
-			tree_page_size(bt), key_max);
+			"the key has %zu bytes; with pages of %u bytes the longest possible has %u",
+			key.len, tree_page_size(bt), key_max);
 	if (val.len > BTREE_VALUE_MAX)
-		return error_set(VERSO_ETOOBIG, "the value has %zu bytes; the longest has %zu",
-			val.len, (size_t)BTREE_VALUE_MAX);
+		return error_set(VERSO_ETOOBIG,
+			"the value has %zu bytes; the longest possible has %zu", val.len,
+			(size_t)BTREE_VALUE_MAX);
 	return 0;
 }
 

@@ -28,7 +28,7 @@ int boundary_db(struct verso *db)
 {
 	error_clear();
 	if (!handle_is(db, HANDLE_DB))
-		return misuse("not an open database");
+		return misuse("the handle is not an open database");
 	if (!process_is(db->process))
 		return forked();
 	return 0;
@@ -63,7 +63,7 @@ int boundary_txn_in_full(struct verso_txn *txn, bool write)
 {
 	error_clear();
 	if (!handle_is(txn, HANDLE_TXN))
-		return misuse("not an open transaction");
+		return misuse("the handle is not an open transaction");
 	if (!process_is(txn->db->process))
 		return forked();
 	return boundary_txn_state(txn, write);
@@ -73,7 +73,7 @@ int boundary_cursor_in_full(struct verso_cursor *c)
 {
 	error_clear();
 	if (!handle_is(c, HANDLE_CURSOR))
-		return misuse("not an open cursor");
+		return misuse("the handle is not an open cursor");
 	if (!process_is(c->process))
 		return forked();
 	if (!c->txn)
@@ -130,6 +130,7 @@ int call_faulted(struct verso_txn *txn)
 		(void)txn_break(txn->txn, VERSO_EIO);
 	return error_set(VERSO_EIO,
 		"%s: a page that was there a moment ago cannot be read any more: the disk has "
-		"failed, or somebody has cut the file. Look at both, then open the database again",
+		"failed, or another program has shortened the file. Look at both, then open the "
+		"database again",
 		txn->db->path);
 }

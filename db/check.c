@@ -216,7 +216,7 @@ int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *ar
 		atomic_load_explicit(&db->writer, memory_order_relaxed) == thread_number())
 		return misuse(
 			"verso_check: this thread has a write transaction open, for which the "
-			"check would wait for ever; VERSO_CHECK_TREES waits for nobody");
+			"check would wait forever; a check with VERSO_CHECK_TREES does not wait");
 	rc = verso_begin(db, VERSO_READ, &txn);
 	if (rc < 0)
 		return rc;

@@ -55,7 +55,7 @@ int create_database(struct verso *db, const struct db_hooks *hooks, bool is_new)
 
 	if (rc == 0) /* somebody has made it while we waited for the lock */
 		return db->options.flags & VERSO_EXCL
-			       ? error_set(-EEXIST, "the file is there already")
+			       ? error_set(-EEXIST, "the file exists already")
 			       : 0;
 	if (rc < 0)
 		return rc;

@@ -104,8 +104,8 @@ struct many {
 static int copies_too_long(const struct verso *db, size_t len_bytes)
 {
 	return error_set(VERSO_ETOOBIG,
-		"the values to be copied have %zu bytes or more together, and value_copy_max (%zu) "
-		"bounds them: ask for fewer keys at a time, or read long values in pieces with "
+		"the values to be copied have %zu bytes or more together, and value_copy_max is "
+		"%zu: ask for fewer keys at a time, or read long values in pieces with "
 		"verso_read()",
 		len_bytes, db->options.value_copy_max);
 }

@@ -79,16 +79,16 @@ static int find(struct verso *db, bool *ret_make)
 		return 0;
 	}
 	if (rc == -ENOENT)
-		return error_set(rc, "there is no such file: VERSO_CREATE makes a database");
+		return error_set(rc, "there is no such file, and a new database was not asked for");
 	if (rc < 0)
 		return rc;
 	if (flags & VERSO_EXCL)
-		return error_set(-EEXIST, "the file is there already");
+		return error_set(-EEXIST, "the file exists already");
 	rc = txn_is_blank(db->file);
 	if (rc == 1 && !(flags & VERSO_CREATE))
 		return error_set(VERSO_ENOTDB,
-			"there is no database in the file yet: it is empty, or its making was cut "
-			"short. VERSO_CREATE makes one");
+			"there is no database in the file: it is empty, or its creation was "
+			"interrupted, and a new database was not asked for");
 	*ret_make = rc == 1;
 	return rc < 0 ? rc : 0;
 }
@@ -216,8 +216,8 @@ static int probe_file(struct verso *db, struct txn_probe *ret_probe)
 
 	if (rc == 0 && db->options.page_size != 0 && db->options.page_size != ret_probe->page_size)
 		return error_set(VERSO_EMISUSE,
-			"the file has pages of %u bytes, not %u: leave page_size 0 to take it as "
-			"it is",
+			"the file has pages of %u bytes, not %u. The page size is chosen when a "
+			"database is made and cannot change: leave the option out",
 			ret_probe->page_size, db->options.page_size);
 	return rc;
 }

@@ -36,12 +36,12 @@ static int judge(const struct verso_options *o)
 		(unsigned)o->policy > VERSO_POLICY_RANDOM ||
 		(unsigned)o->map_writing > VERSO_MAP_PRIVATE)
 		return wrong("`sync`, `commit_mode`, `madvise`, `checksum`, `io`, `policy` or "
-			     "`map_writing` has none of its values");
+			     "`map_writing` has an unknown value");
 	if (o->page_size != 0 && !page_size_is_valid(o->page_size))
 		return wrong(
 			"`page_size` is a power of two from 4096 to 65536 (from 512, for tests)");
 	if (o->mode & ~07777u)
-		return wrong("`mode` has bits that are none of a file's");
+		return wrong("`mode` has bits that are not file permissions");
 	return 0;
 }
 

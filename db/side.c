@@ -124,15 +124,16 @@ int side_busy(const struct verso *db)
 	/* With the side file in our hands it was somebody who has none. */
 	if (db->side || !record_read(db, &who))
 		return error_set(VERSO_EBUSY,
-			"the database is open already, by a process that has left no record of "
-			"itself (a full disk, a read-only folder): end that one, or wait");
+			"the database is open already, in another process. Which one is not known, "
+			"since it could not write that down (full disk, read-only folder). Wait "
+			"until it ends, or end it");
 	then = (time_t)who.now_s;
 	if (gmtime_r(&then, &tm))
 		(void)strftime(since, sizeof(since), "%F %T", &tm);
 	io_self(db->io, &self);
 	return error_set(VERSO_EBUSY,
 		"the database is open already, by %sprocess %llu (%s) since %s UTC: one process at "
-		"a time has it, and one handle serves all of its threads",
+		"a time can open it, and all threads of that process use one handle",
 		who.pid == self.pid ? "another handle of this " : "", (unsigned long long)who.pid,
 		who.program, since);
 }
@@ -191,9 +192,9 @@ static int head_write(struct file *file)
 static int in_the_way(const char *path)
 {
 	return error_set(-EEXIST,
-		"%s is in the way: Verso writes under this name who has the database open, but "
-		"what is there is something else. If it is of use, move it elsewhere, else remove "
-		"it; then try again",
+		"%s is in the way: Verso keeps a lock file of this name beside the database, but "
+		"what is there was not made by Verso. Move it elsewhere or remove it, then try "
+		"again",
 		path);
 }
 

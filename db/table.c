@@ -116,7 +116,8 @@ static int take_name(const struct verso_txn *txn, const char *name,
 		return misuse("a table's name has at least one byte; NULL for the table handle is "
 			      "the default table");
 	if (strlen(name) > name_max(txn))
-		return error_set(VERSO_ETOOBIG, "the table's name has %zu bytes, the longest %zu",
+		return error_set(VERSO_ETOOBIG,
+			"the table's name has %zu bytes; the longest possible has %zu",
 			strlen(name), name_max(txn));
 	memcpy(ret_name, name, strlen(name) + 1);
 	return 0;
@@ -315,7 +316,7 @@ int verso_table_each(struct verso_txn *txn, verso_table_fn *each, void *arg)
 	if (rc < 0)
 		return rc;
 	if (!each)
-		return misuse("verso_table_each: nobody to tell");
+		return misuse("verso_table_each: each is NULL");
 	number = txn->handle.number;
 	rc = btree_cursor_open(&txn->catalogue.tree, &cursor);
 	while (rc == 0 && told == 0) {

@@ -646,7 +646,7 @@ START_TEST(check_of_the_trees_waits_for_no_writer)
 	txn = api_begin(db, VERSO_WRITE);
 	api_put(txn, NULL, "k", "v");
 	API_OK(verso_check(db, VERSO_CHECK_TREES, NULL, NULL));
-	API_SAYS(verso_check(db, 0, NULL, NULL), VERSO_EMISUSE, "wait for ever");
+	API_SAYS(verso_check(db, 0, NULL, NULL), VERSO_EMISUSE, "wait forever");
 	API_OK(verso_commit(txn));
 	api_check(db);
 	verso_close(db);

@@ -339,10 +339,10 @@ START_TEST(a_database_is_opened_without_a_side_file_that_cannot_be_had)
 		API_OK(open_on_stage(_i, 0, &db));
 		api_fill(db, 20, 10);
 		/* The file's own lock keeps everybody away, with a side file or without. */
-		API_SAYS(open_on_stage(_i, 0, &other), VERSO_EBUSY, "no record");
-		API_SAYS(open_on_stage(_i, VERSO_RDONLY, &other), VERSO_EBUSY, "no record");
+		API_SAYS(open_on_stage(_i, 0, &other), VERSO_EBUSY, "is not known");
+		API_SAYS(open_on_stage(_i, VERSO_RDONLY, &other), VERSO_EBUSY, "is not known");
 		stage.side_rc = 0;
-		API_SAYS(open_on_stage(_i, 0, &other), VERSO_EBUSY, "no record");
+		API_SAYS(open_on_stage(_i, 0, &other), VERSO_EBUSY, "is not known");
 		stage.side_rc = codes[i];
 		verso_close(db);
 		API_OK(open_on_stage(_i, VERSO_RDONLY, &db));

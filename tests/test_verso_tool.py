@@ -84,7 +84,7 @@ def test_making_a_database_deletes_nobodys_file(sh):
         assert get_file(sh, name) == b'my notes'
     put_file(sh, 'a-lock', b'the combination is 4711')
     done = sh.expect(ERROR, 'put', 'a', 'k', 'v', err=b'a-lock is in the way')
-    assert b'move it elsewhere' in done.stderr, done
+    assert b'Move it elsewhere' in done.stderr, done
     assert get_file(sh, 'a-lock') == b'the combination is 4711' and 'a' not in os.listdir(sh.folder)
 
 
@@ -95,7 +95,7 @@ def test_a_creation_that_was_cut_short_goes_on(sh):
         fresh = bytes(len(whole))
         for left in (b'', bytes(512), fresh[:len(fresh) // 2], fresh):
             put_file(sh, 'a', left)
-            sh.expect(ERROR, 'get', 'a', 'k', err=b'no database in the file yet')
+            sh.expect(ERROR, 'get', 'a', 'k', err=b'no database in the file')
             sh.expect(OK, 'put', 'a', 'k', 'v')
             sh.expect(OK, 'check', 'a')
             os.unlink(os.path.join(sh.folder, 'a'))
@@ -118,7 +118,7 @@ def test_get_put_del(sh):
     sh.expect(OK, 'put', 'a', 'k', 'one')
     sh.expect(OK, 'get', 'a', 'k', out=b'one\n')
     sh.expect(OK, 'get', 'a', 'k', '--raw', out=b'one')
-    sh.expect(NO, 'put', 'a', 'k', 'two', '--new', err=b'there already')
+    sh.expect(NO, 'put', 'a', 'k', 'two', '--new', err=b'exists already')
     sh.expect(OK, 'put', 'a', 'k', 'two')
     sh.expect(OK, 'get', 'a', 'k', out=b'two\n')
     sh.expect(OK, 'put', 'a', 'k2', '--new', stdin=b'from\nstdin')

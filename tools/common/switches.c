@@ -147,7 +147,8 @@ static bool parse_page_size(struct verso_options *o, const char *value)
 const struct db_switch db_switches[] = {
 	{"commit", "one|two|relaxed", "flushes a commit; relaxed: one flush at the end", true,
 		parse_commit},
-	{"page-size", "SIZE", "of a new database: 4K (default) to 64K", true, parse_page_size},
+	{"page-size", "SIZE", "of a page in a new database: 4K (default), 8K, 16K, 32K, 64K", true,
+		parse_page_size},
 	{"pager", "bufpool|mmap", "which pager reads the file (default bufpool)", false,
 		parse_pager},
 	{"cache", "SIZE", "memory of the buffer pool (default 64M)", false, parse_cache},

@@ -163,7 +163,7 @@ static const struct option options[] = {
 	{"keys", NULL, "keys without their values", TAKES_RANGE, set_keys},
 	{"raw", NULL, "without a newline behind the value", TAKES_RAW, set_raw},
 	{"json", NULL, "as one JSON object", TAKES_JSON, set_json},
-	{"new", NULL, "fail when the key is there already", TAKES_NEW, set_new},
+	{"new", NULL, "fail when the key exists already", TAKES_NEW, set_new},
 	{"lines", NULL, "read lines of key TAB value with escapes", TAKES_LOAD, set_lines},
 	{"tsv", NULL, "read lines of key TAB value as they are", TAKES_LOAD, set_tsv},
 	{"batch", "N", "with --lines, --tsv: records a transaction (default 10000)", TAKES_LOAD,
@@ -238,6 +238,18 @@ static bool take_value(const struct arguments *a, const char *name, const char *
 	return true;
 }
 
+/* What the value of an option should have been. help: NULL: an old name, which has none. */
+static void say_expected(const char *wanted, const char *help)
+{
+	(void)fprintf(stderr, "expected %s", wanted);
+	if (help)
+		(void)fprintf(stderr, " (%s)", help);
+	if (strcmp(wanted, "SIZE") == 0)
+		(void)fputs("; SIZE is a number of bytes, or a number with K, M or G behind it",
+			stderr);
+	(void)fputs("\n", stderr);
+}
+
 /* Parses --name, --name=value or --name value at words[*i]. */
 static bool parse_option(struct arguments *a, int n_words, char **words, int *i)
 {
@@ -256,9 +268,10 @@ static bool parse_option(struct arguments *a, int n_words, char **words, int *i)
 	if (!take_value(a, name, wanted, &value, n_words, words, i))
 		return false;
 	good = o ? o->parse(a, value) : sw->apply(&a->open, value);
-	if (!good)
-		(void)fprintf(stderr, "verso %s: --%s=%s: expected %s\n", a->command->name, name,
-			value, wanted);
+	if (!good) {
+		(void)fprintf(stderr, "verso %s: --%s=%s: ", a->command->name, name, value);
+		say_expected(wanted, o ? o->help : sw->help);
+	}
 	return good;
 }
 

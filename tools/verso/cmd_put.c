@@ -45,7 +45,7 @@ static enum status put_value(const struct arguments *args, struct verso_val val)
 	if (rc == 0)
 		return session_commit(&s);
 	if (rc == VERSO_EXISTS) {
-		(void)fprintf(stderr, "verso: %s: the key is there already\n", args->rest[0]);
+		(void)fprintf(stderr, "verso: %s: the key exists already\n", args->rest[0]);
 		status = STATUS_NO;
 	} else {
 		status = fail(args->rest[0], rc);

@@ -47,7 +47,7 @@ static void print_welcome(FILE *out)
 			commands[i]->summary);
 	(void)fputs(
 		"\n"
-		"`verso help COMMAND` tells its options. --pager=mmap reads the same file through\n"
+		"`verso help COMMAND` lists its options. --pager=mmap reads the same file through\n"
 		"the kernel's page cache instead of the buffer pool.\n"
 		"Exit status: 0 done, 1 not found or check failed, 2 usage, 3 could not be done.\n",
 		out);
@@ -100,7 +100,7 @@ enum status run_command(int n_words, char **words, verso_trace_fn *trace, void *
 		args.open.trace_arg = trace_arg;
 		status = command->run(&args);
 	} else {
-		(void)fprintf(stderr, "`verso help %s` tells more\n", command->name);
+		(void)fprintf(stderr, "`verso help %s` lists its options\n", command->name);
 		status = STATUS_USAGE;
 	}
 	arguments_free(&args);

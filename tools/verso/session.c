@@ -62,7 +62,7 @@ enum status session_open(struct session *s, const struct arguments *args, unsign
 		status = fail(args->path, rc);
 		if (rc == -ENOENT)
 			(void)fprintf(stderr,
-				"verso: `verso load` and `verso put` make a new one\n");
+				"verso: `verso put` and `verso load` make a new database\n");
 		return status;
 	}
 	status = begin(s, begin_flags);
