@@ -44,7 +44,7 @@ bool catalogue_decode(const uint8_t *bytes, size_t len, struct txn_root *ret_roo
 
 uint32_t catalogue_name_max(uint32_t page_size)
 {
-	return node_cap(page_size) / 4 - NODE_SLOT_BYTES - 2 - CATALOGUE_RECORD_BYTES;
+	return node_key_max(page_size) - CATALOGUE_RECORD_BYTES;
 }
 
 int catalogue_find(struct btree *catalogue, struct btree_slice name, struct txn_root *ret_root)

@@ -31,7 +31,10 @@ void catalogue_root_init(struct txn_root *root);
 bool catalogue_decode(const uint8_t *bytes, size_t len, struct txn_root *ret_root);
 void catalogue_encode(uint8_t bytes[CATALOGUE_RECORD_BYTES], const struct txn_root *root);
 
-/* Longest name in bytes: its record lies in the leaf, where recovery looks for it. */
+/*
+ * Longest name in bytes. Name and record together are no longer than a key, so that the record lies
+ * in the leaf, where recovery looks for it.
+ */
 uint32_t catalogue_name_max(uint32_t page_size);
 
 /*

@@ -82,8 +82,7 @@ static void found(struct checker *k, pgno_t pgno, const char *text)
 	set_innermost(k->outer);
 }
 
-static int check_pages(struct verso_txn *txn, struct btree *tree,
-	struct btree_check_stats *ret_stats)
+static int check_pages(struct verso_txn *txn, struct btree *tree)
 {
 	struct fault_guard fault;
 	int rc;
@@ -93,71 +92,33 @@ static int check_pages(struct verso_txn *txn, struct btree *tree,
 			return call_faulted(txn);
 		call_enter(txn, &fault);
 	}
-	rc = btree_check(tree, NULL, NULL, ret_stats);
+	rc = btree_check(tree, NULL, NULL, NULL);
 	call_leave(txn, &fault);
 	return rc;
 }
 
-/* One tree. Damage is a finding and answers 0; other errors end the check. */
+/* One tree. Damage is a finding, and 0 is returned; other errors end the check. */
 static int check_tree(struct checker *k, struct verso_txn *txn, struct btree *tree,
 	const char *what)
 {
-	struct btree_check_stats stats;
 	char text[ERROR_TEXT_BYTES + TABLE_NAME_MAX];
-	int rc = check_pages(txn, tree, &stats);
+	int rc = check_pages(txn, tree);
 
 	if (rc == VERSO_ECORRUPT) {
 		(void)snprintf(text, sizeof(text), "%s: %s", what, error_text());
 		found(k, 0, text);
 		return 0;
 	}
-	if (rc == 0 && stats.n_records != tree->root.count) {
-		(void)snprintf(text, sizeof(text), "%s: has %llu records, its root says %llu", what,
-			(unsigned long long)stats.n_records, (unsigned long long)tree->root.count);
-		found(k, 0, text);
-	}
 	return rc;
 }
 
-/* A record of the catalogue, as it was copied. */
-struct named {
-	char name[TABLE_NAME_MAX];
-	int name_len;
-	bool makes_sense;
-	struct txn_root root;
-};
-
-static int next_named(struct verso_txn *txn, struct btree_cursor *cursor, struct named *ret_named)
-{
-	struct btree_slice name;
-	struct btree_item item;
-	struct fault_guard fault;
-	int rc;
-
-	if (call_may_fault(txn)) {
-		if (sigsetjmp(fault.env, 0) != 0)
-			return call_faulted(txn);
-		call_enter(txn, &fault);
-	}
-	rc = btree_cursor_next(cursor, &name, &item);
-	if (rc == 0) {
-		/* In a forged file a name may be as long as any key. */
-		ret_named->name_len = (int)(name.len < TABLE_NAME_MAX ? name.len : TABLE_NAME_MAX);
-		memcpy(ret_named->name, name.data, (size_t)ret_named->name_len);
-		ret_named->makes_sense = item.val.data && catalogue_decode(item.val.data,
-								  item.val.len, &ret_named->root);
-	}
-	call_leave(txn, &fault);
-	return rc;
-}
-
-static int check_named(struct checker *k, struct verso_txn *txn, const struct named *n)
+static int check_named(struct checker *k, struct verso_txn *txn, const struct table_record *n)
 {
 	char what[TABLE_NAME_MAX + 64];
 	struct btree tree;
 	int rc;
 
-	(void)snprintf(what, sizeof(what), "table %.*s%s", n->name_len, n->name,
+	(void)snprintf(what, sizeof(what), "table %s%s", n->name,
 		n->makes_sense ? "" : ": its record makes no sense");
 	if (!n->makes_sense) {
 		found(k, 0, what);
@@ -172,7 +133,7 @@ static int check_named(struct checker *k, struct verso_txn *txn, const struct na
 static int check_trees(struct verso_txn *txn, struct checker *k)
 {
 	struct btree_cursor *cursor = NULL;
-	struct named named;
+	struct table_record named;
 	int rc = check_tree(k, txn, &txn->main.tree, "the default table");
 
 	if (rc == 0)
@@ -182,7 +143,7 @@ static int check_trees(struct verso_txn *txn, struct checker *k)
 	if (rc < 0)
 		return rc;
 	while (rc == 0 && !k->stopped) {
-		rc = next_named(txn, cursor, &named);
+		rc = tables_next(txn, cursor, &named);
 		if (rc == 0)
 			rc = check_named(k, txn, &named);
 	}

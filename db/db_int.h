@@ -342,6 +342,18 @@ void tables_unpin(struct verso_txn *txn);
 
 void tables_fini(struct verso_txn *txn);
 
+/* A record of the catalogue, copied: a callback may see it after the page is gone. */
+struct table_record {
+	char name[TABLE_NAME_MAX + 1]; /* cut to this size, which only a forged file needs */
+	size_t name_len;               /* of the whole name */
+	bool makes_sense;              /* root can be used */
+	struct txn_root root;
+};
+
+/* The next record of a cursor of the catalogue. VERSO_NOTFOUND at the end. */
+int tables_next(struct verso_txn *txn, struct btree_cursor *cursor,
+	struct table_record *ret_record);
+
 /* Closes a cursor of the catalogue, outside calls. Takes NULL. */
 void close_tree_cursor(struct verso_txn *txn, struct btree_cursor *cursor);
 

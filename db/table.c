@@ -93,16 +93,11 @@ void tables_fini(struct verso_txn *txn)
 	view_fini(&txn->catalogue);
 }
 
-/*
- * The longest name: its record must lie in the catalogue's leaf, where recovery looks for it, so no
- * more than a quarter page with what belongs to it (32 bytes are ample).
- */
 static size_t name_max(const struct verso_txn *txn)
 {
-	uint32_t page_size = txn->txn->pager->page_size;
-	size_t room = (page_size - 64) / 4 - CATALOGUE_RECORD_BYTES - 32;
+	size_t max = catalogue_name_max(txn->txn->pager->page_size);
 
-	return room < TABLE_NAME_MAX ? room : TABLE_NAME_MAX;
+	return max < TABLE_NAME_MAX ? max : TABLE_NAME_MAX;
 }
 
 /*
@@ -280,11 +275,10 @@ void close_tree_cursor(struct verso_txn *txn, struct btree_cursor *cursor)
 	fault_notes_end();
 }
 
-/* Moves on and copies the name, which lasts while the user is told. */
-static int next_name(struct verso_txn *txn, struct btree_cursor *cursor,
-	char ret_name[TABLE_NAME_MAX + 1])
+int tables_next(struct verso_txn *txn, struct btree_cursor *cursor, struct table_record *ret_record)
 {
-	struct btree_slice key;
+	struct table_record *r = ret_record;
+	struct btree_slice name;
 	struct btree_item item;
 	struct fault_guard fault;
 	int rc;
@@ -294,12 +288,15 @@ static int next_name(struct verso_txn *txn, struct btree_cursor *cursor,
 			return call_faulted(txn);
 		call_enter(txn, &fault);
 	}
-	rc = btree_cursor_next(cursor, &key, &item);
-	if (rc == 0 && key.len > TABLE_NAME_MAX)
-		rc = error_set(VERSO_ECORRUPT, "a table's name has %zu bytes", key.len);
+	rc = btree_cursor_next(cursor, &name, &item);
 	if (rc == 0) {
-		memcpy(ret_name, key.data, key.len);
-		ret_name[key.len] = '\0';
+		size_t len = name.len < TABLE_NAME_MAX ? name.len : TABLE_NAME_MAX;
+
+		memcpy(r->name, name.data, len);
+		r->name[len] = '\0';
+		r->name_len = name.len;
+		r->makes_sense =
+			item.val.data && catalogue_decode(item.val.data, item.val.len, &r->root);
 	}
 	call_leave(txn, &fault);
 	return rc;
@@ -308,9 +305,9 @@ static int next_name(struct verso_txn *txn, struct btree_cursor *cursor,
 int verso_table_each(struct verso_txn *txn, verso_table_fn *each, void *arg)
 {
 	THREAD_KEPT;
-	char name[TABLE_NAME_MAX + 1];
+	struct table_record record;
 	struct btree_cursor *cursor = NULL;
-	int told = 0, rc = boundary_txn(txn, false);
+	int stop = 0, rc = boundary_txn(txn, false);
 	uint64_t number;
 
 	if (rc < 0)
@@ -319,16 +316,19 @@ int verso_table_each(struct verso_txn *txn, verso_table_fn *each, void *arg)
 		return misuse("verso_table_each: each is NULL");
 	number = txn->handle.number;
 	rc = btree_cursor_open(&txn->catalogue.tree, &cursor);
-	while (rc == 0 && told == 0) {
-		rc = next_name(txn, cursor, name);
+	while (rc == 0 && stop == 0) {
+		rc = tables_next(txn, cursor, &record);
+		if (rc == 0 && record.name_len > TABLE_NAME_MAX)
+			rc = error_set(VERSO_ECORRUPT, "a table's name has %zu bytes",
+				record.name_len);
 		if (rc == 0)
-			told = each(arg, name);
+			stop = each(arg, record.name);
 		if (!handle_is_still(txn, HANDLE_TXN, number))
 			return misuse("verso_table_each: the callback has ended the transaction");
 	}
 	close_tree_cursor(txn, cursor);
-	if (told != 0)
-		return told;
+	if (stop != 0)
+		return stop;
 	return rc == VERSO_NOTFOUND ? 0 : rc;
 }
 
