@@ -39,7 +39,7 @@ uint32_t space_count_emitted(const struct space *s)
 	return n;
 }
 
-/* The other copy, unless this group commit has already moved there. */
+/* S4: the other copy, unless this group commit has already moved there. */
 static void entry_turn(struct group_entry *entry, gen_t gen, gen_t taken_gen)
 {
 	if (entry->gen <= taken_gen)

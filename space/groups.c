@@ -67,7 +67,7 @@ int group_load(struct space *s, uint32_t r)
 
 	if (group->bits)
 		return 0;
-	if (group->entry.gen == 0 && group->entry.n_free == 0) { /* none was ever written */
+	if (group->entry.gen == 0 && group->entry.n_free == 0) { /* no bitmap was written yet */
 		group->bits = calloc(1, bitmap_bytes(s));
 		return group->bits ? 0 : -ENOMEM;
 	}
@@ -112,8 +112,8 @@ void group_set(struct space *s, pgno_t pgno, bool is_free)
 	uint64_t mask = UINT64_C(1) << (bit % 64);
 
 	ASSERT(group->bits);
-	ASSERT(group->promised); /* else a commit has no room for its bitmap */
-	ASSERT(((group->bits[bit / 64] & mask) != 0) != is_free);
+	ASSERT(group->promised); /* S2: else a commit has no room for its bitmap */
+	ASSERT(((group->bits[bit / 64] & mask) != 0) != is_free); /* S1 */
 	group->bits[bit / 64] ^= mask;
 	group->entry.n_free += is_free ? 1 : -1U;
 	s->n_free += is_free ? 1 : -1U;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The layout of a file, from its page size and the options of its format. */
 #include "space/layout.h"
 
 static uint32_t option_or(uint32_t option, uint32_t most)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Pages of the pending list, in short list pages: the older extents of a queue, each page with a
- * reference to the one before. A list page never changes.
+ * reference to the one before. A list page never changes (S5).
  */
 #include "base/error.h"
 #include "space/queue.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* A list of pages that grows only by a promise; its buffers are used again. */
 #include "space/pages.h"
 #include "base/array.h"
 #include "base/assert.h"

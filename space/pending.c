@@ -16,7 +16,7 @@ static int compare_extents(const void *a, const void *b)
 	return (x->pgno > y->pgno) - (x->pgno < y->pgno);
 }
 
-/* All extents are valid by themselves: none may be in another. */
+/* All extents are valid by themselves: no page may be in two. */
 static int extents_validate(const struct extent_queue *q)
 {
 	struct pending_extent *sorted;

@@ -77,7 +77,7 @@ bool pending_is_long(const struct pending *p);
 
 /*
  * Writes PENDING_EARLY_LIST_PAGES list pages now, for a long transaction. bufs: a page buffer for
- * each. Needs that many pages from space_prepare(). On failure (I/O) *ret_n_written tells how many
+ * each. Needs that many pages from space_prepare(). On failure (I/O) *ret_n_written is how many
  * are queued as written: the transaction cannot go on, unless it is 0.
  */
 int pending_write_list_pages(struct pending *p, struct space *space, struct pager *pager, gen_t gen,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The queue of extents: an array with its beginning cut off, chained part first, tail behind. */
 #include "space/queue.h"
 #include "base/array.h"
 

@@ -43,7 +43,7 @@ void queue_append(struct extent_queue *q, struct extent_queue *from);
 int chain_load(struct extent_queue *q, struct pager *pager, const struct layout *layout,
 	const struct space_record *record, gen_t gen, struct page *buf);
 
-/* An extent that was read: VERSO_ECORRUPT when there can be none like it. */
+/* An extent that was read: VERSO_ECORRUPT when no valid file has it. */
 int extent_validate(const struct pending_extent *e, const struct layout *layout,
 	const struct space_record *record, gen_t gen);
 

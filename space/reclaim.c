@@ -49,7 +49,7 @@ static int promise_allowed(const struct extent_queue *q, struct space *space,
 	return rc;
 }
 
-/* Nobody can reach these pages any more: what a cache still holds of them is in its way. */
+/* No state and no reader reaches these pages any more: dropping them makes room in a cache. */
 static void set_free(struct space *space, const struct pending_extent *e)
 {
 	DCHECK(e->birth <= e->free);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The record: what must hold of one that was read, and how its parts are encoded. */
 #include "space/record.h"
 
 #include <string.h>
@@ -71,7 +72,7 @@ const char *record_find_fault(const struct space_record *r, uint32_t page_size)
 			return "an allocation group is out of range";
 	}
 	if (!windows_are_sane(r->windows, &l, r->n_pages))
-		return "a window of free pages lies where none can be";
+		return "an allocation window lies where pages cannot be free";
 	return NULL;
 }
 

@@ -41,7 +41,7 @@ static inline bool window_has(const struct window *w, pgno_t pgno)
 
 /* What is known of an allocation group, or of a page of the index of groups, without reading it. */
 struct group_entry {
-	gen_t gen;       /* of its bitmap (index) page; 0: none was written yet */
+	gen_t gen;       /* of its bitmap (index) page; 0: not written yet */
 	uint32_t n_free; /* pages whose bit is set; of an index page: 0 */
 	uint8_t copy;    /* which of the two copies it is */
 };

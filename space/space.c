@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The free space in memory: from a record at opening, to an account at each transaction. */
 #include "space/space_int.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Free space: which pages nobody uses, and handing them to the writer.
+ * Free space: which pages are not in use, and handing them to the writer.
  *
  * A file is cut into allocation groups (XFS); each has a bitmap page (bit set: free) with two
  * copies at fixed page numbers. A group commit writes the copy that the generation flushed before
@@ -42,7 +42,7 @@ struct space {
 	pgno_t file_pages; /* of the file; >= n_pages */
 	uint32_t grow_pages;
 	uint32_t cut_pages;
-	pgno_t in_the_way; /* where the last look at the free tail ended: in use then; 0: none */
+	pgno_t in_the_way; /* where the last look at the free tail ended: in use then; or 0 */
 	struct alloc_group *groups; /* those above n_groups remember which copy they used last */
 	uint32_t n_groups, cap_groups;
 	uint32_t n_free;                             /* pages that are free in the bitmaps */
@@ -94,8 +94,8 @@ bool space_is_no_room(int rc);
 pgno_t space_take(struct space *space);
 
 /*
- * Takes back pages that this transaction took and that nobody will refer to; sorts them. On failure
- * some may be back already, which space_undo() settles.
+ * Takes back pages that this transaction took and that no page will refer to; sorts them. On
+ * failure some may be back already; space_undo() undoes that.
  */
 int space_return(struct space *space, pgno_t *pgnos, size_t n);
 

@@ -65,7 +65,7 @@ pgno_t space_take(struct space *s)
 	struct window *w = s->windows;
 	unsigned i = 0, bit;
 
-	ASSERT(s->n_at_hand > 0); /* space_prepare() saw to it */
+	ASSERT(s->n_at_hand > 0); /* S3: space_prepare() saw to it */
 	s->n_at_hand--;
 	if (s->n_loose > 0)
 		return s->loose[--s->n_loose];

@@ -44,6 +44,7 @@ static void window_move(struct space *s, const struct window *w, bool fetched)
 	window_to_bits(s, w, !fetched);
 }
 
+/* S6 */
 void space_undo(struct space *s)
 {
 	while (s->n_log > 0) {
