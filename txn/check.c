@@ -41,7 +41,7 @@ struct check {
 	int rc;
 };
 
-/* Tells a finding; returns non-zero when the caller wants no more. */
+/* Reports a finding; returns non-zero when the caller wants no more. */
 static int found(struct check *c, pgno_t pgno, const char *what)
 {
 	char text[ERROR_TEXT_BYTES];
@@ -51,8 +51,10 @@ static int found(struct check *c, pgno_t pgno, const char *what)
 	return c->report ? c->report(c->arg, pgno, text) : 1;
 }
 
-/* *ret_marked is false when the page is none or was found before: what is behind it is not looked
- * at again, else pages that refer to each other would keep us for ever. */
+/*
+ * *ret_marked is false when there is no such page, or it was found before: then the pages below it
+ * are not visited again, or a cycle of references would have no end.
+ */
 static int mark_once(struct check *c, pgno_t pgno, enum page_use use, bool *ret_marked)
 {
 	char text[128];

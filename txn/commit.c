@@ -53,8 +53,8 @@ static int prepare_list_pages(struct txn *txn)
 }
 
 /*
- * The pages that joined and are not flushed yet: their memory is bounded. Under TXN_RELAXED nobody
- * else waits for a flush, so those that a spill has written count too: what a crash can take away
+ * The pages that joined and are not flushed yet: their memory is bounded. Under TXN_RELAXED no
+ * thread waits for a flush, so those that a spill has written count too: what a crash can take away
  * is bounded, and what was freed is used again.
  */
 static size_t count_unflushed(const struct txn_env *env)

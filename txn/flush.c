@@ -2,11 +2,11 @@
 /*
  * Flushing: a leader takes what has joined and makes it durable with one meta (T5, T6, T9).
  *
- * Whoever wants a generation durable calls flush_until(). If nobody leads, it becomes the leader:
- * it takes the open group commit and releases env->lock while it writes. What joins meanwhile is
- * the next group commit. Afterwards the leader wakes those who wait for its group commit, and of
- * those who wait for the next one the one that will lead it; the others sleep on until that is
- * flushed. So a commit wakes nobody who has nothing to do.
+ * A thread that wants a generation durable calls flush_until(). If no thread leads, it becomes the
+ * leader: it takes the open group commit and releases env->lock while it writes. What joins
+ * meanwhile is the next group commit. Afterwards the leader wakes the threads that wait for its
+ * group commit, and of those that wait for the next one the one that will lead it; the others sleep
+ * on until that is flushed. So a commit wakes only threads that have something to do.
  */
 #include "base/error.h"
 #include "txn/txn_int.h"
@@ -55,7 +55,7 @@ void env_poison(struct txn_env *env, int code)
 int error_poisoned(const struct txn_env *env)
 {
 	return error_set(VERSO_EPOISONED,
-		"a flush failed (%s): nothing more is written. What was answered as durable is "
+		"a flush failed (%s): nothing more is written. What was reported as durable is "
 		"safe: close the database everywhere, look at the disk, and open it again",
 		error_name(env->poison_code));
 }

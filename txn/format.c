@@ -120,7 +120,7 @@ static int decode_second(const void *buf, uint64_t off_bytes, struct meta *ret_m
 	int rc = meta_decode(buf, pgno, ret_m);
 
 	if (rc == 0 && (uint64_t)pgno * ret_m->page_size != off_bytes)
-		rc = error_set(VERSO_ECORRUPT, "a meta page lies where none belongs");
+		rc = error_set(VERSO_ECORRUPT, "a meta page lies where only other pages can be");
 	return rc;
 }
 

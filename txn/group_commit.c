@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The contents of a group commit: reserving may fail; adding, sorting and dropping cannot (T11). */
 #include "txn/group_commit.h"
 #include "base/array.h"
 

@@ -29,13 +29,15 @@ struct group_commit {
 	uint32_t n_joined;   /* transactions */
 	bool published;      /* a reader may have seen a generation of this group commit */
 
-	/* For those who wait for it, under env->lock: it is flushed, or it failed, for all; nobody
-	 * leads it and somebody should, for one. */
+	/*
+	 * For threads that wait for it, under env->lock. Broadcast: it is flushed, or it failed.
+	 * Signal: no thread leads it, and the one that is woken should.
+	 */
 	pthread_cond_t moved;
 };
 
 int group_commit_init(struct group_commit *group, const struct layout *layout);
-void group_commit_fini(struct group_commit *group); /* nobody waits for it */
+void group_commit_fini(struct group_commit *group); /* no thread waits for it */
 
 /* Makes room for that many more pages of either sort. -ENOMEM: nothing changed. */
 int group_commit_reserve(struct group_commit *group, uint32_t n_own, uint32_t n_pages);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* A digest of all that a database holds on the device: tests compare two pagers by it. */
 #include "base/hash.h"
 #include "txn/txn_int.h"
 

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The codec of a meta page. What a file holds is validated here, once, and returned as an error;
+ * later code relies on it.
+ */
 #include "txn/meta.h"
 #include "base/error.h"
 
@@ -209,7 +213,8 @@ int meta_decode(const void *slot_bytes, pgno_t slot_pgno, struct meta *ret_m)
 	memset(ret_m, 0, sizeof(*ret_m));
 	ret_m->page_size = le32_get(b + AT_PAGE_SIZE);
 	if (!page_size_is_valid(ret_m->page_size))
-		return bad_meta(slot_pgno, "the page size is none that can be");
+		return bad_meta(slot_pgno,
+			"the page size is not one of 512 to 65536 bytes, a power of two");
 	decode_body(b, ret_m);
 	ret_m->space.n_group_entries = ret_m->space.n_groups;
 	meta_layout(ret_m, &l);

@@ -2,7 +2,7 @@
 /*
  * Opening: which generation is the newest that is whole (T7, T8).
  *
- * Both slots are read from the device, after a sync whose answer is remembered but not trusted. The
+ * Both slots are read from the device, after a sync whose result is kept but not trusted. The
  * newest valid meta is taken if it was flushed in two steps, or if the other slot's copy of it, or
  * its own, says that it was flushed. A one-flush meta may have reached the disk before its pages:
  * it is taken only if every page that is newer than its durable_gen verifies. Those are found by
@@ -24,6 +24,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+/* judge(): the pages of a one-flush meta did not become durable. */
+#define NOT_WHOLE 1
+
 struct candidate {
 	struct meta meta;
 	bool valid;
@@ -43,7 +46,7 @@ static int read_slot(struct txn_env *env, const struct layout *l, unsigned slot,
 	if (c->rc == 0 && memcmp(c->meta.uuid, env->uuid, sizeof(env->uuid)) != 0)
 		c->rc = error_set(VERSO_ECORRUPT, "the two metas are of different databases");
 	if (c->rc == 0 && c->meta.page_size != l->page_size)
-		c->rc = error_set(VERSO_ECORRUPT, "the two metas tell different page sizes");
+		c->rc = error_set(VERSO_ECORRUPT, "the two metas have different page sizes");
 	c->valid = c->rc == 0;
 	return c->rc == VERSO_EVERSION ? c->rc : 0;
 }
@@ -61,7 +64,7 @@ static int file_is_cut(const struct meta *m, pgno_t file_pages)
 		file_pages, m->space.n_pages);
 }
 
-/* 0: take it. 1: its group commit did not become durable. < 0: an error. */
+/* 0: take it. NOT_WHOLE: take the other. < 0: an error. */
 static int judge(struct txn_env *env, const struct meta *m, pgno_t file_pages)
 {
 	int rc;
@@ -70,9 +73,9 @@ static int judge(struct txn_env *env, const struct meta *m, pgno_t file_pages)
 		return m->space.n_pages <= file_pages ? 0 : file_is_cut(m, file_pages);
 	env->walked = true;
 	if (m->space.n_pages > file_pages)
-		return 1;
+		return NOT_WHOLE;
 	rc = walk_pages(env, m, m->durable_gen, NULL, NULL);
-	return rc == VERSO_ECORRUPT ? 1 : rc;
+	return rc == VERSO_ECORRUPT ? NOT_WHOLE : rc;
 }
 
 static int decide(struct txn_env *env, struct candidate *c, pgno_t file_pages)
@@ -83,7 +86,7 @@ static int decide(struct txn_env *env, struct candidate *c, pgno_t file_pages)
 
 	if (rc < 0)
 		return rc;
-	if (rc == 1) {
+	if (rc == NOT_WHOLE) {
 		if (!c[!newest].valid || other->gen != m->durable_gen)
 			return error_set(VERSO_ECORRUPT,
 				"generation %" PRIx64 " is not whole, and generation %" PRIx64

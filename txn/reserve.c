@@ -98,7 +98,7 @@ int return_recycled(struct txn *txn)
 	int rc = space_return(&txn->env->space, w->recycled.items, w->recycled.n);
 
 	w->recycled.n = 0;
-	return rc ? txn_break(txn, rc) : 0; /* only abort can tell what is back */
+	return rc ? txn_break(txn, rc) : 0; /* only abort knows what is back */
 }
 
 /* The file cannot grow: what only waits for a flush is flushed, and every free page will do. */
@@ -116,7 +116,7 @@ static int scrape(struct txn *txn, unsigned n, uint32_t keep, int no_room)
 	return rc == SPACE_SHORT ? error_set(no_room, "%s", text) : rc;
 }
 
-/* So many pages are missing; none: they are too scattered, and new ones will not be. */
+/* How many pages are missing; where enough are free but too scattered, n: new ones lie together. */
 static uint32_t count_missing(const struct space *s, unsigned n, uint32_t keep)
 {
 	uint32_t n_free = space_count_free(s);

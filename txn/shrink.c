@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The last close makes the file as short as its last page in use allows. What was freed is free
- * by now, since nobody reads and all is flushed; a commit without changes writes that down, and
- * what that one frees (pages of the pending list, a root that moves) may be in the way once
- * more, so there are up to three. An error only leaves the file longer than it must be.
+ * The last close makes the file as short as its last page in use allows. What was freed is free by
+ * now, since there is no reader and all is flushed; a commit without changes writes that down, and
+ * what that one frees (pages of the pending list, a root that moves) may be in the way once more,
+ * so there are up to three. An error only leaves the file longer than it must be.
  */
 #include "txn/txn_int.h"
 
@@ -17,7 +17,7 @@
 /*
  * A tree of one page, which the meta alone refers to, is moved when it lies behind what the file
  * would need: a catalogue is one, and it would keep an emptied file long. What is read is a copy,
- * since nobody's fault guard is around us. buf: of page_size bytes.
+ * since no fault guard is set here. buf: of page_size bytes.
  */
 static int move_root(struct txn *txn, struct txn_root *root, struct page *buf)
 {

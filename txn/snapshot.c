@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The published state as a seqlock (Linux), and the slots in which readers say what they read, as
+ * LMDB's reader table does within one process. Why no reader is missed stands in snapshot.h.
+ */
 #include "txn/snapshot.h"
 #include "base/error.h"
 
@@ -52,7 +56,7 @@ void snapshots_publish(struct snapshots *s, const struct snapshot *state)
 	DCHECK(sequence % 2 == 0); /* one thread at a time publishes */
 	words_fill(state, words);
 	atomic_store_explicit(&p->sequence, sequence + 1, memory_order_relaxed);
-	/* Release: whoever sees one of these words sees the odd sequence too. */
+	/* Release: a reader that sees one of these words sees the odd sequence too. */
 	for (unsigned i = 0; i < PUBLISHED_WORDS; i++)
 		atomic_store_explicit(&p->words[i], words[i], memory_order_release);
 	atomic_store_explicit(&p->sequence, sequence + 2, memory_order_seq_cst);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Snapshots: the published state, and who still reads which generation. Both are memory of this
+ * Snapshots: the published state, and which generations are being read. Both are memory of this
  * process, the only one that has the database open.
  *
  * To begin, a reader stores the published generation in a slot of its own, with a fence, and reads
@@ -28,7 +28,7 @@ struct published {
 };
 
 struct reader_slot {
-	_Alignas(64) _Atomic uint64_t gen; /* snapshot in use; 0: none */
+	_Alignas(64) _Atomic uint64_t gen; /* snapshot in use; 0: not reading */
 	_Atomic bool taken;                /* some handle has it for good */
 };
 

@@ -73,8 +73,8 @@ enum txn_commit_mode {
 };
 
 enum txn_sync {
-	TXN_FULL,    /* commit answers, and readers see it, after the flush */
-	TXN_RELAXED, /* commit answers and publishes at once; txn_sync() flushes */
+	TXN_FULL,    /* commit returns, and readers see it, after the flush */
+	TXN_RELAXED, /* commit returns and publishes at once; txn_sync() flushes */
 };
 
 /* Zeroed = defaults. What is marked (format) is fixed when the file is made. */
@@ -130,7 +130,7 @@ int txn_is_blank(struct file *file);
 /*
  * Opens the environment: recovers (T7) and is ready for transactions.
  *
- * The caller has made sure that nobody else has the file open for writing. `pager` stays the
+ * The caller has made sure that no other process has the file open for writing. `pager` stays the
  * caller's and must outlive the environment. schema: static. options: copied.
  * VERSO_ECORRUPT: the newest durable state cannot be had, with a text that says why. A read-only
  * opening writes nothing to the database. May block.
@@ -140,7 +140,7 @@ int txn_env_open(struct pager *pager, const struct txn_probe *probe,
 	struct txn_env **ret_env);
 
 /* Flushes what joined, marks the close (T8). No transaction is open. Takes NULL. Cannot fail: an
- * error here loses nothing that was answered as durable. */
+ * error here loses nothing that was reported as durable. */
 void txn_env_close(struct txn_env *env);
 
 /* A snapshot of the newest published state. -ENOMEM; VERSO_EBUSY: 1,024 readers are active. Never
@@ -189,7 +189,7 @@ struct page *txn_alloc(struct txn *txn, enum page_type type, unsigned level, uin
 /*
  * Makes the pinned `page` writable and ends the pin. Returns `page` itself when it is unsealed and
  * this transaction's; else a copy at *ret_ref, and the old page is freed. *ret_ref is set in both
- * cases: when it differs from before, the parent must be told.
+ * cases: when it differs from before, the parent must be changed.
  */
 struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref *ret_ref);
 
@@ -200,8 +200,7 @@ struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref
  */
 struct page *txn_own(struct txn *txn, struct page_ref ref);
 
-/* Frees a page that the new version no longer refers to. Nobody in this transaction has it
- * pinned. */
+/* Frees a page that the new version no longer refers to. No pin of this transaction is on it. */
 void txn_free(struct txn *txn, struct page_ref ref);
 
 /* Makes the transaction abort-only and returns `code`, the first time; later codes do not count. */
@@ -209,7 +208,7 @@ int txn_break(struct txn *txn, int code);
 
 /*
  * Joins the open group commit and, under TXN_FULL, waits for its flush. Ends txn, whatever it
- * answers. 0: durable (FULL) or published (RELAXED). < 0: nothing of it will be seen, except that
+ * returns. 0: durable (FULL) or published (RELAXED). < 0: nothing of it will be seen, except that
  * after VERSO_EPOISONED a reopened database may hold it.
  */
 int txn_commit(struct txn *txn);
@@ -222,8 +221,8 @@ int txn_sync(struct txn_env *env);
 
 /*
  * T10: proves that every page of the newest joined state is in exactly one place. Takes the writer
- * lock. 0, VERSO_ECORRUPT with a text, or an error of reading. `report`, when not NULL, is told
- * each finding and returns non-zero to stop.
+ * lock. 0, VERSO_ECORRUPT with a text, or an error of reading. `report`, when not NULL, is called
+ * with each finding and returns non-zero to stop.
  */
 typedef int txn_report_fn(void *arg, pgno_t pgno, const char *finding);
 int txn_check(struct txn_env *env, txn_report_fn *report, void *arg);

@@ -26,8 +26,10 @@ struct pgno_list {
 	size_t n, cap;
 };
 
-/* The one writer's state; used again by each write transaction. Owned by whoever holds the writer
- * lock. */
+/*
+ * The one writer's state; used again by each write transaction. Owned by the thread that holds the
+ * writer lock.
+ */
 struct txn_writer {
 	struct dirty_page
 		*dirty; /* unsealed pages in the order of making; index + 1 is in page->scratch */
@@ -74,8 +76,8 @@ struct txn_env {
 	uint8_t uuid[16];
 	pgno_t file_pages_at_open;
 	struct snapshots snapshots; /* shared by atomics alone */
-	_Atomic bool stopped;       /* state is ENV_POISONED: for who does not hold the lock */
-	bool rolled_back, walked;   /* by opening; constant */
+	_Atomic bool stopped;     /* state is ENV_POISONED: for threads that do not hold the lock */
+	bool rolled_back, walked; /* by opening; constant */
 
 	pthread_mutex_t lock;  /* below, unless said otherwise */
 	pthread_cond_t turn;   /* the writer lock is free, for one; or state has changed, for all */
@@ -123,7 +125,7 @@ static inline struct space_options space_options_of(const struct txn_options *o)
 	};
 }
 
-/* format.c: the error of T7: nobody could verify such a commit here. */
+/* format.c: the error of T7: such a commit could not be verified here. */
 int refuse_one_flush(void);
 
 /* recover.c: reads both slots and decides (T7, T8). Fills in durable, durable_slot, joined and so
@@ -144,8 +146,10 @@ void txn_handle_opened(struct txn *txn);
 void txn_handle_closed(struct txn *txn);
 
 /* session.c */
-/* The first generation of the next session (T2), by the metas that are valid (else NULL); 0: none
- * is left. */
+/*
+ * The first generation of the next session (T2), by the metas that are valid (else NULL); 0: no
+ * incarnation is left.
+ */
 gen_t session_first_gen(const struct meta *a, const struct meta *b);
 int session_take_gen(struct txn_env *env, gen_t *ret_gen); /* for an attempt; writer lock */
 bool session_is_used_up(const struct txn_env

@@ -167,7 +167,7 @@ int txn_break(struct txn *txn, int code)
 
 /* --- spilling ------------------------------------------------------------------------------ */
 
-/* Who is spilled first: what will be changed again is written again. */
+/* Which pages are spilled first: a page that changes again is written again. */
 enum victims { VICTIMS_COLD_LEAVES, VICTIMS_LEAVES, VICTIMS_ALL, VICTIMS_END };
 
 /* Changed again in this generation, after a spill had passed it by. */
@@ -408,7 +408,7 @@ struct page *txn_own(struct txn *txn, struct page_ref ref)
 	return page;
 }
 
-/* Nobody but this transaction has seen the page (T13): its number can be used again (T3). */
+/* No reader has seen the page (T13): its number can be used again (T3). */
 static void free_own(struct txn *txn, struct page_ref ref)
 {
 	struct txn_writer *w = txn->writer;
