@@ -24,7 +24,7 @@
 #include "space/layout.h"
 
 #define TXN_ROOTS            2                 /* trees that the meta page holds itself */
-#define TXN_OP_PAGES_MAX     SPACE_PREPARE_MAX /* pages that one prepare can promise */
+#define TXN_OP_PAGES_MAX     SPACE_PREPARE_MAX /* pages that one txn_reserve() can promise */
 #define TXN_RECORD_BYTES_MAX (1U << 30) /* whose removal the reserve for a full disk covers */
 
 struct txn_env;
@@ -46,9 +46,9 @@ struct txn {
 	struct pager *pager; /* constant */
 	struct guard *guard; /* this transaction's, for get and peek */
 	gen_t gen;           /* of the snapshot read; when writing, the attempt's newest */
-	pgno_t n_pages; /* file size of the snapshot in pages; of a writer, at its last prepare */
-	bool writable;  /* constant */
-	int broken;     /* 0, or the error that made it abort-only */
+	pgno_t n_pages;      /* pages of the file; of a writer, at its last txn_reserve() */
+	bool writable;       /* constant */
+	int broken;          /* 0, or the error that made it abort-only */
 	struct txn_root roots[TXN_ROOTS]; /* a writer changes them */
 	struct txn_writer *writer;        /* private */
 	unsigned reader_slot;             /* private */
@@ -182,7 +182,9 @@ static inline int txn_reserve(struct txn *txn, unsigned n_pages, size_t n_frees)
 	return txn_reserve_for(txn, &(struct txn_need){TXN_ADD, n_pages, n_frees, n_frees});
 }
 
-/* A new page: header set, payload zeroed, the transaction's to change until the next prepare. */
+/*
+ * A new page: header set, payload zeroed, the transaction's to change until the next txn_reserve().
+ */
 struct page *txn_alloc(struct txn *txn, enum page_type type, unsigned level, uint32_t tree,
 	struct page_ref *ret_ref);
 
@@ -194,8 +196,8 @@ struct page *txn_alloc(struct txn *txn, enum page_type type, unsigned level, uin
 struct page *txn_touch(struct txn *txn, const struct page *page, struct page_ref *ret_ref);
 
 /*
- * The page at ref, to be changed in place until the next prepare: it is this transaction's own and
- * unsealed. NULL: it is not, or not any more, or the transaction cannot go on, of which
+ * The page at ref, to be changed in place until the next txn_reserve(): it is this transaction's
+ * own and unsealed. NULL: it is not, or not any more, or the transaction cannot go on, of which
  * txn_reserve() says why. ref may be the null reference.
  */
 struct page *txn_own(struct txn *txn, struct page_ref ref);

@@ -39,10 +39,10 @@ struct txn_writer {
 	struct pgno_list recycled;   /* page numbers of own pages that were freed */
 	struct pgno_list dead;       /* page numbers of joined pages that this transaction freed */
 	uint32_t n_written;          /* own pages that were spilled and not freed since */
-	uint32_t n_promised;         /* calls of alloc and touch that prepare still promises */
-	bool changed;                /* something was allocated or freed */
-	uint32_t n_early_list_pages; /* list pages that were written before the commit */
-	gen_t taken_at_begin;        /* what is newer may not have been written yet */
+	uint32_t n_promised; /* calls of alloc and touch that txn_reserve() still promises */
+	bool changed;        /* something was allocated or freed */
+	uint32_t n_early_list_pages;    /* list pages that were written before the commit */
+	gen_t taken_at_begin;           /* what is newer may not have been written yet */
 	uint64_t n_spilled, n_recopied; /* not yet in env's */
 	struct txn_root roots_before[TXN_ROOTS];
 	gen_t readers[SNAPSHOT_READERS];
