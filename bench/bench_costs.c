@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What is written for a value and for a transaction of each size, as Verso counts it: no clock, so
- * the figures are the same on every machine. include/verso.h sums them up.
+ * the numbers are the same on every machine. include/verso.h sums them up.
  *
  *	bench_costs FOLDER
  */

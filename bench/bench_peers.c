@@ -58,7 +58,7 @@ static const struct phase {
 	[PHASE_WRITERS] = {"by 16 threads/s", slice_writers},
 };
 
-/* n_ops operations of a phase by every engine, who take turns after each n_slice of them. */
+/* n_ops operations of a phase by every engine; they take turns after each n_slice of them. */
 static void in_turns(enum phase_id phase, struct run *runs, size_t n_runs, const struct settings *s,
 	uint64_t n_ops, uint64_t n_slice)
 {
@@ -197,7 +197,7 @@ static void print_header(const struct settings *s)
 		(unsigned long long)s->options.cache_bytes >> 20);
 }
 
-/* A row of figures and their ratios to the first engine's. */
+/* A row of numbers and their ratios to the first engine's. */
 static void print_row(const char *name, const struct settings *s, double (*values)[ROUNDS_MAX],
 	size_t stride)
 {

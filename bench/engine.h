@@ -45,7 +45,7 @@ struct engine {
 	 */
 	void (*put)(struct engine_db *db, const void *key, const void *val);
 
-	/* The same of a key above all others. NULL: the engine is not told. */
+	/* The same of a key above all others. NULL: the engine needs no hint. */
 	void (*append)(struct engine_db *db, const void *key, const void *val);
 
 	/* The value, good until the next call; NULL when there is none. */

@@ -19,7 +19,7 @@ void slice_load(struct run *r, const struct settings *s, uint64_t from, uint64_t
 	r->engine->commit(r->db);
 }
 
-/* The same in the order of the keys, which an engine that wants to know is told. */
+/* The same in the order of the keys, which is passed on to an engine that can use it. */
 void slice_sorted_load(struct run *r, const struct settings *s, uint64_t from, uint64_t to)
 {
 	void (*put)(struct engine_db *, const void *, const void *) =

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The edge of the library: arguments are judged here, and faults of a mapping end here.
+ * The API boundary: arguments are checked here, and faults of a mapping end here.
  *
  * The mmap pager touches a page when it is got, under a guard of its own. But the kernel may take
  * the page away again and fail to bring it back while the tree still reads it: the disk broke,
- * somebody cut the file. So each call that reads pages sets a fault guard (D5: call_enter()), and a
- * SIGBUS inside it ends in call_faulted(). Whatever the call was doing is left where it was, and
- * the transaction is of no use any more: all that it holds is given back, a reader returns
- * VERSO_EIO from then on, a writer becomes abort-only.
+ * another program shortened the file. So each call that reads pages sets a fault guard (D5:
+ * call_enter()), and a SIGBUS inside it ends in call_faulted(). Whatever the call was doing is left
+ * where it was, and the transaction cannot be used any more: all that it holds is released, a
+ * reader returns VERSO_EIO from then on, a writer becomes abort-only.
  */
 #include "db/db_int.h"
 

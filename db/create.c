@@ -31,7 +31,7 @@ static int format(struct verso *db, const struct db_hooks *hooks)
 /*
  * After the failure rc of format(), which it returns: a new file goes, one that was prepared is
  * empty again. Only what was seen to be blank under the file's lock comes here: anything else may
- * be somebody's database by now.
+ * be another process's database by now.
  */
 static int undo(struct verso *db, bool is_new, int rc)
 {
@@ -39,9 +39,9 @@ static int undo(struct verso *db, bool is_new, int rc)
 
 	(void)strcpy(text, error_text());
 	/*
-	 * Somebody may have it open already, who has seen the first of its metas and waits for a
-	 * lock: then there must be nothing in it. Without the lock beside it that may be the file's
-	 * own, so it keeps its name.
+	 * Another process may have it open already: it has seen the first of its metas and waits
+	 * for a lock. Then there must be nothing in it. Without the lock beside it that may be the
+	 * file's own, so it keeps its name.
 	 */
 	(void)file_truncate(db->file, 0);
 	if (is_new && db->side)
@@ -53,7 +53,7 @@ int create_database(struct verso *db, const struct db_hooks *hooks, bool is_new)
 {
 	int rc = txn_is_blank(db->file);
 
-	if (rc == 0) /* somebody has made it while we waited for the lock */
+	if (rc == 0) /* it was made while we waited for the lock */
 		return db->options.flags & VERSO_EXCL
 			       ? error_set(-EEXIST, "the file exists already")
 			       : 0;

@@ -4,7 +4,7 @@
  * own.
  *
  * A cursor's transaction may end before it. It is then detached (txn NULL) and only waits to be
- * closed (D4), because a user who closes things in the wrong order is no rarity.
+ * closed (D4), because programs often close things in the wrong order.
  */
 #include "db/db_int.h"
 

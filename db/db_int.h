@@ -85,8 +85,8 @@ static inline bool process_is(uint32_t number)
 }
 
 /*
- * The databases that this process has open (handle.c): whoever waits for a lock that another handle
- * of the same process has would wait in vain. Any thread.
+ * The databases that this process has open (handle.c): a thread that waits for a lock
+ * which another handle of the same process has would wait in vain. Any thread.
  */
 void open_add(struct verso *db);
 void open_remove(const struct verso *db); /* before its locks fall; need not be there */
@@ -162,7 +162,7 @@ struct verso_txn {
 	size_t cap_bytes;
 	struct chunk *chunks;          /* the newest get_many's copies */
 	struct fault_notes notes;      /* its pins, where the pager may fault; failed: a call was
-					  left in its middle, each later one answers that */
+					  left in its middle, each later one returns that */
 	uint64_t mask_of;              /* thread whose signal mask was looked at last; 0: none's */
 	bool blocks_sigbus;            /* that thread, outside our calls */
 	struct verso_txn *next, *prev; /* db->lock */
@@ -187,8 +187,8 @@ struct verso_cursor {
 void trace_begin(struct verso *db);
 
 /*
- * The edge (db/boundary.c): what every call does first, and how a fault of a mapping becomes an
- * error.
+ * The API boundary (db/boundary.c): what every call does first, and how a fault of a mapping
+ * becomes an error.
  */
 
 /* VERSO_EMISUSE with a text. */
@@ -287,7 +287,7 @@ static inline void call_leave(const struct verso_txn *txn, struct fault_guard *f
  */
 void call_give_back(struct verso_txn *txn);
 
-/* After a fault: gives up all that the transaction holds and returns VERSO_EIO. */
+/* After a fault: releases all that the transaction holds and returns VERSO_EIO. */
 int call_faulted(struct verso_txn *txn);
 
 /* Bytes that are never NULL, for the floors below. */
@@ -337,7 +337,7 @@ void tables_init(struct verso_txn *txn);
 /* Takes the roots back into txn->txn, by way of the catalogue. Inside the fault guard. */
 int tables_store(struct verso_txn *txn);
 
-/* After a fault: gives up the pins of all cursors, which no call will use again. */
+/* After a fault: ends the pins of all cursors, which no call will use again. */
 void tables_unpin(struct verso_txn *txn);
 
 void tables_fini(struct verso_txn *txn);
@@ -357,7 +357,7 @@ int tables_next(struct verso_txn *txn, struct btree_cursor *cursor,
 /* Closes a cursor of the catalogue, outside calls. Takes NULL. */
 void close_tree_cursor(struct verso_txn *txn, struct btree_cursor *cursor);
 
-/* Detaches the cursors of a table (NULL: all): later calls on them answer VERSO_EMISUSE. */
+/* Detaches the cursors of a table (NULL: all): later calls on them return VERSO_EMISUSE. */
 void cursors_end(struct verso_txn *txn, struct verso_table *table);
 
 #endif

@@ -216,7 +216,7 @@ static int get_batch(struct verso_txn *txn, struct many *m, size_t first, size_t
 }
 
 /*
- * The pool has no frame left to pin: gives up all that this transaction's gets hold. Keys that lie
+ * The pool has no frame left to pin: ends all pins of this transaction's gets. Keys that lie
  * in results of before are copied, results of this call become copies.
  */
 static int unpin_all(struct verso_txn *txn, struct many *m)

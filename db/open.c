@@ -3,7 +3,7 @@
  * Opening and closing: the one place that knows both pagers and wires one to a file.
  *
  *	1. judge the options, find the file, or learn that it has to be made
- *	2. lock DB-lock, which says who uses the database (side.h)
+ *	2. lock DB-lock, which names the process that uses the database (side.h)
  *	3. make the file, if need be
  *	4. lock the file itself, which has other names than this one perhaps; only now read the
  *	   metas and the size (txn_probe); open the pager, recover (txn_env_open)
@@ -28,7 +28,7 @@
 
 #define LINKS_MAX 40 /* as the kernel */
 
-/* How long an opening waits for somebody else's locks. */
+/* How long an opening waits for another process's locks. */
 #define BUSY_NS UINT64_C(1000000000)
 
 /* Puts the path before a text of the floors below, which do not all know it. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The options of an open: judged, filled in, and cut down to what the floors below are told.
+ * The options of an open: checked, defaults filled in, and turned into those of the floors below.
  */
 #include "db/options.h"
 
@@ -120,7 +120,7 @@ void options_txn(const struct verso_options *o, const struct txn_options *tuning
 		(o->commit_mode == VERSO_COMMIT_BEST && file && file->device_direct))
 		t.mode = TXN_ONE_FLUSH;
 	/*
-	 * Under either pager: what a transaction writes may not depend on who caches. The larger
+	 * Under either pager: what a transaction writes may not depend on the pager. The larger
 	 * part is for unsealed pages, since one that is touched again after it was spilled is
 	 * written twice; no more, since it is taken from readers.
 	 */

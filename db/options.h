@@ -11,7 +11,7 @@ int options_fill(const struct verso_options *given, struct verso_options *ret_op
 /* Of a database that is made. */
 uint32_t options_page_size(const struct verso_options *o);
 
-/* What txn is told. tuning: NULL, or a test's thresholds. */
+/* The options of txn. tuning: NULL, or a test's thresholds. */
 void options_txn(const struct verso_options *o, const struct txn_options *tuning,
 	const struct file *file, uint32_t page_size, struct txn_options *ret_txn);
 

@@ -83,7 +83,7 @@ static bool has_head(const uint8_t *side)
 	       le32_get(side + AT_VERSION) == SIDE_VERSION;
 }
 
-/* Whether the record is whole and names somebody. */
+/* Whether the record is whole and names a process. */
 static bool record_decode(const uint8_t *side, struct io_self *ret_who)
 {
 	if (!has_head(side) || le64_get(side + AT_CHECKSUM) != record_sum(side))
@@ -121,7 +121,7 @@ int side_busy(const struct verso *db)
 	struct tm tm;
 	time_t then;
 
-	/* With the side file in our hands it was somebody who has none. */
+	/* We hold the side file, so it is a process that has none. */
 	if (db->side || !record_read(db, &who))
 		return error_set(VERSO_EBUSY,
 			"the database is open already, in another process. Which one is not known, "

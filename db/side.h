@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The side file DB-lock: says who has the database open, and is locked by whoever has.
+ * The side file DB-lock: names the process that has the database open, and is locked by it.
  *
  * It is an aid. What keeps two openings apart is the lock of the database file itself (open.c),
  * whatever names that file has; the side file's is there before the database is, and its record is
- * for the text of VERSO_EBUSY. Where it cannot be had (a full or read-only file system, somebody
- * else's folder) the database is opened without. It is never mapped, and never removed: whoever
- * waits for its lock must not wait for a file without a name.
+ * for the text of VERSO_EBUSY. Where it cannot be had (a full or read-only file system, a folder
+ * of another user) the database is opened without. It is never mapped, and never removed: a
+ * process that waits for its lock must not wait for a file without a name.
  *
  * Its name is not trusted. Only what this Verso or an older one can have left there is written to;
  * no link is followed; whatever else has the name is not touched, and is an error.
@@ -21,14 +21,15 @@ char *path_beside(const char *path, const char *tail);
 
 /*
  * Takes the lock and writes the record; waits for the lock until until_ns. db->side stays without a
- * file where none can be had. VERSO_EBUSY, with who has it; -EEXIST: something else has the name.
+ * file where none can be had. VERSO_EBUSY, with the process that has it; -EEXIST: something else
+ * has the name.
  */
 int side_open(struct verso *db, uint64_t until_ns);
 
-/* Gives up the lock; the record then names nobody. */
+/* Releases the lock; the record is then empty. */
 void side_close(struct verso *db);
 
-/* VERSO_EBUSY with a text: who has the database open, as far as a record says. */
+/* VERSO_EBUSY with a text: which process has the database open, if a record says so. */
 int side_busy(const struct verso *db);
 
 /*

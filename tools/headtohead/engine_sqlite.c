@@ -82,7 +82,7 @@ static int open_rowid(void *engine, const char *path, size_t cache_bytes)
 		"CREATE TABLE IF NOT EXISTS records(k BLOB PRIMARY KEY, v BLOB NOT NULL)");
 }
 
-/* Runs a statement that answers no rows. */
+/* Runs a statement that returns no rows. */
 static int run(struct sqlite_engine *e, enum statement s)
 {
 	int rc = sqlite3_step(e->statements[s]);

@@ -4,7 +4,7 @@
  * must agree on every record.
  *
  * Each engine runs in a child process of its own, so that its memory and faults are its own, and
- * leaves its figures in memory shared with the parent. What every engine must answer is in the
+ * leaves its results in memory shared with the parent. What every engine must answer is in the
  * model, which is made before and the same for all.
  */
 #ifndef TOOLS_HEADTOHEAD_H
@@ -80,7 +80,7 @@ struct engine_figures {
 
 typedef int record_fn(void *arg, struct verso_val key, struct verso_val val);
 
-/* Every call answers 0, or an error that it has told on stderr. */
+/* Every call returns 0, or an error that it has printed on stderr. */
 struct engine_ops {
 	const char *title;
 	const char *file; /* name of the database in the folder */
@@ -92,7 +92,7 @@ struct engine_ops {
 	int (*del)(void *engine, struct verso_val key);
 	/* 1: not found. *ret_val lasts until the next call. */
 	int (*get)(void *engine, struct verso_val key, struct verso_val *ret_val);
-	/* All records in key order; fn answers 0 to go on. */
+	/* All records in key order; fn returns 0 to go on. */
 	int (*scan)(void *engine, record_fn *fn, void *arg);
 	int (*commit)(void *engine);
 	/* Proves that the file is whole. */
@@ -118,9 +118,9 @@ struct usage {
 };
 
 /*
- * Chooses where bytes read and written are counted: at the device that holds `folder`, whoever
- * causes them, because what the kernel charges to a process counts a whole large folio for each
- * write to a part of it, three times what is written. Where the device cannot be asked, at the
+ * Chooses where bytes read and written are counted: at the device that holds `folder`, whichever
+ * program causes them, because what the kernel charges to a process counts a whole large folio for
+ * each write to a part of it, three times what is written. Where the device cannot be asked, at the
  * process. Answers a text for people.
  */
 const char *usage_init(const char *folder);

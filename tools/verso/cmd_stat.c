@@ -118,7 +118,7 @@ static int print_table(void *arg, const char *name)
 	return 0;
 }
 
-/* Of the file as it is, which may be longer than the newest commit needs; 0: cannot be told. */
+/* Of the file as it is, which may be longer than the newest commit needs; 0: not known. */
 static uint64_t file_bytes(const char *path)
 {
 	struct stat st;

@@ -29,7 +29,7 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-/* What somebody sees who has just built it. */
+/* What the first call without arguments prints. */
 static void print_welcome(FILE *out)
 {
 	(void)fputs("Verso keeps ordered records, key and value, in one file, with transactions.\n"

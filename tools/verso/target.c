@@ -23,7 +23,7 @@ static enum status failed(const char *what)
 	return STATUS_ERROR;
 }
 
-/* Removes the folder and all that is in it: nobody else knows its name. */
+/* Removes the folder and all that is in it: no other process knows its name. */
 static void remove_folder(struct target *t)
 {
 	DIR *dir = t->folder ? opendir(t->folder) : NULL;

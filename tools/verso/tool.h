@@ -3,7 +3,7 @@
  * The `verso` tool: one file a subcommand, and what they share.
  *
  * A subcommand is a `struct command` in main.c's table. Its run() gets the options parsed and the
- * words left over, and answers the exit status. Messages go to stderr, results to stdout.
+ * words left over, and returns the exit status. Messages go to stderr, results to stdout.
  */
 #ifndef TOOLS_VERSO_TOOL_H
 #define TOOLS_VERSO_TOOL_H
@@ -108,7 +108,7 @@ struct session {
 
 /*
  * Opens the database of args and begins a transaction with its table. VERSO_WRITE makes a missing
- * table. On failure it has said why, nothing is open, and the answer is the exit status.
+ * table. On failure it has said why, nothing is open, and it returns the exit status.
  */
 enum status session_open(struct session *s, const struct arguments *args, unsigned begin_flags);
 
@@ -119,7 +119,7 @@ enum status session_commit_and_go_on(struct session *s);
 enum status session_commit(struct session *s);
 void session_abort(struct session *s);
 
-/* Says `what` and the library's text for `code` on stderr; answers the exit status for it. */
+/* Says `what` and the library's text for `code` on stderr; returns the exit status for it. */
 enum status fail(const char *what, int code);
 
 /* Flushes stdout: a full disk or a closed pipe behind it is an error too. */
