@@ -11,7 +11,7 @@
 
 #define API_PAGERS 2
 
-/* Fails the test, with the library's text, unless expr answers `code`. */
+/* Fails the test, with the library's text, unless expr returns `code`. */
 #define API_IS(expr, code)                                                                         \
 	do {                                                                                       \
 		int api_rc = (expr);                                                               \
@@ -22,7 +22,7 @@
 
 #define API_OK(expr) API_IS(expr, 0)
 
-/* Fails unless expr answers `code` with a text that has the words `words` in it. */
+/* Fails unless expr returns `code` with a text that has the words `words` in it. */
 #define API_SAYS(expr, code, words)                                                                \
 	do {                                                                                       \
 		API_IS(expr, code);                                                                \

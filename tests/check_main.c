@@ -113,7 +113,7 @@ uint64_t check_random(uint64_t *state)
 
 #define ALLOC_HEAD_BYTES 4096
 
-/* In front of what check_alloc() answers. */
+/* In front of what check_alloc() returns. */
 struct alloc {
 	struct alloc *next;
 };

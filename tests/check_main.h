@@ -80,7 +80,7 @@ int check_main(Suite *s);
 void check_skip(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * The path of `name` in this program's scratch folder, in buf (CHECK_PATH_BYTES); answers buf. The
+ * The path of `name` in this program's scratch folder, in buf (CHECK_PATH_BYTES); returns buf. The
  * folder lies in $VERSO_TEST_DIR, else in $TMPDIR, else in /var/tmp: a disk rather than memory.
  */
 const char *check_path(char *buf, const char *name);

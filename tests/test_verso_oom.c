@@ -19,7 +19,7 @@ struct progress {
 	struct verso *db;
 	struct verso_txn *txn;
 	struct verso_cursor *cursor;
-	bool committed; /* answered as durable */
+	bool committed; /* reported as durable */
 	bool tried;     /* the commit was asked for */
 };
 
@@ -106,7 +106,7 @@ static void finish(struct progress *p)
 	verso_close(p->db);
 }
 
-/* With memory: the database is whole, and has what was answered as durable. */
+/* With memory: the database is whole, and has what was reported as durable. */
 static void judge(int pager, const char *name, const struct progress *p)
 {
 	struct verso *db = api_open(pager, name, 0);

@@ -47,7 +47,7 @@ void crash_history_fini(struct crash_history *h);
 /* The disk began with this version, durable. */
 void crash_begin_with(struct crash_history *h, uint64_t digest);
 
-/* A version begins; answers its number. */
+/* A version begins; returns its number. */
 unsigned crash_begin(struct crash_history *h, uint64_t digest);
 
 /* Version v, and all that it was built on, is durable: what began before v is no longer allowed. */

@@ -14,7 +14,7 @@
 #include "tests/crash/marks.h"
 #include "tests/crash/shape.h"
 
-/* What the sessions drive. Calls answer 0 or an error. */
+/* What the sessions drive. Calls return 0 or an error. */
 struct session_ops {
 	size_t model_bytes;
 	/* The digest of a model; of zeros, that of an empty database. */

@@ -79,7 +79,7 @@ static int open_pager(struct toydb *db, const struct txn_probe *probe, uint32_t 
 	return rc;
 }
 
-/* 0, 1: there is no database, < 0. db is the caller's to close whatever is answered. */
+/* 0, 1: there is no database, < 0. db is the caller's to close whatever is returned. */
 static int toydb_open_at(struct toydb *db, uint64_t seed)
 {
 	struct txn_options o = session_txn_options((unsigned)(db->config - toydb_configs), seed,

@@ -201,7 +201,7 @@ static void run_campaign(struct campaign *c)
 	}
 }
 
-/* Prints totals; answers how many marks lie below their minima. */
+/* Prints totals; returns how many marks lie below their minima. */
 static unsigned print_totals(const struct campaign *c, double seconds)
 {
 	const uint64_t *marks = c->shared->marks;

@@ -77,7 +77,7 @@ struct run {
  * not. */
 bool run_stream(struct run *r, const struct stream *s, const char *folder, uint64_t *marks);
 
-/* Remembers why the stream failed; answers false. */
+/* Remembers why the stream failed; returns false. */
 bool run_fail(struct run *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static inline void run_mark(struct run *r, enum mark mark, uint64_t n)

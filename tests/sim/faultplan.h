@@ -56,7 +56,7 @@ struct fault_plan {
 	atomic_uint_fast64_t struck;
 };
 
-/* Counts a call. 0, or the error that it answers. Any thread. */
+/* Counts a call. 0, or the error that it returns. Any thread. */
 int fault_plan_call(struct fault_plan *plan, enum fault_call call);
 
 /* The error code of a kind, and its name for messages. */

@@ -146,7 +146,7 @@ uint8_t *sim_log_bytes(struct simdisk *d, size_t len_bytes)
 	return p;
 }
 
-/* Counts a call and asks the hook: 0, or the error that the call answers. */
+/* Counts a call and asks the hook: 0, or the error that the call returns. */
 int sim_fault(struct simdisk *d, enum sim_call_kind kind, bool queued, uint32_t name,
 	uint64_t off_bytes, uint64_t len_bytes)
 {

@@ -78,7 +78,7 @@ uint64_t simdisk_events(const struct simdisk *d);
 
 /*
  * The death of the process, without a power cut: locks fall, requests in flight are carried out or
- * not, by seed; every open file, map and queue is dead. Calls on a dead one answer -EIO and change
+ * not, by seed; every open file, map and queue is dead. Calls on a dead one return -EIO and change
  * nothing, so that the owner can free its memory by closing as usual. What was written stays
  * visible and pending. New files can be opened at once.
  */
