@@ -29,7 +29,7 @@ int verso_cursor_open(struct verso_txn *txn, struct verso_table *table,
 	rc = btree_cursor_open(&table->tree, &cursor); /* reads no page: no fault guard */
 	if (rc < 0)
 		return rc;
-	c = handle_make(HANDLE_CURSOR, sizeof(*c));
+	c = handle_alloc(HANDLE_CURSOR, sizeof(*c));
 	if (!c) {
 		btree_cursor_close(cursor);
 		return -ENOMEM;

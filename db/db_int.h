@@ -55,7 +55,7 @@ struct handle {
 #define HANDLE_MAGIC 0x76650000u
 
 /* A zeroed, live handle of the kind's size; NULL: no memory. Any thread. */
-void *handle_make(enum handle_kind kind, size_t len_bytes);
+void *handle_alloc(enum handle_kind kind, size_t len_bytes);
 
 /* Ends it. Any thread. */
 void handle_end(enum handle_kind kind, void *handle);

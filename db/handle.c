@@ -27,7 +27,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct pool pools[HANDLE_KINDS]; /* lock */
 static uint64_t n_made;                 /* lock */
 
-void *handle_make(enum handle_kind kind, size_t len_bytes)
+void *handle_alloc(enum handle_kind kind, size_t len_bytes)
 {
 	struct pool *pool = &pools[kind];
 	struct handle *h;

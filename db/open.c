@@ -301,7 +301,7 @@ int db_open_with(const struct db_hooks *hooks, const char *path, const struct ve
 		rc = process_init();
 	if (rc < 0)
 		return rc;
-	db = handle_make(HANDLE_DB, sizeof(*db));
+	db = handle_alloc(HANDLE_DB, sizeof(*db));
 	if (!db)
 		return -ENOMEM;
 	db->process = atomic_load(process_word);

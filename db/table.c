@@ -187,7 +187,7 @@ static int table_open(struct verso_txn *txn, const char *user_name, unsigned fla
 		*ret_table = table;
 		return 0;
 	}
-	table = handle_make(HANDLE_TABLE, sizeof(*table));
+	table = handle_alloc(HANDLE_TABLE, sizeof(*table));
 	if (!table)
 		return -ENOMEM;
 	view_init(table, txn, &root);

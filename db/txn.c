@@ -52,7 +52,7 @@ int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn)
 	if ((flags & VERSO_WRITE) && check_runs_here(db))
 		return misuse("verso_begin: called by the callback of verso_check(), which may "
 			      "hold the writer's turn");
-	txn = handle_make(HANDLE_TXN, sizeof(*txn));
+	txn = handle_alloc(HANDLE_TXN, sizeof(*txn));
 	if (!txn)
 		return -ENOMEM;
 	txn->db = db;
