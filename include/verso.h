@@ -60,7 +60,7 @@
  *   file grows while others write. End readers that you no longer need.
  * - When the disk is full, the call that needed space returns -ENOSPC, and the database stays as it
  *   was. You can make space by deleting: calls that add records leave a reserve of free pages, some
- *   dozens and a 168th of those in use (at 4 KiB; 6.4 MB at most). With it a transaction that
+ *   dozens and a 168th of those in use (at 4 KiB; 6.5 MB at most). With it a transaction that
  *   deletes one record, however long, can commit, if no reader is older than the last flush. A
  *   transaction that deletes more may fail; delete in smaller ones then. The file keeps its length
  *   until the last close; its free pages are used again.
@@ -70,8 +70,10 @@
  * - When a flush fails (the disk is broken), the database is poisoned: transactions that were
  *   durable stay durable, nothing more can be written, and every later write returns
  *   VERSO_EPOISONED. Close the database and look at the disk.
- * - A call needs up to 64 KiB of stack, not counting your own functions and callbacks (36 KiB were
+ * - A call needs up to 64 KiB of stack, not counting your own functions and callbacks (39 KiB were
  *   measured: writes in a transaction that spills, and the last close, through the pool).
+ * - Reads ahead of a cursor are made by a thread of the library. Right after verso_close() one
+ *   system call of a thread that used the database may return EINTR, when io_uring ends its ring.
  * - A thread that is cancelled (pthread_cancel()) ends after the call, never inside: calls that may
  *   block switch cancellation off. A callback that you give must return: leaving it by longjmp() or
  *   a C++ exception leaves the call's transaction open, and in verso_check() the writer's turn
@@ -378,9 +380,9 @@ struct verso_options {
  * it open, and still had it after a second (a process that was killed may take that long to end),
  * or another handle of this process has it, for which the call does not wait. The text names the
  * process, its program and since when, unless DB-lock could not be written. VERSO_EMISUSE:
- * impossible options. -EOPNOTSUPP: a network file system without VERSO_ANY_FS, an `io` that this
- * system does not allow, or VERSO_COMMIT_ONE_FLUSH without O_DIRECT. -ENOSPC, -EIO, VERSO_EIO,
- * -EMFILE, -ENOMEM.
+ * impossible options. -EOPNOTSUPP: a network file system without VERSO_ANY_FS, or
+ * VERSO_COMMIT_ONE_FLUSH without O_DIRECT. An `io` that this system refuses: what it returned,
+ * -ENOSYS where the library was built without io_uring. -ENOSPC, -EIO, VERSO_EIO, -EMFILE, -ENOMEM.
  *
  * After a crash the newest durable transaction is found; one that was being flushed may be found or
  * not (see rolled_back of struct verso_stat). Any thread. May block on I/O: after a crash in mode
