@@ -22,6 +22,7 @@ enum bufpool_policy {
 	BUFPOOL_LRU, /* every hit costs the pool's lock, as with 2Q */
 	BUFPOOL_2Q,
 	BUFPOOL_RANDOM,
+	N_POLICIES
 };
 
 /* Each switches one mechanism off, so that experiments can walk from one design to another. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of replacement policies. How to add one: policy.h. */
+/* The list of replacement policies. How to add one: docs/EXTENDING.md. */
 #include "bufpool/bufpool.h"
 #include "bufpool/policy.h"
 

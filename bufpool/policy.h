@@ -10,11 +10,7 @@
  *
  * All functions are called under the pool's lock, by one thread at a time.
  *
- * To add one, three places: (1) a file policy_<name>.c that exports a const table; (2) its lines in
- * the lists of policies: bufpool/meson.build, enum bufpool_policy and bufpool_policies[]
- * (bufpool.h, policies.c); (3) for users of the library, a value in enum verso_policy
- * (include/verso.h) at the same place of the order. The tests go through bufpool_policies[].
- * docs/EXTENDING.md lists every place, those of the tools too.
+ * How to add one, with every place: docs/EXTENDING.md.
  */
 #ifndef BUFPOOL_POLICY_H
 #define BUFPOOL_POLICY_H
@@ -86,8 +82,7 @@ struct policy_ops {
 };
 
 /* Every policy, by enum bufpool_policy; policies.c. */
-#define N_POLICIES 6
-extern const struct policy_ops *const bufpool_policies[N_POLICIES];
+extern const struct policy_ops *const bufpool_policies[];
 
 static inline void list_init(struct frame_list *list)
 {

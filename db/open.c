@@ -111,6 +111,10 @@ static const enum bufpool_policy policies[] = {
 	[VERSO_POLICY_RANDOM] = BUFPOOL_RANDOM,
 };
 
+_Static_assert((int)VERSO_POLICIES == (int)N_POLICIES &&
+		       sizeof(policies) / sizeof(policies[0]) == N_POLICIES,
+	"users can have every policy of the pool");
+
 /* The writer's share follows from the transactions' options, as under the other pager (D7). */
 static struct bufpool_options pool_options(const struct verso_options *o,
 	const struct txn_options *txn)

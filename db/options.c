@@ -33,7 +33,7 @@ static int judge(const struct verso_options *o)
 		(unsigned)o->commit_mode > VERSO_COMMIT_ONE_FLUSH ||
 		(unsigned)o->madvise > VERSO_MADVISE_POPULATE ||
 		(unsigned)o->checksum > VERSO_CHECKSUM_ALWAYS || (unsigned)o->io > VERSO_IO_SYNC ||
-		(unsigned)o->policy > VERSO_POLICY_RANDOM ||
+		(unsigned)o->policy >= VERSO_POLICIES ||
 		(unsigned)o->map_writing > VERSO_MAP_PRIVATE)
 		return wrong("`sync`, `commit_mode`, `madvise`, `checksum`, `io`, `policy` or "
 			     "`map_writing` has an unknown value");

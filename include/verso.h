@@ -270,6 +270,7 @@ enum verso_policy {
 	VERSO_POLICY_LRU, /* the one used longest ago; a scan evicts everything else */
 	VERSO_POLICY_2Q,  /* those used once before those used again */
 	VERSO_POLICY_RANDOM,
+	VERSO_POLICIES
 };
 
 enum verso_flags {

@@ -54,7 +54,7 @@ def test_switches_reach_both_pagers_and_wrong_ones_are_told(folder):
     for words in (r'bufpool: two flushes a commit; .*verified at each get; policy lru',
                   r'mmap: two flushes a commit; .*checksum always'):
         assert re.search(words, done.stdout), done.stdout
-    for word in ('--policy=mru', '--policy', '--buffered=1', '--frobnicate'):
+    for word in ('--policy=nothing', '--policy', '--buffered=1', '--frobnicate'):
         done = run(folder, 1, word)
         assert done.returncode == 2 and f'{word}: expected' in done.stderr, done
 

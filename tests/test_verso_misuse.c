@@ -104,7 +104,7 @@ START_TEST(unknown_flags_and_values_are_answered)
 		{.madvise = (enum verso_madvise)4},
 		{.checksum = (enum verso_checksum)3},
 		{.io = (enum verso_io)4},
-		{.policy = (enum verso_policy)6},
+		{.policy = VERSO_POLICIES},
 		{.map_writing = (enum verso_map_writing)2},
 		{.page_size = 5000},
 		{.page_size = 256},

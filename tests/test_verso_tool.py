@@ -50,7 +50,7 @@ def test_usage_errors_are_2(sh):
                   ('load', 'a', '--tsv', '--batch=0'), ('load', 'a', '--batch=9'), ('put', 'a', 'b', 'c', '--commit=three'),
                   ('put', 'a', 'b', 'c', '--page-size=5000'), ('get', 'a', 'b', '--madvise=no'),
                   ('get', 'a', 'b', '--mmap-checksum=maybe'), ('get', 'a', 'b', '--checksum=on'),
-                  ('get', 'a', 'b', '--policy=mru'), ('get', 'a', 'b', '--io=aio'),
+                  ('get', 'a', 'b', '--policy=nothing'), ('get', 'a', 'b', '--io=aio'),
                   ('get', 'a', 'b', '--buffered=yes')):
         done = sh.run(*words)
         assert done.returncode == USAGE, (words, done)

@@ -169,7 +169,7 @@ static int open_with(unsigned config, uint64_t seed, struct simdisk *d, unsigned
 		.cache_bytes = 2 << 20,
 		.page_size = flags & VERSO_CREATE ? session_page_size(seed) : 0,
 		.commit_mode = c->commit_mode,
-		.policy = (enum verso_policy)(seed % (VERSO_POLICY_RANDOM + 1)),
+		.policy = (enum verso_policy)(seed % VERSO_POLICIES),
 		.map_writing = (enum verso_map_writing)(seed / 2 % 2),
 		.checksum = seed % 2 ? VERSO_CHECKSUM_ALWAYS : VERSO_CHECKSUM_ONCE,
 	};

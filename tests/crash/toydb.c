@@ -61,7 +61,7 @@ static int open_pager(struct toydb *db, const struct txn_probe *probe, uint32_t 
 	if (db->config->pager == BUFPOOL) {
 		struct bufpool_options bo = {
 			.writer_pages = writer_pages,
-			.policy = (enum bufpool_policy)(seed % (BUFPOOL_RANDOM + 1)),
+			.policy = (enum bufpool_policy)(seed % N_POLICIES),
 			.flags = BUFPOOL_SMALL_PAGES,
 		};
 

@@ -76,10 +76,19 @@ static bool parse_checksum(struct verso_options *o, const char *value)
 	return i >= 0;
 }
 
+const char *const policy_names[] = {
+	[VERSO_POLICY_CLOCK] = "clock",
+	[VERSO_POLICY_SIEVE] = "sieve",
+	[VERSO_POLICY_FIFO] = "fifo",
+	[VERSO_POLICY_LRU] = "lru",
+	[VERSO_POLICY_2Q] = "2q",
+	[VERSO_POLICY_RANDOM] = "random",
+	[VERSO_POLICIES] = NULL,
+};
+
 static bool parse_policy(struct verso_options *o, const char *value)
 {
-	static const char *const words[] = {"clock", "sieve", "fifo", "lru", "2q", "random", NULL};
-	int i = word_index(value, words);
+	int i = word_index(value, policy_names);
 
 	o->policy = (enum verso_policy)i;
 	return i >= 0;

@@ -20,6 +20,9 @@ struct db_switch {
 	bool (*apply)(struct verso_options *options, const char *value);
 };
 
+/* By enum verso_policy; NULL ends them. */
+extern const char *const policy_names[];
+
 extern const struct db_switch db_switches[];
 extern const size_t n_db_switches;
 

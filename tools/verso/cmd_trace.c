@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `verso trace`: records what a command does, page by page; replays it over every policy. */
 #include "tools/verso/tool.h"
+#include "tools/common/switches.h"
 #include "trace/trace.h"
 
 #include <errno.h>
@@ -10,11 +11,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define N_POLICIES 6 /* of trace_replay(), by enum verso_policy */
-#define N_COLUMNS  (N_POLICIES + 1)
+#define N_COLUMNS (VERSO_POLICIES + 1) /* the policies, and the optimum */
 
-static const char *const columns[N_COLUMNS] = {
-	"clock", "sieve", "fifo", "lru", "2q", "random", "optimum"};
+static const char *column(unsigned i)
+{
+	return i < VERSO_POLICIES ? policy_names[i] : "optimum";
+}
 
 /* The sizes of a curve, in 64ths of the pages that the trace names. */
 static const unsigned parts[] = {1, 2, 4, 8, 12, 16, 24, 32, 40, 48, 56, 64};
@@ -30,8 +32,8 @@ struct row {
 static bool replay(const struct trace *trace, struct row *row)
 {
 	for (unsigned i = 0; i < N_COLUMNS; i++) {
-		uint64_t n = i < N_POLICIES ? trace_replay(trace, i, row->n_frames)
-					    : trace_replay_optimum(trace, row->n_frames);
+		uint64_t n = i < VERSO_POLICIES ? trace_replay(trace, i, row->n_frames)
+						: trace_replay_optimum(trace, row->n_frames);
 
 		if (n == UINT64_MAX)
 			return false;
@@ -44,7 +46,7 @@ static void print_head(void)
 {
 	(void)printf("%10s", "frames");
 	for (unsigned i = 0; i < N_COLUMNS; i++)
-		(void)printf(" %8s", columns[i]);
+		(void)printf(" %8s", column(i));
 	(void)printf("\n");
 }
 
@@ -75,7 +77,7 @@ static void write_plot(FILE *f, const char *path, const struct row *rows, size_t
 	(void)fprintf(f, "END\nplot ");
 	for (unsigned k = 0; k < N_COLUMNS; k++)
 		(void)fprintf(f, "%s$data using 1:%u with linespoints lw %d title '%s'",
-			k ? ", " : "", k + 2, k == N_POLICIES ? 3 : 1, columns[k]);
+			k ? ", " : "", k + 2, k == VERSO_POLICIES ? 3 : 1, column(k));
 	(void)fprintf(f, "\n");
 }
 
