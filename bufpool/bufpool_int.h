@@ -22,11 +22,10 @@
 #define HOSTILE 0
 #endif
 
-#define LIMBO_BATCHES    32  /* batches of retired frames that wait for guards separately */
-#define LOAD_SLOTS       128 /* prefetches in flight */
-#define LOAD_PAGES       16  /* adjacent pages that one prefetch reads */
-#define QUEUE_DEPTH      512 /* two write sets at their widest, and prefetches beside them */
-#define GROW_CHUNK_BYTES ((size_t)1 << 20)
+#define LIMBO_BATCHES 32  /* batches of retired frames that wait for guards separately */
+#define LOAD_SLOTS    128 /* prefetches in flight */
+#define LOAD_PAGES    16  /* adjacent pages that one prefetch reads */
+#define QUEUE_DEPTH   512 /* two write sets at their widest, and prefetches beside them */
 
 /* Frames that left the page table in the same epoch. */
 struct limbo_batch {
@@ -83,7 +82,7 @@ struct pool {
 	struct queue *ahead; /* for read-ahead, which no thread waits for yet; may be the same */
 	struct policy *policy;
 	uint32_t batch; /* frames that one eviction frees */
-	void *zeros;    /* GROW_CHUNK_BYTES to grow the file with */
+	void *zeros;    /* PAGER_GROWTH_WRITTEN bytes to grow the file with */
 
 	_Alignas(64) _Atomic uint32_t n_quota_used;
 	_Atomic uint32_t n_loading; /* loads that hold a unit and have not ended */

@@ -7,6 +7,7 @@
 #include "bufpool/bufpool_int.h"
 #include "base/error.h"
 #include "io/memory.h"
+#include "pager/growth.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -149,7 +150,7 @@ static int reserve_frames(struct pool *pool)
 	rc = open_hints(pool, huge);
 	if (rc < 0)
 		return rc;
-	return memory_reserve(GROW_CHUNK_BYTES, false, &pool->zeros);
+	return memory_reserve(PAGER_GROWTH_WRITTEN, false, &pool->zeros);
 }
 
 static int open_policy(struct pool *pool)
@@ -197,7 +198,7 @@ static void close_pool(struct pool *pool)
 	queue_close(pool->queue);
 	if (pool->policy)
 		pool->policy->ops->close(pool->policy);
-	memory_release(pool->zeros, GROW_CHUNK_BYTES);
+	memory_release(pool->zeros, PAGER_GROWTH_WRITTEN);
 	memory_release((void *)pool->pager.hints.frames, n_hints(pool) * sizeof(uint32_t));
 	memory_release((void *)pool->used, pool->n_frames);
 	memory_release(pool->frames, pool->n_frames * sizeof(struct frame));

@@ -10,6 +10,7 @@
  */
 #include "bufpool/bufpool_int.h"
 #include "base/error.h"
+#include "pager/growth.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -296,28 +297,6 @@ int pool_flush(struct pager *p)
  * Size
  */
 
-/* Has blocks for [from, to) made, and written when they are few (pager_ops.resize). */
-static int grow(struct pool *pool, uint64_t from_bytes, uint64_t to_bytes)
-{
-	bool written = to_bytes - from_bytes <= PAGER_GROWTH_WRITTEN;
-	int rc = file_allocate(pool->file, from_bytes, to_bytes - from_bytes);
-
-	for (uint64_t off = from_bytes; rc == 0 && written && off < to_bytes;) {
-		/* Chunks end at multiples of their size, but for the last. */
-		uint64_t end = (off / GROW_CHUNK_BYTES + 1) * GROW_CHUNK_BYTES;
-
-		if (end > to_bytes)
-			end = to_bytes;
-		rc = file_write(pool->file, pool->zeros, (size_t)(end - off), off);
-		if (rc == 0)
-			count(&pool->write_bytes, end - off);
-		off = end;
-	}
-	if (rc < 0)
-		(void)file_truncate(pool->file, from_bytes);
-	return rc;
-}
-
 int pool_resize(struct pager *p, pgno_t n_pages)
 {
 	struct pool *pool = pool_of(p);
@@ -328,7 +307,11 @@ int pool_resize(struct pager *p, pgno_t n_pages)
 	if (rc < 0)
 		return rc;
 	if (n_pages > old_pages) {
-		rc = grow(pool, old_pages << pool->page_shift, to_bytes);
+		uint64_t old_bytes = old_pages << pool->page_shift;
+
+		rc = growth_make(pool->file, old_bytes, to_bytes, pool->zeros, &pool->write_bytes);
+		if (rc < 0)
+			(void)file_truncate(pool->file, old_bytes);
 	} else if (n_pages < old_pages) {
 		drop_range(pool, n_pages, old_pages);
 		rc = file_truncate(pool->file, to_bytes);

@@ -5,6 +5,7 @@
 #include "io/fault.h"
 #include "io/memory.h"
 #include "mmap/own.h"
+#include "pager/growth.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -55,7 +56,7 @@ static void mmap_close(struct pager *p)
 	queue_close(m->queue);
 	view_fini(&m->alias);
 	view_fini(&m->view);
-	memory_release((void *)(uintptr_t)m->zeros, GROW_BYTES);
+	memory_release((void *)(uintptr_t)m->zeros, PAGER_GROWTH_WRITTEN);
 	table_fini(&m->table);
 	pager_fini(p);
 	free(m);
@@ -108,7 +109,7 @@ static int open_parts(struct mmap_pager *m, struct io *io)
 	int rc = fault_install();
 
 	if (rc == 0)
-		rc = memory_reserve(GROW_BYTES, false, &zeros);
+		rc = memory_reserve(PAGER_GROWTH_WRITTEN, false, &zeros);
 	if (rc < 0)
 		return rc;
 	m->zeros = zeros;

@@ -113,14 +113,12 @@ struct mmap_pager {
 	struct queue *queue;        /* writes; the sync backend */
 	unsigned page_shift;        /* log2 of the page size; constant */
 	struct mmap_options opts;   /* constant */
-	const void *zeros;          /* GROW_BYTES of them, never touched; constant */
+	const void *zeros;          /* PAGER_GROWTH_WRITTEN of them, never touched; constant */
 	_Atomic uint64_t n_pages;   /* the file's size; written by resize */
 	_Atomic uint64_t end_pages; /* no word beyond is set; grows only */
 	struct heap heap;
 	_Atomic uint64_t n_misses, n_prefetched, n_flushes, read_bytes, write_bytes;
 };
-
-#define GROW_BYTES (UINT64_C(1) << 20) /* zeros written at a time when the file grows */
 
 static inline struct mmap_pager *mmap_of(struct pager *p)
 {

@@ -6,6 +6,7 @@
  */
 #include "base/error.h"
 #include "mmap/own.h"
+#include "pager/growth.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -156,22 +157,6 @@ void mmap_advise(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
 		view_advise(&m->view, off_bytes, len_bytes, ADVICE_POPULATE);
 }
 
-static int write_zeros(struct mmap_pager *m, uint64_t from_bytes, uint64_t to_bytes)
-{
-	int rc = 0;
-
-	while (from_bytes < to_bytes && rc == 0) {
-		uint64_t len_bytes = to_bytes - from_bytes;
-
-		if (len_bytes > GROW_BYTES)
-			len_bytes = GROW_BYTES;
-		rc = file_write(m->file, m->zeros, len_bytes, from_bytes);
-		mmap_count(&m->write_bytes, len_bytes);
-		from_bytes += len_bytes;
-	}
-	return rc;
-}
-
 int views_reach(struct mmap_pager *m, uint64_t len_bytes)
 {
 	int rc = view_reach(&m->view, len_bytes);
@@ -193,9 +178,7 @@ static int grow(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
 	rc = table_reach(&m->table, to_pages);
 	if (rc < 0)
 		return rc;
-	rc = file_allocate(m->file, from_bytes, to_bytes - from_bytes);
-	if (rc == 0 && to_bytes - from_bytes <= PAGER_GROWTH_WRITTEN)
-		rc = write_zeros(m, from_bytes, to_bytes);
+	rc = growth_make(m->file, from_bytes, to_bytes, m->zeros, &m->write_bytes);
 	if (rc == 0)
 		rc = views_reach(m, to_bytes);
 	if (rc < 0) {

@@ -30,9 +30,6 @@
 #include "pager/guard.h"
 #include "pager/page.h"
 
-/* Growth by more than so many bytes is allocated, but not written. */
-#define PAGER_GROWTH_WRITTEN (1U << 20)
-
 struct pager;
 struct fault_areas;
 
@@ -168,10 +165,10 @@ struct pager_ops {
 	 * Sets the file's size. Growth has its blocks allocated before it returns, so that a full
 	 * disk is -ENOSPC here and nowhere later; then the size is unchanged. The size that it has
 	 * has all its blocks allocated, of which a copy with holes lacks some. Of growth, up to
-	 * PAGER_GROWTH_WRITTEN bytes are written too, as zeros, because a flush of blocks that were
-	 * written before costs half; a caller that grows by more is about to write them. Before a
-	 * cut no reference to what lies beyond is left. One thread at a time. May block. -ENOSPC,
-	 * -EFBIG, -EIO.
+	 * PAGER_GROWTH_WRITTEN bytes (growth.h) are written too, as zeros, because a flush of
+	 * blocks that were written before costs half; a caller that grows by more is about to write
+	 * them. Before a cut no reference to what lies beyond is left. One thread at a time. May
+	 * block. -ENOSPC, -EFBIG, -EIO.
 	 */
 	int (*resize)(struct pager *p, pgno_t n_pages);
 
