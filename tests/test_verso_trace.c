@@ -15,6 +15,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef VERSO_HOSTILE
+#define HOSTILE true
+#else
+#define HOSTILE false
+#endif
+
 /* --- replay -------------------------------------------------------------------------------- */
 
 static struct trace trace_of(struct trace_access *accesses, const unsigned *pages, size_t n)
@@ -351,12 +357,16 @@ START_TEST(every_kind_of_event_happens)
 	api_fill(db, 20000, 501);
 	verso_close(db);
 	for (unsigned kind = 0; kind < VERSO_EVENT_KINDS; kind++) {
+		/* A hostile pool evicts at the last put: nothing to peek at, or to choose from; and
+		 * it is too small to read ahead. */
+		bool unless_hostile = kind == VERSO_EVENT_PEEK || kind == VERSO_EVENT_READ_AHEAD ||
+				      kind == VERSO_EVENT_VICTIM || kind == VERSO_EVENT_UNNEEDED;
 		bool pool_only = kind == VERSO_EVENT_VICTIM || kind == VERSO_EVENT_UNNEEDED ||
 				 kind == VERSO_EVENT_EVICT;
 
 		if (kind == VERSO_EVENT_FAULT || (pool_only && _i == VERSO_MMAP))
 			ck_assert_uint_eq(c.n[kind], 0);
-		else
+		else if (!HOSTILE || !unless_hostile)
 			ck_assert_msg(c.n[kind] > 0, "no event of kind %u", kind);
 	}
 }
