@@ -5,6 +5,7 @@
  */
 #include "db/db_int.h"
 
+#include <alloca.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,12 +31,14 @@ struct checker {
 static _Thread_local struct checker *innermost;
 static _Thread_local uint64_t innermost_number, n_checks;
 
-/* AddressSanitizer would not have it that other frames are looked at. */
+/*
+ * AddressSanitizer would not have it that other frames are looked at, and may keep variables
+ * elsewhere than in the frames: so this frame's own address counts, and alloca() has the checker.
+ */
 __attribute__((no_sanitize("address"))) static bool is_left(const struct checker *k)
 {
-	char here;
-
-	return (uintptr_t)k < (uintptr_t)&here || k->number != innermost_number;
+	return (uintptr_t)k < (uintptr_t)__builtin_frame_address(0) ||
+	       k->number != innermost_number;
 }
 
 static void set_innermost(struct checker *k)
@@ -163,12 +166,13 @@ static int report(void *arg, pgno_t pgno, const char *finding)
 int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *arg)
 {
 	THREAD_KEPT;
-	struct checker k = {.number = ++n_checks * NUMBERS, .db = db, .each = each, .arg = arg};
+	struct checker *k = alloca(sizeof(*k));
 	struct verso_txn *txn;
 	int rc = boundary_db(db);
 
 	if (rc < 0)
 		return rc;
+	*k = (struct checker){.number = ++n_checks * NUMBERS, .db = db, .each = each, .arg = arg};
 	if (flags & ~(unsigned)VERSO_CHECK_TREES)
 		return misuse("verso_check: an unknown flag");
 	if (check_runs_here(db))
@@ -181,21 +185,21 @@ int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *ar
 	rc = verso_begin(db, VERSO_READ, &txn);
 	if (rc < 0)
 		return rc;
-	rc = check_trees(txn, &k);
+	rc = check_trees(txn, k);
 	verso_abort(txn);
-	if (rc == 0 && !k.stopped && !(flags & VERSO_CHECK_TREES)) {
-		rc = txn_check(db->env, report, &k);
-		if (rc == VERSO_ECORRUPT && k.n_findings == 0)
-			found(&k, 0, error_text());
-		if (rc > 0 || (rc < 0 && k.n_findings > 0))
+	if (rc == 0 && !k->stopped && !(flags & VERSO_CHECK_TREES)) {
+		rc = txn_check(db->env, report, k);
+		if (rc == VERSO_ECORRUPT && k->n_findings == 0)
+			found(k, 0, error_text());
+		if (rc > 0 || (rc < 0 && k->n_findings > 0))
 			rc = 0;
 	}
-	if (k.closed) {
+	if (k->closed) {
 		verso_close(db);
 		return misuse("verso_check: the callback has closed the database");
 	}
-	if (rc == 0 && k.n_findings > 0)
+	if (rc == 0 && k->n_findings > 0)
 		rc = error_set(VERSO_ECORRUPT, "%s: the check found %llu faults", db->path,
-			(unsigned long long)k.n_findings);
+			(unsigned long long)k->n_findings);
 	return rc;
 }
