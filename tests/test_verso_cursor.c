@@ -233,6 +233,23 @@ START_TEST(pinned_cursors_never_block_writing)
 }
 END_TEST
 
+/* A cursor on each of n_max records, until a seek fails; how many were opened, the last with
+ * *ret_rc. */
+static int pin_records(struct verso_txn *txn, struct verso_cursor **cursors, int n_max, int *ret_rc)
+{
+	struct verso_val key, val;
+	int n = 0;
+
+	for (*ret_rc = 0; n < n_max && *ret_rc == 0; n++) {
+		char text[32];
+
+		(void)snprintf(text, sizeof(text), "key%06d", n);
+		API_OK(verso_cursor_open(txn, NULL, &cursors[n]));
+		*ret_rc = verso_cursor_seek(cursors[n], api_val(text), &key, &val);
+	}
+	return n;
+}
+
 START_TEST(too_many_pins_are_an_answer_not_a_hang)
 {
 	struct verso *db =
@@ -240,18 +257,12 @@ START_TEST(too_many_pins_are_an_answer_not_a_hang)
 	enum { N = 3000 };
 	static struct verso_cursor *cs[N];
 	struct verso_txn *txn;
-	struct verso_val k, v;
-	int n = 0, rc = 0;
+	struct verso_val v;
+	int n, rc;
 
 	api_fill(db, N, 900);
 	txn = api_begin(db, VERSO_READ);
-	for (; n < N && rc == 0; n++) {
-		char text[32];
-
-		(void)snprintf(text, sizeof(text), "key%06d", n);
-		API_OK(verso_cursor_open(txn, NULL, &cs[n]));
-		rc = verso_cursor_seek(cs[n], api_val(text), &k, &v);
-	}
+	n = pin_records(txn, cs, N, &rc);
 	if (_i == VERSO_BUFPOOL)
 		API_IS(rc, VERSO_EPINNED);
 	else
@@ -274,18 +285,12 @@ START_TEST(get_many_that_does_without_pins_leaves_no_text)
 	struct verso *db = api_open_with(VERSO_BUFPOOL, "a",
 		(struct verso_options){.cache_bytes = (size_t)4 << 20});
 	struct verso_txn *txn;
-	struct verso_val k, v;
-	int n = 0, rc = 0;
+
+	int n, rc;
 
 	api_fill(db, N, 900);
 	txn = api_begin(db, VERSO_READ);
-	for (; n < N && rc == 0; n++) {
-		char text[32];
-
-		(void)snprintf(text, sizeof(text), "key%06d", n);
-		API_OK(verso_cursor_open(txn, NULL, &cs[n]));
-		rc = verso_cursor_seek(cs[n], api_val(text), &k, &v);
-	}
+	n = pin_records(txn, cs, N, &rc);
 	API_IS(rc, VERSO_EPINNED);
 	for (int i = n - 40; i < n; i++)
 		verso_cursor_close(cs[i]);
