@@ -219,7 +219,7 @@ enum verso_commit_mode {
 				     file can forge that */
 };
 
-/* Names before 0.2. */
+/* Earlier names. */
 #define verso_protocol           verso_commit_mode
 #define VERSO_PROTOCOL_BEST      VERSO_COMMIT_BEST
 #define VERSO_PROTOCOL_TWO_FLUSH VERSO_COMMIT_TWO_FLUSH
@@ -284,7 +284,7 @@ enum verso_flags {
 	VERSO_BUFFERED = 1 << 5,    /* no O_DIRECT: through the kernel's page cache */
 	VERSO_SMALL_PAGES = 1 << 6, /* no huge pages for the pool's memory */
 	VERSO_PIN_INNER = 1 << 7,   /* inner pages are pinned, not read under a guard */
-	VERSO_NO_VERIFY = 1 << 11,  /* as VERSO_CHECKSUM_NONE, which it was before 0.2 */
+	VERSO_NO_VERIFY = 1 << 11,  /* as `checksum` = VERSO_CHECKSUM_NONE */
 
 	/* verso_begin() */
 	VERSO_READ = 0,
@@ -348,12 +348,12 @@ struct verso_options {
 	unsigned mode;      /* file mode at creation, before the umask; default 0600 */
 	union {
 		enum verso_commit_mode commit_mode;
-		enum verso_commit_mode protocol; /* its name before 0.2 */
+		enum verso_commit_mode protocol; /* its earlier name */
 	};
 	enum verso_madvise madvise; /* VERSO_MMAP only */
 	union {
 		enum verso_checksum checksum;
-		enum verso_checksum mmap_checksum; /* its name before 0.2 */
+		enum verso_checksum mmap_checksum; /* its earlier name */
 	};
 	enum verso_io io;         /* VERSO_BUFPOOL only */
 	enum verso_policy policy; /* VERSO_BUFPOOL only */
@@ -616,7 +616,7 @@ struct verso_stat {
 	enum verso_sync sync;
 	union {
 		enum verso_commit_mode commit_mode; /* in use: never VERSO_COMMIT_BEST */
-		enum verso_commit_mode protocol;    /* its name before 0.2 */
+		enum verso_commit_mode protocol;    /* its earlier name */
 	};
 	uint64_t n_gets, n_peeks; /* pages asked for with a pin, and found without one */
 	uint64_t n_misses;        /* of the gets, those that had to load; mmap: to verify for the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Writing beside the map: a fresh page is a copy of the heap; write() moves its bytes to the page
+ * Writing beside the map: a fresh page lies where own.h says; write() moves its bytes to the page
  * cache, where the map shows them, and then its word from the copy to the map. In between both hold
  * the same bytes, so a reader may have either (M4).
  */
