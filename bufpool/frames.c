@@ -110,7 +110,7 @@ void frame_free(struct pool *pool, uint32_t frame)
  * Forgetting
  */
 
-/* Frees the frame of an unlinked CACHED page, after its last pin. */
+/* Frees the frame of an unlinked page, after its last pin. */
 static void frame_leave(struct pool *pool, uint32_t frame)
 {
 	quota_put(pool);
@@ -142,7 +142,7 @@ void page_forget(struct pool *pool, pgno_t pgno)
 	uint64_t w = atomic_load_explicit(table_word(&pool->table, pgno), memory_order_acquire);
 
 	while (word_state(w) != WORD_EMPTY) {
-		ASSERT(word_state(w) < WORD_FRESH);
+		ASSERT(word_state(w) != WORD_WRITING);
 		if (word_move(table_word(&pool->table, pgno), &w, 0))
 			break;
 	}
@@ -154,6 +154,13 @@ void page_forget(struct pool *pool, pgno_t pgno)
 	case WORD_CACHED:
 		pool->policy->ops->remove(pool->policy, word_frame(w));
 		unlinked_make(pool, word_frame(w), word_pins(w));
+		break;
+	case WORD_FRESH:
+		/* A damaged reference may pin it at this moment: with its unit, as F2 has it. */
+		if (word_pins(w) == 0)
+			frame_retire(pool, word_frame(w));
+		else
+			unlinked_make(pool, word_frame(w), word_pins(w));
 		break;
 	default: /* a load finds out when it ends that the page is not wanted any more */
 		break;

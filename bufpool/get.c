@@ -12,11 +12,6 @@
 
 #define FRONT_LINES 5U /* the header's, and those behind it: 320 bytes */
 
-static inline bool is_fresh(enum word_state state)
-{
-	return state == WORD_FRESH || state == WORD_WRITING;
-}
-
 /*
  * Ends a pin that is in the word or, when the page was forgotten meanwhile, with the frame. Returns
  * the new word, or 0 in the latter case.

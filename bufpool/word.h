@@ -61,6 +61,12 @@ static inline enum word_state word_state(uint64_t w)
 	return (enum word_state)(w >> WORD_STATE_SHIFT & 0xff);
 }
 
+/* The writer's: in no policy, and without a unit of the pin quota until it is pinned. */
+static inline bool is_fresh(enum word_state state)
+{
+	return state == WORD_FRESH || state == WORD_WRITING;
+}
+
 static inline uint32_t word_frame(uint64_t w)
 {
 	return (uint32_t)(w >> WORD_FRAME_SHIFT);

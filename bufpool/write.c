@@ -33,6 +33,7 @@ struct page *pool_fresh(struct pager *p, struct page_ref ref)
 	uint64_t w;
 
 	ASSERT(ref.pgno < table_end(&pool->table));
+	ASSERT(!is_fresh(word_state(atomic_load_explicit(word, memory_order_relaxed))));
 	pthread_mutex_lock(&pool->lock);
 	page_forget(pool, ref.pgno);
 	pool->n_fresh++;
@@ -62,17 +63,10 @@ struct page *pool_fresh(struct pager *p, struct page_ref ref)
 static void drop_page(struct pool *pool, pgno_t pgno)
 {
 	uint64_t w = atomic_load_explicit(table_word(&pool->table, pgno), memory_order_acquire);
-	bool moved;
 
-	if (word_state(w) != WORD_FRESH) {
-		page_forget(pool, pgno);
-		return;
-	}
-	ASSERT(word_pins(w) == 0);
-	moved = word_move(table_word(&pool->table, pgno), &w, 0);
-	ASSERT(moved);
-	pool->n_fresh--;
-	frame_retire(pool, word_frame(w));
+	if (is_fresh(word_state(w)))
+		pool->n_fresh--;
+	page_forget(pool, pgno);
 }
 
 static void drop_range(struct pool *pool, uint64_t first, uint64_t end)

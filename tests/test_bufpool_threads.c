@@ -340,6 +340,49 @@ START_TEST(writer_and_readers_work_beside_each_other)
 }
 END_TEST
 
+/*
+ * A damaged reference to a page that is being made anew
+ */
+
+/* The writer abandons page 0 again and again; the others ask for it in a generation that it never
+ * has, as a damaged page would have them do. */
+static void *damaged_body(void *arg)
+{
+	struct worker *w = arg;
+	struct shared *sh = w->shared;
+	struct pager *p = sh->f.pager;
+	struct guard *guard;
+
+	check(sh, guard_open(&p->guards, &guard) == 0);
+	(void)pthread_barrier_wait(&sh->start);
+	if (w->seed % 1000 == 0) {
+		for (uint32_t i = 0; i < sh->n_steps; i++) {
+			(void)pager_fresh(p, ref(0, 2));
+			pager_drop(p, 0, 1);
+		}
+		atomic_store(&sh->stop, true);
+	}
+	while (!atomic_load(&sh->stop)) {
+		const struct page *page;
+
+		check(sh, pager_get(p, guard, ref(0, 3), &page) == VERSO_ECORRUPT);
+	}
+	guard_close(guard);
+	return NULL;
+}
+
+START_TEST(fresh_page_is_dropped_though_a_damaged_reference_pins_it)
+{
+	struct bufpool_options opts = {.writer_pages = 1, .reader_pages = 8};
+	struct shared sh = {.n_steps = 20000};
+
+	fixture_file(&sh.f, _i, 4096, N_PAGES, 1);
+	fixture_pool(&sh.f, &opts);
+	run(&sh, damaged_body, 3);
+	fixture_close(&sh.f);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("bufpool_threads");
@@ -350,6 +393,7 @@ int main(void)
 	tcase_add_loop_test(tc, readers_of_a_tiny_pool_always_see_whole_pages, 0, 2 * N_POLICIES);
 	tcase_add_loop_test(tc, frames_in_limbo_are_waited_for, 0, 2);
 	tcase_add_loop_test(tc, writer_and_readers_work_beside_each_other, 0, 2 * N_POLICIES);
+	tcase_add_loop_test(tc, fresh_page_is_dropped_though_a_damaged_reference_pins_it, 0, 2);
 	suite_add_tcase(s, tc);
 	return check_main(s);
 }
