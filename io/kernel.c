@@ -15,37 +15,6 @@
 #include <time.h>
 #include <unistd.h>
 
-int path_folder(const char *path, char *buf, size_t len_bytes)
-{
-	const char *slash = strrchr(path, '/');
-	size_t n_bytes;
-
-	if (!slash) {
-		path = ".";
-		n_bytes = 1;
-	} else {
-		n_bytes = slash == path ? 1 : (size_t)(slash - path);
-	}
-	if (n_bytes >= len_bytes)
-		return error_set(-ENAMETOOLONG, "the name %.64s... is too long", path);
-	memcpy(buf, path, n_bytes);
-	buf[n_bytes] = '\0';
-	return 0;
-}
-
-int fd_above_stdio(int fd)
-{
-	int above;
-
-	if (fd > STDERR_FILENO)
-		return fd;
-	above = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	if (above < 0)
-		above = -errno;
-	(void)close(fd);
-	return above;
-}
-
 /* A folder that may be entered but not listed cannot be opened: then its whole file system. */
 static int sync_system(const char *path, const char *folder)
 {

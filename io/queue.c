@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The choice of a queue's backend, and what all backends share.
+ * The choice of a queue's backend, and a batch of requests from begin to end.
  */
 #include "io/queue.h"
 #include "base/assert.h"
@@ -9,7 +9,6 @@
 #include "io/queue_int.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +22,7 @@ static const struct queue_backend_ops *const backends[] = {
 	&queue_sync,
 };
 
-#define N_BACKENDS         (sizeof(backends) / sizeof(backends[0]))
-#define THREAD_STACK_BYTES (256u << 10)
+#define N_BACKENDS (sizeof(backends) / sizeof(backends[0]))
 
 /* The backend that VERSO_IO names; QUEUE_BEST when it is not set. */
 static int backend_forced(enum queue_backend *ret_backend)
@@ -124,22 +122,4 @@ int queue_run(struct queue *q, struct io_req *const *reqs, size_t n)
 			rc = queue_error(reqs[i]);
 	}
 	return rc;
-}
-
-int queue_thread_start(pthread_t *ret_thread, void *(*main)(void *arg), void *arg)
-{
-	pthread_attr_t attr;
-	sigset_t all, before;
-	int err;
-
-	(void)sigfillset(&all);
-	(void)sigdelset(&all, SIGBUS); /* a fault is the thread's own */
-	(void)sigdelset(&all, SIGSEGV);
-	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setstacksize(&attr, THREAD_STACK_BYTES);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(ret_thread, &attr, main, arg);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	(void)pthread_attr_destroy(&attr);
-	return -err;
 }
