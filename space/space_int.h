@@ -16,6 +16,13 @@ static inline pgno_t group_start(const struct space *s, uint32_t r)
 	return r * s->layout.group_pages;
 }
 
+/* Whether the page is free in a window: now, or when the transaction began. */
+static inline bool windows_have(const struct space *s, pgno_t pgno)
+{
+	return window_has(&s->windows[0], pgno) || window_has(&s->windows[1], pgno) ||
+	       window_has(&s->saved[0], pgno) || window_has(&s->saved[1], pgno);
+}
+
 /* groups.c */
 int groups_reserve(struct space *s, uint32_t n); /* memory for that many */
 int groups_load_index(struct space *s, const struct space_record *record);
@@ -33,7 +40,6 @@ struct piece {
 
 /* windows.c */
 void windows_count_at_hand(struct space *s);
-bool windows_have(const struct space *s, pgno_t pgno); /* now, or when the transaction began */
 void window_to_bits(struct space *s, const struct window *w, bool is_free);
 unsigned windows_fuller(const struct space *s);
 int piece_find(struct space *s, unsigned n_enough, struct piece *ret_best);

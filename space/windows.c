@@ -15,12 +15,6 @@ void windows_count_at_hand(struct space *s)
 	s->n_at_hand = window_count(&s->windows[0]) + window_count(&s->windows[1]) + s->n_loose;
 }
 
-bool windows_have(const struct space *s, pgno_t pgno)
-{
-	return window_has(&s->windows[0], pgno) || window_has(&s->windows[1], pgno) ||
-	       window_has(&s->saved[0], pgno) || window_has(&s->saved[1], pgno);
-}
-
 void window_to_bits(struct space *s, const struct window *w, bool is_free)
 {
 	for (pgno_t i = 0; i < WINDOW_PAGES; i++) {
