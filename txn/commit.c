@@ -186,6 +186,18 @@ static int commit_write(struct txn *txn)
 	return rc;
 }
 
+void txn_abort(struct txn *txn)
+{
+	if (!txn)
+		return;
+	if (txn->writable) {
+		txn_handle_closed(txn);
+		txn_abort_write(txn);
+	} else {
+		txn_end_read(txn);
+	}
+}
+
 int txn_commit(struct txn *txn)
 {
 	if (txn->writable && txn->broken) {

@@ -141,8 +141,9 @@ typedef void walk_page_fn(void *arg, const struct page *page);
 int walk_pages(struct txn_env *env, const struct meta *meta, gen_t newer_than, walk_page_fn *visit,
 	void *arg);
 
-/* env.c: accounts of open transactions */
-void txn_handle_opened(struct txn *txn);
+/* reader.c */
+void txn_end_read(struct txn *txn);
+void txn_handle_opened(struct txn *txn); /* counted among the open ones */
 void txn_handle_closed(struct txn *txn);
 
 /* session.c */
@@ -167,14 +168,17 @@ int error_poisoned(const struct txn_env *env);        /* VERSO_EPOISONED, with t
 int meta_write(struct txn_env *env, const struct meta *m, unsigned slot, void *slot_bytes);
 void env_publish(struct txn_env *env, const struct meta *m);
 
-/* write.c */
+/* writer.c */
 struct horizon horizon_now(struct txn_env *env); /* writer lock */
 int writer_acquire(struct txn_env *env);
 void writer_release(struct txn_env *env);
 void writer_account(struct txn_env *env); /* adds to the counts for display; env->lock is held */
 void txn_abort_write(struct txn *txn);
+
+/* spill.c */
 int spill(struct txn *txn, uint32_t n_keep);
-int write_list_pages_early(struct txn *txn); /* until what is left fits one commit */
+int spill_for(struct txn *txn, unsigned n_pages); /* when n_pages more would be too many */
+int write_list_pages_early(struct txn *txn);      /* until what is left fits one commit */
 
 /* shrink.c: the last close, after all is flushed */
 void env_shrink(struct txn_env *env);

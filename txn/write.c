@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a write transaction does to pages: make, touch, free, spill.
+ * What a write transaction does to pages: begin, reserve, make, touch, free.
  *
  * The unsealed pages stand in writer->dirty in the order in which they were made; a page remembers
- * its index in its scratch field. When there are too many, txn_reserve() seals and writes the
- * oldest leaves; after them those that were changed again since the last spill, and inner pages
- * only when there are no leaves left. Nothing that a cache does has a say in it.
- *
- * A spill ends a generation (T3). So a transaction of any size takes no more page numbers than its
- * tree has pages, and what may be unsealed: a page that it changes again after a spill moves to a
- * page number that another one has left.
+ * its index in its scratch field. When there are too many, txn_reserve() writes some (spill.c).
  */
 #include "base/error.h"
 #include "txn/txn_int.h"
@@ -17,23 +11,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-
-int pgno_list_reserve(struct pgno_list *list, size_t n)
-{
-	size_t cap = list->cap ? list->cap : 64;
-	pgno_t *items;
-
-	if (list->n + n <= list->cap)
-		return 0;
-	while (cap < list->n + n)
-		cap *= 2;
-	items = realloc(list->items, cap * sizeof(*items));
-	if (!items)
-		return -ENOMEM;
-	list->items = items;
-	list->cap = cap;
-	return 0;
-}
 
 static int dirty_reserve(struct txn_writer *w, uint32_t n)
 {
@@ -52,56 +29,7 @@ static int dirty_reserve(struct txn_writer *w, uint32_t n)
 	return 0;
 }
 
-/* --- beginning and ending ------------------------------------------------------------------ */
-
-int writer_acquire(struct txn_env *env)
-{
-	int rc = 0;
-
-	pthread_mutex_lock(&env->lock);
-	while (env->writer_busy && env->state != ENV_POISONED)
-		pthread_cond_wait(&env->turn, &env->lock);
-	if (env->state == ENV_POISONED)
-		rc = error_poisoned(env);
-	else
-		env->writer_busy = true;
-	if (rc == 0)
-		env->writer.taken_at_begin = env->taken_gen;
-	pthread_mutex_unlock(&env->lock);
-	return rc;
-}
-
-void writer_account(struct txn_env *env)
-{
-	struct txn_writer *w = &env->writer;
-
-	env->n_spilled += w->n_spilled;
-	env->n_recopied += w->n_recopied;
-	w->n_spilled = w->n_recopied = 0;
-	env->n_list_pages_written = env->pending.n_list_pages_written;
-}
-
-void writer_release(struct txn_env *env)
-{
-	pthread_mutex_lock(&env->lock);
-	writer_account(env);
-	env->writer_busy = false;
-	pthread_cond_signal(&env->turn);
-	pthread_mutex_unlock(&env->lock);
-}
-
-/* What may be used again by now. */
-struct horizon horizon_now(struct txn_env *env)
-{
-	struct horizon h = {.readers = env->writer.readers};
-
-	pthread_mutex_lock(&env->lock);
-	h.flushed = env->flushed_gen;
-	pthread_mutex_unlock(&env->lock);
-	/* After the flush was published: a reader that is missed here begins with a newer state. */
-	h.n_readers = snapshots_in_use(&env->snapshots, env->writer.readers);
-	return h;
-}
+/* --- beginning ----------------------------------------------------------------------------- */
 
 int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 {
@@ -144,158 +72,7 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 	return 0;
 }
 
-void txn_abort_write(struct txn *txn)
-{
-	struct txn_env *env = txn->env;
-	struct txn_writer *w = txn->writer;
-
-	for (uint32_t i = 0; i < w->n_dirty; i++) {
-		if (w->dirty[i].page)
-			pager_drop(env->pager, w->dirty[i].pgno, 1);
-	}
-	space_undo(&env->space);
-	pending_undo(&env->pending);
-	writer_release(env);
-}
-
-int txn_break(struct txn *txn, int code)
-{
-	if (!txn->broken)
-		txn->broken = code;
-	return code;
-}
-
-/* --- spilling ------------------------------------------------------------------------------ */
-
-/* Which pages are spilled first: a page that changes again is written again. */
-enum victims { VICTIMS_COLD_LEAVES, VICTIMS_LEAVES, VICTIMS_ALL, VICTIMS_END };
-
-/* Changed again in this generation, after a spill had passed it by. */
-static bool is_hot(const struct txn *txn, const struct page *page)
-{
-	return page_lsn(page) == txn->gen && page_ref(page).gen < txn->gen;
-}
-
-static bool is_victim(const struct txn *txn, const struct page *page, enum victims victims)
-{
-	if (victims == VICTIMS_ALL)
-		return true;
-	return page->level == 0 && (victims == VICTIMS_LEAVES || !is_hot(txn, page));
-}
-
-/* Seals pages of a sort, in the order of making, until n_keep are left. */
-static size_t seal_oldest(struct txn *txn, uint32_t n_keep, enum victims victims,
-	struct page_write *set, size_t n_set)
-{
-	struct txn_writer *w = txn->writer;
-
-	for (uint32_t i = 0; i < w->n_dirty && w->n_unsealed > n_keep; i++) {
-		struct page *page = w->dirty[i].page;
-
-		if (!page || w->dirty[i].sealed || !is_victim(txn, page, victims))
-			continue;
-		DCHECK(page_ref(page).gen <= page_lsn(page)); /* T14 */
-		DCHECK(page_lsn(page) <= txn->gen);           /* T14 */
-		page_seal(page, txn->pager->page_size, txn->pager->seed);
-		w->dirty[i].sealed = true;
-		w->n_unsealed--;
-		set[n_set++] = (struct page_write){w->dirty[i].pgno, 1, NULL};
-	}
-	return n_set;
-}
-
-/* Takes what is sealed, and the holes, out of the list of unsealed pages. */
-static void dirty_compact(struct txn_writer *w)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < w->n_dirty; i++) {
-		if (!w->dirty[i].page || w->dirty[i].sealed)
-			continue;
-		w->dirty[n] = w->dirty[i];
-		le32_set(w->dirty[n].page->scratch, n + 1);
-		n++;
-	}
-	w->n_dirty = n;
-}
-
-int spill(struct txn *txn, uint32_t n_keep)
-{
-	struct txn_writer *w = txn->writer;
-	uint32_t n_victims = w->n_unsealed > n_keep ? w->n_unsealed - n_keep : 0;
-	struct page_write *set;
-	size_t n = 0;
-	int rc;
-
-	if (n_victims == 0)
-		return 0;
-	if (session_is_used_up(txn->env))
-		return txn_break(txn,
-			error_set(VERSO_EFULL,
-				"the last generation of an incarnation is used up, which "
-				"happens once in 2^40: begin the transaction again"));
-	rc = session_start(txn->env);
-	if (rc)
-		return rc;
-	set = malloc(n_victims * sizeof(*set));
-	if (!set)
-		return -ENOMEM;
-	for (unsigned victims = 0; victims < VICTIMS_END; victims++)
-		n = seal_oldest(txn, n_keep, (enum victims)victims, set, n);
-	page_writes_sort(set, n);
-	rc = pager_write(txn->pager, set, n);
-	free(set);
-	if (rc)
-		return txn_break(txn, rc); /* they stay in the list, to be dropped */
-	dirty_compact(w);
-	w->n_spilled += n;
-	w->n_written += (uint32_t)n;
-	/* T3: what is made from here on is of a newer generation than what is written. */
-	txn->gen = txn->env->next_gen++;
-	return 0;
-}
-
 /* --- promising ----------------------------------------------------------------------------- */
-
-static int make_room(struct txn *txn, unsigned n_pages)
-{
-	const struct txn_options *o = &txn->env->options;
-	uint32_t n_keep = o->dirty_max_pages / 2;
-
-	if (txn->writer->n_dirty > 2 * txn->writer->n_unsealed + TXN_OP_PAGES_MAX)
-		dirty_compact(txn->writer);
-	if (txn->writer->n_unsealed + n_pages <= o->dirty_max_pages)
-		return 0;
-	if (n_keep + n_pages > o->dirty_max_pages)
-		n_keep = n_pages < o->dirty_max_pages ? o->dirty_max_pages - n_pages : 0;
-	return spill(txn, n_keep);
-}
-
-int write_list_pages_early(struct txn *txn)
-{
-	struct txn_env *env = txn->env;
-	int rc = 0;
-
-	while (rc == 0 && pending_is_long(&env->pending)) {
-		uint32_t n;
-
-		if (!txn->writer->list_page_bufs)
-			txn->writer->list_page_bufs =
-				page_buffers_alloc(txn->pager->page_size, PENDING_EARLY_LIST_PAGES);
-		rc = txn->writer->list_page_bufs ? promise_space(txn, PENDING_EARLY_LIST_PAGES, 0)
-						 : -ENOMEM;
-		if (rc == 0)
-			rc = session_start(env);
-		if (rc)
-			return rc;
-		rc = pending_write_list_pages(&env->pending, &env->space, env->pager, txn->gen,
-			txn->writer->list_page_bufs, &n);
-		txn->writer->n_early_list_pages += n;
-		if (rc && n > 0)
-			(void)txn_break(txn, rc);
-	}
-	return rc;
-}
 
 int txn_reserve_for(struct txn *txn, const struct txn_need *need)
 {
@@ -314,7 +91,7 @@ int txn_reserve_for(struct txn *txn, const struct txn_need *need)
 			error_name(txn->broken));
 	if (atomic_load(&env->stopped))
 		return error_poisoned(env);
-	rc = make_room(txn, n_pages);
+	rc = spill_for(txn, n_pages);
 	if (rc == 0)
 		rc = write_list_pages_early(txn);
 	if (rc == 0)

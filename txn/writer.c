@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one writer: its lock, its accounting, what its end gives back, and what it may use again by
+ * now.
+ */
+#include "base/error.h"
+#include "txn/txn_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int pgno_list_reserve(struct pgno_list *list, size_t n)
+{
+	size_t cap = list->cap ? list->cap : 64;
+	pgno_t *items;
+
+	if (list->n + n <= list->cap)
+		return 0;
+	while (cap < list->n + n)
+		cap *= 2;
+	items = realloc(list->items, cap * sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	list->items = items;
+	list->cap = cap;
+	return 0;
+}
+
+int writer_acquire(struct txn_env *env)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&env->lock);
+	while (env->writer_busy && env->state != ENV_POISONED)
+		pthread_cond_wait(&env->turn, &env->lock);
+	if (env->state == ENV_POISONED)
+		rc = error_poisoned(env);
+	else
+		env->writer_busy = true;
+	if (rc == 0)
+		env->writer.taken_at_begin = env->taken_gen;
+	pthread_mutex_unlock(&env->lock);
+	return rc;
+}
+
+void writer_account(struct txn_env *env)
+{
+	struct txn_writer *w = &env->writer;
+
+	env->n_spilled += w->n_spilled;
+	env->n_recopied += w->n_recopied;
+	w->n_spilled = w->n_recopied = 0;
+	env->n_list_pages_written = env->pending.n_list_pages_written;
+}
+
+void writer_release(struct txn_env *env)
+{
+	pthread_mutex_lock(&env->lock);
+	writer_account(env);
+	env->writer_busy = false;
+	pthread_cond_signal(&env->turn);
+	pthread_mutex_unlock(&env->lock);
+}
+
+/* What may be used again by now. */
+struct horizon horizon_now(struct txn_env *env)
+{
+	struct horizon h = {.readers = env->writer.readers};
+
+	pthread_mutex_lock(&env->lock);
+	h.flushed = env->flushed_gen;
+	pthread_mutex_unlock(&env->lock);
+	/* After the flush was published: a reader that is missed here begins with a newer state. */
+	h.n_readers = snapshots_in_use(&env->snapshots, env->writer.readers);
+	return h;
+}
+
+void txn_abort_write(struct txn *txn)
+{
+	struct txn_env *env = txn->env;
+	struct txn_writer *w = txn->writer;
+
+	for (uint32_t i = 0; i < w->n_dirty; i++) {
+		if (w->dirty[i].page)
+			pager_drop(env->pager, w->dirty[i].pgno, 1);
+	}
+	space_undo(&env->space);
+	pending_undo(&env->pending);
+	writer_release(env);
+}
+
+int txn_break(struct txn *txn, int code)
+{
+	if (!txn->broken)
+		txn->broken = code;
+	return code;
+}
