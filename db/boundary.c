@@ -105,6 +105,15 @@ void call_unblock(struct verso_txn *txn)
 	txn->blocks_sigbus = fault_unblock();
 }
 
+/* Ends the pins of all cursors, which no call will use again. */
+static void tables_unpin(struct verso_txn *txn)
+{
+	for (struct verso_table *t = txn->tables; t; t = t->next)
+		btree_cursors_unpin(&t->tree);
+	btree_cursors_unpin(&txn->main.tree);
+	btree_cursors_unpin(&txn->catalogue.tree);
+}
+
 void call_give_back(struct verso_txn *txn)
 {
 	struct fault_notes *notes = &txn->notes;

@@ -225,6 +225,25 @@ static inline int boundary_cursor(struct verso_cursor *c)
 	return 0;
 }
 
+/*
+ * A check while it runs (db/checker.c). Lies in the frame of verso_check(), by alloca().
+ */
+struct checker {
+	uint64_t number; /* of the thread's checks, as innermost_number remembers it */
+	struct verso *db;
+	verso_check_fn *each;
+	void *arg;
+	uint64_t n_findings;
+	bool stopped;
+	bool closed;           /* by the callback: done when the check ends */
+	struct checker *outer; /* whose callback runs this check */
+};
+
+void checker_init(struct checker *k, struct verso *db, verso_check_fn *each, void *arg);
+
+/* Counts a finding and calls the callback, unless it wanted no more. */
+void checker_found(struct checker *k, pgno_t pgno, const char *text);
+
 /* Whether this thread is in the callback of a check of db; the check then closes it at its end. */
 bool check_runs_here(const struct verso *db);
 bool check_defers_close(const struct verso *db);
@@ -336,9 +355,6 @@ void tables_init(struct verso_txn *txn);
 
 /* Takes the roots back into txn->txn, by way of the catalogue. Inside the fault guard. */
 int tables_store(struct verso_txn *txn);
-
-/* After a fault: ends the pins of all cursors, which no call will use again. */
-void tables_unpin(struct verso_txn *txn);
 
 void tables_fini(struct verso_txn *txn);
 

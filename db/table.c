@@ -64,14 +64,6 @@ int tables_store(struct verso_txn *txn)
 	return 0;
 }
 
-void tables_unpin(struct verso_txn *txn)
-{
-	for (struct verso_table *t = txn->tables; t; t = t->next)
-		btree_cursors_unpin(&t->tree);
-	btree_cursors_unpin(&txn->main.tree);
-	btree_cursors_unpin(&txn->catalogue.tree);
-}
-
 /* A fault may have left cursors behind that no handle knows. */
 static void view_fini(struct verso_table *table)
 {
