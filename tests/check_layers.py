@@ -4,11 +4,13 @@
 
 usage: check_layers.py ROOT
 
-base < io < pager < {bufpool, mmap} < space < txn < btree < db < trace < {tools, bench, tests}. The two pagers never
-see each other, and only db/open.c sees both. A folder's private header (<folder>_int.h) is seen by
-its own folder only, tests excepted. include/verso_codes.h belongs to floor 0, include/verso.h to
-floor 7; tools and labs are users of the API and see nothing else of the library but base/ and trace/,
-which replays the pool's policies; bench may measure any floor.
+base < io < pager < {bufpool, mmap} < space < txn < btree < db < trace < {tools, bench} < tests <
+{labs, experiments}. The two pagers never see each other, and only db/open.c sees both. A folder's
+private header (<folder>_int.h) is seen by its own folder only, tests excepted. include/verso_codes.h
+belongs to floor 0, include/verso.h to floor 7; tools, labs and experiments are users of the API and
+see nothing else of the library but base/ and trace/, which replays the pool's policies; bench may
+measure any floor. Labs and experiments may use FIXTURES of the tests too; nothing uses them. The order
+of the files within a folder is held by check_order.py.
 """
 import os
 import re
@@ -27,11 +29,14 @@ FLOORS = {
     'trace': 8,
     'tools': 9,
     'bench': 9,
-    'labs': 9,
     'tests': 10,
+    'labs': 11,
+    'experiments': 11,
 }
 PAGERS = {'bufpool', 'mmap'}
-API_USERS = {'tools', 'labs'}
+ABOVE_ALL = {'labs', 'experiments'}
+API_USERS = ABOVE_ALL | {'tools'}
+FIXTURES = ('tests/check_main.h', 'tests/contract/', 'tests/refpager/', 'tests/sim/')
 PUBLIC = {'verso_codes.h': 0, 'verso.h': 7}
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
 
@@ -53,10 +58,14 @@ def edge_error(source, target):
         return 'no such floor'
     if to == folder:
         return None
+    if to in ABOVE_ALL:
+        return 'nothing uses labs and experiments'
     if folder == 'tests':
         return None
     if target.endswith('_int.h'):
         return 'a private header of another folder'
+    if folder in ABOVE_ALL and target.startswith(FIXTURES):
+        return None
     if folder in API_USERS:
         return None if to in ('base', 'trace') else 'tools use the API'
     if source.startswith('trace/') and target == 'bufpool/policy.h':
@@ -83,11 +92,15 @@ def self_test():
            ('db/db.c', 'mmap/mmap.h'), ('txn/a.c', 'btree/btree.h'), ('space/a.c', 'txn/txn.h'), ('txn/a.c', 'io/io_int.h'),
            ('btree/a.c', 'verso.h'), ('base/a.c', 'io/io.h'), ('io/a.c', 'io.h'),
            ('tools/a.c', 'db/db.h'), ('bench/a.c', 'io/io_int.h'), ('include/verso.h', 'db/db.h'),
-           ('include/verso_codes.h', 'verso.h'), ('pager/a.c', 'tests/check_main.h')]
+           ('include/verso_codes.h', 'verso.h'), ('pager/a.c', 'tests/check_main.h'),
+           ('tests/a.c', 'labs/a.h'), ('bench/a.c', 'experiments/a.h'), ('labs/a.c', 'experiments/a.h'),
+           ('labs/a.c', 'btree/btree.h'), ('experiments/a.c', 'bufpool/policy.h'),
+           ('experiments/a.c', 'tests/api.h'), ('labs/a.c', 'tests/sim/sim_int.h')]
     good = [('db/open.c', 'bufpool/bufpool.h'), ('db/open.c', 'mmap/mmap.h'),
             ('txn/a.c', 'pager/pager.h'), ('txn/a.c', 'space/space.h'), ('base/error.h', 'verso_codes.h'),
             ('db/a.c', 'verso.h'), ('bench/a.c', 'io/queue.h'), ('tests/test_a.c', 'io/io_int.h'), ('io/a.c', 'io/io_int.h'),
-            ('include/verso.h', 'verso_codes.h'), ('tools/a.c', 'verso.h')]
+            ('include/verso.h', 'verso_codes.h'), ('tools/a.c', 'verso.h'), ('labs/a.c', 'trace/trace.h'),
+            ('experiments/a.c', 'verso.h'), ('labs/a.c', 'tests/sim/simdisk.h')]
     for edge in bad:
         assert edge_error(*edge), edge
     for edge in good:
