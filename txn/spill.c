@@ -3,9 +3,9 @@
  * What a transaction writes before its commit, because it holds too much: pages, and pages of the
  * pending list.
  *
- * The oldest leaves are sealed and written first; after them those that were changed again since the
- * last spill, and inner pages only when there are no leaves left. Nothing that a cache does has a
- * say in it.
+ * The oldest leaves are sealed and written first; after them those that were changed again since
+ * the last spill, and inner pages only when there are no leaves left. What is in a cache plays no
+ * part in it.
  *
  * A spill ends a generation (T3). So a transaction of any size takes no more page numbers than its
  * tree has pages, and what may be unsealed: a page that it changes again after a spill moves to a
