@@ -25,6 +25,9 @@ enum progress { NOT_BEGUN, NOT_WANTED, BEGUN, ENDED };
 struct run {
 	_Atomic enum progress progress;
 	char test[72];
+	/* The last assertion that held; any thread of the test. */
+	_Atomic(const char *) held_file; /* NULL: none yet */
+	_Atomic int held_line;
 };
 
 /* Lives in memory shared with the children in which the tests run. */
@@ -61,6 +64,14 @@ bool check_begin(const char *test)
 void check_end(void)
 {
 	atomic_store(&current->progress, ENDED);
+}
+
+void check_held(const char *file, int line)
+{
+	if (!current)
+		return;
+	atomic_store_explicit(&current->held_file, file, memory_order_relaxed);
+	atomic_store_explicit(&current->held_line, line, memory_order_relaxed);
 }
 
 const char *check_error_note(intmax_t code)
@@ -185,6 +196,16 @@ static bool is_skipped(unsigned test)
 	return false;
 }
 
+/* Where a test was that did not fail by an assertion, but by a signal or its time limit. */
+static void print_death(const struct run *run, TestResult *result)
+{
+	const char *file = atomic_load(&run->held_file);
+
+	if (tr_rtype(result) == CK_ERROR && file)
+		printf("%s: the last assertion that held: %s:%d\n", run->test, file,
+			atomic_load(&run->held_line));
+}
+
 /* Each test is one of the three: one that fails is that, whatever it skipped. How many failed. */
 static unsigned print_totals(void)
 {
@@ -196,6 +217,7 @@ static unsigned print_totals(void)
 
 		if (tr_rtype(results[i]) != CK_PASS) {
 			n_failed++;
+			print_death(&shared->runs[i], results[i]);
 		} else if (progress == NOT_WANTED) {
 			continue;
 		} else if (progress != ENDED) {

@@ -3,6 +3,8 @@
 #include "tests/check_main.h"
 #include "base/error.h"
 
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 START_TEST(comes_to_its_end)
@@ -33,6 +35,37 @@ START_TEST(is_skipped)
 }
 END_TEST
 
+/* How often this process has called write(). */
+static unsigned long long writes(void)
+{
+	unsigned long long n = 0;
+	FILE *f = fopen("/proc/self/io", "r");
+	char line[80];
+
+	while (f && fgets(line, sizeof(line), f))
+		(void)sscanf(line, "syscw: %llu", &n);
+	if (f)
+		(void)fclose(f);
+	return n;
+}
+
+START_TEST(assertion_that_holds_calls_no_kernel)
+{
+	unsigned long long before = writes();
+
+	for (unsigned i = 0; i < 1000; i++)
+		ck_assert_uint_eq(i, i);
+	ck_assert_uint_eq(writes(), before);
+}
+END_TEST
+
+START_TEST(dies_of_a_signal)
+{
+	ck_assert_ptr_null(NULL);
+	(void)raise(SIGSEGV);
+}
+END_TEST
+
 START_TEST(fails_with_a_text)
 {
 	ck_assert_int_eq(error_set(VERSO_EFULL, "the jar is full"), 0);
@@ -55,6 +88,8 @@ int main(void)
 	tcase_add_test(tc, returns_early);
 	tcase_add_test(tc, leaves_by_exit);
 	tcase_add_test(tc, is_skipped);
+	tcase_add_test(tc, assertion_that_holds_calls_no_kernel);
+	tcase_add_test(tc, dies_of_a_signal);
 	tcase_add_test(tc, fails_with_a_text);
 	tcase_add_test(tc, skips_and_fails);
 	suite_add_tcase(s, tc);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """usage: test_check_self.py CHECK_SELF: what a test program says of tests that end in every way."""
 import os
+import re
 import subprocess
 import sys
 
@@ -17,10 +18,13 @@ def run(program, name=None):
 
 def main(program):
     status, out = run(program)
-    assert status != 0 and out.endswith('4 passed, 3 failed, 1 skipped\n'), out
+    assert status != 0 and out.endswith('5 passed, 4 failed, 1 skipped\n'), out
     assert 'skipped: is_skipped: there is no reason here\n' in out, out
     assert '\nleaves_by_exit: the process ended before the test did\n' in out, out
     assert 'the jar is full' in out, out
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), 'check_self.c'), encoding='utf-8') as f:
+        line = 1 + [text.strip() for text in f].index('ck_assert_ptr_null(NULL);')
+    assert re.search(rf'^dies_of_a_signal: the last assertion that held: .*check_self.c:{line}$', out, re.M), out
     for name, status_is_0, last in (
             ('comes_to_its_end', True, '3 passed, 0 failed, 0 skipped\n'),
             ('returns_early', True, '1 passed, 0 failed, 0 skipped\n'),
