@@ -14,24 +14,46 @@ void fixture_fill(struct page *page, uint32_t page_size)
 	page_seal(page, page_size, FIXTURE_SEED);
 }
 
-static struct page *page_alloc(uint32_t page_size, struct page_ref ref)
+/* A page in memory that is zeroed. */
+static void page_make(struct page *page, uint32_t page_size, struct page_ref ref)
 {
-	struct page *page = aligned_alloc(4096, page_size < 4096 ? 4096 : page_size);
-
-	ck_assert_ptr_nonnull(page);
-	memset(page, 0, page_size);
 	page_init(page, ref, PAGE_TOY, 0, 0);
 	fixture_fill(page, page_size);
-	return page;
+}
+
+static void *zeroed(size_t len_bytes)
+{
+	size_t all_bytes = (len_bytes + 4095) & ~(size_t)4095;
+	void *bytes = aligned_alloc(4096, all_bytes);
+
+	ck_assert_ptr_nonnull(bytes);
+	memset(bytes, 0, all_bytes);
+	return bytes;
 }
 
 void fixture_put_page(struct fixture *f, struct page_ref ref)
 {
-	struct page *page = page_alloc(f->page_size, ref);
+	struct page *page = zeroed(f->page_size);
 
+	page_make(page, f->page_size, ref);
 	ck_assert_int_eq(file_write(f->file, page, f->page_size, (uint64_t)ref.pgno * f->page_size),
 		0);
 	free(page);
+}
+
+/* The first pages of the file, in one write. */
+static void put_pages(struct fixture *f, pgno_t n_pages, gen_t gen)
+{
+	uint8_t *bytes;
+
+	if (n_pages == 0)
+		return;
+	bytes = zeroed((size_t)n_pages * f->page_size);
+	for (pgno_t i = 0; i < n_pages; i++)
+		page_make((struct page *)(bytes + (size_t)i * f->page_size), f->page_size,
+			(struct page_ref){i, gen});
+	ck_assert_int_eq(file_write(f->file, bytes, (size_t)n_pages * f->page_size, 0), 0);
+	free(bytes);
 }
 
 void fixture_file(struct fixture *f, bool real, uint32_t page_size, pgno_t n_pages, gen_t gen)
@@ -51,11 +73,11 @@ void fixture_file(struct fixture *f, bool real, uint32_t page_size, pgno_t n_pag
 		flags = 0;
 		ck_assert_int_eq(io_open(f->io, path, flags, 0600, &f->file), 0);
 	}
-	for (pgno_t i = 0; i < n_pages; i++)
-		fixture_put_page(f, (struct page_ref){i, gen});
+	put_pages(f, n_pages, gen);
 }
 
-void fixture_pool(struct fixture *f, const struct bufpool_options *given)
+void fixture_open(struct fixture *f, const struct bufpool_options *given, fixture_open_fn open,
+	fixture_min_fn cache_bytes_min)
 {
 	struct bufpool_options opts = {0};
 
@@ -66,10 +88,9 @@ void fixture_pool(struct fixture *f, const struct bufpool_options *given)
 	if (opts.reader_pages == 0)
 		opts.reader_pages = 4;
 	if (opts.cache_bytes == 0)
-		opts.cache_bytes = bufpool_cache_bytes_min(f->page_size, &opts);
-	ck_assert_msg(bufpool_open(f->io, f->file, f->page_size, FIXTURE_SEED, &opts, &f->pager) ==
-			      0,
-		"%s", error_text());
+		opts.cache_bytes = cache_bytes_min(f->page_size, &opts);
+	ck_assert_msg(open(f->io, f->file, f->page_size, FIXTURE_SEED, &opts, &f->pager) == 0, "%s",
+		error_text());
 	ck_assert_int_eq(guard_open(&f->pager->guards, &f->guard), 0);
 }
 

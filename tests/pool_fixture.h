@@ -31,9 +31,20 @@ struct fixture {
 /* A file of n_pages sealed pages of generation gen. `real`: in the scratch folder, direct. */
 void fixture_file(struct fixture *f, bool real, uint32_t page_size, pgno_t n_pages, gen_t gen);
 
+typedef int (*fixture_open_fn)(struct io *io, struct file *file, uint32_t page_size, uint64_t seed,
+	const struct bufpool_options *opts, struct pager **ret_pager);
+typedef size_t (*fixture_min_fn)(uint32_t page_size, const struct bufpool_options *opts);
+
 /* Opens a pool over it, which must succeed. Its cache has writer_pages and reader_pages frames
- * unless the options ask for more. */
-void fixture_pool(struct fixture *f, const struct bufpool_options *opts);
+ * unless the options ask for more; without options four and four. */
+void fixture_open(struct fixture *f, const struct bufpool_options *opts, fixture_open_fn open,
+	fixture_min_fn cache_bytes_min);
+
+/* The same with the engine's own pool. */
+static inline void fixture_pool(struct fixture *f, const struct bufpool_options *opts)
+{
+	fixture_open(f, opts, bufpool_open, bufpool_cache_bytes_min);
+}
 
 void fixture_close_pool(struct fixture *f);
 void fixture_close(struct fixture *f);

@@ -24,90 +24,6 @@ static void set_up(struct fixture *f, int real, const struct bufpool_options *op
 	fixture_pool(f, opts);
 }
 
-START_TEST(more_pages_than_frames_can_be_read)
-{
-	struct fixture f;
-
-	set_up(&f, _i, NULL);
-	for (int round = 0; round < 3; round++) {
-		for (pgno_t pgno = 0; pgno < N_PAGES; pgno++)
-			fixture_visit(&f, ref(pgno, 1));
-	}
-	ck_assert_uint_ge(fixture_stats(&f).n_evictions, 2 * N_PAGES);
-	ck_assert_uint_le(fixture_stats(&f).memory_bytes, fixture_stats(&f).memory_bytes_max);
-	ck_assert_uint_le(pool_of(f.pager)->n_touched, 8);
-	fixture_close(&f);
-}
-END_TEST
-
-START_TEST(page_in_memory_is_not_read_again)
-{
-	struct fixture f;
-
-	if (HOSTILE_BUILD) {
-		check_skip("hostile builds keep no page at pin 0");
-		return;
-	}
-	set_up(&f, _i, NULL);
-	for (int round = 0; round < 10; round++) {
-		fixture_visit(&f, ref(3, 1));
-		fixture_visit(&f, ref(4, 1));
-	}
-	ck_assert_uint_eq(fixture_stats(&f).n_misses, 2);
-	ck_assert_uint_eq(fixture_stats(&f).read_bytes, 2 * 4096);
-	fixture_close(&f);
-}
-END_TEST
-
-START_TEST(all_frames_pinned_is_an_error_and_one_put_ends_it)
-{
-	const struct page *pages[N_PAGES], *page;
-	struct fixture f;
-	uint32_t n = 0;
-
-	set_up(&f, _i, NULL);
-	while (pager_get(f.pager, f.guard, ref(n, 1), &pages[n]) == 0)
-		n++;
-	ck_assert_uint_eq(n, pool_of(f.pager)->n_quota);
-	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(n, 1), &page), VERSO_EPINNED);
-	ck_assert_ptr_nonnull(strstr(error_text(), "pinned"));
-	/* What is pinned already can be pinned again. */
-	fixture_visit(&f, ref(0, 1));
-	pager_put(f.pager, pages[0]);
-	fixture_visit(&f, ref(n, 1));
-	for (uint32_t i = 1; i < n; i++) {
-		fixture_check(&f, pages[i], ref(i, 1));
-		pager_put(f.pager, pages[i]);
-	}
-	fixture_close(&f);
-}
-END_TEST
-
-START_TEST(writer_gets_its_pages_though_users_pin_all_they_can)
-{
-	const struct page *pages[N_PAGES];
-	struct page_write set[4] = {{10, 1, NULL}, {11, 1, NULL}, {20, 1, NULL}, {30, 1, NULL}};
-	struct fixture f;
-	uint32_t n = 0;
-
-	set_up(&f, _i, NULL);
-	while (pager_get(f.pager, f.guard, ref(40 + n, 1), &pages[n]) == 0)
-		n++;
-	for (gen_t gen = 2; gen < 20; gen++) {
-		for (int i = 0; i < 4; i++)
-			(void)fixture_fresh(&f, ref(set[i].pgno, gen));
-		ck_assert_int_eq(pager_write(f.pager, set, 4), 0);
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		fixture_check(&f, pages[i], ref(40 + i, 1));
-		pager_put(f.pager, pages[i]);
-	}
-	for (int i = 0; i < 4; i++)
-		fixture_visit(&f, ref(set[i].pgno, 19));
-	fixture_close(&f);
-}
-END_TEST
-
 START_TEST(pins_of_fresh_pages_count_as_pins)
 {
 	const struct page *pages[N_PAGES], *page;
@@ -255,148 +171,6 @@ START_TEST(page_seen_in_a_guard_stays_though_it_is_evicted)
 }
 END_TEST
 
-START_TEST(bytes_that_rotted_are_an_error_and_not_cached)
-{
-	const struct page *page;
-	struct fixture f;
-	uint8_t bytes[4096] __attribute__((aligned(4096)));
-	uint64_t bit = check_seed() * 7919 % (4096 * 8);
-
-	set_up(&f, _i, NULL);
-	ck_assert_int_eq(file_read(f.file, bytes, 4096, 5 * 4096, FILE_LIVE), 0);
-	bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
-	ck_assert_int_eq(file_write(f.file, bytes, 4096, 5 * 4096), 0);
-	for (int i = 0; i < 20; i++)
-		ck_assert_int_eq(pager_get(f.pager, f.guard, ref(5, 1), &page), VERSO_ECORRUPT);
-	ck_assert_ptr_nonnull(strstr(error_text(), "page 5"));
-	ck_assert_uint_eq(word_of(&f, 5), 0);
-	ck_assert_uint_eq(atomic_load(&pool_of(f.pager)->n_quota_used), 0);
-	guard_enter(f.guard);
-	ck_assert_ptr_null(pager_peek(f.pager, f.guard, ref(5, 1)));
-	guard_leave(f.guard);
-	/* It is read again each time: a page that was mended is found. */
-	bytes[bit / 8] ^= (uint8_t)(1 << bit % 8);
-	ck_assert_int_eq(file_write(f.file, bytes, 4096, 5 * 4096), 0);
-	fixture_visit(&f, ref(5, 1));
-	fixture_close(&f);
-}
-END_TEST
-
-START_TEST(wrong_gen_and_beyond_the_end_are_corruption)
-{
-	const struct page *page;
-	struct fixture f;
-
-	set_up(&f, _i, NULL);
-	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(5, 2), &page), VERSO_ECORRUPT);
-	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(N_PAGES, 1), &page), VERSO_ECORRUPT);
-	ck_assert_ptr_nonnull(strstr(error_text(), "ends at page 64"));
-	ck_assert_int_eq(pager_get(f.pager, f.guard, ref(UINT32_MAX, 1), &page), VERSO_ECORRUPT);
-	fixture_visit(&f, ref(5, 1));
-	fixture_close(&f);
-}
-END_TEST
-
-START_TEST(stale_page_is_loaded_again_and_a_pin_on_it_holds)
-{
-	const struct page *old;
-	struct fixture f;
-
-	set_up(&f, _i, NULL);
-	old = fixture_get(&f, ref(5, 1));
-	fixture_put_page(&f, ref(5, 2)); /* as another process would */
-	fixture_visit(&f, ref(5, 2));
-	for (pgno_t pgno = 10; pgno < N_PAGES; pgno++)
-		fixture_visit(&f, ref(pgno, 1));
-	fixture_check(&f, old, ref(5, 1));
-	pager_put(f.pager, old);
-	fixture_visit(&f, ref(5, 2));
-	ck_assert_int_le(atomic_load(&pool_of(f.pager)->n_quota_used), 4);
-	fixture_close(&f);
-}
-END_TEST
-
-START_TEST(file_grown_by_another_process_is_seen)
-{
-	struct fixture f;
-
-	set_up(&f, _i, NULL);
-	fixture_put_page(&f, ref(N_PAGES, 9));
-	fixture_visit(&f, ref(N_PAGES, 9));
-	fixture_close(&f);
-}
-END_TEST
-
-static int fail_kind(void *arg, const struct sim_call *call)
-{
-	enum sim_call_kind *kind = arg;
-
-	return call->kind == *kind ? -EIO : 0;
-}
-
-START_TEST(failed_read_is_reported_and_nothing_stays)
-{
-	enum sim_call_kind kind = SIM_CALL_READ;
-	const struct page *page;
-	struct fixture f;
-
-	fixture_file(&f, false, 4096, N_PAGES, 1);
-	fixture_pool(&f, NULL);
-	simdisk_set_fault(f.disk, fail_kind, &kind);
-	for (int i = 0; i < 30; i++)
-		ck_assert_int_eq(pager_get(f.pager, f.guard, ref(5, 1), &page), -EIO);
-	pager_prefetch(f.pager, (struct page_ref[]){{6, 1}, {7, 1}, {30, 1}}, 3);
-	simdisk_set_fault(f.disk, NULL, NULL);
-	fixture_visit(&f, ref(5, 1));
-	fixture_visit(&f, ref(6, 1));
-	fixture_visit(&f, ref(30, 1));
-	fixture_close(&f);
-}
-END_TEST
-
-START_TEST(prefetched_pages_are_not_read_again)
-{
-	struct bufpool_options opts = {.reader_pages = 40, .prefetch_pages = 30};
-	struct page_ref refs[20];
-	struct fixture f;
-
-	set_up(&f, _i, &opts);
-	for (pgno_t i = 0; i < 20; i++)
-		refs[i] = ref(i < 10 ? i : 3 * i, 1);
-	pager_prefetch(f.pager, refs, 20);
-	for (pgno_t i = 0; i < 20; i++)
-		fixture_visit(&f, refs[i]);
-	ck_assert_uint_eq(fixture_stats(&f).n_prefetched, 20);
-	ck_assert_uint_eq(fixture_stats(&f).n_misses, 0);
-	ck_assert_uint_eq(fixture_stats(&f).read_bytes, 20 * 4096);
-	/* Never got: close has to wait for them. */
-	for (pgno_t i = 0; i < 20; i++)
-		refs[i].pgno++;
-	pager_prefetch(f.pager, refs, 20);
-	fixture_close(&f);
-}
-END_TEST
-
-START_TEST(prefetch_of_bad_pages_is_no_error)
-{
-	struct page_ref refs[] = {{5, 2}, {6, 1}, {N_PAGES, 1}, {UINT32_MAX, 1}, {7, 1}};
-	struct bufpool_options opts = {.reader_pages = 16, .prefetch_pages = 8};
-	const struct page *page;
-	struct fixture f;
-
-	set_up(&f, _i, &opts);
-	error_clear();
-	pager_prefetch(f.pager, refs, 5);
-	fixture_visit(&f, ref(6, 1)); /* read ahead by one request with the bad page before it */
-	ck_assert_str_eq(error_text(), "");
-	ck_assert_int_eq(pager_get(f.pager, f.guard, refs[0], &page), VERSO_ECORRUPT);
-	fixture_visit(&f, ref(6, 1));
-	fixture_visit(&f, ref(7, 1));
-	fixture_visit(&f, ref(5, 1));
-	fixture_close(&f);
-}
-END_TEST
-
 START_TEST(prefetched_page_that_rotted_is_not_shown)
 {
 	struct bufpool_options opts = {.reader_pages = 16, .prefetch_pages = 8};
@@ -447,50 +221,6 @@ START_TEST(scan_leaves_the_working_set_in_memory)
 	}
 	n_misses = fixture_stats(&f).n_misses + fixture_stats(&f).n_prefetched - n_misses;
 	ck_assert_uint_eq(n_misses, 400);
-	fixture_close(&f);
-}
-END_TEST
-
-START_TEST(page_number_being_prefetched_can_be_made_anew)
-{
-	struct page_write set = {5, 1, NULL};
-	struct fixture f;
-
-	set_up(&f, _i, NULL);
-	for (gen_t gen = 2; gen < 40; gen++) {
-		pager_prefetch(f.pager, (struct page_ref[]){{5, gen - 1}, {6, 1}}, 2);
-		(void)fixture_fresh(&f, ref(5, gen));
-		fixture_visit(&f, ref(6, 1));
-		ck_assert_int_eq(pager_write(f.pager, &set, 1), 0);
-		fixture_visit(&f, ref(5, gen));
-		pager_prefetch(f.pager, (struct page_ref[]){{5, gen}, {6, 1}}, 2);
-		pager_drop(f.pager, 5, 2);
-	}
-	fixture_close(&f);
-}
-END_TEST
-
-START_TEST(prefetch_takes_no_frame_that_is_pinned)
-{
-	const struct page *pages[8];
-	struct page_ref refs[N_PAGES];
-	struct fixture f;
-	uint32_t n;
-
-	set_up(&f, _i, NULL);
-	n = pool_of(f.pager)->n_quota;
-	for (uint32_t i = 0; i < N_PAGES; i++)
-		refs[i] = ref(i, 1);
-	for (uint32_t i = 0; i < n; i++)
-		pages[i] = fixture_get(&f, refs[i]);
-	pager_prefetch(f.pager, refs, N_PAGES);
-	for (uint32_t i = 0; i < n; i++) {
-		fixture_check(&f, pages[i], refs[i]);
-		pager_put(f.pager, pages[i]);
-	}
-	pager_prefetch(f.pager, refs, N_PAGES);
-	for (uint32_t i = 0; i < N_PAGES; i++)
-		fixture_visit(&f, refs[i]);
 	fixture_close(&f);
 }
 END_TEST
@@ -599,26 +329,13 @@ int main(void)
 	TCase *tc = tcase_create("pool");
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, more_pages_than_frames_can_be_read, 0, 2);
-	tcase_add_loop_test(tc, page_in_memory_is_not_read_again, 0, 2);
-	tcase_add_loop_test(tc, all_frames_pinned_is_an_error_and_one_put_ends_it, 0, 2);
-	tcase_add_loop_test(tc, writer_gets_its_pages_though_users_pin_all_they_can, 0, 2);
 	tcase_add_loop_test(tc, pins_of_fresh_pages_count_as_pins, 0, 2);
 	tcase_add_loop_test(tc, idle_frames_of_the_writer_cache_clean_pages, 0, 2);
 	tcase_add_loop_test(tc, inactive_page_is_peeked_and_activated_by_a_get, 0, 2);
 	tcase_add_loop_test(tc, page_put_unneeded_stays_readable_and_is_the_first_to_go, 0, 2);
 	tcase_add_loop_test(tc, page_seen_in_a_guard_stays_though_it_is_evicted, 0, 2);
-	tcase_add_loop_test(tc, bytes_that_rotted_are_an_error_and_not_cached, 0, 2);
-	tcase_add_loop_test(tc, wrong_gen_and_beyond_the_end_are_corruption, 0, 2);
-	tcase_add_loop_test(tc, stale_page_is_loaded_again_and_a_pin_on_it_holds, 0, 2);
-	tcase_add_loop_test(tc, file_grown_by_another_process_is_seen, 0, 2);
-	tcase_add_test(tc, failed_read_is_reported_and_nothing_stays);
-	tcase_add_loop_test(tc, prefetched_pages_are_not_read_again, 0, 2);
-	tcase_add_loop_test(tc, prefetch_of_bad_pages_is_no_error, 0, 2);
 	tcase_add_loop_test(tc, prefetched_page_that_rotted_is_not_shown, 0, 2);
 	tcase_add_loop_test(tc, scan_leaves_the_working_set_in_memory, 0, 4);
-	tcase_add_loop_test(tc, page_number_being_prefetched_can_be_made_anew, 0, 2);
-	tcase_add_loop_test(tc, prefetch_takes_no_frame_that_is_pinned, 0, 2);
 	tcase_add_loop_test(tc, bytes_that_change_in_memory_are_found_at_each_get_when_asked, 0, 2);
 	tcase_add_loop_test(tc, every_switch_policy_size_and_backend_works, 0, 2);
 	tcase_add_loop_test(tc, without_verification_only_the_name_is_compared, 0, 2);
