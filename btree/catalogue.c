@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#define AT_COUNTS 24U /* in a record, behind four bytes that are kept free */
+
 void catalogue_root_init(struct txn_root *root)
 {
 	*root = (struct txn_root){.tree = CATALOGUE_TREE, .user = CATALOGUE_TABLES};
@@ -12,13 +14,7 @@ void catalogue_root_init(struct txn_root *root)
 void catalogue_encode(uint8_t bytes[CATALOGUE_RECORD_BYTES], const struct txn_root *root)
 {
 	memset(bytes, 0, CATALOGUE_RECORD_BYTES);
-	page_ref_set(bytes, root->ref);
-	bytes[12] = root->level;
-	bytes[13] = root->flags;
-	le16_set(bytes + 14, root->kind);
-	le32_set(bytes + 16, root->tree);
-	le64_set(bytes + 24, root->count);
-	le64_set(bytes + 32, root->user);
+	txn_root_encode(root, bytes, bytes + AT_COUNTS);
 }
 
 bool catalogue_decode(const uint8_t *bytes, size_t len, struct txn_root *ret_root)
@@ -27,13 +23,7 @@ bool catalogue_decode(const uint8_t *bytes, size_t len, struct txn_root *ret_roo
 
 	if (len != CATALOGUE_RECORD_BYTES)
 		return false;
-	root.ref = page_ref_get(bytes);
-	root.level = bytes[12];
-	root.flags = bytes[13];
-	root.kind = le16_get(bytes + 14);
-	root.tree = le32_get(bytes + 16);
-	root.count = le64_get(bytes + 24);
-	root.user = le64_get(bytes + 32);
+	txn_root_decode(bytes, bytes + AT_COUNTS, &root);
 	if (root.level >= BTREE_LEVELS_MAX || root.tree < CATALOGUE_TABLES)
 		return false;
 	if (ref_is_null(root.ref) != (root.count == 0))

@@ -85,11 +85,11 @@ static int find(struct verso *db, bool *ret_make)
 	if (flags & VERSO_EXCL)
 		return error_set(-EEXIST, "the file exists already");
 	rc = txn_is_blank(db->file);
-	if (rc == 1 && !(flags & VERSO_CREATE))
+	if (rc == TXN_BLANK && !(flags & VERSO_CREATE))
 		return error_set(VERSO_ENOTDB,
 			"there is no database in the file: it is empty, or its creation was "
 			"interrupted, and a new database was not asked for");
-	*ret_make = rc == 1;
+	*ret_make = rc == TXN_BLANK;
 	return rc < 0 ? rc : 0;
 }
 

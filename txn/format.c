@@ -170,7 +170,7 @@ int txn_probe(struct file *file, struct txn_probe *ret_probe)
 	return rc;
 }
 
-/* Whether all bytes from at to end are zeros. 1, 0, or an error. */
+/* Whether all bytes from at to end are zeros. TXN_BLANK, 0, or an error. */
 static int is_zero(struct file *file, uint64_t at, uint64_t end)
 {
 	uint8_t *buf = aligned_alloc(4096, PAGE_SIZE_MAX);
@@ -186,7 +186,9 @@ static int is_zero(struct file *file, uint64_t at, uint64_t end)
 		at += n;
 	}
 	free(buf);
-	return rc < 0 ? rc : zeros;
+	if (rc < 0)
+		return rc;
+	return zeros ? TXN_BLANK : 0;
 }
 
 /* Where the first meta of a new database of just that size is written; the size: it has none. */
@@ -199,7 +201,7 @@ static uint64_t first_meta_at(uint64_t size_bytes)
 	return size_bytes;
 }
 
-/* Whether slot 1, at that offset, is no meta, of whichever version. 1, 0, or an error. */
+/* Whether slot 1, at that offset, is no meta, of whichever version. TXN_BLANK, 0, or an error. */
 static int is_no_meta(struct file *file, uint64_t at)
 {
 	struct meta *m = malloc(sizeof(*m));
@@ -209,7 +211,7 @@ static int is_no_meta(struct file *file, uint64_t at)
 	if (rc == 0) {
 		int found = decode_second(buf, at, m);
 
-		rc = found != 0 && found != VERSO_EVERSION;
+		rc = found != 0 && found != VERSO_EVERSION ? TXN_BLANK : 0;
 	}
 	free(buf);
 	free(m);
@@ -227,10 +229,10 @@ int txn_is_blank(struct file *file)
 		return 0;
 	at = first_meta_at(size_bytes);
 	rc = is_zero(file, 0, at);
-	if (rc == 1)
+	if (rc == TXN_BLANK)
 		rc = is_zero(file, at + SECTOR_BYTES, size_bytes);
 	/* What a power cut made of the sector in flight is nothing. */
-	if (rc == 1 && at < size_bytes)
+	if (rc == TXN_BLANK && at < size_bytes)
 		rc = is_no_meta(file, at);
 	return rc;
 }

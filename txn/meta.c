@@ -48,26 +48,26 @@ _Static_assert(AT_PENDING + RECORD_PENDING_MAX * PENDING_EXTENT_BYTES == META_BY
 
 static const uint8_t magic[8] = {'V', 'e', 'r', 's', 'o', 'D', 'B', '\n'};
 
-static void root_encode(const struct txn_root *root, uint8_t *bytes)
+void txn_root_encode(const struct txn_root *root, uint8_t *bytes, uint8_t *counts)
 {
 	page_ref_set(bytes, root->ref);
 	bytes[12] = root->level;
 	bytes[13] = root->flags;
 	le16_set(bytes + 14, root->kind);
 	le32_set(bytes + 16, root->tree);
-	le64_set(bytes + 20, root->count);
-	le64_set(bytes + 28, root->user);
+	le64_set(counts, root->count);
+	le64_set(counts + 8, root->user);
 }
 
-static void root_decode(const uint8_t *bytes, struct txn_root *root)
+void txn_root_decode(const uint8_t *bytes, const uint8_t *counts, struct txn_root *ret_root)
 {
-	root->ref = page_ref_get(bytes);
-	root->level = bytes[12];
-	root->flags = bytes[13];
-	root->kind = le16_get(bytes + 14);
-	root->tree = le32_get(bytes + 16);
-	root->count = le64_get(bytes + 20);
-	root->user = le64_get(bytes + 28);
+	ret_root->ref = page_ref_get(bytes);
+	ret_root->level = bytes[12];
+	ret_root->flags = bytes[13];
+	ret_root->kind = le16_get(bytes + 14);
+	ret_root->tree = le32_get(bytes + 16);
+	ret_root->count = le64_get(counts);
+	ret_root->user = le64_get(counts + 8);
 }
 
 void meta_encode(const struct meta *m, const struct layout *layout, unsigned slot, uint64_t seed,
@@ -100,7 +100,8 @@ void meta_encode(const struct meta *m, const struct layout *layout, unsigned slo
 	for (unsigned i = 0; i < RECORD_WINDOWS; i++)
 		window_encode(&m->space.windows[i], b + AT_WINDOWS + i * WINDOW_BYTES);
 	for (unsigned i = 0; i < TXN_ROOTS; i++)
-		root_encode(&m->roots[i], b + AT_ROOTS + i * ROOT_BYTES);
+		txn_root_encode(&m->roots[i], b + AT_ROOTS + i * ROOT_BYTES,
+			b + AT_ROOTS + i * ROOT_BYTES + TXN_ROOT_BYTES);
 	for (uint32_t i = 0; i < m->space.n_group_entries; i++)
 		group_entry_encode(&m->space.groups[i], b + AT_GROUPS + i * GROUP_ENTRY_BYTES);
 	for (uint32_t i = 0; i < m->space.n_pending; i++)
@@ -153,7 +154,8 @@ static void decode_body(const uint8_t *b, struct meta *m)
 	for (unsigned i = 0; i < RECORD_WINDOWS; i++)
 		window_decode(b + AT_WINDOWS + i * WINDOW_BYTES, &m->space.windows[i]);
 	for (unsigned i = 0; i < TXN_ROOTS; i++)
-		root_decode(b + AT_ROOTS + i * ROOT_BYTES, &m->roots[i]);
+		txn_root_decode(b + AT_ROOTS + i * ROOT_BYTES,
+			b + AT_ROOTS + i * ROOT_BYTES + TXN_ROOT_BYTES, &m->roots[i]);
 	for (uint32_t i = 0; i < RECORD_GROUPS_MAX; i++)
 		group_entry_decode(b + AT_GROUPS + i * GROUP_ENTRY_BYTES, &m->space.groups[i]);
 	for (uint32_t i = 0; i < RECORD_PENDING_MAX; i++)

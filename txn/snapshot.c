@@ -7,45 +7,10 @@
 #include "base/error.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-/*
- * How a snapshot lies in the words: what a root's `user`, `kind` and `flags` say is the tree's own.
- */
-_Static_assert(PUBLISHED_WORDS == 2 + 5 * TXN_ROOTS, "a snapshot fits the published words");
-
-static void words_fill(const struct snapshot *state, uint64_t *words)
-{
-	words[0] = state->gen;
-	words[1] = state->n_pages;
-	for (unsigned i = 0; i < TXN_ROOTS; i++) {
-		const struct txn_root *root = &state->roots[i];
-		uint64_t *w = words + 2 + 5 * i;
-
-		w[0] = root->ref.gen;
-		w[1] = root->ref.pgno | (uint64_t)root->tree << 32;
-		w[2] = root->level | (uint64_t)root->flags << 8 | (uint64_t)root->kind << 16;
-		w[3] = root->count;
-		w[4] = root->user;
-	}
-}
-
-static void words_read(const uint64_t *words, struct snapshot *state)
-{
-	state->gen = words[0];
-	state->n_pages = (pgno_t)words[1];
-	for (unsigned i = 0; i < TXN_ROOTS; i++) {
-		struct txn_root *root = &state->roots[i];
-		const uint64_t *w = words + 2 + 5 * i;
-
-		root->ref = (struct page_ref){(pgno_t)w[1], w[0]};
-		root->tree = (uint32_t)(w[1] >> 32);
-		root->level = (uint8_t)w[2];
-		root->flags = (uint8_t)(w[2] >> 8);
-		root->kind = (uint16_t)(w[2] >> 16);
-		root->count = w[3];
-		root->user = w[4];
-	}
-}
+_Static_assert(sizeof(struct snapshot) == PUBLISHED_WORDS * sizeof(uint64_t),
+	"words of a snapshot");
 
 void snapshots_publish(struct snapshots *s, const struct snapshot *state)
 {
@@ -54,7 +19,7 @@ void snapshots_publish(struct snapshots *s, const struct snapshot *state)
 	uint64_t words[PUBLISHED_WORDS];
 
 	DCHECK(sequence % 2 == 0); /* one thread at a time publishes */
-	words_fill(state, words);
+	memcpy(words, state, sizeof(words));
 	atomic_store_explicit(&p->sequence, sequence + 1, memory_order_relaxed);
 	/* Release: a reader that sees one of these words sees the odd sequence too. */
 	for (unsigned i = 0; i < PUBLISHED_WORDS; i++)
@@ -106,7 +71,7 @@ void snapshots_begin(struct snapshots *s, unsigned slot, struct snapshot *ret_st
 		/* Sequentially consistent, as the writer's scan: one of the two sees the other. */
 		atomic_store_explicit(&reader->gen, words[0], memory_order_seq_cst);
 	} while (atomic_load_explicit(&s->published.sequence, memory_order_seq_cst) != sequence);
-	words_read(words, ret_state);
+	memcpy(ret_state, words, sizeof(words));
 }
 
 void snapshots_end(struct snapshots *s, unsigned slot)

@@ -38,7 +38,7 @@ struct snapshots {
 	struct reader_slot readers[SNAPSHOT_READERS];
 };
 
-/* What readers begin with. */
+/* What readers begin with; it is published as words. */
 struct snapshot {
 	gen_t gen;
 	pgno_t n_pages;

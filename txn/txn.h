@@ -41,6 +41,14 @@ struct txn_root {
 	uint64_t user;       /* the tree's own */
 };
 
+/*
+ * Its bytes in a file: TXN_ROOT_BYTES of {pgno, gen, level, flags, kind, tree}, and at `counts` 16 of
+ * {count, user}, which a meta page and a record of the catalogue have at different places.
+ */
+#define TXN_ROOT_BYTES 20U
+void txn_root_encode(const struct txn_root *root, uint8_t *bytes, uint8_t *counts);
+void txn_root_decode(const uint8_t *bytes, const uint8_t *counts, struct txn_root *ret_root);
+
 struct txn {
 	struct txn_env *env; /* constant */
 	struct pager *pager; /* constant */
@@ -120,11 +128,12 @@ int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
 	const struct txn_options *options);
 
 /*
- * 1: no database was ever made in `file`: it is empty, or zeros, or what a creation that was cut
+ * TXN_BLANK: no database was ever made in `file`: it is empty, or zeros, or what a creation that was cut
  * short leaves: zeros of its size, but for a damaged sector where slot 1 begins. 0: there is
  * something, as in any file whose first bytes are not zeros. Reads the file, unless it is larger
  * than a new database can be.
  */
+#define TXN_BLANK 1
 int txn_is_blank(struct file *file);
 
 /*
