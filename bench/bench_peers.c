@@ -25,22 +25,8 @@
 #define N_SCANS         3  /* a round */
 #define WRITERS_TIMES   4  /* puts of all writers for each put of the one thread */
 
-static const struct engine *const engines[] = {
-#ifdef HAVE_LMDB
-	&engine_lmdb,
-#endif
-#ifdef HAVE_SQLITE
-	&engine_sqlite,
-#endif
-#ifdef HAVE_BDB
-	&engine_bdb,
-#endif
-	&engine_bufpool,
-	&engine_bufpool2,
-	&engine_mmap,
-	&engine_mmap2,
-	NULL,
-};
+static const struct engine *const engines[] =
+	ENGINE_LIST(&engine_bufpool, &engine_bufpool2, &engine_mmap, &engine_mmap2, NULL);
 
 static_assert(sizeof(engines) / sizeof(engines[0]) <= ENGINES_MAX, "a place for each engine");
 

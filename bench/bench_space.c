@@ -19,16 +19,7 @@
 #define UPDATE_COMMIT 100U
 #define CACHE_BYTES   (64U << 20)
 
-static const struct engine *const engines[] = {
-#ifdef HAVE_LMDB
-	&engine_lmdb,
-#endif
-#ifdef HAVE_SQLITE
-	&engine_sqlite,
-#endif
-	&engine_bufpool,
-	&engine_mmap,
-};
+static const struct engine *const engines[] = ENGINE_LIST(&engine_bufpool, &engine_mmap);
 
 #define N_ENGINES (sizeof(engines) / sizeof(engines[0]))
 

@@ -79,6 +79,27 @@ static inline uint64_t engine_sum(uint64_t sum, const void *key, const void *val
 /* Ends the program unless ok: what was done, and by which engine's words it failed. */
 void engine_check(int ok, const char *engine, const char *what, const char *why);
 
+/* An array of engines: the peers that are installed, then those named. */
+#ifdef HAVE_LMDB
+#define ENGINE_LMDB &engine_lmdb,
+#else
+#define ENGINE_LMDB
+#endif
+#ifdef HAVE_SQLITE
+#define ENGINE_SQLITE &engine_sqlite,
+#else
+#define ENGINE_SQLITE
+#endif
+#ifdef HAVE_BDB
+#define ENGINE_BDB &engine_bdb,
+#else
+#define ENGINE_BDB
+#endif
+#define ENGINE_LIST(...)                                                                           \
+	{                                                                                          \
+		ENGINE_LMDB ENGINE_SQLITE ENGINE_BDB __VA_ARGS__                                   \
+	}
+
 extern const struct engine engine_lmdb;
 extern const struct engine engine_sqlite;
 extern const struct engine engine_bdb;
