@@ -9,6 +9,7 @@
  * that one passes it on to us, as its predecessor, to the next older one.
  */
 #include "io/fault.h"
+#include "base/array.h"
 #include "base/error.h"
 
 #include <errno.h>
@@ -225,32 +226,15 @@ void fault_block(void)
 	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-#define NOTES_MIN 32U
-
-static int notes_grow(struct fault_notes *notes)
-{
-	size_t cap = notes->cap ? 2 * notes->cap : NOTES_MIN;
-	const void **items = realloc((void *)notes->items, cap * sizeof(*items));
-
-	if (!items)
-		return error_set(-ENOMEM, "no memory to note what a transaction holds");
-	notes->items = items;
-	notes->cap = cap;
-	return 0;
-}
-
 int fault_note(const void *what)
 {
 	struct fault_notes *notes = fault_noting;
 
 	if (!notes)
 		return 0;
-	if (notes->n == notes->cap) {
-		int rc = notes_grow(notes);
-
-		if (rc < 0)
-			return rc;
-	}
+	if (notes->n == notes->cap && array_reserve(&notes->items, &notes->cap,
+					      (uint64_t)notes->n + 1, sizeof(*notes->items)) < 0)
+		return error_set(-ENOMEM, "no memory to note what a transaction holds");
 	notes->items[notes->n++] = what;
 	return 0;
 }

@@ -31,6 +31,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct fault_area {
 	const char *base;
@@ -64,7 +65,7 @@ int fault_install(void);
  */
 struct fault_notes {
 	const void **items; /* the newest last */
-	size_t n, cap;
+	uint32_t n, cap;
 	int failed; /* 0, or the code of what left a call in its middle: what is noted is lost */
 };
 

@@ -5,6 +5,7 @@
 #ifndef TXN_TXN_INT_H
 #define TXN_TXN_INT_H
 
+#include "base/array.h"
 #include "space/pending.h"
 #include "space/space.h"
 #include "txn/group_commit.h"
@@ -23,7 +24,7 @@ struct dirty_page {
 
 struct pgno_list {
 	pgno_t *items;
-	size_t n, cap;
+	uint32_t n, cap;
 };
 
 /*
@@ -190,7 +191,11 @@ uint32_t reserve_least(const struct txn *txn); /* what every operation that adds
 int reclaim(struct txn *txn);                  /* frees what flushes and readers allow */
 int promise_space(struct txn *txn, unsigned n, uint32_t keep); /* n takes, leaving keep */
 
-int pgno_list_reserve(struct pgno_list *list, size_t n);
+static inline int pgno_list_reserve(struct pgno_list *list, size_t n)
+{
+	return array_reserve(&list->items, &list->cap, list->n + (uint64_t)n, sizeof(*list->items));
+}
+
 static inline void pgno_list_add(struct pgno_list *list, pgno_t pgno)
 {
 	ASSERT(list->n < list->cap);

@@ -10,24 +10,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdlib.h>
-
-static int dirty_reserve(struct txn_writer *w, uint32_t n)
-{
-	uint32_t cap = w->cap_dirty ? w->cap_dirty : 64;
-	struct dirty_page *dirty;
-
-	if (w->n_dirty + n <= w->cap_dirty)
-		return 0;
-	while (cap < w->n_dirty + n)
-		cap *= 2;
-	dirty = realloc(w->dirty, cap * sizeof(*dirty));
-	if (!dirty)
-		return -ENOMEM;
-	w->dirty = dirty;
-	w->cap_dirty = cap;
-	return 0;
-}
 
 /* --- beginning ----------------------------------------------------------------------------- */
 
@@ -99,7 +81,8 @@ int txn_reserve_for(struct txn *txn, const struct txn_need *need)
 	if (rc == 0)
 		rc = pending_reserve(&env->pending, n_frees);
 	if (rc == 0)
-		rc = dirty_reserve(w, n_pages);
+		rc = array_reserve(&w->dirty, &w->cap_dirty, (uint64_t)w->n_dirty + n_pages,
+			sizeof(*w->dirty));
 	if (rc == 0)
 		rc = pgno_list_reserve(&w->recycled, n_frees);
 	if (rc == 0)

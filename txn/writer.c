@@ -3,28 +3,7 @@
  * The one writer: its lock, its accounting, what its end gives back, and what it may use again by
  * now.
  */
-#include "base/error.h"
 #include "txn/txn_int.h"
-
-#include <errno.h>
-#include <stdlib.h>
-
-int pgno_list_reserve(struct pgno_list *list, size_t n)
-{
-	size_t cap = list->cap ? list->cap : 64;
-	pgno_t *items;
-
-	if (list->n + n <= list->cap)
-		return 0;
-	while (cap < list->n + n)
-		cap *= 2;
-	items = realloc(list->items, cap * sizeof(*items));
-	if (!items)
-		return -ENOMEM;
-	list->items = items;
-	list->cap = cap;
-	return 0;
-}
 
 int writer_acquire(struct txn_env *env)
 {
