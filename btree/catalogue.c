@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The records of named tables, and the tree that holds them. */
 #include "btree/catalogue.h"
 #include "btree/btree_int.h"
 

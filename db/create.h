@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Making a database in place (D6). */
 #ifndef DB_CREATE_H
 #define DB_CREATE_H
 

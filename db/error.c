@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Codes and texts for the caller, and the version. */
 #include "db/db_int.h"
 
 #define TEXT_OF(number)     #number

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Changing records: put and del. */
 #include "db/db_int.h"
 
 static int put(struct verso_txn *txn, struct verso_table *table, struct btree_slice key,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* What there is to say about a database, gathered from the floors below. */
 #include "db/db_int.h"
 
 #include <stdio.h>

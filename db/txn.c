@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Transactions: begin, commit, abort, sync; and the list of open ones. */
 #include "db/db_int.h"
 
 #include <errno.h>

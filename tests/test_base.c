@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* base/: bytes, errors, the hash. */
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/hash.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The page word, and the tables of legal moves. */
 #include "bufpool/word.h"
 #include "tests/check_main.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The io whose n-th call fails (tests/sim/faultio.h). */
 #include "tests/check_main.h"
 
 #include "base/error.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Files of the real kernel. */
 #include "base/error.h"
 #include "io/file.h"
 #include "io/queue.h"

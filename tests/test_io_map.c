@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Maps of the real kernel. */
 #include "base/error.h"
 #include "io/file.h"
 #include "io/map.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* crash_txn: crash images of txn/ with the toy payload. */
 #include "tests/crash/subject_txn.h"
 
 int main(int argc, char **argv)

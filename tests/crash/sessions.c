@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The workload with sessions: it opens, commits and closes several times, near the end of an
+ * incarnation too, and marks what recovery must decide.
+ */
 #include "tests/crash/work.h"
 #include "txn/txn_int.h"
 

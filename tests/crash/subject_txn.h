@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* What crash_txn tests. */
 #ifndef TESTS_CRASH_SUBJECT_TXN_H
 #define TESTS_CRASH_SUBJECT_TXN_H
 

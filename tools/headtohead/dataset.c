@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The records: stanzas of a package index, read into memory. */
 #include "tools/headtohead/headtohead.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* What the system says of this process: memory, faults, bytes read and written. */
 #include "tools/headtohead/headtohead.h"
 
 #include <fcntl.h>

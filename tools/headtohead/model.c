@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The records before and after the updates, sorted, and a digest of them. */
 #include "tools/headtohead/headtohead.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The table that is printed. */
 #include "tools/headtohead/headtohead.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* verso check: the proof that a database is whole. */
 #include "tools/verso/tool.h"
 
 #include <inttypes.h>

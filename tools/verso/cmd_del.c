@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* verso del: deletes a record. */
 #include "tools/verso/tool.h"
 
 static enum status del(const struct arguments *args)

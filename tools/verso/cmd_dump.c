@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* verso dump: writes the records as text (docs/dump-format.md). */
 #include "tools/verso/dump.h"
 
 struct dump {

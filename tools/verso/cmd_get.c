@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* verso get: prints a value. */
 #include "tools/verso/tool.h"
 
 static enum status get(const struct arguments *args)

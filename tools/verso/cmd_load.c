@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* verso load: puts the records of a dump, or of lines with a TAB, many a transaction. */
 #include "tools/verso/dump.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* verso put: stores a record, whose value may come from standard input. */
 #include "tools/verso/tool.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* verso stat: what there is to say about a database, as text or JSON. */
 #include "tools/verso/tool.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The codec of the dump format. */
 #include "tools/verso/dump.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Lines of a file or of standard input. */
 #include "tools/verso/tool.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* How far a long command has come, on a terminal. */
 #include "tools/verso/tool.h"
 
 #include <inttypes.h>

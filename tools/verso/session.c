@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Opening and ending what a command works on: database, transaction, table; and its errors. */
 #include "tools/verso/tool.h"
 
 #include <errno.h>
