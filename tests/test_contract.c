@@ -191,9 +191,6 @@ static const char *const backends[] = {"uring", "threads", "sync"};
 #define N_SIZES    (sizeof(sizes) / sizeof(sizes[0]))
 #define N_BACKENDS (sizeof(backends) / sizeof(backends[0]))
 
-static struct contract_case cases[N_KINDS * N_SIZES * N_BACKENDS * 3];
-static size_t n_cases;
-
 static bool backend_works(const char *backend)
 {
 	struct queue *queue;
@@ -212,23 +209,20 @@ static void add_kernel_cases(struct contract_case c, unsigned where)
 {
 	if (c.backend && !backend_works(c.backend))
 		return;
-	cases[n_cases++] = c;
+	contract_add_case(&c);
 	if (where & DIRECT) {
 		c.file_flags = FILE_DIRECT;
-		cases[n_cases++] = c;
+		contract_add_case(&c);
 	}
 }
 
 static void add_cases(void)
 {
-	const char *only = getenv("VERSO_CONTRACT");
 	bool quick = getenv("VERSO_CONTRACT_QUICK") != NULL;
 
 	for (size_t k = 0; k < N_KINDS; k++) {
 		unsigned where = kinds[k].where;
 
-		if (only && strncmp(kinds[k].name, only, strlen(only)) != 0)
-			continue;
 		for (size_t i = 0; i < (where & SIZES ? N_SIZES : 1); i++) {
 			struct contract_case c = {
 				.name = kinds[k].name,
@@ -245,7 +239,7 @@ static void add_cases(void)
 			}
 			c.backend = NULL;
 			c.simulated = true;
-			cases[n_cases++] = c;
+			contract_add_case(&c);
 		}
 	}
 }
@@ -265,6 +259,6 @@ int main(void)
 	add_cases();
 	tcase_add_loop_test(tc, every_backend_is_tried, 0, N_BACKENDS);
 	suite_add_tcase(s, tc);
-	contract_add(s, cases, n_cases);
+	contract_add(s);
 	return check_main(s);
 }

@@ -2,9 +2,16 @@
 /*
  * The contract suite: what pager/pager.h promises, as tests that know nothing of an implementation.
  *
- * A program lists its pagers as cases, one for each combination of kind, page size, I/O backend and
- * disk, and hands them to contract_add(). A new pager is a line in the table of
- * tests/test_contract.c. A test's name states the promise; P1 to P7 are cited where they are meant.
+ * A program registers its pagers as cases, one for each combination of kind, page size, I/O backend
+ * and disk. A new pager of this project is a line in the table of tests/test_contract.c; one of
+ * somebody else's is a program of its own, which takes seconds (tests/contract/contract_case.c):
+ *
+ *	contract_add_case(&(struct contract_case){.name = "mine", .open = open_mine,
+ *		.page_size = 4096, .simulated = true});
+ *	contract_add(s);
+ *	return check_main(s);
+ *
+ * A test's name states the promise; P1 to P7 are cited where they are meant.
  */
 #ifndef TESTS_CONTRACT_CONTRACT_SUITE_H
 #define TESTS_CONTRACT_CONTRACT_SUITE_H
@@ -29,7 +36,11 @@ struct contract_case {
 	bool trusting;       /* compares no checksums */
 };
 
-/* Adds the suite for n cases, which stay as they are while it runs. Once a program. */
-void contract_add(Suite *s, const struct contract_case *cases, size_t n);
+/* Registers a case, which is copied; not when $VERSO_CONTRACT is set and its name begins otherwise.
+ */
+void contract_add_case(const struct contract_case *c);
+
+/* Adds the suite over all registered cases. Ends the process when there is none. Once a program. */
+void contract_add(Suite *s);
 
 #endif
