@@ -29,7 +29,7 @@
 #define AHEAD_LEAVES 16U /* half of what is loaded ahead of a scan */
 #define AHEAD_LINES  3U  /* of the next leaf, asked for at each record of this one */
 
-enum cursor_state { NOWHERE, ON, GAP, BEFORE, BEHIND, BAD };
+enum cursor_state { NOWHERE, ON, GAP, BEFORE, BEHIND, BAD, CURSOR_STATE_END };
 
 struct btree_cursor {
 	struct btree *bt;
@@ -69,6 +69,29 @@ int btree_cursor_open(struct btree *bt, struct btree_cursor **ret_cursor)
 	return 0;
 }
 
+/* Which state may follow which: ON is left by lift() alone, which ends the pin. */
+static bool move_is_legal(enum cursor_state from, enum cursor_state to)
+{
+	enum { PLACED = 1 << ON | 1 << BEFORE | 1 << BEHIND };
+	static const uint8_t next[CURSOR_STATE_END] = {
+		[NOWHERE] = PLACED,
+		[ON] = 1 << GAP,
+		[GAP] = PLACED | 1 << BAD,
+		[BEFORE] = PLACED,
+		[BEHIND] = PLACED,
+		[BAD] = PLACED,
+	};
+
+	return next[from] & 1 << to;
+}
+
+static void cursor_move(struct btree_cursor *c, enum cursor_state to)
+{
+	ASSERT(move_is_legal(c->state, to));
+	ASSERT((to == ON) == (c->leaf != NULL));
+	c->state = to;
+}
+
 /* Ends the pin; the key stays. */
 static void lift(struct btree_cursor *c)
 {
@@ -77,7 +100,7 @@ static void lift(struct btree_cursor *c)
 	pager_put(c->bt->txn->pager, c->leaf);
 	c->leaf = NULL;
 	c->ahead = NULL;
-	c->state = GAP;
+	cursor_move(c, GAP);
 }
 
 void btree_cursor_close(struct btree_cursor *c)
@@ -105,7 +128,7 @@ static void become_bad(struct btree_cursor *c)
 {
 	c->bad = page_ref(c->leaf);
 	lift(c);
-	c->state = BAD;
+	cursor_move(c, BAD);
 }
 
 static int leaf_is_bad(struct btree_cursor *c)
@@ -129,7 +152,7 @@ static int enter_leaf(struct btree_cursor *c, const struct page *leaf)
 
 	lift(c);
 	c->leaf = leaf;
-	c->state = ON;
+	cursor_move(c, ON);
 	c->count = count;
 	c->prefix_len = prefix_len;
 	if (count == 0 || !node_count_is_valid(leaf, page_size) ||
@@ -314,7 +337,7 @@ static int cross(struct btree_cursor *c, bool up, struct btree_slice *ret_key,
 		level++;
 	if (level > top) {
 		lift(c);
-		c->state = up ? BEHIND : BEFORE;
+		cursor_move(c, up ? BEHIND : BEFORE);
 		return VERSO_NOTFOUND;
 	}
 	rc = descend_from(c, level, c->trail.at[level].index + (up ? 1U : -1U),
@@ -341,7 +364,7 @@ static int go_end(struct btree_cursor *c, bool first, struct btree_slice *ret_ke
 	lift(c);
 	c->run = 0;
 	if (ref_is_null(c->bt->root.ref)) {
-		c->state = first ? BEHIND : BEFORE;
+		cursor_move(c, first ? BEHIND : BEFORE);
 		return VERSO_NOTFOUND;
 	}
 	rc = tree_descend(c->bt, first ? AIM_FIRST : AIM_LAST, (struct btree_slice){0}, &c->trail,
@@ -364,7 +387,7 @@ static int seek(struct btree_cursor *c, struct btree_slice key, enum seek_to to,
 	c->run = 0;
 	if (ref_is_null(c->bt->root.ref)) {
 		lift(c);
-		c->state = to == SEEK_LT ? BEFORE : BEHIND;
+		cursor_move(c, to == SEEK_LT ? BEFORE : BEHIND);
 		return VERSO_NOTFOUND;
 	}
 	rc = tree_descend(c->bt, AIM_KEY, key, &c->trail, &leaf);

@@ -33,9 +33,26 @@ struct limbo_batch {
 	struct frame_list list;
 };
 
-/* FREE --> FILLING --> FLYING (submitted) --> DONE --> FREE when it is complete and n_refs is 0; a
- * quick one goes from FILLING to DONE. */
-enum load_state { LOAD_FREE, LOAD_FILLING, LOAD_FLYING, LOAD_DONE };
+enum load_state {
+	LOAD_FREE,
+	LOAD_FILLING, /* one thread adds pages */
+	LOAD_FLYING,  /* submitted */
+	LOAD_DONE,    /* its pages have arrived; the queue may not have completed it yet */
+	LOAD_STATE_END,
+};
+
+/* Which state may follow which. A quick one is DONE before its filler has called it FLYING. */
+static inline bool load_move_is_legal(enum load_state from, enum load_state to)
+{
+	static const uint8_t next[LOAD_STATE_END] = {
+		[LOAD_FREE] = 1 << LOAD_FILLING,
+		[LOAD_FILLING] = 1 << LOAD_FREE | 1 << LOAD_FLYING | 1 << LOAD_DONE,
+		[LOAD_FLYING] = 1 << LOAD_DONE,
+		[LOAD_DONE] = 1 << LOAD_FREE, /* when it is complete and n_refs is 0 */
+	};
+
+	return from < LOAD_STATE_END && to < LOAD_STATE_END && (next[from] & 1 << to);
+}
 
 /* A prefetch: adjacent pages on their way in. All fields but req: loads.lock, or its one filler. */
 struct load {
@@ -48,8 +65,14 @@ struct load {
 	uint32_t n_pages;
 	unsigned n_refs; /* its filler until it is submitted, and threads inside queue_wait() for it
 			  */
-	enum load_state state;
+	enum load_state state; /* changed by load_move() alone */
 };
+
+static inline void load_move(struct load *load, enum load_state to)
+{
+	ASSERT(load_move_is_legal(load->state, to));
+	load->state = to;
+}
 
 struct loads {
 	pthread_mutex_t lock;
@@ -225,9 +248,15 @@ void page_deactivate(struct pool *pool, pgno_t pgno, uint32_t frame);
 /* With the lock: unlinks up to n inactive pages, from the head, into limbo; returns how many. */
 uint32_t inactive_evict(struct pool *pool, uint32_t n);
 
+/* What a step of a get may return besides 0 and errors. */
+enum {
+	LOOK_AGAIN = 1,    /* the page word changed meanwhile */
+	NOT_IN_MEMORY = 2, /* pin() alone */
+};
+
 /*
- * Makes an INACTIVE page CACHED and pins it; *ret_w: its word before. 0; 1: it is not INACTIVE any
- * more; VERSO_EPINNED. No lock.
+ * Makes an INACTIVE page CACHED and pins it; *ret_w: its word before. 0; LOOK_AGAIN: it is not
+ * INACTIVE any more; VERSO_EPINNED. No lock.
  */
 int page_activate(struct pool *pool, pgno_t pgno, uint64_t *ret_w);
 
@@ -268,7 +297,7 @@ uint32_t frame_get(struct pool *pool, pgno_t pgno, enum frame_use use);
  * load.c: one page, from its reference to a verified frame.
  */
 
-/* Loads and pins the page. 0; 1: the word changed meanwhile, look again; an error. */
+/* Loads and pins the page. 0, LOOK_AGAIN, or an error. */
 int load_page(struct pool *pool, struct page_ref ref, const struct page **ret_page);
 
 /* Verifies a page that was read, as far as the checksum policy goes. VERSO_ECORRUPT. */

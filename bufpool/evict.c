@@ -161,7 +161,7 @@ int page_activate(struct pool *pool, pgno_t pgno, uint64_t *ret_w)
 		return rc;
 	pthread_mutex_lock(&pool->lock);
 	w = atomic_load_explicit(table_word(&pool->table, pgno), memory_order_acquire);
-	rc = 1;
+	rc = LOOK_AGAIN;
 	if (word_state(w) == WORD_INACTIVE) {
 		bool moved = word_move(table_word(&pool->table, pgno), &w,
 			word_make(WORD_CACHED, word_frame(w), 1));

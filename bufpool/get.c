@@ -126,7 +126,7 @@ void pool_peek(struct pager *p, const struct page_ref *refs, size_t n,
 		ret_pages[i] = peek_one(pool, refs[i]);
 }
 
-/* The first pin of a page that has no unit of the pin quota yet brings one. 0; 1: look again; an
+/* The first pin of a page that has no unit of the pin quota yet brings one. 0, LOOK_AGAIN or an
  * error. */
 static int pin_first_of_fresh(struct pool *pool, _Atomic uint64_t *word, uint64_t w)
 {
@@ -137,10 +137,11 @@ static int pin_first_of_fresh(struct pool *pool, _Atomic uint64_t *word, uint64_
 	if (word_move(word, &w, w + 1))
 		return 0;
 	quota_put(pool);
-	return 1;
+	return LOOK_AGAIN;
 }
 
-/* Pins whatever page is at pgno, *ret_w as it was. 0; 1: look again; 2: not in memory; an error. */
+/* Pins whatever page is at pgno, *ret_w as it was. 0, LOOK_AGAIN, NOT_IN_MEMORY, or an
+ * error. */
 static inline int pin(struct pool *pool, pgno_t pgno, uint64_t *ret_w)
 {
 	_Atomic uint64_t *word = table_word(&pool->table, pgno);
@@ -157,14 +158,14 @@ static inline int pin(struct pool *pool, pgno_t pgno, uint64_t *ret_w)
 			return error_set(VERSO_EPINNED,
 				"page %" PRIu32 " is pinned %u times: end some transactions", pgno,
 				WORD_PINS_MAX);
-		return word_move(word, &w, w + 1) ? 0 : 1;
+		return word_move(word, &w, w + 1) ? 0 : LOOK_AGAIN;
 	case WORD_INACTIVE:
 		return page_activate(pool, pgno, ret_w);
 	case WORD_LOADING:
 		load_wait(pool, pgno);
-		return 1;
+		return LOOK_AGAIN;
 	default:
-		return 2;
+		return NOT_IN_MEMORY;
 	}
 }
 
@@ -178,7 +179,7 @@ static bool is_cached_in(const struct pool *pool, pgno_t pgno, uint32_t frame)
 }
 
 /* Another page than wanted is cached under its number: a clean one is stale, the writer's is
- * not. */
+ * not. LOOK_AGAIN, or an error. */
 static int stale(struct pool *pool, struct page_ref ref, uint32_t frame)
 {
 	struct page_ref found = page_ref(pool_page(pool, frame));
@@ -196,7 +197,7 @@ static int stale(struct pool *pool, struct page_ref ref, uint32_t frame)
 	if (is_cached_in(pool, ref.pgno, frame) && !page_is(pool_page(pool, frame), ref))
 		page_forget(pool, ref.pgno);
 	pthread_mutex_unlock(&pool->lock);
-	return 1;
+	return LOOK_AGAIN;
 }
 
 /* Verifies a page that was just pinned. One that is bad is forgotten: its bytes in memory have
@@ -222,7 +223,7 @@ static int get_slowly(struct pool *pool, struct page_ref ref, const struct page 
 		uint64_t w;
 		int rc = pin(pool, ref.pgno, &w);
 
-		if (rc == 2)
+		if (rc == NOT_IN_MEMORY)
 			rc = load_page(pool, ref, ret_page);
 		else if (rc == 0 && !page_is(pool_page(pool, word_frame(w)), ref))
 			rc = stale(pool, ref, word_frame(w));

@@ -111,7 +111,7 @@ int load_page(struct pool *pool, struct page_ref ref, const struct page **ret_pa
 			"no memory for page %" PRIu32 ": a thread stays inside a guard", ref.pgno);
 	} else if (!load_begin(pool, ref.pgno, frame)) {
 		load_abandon(pool, frame);
-		rc = 1;
+		rc = LOOK_AGAIN;
 	} else {
 		count(&pool->n_misses, 1);
 		pager_trace(&pool->pager, PAGER_MISS, ref);
@@ -119,7 +119,7 @@ int load_page(struct pool *pool, struct page_ref ref, const struct page **ret_pa
 		if (rc == 0)
 			pager_trace_page(&pool->pager, PAGER_LOAD, ref, pool_page(pool, frame));
 		if (!load_end(pool, ref.pgno, frame, rc == 0, 1) && rc == 0)
-			rc = 1;
+			rc = LOOK_AGAIN;
 	}
 	loads_arrived(pool, 1);
 	if (rc == 0)

@@ -34,7 +34,7 @@ static void prefetch_done(struct io_req *req)
 		count(&pool->read_bytes, (uint64_t)n_pages << pool->page_shift);
 	atomic_fetch_sub(&pool->n_ahead, n_pages);
 	pthread_mutex_lock(&pool->loads.lock);
-	load->state = LOAD_DONE; /* the queue still has to set `complete`: not free yet */
+	load_move(load, LOAD_DONE); /* the queue still has to set `complete`: not free yet */
 	pthread_mutex_unlock(&pool->loads.lock);
 	loads_arrived(pool, n_pages);
 }
@@ -50,12 +50,12 @@ static struct load *slot_get(struct pool *pool)
 
 		if (load->state == LOAD_DONE && load->n_refs == 0 &&
 			atomic_load_explicit(&load->req.complete, memory_order_acquire))
-			load->state = LOAD_FREE;
+			load_move(load, LOAD_FREE);
 		if (load->state == LOAD_FREE)
 			found = load;
 	}
 	if (found) {
-		found->state = LOAD_FILLING;
+		load_move(found, LOAD_FILLING);
 		found->n_refs = 1;
 		found->n_pages = 0;
 	}
@@ -66,7 +66,7 @@ static struct load *slot_get(struct pool *pool)
 static void slot_put(struct pool *pool, struct load *load)
 {
 	pthread_mutex_lock(&pool->loads.lock);
-	load->state = LOAD_FREE;
+	load_move(load, LOAD_FREE);
 	load->n_refs = 0;
 	pthread_mutex_unlock(&pool->loads.lock);
 }
@@ -153,7 +153,7 @@ static void prefetch_submit(struct pool *pool, struct queue *queue, struct load 
 	pthread_mutex_lock(&pool->loads.lock);
 	for (size_t i = 0; i < n; i++) {
 		if (loads[i]->state == LOAD_FILLING) /* else it is done already */
-			loads[i]->state = LOAD_FLYING;
+			load_move(loads[i], LOAD_FLYING);
 		loads[i]->n_refs--;
 	}
 	if (pool->loads.n_asleep > 0)
