@@ -16,7 +16,7 @@
 	do {                                                                                       \
 		int api_rc = (expr);                                                               \
                                                                                                    \
-		ck_assert_msg(api_rc == (code), "%s answers %d (%s; %s), not %d", #expr, api_rc,   \
+		ck_assert_msg(api_rc == (code), "%s returns %d (%s; %s), not %d", #expr, api_rc,   \
 			verso_strerror(api_rc), verso_errmsg(NULL), (code));                       \
 	} while (0)
 

@@ -7,7 +7,7 @@ usage: check_invariants.py ROOT
 An invariant is defined by a line `- **T4** ...` of a folder's README.md or ` * P3  ...` at the head
 of a header. A line of a *.c, *.h or *.py, other than the definition, cites it by the word `T4` or by
 a range, `T1 to T14`, which counts for its ends alone. Two folders may not define one name: then
-nobody can tell which is meant.
+it is not clear which is meant.
 """
 import os
 import re

@@ -114,7 +114,7 @@ struct double_env *double_open(uint32_t page_size)
 	pager_init(&env->pager, &double_ops, page_size, SEED, 1U << 30);
 	env->cap_pages = 1024;
 	env->pages = calloc(env->cap_pages, sizeof(*env->pages));
-	env->n_pages = 1; /* 0 is nobody's */
+	env->n_pages = 1; /* page 0 is never used */
 	ASSERT(guard_open(&env->pager.guards, &env->guard) == 0);
 	env->txn = (struct txn){.env = (struct txn_env *)env,
 		.pager = &env->pager,

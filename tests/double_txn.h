@@ -28,7 +28,7 @@ struct double_env {
 	size_t n_free;
 	unsigned budget;    /* pages that prepare promised and that were not taken */
 	size_t free_budget; /* frees */
-	size_t n_live;      /* pages that are somebody's */
+	size_t n_live;      /* pages in use */
 	size_t n_pins;
 	size_t n_calls; /* of prepare and get */
 	size_t fail_at; /* this call of prepare or get fails with -EIO; 0: none */

@@ -2,7 +2,7 @@
 /*
  * A zoo of damaged trees: sound pages changed by hand and sealed again, so that every checksum is
  * right. btree_check must reject each for the right reason; and get, scan, put, delete and the walk
- * of references must answer something, without a crash, whatever they find.
+ * of references must return, without a crash, whatever they find.
  */
 #include "btree/btree_int.h"
 #include "btree/catalogue.h"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The main job on few records: every engine gives the model's answers, and the report says so.
+"""The main job on few records: every engine returns what the model has, and the report says so.
 
 usage: test_headtohead.py HEADTOHEAD
 """

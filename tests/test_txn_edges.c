@@ -161,7 +161,7 @@ static void make_on_disk(struct txn_stack *s, enum txn_pager pager, bool no_dire
 	txn_stack_close(s);
 }
 
-/* T7: opening could not tell a torn group commit from a whole one. */
+/* T7: opening could not distinguish a torn group commit from a whole one. */
 START_TEST(one_flush_is_refused_where_opening_could_not_verify_it)
 {
 	struct txn_stack s;
@@ -292,7 +292,7 @@ START_TEST(a_writer_sees_the_file_grow)
 }
 END_TEST
 
-/* The bytes between a root's fields are nobody's. */
+/* The bytes between a root's fields are not used. */
 START_TEST(roots_are_compared_by_what_they_say)
 {
 	struct txn_stat before, after;

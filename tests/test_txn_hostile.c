@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Files that somebody made: every checksum is right, and what is said is not. Opening and using
+ * Forged files: every checksum is right, and the content is not. Opening and using
  * them may fail in any way but a crash, a hang, or the overwriting of a slot.
  */
 #include "base/error.h"
@@ -94,7 +94,7 @@ static void slots_are_metas(struct txn_stack *s)
 	ck_assert_mem_eq(bytes + META_BYTES + PAGE_HEADER_BYTES, "VersoDB\n", 8);
 }
 
-/* Opens and uses it; tells the first error. Both slots must be metas afterwards. */
+/* Opens and uses it; returns the first error. Both slots must be metas afterwards. */
 static int use(struct txn_stack *s)
 {
 	unsigned n_findings = 0;
@@ -248,7 +248,7 @@ static bool lie_sizes(struct victim *v, int i)
 
 	switch (i) {
 	case 17:
-		m->space.n_pages += 8; /* pages of which nobody knows */
+		m->space.n_pages += 8; /* pages that no structure names */
 		return true;
 	case 18:
 		m->space.n_pages = UINT32_MAX;

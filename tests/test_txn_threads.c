@@ -37,7 +37,7 @@ struct history {
 static struct pager_ops slow_ops;
 static int (*quick_barrier)(struct pager *p);
 
-static struct txn_env *_Atomic awaited_env; /* NULL: nobody is waited for */
+static struct txn_env *_Atomic awaited_env; /* NULL: no thread is waited for */
 static uint64_t awaited_commits;
 
 static int slow_barrier(struct pager *p)

@@ -358,7 +358,7 @@ START_TEST(copies_do_not_point_into_pages)
 	api_fill(db, 10, 100);
 	txn = api_begin(db, VERSO_READ);
 	API_OK(verso_get(txn, NULL, api_val("key000003"), &val));
-	/* A copy is the transaction's own memory: writing to it hurts nobody. */
+	/* A copy is the transaction's own memory: writing to it changes no page. */
 	((char *)(uintptr_t)val.data)[0] = '!';
 	API_OK(verso_get(txn, NULL, api_val("key000003"), &val));
 	ck_assert_int_eq(((const char *)val.data)[0], 'd');

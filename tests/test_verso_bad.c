@@ -163,7 +163,7 @@ START_TEST(folders_pipes_and_devices_are_refused_at_once)
 }
 END_TEST
 
-/* As somebody who is not root: the number of the first thing that is wrong, or 0. */
+/* As a user who is not root: the number of the first thing that is wrong, or 0. */
 static int without_permission(int pager, const char *file, const char *missing)
 {
 	struct verso *db;
@@ -203,7 +203,7 @@ START_TEST(no_permission_is_answered)
 		_exit(without_permission(_i, file, missing));
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	if (WEXITSTATUS(status) == 77)
-		check_skip("root cannot become somebody else here");
+		check_skip("root cannot become another user here");
 	else
 		ck_assert_int_eq(status, 0);
 }

@@ -345,8 +345,8 @@ START_TEST(a_creation_that_a_power_cut_ends_is_made_again)
 END_TEST
 
 /*
- * The calls that say that a file is blank and nobody else's. Where one fails a file is left as it
- * is, so a new one is left empty.
+ * The calls that say that a file is blank and no other process has it. Where one fails a file is
+ * left as it is, so a new one is left empty.
  */
 #define TO_KNOW ((unsigned)(FAULT_LOCK | FAULT_SIZE | FAULT_READ))
 

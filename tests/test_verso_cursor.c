@@ -275,7 +275,7 @@ START_TEST(too_many_pins_are_an_answer_not_a_hang)
 }
 END_TEST
 
-/* Where a batch finds no frame for another pin it goes on without: its answer is no error. */
+/* Where a batch finds no frame for another pin it goes on without: no error is returned. */
 START_TEST(get_many_that_does_without_pins_leaves_no_text)
 {
 	enum { N = 3000, MANY = 300 };

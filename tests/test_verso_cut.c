@@ -3,7 +3,7 @@
  * A file cut in the middle of a call, at each page that the call gets, and whole again afterwards.
  *
  * Where the call had got its page already, the fault jumps out of the midst of the tree: what the
- * call held at that moment has to be given back by somebody else. A pin that is lost shows at the
+ * call held at that moment has to be given back by another call. A pin that is lost shows at the
  * close, which asserts that there is none.
  */
 #include "db/db_int.h"
@@ -465,7 +465,7 @@ START_TEST(a_callback_that_does_not_return_leaves_no_guard_behind)
 	ck_assert_ptr_null(fault_innermost);
 	verso_abort(txn);
 	verso_close(db);
-	/* Damage, which is what a check tells. */
+	/* Damage, which is what a check reports. */
 	ck_assert_int_eq(pwrite(k.fd, long_bytes, sizeof(long_bytes), KEPT_BYTES),
 		sizeof(long_bytes));
 	db = api_open(VERSO_MMAP, "a", 0);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Tests of `verso dump` and `verso load`, as somebody at a shell sees them (docs/dump-format.md).
+"""Tests of `verso dump` and `verso load`, as a user of a shell sees them (docs/dump-format.md).
 
 usage: test_verso_dump.py VERSO
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Storage that fails under an open database: a full disk, a file cut by somebody else under a live
- * map, reads and writes that fail.
+ * Storage that fails under an open database: a full disk, a file cut by another program under a
+ * live map, reads and writes that fail.
  */
 #include "db/db_int.h"
 #include "tests/api.h"
@@ -246,7 +246,7 @@ START_TEST(a_leaf_cut_away_under_a_cursor_is_an_error)
 	}
 	verso_cursor_close(c);
 	API_IS(verso_commit(txn), _i == VERSO_MMAP ? VERSO_EIO : 0);
-	/* The database goes on: other transactions answer for themselves. */
+	/* The database goes on: other transactions are not affected. */
 	other = api_begin(db, VERSO_READ);
 	rc = verso_get(other, NULL, api_val("key019999"), &val);
 	ck_assert(rc == 0 || is_gone(rc));
@@ -344,7 +344,7 @@ START_TEST(a_file_cut_under_a_writer_in_the_middle_is_an_error)
 {
 	int n_failed = 0;
 
-	/* Cut while edits go on: wherever they notice it, they answer. */
+	/* Cut while edits go on: wherever they notice it, they return. */
 	for (int step = 0; step < 12; step++) {
 		char path[CHECK_PATH_BYTES], name[16];
 		struct verso *db;

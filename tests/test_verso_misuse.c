@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Wrong use of handles, in the wrong order, in a child after fork: an answer, never a crash. */
+/* Wrong use of handles, in the wrong order, in a child after fork: an error, never a crash. */
 #include "tests/api.h"
 
 #include <errno.h>

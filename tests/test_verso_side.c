@@ -436,7 +436,7 @@ static bool in_open_folder(void)
 	char folder[] = "/tmp/verso-side-XXXXXX";
 
 	if (geteuid() != 0) {
-		check_skip("only root can become somebody else");
+		check_skip("only root can become another user");
 		return false;
 	}
 	ck_assert_ptr_nonnull(mkdtemp(folder));
@@ -470,7 +470,7 @@ START_TEST(a_folder_that_cannot_be_written_is_used)
 
 	if (!in_open_folder())
 		return;
-	/* With roots side file, which nobody else may read; then with none. */
+	/* With roots side file, which no other user may read; then without. */
 	for (int has_side = 1; has_side >= 0; has_side--) {
 		make(_i);
 		ck_assert_int_eq(has_side ? chmod(side, 0600) : unlink(side), 0);

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Tests of the verso tool, as somebody at a shell sees it; dump and load: test_verso_dump.py.
+"""Tests of the verso tool, as a user of a shell sees it; dump and load: test_verso_dump.py.
 
 usage: test_verso_tool.py VERSO
 
@@ -104,7 +104,7 @@ def test_a_creation_that_was_cut_short_goes_on(sh):
 
 def test_a_creation_that_fails_leaves_no_file(sh):
     for limit in (0, 512, 8192, 32768):
-        # Python ignores the signal that tells of the limit, and hands that down.
+        # Python ignores the signal that reports the limit, and hands that down.
         done = subprocess.run(
             [VERSO, 'put', 'a', 'k', 'v', sh.pager], cwd=sh.folder, capture_output=True,
             check=False, timeout=120, restore_signals=False,

@@ -45,7 +45,7 @@ def test_a_trace_is_recorded_and_replayed(sh):
     assert len(set(rows[-1][1:])) == 1, rows[-1]
     one = replay(sh, OK, 't', '--frames=100').stdout.decode().splitlines()
     assert len(one) == 3 and one[2].split()[0] == '100', one
-    # What a command answers is what it would without the trace.
+    # A command prints what it would without the trace.
     record(sh, NO, 'get', 'a', 'nobody')
     record(sh, OK, 'put', 'a', 'k', 'v')
     made = replay(sh, OK, 't').stdout.decode()

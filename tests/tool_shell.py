@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Runs the verso tool, sys.argv[1], as somebody at a shell does, and a module's tests of it."""
+"""Runs the verso tool, sys.argv[1], as a user of a shell does, and a module's tests of it."""
 import contextlib
 import os
 import shutil
@@ -12,7 +12,7 @@ OK, NO, USAGE, ERROR = 0, 1, 2, 3
 
 
 class Shell:
-    """Runs the tool in a folder with one pager, and compares what it answers."""
+    """Runs the tool in a folder with one pager, and compares what it prints."""
 
     def __init__(self, folder, pager):
         self.folder = folder

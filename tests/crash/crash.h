@@ -3,11 +3,11 @@
  * The crash engine: runs a workload on a simulated disk once, then opens what a power cut at any of
  * its events may have left, and judges.
  *
- * What is tested is a `struct crash_subject`. Its workload tells a history when a version begins,
- * is acknowledged, and can no longer come back. For every image the engine asks: does it open; is
- * the recovered state that of exactly one version that the history allows at that event; does
- * check find nothing; does a second opening find the same version; do ten further commits work.
- * Some images are themselves crashed while they recover and commit, and some of those again.
+ * What is tested is a `struct crash_subject`. Its workload records in a history when a version
+ * begins, is acknowledged, and can no longer come back. For every image the engine asks: does it
+ * open; is the recovered state that of exactly one version that the history allows at that event;
+ * does check find nothing; does a second opening find the same version; do ten further commits
+ * work. Some images are themselves crashed while they recover and commit, and some of those again.
  *
  * Everything follows from the seed; a failure prints one line that replays it.
  */
@@ -107,8 +107,8 @@ struct crash_subject {
 	void (*disk_options)(unsigned config, uint64_t seed, struct simdisk_options *opts);
 
 	/*
-	 * Runs the workload of this seed on d and tells h. 0, or < 0 with error_text(): a call
-	 * failed that should not have, or a reader saw what it should not.
+	 * Runs the workload of this seed on d and records it in h. 0, or < 0 with error_text(): a
+	 * call failed that should not have, or a reader saw what it should not.
 	 */
 	int (*workload)(unsigned config, uint64_t seed, struct simdisk *d, struct crash_history *h);
 

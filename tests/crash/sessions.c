@@ -184,9 +184,9 @@ enum ending { CLOSED, KILLED, SYNC_FAILED, WRITE_FAILED };
 /*
  * Where O_DIRECT is refused, opening reads through the page cache. A sync that failed is told once;
  * a later opening may be shown a meta page that the disk does not have, with a sync that succeeds,
- * and nothing can tell: such sessions are left out there. To write the slot once more before the
- * other one goes does not help: where it was on the disk after all, sectors in flight that become
- * garbage destroy it (tried, and found by this test).
+ * and no test can find out: such sessions are left out there. To write the slot once more before
+ * the other one goes does not help: where it was on the disk after all, sectors in flight that
+ * become garbage destroy it (tried, and found by this test).
  */
 static enum ending draw_ending(struct work *w)
 {
@@ -219,7 +219,7 @@ static void use_up_sequence(struct work *w)
 	w->carries = true;
 }
 
-/* Where copying on write finds no block, a session may not even begin: somebody makes room. */
+/* Where copying on write finds no block, a session may not even begin: room is made. */
 static int session_open_or_make_room(struct work *w)
 {
 	int rc = session_open(w);

@@ -36,7 +36,7 @@ struct txn_options session_txn_options(unsigned config, uint64_t seed, enum txn_
 		.meta_pending_max = 4,
 		.meta_groups_max = seed % 2 ? 1 : 2,
 		.dirty_max_pages = seed % 3 ? 8 : 16,
-		/* Under TXN_FULL nobody waits for room: helpers must join while others flush. */
+		/* Under TXN_FULL no thread waits for room: helpers must join while others flush. */
 		.unflushed_max_pages = sync == TXN_FULL ? 1000 : 40,
 		.one_flush_max_pages = 48,
 		.grow_pages = 8,

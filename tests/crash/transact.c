@@ -145,7 +145,7 @@ static void give_up(struct work *w, unsigned version)
 		crash_abandon(w->history, version);
 }
 
-/* What an aborted transaction had written is nobody's. */
+/* What an aborted transaction had written belongs to no state. */
 static void born_forget(struct work *w)
 {
 	for (unsigned i = 0; i < PAGES_TRACED; i++)

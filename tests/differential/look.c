@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading: what both sides answer is what the oracle's view says. */
+/* Reading: what both sides return is what the oracle's view says. */
 #include "tests/differential/run.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@ bool look_codes(struct run *r, int rc0, int rc1, int expected)
 {
 	if (rc0 == expected && rc1 == expected)
 		return true;
-	return run_fail(r, "%s answers %d, %s answers %d, expected %d (%s)",
+	return run_fail(r, "%s returns %d, %s returns %d, expected %d (%s)",
 		r->sides[0].pager == VERSO_BUFPOOL ? "bufpool" : "mmap", rc0,
 		r->sides[1].pager == VERSO_BUFPOOL ? "bufpool" : "mmap", rc1, expected,
 		verso_errmsg(NULL));

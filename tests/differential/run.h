@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Running a stream: on both pagers and the oracle, operation by operation, until an answer differs.
+ * Running a stream: on both pagers and the oracle, operation by operation, until a result differs.
  */
 #ifndef TESTS_DIFFERENTIAL_RUN_H
 #define TESTS_DIFFERENTIAL_RUN_H
@@ -73,7 +73,7 @@ struct run {
 	uint8_t key_buf[KEY_MAX], val_buf[VALUE_MAX];
 };
 
-/* Runs it in folder, which is empty. True: every answer was right; else r->failure says which was
+/* Runs it in folder, which is empty. True: every result was right; else r->failure says which was
  * not. */
 bool run_stream(struct run *r, const struct stream *s, const char *folder, uint64_t *marks);
 

@@ -188,7 +188,7 @@ static bool compare_pieces(struct run *r, const int *fds, off_t size)
 	return equal;
 }
 
-/* Whole files: stricter than the image, since pages that nobody reaches must be equal too. */
+/* Whole files: stricter than the image, since pages that no reference reaches must be equal too. */
 bool sides_compare_images(struct run *r)
 {
 	int fds[2] = {-1, -1};

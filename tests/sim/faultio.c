@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every object of the io below is wrapped in one of ours that asks the plan first. A queued request
- * that fails is held back and completes when somebody waits or polls, as from the kernel.
+ * that fails is held back and completes when a thread waits or polls, as from the kernel.
  */
 #include "tests/sim/faultio.h"
 

@@ -107,7 +107,7 @@ struct sim_pending {
 	uint64_t event; /* of the write or sync */
 	uint8_t *data;  /* of a write: gathered */
 	uint64_t off_bytes, len_bytes;
-	int fault; /* what it will answer */
+	int fault; /* what it will return */
 };
 
 struct sim_block {

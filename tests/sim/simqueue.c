@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The queue of the simulated disk: requests in flight are carried out by whoever waits, in an order
- * drawn from the seed.
+ * The queue of the simulated disk: requests in flight are carried out by the thread that waits, in
+ * an order drawn from the seed.
  *
  * A write may reach the device from its submission on and shows to readers from its completion on;
- * a sync covers what was complete when it was submitted. A queue answers whole requests, so a short
- * transfer is only seen in the log: the rest becomes a write of its own, which a sync submitted
- * meanwhile does not cover. The depth is not simulated.
+ * a sync covers what was complete when it was submitted. A queue completes whole requests, so a
+ * short transfer is only seen in the log: the rest becomes a write of its own, which a sync
+ * submitted meanwhile does not cover. The depth is not simulated.
  */
 #include "tests/sim/sim_int.h"
 
