@@ -42,8 +42,8 @@ struct txn_root {
 };
 
 /*
- * Its bytes in a file: TXN_ROOT_BYTES of {pgno, gen, level, flags, kind, tree}, and at `counts` 16 of
- * {count, user}, which a meta page and a record of the catalogue have at different places.
+ * Its bytes in a file: TXN_ROOT_BYTES of {pgno, gen, level, flags, kind, tree}, and at `counts` 16
+ * of {count, user}, which a meta page and a record of the catalogue have at different places.
  */
 #define TXN_ROOT_BYTES 20U
 void txn_root_encode(const struct txn_root *root, uint8_t *bytes, uint8_t *counts);
@@ -128,9 +128,9 @@ int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
 	const struct txn_options *options);
 
 /*
- * TXN_BLANK: no database was ever made in `file`: it is empty, or zeros, or what a creation that was cut
- * short leaves: zeros of its size, but for a damaged sector where slot 1 begins. 0: there is
- * something, as in any file whose first bytes are not zeros. Reads the file, unless it is larger
+ * TXN_BLANK: no database was ever made in `file`: it is empty, or zeros, or what a creation that
+ * was cut short leaves: zeros of its size, but for a damaged sector where slot 1 begins. 0: there
+ * is something, as in any file whose first bytes are not zeros. Reads the file, unless it is larger
  * than a new database can be.
  */
 #define TXN_BLANK 1
