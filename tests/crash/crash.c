@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "tests/crash/seen.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,10 @@ struct level {
 	struct simwalk *walk; /* of the disk of this level */
 	struct crash_history history;
 	struct seen images, decisions;
+	/* Of the image of this level that is being judged. */
+	struct crash_image image;
+	char failure[200]; /* "" : none yet */
+	char error[ERROR_TEXT_BYTES];
 };
 
 struct run {
@@ -70,13 +75,31 @@ static const char *place_text(const struct run *r)
 	return text;
 }
 
+/* Hands over the image of this depth, or what failed before there was one. */
+static void tell(struct run *r)
+{
+	struct level *l = &r->levels[r->depth];
+
+	l->image.config = r->s->config_name(r->config);
+	l->image.seed = r->seed;
+	l->image.depth = r->depth;
+	l->image.failure = l->failure[0] ? l->failure : NULL;
+	l->image.error = l->error;
+	l->image.replay = place_text(r);
+	if (r->opts.hook.image)
+		r->opts.hook.image(r->opts.hook.arg, &l->image);
+}
+
+/* Of one image the first failure counts for its verdict, and each for the totals. */
 static bool fail(struct run *r, const char *what)
 {
+	struct level *l = &r->levels[r->depth];
+
 	r->totals->n_failures++;
-	printf("FAIL %s: %s\n  replay: --replay '%s'\n", r->s->name, what, place_text(r));
-	if (error_text()[0])
-		printf("  error text: %s\n", error_text());
-	(void)fflush(stdout);
+	if (!l->failure[0]) {
+		(void)snprintf(l->failure, sizeof(l->failure), "%s", what);
+		(void)snprintf(l->error, sizeof(l->error), "%s", error_text());
+	}
 	return false;
 }
 
@@ -87,9 +110,8 @@ static void on_signal(int sig)
 
 	if (running && !entered) {
 		entered = 1;
-		printf("FAIL %s: %s\n  replay: --replay '%s'\n", running->s->name,
-			sig == SIGALRM ? "hangs" : strsignal(sig), place_text(running));
-		(void)fflush(stdout);
+		(void)fail(running, sig == SIGALRM ? "hangs" : strsignal(sig));
+		tell(running);
 	}
 	(void)signal(sig, SIG_DFL);
 	(void)raise(sig);
@@ -116,14 +138,17 @@ static bool open_and_find(struct run *r, struct simdisk *img, void **ret_db, uin
 	error_clear();
 	*ret_db = NULL;
 	*ret_digest = NO_DATABASE;
+	r->levels[r->depth].image.opening = CRASH_REFUSED;
 	rc = r->s->open(r->config, r->seed, img, ret_db);
 	if (rc < 0)
 		return fail(r, "it does not open");
+	r->levels[r->depth].image.opening = rc > 0 ? CRASH_NO_DATABASE : CRASH_OPENED;
 	if (rc > 0)
 		return true;
 	rc = r->s->digest(*ret_db, ret_digest);
 	if (rc < 0) {
 		r->s->close(*ret_db);
+		r->levels[r->depth].image.opening = CRASH_REFUSED;
 		return fail(r, "the recovered state cannot be read");
 	}
 	return true;
@@ -268,41 +293,81 @@ static void count_distinct(struct run *r, const struct simdisk *img, uint64_t di
 	}
 }
 
-/* Makes and judges the image of `c` at the walk's place on level r->depth. */
-static bool judge(struct run *r, struct sim_choice c)
+/* Which version has this digest, allowed or not; -1: none. */
+static int version_of(const struct crash_history *h, uint64_t digest)
 {
-	struct level *up = &r->levels[r->depth];
-	uint64_t at = simwalk_at(up->walk), hash, digest;
+	for (unsigned i = 0; i < h->n; i++)
+		if (h->versions[i].digest == digest)
+			return (int)i;
+	return -1;
+}
+
+static void image_begin(struct run *r, const struct level *up, uint64_t at, struct sim_choice c)
+{
+	struct level *l = &r->levels[r->depth];
+
+	l->failure[0] = l->error[0] = '\0';
+	l->image = (struct crash_image){
+		.event = at,
+		.phase = crash_phase_at(&up->history, at),
+		.choice = c,
+		.n_pending = simwalk_pending(up->walk),
+		.version = -1,
+	};
+	l->image.next = simdisk_event(up->history.disk, at, &l->image.next_off_bytes);
+}
+
+/* The image of `c` at the walk's place on the level above. Its depth is r->depth. */
+static bool judge_image(struct run *r, struct level *up, uint64_t at, struct sim_choice c)
+{
+	struct level *l = &r->levels[r->depth];
+	enum crash_opening opening;
+	uint64_t hash, digest;
 	struct simdisk *img;
 	bool again, ok;
 	void *db;
 
-	r->places[r->depth++] = (struct place){at, c};
-	(void)alarm(IMAGE_SECONDS);
-	if (r->depth == 1)
-		r->totals->n_images++;
 	/* Whether it is crashed again must be known before, and depend on nothing but the place. */
 	again = r->depth < LEVELS && r->opts.second_one_in &&
 		(r->replay ? r->replay_depth > r->depth
 			   : (at * 31 + c.n * 7 + c.kind) % r->opts.second_one_in == 0);
 	img = simwalk_image(up->walk, c, again, &hash);
-	if (!r->replay && seen_find(&r->levels[r->depth].images, hash, &digest)) {
-		ok = is_allowed(r, &up->history, at, digest);
-		r->depth--;
-		return ok;
+	if (!r->replay && seen_find(&l->images, hash, &digest)) {
+		l->image.again = true;
+		l->image.opening = digest == NO_DATABASE ? CRASH_NO_DATABASE : CRASH_OPENED;
+		l->image.version = version_of(&up->history, digest);
+		return is_allowed(r, &up->history, at, digest);
 	}
 	simdisk_read_digest_reset(img);
-	ok = open_and_find(r, img, &db, &digest);
-	if (ok) {
-		seen_add(&r->levels[r->depth].images, hash, digest);
-		count_distinct(r, img, digest);
-		ok = is_allowed(r, &up->history, at, digest);
-		if (!ok && db)
-			r->s->close(db);
-		if (ok)
-			ok = db ? judge_database(r, db, img, hash, digest, again)
-				: judge_creation(r, img, hash, again);
-	}
+	if (!open_and_find(r, img, &db, &digest))
+		return false;
+	opening = l->image.opening;
+	l->image.version = version_of(&up->history, digest);
+	seen_add(&l->images, hash, digest);
+	count_distinct(r, img, digest);
+	ok = is_allowed(r, &up->history, at, digest);
+	if (!ok && db)
+		r->s->close(db);
+	if (ok)
+		ok = db ? judge_database(r, db, img, hash, digest, again)
+			: judge_creation(r, img, hash, again);
+	l->image.opening = opening; /* of the first opening, whatever the later ones decided */
+	return ok;
+}
+
+static bool judge(struct run *r, struct sim_choice c)
+{
+	struct level *up = &r->levels[r->depth];
+	uint64_t at = simwalk_at(up->walk);
+	bool ok;
+
+	r->places[r->depth++] = (struct place){at, c};
+	(void)alarm(IMAGE_SECONDS);
+	if (r->depth == 1)
+		r->totals->n_images++;
+	image_begin(r, up, at, c);
+	ok = judge_image(r, up, at, c);
+	tell(r);
 	r->depth--;
 	return ok;
 }
@@ -399,6 +464,20 @@ static void enumerate(struct run *r, struct simdisk *disk)
 	}
 }
 
+static void tell_workload(const struct run *r, const struct simdisk *disk)
+{
+	struct crash_workload w = {
+		.config = r->s->config_name(r->config),
+		.seed = r->seed,
+		.n_events = simdisk_events(disk),
+		.n_versions = r->levels[0].history.n,
+		.last_config = r->opts.config >= 0 || r->config + 1 == r->s->n_configs,
+	};
+
+	if (r->opts.hook.workload)
+		r->opts.hook.workload(r->opts.hook.arg, &w);
+}
+
 static void run_workload(struct run *r, unsigned config, uint64_t seed)
 {
 	struct simdisk_options o = {.seed = seed};
@@ -407,6 +486,8 @@ static void run_workload(struct run *r, unsigned config, uint64_t seed)
 	r->config = config;
 	r->seed = r->rng = seed;
 	r->depth = 0;
+	r->levels[0].failure[0] = r->levels[0].error[0] = '\0';
+	r->levels[0].image = (struct crash_image){.opening = CRASH_NOT_OPENED, .version = -1};
 	r->totals->n_workloads++;
 	for (unsigned i = 0; i <= LEVELS; i++) {
 		seen_clear(&r->levels[i].images);
@@ -418,17 +499,15 @@ static void run_workload(struct run *r, unsigned config, uint64_t seed)
 	disk = simdisk_new(&o);
 	crash_history_reset(&r->levels[0].history, disk);
 	error_clear();
-	if (r->s->workload(config, seed, disk, &r->levels[0].history) < 0)
+	if (r->s->workload(config, seed, disk, &r->levels[0].history) < 0) {
 		(void)fail(r, "the workload itself");
-	else if (r->replay)
+		tell(r);
+	} else if (r->replay) {
 		replay_here(r, disk);
-	else
+	} else {
 		enumerate(r, disk);
-	if (r->opts.verbose)
-		printf("%s seed %llu: %llu events, %u versions, %llu distinct images so far\n",
-			r->s->config_name(config), (unsigned long long)seed,
-			(unsigned long long)simdisk_events(disk), r->levels[0].history.n,
-			(unsigned long long)r->totals->n_distinct);
+	}
+	tell_workload(r, disk);
 	/* The walks' options name the stale bytes of this disk: begin the next one anew. */
 	for (unsigned i = 0; i <= LEVELS; i++) {
 		simwalk_free(r->levels[i].walk);
@@ -478,7 +557,7 @@ static bool done(const struct run *r)
 	return enough(r) || (!r->opts.soak && r->totals->n_decisions >= r->opts.n_images);
 }
 
-void crash_run(const struct crash_subject *s, const struct crash_options *opts,
+int crash_run(const struct crash_subject *s, const struct crash_options *opts,
 	struct crash_totals *ret_totals)
 {
 	static struct run r; /* static: the signal handler looks at it */
@@ -496,20 +575,18 @@ void crash_run(const struct crash_subject *s, const struct crash_options *opts,
 	catch_signals();
 	if (opts->replay) {
 		if (!parse_replay(s, opts->replay, &config, &seed, places, &r.replay_depth)) {
-			printf("not a replay line: %s\n", opts->replay);
-			ret_totals->n_failures++;
-			return;
+			running = NULL;
+			return -EINVAL;
 		}
 		r.replay = places;
 		run_workload(&r, config, seed);
 	}
 	for (seed = opts->seed; !opts->replay && !done(&r); seed++) {
-		for (config = 0; config < s->n_configs && !done(&r); config++)
+		for (config = 0; config < s->n_configs && !done(&r); config++) {
 			if (opts->config < 0 || (unsigned)opts->config == config)
 				run_workload(&r, config, seed);
-		ret_totals->seconds = now() - from;
-		if (opts->soak && seed % 16 == 15)
-			(void)crash_print(s, ret_totals, CRASH_NO_MINIMA);
+			ret_totals->seconds = now() - from;
+		}
 	}
 	(void)alarm(0);
 	running = NULL;
@@ -519,4 +596,5 @@ void crash_run(const struct crash_subject *s, const struct crash_options *opts,
 		seen_fini(&r.levels[i].decisions);
 	}
 	ret_totals->seconds = now() - from;
+	return 0;
 }

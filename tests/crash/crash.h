@@ -9,7 +9,9 @@
  * does check find nothing; does a second opening find the same version; do ten further commits
  * work. Some images are themselves crashed while they recover and commit, and some of those again.
  *
- * Everything follows from the seed; a failure prints one line that replays it.
+ * Everything follows from the seed. The engine prints nothing: it hands each image that it examined
+ * to a hook, with where it was cut, what opening decided and the verdict. The program of crash_main()
+ * is one user of it, which prints failures and the line that replays each.
  */
 #ifndef TESTS_CRASH_CRASH_H
 #define TESTS_CRASH_CRASH_H
@@ -32,11 +34,19 @@ struct crash_version {
 	uint64_t dead_at;  /* when it was retired for good: from there on it may not be found */
 };
 
+/* What the workload did from this event on. */
+struct crash_phase {
+	uint64_t from; /* number of events */
+	const char *name;
+};
+
 /* Versions of one disk, in the order in which they began. */
 struct crash_history {
 	const struct simdisk *disk;
 	struct crash_version *versions;
 	unsigned n, cap;
+	struct crash_phase *phases; /* ascending */
+	unsigned n_phases, cap_phases;
 	uint64_t named_at; /* when the database's name became durable */
 };
 
@@ -63,6 +73,16 @@ void crash_abandon(struct crash_history *h, unsigned v);
 /* The workload has recovered version v and made it durable in its turn: v is acknowledged, and
  * those begun after it, but before the n-th, are dead. */
 void crash_rebase(struct crash_history *h, unsigned v, unsigned n);
+
+/*
+ * A phase of the commit begins, for the hook: "page write", "log flush", what the protocol has. A
+ * beginning version begins the phase "commit", an acknowledged one "acknowledged" by itself. name:
+ * outlives the run.
+ */
+void crash_phase(struct crash_history *h, const char *name);
+
+/* The phase that the next event after the first `at` belongs to; before the first phase "start". */
+const char *crash_phase_at(const struct crash_history *h, uint64_t at);
 
 /* The version with this digest if it is allowed after the first `at` events; else -1. */
 int crash_find(const struct crash_history *h, uint64_t at, uint64_t digest);
@@ -135,6 +155,51 @@ struct crash_subject {
 	unsigned n_marks;
 };
 
+/* --- what the engine found ------------------------------------------------------------------- */
+
+/* What opening an image led to. */
+enum crash_opening {
+	CRASH_OPENED,      /* there is a database */
+	CRASH_NO_DATABASE, /* there is none, and opening says so */
+	CRASH_REFUSED,     /* it does not open, or its state cannot be read */
+	CRASH_NOT_OPENED,  /* the failure is no image's: the workload failed, or depth is 0 */
+};
+
+/* An image that was examined. Pointers are valid during the call. */
+struct crash_image {
+	const char *config;
+	uint64_t seed;
+	unsigned depth;    /* 1: of the workload's disk; 2, 3: of an image, while it recovered */
+	uint64_t event;    /* the cut came after so many events of that disk */
+	const char *phase; /* what was going on then: crash_phase() */
+	const char *next;  /* the disk's next event: "write", "flush", ..., "end" */
+	uint64_t next_off_bytes;  /* of a write */
+	struct sim_choice choice; /* what of the pending operations is left */
+	unsigned n_pending;
+	bool again; /* an image with the same bytes was judged before; asked is only what may be found */
+	enum crash_opening opening;
+	int version; /* that was found, as numbered by crash_begin(); -1: none that ever was */
+	const char *failure; /* the verdict. NULL: as it must be; else what is wrong */
+	const char *error;   /* the library's text of then, or "" */
+	const char *replay;  /* the line that makes this image again */
+};
+
+/* After each workload. */
+struct crash_workload {
+	const char *config;
+	uint64_t seed;
+	uint64_t n_events;
+	unsigned n_versions;
+	bool last_config; /* each configuration has had this seed */
+};
+
+/* Zeroed: whoever runs looks at the totals alone. */
+struct crash_hook {
+	void (*image)(void *arg, const struct crash_image *image);
+	void (*workload)(void *arg, const struct crash_workload *workload);
+	void *arg;
+};
+
 /* --- a run ----------------------------------------------------------------------------------- */
 
 struct crash_options {              /* zeroed: nothing */
@@ -147,8 +212,8 @@ struct crash_options {              /* zeroed: nothing */
 	unsigned failures_max;      /* stop after so many */
 	int config;                 /* only this one; -1: all in turn */
 	bool soak;                  /* without end */
-	bool verbose;
-	const char *replay; /* the line of a failure: only that image */
+	const char *replay;         /* the line of a failure: only that image */
+	struct crash_hook hook;
 };
 
 struct crash_totals {
@@ -161,8 +226,12 @@ struct crash_totals {
 	double seconds;
 };
 
-/* Runs, printing failures as they come. */
-void crash_run(const struct crash_subject *s, const struct crash_options *opts,
+/*
+ * Runs; *ret_totals is kept as it goes, for the hook. -EINVAL: opts->replay is no line of this
+ * subject's. A signal of the code under test, or an image that hangs, is a failure of its image, and
+ * the process then dies of it.
+ */
+int crash_run(const struct crash_subject *s, const struct crash_options *opts,
 	struct crash_totals *ret_totals);
 
 enum crash_minima { CRASH_NO_MINIMA, CRASH_MINIMA_QUICK, CRASH_MINIMA };

@@ -10,7 +10,7 @@
 static void usage(const char *program, const struct crash_subject *s)
 {
 	printf("usage: %s [--images N] [--workload-images N] [--seed N] [--config NAME]\n"
-	       "    [--second-one-in N] [--second-images N] [--failures N] [--soak] [--verbose]\n"
+	       "    [--second-one-in N] [--second-images N] [--failures N] [--soak] [--verbose] [--phases]\n"
 	       "    [--replay 'config=... seed=... event=... choice=...']\n"
 	       "configurations:",
 		program);
@@ -63,7 +63,80 @@ static enum crash_minima minima_for(const struct crash_options *o,
 	return o->seed == defaults->seed ? CRASH_MINIMA_QUICK : CRASH_NO_MINIMA;
 }
 
-static bool parse(int argc, char **argv, const struct crash_subject *s, struct crash_options *o)
+/*
+ * What the program makes of the images: it prints failures, and counts images by phase.
+ */
+
+#define PHASES_MAX 64U
+
+struct phase_count {
+	const char *phase, *next;
+	uint64_t n_images, n_failures;
+};
+
+struct report {
+	const struct crash_subject *s;
+	const struct crash_totals *totals;
+	bool soak, verbose, phases;
+	struct phase_count counts[PHASES_MAX];
+	unsigned n_counts;
+};
+
+static void count_phase(struct report *report, const struct crash_image *image)
+{
+	struct phase_count *c = report->counts;
+
+	while (c < report->counts + report->n_counts &&
+		(strcmp(c->phase, image->phase) != 0 || strcmp(c->next, image->next) != 0))
+		c++;
+	if (c == report->counts + report->n_counts) {
+		if (report->n_counts == PHASES_MAX)
+			return;
+		report->n_counts++;
+		*c = (struct phase_count){.phase = image->phase, .next = image->next};
+	}
+	c->n_images++;
+	c->n_failures += image->failure != NULL;
+}
+
+static void on_image(void *arg, const struct crash_image *image)
+{
+	struct report *report = arg;
+
+	if (image->depth == 1 && report->phases)
+		count_phase(report, image);
+	if (!image->failure)
+		return;
+	printf("FAIL %s: %s\n  replay: --replay '%s'\n", report->s->name, image->failure,
+		image->replay);
+	if (image->error[0])
+		printf("  error text: %s\n", image->error);
+	(void)fflush(stdout);
+}
+
+static void on_workload(void *arg, const struct crash_workload *w)
+{
+	struct report *report = arg;
+
+	if (report->verbose)
+		printf("%s seed %llu: %llu events, %u versions, %llu distinct images so far\n",
+			w->config, (unsigned long long)w->seed, (unsigned long long)w->n_events,
+			w->n_versions, (unsigned long long)report->totals->n_distinct);
+	if (report->soak && w->last_config && w->seed % 16 == 15)
+		(void)crash_print(report->s, report->totals, CRASH_NO_MINIMA);
+}
+
+static void print_phases(const struct report *report)
+{
+	printf("%-16s %-16s %10s %10s\n", "phase", "next", "images", "failures");
+	for (unsigned i = 0; i < report->n_counts; i++)
+		printf("%-16s %-16s %10llu %10llu\n", report->counts[i].phase,
+			report->counts[i].next, (unsigned long long)report->counts[i].n_images,
+			(unsigned long long)report->counts[i].n_failures);
+}
+
+static bool parse(int argc, char **argv, const struct crash_subject *s, struct crash_options *o,
+	struct report *report)
 {
 	for (int i = 1; i < argc; i++) {
 		const char *a = argv[i], *v = i + 1 < argc ? argv[i + 1] : NULL;
@@ -73,7 +146,11 @@ static bool parse(int argc, char **argv, const struct crash_subject *s, struct c
 			continue;
 		}
 		if (strcmp(a, "--verbose") == 0) {
-			o->verbose = true;
+			report->verbose = true;
+			continue;
+		}
+		if (strcmp(a, "--phases") == 0) {
+			report->phases = true;
 			continue;
 		}
 		if (!v)
@@ -112,22 +189,30 @@ int crash_main(int argc, char **argv, const struct crash_subject *s,
 	struct crash_options o = *defaults;
 	const char *seed = getenv("VERSO_SEED");
 	struct crash_totals t;
+	struct report report = {.s = s, .totals = &t};
 	unsigned n_below;
 
 	if (seed)
 		o.seed = strtoull(seed, NULL, 0);
-	if (!parse(argc, argv, s, &o)) {
+	if (!parse(argc, argv, s, &o, &report)) {
 		usage(argv[0], s);
 		return 2;
 	}
 	/* A database is opened thousands of times a second: keep the memory. */
 	(void)mallopt(M_MMAP_THRESHOLD, 64 << 20);
 	(void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
-	crash_run(s, &o, &t);
+	report.soak = o.soak;
+	o.hook = (struct crash_hook){on_image, on_workload, &report};
+	if (crash_run(s, &o, &t) < 0) {
+		printf("not a replay line: %s\n", o.replay);
+		return 1;
+	}
 	if (o.replay) {
 		printf("%s\n", t.n_failures ? "it fails" : "it does not fail");
 		return t.n_failures != 0;
 	}
+	if (report.phases)
+		print_phases(&report);
 	n_below = crash_print(s, &t, minima_for(&o, defaults));
 	printf("%u passed, %llu failed, 0 skipped\n",
 		(o.config < 0 ? s->n_configs : 1) + s->n_marks - n_below,

@@ -8,13 +8,39 @@
 void crash_history_reset(struct crash_history *h, const struct simdisk *disk)
 {
 	h->disk = disk;
-	h->n = 0;
+	h->n = h->n_phases = 0;
 	h->named_at = CRASH_NEVER;
 }
 
 void crash_history_fini(struct crash_history *h)
 {
 	free(h->versions);
+	free(h->phases);
+}
+
+void crash_phase(struct crash_history *h, const char *name)
+{
+	if (h->n_phases == h->cap_phases) {
+		h->cap_phases = h->cap_phases ? 2 * h->cap_phases : 64;
+		h->phases = realloc(h->phases, h->cap_phases * sizeof(*h->phases));
+		ASSERT(h->phases);
+	}
+	h->phases[h->n_phases++] = (struct crash_phase){simdisk_events(h->disk), name};
+}
+
+const char *crash_phase_at(const struct crash_history *h, uint64_t at)
+{
+	unsigned lo = 0, hi = h->n_phases;
+
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+
+		if (h->phases[mid].from <= at)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo > 0 ? h->phases[lo - 1].name : "start";
 }
 
 unsigned crash_begin(struct crash_history *h, uint64_t digest)
@@ -32,6 +58,7 @@ unsigned crash_begin(struct crash_history *h, uint64_t digest)
 		.acked_at = CRASH_NEVER,
 		.dead_at = CRASH_NEVER,
 	};
+	crash_phase(h, "commit");
 	return h->n++;
 }
 
@@ -40,6 +67,7 @@ void crash_begin_with(struct crash_history *h, uint64_t digest)
 	unsigned v = crash_begin(h, digest);
 
 	h->versions[v].begun_at = h->versions[v].acked_at = h->named_at = 0;
+	h->n_phases = 0;
 }
 
 void crash_ack(struct crash_history *h, unsigned v)
@@ -47,6 +75,7 @@ void crash_ack(struct crash_history *h, unsigned v)
 	ASSERT(v < h->n);
 	if (h->versions[v].acked_at == CRASH_NEVER)
 		h->versions[v].acked_at = simdisk_events(h->disk);
+	crash_phase(h, "acknowledged");
 }
 
 void crash_name(struct crash_history *h)

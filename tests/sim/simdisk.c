@@ -565,6 +565,27 @@ uint64_t simdisk_events(const struct simdisk *d)
 	return d->n_events;
 }
 
+const char *simdisk_event(const struct simdisk *d, uint64_t n, uint64_t *ret_off_bytes)
+{
+	static const char *const names[] = {
+		[SIM_NAME] = "name",
+		[SIM_SYNC_DIR] = "flush of names",
+		[SIM_WRITE] = "write",
+		[SIM_WRITE_DONE] = "write done",
+		[SIM_SYNC] = "flush",
+		[SIM_SYNC_DONE] = "flush done",
+		[SIM_SYNC_FAILED] = "flush failed",
+		[SIM_SIZE] = "size",
+		[SIM_GROW] = "growth",
+	};
+
+	*ret_off_bytes = 0;
+	if (n >= d->n_events)
+		return "end";
+	*ret_off_bytes = d->events[n].off_bytes;
+	return names[d->events[n].kind];
+}
+
 void simdisk_kill(struct simdisk *d)
 {
 	(void)pthread_mutex_lock(&d->lock);

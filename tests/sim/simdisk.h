@@ -77,6 +77,13 @@ struct io *simdisk_io(struct simdisk *d);
 uint64_t simdisk_events(const struct simdisk *d);
 
 /*
+ * What the disk did at its n-th event, from 0, in a word: "name", "flush of names", "write", "write
+ * done", "flush", "flush done", "flush failed", "size", "growth"; "end" beyond the last. *ret_off:
+ * where a write began or which size was set, in bytes; else 0.
+ */
+const char *simdisk_event(const struct simdisk *d, uint64_t n, uint64_t *ret_off_bytes);
+
+/*
  * The death of the process, without a power cut: locks fall, requests in flight are carried out or
  * not, by seed; every open file, map and queue is dead. Calls on a dead one return -EIO and change
  * nothing, so that the owner can free its memory by closing as usual. What was written stays
