@@ -10,8 +10,8 @@
  * work. Some images are themselves crashed while they recover and commit, and some of those again.
  *
  * Everything follows from the seed. The engine prints nothing: it hands each image that it examined
- * to a hook, with where it was cut, what opening decided and the verdict. The program of crash_main()
- * is one user of it, which prints failures and the line that replays each.
+ * to a hook, with where it was cut, what opening decided and the verdict. The program of
+ * crash_main() is one user of it, which prints failures and the line that replays each.
  */
 #ifndef TESTS_CRASH_CRASH_H
 #define TESTS_CRASH_CRASH_H
@@ -176,7 +176,7 @@ struct crash_image {
 	uint64_t next_off_bytes;  /* of a write */
 	struct sim_choice choice; /* what of the pending operations is left */
 	unsigned n_pending;
-	bool again; /* an image with the same bytes was judged before; asked is only what may be found */
+	bool again; /* the same bytes were judged before: asked is only what may be found */
 	enum crash_opening opening;
 	int version; /* that was found, as numbered by crash_begin(); -1: none that ever was */
 	const char *failure; /* the verdict. NULL: as it must be; else what is wrong */
@@ -228,8 +228,8 @@ struct crash_totals {
 
 /*
  * Runs; *ret_totals is kept as it goes, for the hook. -EINVAL: opts->replay is no line of this
- * subject's. A signal of the code under test, or an image that hangs, is a failure of its image, and
- * the process then dies of it.
+ * subject's. A signal of the code under test, or an image that hangs, is a failure of its image,
+ * and the process then dies of it.
  */
 int crash_run(const struct crash_subject *s, const struct crash_options *opts,
 	struct crash_totals *ret_totals);

@@ -10,7 +10,8 @@
 static void usage(const char *program, const struct crash_subject *s)
 {
 	printf("usage: %s [--images N] [--workload-images N] [--seed N] [--config NAME]\n"
-	       "    [--second-one-in N] [--second-images N] [--failures N] [--soak] [--verbose] [--phases]\n"
+	       "    [--second-one-in N] [--second-images N] [--failures N] [--soak] [--verbose]\n"
+	       "    [--phases]\n"
 	       "    [--replay 'config=... seed=... event=... choice=...']\n"
 	       "configurations:",
 		program);
