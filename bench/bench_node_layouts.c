@@ -3,7 +3,7 @@
  * bench_node_layouts: which layout of a B-tree node should Verso have?
  *
  * Each layout fills real 4 KiB nodes of a static tree in memory from the same sorted records, then
- * answers the same random lookups; every answer is compared with the value that was put in. Cells
+ * does the same random lookups; every result is compared with the value that was put in. Cells
  * inside a leaf lie in the order of random insertion, as they do in a tree that grew.
  *
  * Layouts:

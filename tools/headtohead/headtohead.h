@@ -4,7 +4,7 @@
  * must agree on every record.
  *
  * Each engine runs in a child process of its own, so that its memory and faults are its own, and
- * leaves its results in memory shared with the parent. What every engine must answer is in the
+ * leaves its results in memory shared with the parent. What every engine must return is in the
  * model, which is made before and the same for all.
  */
 #ifndef TOOLS_HEADTOHEAD_H
@@ -121,7 +121,7 @@ struct usage {
  * Chooses where bytes read and written are counted: at the device that holds `folder`, whichever
  * program causes them, because what the kernel charges to a process counts a whole large folio for
  * each write to a part of it, three times what is written. Where the device cannot be asked, at the
- * process. Answers a text for people.
+ * process. Returns a text for people.
  */
 const char *usage_init(const char *folder);
 
@@ -154,7 +154,7 @@ struct phase_result {
 
 struct result {
 	bool done;             /* every phase ended without an error */
-	uint64_t n_wrong;      /* answers that were not the model's */
+	uint64_t n_wrong;      /* results that were not the model's */
 	uint64_t digest;       /* of all records in the end */
 	uint64_t n_records;    /* in the end */
 	uint64_t file_bytes;   /* in the end, closed */
@@ -172,7 +172,7 @@ struct plan {
 	uint32_t *load_order;
 	uint32_t *get_order;
 	const char *bytes_from; /* what usage_init() said */
-	bool show;              /* tell the phases on stderr */
+	bool show;              /* print the phases on stderr */
 };
 
 /* Runs every phase in this process. */

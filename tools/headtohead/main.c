@@ -60,7 +60,7 @@ static bool run_in_child(const struct engine_ops *ops, const struct plan *plan,
 	return result->done;
 }
 
-/* Says whether every engine gave the model's answers, and so the same. */
+/* Prints whether every engine returned what the model has, and so the same. */
 static bool judge(FILE *out, const struct model *m, const struct result *results)
 {
 	uint64_t digest = DIGEST_START;

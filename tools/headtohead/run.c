@@ -3,7 +3,7 @@
  * The phases that every engine goes through. Each opens the database anew, so that none inherits
  * the cache of the one before, except that the warm reads follow the cold ones.
  *
- * Every answer of every phase is compared with the model's while it is timed, but for the scan,
+ * Every result of every phase is compared with the model's while it is timed, but for the scan,
  * where the comparison would cost more than what is measured: it is made in the last phase.
  */
 #include "tools/headtohead/headtohead.h"
