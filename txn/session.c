@@ -121,6 +121,12 @@ int session_start(struct txn_env *env)
 
 	if (env->in_session)
 		return 0;
+	if (atomic_load(&env->stopped))
+		return error_poisoned(env);
+	/* Blocks for the holes of a copy: may take long, so it does not hold up env->lock. */
+	rc = pager_resize(env->pager, env->space.file_pages);
+	if (rc)
+		return rc;
 	pthread_mutex_lock(&env->lock);
 	ASSERT(group_commit_is_empty(env->open));
 	m = env->durable;
@@ -130,8 +136,6 @@ int session_start(struct txn_env *env)
 	m.mode = TXN_TWO_FLUSH;
 	if (env->state == ENV_POISONED)
 		rc = error_poisoned(env);
-	else
-		rc = pager_resize(env->pager, env->space.file_pages); /* holes of a copy */
 	if (rc == 0) {
 		rc = overwrite_older_meta(env, &m);
 		if (rc)
