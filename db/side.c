@@ -157,7 +157,10 @@ static bool is_side_file(const uint8_t *bytes, uint64_t size_bytes)
 	return bytes_are_zero(bytes, size_bytes);
 }
 
-/* 1: a side file. 2: one that has no head yet. 0: something else. */
+/* What stands under the side file's name. */
+enum { NOT_SIDE_FILE, SIDE_FILE, SIDE_FILE_WITHOUT_HEAD };
+
+/* One of these, or an error. */
 static int look(struct file *file)
 {
 	uint64_t size_bytes;
@@ -167,11 +170,12 @@ static int look(struct file *file)
 	if (rc < 0)
 		return rc;
 	if (size_bytes > SIDE_BYTES_MAX)
-		return 0;
+		return NOT_SIDE_FILE;
 	bytes = calloc(1, SIDE_BYTES_MAX);
 	rc = bytes ? file_read(file, bytes, size_bytes, 0, FILE_LIVE) : -ENOMEM;
 	if (rc == 0 && is_side_file(bytes, size_bytes))
-		rc = has_head(bytes) && size_bytes >= SIDE_BYTES ? 1 : 2;
+		rc = has_head(bytes) && size_bytes >= SIDE_BYTES ? SIDE_FILE
+								 : SIDE_FILE_WITHOUT_HEAD;
 	free(bytes);
 	return rc;
 }
@@ -233,14 +237,14 @@ static int side_take(struct verso *db, const char *path, struct file *file, uint
 		rc = look(file);
 	if (rc < 0)
 		return rc;
-	if (rc == 0)
+	if (rc == NOT_SIDE_FILE)
 		return in_the_way(path);
 	/*
-	 * Who wrote the head may have died before its sync. Where nothing can be written, only the
-	 * text of somebody else's VERSO_EBUSY says less.
+	 * The process that wrote the head may have died before its sync. Where nothing can be
+	 * written, only the text of another process's VERSO_EBUSY says less.
 	 */
 	io_self(db->io, &self);
-	rc = rc == 1 ? file_sync(file) : head_write(file);
+	rc = rc == SIDE_FILE ? file_sync(file) : head_write(file);
 	db->side_has_record = rc == 0 && record_write(file, &self) == 0;
 	error_clear();
 	return 0;

@@ -124,7 +124,7 @@ static int get(void *engine, struct verso_val key, struct verso_val *ret_val)
 	bind(e, ST_GET, 1, key);
 	rc = sqlite3_step(st);
 	if (rc == SQLITE_DONE)
-		return 1;
+		return VERSO_NOTFOUND;
 	if (rc != SQLITE_ROW)
 		return failed(e, texts[ST_GET]);
 	ret_val->data = sqlite3_column_blob(st, 0);

@@ -90,7 +90,7 @@ struct engine_ops {
 	int (*begin)(void *engine, bool write);
 	int (*put)(void *engine, struct verso_val key, struct verso_val val);
 	int (*del)(void *engine, struct verso_val key);
-	/* 1: not found. *ret_val lasts until the next call. */
+	/* VERSO_NOTFOUND, or 0: *ret_val lasts until the next call. */
 	int (*get)(void *engine, struct verso_val key, struct verso_val *ret_val);
 	/* All records in key order; fn returns 0 to go on. */
 	int (*scan)(void *engine, record_fn *fn, void *arg);

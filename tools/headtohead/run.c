@@ -130,7 +130,7 @@ static int get_one(struct run *r, size_t i)
 	struct verso_val val;
 	int rc = r->ops->get(r->engine, record->key, &val);
 
-	if (rc == 1 || (rc == 0 && !equal(val, record->val)))
+	if (rc == VERSO_NOTFOUND || (rc == 0 && !equal(val, record->val)))
 		r->result->n_wrong++;
 	return rc < 0 ? rc : 0;
 }
@@ -256,7 +256,7 @@ static int verify_updates(struct run *r, struct verification *v)
 
 		if (found < 0)
 			return found;
-		if ((found == 1) != !last->data || (found == 0 && !equal(val, *last)))
+		if ((found == VERSO_NOTFOUND) != !last->data || (found == 0 && !equal(val, *last)))
 			v->n_wrong++;
 	}
 	return 0;
