@@ -79,6 +79,10 @@ struct file {
 	bool direct;            /* transfers bypass the page cache; constant */
 	bool device_direct;     /* FILE_DEVICE reads bypass the page cache; constant */
 	const char *direct_why; /* why `direct` is as it is, for people; static text */
+	const char
+		*moves; /* a name for people of the file system when what overwrites a block takes
+			      a new one (copy-on-write), so that a store through a map may find
+			      none: SIGBUS; NULL: blocks stay where they are; constant */
 	uint32_t align_bytes; /* of buffers, offsets and lengths where a transfer is direct (device
 				 reads too); 1 when neither can be direct; constant */
 };

@@ -355,6 +355,35 @@ static int refuse_network(const char *path, const struct statfs *fs, unsigned fl
 		path, name);
 }
 
+/*
+ * File systems of which a store through a map may find no block, although the file has one there.
+ * What lies below an overlay cannot be seen. XFS is not among them, but a copy of a file that
+ * shares its blocks (cp --reflink) behaves so until each was written.
+ */
+static const char *moves_name(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return "a file system that does not say which it is";
+	switch ((unsigned long)fs.f_type & 0xffffffffu) {
+	case 0x9123683e:
+		return "Btrfs";
+	case 0x2fc12fc1:
+		return "ZFS";
+	case 0xca451a4e:
+		return "bcachefs";
+	case 0x3434:
+		return "NILFS2";
+	case 0x24051905:
+		return "UBIFS";
+	case 0x794c7630:
+		return "an overlay";
+	default:
+		return NULL;
+	}
+}
+
 static int refuse_kind(const char *path, mode_t mode)
 {
 	if (S_ISREG(mode))
@@ -557,6 +586,7 @@ int file_kernel_open(struct io *io, const char *path, unsigned flags, unsigned m
 	fk->file.ops = &file_kernel_ops;
 	fk->file.io = io;
 	fk->file.path = fk->path;
+	fk->file.moves = moves_name(fd);
 	rc = choose_direct(fk, flags);
 	if (rc < 0) {
 		(void)close(fd);

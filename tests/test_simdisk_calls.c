@@ -369,32 +369,120 @@ START_TEST(a_map_is_coherent_and_stays_where_it_is)
 }
 END_TEST
 
-START_TEST(a_writable_map_is_memory_that_a_crash_loses)
+static struct map *map_to_store(struct file *f, uint64_t len_bytes)
+{
+	struct map *m;
+
+	ck_assert_int_eq(io_map(simdisk_io(disk), f, MAP_WRITE_SHARED, 0, 1 << 24, &m), 0);
+	ck_assert_int_eq(map_extend(m, len_bytes), 0);
+	return m;
+}
+
+/* A file "l" of 8 KiB of blocks, all durable. */
+static struct file *file_to_store(void)
+{
+	struct file *l = open_on(disk, "l", FILE_CREATE);
+
+	ck_assert_int_eq(file_allocate(l, 0, 8192), 0);
+	ck_assert_int_eq(file_sync(l), 0);
+	ck_assert_int_eq(io_sync_dir(simdisk_io(disk), "l"), 0);
+	return l;
+}
+
+/* How many of 200 images have byte `at` of "l" so. */
+static unsigned count_images(uint64_t at, uint8_t byte)
+{
+	unsigned n = 0;
+	uint64_t size;
+
+	for (unsigned i = 0; i < 200; i++) {
+		struct sim_choice c = {SIM_RANDOM, i};
+
+		n += simdisk_bytes(simwalk_image(walk, c, false, NULL), "l", &size)[at] == byte;
+	}
+	return n;
+}
+
+START_TEST(a_store_may_reach_the_device_or_not_until_a_sync)
+{
+	struct file *l;
+	struct map *m;
+
+	setup_disk(NULL, 1);
+	l = file_to_store();
+	m = map_to_store(l, 8192);
+	m->base[7] = 'x';
+	m->base[4096] = 'y';
+	ck_assert_int_eq(io_sync_dir(simdisk_io(disk), "l"), 0); /* any event */
+	walk_to_end();
+	ck_assert_uint_gt(count_images(7, 'x'), 20);
+	ck_assert_uint_gt(count_images(7, 0), 20);
+	ck_assert_uint_gt(count_images(4096, 'y'), 20);
+	ck_assert_uint_gt(count_images(4096, 0), 20);
+	ck_assert_int_eq(file_sync(l), 0);
+	walk_to_end();
+	ck_assert_uint_eq(count_images(7, 'x'), 200);
+	ck_assert_uint_eq(count_images(4096, 'y'), 200);
+	map_close(m);
+	file_close(l);
+	teardown_disk();
+}
+END_TEST
+
+START_TEST(a_page_may_be_caught_between_two_stores)
+{
+	unsigned n_half = 0;
+	struct file *l;
+	struct map *m;
+
+	setup_disk(NULL, 1);
+	l = file_to_store();
+	m = map_to_store(l, 8192);
+	for (unsigned i = 1; i < 100; i++) {
+		memset(m->base, (int)i, 512);
+		ck_assert_int_eq(file_sync(l), 0);
+	}
+	walk = simwalk_new(disk);
+	for (uint64_t n = 0; n <= simdisk_events(disk); n++) {
+		struct sim_choice all = {SIM_APPLIED, 0};
+		uint64_t size;
+		const uint8_t *bytes;
+
+		simwalk_to(walk, n);
+		bytes = simdisk_bytes(simwalk_image(walk, all, false, NULL), "l", &size);
+		if (!bytes || size == 0)
+			continue;
+		for (unsigned i = 0; i < 512; i++)
+			ck_assert_uint_eq(bytes[i], bytes[i / 8 * 8]); /* by words */
+		n_half += memcmp(bytes, bytes + 8, 504) != 0;
+	}
+	ck_assert_uint_gt(n_half, 10);
+	ck_assert_uint_lt(n_half, 50);
+	map_close(m);
+	file_close(l);
+	teardown_disk();
+}
+END_TEST
+
+START_TEST(stores_outlive_the_process_which_stores_no_more)
 {
 	struct file *l;
 	struct map *m;
 	uint64_t size;
 
 	setup_disk(NULL, 1);
-	l = open_on(disk, "l", FILE_CREATE);
-	ck_assert_int_eq(file_truncate(l, 4096), 0);
-	ck_assert_int_eq(file_sync(l), 0);
-	ck_assert_int_eq(io_sync_dir(simdisk_io(disk), "l"), 0);
-	ck_assert_int_eq(io_map(simdisk_io(disk), l, MAP_WRITE_SHARED, 0, 1 << 24, &m), 0);
-	ck_assert_int_eq(map_extend(m, 4096), 0);
+	l = file_to_store();
+	m = map_to_store(l, 8192);
 	m->base[7] = 'x';
-	walk_to_end();
-	for (unsigned i = 0; i < 50; i++)
-		ck_assert_ptr_null(simdisk_bytes(simwalk_image(walk,
-							 (struct sim_choice){SIM_RANDOM, i}, false,
-							 NULL),
-			"l", &size));
-	/* but it outlives the process, which sees no more of it */
 	simdisk_kill(disk);
 	m->base[8] = 'y';
 	ck_assert_int_eq(m->base[7], 'x');
 	ck_assert_int_eq(simdisk_bytes(disk, "l", &size)[7], 'x');
 	ck_assert_int_eq(simdisk_bytes(disk, "l", &size)[8], 0);
+	ck_assert_int_eq(io_sync_dir(simdisk_io(disk), "l"), 0);
+	walk_to_end();
+	ck_assert_uint_gt(count_images(7, 'x'), 20);
+	ck_assert_uint_eq(count_images(8, 0), 200);
 	map_close(m);
 	file_close(l);
 	teardown_disk();
@@ -474,7 +562,9 @@ int main(void)
 	tcase_add_test(t, a_full_disk_that_copies_on_write_does_not);
 	tcase_add_test(t, locks_belong_to_the_handle);
 	tcase_add_test(t, a_map_is_coherent_and_stays_where_it_is);
-	tcase_add_test(t, a_writable_map_is_memory_that_a_crash_loses);
+	tcase_add_test(t, a_store_may_reach_the_device_or_not_until_a_sync);
+	tcase_add_test(t, a_page_may_be_caught_between_two_stores);
+	tcase_add_test(t, stores_outlive_the_process_which_stores_no_more);
 	tcase_add_test(t, the_dead_do_nothing_and_what_they_wrote_stays);
 	tcase_add_test(t, a_kill_strikes_at_its_event);
 	suite_add_tcase(s, t);

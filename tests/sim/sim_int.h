@@ -42,11 +42,12 @@ struct sim_lock {
 };
 
 struct sim_inode {
-	int fd;          /* memory file; its size is the live size, or the most if loose_end */
-	uint64_t size;   /* live */
-	uint8_t *live;   /* all of file_bytes_max, writable; only [0, size) may be touched */
-	uint8_t *device; /* what the device shows; NULL while it is the same as live */
-	bool shared;     /* was mapped writable: plain memory, lost with the power */
+	int fd;            /* memory file; its size is the live size, or the most if loose_end */
+	uint64_t size;     /* live */
+	uint8_t *live;     /* all of file_bytes_max, writable; only [0, size) may be touched */
+	uint8_t *device;   /* what the device shows; NULL while it is the same as live */
+	uint8_t *noted;    /* what the log has of live; NULL: was never mapped writable */
+	unsigned n_stores; /* writable maps of it, of the living */
 	struct sim_lock *locks;
 	unsigned n_locks, cap_locks;
 
@@ -135,6 +136,7 @@ struct simdisk {
 
 	struct simfile *files;
 	struct simmap *maps;
+	unsigned n_stores; /* writable maps, of the living */
 	struct simqueue *queues;
 
 	uint64_t calls[SIM_CALL_KINDS], calls_any;
@@ -154,8 +156,9 @@ void sim_unreserve(void *p, uint64_t len_bytes);
 uint64_t sim_random(uint64_t *state);
 uint64_t sim_mix(uint64_t a, uint64_t b);
 
-/* simdisk.c: the log */
+/* simdisk.c: the log. sim_log() notes stores first. */
 struct sim_event *sim_log(struct simdisk *d, enum sim_event_kind kind, uint32_t ino);
+struct sim_event *sim_log_add(struct simdisk *d, enum sim_event_kind kind, uint32_t ino);
 uint8_t *sim_log_bytes(struct simdisk *d, size_t len_bytes);
 int sim_fault(struct simdisk *d, enum sim_call_kind kind, bool queued, uint32_t name,
 	uint64_t off_bytes, uint64_t len_bytes);
@@ -191,6 +194,13 @@ void sim_room_truncated(struct sim_inode *in, uint64_t from, uint64_t to);
 /* To be called before the bytes are written, and after a sync that succeeded. */
 void sim_room_written(const struct simdisk *d, struct sim_inode *in, uint64_t off, uint64_t len);
 void sim_room_synced(const struct simdisk *d, struct sim_inode *in);
+
+/* simstore.c */
+/* Logs what was stored through writable maps since the last event. */
+void sim_stores_note(struct simdisk *d);
+/* A writable map of the file begins, ends. */
+void sim_stores_begin(struct simdisk *d, uint32_t ino);
+void sim_stores_end(struct simdisk *d, uint32_t ino);
 
 /* simqueue.c */
 int sim_queue_new(struct io *io, unsigned depth, enum queue_backend backend,

@@ -112,7 +112,7 @@ uint64_t sim_random(uint64_t *state)
 
 /* --- the log ------------------------------------------------------------------------------ */
 
-struct sim_event *sim_log(struct simdisk *d, enum sim_event_kind kind, uint32_t ino)
+struct sim_event *sim_log_add(struct simdisk *d, enum sim_event_kind kind, uint32_t ino)
 {
 	struct sim_event *e;
 
@@ -125,6 +125,12 @@ struct sim_event *sim_log(struct simdisk *d, enum sim_event_kind kind, uint32_t 
 		.kind = kind, .ino = ino, .name = SIM_NONE, .from = SIM_NONE, .of = d->n_events};
 	d->n_events++;
 	return e;
+}
+
+struct sim_event *sim_log(struct simdisk *d, enum sim_event_kind kind, uint32_t ino)
+{
+	sim_stores_note(d);
+	return sim_log_add(d, kind, ino);
 }
 
 /* Room for bytes that live as long as the log. */
@@ -164,8 +170,8 @@ int sim_fault(struct simdisk *d, enum sim_call_kind kind, bool queued, uint32_t 
 }
 
 /*
- * The dead keep their memory but see no more of the disk: a map of plain memory becomes a private
- * copy at the same place.
+ * The dead keep their memory but see no more of the disk: a writable map becomes a private copy at
+ * the same place. What they stored before stays.
  */
 void sim_kill_locked(struct simdisk *d)
 {
@@ -177,14 +183,16 @@ void sim_kill_locked(struct simdisk *d)
 		f->dead = true;
 	}
 	for (struct simmap *m = d->maps; m; m = m->next) {
-		uint64_t len = m->map.len_bytes;
+		uint64_t len = d->opts.loose_end ? m->map.reserved_bytes : m->map.len_bytes;
 
 		if (m->dead)
 			continue;
 		m->dead = true;
+		if (m->writable)
+			sim_stores_end(d, m->ino);
 		if (m->writable && len &&
 			mmap(m->map.base, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
-				d->inodes[m->ino].fd, 0) == MAP_FAILED)
+				d->inodes[m->ino].fd, (off_t)m->map.off_bytes) == MAP_FAILED)
 			out_of_memory("simulator: mmap of a dead map");
 	}
 }
@@ -226,7 +234,6 @@ uint32_t sim_inode_new(struct simdisk *d)
 		in->hole_bits = sim_reserve(d->opts.file_bytes_max / SIM_SECTOR / 8);
 	}
 	ASSERT(in->size == 0);
-	in->shared = false;
 	in->n_locks = 0;
 	return d->n_inodes++;
 }
@@ -272,6 +279,8 @@ void sim_inode_resize(struct simdisk *d, struct sim_inode *in, uint64_t size)
 	sim_inode_set_size(d, in, size);
 	if (in->device && size < old)
 		memset(in->device + size, 0, old - size);
+	if (in->noted && size < old)
+		memset(in->noted + size, 0, old - size);
 }
 
 void sim_inode_write(struct simdisk *d, struct sim_inode *in, const void *buf, uint64_t off,
@@ -285,6 +294,8 @@ void sim_inode_write(struct simdisk *d, struct sim_inode *in, const void *buf, u
 	if (d->image)
 		sim_touch(in, off, len);
 	memcpy(in->live + off, buf, len);
+	if (in->noted)
+		memcpy(in->noted + off, buf, len);
 	if (in->device)
 		memcpy(in->device + off, buf, len);
 }
@@ -514,7 +525,8 @@ void sim_reset(struct simdisk *d)
 	for (uint32_t i = 0; i < d->n_inodes; i++) {
 		sim_unreserve(d->inodes[i].device, d->opts.file_bytes_max);
 		d->inodes[i].device = NULL;
-		d->inodes[i].shared = false;
+		sim_unreserve(d->inodes[i].noted, d->opts.file_bytes_max);
+		d->inodes[i].noted = NULL;
 		sim_room_synced(d, &d->inodes[i]);
 		sim_room_allocated(&d->inodes[i], 0, d->inodes[i].size);
 		d->inodes[i].n_locks = 0;

@@ -102,6 +102,8 @@ static int read_locked(struct simfile *f, void *buf, size_t len, uint64_t off, e
 		return r;
 	if (direct && misaligned(&f->file, buf, len, off))
 		return -EINVAL;
+	if (direct) /* dirty pages of the page cache are written back first */
+		sim_stores_note(d);
 	if (off > d->inodes[f->ino].size || len > d->inodes[f->ino].size - off)
 		return VERSO_EIO;
 	sim_read_bytes(d, f, buf, len, off, view);
@@ -178,6 +180,8 @@ void sim_sync_failed(struct simdisk *d, uint32_t ino)
 		if (d->image)
 			sim_touch(in, 0, in->size);
 		memcpy(in->live, in->device, in->size);
+		if (in->noted)
+			memcpy(in->noted, in->device, in->size);
 		sim_unreserve(in->device, d->opts.file_bytes_max);
 		in->device = NULL;
 	}
@@ -344,6 +348,7 @@ struct simfile *sim_file_new(struct simdisk *d, uint32_t ino, uint32_t name, uns
 		.device_direct = can,
 		.direct_why = can ? "simulated disk" : "the simulated disk refuses O_DIRECT",
 		.align_bytes = can ? SIM_SECTOR : 1,
+		.moves = d->opts.cow ? "a copy-on-write disk" : NULL,
 	};
 	memcpy(f->path, d->names[name].path, sizeof(f->path));
 	f->file.path = f->path;
@@ -413,6 +418,8 @@ static void map_close_sim(struct map *map)
 	while (*at != m)
 		at = &(*at)->next;
 	*at = m->next;
+	if (m->writable && !m->dead)
+		sim_stores_end(m->disk, m->ino);
 	(void)pthread_mutex_unlock(&m->disk->lock);
 	(void)munmap(map->base, map->reserved_bytes);
 	free(m);
@@ -458,7 +465,7 @@ int sim_map_new(struct io *io, struct file *file, enum map_mode mode, uint64_t o
 	m->is_private = mode == MAP_WRITE_PRIVATE;
 	(void)pthread_mutex_lock(&d->lock);
 	if (m->writable)
-		d->inodes[m->ino].shared = true;
+		sim_stores_begin(d, m->ino);
 	m->next = d->maps;
 	d->maps = m;
 	(void)pthread_mutex_unlock(&d->lock);

@@ -162,7 +162,7 @@ static void image_restore(struct simwalk *w)
 		w->image = image_new(w);
 	img = w->image;
 	for (uint32_t i = 0; i < img->n_inodes; i++)
-		if (i >= d->n_inodes || img->inodes[i].shared)
+		if (i >= d->n_inodes)
 			inode_empty(img, &img->inodes[i]);
 	sim_reset(img);
 	if (img->n_inodes > d->n_inodes)
@@ -171,8 +171,6 @@ static void image_restore(struct simwalk *w)
 		(void)sim_inode_new(img);
 	img->n_base_inodes = d->n_inodes;
 	for (uint32_t i = 0; i < d->n_inodes; i++) {
-		if (d->inodes[i].shared)
-			continue;
 		/* An inode that the image has just got knows nothing of what came before. */
 		if (img->inodes[i].size == 0)
 			sim_touch(&img->inodes[i], 0, w->files[i].size);
@@ -351,8 +349,6 @@ static void image_by_ops(struct simwalk *w, const struct sim_choice *c)
 	for (uint32_t i = 0; i < w->disk->n_inodes; i++) {
 		uint64_t low, size;
 
-		if (w->disk->inodes[i].shared)
-			continue;
 		size = size_by_ops(w, i, &low);
 		sim_inode_resize(w->image, &w->image->inodes[i], size);
 		if (low < size)
@@ -496,8 +492,6 @@ static void image_by_sector(struct simwalk *w, struct draw *d)
 		uint64_t size, low, lowest;
 		unsigned n_sizes;
 
-		if (w->disk->inodes[ino].shared)
-			continue;
 		n_sizes = size_version(w, ino, 0, &size, &low, &lowest);
 		(void)size_version(w, ino, draw(d, n_sizes + 1), &size, &low, &lowest);
 		if (!d->counting)
@@ -606,12 +600,8 @@ struct simdisk *simwalk_image(struct simwalk *w, struct sim_choice c, bool keep,
 		image_by_ops(w, &c);
 		break;
 	}
-	for (uint32_t i = 0; i < img->n_names; i++) {
-		/* Plain memory does not outlive the power, nor does a name that points to it. */
-		if (img->names[i].ino != SIM_NONE && w->disk->inodes[img->names[i].ino].shared)
-			img->names[i].ino = SIM_NONE;
+	for (uint32_t i = 0; i < img->n_names; i++)
 		img->names[i].base_ino = img->names[i].ino;
-	}
 	for (uint32_t i = 0; i < img->n_inodes; i++)
 		sim_room_synced(img, &img->inodes[i]);
 	img->rng = sim_mix(sim_mix(w->disk->opts.seed, w->at), sim_mix(c.kind, c.n));

@@ -217,9 +217,6 @@ static void step(struct simwalk *w)
 	uint64_t n = w->at++;
 	const struct sim_event *e = &w->disk->events[n];
 
-	/* Plain memory: nothing of it reaches the device. */
-	if (e->ino != SIM_NONE && w->disk->inodes[e->ino].shared)
-		return;
 	switch (e->kind) {
 	case SIM_NAME:
 		(void)op_add(w, OP_NAME, e, n);

@@ -77,8 +77,8 @@ struct sim_choice simwalk_structured_nth(const struct simwalk *w, unsigned i);
 
 /*
  * The disk after a crash here. keep: the image will itself be walked (simwalk_new on it).
- * *ret_hash: of names, sizes and durable bytes of every file that is not plain memory; equal for
- * equal contents. NULL when not wanted. The image before must be quiet: all closed.
+ * *ret_hash: of names, sizes and durable bytes of every file; equal for equal contents. NULL when
+ * not wanted. The image before must be quiet: all closed.
  */
 struct simdisk *simwalk_image(struct simwalk *w, struct sim_choice c, bool keep,
 	uint64_t *ret_hash);
