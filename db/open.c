@@ -184,7 +184,8 @@ _Static_assert((int)VERSO_IO_URING == (int)QUEUE_URING && (int)VERSO_IO_SYNC == 
 _Static_assert((int)VERSO_MADVISE_NORMAL == (int)MMAP_ADVICE_NORMAL &&
 		       (int)VERSO_MADVISE_POPULATE == (int)MMAP_ADVICE_POPULATE,
 	"the advices have one order");
-_Static_assert((int)VERSO_MAP_PRIVATE == (int)MMAP_WRITE_PRIVATE,
+_Static_assert((int)VERSO_MAP_PRIVATE == (int)MMAP_WRITE_PRIVATE &&
+		       (int)VERSO_MAP_SHARED == (int)MMAP_WRITE_SHARED,
 	"the ways of writing have one order");
 _Static_assert((int)VERSO_CHECKSUM_NONE == (int)PAGER_CHECKSUM_NONE &&
 		       (int)VERSO_CHECKSUM_ALWAYS == (int)PAGER_CHECKSUM_ALWAYS,
@@ -197,7 +198,8 @@ static int open_mmap(struct verso *db, const struct txn_probe *probe, const stru
 		.writer_pages = txn_writer_pages(txn),
 		.checksum = (enum pager_checksum)o->checksum,
 		.advice = (enum mmap_advice)o->madvise,
-		.writing = (enum mmap_writing)o->map_writing,
+		.writing = o->flags & VERSO_RDONLY ? MMAP_WRITE_HEAP
+						   : (enum mmap_writing)o->map_writing,
 	};
 
 	return mmap_open(db->io, db->file, probe->page_size, probe->seed, &options, &db->pager);

@@ -34,7 +34,7 @@ static int judge(const struct verso_options *o)
 		(unsigned)o->madvise > VERSO_MADVISE_POPULATE ||
 		(unsigned)o->checksum > VERSO_CHECKSUM_ALWAYS || (unsigned)o->io > VERSO_IO_SYNC ||
 		(unsigned)o->policy >= VERSO_POLICIES ||
-		(unsigned)o->map_writing > VERSO_MAP_PRIVATE)
+		(unsigned)o->map_writing > VERSO_MAP_SHARED)
 		return wrong("`sync`, `commit_mode`, `madvise`, `checksum`, `io`, `policy` or "
 			     "`map_writing` has an unknown value");
 	if (o->page_size != 0 && !page_size_is_valid(o->page_size))

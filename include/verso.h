@@ -239,6 +239,16 @@ enum verso_map_writing {
 	VERSO_MAP_PRIVATE, /* stored into a private mapping of the file, written by pwritev(): for
 			      experiments. If somebody cuts the file meanwhile, SIGBUS ends the
 			      process */
+	VERSO_MAP_SHARED,  /* stored into the file's own pages by a writable shared mapping: for
+			      experiments. The kernel writes each page when it wants, and a
+			      commit only seals and flushes; a crash loses nothing that is
+			      committed. The risks: a stray store of the process that hits the
+			      mapping damages the file, committed pages too; a failing device or
+			      a cut file raises SIGBUS; so does a full disk where blocks are
+			      shared with another file (XFS: cp --reflink; copy with
+			      --reflink=never). verso_open() returns -EOPNOTSUPP on file systems
+			      that copy on write: Btrfs, ZFS, bcachefs, NILFS2, UBIFS, and on an
+			      overlay, as containers have. VERSO_RDONLY: as VERSO_MAP_HEAP */
 };
 
 /*

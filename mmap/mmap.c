@@ -25,6 +25,12 @@ static const char *const advice_names[] = {
 	[MMAP_ADVICE_POPULATE] = "populate",
 };
 
+static const char *const writing_names[] = {
+	[MMAP_WRITE_HEAP] = "on the heap, written by pwritev",
+	[MMAP_WRITE_PRIVATE] = "in a private map, written by pwritev",
+	[MMAP_WRITE_SHARED] = "in a shared map, written by the kernel",
+};
+
 static void mmap_stats(struct pager *p, struct pager_stats *stats)
 {
 	struct mmap_pager *m = mmap_of(p);
@@ -41,10 +47,10 @@ static void mmap_stats(struct pager *p, struct pager_stats *stats)
 	stats->memory_bytes = (uint64_t)h->n_touched * p->page_size;
 	pthread_mutex_unlock(&h->lock);
 	(void)snprintf(stats->how, sizeof(stats->how),
-		"mmap: the kernel caches and evicts; checksum %s, madvise %s, a writer's pages %s, "
-		"written by pwritev; %" PRIu64 " MiB of address space",
+		"mmap: the kernel caches and evicts; checksum %s, madvise %s, a writer's pages %s; "
+		"%" PRIu64 " MiB of address space",
 		checksum_names[m->opts.checksum], advice_names[m->opts.advice],
-		m->opts.writing == MMAP_WRITE_PRIVATE ? "in a private map" : "on the heap",
+		writing_names[m->opts.writing],
 		(view_reserved_bytes(&m->view) + view_reserved_bytes(&m->alias)) >> 20);
 }
 
@@ -85,7 +91,8 @@ static int open_view(struct mmap_pager *m, struct io *io)
 	int rc;
 
 	view_init(&m->view, io, m->file, MAP_READ_SHARED);
-	view_init(&m->alias, io, m->file, MAP_WRITE_PRIVATE);
+	view_init(&m->alias, io, m->file,
+		m->opts.writing == MMAP_WRITE_SHARED ? MAP_WRITE_SHARED : MAP_WRITE_PRIVATE);
 	table_init(&m->table, false);
 	rc = file_size(m->file, &size_bytes);
 	if (rc < 0)
@@ -103,6 +110,26 @@ static int open_view(struct mmap_pager *m, struct io *io)
 	return rc;
 }
 
+/*
+ * Fills the holes of a copy, so that stores find blocks. On a full disk they wait for a resize that
+ * can (own.h), which reports it.
+ */
+static int make_blocks(struct mmap_pager *m)
+{
+	uint64_t n_pages = atomic_load(&m->n_pages);
+	int rc = 0;
+
+	if (m->opts.writing != MMAP_WRITE_SHARED)
+		return 0;
+	if (n_pages > 0)
+		rc = file_allocate(m->file, 0, n_pages << m->page_shift);
+	atomic_store(&m->has_blocks, rc == 0);
+	if (rc != -ENOSPC)
+		return rc;
+	error_clear();
+	return 0;
+}
+
 static int open_parts(struct mmap_pager *m, struct io *io)
 {
 	void *zeros;
@@ -114,6 +141,8 @@ static int open_parts(struct mmap_pager *m, struct io *io)
 		return rc;
 	m->zeros = zeros;
 	rc = open_view(m, io);
+	if (rc == 0)
+		rc = make_blocks(m);
 	if (rc == 0)
 		rc = io_queue(io, 1, QUEUE_SYNC, &m->queue);
 	if (rc == 0)
@@ -131,6 +160,12 @@ int mmap_open(struct io *io, struct file *file, uint32_t page_size, uint64_t see
 	if (file->direct)
 		return error_set(VERSO_EMISUSE,
 			"a file that is mapped may not be written past the page cache (O_DIRECT)");
+	if (opts->writing == MMAP_WRITE_SHARED && file->moves)
+		return error_set(-EOPNOTSUPP,
+			"%s lies on %s, which may need a new block for each store into a shared "
+			"map; where the disk has none left that would end the process. Let a "
+			"writer's pages lie on the heap, or move the file, to ext4 for example",
+			file->path ? file->path : "the file", file->moves);
 	m = aligned_alloc(64, (sizeof(*m) + 63) & ~(size_t)63);
 	if (!m)
 		return error_set(-ENOMEM, "no memory for a pager");

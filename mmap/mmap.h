@@ -23,6 +23,10 @@ enum mmap_writing {
 	MMAP_WRITE_PRIVATE, /* stored into a private map, pwritev, and the private copy thrown away.
 			       A file that somebody cuts while a writer stores ends the process:
 			       SIGBUS */
+	MMAP_WRITE_SHARED,  /* stored into a writable shared map: the kernel writes a page when it
+			       wants, complete or not, so a stray store reaches the file too. As
+			       above: SIGBUS, also when the device fails. Where file->moves, the
+			       open returns -EOPNOTSUPP */
 };
 
 /* Zeroed: the defaults, but for writer_pages. */
@@ -36,8 +40,8 @@ struct mmap_options {
 /*
  * Opens a pager over `file`, which stays the caller's, outlives the pager and is written through
  * this pager alone meanwhile. The file was opened without FILE_DIRECT (else VERSO_EMISUSE).
- * Installs the process's SIGBUS handler (io/fault.h). -ENOMEM; or what io_map(), file_size(),
- * io_queue() return.
+ * Installs the process's SIGBUS handler (io/fault.h). -ENOMEM; -EOPNOTSUPP; or what io_map(),
+ * file_size(), io_queue() return.
  */
 int mmap_open(struct io *io, struct file *file, uint32_t page_size, uint64_t seed,
 	const struct mmap_options *opts, struct pager **ret_pager);

@@ -107,7 +107,7 @@ static inline bool heap_owns(const struct heap *h, const void *p)
 struct mmap_pager {
 	struct pager pager;      /* first */
 	struct view view;        /* the file */
-	struct view alias;       /* MMAP_WRITE_PRIVATE: the file again, to store into */
+	struct view alias;       /* but for MMAP_WRITE_HEAP: the file again, to store into */
 	struct page_table table; /* a word for each page; see above */
 	struct file *file;
 	struct queue *queue;        /* writes; the sync backend */
@@ -116,6 +116,7 @@ struct mmap_pager {
 	const void *zeros;          /* PAGER_GROWTH_WRITTEN of them, never touched; constant */
 	_Atomic uint64_t n_pages;   /* the file's size; written by resize */
 	_Atomic uint64_t end_pages; /* no word beyond is set; grows only */
+	_Atomic bool has_blocks;    /* no page of the file is a hole; once set, stays so */
 	struct heap heap;
 	_Atomic uint64_t n_misses, n_prefetched, n_flushes, read_bytes, write_bytes;
 };

@@ -3,6 +3,12 @@
  * Writing beside the map: a fresh page lies where own.h says; write() moves its bytes to the page
  * cache, where the map shows them, and then its word from the copy to the map. In between both hold
  * the same bytes, so a reader may have either (M4).
+ *
+ * What lies in a shared map is in the page cache already, so write() has nothing to move. A flush
+ * is the same fdatasync: the first store to a clean page faults and marks it dirty in the file's
+ * page cache, as a pwritev does, and fdatasync writes what is dirty there and waits for it. (msync
+ * would do no more than that for a range of the map.) Before it, the kernel may write such a page
+ * at any time, half made: no durable state refers to it, and it is not sealed (M7).
  */
 #include "base/error.h"
 #include "mmap/own.h"
@@ -45,6 +51,8 @@ struct page *mmap_fresh(struct pager *p, struct page_ref ref)
 	ASSERT(ref.pgno < table_end(&m->table));
 	words_reach(m, (uint64_t)ref.pgno + 1);
 	forget(m, ref.pgno, (uint64_t)ref.pgno + 1);
+	le64_set(page->checksum, 0);
+	atomic_thread_fence(memory_order_release); /* M7: before any other byte changes */
 	memset(page, 0, PAGE_HEADER_BYTES);
 	le32_set(page->pgno, ref.pgno);
 	le64_set(page->gen, ref.gen);
@@ -53,9 +61,27 @@ struct page *mmap_fresh(struct pager *p, struct page_ref ref)
 	return page;
 }
 
+/* What was stored into pages [from, to) and never written is in the file: seals none of it (M7). */
+static void unseal(struct mmap_pager *m, uint64_t from, uint64_t to)
+{
+	uint64_t end = atomic_load_explicit(&m->end_pages, memory_order_relaxed);
+
+	for (uint64_t pgno = from; pgno < to && pgno < end; pgno++) {
+		uint64_t word = atomic_load_explicit(table_word(&m->table, (pgno_t)pgno),
+			memory_order_relaxed);
+
+		if (word & WORD_HEAP && own_is_mapped(word))
+			le64_set(own_page(m, (pgno_t)pgno, word)->checksum, 0);
+	}
+}
+
 void mmap_drop(struct pager *p, pgno_t pgno, uint32_t n_pages)
 {
-	forget(mmap_of(p), pgno, (uint64_t)pgno + n_pages);
+	struct mmap_pager *m = mmap_of(p);
+
+	if (m->opts.writing == MMAP_WRITE_SHARED)
+		unseal(m, pgno, (uint64_t)pgno + n_pages);
+	forget(m, pgno, (uint64_t)pgno + n_pages);
 }
 
 /* The bytes of a piece: the caller's, or the sealed fresh page of that number. */
@@ -74,6 +100,25 @@ static const void *piece_bytes(struct mmap_pager *m, const struct page_write *w)
 	return page;
 }
 
+/* The file has it: nothing is left to be written. */
+static bool is_stored(struct mmap_pager *m, const struct page_write *w)
+{
+	return !w->buf && m->opts.writing == MMAP_WRITE_SHARED &&
+	       own_is_mapped(atomic_load(table_word(&m->table, w->pgno)));
+}
+
+/* How many pieces from set[0] on are stored. */
+static size_t pass_stored(struct mmap_pager *m, const struct page_write *set, size_t n)
+{
+	size_t i = 0;
+
+	for (; i < n && is_stored(m, &set[i]); i++) {
+		(void)piece_bytes(m, &set[i]); /* sealed */
+		mmap_count(&m->write_bytes, m->pager.page_size);
+	}
+	return i;
+}
+
 /* Writes as many pieces from set[0] on as lie next to each other; *ret_n: how many. */
 static int write_run(struct mmap_pager *m, const struct page_write *set, size_t n, size_t *ret_n)
 {
@@ -87,7 +132,8 @@ static int write_run(struct mmap_pager *m, const struct page_write *set, size_t 
 	struct io_req *reqs[] = {&req};
 	uint64_t end = set[0].pgno;
 
-	while (req.n_iov < n && req.n_iov < QUEUE_IOV_MAX && set[req.n_iov].pgno == end) {
+	while (req.n_iov < n && req.n_iov < QUEUE_IOV_MAX && set[req.n_iov].pgno == end &&
+		!is_stored(m, &set[req.n_iov])) {
 		const struct page_write *w = &set[req.n_iov];
 
 		iov[req.n_iov++] = (struct iovec){
@@ -119,6 +165,9 @@ int mmap_write(struct pager *p, const struct page_write *set, size_t n)
 	int rc = 0;
 
 	while (n_done < n && rc == 0) {
+		n_done += pass_stored(m, set + n_done, n - n_done);
+		if (n_done == n)
+			break;
 		rc = write_run(m, set + n_done, n - n_done, &n_run);
 		n_done += n_run;
 	}
@@ -153,6 +202,8 @@ void mmap_advise(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
 	if (len_bytes == 0)
 		return;
 	view_advise(&m->view, off_bytes, len_bytes, advices[m->opts.advice]);
+	if (m->opts.writing == MMAP_WRITE_SHARED) /* a store needs no neighbours */
+		view_advise(&m->alias, off_bytes, len_bytes, ADVICE_RANDOM);
 	if (m->opts.advice == MMAP_ADVICE_POPULATE)
 		view_advise(&m->view, off_bytes, len_bytes, ADVICE_POPULATE);
 }
@@ -161,7 +212,7 @@ int views_reach(struct mmap_pager *m, uint64_t len_bytes)
 {
 	int rc = view_reach(&m->view, len_bytes);
 
-	if (rc == 0 && m->opts.writing == MMAP_WRITE_PRIVATE)
+	if (rc == 0 && m->opts.writing != MMAP_WRITE_HEAP)
 		rc = view_reach(&m->alias, len_bytes);
 	return rc;
 }
@@ -213,10 +264,14 @@ int mmap_resize(struct pager *p, pgno_t n_pages)
 {
 	struct mmap_pager *m = mmap_of(p);
 	uint64_t from_pages = atomic_load(&m->n_pages);
+	int rc;
 
 	if (n_pages > from_pages)
 		return grow(m, from_pages, n_pages);
 	if (n_pages < from_pages)
 		return cut(m, from_pages, n_pages);
-	return file_allocate(m->file, 0, from_pages << m->page_shift);
+	rc = file_allocate(m->file, 0, from_pages << m->page_shift);
+	if (rc == 0)
+		atomic_store(&m->has_blocks, true);
+	return rc;
 }

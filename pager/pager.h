@@ -14,7 +14,10 @@
  *     What lies in a map may be changed afterwards by another process: peek does not look at the
  *     header again, and its caller validates every byte that it uses.
  * P2  A sealed page's bytes do not change while it is pinned or seen inside a guard.
- * P3  A fresh page is never written, moved or evicted but by write and drop of its pgno.
+ * P3  A fresh page is never moved or evicted but by write and drop of its pgno, and not written
+ *     before write. One way of mmap's is the exception, whose fresh pages are the file's own: what
+ *     is stored into one may reach the device at any time, the checksum's 0 first. So the caller
+ *     makes pages only where no durable state refers to, and seals none before that is safe too.
  * P4  What read_device returns is what the device holds, not what a cache holds; where the system
  *     refuses that, `device_is_cached` says so.
  * P5  A flush covers every write that returned before it was called.

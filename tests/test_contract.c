@@ -74,6 +74,12 @@ static int open_mmap_private(const struct contract_case *c, struct io *io, struc
 	return open_mmap_writing(c, io, file, MMAP_WRITE_PRIVATE, ret_pager);
 }
 
+static int open_mmap_shared(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	return open_mmap_writing(c, io, file, MMAP_WRITE_SHARED, ret_pager);
+}
+
 static int open_mmap_always(const struct contract_case *c, struct io *io, struct file *file,
 	struct pager **ret_pager)
 {
@@ -159,6 +165,7 @@ enum {
 		<< 1, /* its pages go through the asynchronous queue: each backend; else the best */
 	DIRECT = 1 << 2, /* with O_DIRECT as well */
 	TRUSTS = 1 << 3, /* compares no checksums */
+	STORES = 1 << 4, /* what is stored into a fresh page is the file's at once */
 };
 
 static const struct {
@@ -179,6 +186,7 @@ static const struct {
 	{"mmap, no checksums", open_mmap_none, TRUSTS},
 	{"mmap, checksums always", open_mmap_always, 0},
 	{"mmap, private writing", open_mmap_private, SIZES},
+	{"mmap, shared writing", open_mmap_shared, SIZES | STORES},
 	{"reference", open_reference, SIZES},
 	{"reference, forgetting", open_forgetting, SIZES},
 	{"stub", open_stub, SIZES},
@@ -229,6 +237,7 @@ static void add_cases(void)
 				.open = kinds[k].open,
 				.page_size = sizes[i],
 				.trusting = where & TRUSTS,
+				.stores = where & STORES,
 			};
 
 			for (size_t r = 0; r < (where & BACKENDS ? N_BACKENDS : 1); r++) {

@@ -607,12 +607,12 @@ START_TEST(every_switch_works)
 		{.io = VERSO_IO_THREADS},
 		{.io = VERSO_IO_SYNC},
 		{.madvise = VERSO_MADVISE_NORMAL},
-		{.madvise = VERSO_MADVISE_SEQUENTIAL},
+		{.madvise = VERSO_MADVISE_SEQUENTIAL, .map_writing = VERSO_MAP_PRIVATE},
 		{.madvise = VERSO_MADVISE_POPULATE},
 		{.checksum = VERSO_CHECKSUM_NONE},
 		{.checksum = VERSO_CHECKSUM_ALWAYS},
 		{.commit_mode = VERSO_COMMIT_TWO_FLUSH},
-		{.map_writing = VERSO_MAP_PRIVATE},
+		{.map_writing = VERSO_MAP_SHARED},
 		{.cache_bytes = (size_t)8 << 20},
 	};
 

@@ -105,7 +105,7 @@ START_TEST(unknown_flags_and_values_are_answered)
 		{.checksum = (enum verso_checksum)3},
 		{.io = (enum verso_io)4},
 		{.policy = VERSO_POLICIES},
-		{.map_writing = (enum verso_map_writing)2},
+		{.map_writing = (enum verso_map_writing)3},
 		{.page_size = 5000},
 		{.page_size = 256},
 		{.page_size = 131072},

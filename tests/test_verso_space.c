@@ -256,6 +256,58 @@ START_TEST(a_copy_with_holes_needs_their_room_before_anything_is_written)
 }
 END_TEST
 
+/* As above: until there are blocks, no page is made by stores, which would end the process. */
+START_TEST(stores_wait_for_the_blocks_of_a_copy_with_holes)
+{
+	struct verso_stat stat = {.size = sizeof(stat)};
+	struct side s;
+
+	side_make(&s, 1, 0);
+	for (int i = 0; i < 200; i++)
+		API_OK(change(&s, i, true));
+	verso_close(s.db);
+	simdisk_dig(s.disk, "db");
+	simdisk_set_space(s.disk, simdisk_space_used(s.disk));
+	s.options.map_writing = VERSO_MAP_SHARED;
+	side_open(&s);
+	for (int i = 0; i < 3; i++)
+		API_IS(change(&s, 1000 + i, true), -ENOSPC);
+	API_OK(verso_stat(s.db, &stat));
+	simdisk_set_space(s.disk, simdisk_space_used(s.disk) + ((uint64_t)stat.n_pages << 12));
+	for (int i = 0; i < 100; i++)
+		API_OK(change(&s, 1000 + i, true));
+	side_reopen(&s);
+	check_record(&s, 7, true);
+	check_record(&s, 1007, true);
+	api_check(s.db);
+	side_free(&s);
+}
+END_TEST
+
+START_TEST(stores_are_refused_where_blocks_move)
+{
+	struct simdisk_options so = {.cow = true};
+	struct side s = {.disk = simdisk_new(&so),
+		.options = {.size = sizeof(s.options),
+			.flags = VERSO_CREATE,
+			.pager = VERSO_MMAP,
+			.map_writing = VERSO_MAP_SHARED},
+		.val_len = 60};
+	struct db_hooks hooks = {.io = simdisk_io(s.disk)};
+
+	API_SAYS(db_open_with(&hooks, "db", &s.options, &s.db), -EOPNOTSUPP, "copy-on-write");
+	s.options.map_writing = VERSO_MAP_PRIVATE;
+	side_open(&s);
+	API_OK(change(&s, 7, true));
+	verso_close(s.db);
+	s.options.map_writing = VERSO_MAP_SHARED;
+	s.options.flags = VERSO_RDONLY; /* no store */
+	side_open(&s);
+	check_record(&s, 7, true);
+	side_free(&s);
+}
+END_TEST
+
 START_TEST(one_record_takes_64_kib)
 {
 	struct side s;
@@ -302,6 +354,8 @@ int main(void)
 	tcase_add_loop_test(c, a_scattered_value_can_be_deleted_on_a_full_disk, 0, 2);
 	tcase_add_loop_test(c, a_transaction_goes_on_without_the_value_that_did_not_fit, 0, 8);
 	tcase_add_loop_test(c, a_copy_with_holes_needs_their_room_before_anything_is_written, 0, 8);
+	tcase_add_test(c, stores_wait_for_the_blocks_of_a_copy_with_holes);
+	tcase_add_test(c, stores_are_refused_where_blocks_move);
 	tcase_add_loop_test(c, one_record_takes_64_kib, 0, 8);
 	tcase_add_loop_test(c, an_emptied_database_is_small_after_its_close, 0, 8);
 	suite_add_tcase(s, c);

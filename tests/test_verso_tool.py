@@ -218,6 +218,9 @@ def test_options_reach_the_library(sh):
     for words in (('--madvise=normal',), ('--madvise=sequential',), ('--madvise=populate',),
                   ('--mmap-checksum=none',), ('--mmap-checksum=always',)):
         sh.expect(OK, 'get', 'a', 'k', *words, out=b'v\n')
+    for way in ('heap', 'private', 'shared'):
+        sh.expect(OK, 'put', 'a', 'k', 'v', '--map-writing=' + way)
+        sh.expect(OK, 'get', 'a', 'k', out=b'v\n')
     how = {'bufpool': {'--checksum=none': 'not verified', '--checksum=always': 'each get',
                        '--policy=2q': 'policy 2q', '--policy=lru': 'policy lru',
                        '--policy=fifo': 'policy fifo', '--policy=random': 'policy random',

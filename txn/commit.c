@@ -32,6 +32,7 @@ static void seal_all(struct txn *txn)
 {
 	struct txn_writer *w = txn->writer;
 
+	ASSERT(txn->env->in_session); /* T2 */
 	for (uint32_t i = 0; i < w->n_dirty; i++) {
 		if (w->dirty[i].page)
 			page_seal(w->dirty[i].page, txn->pager->page_size, txn->pager->seed);

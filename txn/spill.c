@@ -39,6 +39,7 @@ static size_t seal_oldest(struct txn *txn, uint32_t n_keep, enum victims victims
 {
 	struct txn_writer *w = txn->writer;
 
+	ASSERT(txn->env->in_session); /* T2 */
 	for (uint32_t i = 0; i < w->n_dirty && w->n_unsealed > n_keep; i++) {
 		struct page *page = w->dirty[i].page;
 

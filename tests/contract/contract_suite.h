@@ -34,6 +34,7 @@ struct contract_case {
 	const char *backend; /* VERSO_IO; NULL: whatever is best */
 	bool simulated;      /* over tests/sim instead of the kernel */
 	bool trusting;       /* compares no checksums */
+	bool stores;         /* what is stored into a fresh page is the file's at once (P3) */
 };
 
 /* Registers a case, which is copied; not when $VERSO_CONTRACT is set and its name begins otherwise.

@@ -170,7 +170,7 @@ static int open_with(unsigned config, uint64_t seed, struct simdisk *d, unsigned
 		.page_size = flags & VERSO_CREATE ? session_page_size(seed) : 0,
 		.commit_mode = c->commit_mode,
 		.policy = (enum verso_policy)(seed % VERSO_POLICIES),
-		.map_writing = (enum verso_map_writing)(seed / 2 % 2),
+		.map_writing = (enum verso_map_writing)session_map_writing(config, seed),
 		.checksum = seed % 2 ? VERSO_CHECKSUM_ALWAYS : VERSO_CHECKSUM_ONCE,
 	};
 

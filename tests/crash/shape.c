@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/crash/shape.h"
 
+#include "mmap/mmap.h"
 #include "tests/crash/crash.h"
 
 enum session_shape session_shape(unsigned config, uint64_t seed)
@@ -24,6 +25,14 @@ enum session_shape session_shape(unsigned config, uint64_t seed)
 uint32_t session_page_size(uint64_t seed)
 {
 	return seed % 4 == 3 ? 1024 : 512;
+}
+
+unsigned session_map_writing(unsigned config, uint64_t seed)
+{
+	unsigned ways = session_shape(config, seed) == SHAPE_COW ? MMAP_WRITE_SHARED
+								 : MMAP_WRITE_SHARED + 1;
+
+	return (unsigned)(seed / 7 % ways);
 }
 
 struct txn_options session_txn_options(unsigned config, uint64_t seed, enum txn_commit_mode mode,

@@ -22,6 +22,10 @@ enum session_shape session_shape(unsigned config, uint64_t seed);
 
 uint32_t session_page_size(uint64_t seed);
 
+/* Which way of writing a map has (enum mmap_writing); none that a disk which copies on write has
+ * no block for. */
+unsigned session_map_writing(unsigned config, uint64_t seed);
+
 /* config: the subject's; of its mode and sync. */
 struct txn_options session_txn_options(unsigned config, uint64_t seed, enum txn_commit_mode mode,
 	enum txn_sync sync);

@@ -54,8 +54,11 @@ void toydb_close(void *arg)
 static int open_pager(struct toydb *db, const struct txn_probe *probe, uint32_t writer_pages,
 	uint64_t seed)
 {
+	unsigned config = (unsigned)(db->config - toydb_configs);
 	struct mmap_options mo = {
-		.writer_pages = writer_pages, .writing = (enum mmap_writing)(seed / 2 % 2)};
+		.writer_pages = writer_pages,
+		.writing = (enum mmap_writing)session_map_writing(config, seed),
+	};
 	int rc;
 
 	if (db->config->pager == BUFPOOL) {

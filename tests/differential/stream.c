@@ -61,9 +61,9 @@ void stream_print(const struct stream *s, FILE *out)
 
 	(void)fprintf(out,
 		"config seed=%" PRIu64 " page_size=%u keys=%u n_ids=%u one_flush=%d relaxed=%d "
-		"copy=%d pin_inner=%d dirty_pages=%u check_every=%u sabotage=%u\n",
+		"copy=%d pin_inner=%d dirty_pages=%u check_every=%u writing=%u sabotage=%u\n",
 		c->seed, c->page_size, (unsigned)c->keys, c->n_ids, c->one_flush, c->relaxed,
-		c->copy, c->pin_inner, c->dirty_pages, c->check_every, c->sabotage);
+		c->copy, c->pin_inner, c->dirty_pages, c->check_every, c->writing, c->sabotage);
 	for (size_t i = 0; i < s->n_ops; i++)
 		(void)fprintf(out, "%s\n", op_text(&s->ops[i], line, sizeof(line)));
 }
@@ -75,10 +75,11 @@ static bool parse_config(const char *line, struct config *c)
 
 	if (sscanf(line,
 		    "config seed=%" SCNu64 " page_size=%u keys=%u n_ids=%u one_flush=%d relaxed=%d "
-		    "copy=%d pin_inner=%d dirty_pages=%u check_every=%u sabotage=%u",
+		    "copy=%d pin_inner=%d dirty_pages=%u check_every=%u writing=%u sabotage=%u",
 		    &c->seed, &c->page_size, &keys, &c->n_ids, &one_flush, &relaxed, &copy,
-		    &pin_inner, &c->dirty_pages, &c->check_every, &c->sabotage) != 11 ||
-		keys >= KEY_SHAPES || c->n_ids == 0)
+		    &pin_inner, &c->dirty_pages, &c->check_every, &c->writing,
+		    &c->sabotage) != 12 ||
+		c->writing > VERSO_MAP_SHARED || keys >= KEY_SHAPES || c->n_ids == 0)
 		return false;
 	c->keys = (enum key_shape)keys;
 	c->one_flush = one_flush;

@@ -70,6 +70,7 @@ struct config {
 	bool one_flush, relaxed, copy, pin_inner;
 	uint32_t dirty_pages; /* before a spill */
 	uint32_t check_every; /* commits */
+	uint32_t writing;     /* enum verso_map_writing */
 	uint32_t sabotage;    /* 0; n: the oracle is not told of a value whose length % 97 is n */
 };
 

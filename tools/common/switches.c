@@ -105,7 +105,7 @@ static bool parse_io(struct verso_options *o, const char *value)
 
 static bool parse_map_writing(struct verso_options *o, const char *value)
 {
-	static const char *const words[] = {"heap", "private", NULL};
+	static const char *const words[] = {"heap", "private", "shared", NULL};
 	int i = word_index(value, words);
 
 	o->map_writing = (enum verso_map_writing)i;
@@ -165,8 +165,8 @@ const struct db_switch db_switches[] = {
 	{"checksum", "once|none|always", "when a page's checksum is verified (default once)", false,
 		parse_checksum},
 	{"mmap-checksum", "once|none|always", NULL, false, parse_checksum}, /* its old name */
-	{"map-writing", "heap|private", "with --pager=mmap: where a writer makes pages", false,
-		parse_map_writing},
+	{"map-writing", "heap|private|shared", "with --pager=mmap: where a writer makes pages",
+		false, parse_map_writing},
 	{"policy", "clock|sieve|fifo|lru|2q|random", "which page the pool evicts", false,
 		parse_policy},
 	{"io", "uring|threads|sync", "how the pool reaches the kernel (default: the best)", false,
