@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The hook of the crash engine, by the smallest subject that can fail: two numbers in two sectors
- * of a file, written where they lie. A power cut between the two writes leaves half of a commit, and the
- * hook must say so, in the phase in which it happened, and nowhere else.
+ * of a file, written where they lie. A power cut between the two writes leaves half of a commit,
+ * and the hook must say so, in the phase in which it happened, and nowhere else.
  */
 #include "base/bytes.h"
 #include "io/file.h"
