@@ -51,7 +51,7 @@ void longest_add(struct longest *l, unsigned len)
 
 unsigned fence_prefix_best(const struct longest *l, unsigned fences_len)
 {
-	unsigned len = node_tail_len(l->second);
+	unsigned len = NODE_PREFIXES ? node_tail_len(l->second) : 0;
 
 	return len < fences_len ? len : fences_len;
 }

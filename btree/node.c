@@ -35,13 +35,13 @@ unsigned node_key(const struct page *page, uint32_t page_size, unsigned i, uint8
 {
 	unsigned prefix_len = node_prefix_len(page), len = node_suffix_len(page, i);
 	unsigned off = node_off(page, i) + node_cell_head(page), tail = node_tail_len(len);
-	uint32_t head = le32_get(node_slot(page, i));
+	uint32_t head = node_head_at(node_slot(page, i));
 
 	if (prefix_len + len > node_key_max(page_size) || off + tail > page_size)
 		return NODE_BAD;
 	memcpy(buf, node_prefix(page, page_size), prefix_len);
 	buf += prefix_len;
-	for (unsigned k = 0; k < NODE_HEAD_BYTES && k < len; k++)
+	for (unsigned k = 0; k < len - tail; k++)
 		buf[k] = (uint8_t)(head >> (24 - 8 * k));
 	if (tail > 0)
 		memcpy(buf + NODE_HEAD_BYTES, node_bytes(page) + off, tail);
@@ -66,7 +66,7 @@ static void lower_heads(struct node_probe *probes)
 			unsigned half = left[l] / 2;
 			/* A half of 0 looks at the bytes before the first slot, and moves by 0. */
 			const uint8_t *mid = base[l] + (size_t)half * NODE_SLOT_BYTES;
-			bool is_below = le32_get(mid - NODE_SLOT_BYTES) < probes[l].head;
+			bool is_below = node_head_at(mid - NODE_SLOT_BYTES) < probes[l].head;
 
 			base[l] += half * NODE_SLOT_BYTES & -(size_t)is_below;
 			left[l] -= half;
@@ -74,7 +74,7 @@ static void lower_heads(struct node_probe *probes)
 	}
 	for (unsigned l = 0; l < LANES; l++) {
 		const uint8_t *slots = node_slot(probes[l].page, 0);
-		bool is_below = left[l] == 1 && le32_get(base[l]) < probes[l].head;
+		bool is_below = left[l] == 1 && node_head_at(base[l]) < probes[l].head;
 
 		probes[l].index =
 			(unsigned)((size_t)(base[l] - slots) / NODE_SLOT_BYTES) + is_below;
@@ -107,7 +107,7 @@ static const char *cell_validate(const struct page *page, uint32_t page_size, un
 
 	if (key_len > node_key_max(page_size))
 		return "a key is too long";
-	if ((uint64_t)le32_get(node_slot(page, i)) << (8 * n_head) & UINT32_MAX)
+	if ((uint64_t)node_head_at(node_slot(page, i)) << (8 * n_head) & UINT32_MAX)
 		return "a head has bytes behind its key's end";
 	if (off < heap || off + 2 > heap_end)
 		return "a cell lies outside the heap";
@@ -166,7 +166,8 @@ static bool ties_ascend(const struct page *page, unsigned i)
 bool node_is_ordered(const struct page *page)
 {
 	for (unsigned i = 0; i + 1 < node_count(page); i++) {
-		uint32_t a = le32_get(node_slot(page, i)), b = le32_get(node_slot(page, i + 1));
+		uint32_t a = node_head_at(node_slot(page, i)),
+			 b = node_head_at(node_slot(page, i + 1));
 
 		if (a > b || (a == b && !ties_ascend(page, i)))
 			return false;
@@ -220,9 +221,10 @@ static uint8_t *open_entry(struct page *page, uint32_t page_size, unsigned i, un
 
 	ASSERT((count + 1) * NODE_SLOT_BYTES + heap_len <= node_cap(page_size));
 	memmove(slot + NODE_SLOT_BYTES, slot, (size_t)(count - i) * NODE_SLOT_BYTES);
-	le32_set(slot, head);
-	le16_set(slot + 4, (uint16_t)(page_size - heap_len));
-	le16_set(slot + 6, (uint16_t)suffix_len);
+	if (NODE_HEAD_BYTES > 0)
+		le32_set(slot, head);
+	le16_set(slot + NODE_SLOT_OFF, (uint16_t)(page_size - heap_len));
+	le16_set(slot + NODE_SLOT_LEN, (uint16_t)suffix_len);
 	set16(page, NODE_COUNT, count + 1);
 	set16(page, NODE_HEAP_LEN, heap_len);
 	return writable(page) + page_size - heap_len;
@@ -299,7 +301,7 @@ static void append_alike(struct page *dst, const struct page *src, uint32_t page
 	for (unsigned i = from; i < to; i++) {
 		unsigned n = cell_bytes(src, i);
 		uint8_t *cell = open_entry(dst, page_size, node_count(dst), n,
-			le32_get(node_slot(src, i)), node_suffix_len(src, i));
+			node_head_at(node_slot(src, i)), node_suffix_len(src, i));
 
 		memcpy(cell, node_bytes(src) + node_off(src, i), n);
 	}

@@ -35,6 +35,7 @@
 #include "base/assert.h"
 #include "pager/page.h"
 
+#include <assert.h>
 #include <limits.h>
 
 #define NODE_COUNT      40U
@@ -43,8 +44,24 @@
 #define NODE_DEAD       46U
 #define NODE_LEFTMOST   52U
 #define NODE_SLOTS      64U
-#define NODE_SLOT_BYTES 8U
+
+/*
+ * Two dials for experiments and lessons, each a build of its own (meson options node_head_bytes and
+ * node_prefixes). Without heads a slot is an offset and a length, and a search touches cells; the
+ * file says so, and a build with heads refuses it. Without prefixes no node is made with one; nodes
+ * that have one are read as ever.
+ */
+#ifndef NODE_HEAD_BYTES
 #define NODE_HEAD_BYTES 4U
+#endif
+#ifndef NODE_PREFIXES
+#define NODE_PREFIXES 1
+#endif
+static_assert(NODE_HEAD_BYTES == 0 || NODE_HEAD_BYTES == 4, "a head is a number, or nothing");
+
+#define NODE_SLOT_BYTES (NODE_HEAD_BYTES + 4U)
+#define NODE_SLOT_OFF   NODE_HEAD_BYTES        /* of the cell offset in a slot */
+#define NODE_SLOT_LEN   (NODE_HEAD_BYTES + 2U) /* of the suffix length */
 
 #define NODE_OVERFLOW       0x8000U  /* in a leaf cell's value length */
 #define NODE_OVERFLOW_BYTES 20U      /* of a long value that the cell holds at least */
@@ -114,12 +131,18 @@ static inline const uint8_t *node_slot(const struct page *page, unsigned i)
 
 static inline unsigned node_off(const struct page *page, unsigned i)
 {
-	return le16_get(node_slot(page, i) + 4);
+	return le16_get(node_slot(page, i) + NODE_SLOT_OFF);
 }
 
 static inline unsigned node_suffix_len(const struct page *page, unsigned i)
 {
-	return le16_get(node_slot(page, i) + 6);
+	return le16_get(node_slot(page, i) + NODE_SLOT_LEN);
+}
+
+/* The head in a slot; without heads all are equal. */
+static inline uint32_t node_head_at(const uint8_t *slot)
+{
+	return NODE_HEAD_BYTES > 0 ? le32_get(slot) : 0;
 }
 
 /* Length of entry i's key. */
@@ -156,6 +179,8 @@ static inline uint32_t node_head(const uint8_t *suffix, unsigned len)
 {
 	uint32_t be = 0;
 
+	if (NODE_HEAD_BYTES == 0)
+		return 0;
 	switch (len) {
 	case 0:
 		return 0;
@@ -212,7 +237,7 @@ static inline unsigned node_lower(const struct page *page, uint32_t page_size, c
 	head = node_head(key, len);
 	while (lo < hi) {
 		unsigned mid = (lo + hi) / 2;
-		uint32_t h = le32_get(slots + (size_t)mid * NODE_SLOT_BYTES);
+		uint32_t h = node_head_at(slots + (size_t)mid * NODE_SLOT_BYTES);
 
 		if (h < head) {
 			lo = mid + 1;
@@ -249,7 +274,7 @@ static inline bool node_is_above(const struct page *page, uint32_t page_size, co
 	key += prefix_len;
 	len -= prefix_len;
 	head = node_head(key, len);
-	last = le32_get(node_slot(page, n - 1));
+	last = node_head_at(node_slot(page, n - 1));
 	if (head != last)
 		return head > last;
 	c = node_tie(page, page_size, n - 1, key, len);
@@ -289,7 +314,7 @@ void node_lower_heads(struct node_probe *probes, size_t n);
 static inline bool node_probe_ties(const struct node_probe *probe)
 {
 	return probe->index < node_count(probe->page) &&
-	       le32_get(node_slot(probe->page, probe->index)) == probe->head;
+	       node_head_at(node_slot(probe->page, probe->index)) == probe->head;
 }
 
 /* Asks for the lines of the cell that node_probe_settle() compares. */
@@ -421,7 +446,9 @@ static inline bool node_value(const struct page *page, uint32_t page_size, unsig
 
 static inline void node_head_write(uint8_t *suffix, uint32_t head)
 {
-	for (unsigned k = 0; k < NODE_HEAD_BYTES; k++)
+	if (NODE_HEAD_BYTES == 0)
+		return;
+	for (unsigned k = 0; k < sizeof(head); k++)
 		suffix[k] = (uint8_t)(head >> (24 - 8 * k));
 }
 
@@ -436,7 +463,7 @@ static inline unsigned node_suffix(const struct page *leaf, uint32_t page_size, 
 
 	if (len > len_max || off + 2 + tail > page_size)
 		return NODE_BAD;
-	node_head_write(buf, le32_get(node_slot(leaf, i)));
+	node_head_write(buf, node_head_at(node_slot(leaf, i)));
 	memcpy(buf + NODE_HEAD_BYTES, node_bytes(leaf) + off + 2, tail);
 	return len;
 }
@@ -458,7 +485,7 @@ static inline unsigned node_record_short(const struct page *leaf, uint32_t page_
 	val_len = le16_get(cell);
 	if (val_len & NODE_OVERFLOW || off + 2 + tail + val_len > page_size || len > len_max)
 		return NODE_BAD;
-	node_head_write(buf, le32_get(node_slot(leaf, i)));
+	node_head_write(buf, node_head_at(node_slot(leaf, i)));
 	memcpy(buf + NODE_HEAD_BYTES, cell + 2, NODE_TAIL_SHORT);
 	*ret_val = (struct node_value){cell + 2 + tail, val_len, false};
 	return len;

@@ -177,15 +177,17 @@ END_TEST
 /* How many pages a tree of one record has: its leaf, and what the value takes. */
 START_TEST(long_values_take_full_pages)
 {
-	static const struct {
+	const size_t cell = node_value_max(PAGE, 1); /* bytes of a value that a leaf takes */
+	const struct {
 		size_t len, n_pages;
 	} values[] = {
-		{213, 1},                           /* half a page: in the leaf */
-		{214, 2}, {464, 2},                 /* no odd end would fit, or there is none */
-		{464 + 193, 2}, {464 + 194, 3},     /* 8 + 12 + 193 bytes of cell, and one more */
-		{17 * 464, 18}, {17 * 464 + 1, 18}, /* 17 references and a byte fill the cell */
-		{17 * 464 + 2, 20}, {18 * 464, 20}, /* an index page */
-		{17 * 38 * 464, 1 + 17 + 17 * 38},  /* 17 of them */
+		{cell, 1},               /* half a page: in the leaf */
+		{cell + 1, 2}, {464, 2}, /* no odd end would fit, or there is none */
+		{464 + cell - 20, 2}, {464 + cell - 19, 3}, /* length, a reference, odd end */
+		{17 * 464, 18},
+		{17 * 464 + cell - 212, 18}, /* 17 references and some bytes fill the cell */
+		{17 * 464 + cell - 211, 20}, {18 * 464, 20},   /* an index page */
+		{17 * 38 * 464, 1 + 17 + 17 * 38},             /* 17 of them */
 		{17 * 38 * 464 + 1, 1 + 1 + 18 + 17 * 38 + 1}, /* one above 18 */
 	};
 	size_t size = 17 * 38 * 464 + 1;

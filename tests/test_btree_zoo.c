@@ -41,6 +41,14 @@ static unsigned count(struct zoo *z, struct page_ref ref)
 	return node_count(double_page(z->env, ref.pgno));
 }
 
+/* A suffix that does not fill its head. Whole keys do, and without heads there is none to fill. */
+static bool is_short(const struct page *leaf, unsigned i)
+{
+	unsigned len = node_suffix_len(leaf, i);
+
+	return node_tail_len(len) == 0 && len != NODE_HEAD_BYTES;
+}
+
 /*
  * A leaf of z->inner, not its first nor its last, whose keys differ in their last bytes: some
  * suffixes are shorter than a head. It and the next one have room for what a leaf holds of a long
@@ -58,7 +66,7 @@ static unsigned middle_leaf(struct zoo *z)
 			node_used(next) + 100 > node_cap(PAGE))
 			continue;
 		for (unsigned k = 0; k < node_count(leaf); k++)
-			if (node_suffix_len(leaf, k) < NODE_HEAD_BYTES)
+			if (NODE_HEAD_BYTES == 0 || !NODE_PREFIXES || is_short(leaf, k))
 				return i;
 	}
 	ck_abort_msg("no leaf with short suffixes and room");
@@ -75,6 +83,13 @@ static void zoo_open(struct zoo *z)
 	btree_init(&z->bt, &z->env->txn, &root);
 	for (unsigned i = 0; i < N; i++)
 		ck_assert_int_eq(zoo_put(z, i * 7919 % N, 10), 0);
+	/* Room for what the leaves are given below. */
+	for (unsigned i = 4; i < N; i += 9) {
+		char key[32];
+
+		make_key(key, i);
+		ck_assert_int_eq(btree_del(&z->bt, (struct btree_slice){key, strlen(key)}), 0);
+	}
 	double_commit(z->env);
 	ck_assert_uint_ge(z->bt.root.level, 2);
 	z->root = z->bt.root.ref;
@@ -125,7 +140,17 @@ static uint8_t *slot(struct zoo *z, struct page_ref ref, unsigned i)
 
 static uint8_t *cell(struct zoo *z, struct page_ref ref, unsigned i)
 {
-	return zoo_bytes(z, ref) + le16_get(slot(z, ref, i) + 4);
+	return zoo_bytes(z, ref) + le16_get(slot(z, ref, i) + NODE_SLOT_OFF);
+}
+
+/* Byte k of the suffix of entry i, which lies in the slot or in the cell. */
+static uint8_t *suffix_byte(struct zoo *z, struct page_ref ref, unsigned i, unsigned k)
+{
+	const struct page *page = (struct page *)zoo_bytes(z, ref);
+
+	if (node_tail_len(k + 1) == 0)
+		return slot(z, ref, i) + NODE_HEAD_BYTES - 1 - k;
+	return cell(z, ref, i) + node_cell_head(page) + k - NODE_HEAD_BYTES;
 }
 
 static struct page_ref leaf_type(struct zoo *z)
@@ -225,38 +250,39 @@ static struct page_ref inner_prefix(struct zoo *z)
 
 static struct page_ref cell_outside(struct zoo *z)
 {
-	le16_set(slot(z, z->leaf, 1) + 4, 511);
+	le16_set(slot(z, z->leaf, 1) + NODE_SLOT_OFF, 511);
 	return z->leaf;
 }
 
 static struct page_ref cell_in_slots(struct zoo *z)
 {
-	le16_set(slot(z, z->leaf, 1) + 4, 70);
+	le16_set(slot(z, z->leaf, 1) + NODE_SLOT_OFF, 70);
 	return z->leaf;
 }
 
 static struct page_ref cell_in_header(struct zoo *z)
 {
-	le16_set(slot(z, z->inner, 1) + 4, 0);
+	le16_set(slot(z, z->inner, 1) + NODE_SLOT_OFF, 0);
 	return z->inner;
 }
 
 static struct page_ref cells_twice(struct zoo *z)
 {
 	/* the same cell for two slots: equal lengths, so the heap adds up */
-	le16_set(slot(z, z->leaf, 2) + 4, le16_get(slot(z, z->leaf, 3) + 4));
+	le16_set(slot(z, z->leaf, 2) + NODE_SLOT_OFF,
+		le16_get(slot(z, z->leaf, 3) + NODE_SLOT_OFF));
 	return z->leaf;
 }
 
 static struct page_ref suffix_huge(struct zoo *z)
 {
-	le16_set(slot(z, z->leaf, 1) + 6, 65535);
+	le16_set(slot(z, z->leaf, 1) + NODE_SLOT_LEN, 65535);
 	return z->leaf;
 }
 
 static struct page_ref suffix_too_long(struct zoo *z)
 {
-	le16_set(slot(z, z->leaf, 1) + 6, 81);
+	le16_set(slot(z, z->leaf, 1) + NODE_SLOT_LEN, 81);
 	return z->leaf;
 }
 
@@ -265,7 +291,7 @@ static struct page_ref head_padding(struct zoo *z)
 	unsigned i = 0;
 
 	/* a suffix shorter than its head, whose head says more */
-	while (node_suffix_len((struct page *)zoo_bytes(z, z->leaf), i) >= NODE_HEAD_BYTES)
+	while (!is_short((struct page *)zoo_bytes(z, z->leaf), i))
 		ck_assert_uint_lt(++i, count(z, z->leaf));
 	slot(z, z->leaf, i)[0] ^= 1;
 	return z->leaf;
@@ -285,21 +311,21 @@ static struct page_ref value_long_flag(struct zoo *z)
 
 static struct page_ref order_heads(struct zoo *z)
 {
-	uint8_t t[8];
+	uint8_t t[NODE_SLOT_BYTES];
 
-	memcpy(t, slot(z, z->leaf, 1), 8);
-	memcpy(slot(z, z->leaf, 1), slot(z, z->leaf, 2), 8);
-	memcpy(slot(z, z->leaf, 2), t, 8);
+	memcpy(t, slot(z, z->leaf, 1), NODE_SLOT_BYTES);
+	memcpy(slot(z, z->leaf, 1), slot(z, z->leaf, 2), NODE_SLOT_BYTES);
+	memcpy(slot(z, z->leaf, 2), t, NODE_SLOT_BYTES);
 	return z->leaf;
 }
 
 static struct page_ref order_inner(struct zoo *z)
 {
-	uint8_t t[8];
+	uint8_t t[NODE_SLOT_BYTES];
 
-	memcpy(t, slot(z, z->inner, 0), 8);
-	memcpy(slot(z, z->inner, 0), slot(z, z->inner, 1), 8);
-	memcpy(slot(z, z->inner, 1), t, 8);
+	memcpy(t, slot(z, z->inner, 0), NODE_SLOT_BYTES);
+	memcpy(slot(z, z->inner, 0), slot(z, z->inner, 1), NODE_SLOT_BYTES);
+	memcpy(slot(z, z->inner, 1), t, NODE_SLOT_BYTES);
 	return z->inner;
 }
 
@@ -310,20 +336,21 @@ static struct page_ref keys_equal(struct zoo *z)
 
 	while (node_suffix_len(leaf, i) != node_suffix_len(leaf, i + 1))
 		ck_assert_uint_lt(++i + 1, node_count(leaf));
-	memcpy(slot(z, z->leaf, i), slot(z, z->leaf, i + 1), 4);
+	for (unsigned k = 0; k < node_suffix_len(leaf, i); k++)
+		*suffix_byte(z, z->leaf, i, k) = *suffix_byte(z, z->leaf, i + 1, k);
 	return z->leaf;
 }
 
 /* The first key of a leaf made smaller: below its separator, though inside the prefix. */
 static struct page_ref below_fence(struct zoo *z)
 {
-	slot(z, z->leaf, 0)[3] = 1;
+	*suffix_byte(z, z->leaf, 0, 0) = 1;
 	return z->leaf;
 }
 
 static struct page_ref above_fence(struct zoo *z)
 {
-	slot(z, z->leaf, count(z, z->leaf) - 1)[3] = 0xfe;
+	*suffix_byte(z, z->leaf, count(z, z->leaf) - 1, 0) = 0xfe;
 	return z->leaf;
 }
 
@@ -425,7 +452,9 @@ static const struct beast beasts[] = {
 	{"a cell beyond the page", cell_outside, "outside the heap"},
 	{"a cell among the slots", cell_in_slots, "outside the heap"},
 	{"a cell in the header", cell_in_header, "outside the heap"},
-	{"a cell used twice", cells_twice, "two cells overlap"},
+	/* Where more of a key lies in its cell than in its slot, the two keys are the same. */
+	{"a cell used twice", cells_twice,
+		NODE_HEAD_BYTES > 0 && NODE_PREFIXES ? "two cells overlap" : "do not ascend"},
 	{"a key of 64 KiB", suffix_huge, "a key is too long"},
 	{"a key one byte too long", suffix_too_long, "a key is too long"},
 	{"a head with bytes behind the key's end", head_padding, "behind its key's end"},
@@ -433,7 +462,7 @@ static const struct beast beasts[] = {
 	{"a short value that says it is long", value_long_flag, "value lies outside the heap"},
 	{"two records exchanged", order_heads, "do not ascend"},
 	{"two separators exchanged", order_inner, "do not ascend"},
-	{"two heads that are equal", keys_equal, "do not ascend"},
+	{"two keys that are equal", keys_equal, "do not ascend"},
 	{"a key below its separator", below_fence, "below the separator"},
 	{"a key above the next separator", above_fence, "above the next separator"},
 	{"two leaves exchanged", children_swapped, NULL},
@@ -448,6 +477,16 @@ static const struct beast beasts[] = {
 	{"a leaf with a single record", leaf_low, "less than a quarter full"},
 	{"a record too many in the count", records_miscounted, "count of records"},
 };
+
+/* This build's nodes (btree/node.h, the dials) have nothing that could be damaged so. */
+static bool is_absent(const struct beast *b)
+{
+	if (b->damage == head_padding)
+		return NODE_HEAD_BYTES == 0 || !NODE_PREFIXES; /* no suffix is so short */
+	if (b->damage == prefix_short || b->damage == prefix_bytes || b->damage == inner_prefix)
+		return !NODE_PREFIXES;
+	return false;
+}
 
 static void damage(struct zoo *z, const struct beast *b)
 {
@@ -584,8 +623,12 @@ int main(void)
 	int n = N_BEASTS + zoo_n_overflow_beasts;
 
 	tcase_set_timeout(t, 60);
-	tcase_add_loop_test(t, check_says_what_is_wrong, 0, n);
-	tcase_add_loop_test(t, damaged_tree_never_crashes, 0, n);
+	for (int i = 0; i < n; i++) {
+		if (is_absent(beast(i)))
+			continue;
+		tcase_add_loop_test(t, check_says_what_is_wrong, i, i + 1);
+		tcase_add_loop_test(t, damaged_tree_never_crashes, i, i + 1);
+	}
 	tcase_add_loop_test(t, random_damage_never_crashes, 0, 10);
 	suite_add_tcase(s, t);
 	return check_main(s);

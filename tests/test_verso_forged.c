@@ -97,12 +97,13 @@ static void value_is_endless(uint8_t *leaf, unsigned i)
 
 static void key_is_longer_than_any(uint8_t *leaf, unsigned i)
 {
-	le16_set(leaf + NODE_SLOTS + i * NODE_SLOT_BYTES + 6, (uint16_t)(node_key_max(PAGE) + 1));
+	le16_set(leaf + NODE_SLOTS + i * NODE_SLOT_BYTES + NODE_SLOT_LEN,
+		(uint16_t)(node_key_max(PAGE) + 1));
 }
 
 static void cell_lies_outside(uint8_t *leaf, unsigned i)
 {
-	le16_set(leaf + NODE_SLOTS + i * NODE_SLOT_BYTES + 4, 65535);
+	le16_set(leaf + NODE_SLOTS + i * NODE_SLOT_BYTES + NODE_SLOT_OFF, 65535);
 }
 
 static forge_fn *const forgeries[] = {value_leaves_page, value_is_no_reference, value_is_endless,

@@ -80,6 +80,7 @@ void meta_encode(const struct meta *m, const struct layout *layout, unsigned slo
 	page_init(slot_bytes, ref, PAGE_META, 0, 0);
 	memcpy(b + AT_MAGIC, magic, sizeof(magic));
 	le32_set(b + AT_FORMAT, META_FORMAT);
+	le32_set(b + AT_INCOMPAT, META_FEATURES);
 	le32_set(b + AT_PAGE_SIZE, m->page_size);
 	le32_set(b + AT_COMPAT, m->compat);
 	le32_set(b + AT_RO_COMPAT, m->ro_compat);
@@ -177,11 +178,12 @@ static int version_check(const uint8_t *b)
 			"--table=NAME` for each named table; with this one `verso load --lines` "
 			"into a new file",
 			format, META_FORMAT);
-	if (format > META_FORMAT || protocol != META_PROTOCOL || features != 0)
+	if (format > META_FORMAT || protocol != META_PROTOCOL || features != META_FEATURES)
 		return error_set(VERSO_EVERSION,
 			"the file has format %u, protocol %u, features %x; this Verso reads format "
-			"%u, protocol %u, no features. Open it with a newer Verso",
-			format, protocol, features, META_FORMAT, META_PROTOCOL);
+			"%u, protocol %u, features %x. Open it with a newer Verso, or with one "
+			"that was built with the same options",
+			format, protocol, features, META_FORMAT, META_PROTOCOL, META_FEATURES);
 	if (mode > TXN_ONE_FLUSH)
 		return error_set(VERSO_EVERSION,
 			"the file's last commit was made in mode %u (%s); this Verso recovers from "

@@ -15,6 +15,12 @@
 #define META_BYTES    META_SLOT_BYTES
 #define META_FORMAT   2U
 #define META_PROTOCOL 1U /* shadow paging, one writer, two slots */
+/* Features that a reader must know. Bit 31: slots without heads, a dial of the build. */
+#if defined NODE_HEAD_BYTES && NODE_HEAD_BYTES == 0
+#define META_FEATURES 0x80000000U
+#else
+#define META_FEATURES 0U
+#endif
 
 struct meta {
 	gen_t gen;
