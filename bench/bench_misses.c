@@ -8,18 +8,15 @@
  * are at random, so some are found in the cache; what counts is the pages that were read. Every
  * value is checked. What is printed are medians over the rounds.
  */
-#include "bench/peers.h"
+#include "bench/disk.h"
 
-#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
-#include <verso.h>
 
 #define KEYS_MAX 256
 #define N_SIZES  (sizeof(sizes) / sizeof(sizes[0]))
@@ -44,61 +41,17 @@ struct row {
 	double ratio[ROUNDS_MAX];
 };
 
-static void check(struct verso *db, int rc, const char *what)
-{
-	engine_check(rc == 0, "verso", what, rc < 0 ? verso_errmsg(db) : verso_strerror(rc));
-}
-
-static struct verso *open_db(const struct plan *p, uint64_t cache_mib, unsigned flags)
+static struct verso *open_db(const struct plan *p)
 {
 	struct verso_options o = {
 		.size = sizeof(o),
-		.flags = flags,
-		.cache_bytes = cache_mib << 20,
+		.flags = VERSO_RDONLY,
+		.cache_bytes = p->cache_mib << 20,
 	};
 	struct verso *db = NULL;
 
-	check(db, verso_open(p->path, &o, &db), "open");
+	disk_check(db, verso_open(p->path, &o, &db), "open");
 	return db;
-}
-
-static int by_key(const void *a, const void *b)
-{
-	return memcmp(a, b, ENGINE_KEY_BYTES);
-}
-
-/* The records in the order of their keys, which is the fast way to load them. */
-static void load(const struct plan *p)
-{
-	struct entry {
-		unsigned char key[ENGINE_KEY_BYTES];
-		uint64_t record;
-	} *entries = malloc(p->n_records * sizeof(*entries));
-	struct verso *db = open_db(p, 1024, VERSO_CREATE | VERSO_EXCL);
-	struct verso_txn *txn;
-
-	engine_check(entries != NULL, "verso", "load", "no memory");
-	for (uint64_t i = 0; i < p->n_records; i++) {
-		bench_key(i, entries[i].key);
-		entries[i].record = i;
-	}
-	qsort(entries, p->n_records, sizeof(*entries), by_key);
-	for (uint64_t i = 0; i < p->n_records;) {
-		check(db, verso_begin(db, VERSO_WRITE, &txn), "begin");
-		for (unsigned n = 0; n < 100000 && i < p->n_records; n++, i++) {
-			unsigned char val[ENGINE_VAL_BYTES];
-
-			bench_val(entries[i].record, 0, val);
-			check(db,
-				verso_put(txn, NULL,
-					(struct verso_val){entries[i].key, ENGINE_KEY_BYTES},
-					(struct verso_val){val, sizeof(val)}, 0),
-				"put");
-		}
-		check(db, verso_commit(txn), "commit");
-	}
-	verso_close(db);
-	free(entries);
 }
 
 /* One call for n keys at random, and a look at each value. */
@@ -113,7 +66,7 @@ static void get_batch(struct verso *db, struct verso_txn *txn, struct plan *p, u
 		bench_key(records[i], bytes[i]);
 		keys[i] = (struct verso_val){bytes[i], ENGINE_KEY_BYTES};
 	}
-	check(db, verso_get_many(txn, NULL, n, keys, vals, NULL), "get_many");
+	disk_check(db, verso_get_many(txn, NULL, n, keys, vals, NULL), "get_many");
 	for (unsigned i = 0; i < n; i++) {
 		bench_val(records[i], 0, wanted);
 		engine_check(vals[i].len == sizeof(wanted) &&
@@ -132,7 +85,7 @@ static uint64_t read_bytes_of(struct verso *db)
 {
 	struct verso_stat stat = {.size = sizeof(stat)};
 
-	check(db, verso_stat(db, &stat), "stat");
+	disk_check(db, verso_stat(db, &stat), "stat");
 	return stat.read_bytes;
 }
 
@@ -144,7 +97,7 @@ static void measure(struct verso *db, struct plan *p, unsigned n, struct row *ro
 	double begin = bench_now(), seconds, n_pages;
 
 	(void)getrusage(RUSAGE_SELF, &before);
-	check(db, verso_begin(db, VERSO_READ, &txn), "begin");
+	disk_check(db, verso_begin(db, VERSO_READ, &txn), "begin");
 	while (bench_now() < begin + p->seconds) {
 		get_batch(db, txn, p, n);
 		n_calls++;
@@ -159,45 +112,16 @@ static void measure(struct verso *db, struct plan *p, unsigned n, struct row *ro
 	row->sleeps[round] = (double)(after.ru_nvcsw - before.ru_nvcsw) / (double)n_calls;
 }
 
-static void exec_fio(const struct plan *p, unsigned depth, int out)
-{
-	char file[sizeof(p->path) + 16], iodepth[32], runtime[32];
-
-	(void)snprintf(file, sizeof(file), "--filename=%s", p->path);
-	(void)snprintf(iodepth, sizeof(iodepth), "--iodepth=%u", depth);
-	(void)snprintf(runtime, sizeof(runtime), "--runtime=%u", p->seconds);
-	(void)dup2(out, STDOUT_FILENO);
-	(void)execlp("fio", "fio", "--name=randread", "--output-format=terse", "--readonly",
-		"--rw=randread", "--bs=4k", "--direct=1", "--ioengine=io_uring", "--time_based",
-		"--norandommap", "--randrepeat=0", file, iodepth, runtime, (char *)NULL);
-	_exit(127);
-}
-
-/* fio's reads a second: the eighth field of its terse line. 0: it is not there, or it failed. */
+/* At random, `depth` reads of 4 KiB in flight. */
 static double run_fio(const struct plan *p, unsigned depth)
 {
-	char line[8192] = "", *at = line;
-	int out[2], status;
-	pid_t pid;
-	FILE *in;
+	char iodepth[32], runtime[32];
+	const char *const switches[] = {"--rw=randread", "--bs=4k", "--time_based", "--norandommap",
+		"--randrepeat=0", iodepth, runtime, NULL};
 
-	if (pipe(out) < 0 || (pid = fork()) < 0)
-		return 0;
-	if (pid == 0)
-		exec_fio(p, depth, out[1]);
-	(void)close(out[1]);
-	in = fdopen(out[0], "r");
-	while (in && fgets(line, sizeof(line), in) && line[0] != '3')
-		;
-	if (in)
-		(void)fclose(in);
-	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return 0;
-	for (int field = 1; field < 8 && at; field++) {
-		at = strchr(at, ';');
-		at = at ? at + 1 : NULL;
-	}
-	return at ? strtod(at, NULL) : 0;
+	(void)snprintf(iodepth, sizeof(iodepth), "--iodepth=%u", depth);
+	(void)snprintf(runtime, sizeof(runtime), "--runtime=%u", p->seconds);
+	return disk_fio(p->path, switches, FIO_READS_A_SECOND);
 }
 
 static int is_asked(const struct plan *p, unsigned n_keys)
@@ -289,9 +213,9 @@ int main(int argc, char **argv)
 	(void)snprintf(p.path, sizeof(p.path), "%s/bench_misses.%ld.verso", p.folder,
 		(long)getpid());
 	bench_files_remove(p.path);
-	load(&p);
-	db = open_db(&p, p.cache_mib, VERSO_RDONLY);
-	check(db, verso_stat(db, &stat), "stat");
+	disk_load(p.path, p.n_records);
+	db = open_db(&p);
+	disk_check(db, verso_stat(db, &stat), "stat");
 	printf("%" PRIu64 " records, %.0f MiB of file, %" PRIu64 " MiB of cache; %s\n", p.n_records,
 		bench_files_mib(p.path), p.cache_mib, stat.how);
 	if (run_fio(&p, 1) == 0)

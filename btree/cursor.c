@@ -26,10 +26,28 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define AHEAD_LEAVES 16U /* half of what is loaded ahead of a scan */
-#define AHEAD_LINES  3U  /* of the next leaf, asked for at each record of this one */
+#define SCAN_LEAVES   2U  /* that many passed in one direction are a scan */
+#define FRONT_MIN     16U /* the first window of a scan's read-ahead */
+#define FRONT_AT_ONCE 64U /* leaves that are named to the pager in one call */
+#define FRONT_INNER   32U /* inner pages before the front's that are named */
+#define AHEAD_LINES   3U  /* of the next leaf, asked for at each record of this one */
 
 enum cursor_state { NOWHERE, ON, GAP, BEFORE, BEHIND, BAD, CURSOR_STATE_END };
+
+/*
+ * The front of a scan: the leaf that was named to the pager last. It goes before the cursor by at
+ * most `window` leaves. When half of them are passed, the window doubles and is filled again, so a
+ * short scan loads little in vain. At the pager's ahead_pages it stays, and is filled up by
+ * FRONT_AT_ONCE leaves, so a long scan keeps the disk busy. The front moves by inner pages that are
+ * in memory, and waits for those that are not.
+ */
+struct front {
+	struct tree_trail trail;            /* of the leaf named last */
+	uint32_t n;                         /* leaves from the cursor's up to that one */
+	uint32_t window;                    /* leaves; 0: there is no front yet */
+	struct page_ref inner[FRONT_INNER]; /* pages that the front will need; not named yet */
+	unsigned n_inner;
+};
 
 struct btree_cursor {
 	struct btree *bt;
@@ -41,13 +59,15 @@ struct btree_cursor {
 	unsigned key_len;
 	uint32_t page_size;      /* constant */
 	uint32_t key_max;        /* constant */
-	unsigned run;            /* leaves passed one after another */
+	unsigned run;            /* leaves passed in direction `up`, up to SCAN_LEAVES + 1 */
+	bool up;                 /* the direction of the last one */
 	const uint8_t *ahead;    /* the neighbour leaf, for the processor's prefetch only */
 	unsigned ahead_at;       /* offset in it of what is asked for next */
 	unsigned ahead_end;      /* offset at which its slots end, then its heap */
 	unsigned ahead_heap;     /* offset of the line in which its heap begins */
 	struct page_ref bad;     /* BAD: the leaf */
 	struct tree_trail trail; /* ON */
+	struct front front;      /* of a scan */
 	uint8_t key[];
 };
 
@@ -271,20 +291,14 @@ static void look_at_neighbour(struct btree_cursor *c, struct page_ref ref)
 /*
  * Looks ahead from the parent of the leaf just entered, for the processor: at the next leaf, whose
  * header was asked for when it was the one behind the next, and asks for the header of the one that
- * is so now. And names to the pager the leaves that a scan will want. The pager knows which of them
- * are worth asking for.
+ * is so now.
  */
 static void look_ahead(struct btree_cursor *c, bool up)
 {
 	struct txn *txn = c->bt->txn;
 	uint32_t page_size = tree_page_size(c->bt);
 	unsigned at = c->trail.at[1].index, left = up ? c->trail.at[1].count - at : at;
-	/* The first time two windows, then one each time that one has been passed. */
-	unsigned k = c->run == 2 ? 1 : AHEAD_LEAVES + 1;
-	unsigned to = c->run % AHEAD_LEAVES == 2 ? 2 * AHEAD_LEAVES : 0;
-	struct page_ref refs[2 * AHEAD_LEAVES];
 	const struct page *parent;
-	size_t n = 0;
 
 	c->ahead = NULL;
 	guard_enter(txn->guard);
@@ -293,13 +307,164 @@ static void look_ahead(struct btree_cursor *c, bool up)
 		look_at_neighbour(c, node_child(parent, page_size, up ? at + 1 : at - 1));
 	if (parent && left > 1)
 		pager_hint_use(txn->pager, parent, up ? at + 2 : at - 2);
-	for (; parent && k <= to && k <= left; k++)
-		refs[n++] = node_child(parent, page_size, up ? at + k : at - k);
 	guard_leave(txn->guard);
 	if (parent)
 		pager_hint_set(txn->pager, parent, at, c->leaf);
-	if (n > 0)
-		pager_read_ahead(txn->pager, refs, n);
+}
+
+/* Inside the guard: the inner page at `level` of the trail, if it is in memory and makes sense. */
+static const struct page *front_peek(struct btree_cursor *c, const struct tree_trail *trail,
+	unsigned level)
+{
+	struct txn *txn = c->bt->txn;
+	const struct page *page = pager_peek(txn->pager, txn->guard, trail->at[level].ref);
+
+	if (!page || !tree_owns(c->bt, page, level) || !node_count_is_valid(page, c->page_size))
+		return NULL;
+	return page;
+}
+
+/* Is the child taken at `level` the last one in this direction? */
+static bool is_outermost(const struct tree_trail *trail, unsigned level, bool up)
+{
+	return up ? trail->at[level].index >= trail->at[level].count : trail->at[level].index == 0;
+}
+
+static void front_miss(struct front *f, struct page_ref ref)
+{
+	f->inner[0] = ref;
+	f->n_inner = 1;
+}
+
+/*
+ * Inside the guard: lists the parents behind child i of `page`, which the front has come to, for as
+ * many leaves as the window has. All of them are asked for now: of a scan that waits for the disk
+ * the front's next leaves are known when the parent named a window before has come.
+ */
+static void front_look_ahead(struct btree_cursor *c, const struct page *page, unsigned i, bool up)
+{
+	struct front *f = &c->front;
+	unsigned left = up ? node_count(page) - i : i;
+	unsigned n = f->window / (f->trail.at[1].count + 1) + 1;
+
+	n = n < left ? n : left;
+	n = n < FRONT_INNER ? n : FRONT_INNER;
+	for (f->n_inner = 0; f->n_inner < n; f->n_inner++) {
+		i += up ? 1U : -1U;
+		f->inner[f->n_inner] = node_child(page, c->page_size, i);
+	}
+}
+
+/*
+ * Inside the guard: moves the front to the first leaf under its next parent. False: there is no
+ * other, or an inner page has to be loaded first, front.inner; then the front stays.
+ */
+static bool front_cross(struct btree_cursor *c, bool up, struct page_ref *ret_leaf)
+{
+	struct tree_trail trail = c->front.trail;
+	unsigned level = 2, top = c->bt->root.level;
+	unsigned i;
+
+	while (level <= top && is_outermost(&trail, level, up))
+		level++;
+	if (level > top)
+		return false;
+	i = trail.at[level].index + (up ? 1U : -1U);
+	for (;; level--) {
+		const struct page *page = front_peek(c, &trail, level);
+
+		if (!page) {
+			front_miss(&c->front, trail.at[level].ref);
+			return false;
+		}
+		trail.at[level].count = node_count(page);
+		if (i == NODE_BAD)
+			i = up ? 0 : node_count(page);
+		if (i > node_count(page))
+			return false;
+		trail.at[level].index = i;
+		*ret_leaf = node_child(page, c->page_size, i);
+		if (level == 1)
+			break;
+		if (level == 2)
+			front_look_ahead(c, page, i, up);
+		trail.at[level - 1].ref = *ret_leaf;
+		i = NODE_BAD;
+	}
+	c->front.trail = trail;
+	return true;
+}
+
+/* Moves the front by up to n leaves, which are listed in refs. Returns by how many. */
+static size_t front_move(struct btree_cursor *c, bool up, struct page_ref *refs, size_t n)
+{
+	struct tree_trail *trail = &c->front.trail;
+	const struct page *parent;
+	size_t i = 0;
+
+	guard_enter(c->bt->txn->guard);
+	parent = front_peek(c, trail, 1);
+	if (!parent)
+		front_miss(&c->front, trail->at[1].ref);
+	for (; parent && i < n; i++) {
+		if (!is_outermost(trail, 1, up) && trail->at[1].count == node_count(parent)) {
+			trail->at[1].index += up ? 1U : -1U;
+			refs[i] = node_child(parent, c->page_size, trail->at[1].index);
+		} else if (front_cross(c, up, &refs[i])) {
+			parent = front_peek(c, trail, 1);
+		} else {
+			break;
+		}
+	}
+	guard_leave(c->bt->txn->guard);
+	return i;
+}
+
+/* Names up to FRONT_AT_ONCE leaves more. False: no more for now. */
+static bool front_advance(struct btree_cursor *c, bool up)
+{
+	struct front *f = &c->front;
+	struct pager *pager = c->bt->txn->pager;
+	struct tree_trail before = f->trail;
+	struct page_ref refs[FRONT_AT_ONCE];
+	size_t n = f->window - f->n, n_taken;
+
+	n = front_move(c, up, refs, n < FRONT_AT_ONCE ? n : FRONT_AT_ONCE);
+	if (f->n_inner > 0)
+		(void)pager_read_ahead(pager, f->inner, f->n_inner);
+	f->n_inner = 0;
+	if (n == 0)
+		return false;
+	n_taken = pager_read_ahead(pager, refs, n);
+	f->n += (uint32_t)n_taken;
+	if (n_taken == n)
+		return true;
+	/* Back to the last one that was taken. */
+	f->trail = before;
+	(void)front_move(c, up, refs, n_taken);
+	return false;
+}
+
+/* Names to the pager the leaves that a scan will want. It knows which are worth loading. */
+static void read_ahead(struct btree_cursor *c, bool up)
+{
+	struct front *f = &c->front;
+	uint32_t window_max = c->bt->txn->pager->ahead_pages;
+
+	if (c->run < SCAN_LEAVES || window_max == 0)
+		return;
+	if (c->run == SCAN_LEAVES)
+		*f = (struct front){.window = FRONT_MIN / 2};
+	if (f->n > 0)
+		f->n--;
+	else
+		f->trail = c->trail;
+	if (f->n <= f->window / 2)
+		f->window = 2 * f->window < window_max ? 2 * f->window : window_max;
+	else if (f->window < window_max || f->window - f->n < FRONT_AT_ONCE)
+		return;
+	while (f->n < f->window && front_advance(c, up))
+		;
 }
 
 /* Behind the neighbour's slots comes its free space, then its heap, then the end. */
@@ -348,9 +513,12 @@ static int cross(struct btree_cursor *c, bool up, struct btree_slice *ret_key,
 		lift(c);
 		return rc;
 	}
-	c->run =
-		level > 1 ? 2 : c->run + 1; /* another parent: its leaves have not been asked for */
+	if (c->up != up)
+		c->run = 0;
+	c->up = up;
+	c->run += c->run <= SCAN_LEAVES;
 	look_ahead(c, up);
+	read_ahead(c, up);
 	return show_first(c, up ? 0 : c->count - 1, ret_key, ret_item);
 }
 

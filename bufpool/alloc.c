@@ -66,11 +66,46 @@ uint32_t frame_get(struct pool *pool, pgno_t pgno, enum frame_use use)
 		if (frame != FRAME_NONE)
 			frame_set_up(pool, frame, pgno, use);
 		pthread_mutex_unlock(&pool->lock);
-		if (frame != FRAME_NONE || is_prefetch(use) || tries >= LIMBO_TRIES_MAX)
+		if (frame != FRAME_NONE || tries >= LIMBO_TRIES_MAX)
 			break;
 		pool_back_off(tries);
 	}
 	if (frame != FRAME_NONE)
 		UNPOISON(pool_page(pool, frame), pool->pager.page_size);
 	return frame;
+}
+
+/* Of a few numbers, nearly in order most often. */
+static void sort(uint32_t *numbers, uint32_t n)
+{
+	for (uint32_t i = 1; i < n; i++) {
+		uint32_t x = numbers[i], k = i;
+
+		for (; k > 0 && numbers[k - 1] > x; k--)
+			numbers[k] = numbers[k - 1];
+		numbers[k] = x;
+	}
+}
+
+uint32_t frames_get(struct pool *pool, const struct page_ref *refs, uint32_t n, enum frame_use use,
+	uint32_t *ret_frames)
+{
+	uint32_t n_found = 0;
+
+	ASSERT(is_prefetch(use));
+	pthread_mutex_lock(&pool->lock);
+	while (n_found < n) {
+		uint32_t frame = frame_find(pool, use);
+
+		if (frame == FRAME_NONE)
+			break;
+		ret_frames[n_found++] = frame;
+	}
+	sort(ret_frames, n_found);
+	for (uint32_t i = 0; i < n_found; i++)
+		frame_set_up(pool, ret_frames[i], refs[i].pgno, use);
+	pthread_mutex_unlock(&pool->lock);
+	for (uint32_t i = 0; i < n_found; i++)
+		UNPOISON(pool_page(pool, ret_frames[i]), pool->pager.page_size);
+	return n_found;
 }

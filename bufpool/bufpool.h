@@ -30,6 +30,7 @@ enum bufpool_flags {
 	BUFPOOL_SMALL_PAGES = 1 << 0, /* ask the kernel for no huge pages */
 	BUFPOOL_PIN_ONLY =
 		1 << 1, /* peek finds only the writer's own pages: inner pages are pinned */
+	BUFPOOL_NO_AHEAD = 1 << 2, /* a cursor names no leaves */
 };
 
 /* Zeroed = defaults. */
@@ -40,6 +41,8 @@ struct bufpool_options {
 	uint32_t reader_pages;   /* different pages that can surely be pinned at a time; 0: 16 */
 	uint32_t prefetch_pages; /* most pages being prefetched at a time; 0: a quarter of the
 				    others */
+	uint32_t ahead_pages;    /* how far before itself a cursor names leaves, at most
+				    prefetch_pages; 0: PAGER_AHEAD_BYTES_DEFAULT of them */
 	enum bufpool_policy policy;
 	enum pager_checksum checksum;
 	enum queue_backend backend; /* of the pool's own queue */

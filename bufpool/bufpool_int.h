@@ -24,7 +24,7 @@
 
 #define LIMBO_BATCHES 32  /* batches of retired frames that wait for guards separately */
 #define LOAD_SLOTS    128 /* prefetches in flight */
-#define LOAD_PAGES    16  /* adjacent pages that one prefetch reads */
+#define LOAD_PAGES    32  /* adjacent pages that one prefetch reads */
 #define QUEUE_DEPTH   512 /* two write sets at their widest, and prefetches beside them */
 
 /* Frames that left the page table in the same epoch. */
@@ -63,6 +63,7 @@ struct load {
 	struct page_ref refs[LOAD_PAGES];
 	uint32_t frames[LOAD_PAGES];
 	uint32_t n_pages;
+	unsigned n_iov;
 	unsigned n_refs; /* its filler until it is submitted, and threads inside queue_wait() for it
 			  */
 	enum load_state state; /* changed by load_move() alone */
@@ -162,24 +163,37 @@ static inline void count(_Atomic uint64_t *counter, uint64_t n)
  * in limbo, or one whose page is inactive, which is clean and cannot be pinned.
  */
 
-/* Takes a unit if one is left. No lock needed. */
-static inline bool quota_try(struct pool *pool)
+/* Takes up to n units, as many as are left; returns how many. No lock needed. */
+static inline uint32_t quota_take(struct pool *pool, uint32_t n)
 {
 	uint32_t used = atomic_load_explicit(&pool->n_quota_used, memory_order_relaxed);
+	uint32_t n_taken;
 
 	do {
 		if (used >= pool->n_quota)
-			return false;
-	} while (!atomic_compare_exchange_weak_explicit(&pool->n_quota_used, &used, used + 1,
+			return 0;
+		n_taken = n < pool->n_quota - used ? n : pool->n_quota - used;
+	} while (!atomic_compare_exchange_weak_explicit(&pool->n_quota_used, &used, used + n_taken,
 		memory_order_acq_rel, memory_order_relaxed));
-	return true;
+	return n_taken;
+}
+
+/* Takes a unit if one is left. No lock needed. */
+static inline bool quota_try(struct pool *pool)
+{
+	return quota_take(pool, 1) == 1;
+}
+
+static inline void quota_put_many(struct pool *pool, uint32_t n)
+{
+	uint32_t used = atomic_fetch_sub_explicit(&pool->n_quota_used, n, memory_order_acq_rel);
+
+	ASSERT(used >= n);
 }
 
 static inline void quota_put(struct pool *pool)
 {
-	uint32_t used = atomic_fetch_sub_explicit(&pool->n_quota_used, 1, memory_order_acq_rel);
-
-	ASSERT(used > 0);
+	quota_put_many(pool, 1);
 }
 
 /*
@@ -282,16 +296,24 @@ static inline void pool_touch(struct pool *pool, uint32_t frame)
  * alloc.c
  */
 
-/* What a frame is wanted for; those to be loaded into are the policy's from the start. */
+/* What a frame is wanted for; those to be loaded into are the policy's from the start. PREFETCH
+ * (for a get of many) and SCAN take none by frame_get(). */
 enum frame_use { FRAME_LOAD, FRAME_PREFETCH, FRAME_SCAN, FRAME_FRESH };
 
 /*
  * A frame for the page pgno. The caller holds a unit of the pin quota, or has counted its fresh
  * page, so at least one frame is not pinned: it waits at most for limbo. FRAME_NONE when guards
- * hold limbo for unreasonably long: a get then fails, the writer tries again. A prefetch does not
- * wait. Takes the lock.
+ * hold limbo for unreasonably long: a get then fails, the writer tries again. Takes the lock.
  */
 uint32_t frame_get(struct pool *pool, pgno_t pgno, enum frame_use use);
+
+/*
+ * Frames for a prefetch of up to n adjacent pages, of each of which the caller holds a unit:
+ * without waiting, in the order of memory. So adjacent pages come to adjacent frames where that is
+ * possible, which a device transfers as one piece. Returns for how many. Takes the lock.
+ */
+uint32_t frames_get(struct pool *pool, const struct page_ref *refs, uint32_t n, enum frame_use use,
+	uint32_t *ret_frames);
 
 /*
  * load.c: one page, from its reference to a verified frame.
@@ -326,7 +348,7 @@ void pool_put(struct pager *p, const struct page *page, bool unneeded);
 void pool_peek(struct pager *p, const struct page_ref *refs, size_t n,
 	const struct page **ret_pages);
 
-void pool_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead);
+size_t pool_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead);
 
 struct page *pool_fresh(struct pager *p, struct page_ref ref);
 int pool_write(struct pager *p, const struct page_write *set, size_t n);

@@ -95,6 +95,12 @@ static int options_fill(struct pool *pool, uint32_t page_size, const struct bufp
 	pool->batch = pool->batch < 1 ? 1 : pool->batch > BATCH_MAX ? BATCH_MAX : pool->batch;
 	if (opts->prefetch_pages == 0)
 		opts->prefetch_pages = pool->n_quota / 4;
+	if (opts->ahead_pages == 0)
+		opts->ahead_pages = PAGER_AHEAD_BYTES_DEFAULT / page_size;
+	if (opts->ahead_pages > opts->prefetch_pages)
+		opts->ahead_pages = opts->prefetch_pages;
+	if (opts->flags & BUFPOOL_NO_AHEAD)
+		opts->ahead_pages = 0;
 	return 0;
 }
 
@@ -249,15 +255,16 @@ static void pool_stats(struct pager *p, struct pager_stats *stats)
 	stats->memory_bytes_max = pool->opts.cache_bytes + table_bytes;
 	stats->memory_bytes =
 		fixed_cost() + n_touched * frame_cost(p->page_size, &pool->opts) + table_bytes;
-	(void)snprintf(stats->how, sizeof(stats->how), "bufpool; %s; queue %s; %s%s%s; policy %s%s",
+	(void)snprintf(stats->how, sizeof(stats->how),
+		"bufpool; %s; queue %s; %s%s%s%s; policy %s%s",
 		file->direct_why ? file->direct_why
 		: file->direct   ? "direct"
 				 : "buffered",
 		pool->queue->why,
 		pool->opts.flags & BUFPOOL_SMALL_PAGES ? "small pages" : "huge pages",
 		pool->opts.flags & BUFPOOL_PIN_ONLY ? "; pins only" : "; guards",
-		checksum_names[pool->opts.checksum], pool->policy->ops->name,
-		HOSTILE ? "; hostile" : "");
+		p->ahead_pages == 0 ? "; no read-ahead" : "", checksum_names[pool->opts.checksum],
+		pool->policy->ops->name, HOSTILE ? "; hostile" : "");
 }
 
 static const struct pager_ops pool_ops = {
@@ -303,6 +310,7 @@ int bufpool_open(struct io *io, struct file *file, uint32_t page_size, uint64_t 
 	memset((void *)pool, 0, sizeof(*pool));
 	rc = options_fill(pool, page_size, opts);
 	pager_init(&pool->pager, &pool_ops, page_size, seed, pool->opts.writer_pages);
+	pool->pager.ahead_pages = pool->opts.ahead_pages;
 	pool->pager.device_is_cached = !file->device_direct;
 	(void)pthread_mutex_init(&pool->lock, NULL);
 	(void)pthread_mutex_init(&pool->loads.lock, NULL);

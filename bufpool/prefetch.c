@@ -58,6 +58,7 @@ static struct load *slot_get(struct pool *pool)
 		load_move(found, LOAD_FILLING);
 		found->n_refs = 1;
 		found->n_pages = 0;
+		found->n_iov = 0;
 	}
 	pthread_mutex_unlock(&pool->loads.lock);
 	return found;
@@ -72,48 +73,23 @@ static void slot_put(struct pool *pool, struct load *load)
 }
 
 /*
- * A unit of the pin quota and a frame for a prefetch, without waiting. FRAME_NONE: the hint is not
- * worth it.
+ * Units of the pin quota and frames for up to n pages, without waiting. Returns for how many: 0
+ * where the hint is not worth it.
  */
-static uint32_t prefetch_frame(struct pool *pool, pgno_t pgno, enum frame_use use)
+static uint32_t prefetch_frames(struct pool *pool, const struct page_ref *refs, uint32_t n,
+	enum frame_use use, uint32_t *ret_frames)
 {
-	uint32_t frame;
+	uint32_t n_units = quota_take(pool, n), n_frames;
 
-	if (!quota_try(pool)) {
+	if (n_units < n) {
 		pthread_mutex_lock(&pool->lock);
 		(void)pages_deactivate(pool, pool->batch);
 		pthread_mutex_unlock(&pool->lock);
-		if (!quota_try(pool))
-			return FRAME_NONE;
+		n_units += quota_take(pool, n - n_units);
 	}
-	frame = frame_get(pool, pgno, use);
-	if (frame == FRAME_NONE)
-		quota_put(pool);
-	return frame;
-}
-
-/* Adds a page that follows those in the slot. 0; 1: it is in memory by now; -ENOMEM: no frame. */
-static int prefetch_add(struct pool *pool, struct load *load, struct page_ref ref,
-	enum frame_use use)
-{
-	uint32_t frame = prefetch_frame(pool, ref.pgno, use);
-	uint32_t i = load->n_pages;
-
-	if (frame == FRAME_NONE)
-		return -ENOMEM;
-	/* Counted before the word becomes LOADING: a thread that sees LOADING may wait for it. */
-	atomic_fetch_add(&pool->n_loading, 1);
-	if (!load_begin(pool, ref.pgno, frame)) {
-		load_abandon(pool, frame);
-		loads_arrived(pool, 1);
-		return 1;
-	}
-	atomic_fetch_add(&pool->n_ahead, 1);
-	load->refs[i] = ref;
-	load->frames[i] = frame;
-	load->iov[i] = (struct iovec){pool_page(pool, frame), pool->pager.page_size};
-	load->n_pages++;
-	return 0;
+	n_frames = frames_get(pool, refs, n_units, use, ret_frames);
+	quota_put_many(pool, n_units - n_frames);
+	return n_frames;
 }
 
 static bool is_wanted(struct pool *pool, struct page_ref ref)
@@ -123,10 +99,63 @@ static bool is_wanted(struct pool *pool, struct page_ref ref)
 		       memory_order_relaxed)) == WORD_EMPTY;
 }
 
-static bool follows(const struct load *load, struct page_ref ref)
+/* How many of the n refs, from the first on, are wanted and adjacent, up or (*ret_down) down. */
+static uint32_t run_length(struct pool *pool, const struct page_ref *refs, size_t n, bool *ret_down)
 {
-	return load->n_pages > 0 && load->n_pages < LOAD_PAGES &&
-	       load->refs[load->n_pages - 1].pgno + 1 == ref.pgno;
+	uint32_t len = 1;
+
+	*ret_down = n > 1 && refs[1].pgno + 1 == refs[0].pgno;
+	while (len < n && len < LOAD_PAGES &&
+		refs[len].pgno == refs[len - 1].pgno + (*ret_down ? -1U : 1U) &&
+		is_wanted(pool, refs[len]))
+		len++;
+	return len;
+}
+
+/* How many pages more may be on their way. */
+static uint32_t n_allowed(struct pool *pool)
+{
+	uint32_t n = atomic_load_explicit(&pool->n_ahead, memory_order_relaxed);
+
+	return n < pool->opts.prefetch_pages ? pool->opts.prefetch_pages - n : 0;
+}
+
+/* Fills in the load, of pages whose words are LOADING. Frames that adjoin make one piece. */
+static void load_add(struct pool *pool, struct load *load, struct page_ref ref, uint32_t frame)
+{
+	struct iovec *last = load->n_iov > 0 ? &load->iov[load->n_iov - 1] : NULL;
+	void *page = pool_page(pool, frame);
+
+	if (last && (char *)last->iov_base + last->iov_len == page)
+		last->iov_len += pool->pager.page_size;
+	else
+		load->iov[load->n_iov++] = (struct iovec){page, pool->pager.page_size};
+	load->refs[load->n_pages] = ref;
+	load->frames[load->n_pages++] = frame;
+}
+
+/*
+ * Begins to load adjacent pages, in the order of the file, into a load that has none: as many as
+ * there are frames for, up to the first that is in memory by now. False: there is no frame.
+ */
+static bool load_fill(struct pool *pool, struct load *load, const struct page_ref *refs, uint32_t n,
+	enum frame_use use)
+{
+	uint32_t frames[LOAD_PAGES];
+	uint32_t i = 0, n_frames = prefetch_frames(pool, refs, n, use, frames);
+
+	/* Counted before a word becomes LOADING: a thread that sees LOADING may wait for it. */
+	atomic_fetch_add(&pool->n_loading, n_frames);
+	atomic_fetch_add(&pool->n_ahead, n_frames);
+	for (; i < n_frames && load_begin(pool, refs[i].pgno, frames[i]); i++)
+		load_add(pool, load, refs[i], frames[i]);
+	if (i == n_frames)
+		return n_frames > 0;
+	atomic_fetch_sub(&pool->n_ahead, n_frames - i);
+	for (uint32_t k = i; k < n_frames; k++)
+		load_abandon(pool, frames[k]);
+	loads_arrived(pool, n_frames - i);
+	return true;
 }
 
 static void prefetch_submit(struct pool *pool, struct queue *queue, struct load *const *loads,
@@ -141,7 +170,7 @@ static void prefetch_submit(struct pool *pool, struct queue *queue, struct load 
 		load->req.kind = IO_READ;
 		load->req.file = pool->file;
 		load->req.iov = load->iov;
-		load->req.n_iov = load->n_pages;
+		load->req.n_iov = load->n_iov;
 		load->req.off_bytes = (uint64_t)load->refs[0].pgno << pool->page_shift;
 		load->req.done = prefetch_done;
 		load->req.owner = load;
@@ -161,39 +190,41 @@ static void prefetch_submit(struct pool *pool, struct queue *queue, struct load 
 	pthread_mutex_unlock(&pool->loads.lock);
 }
 
-void pool_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead)
+size_t pool_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead)
 {
 	THREAD_KEPT;
 	struct pool *pool = pool_of(p);
 	struct queue *queue = ahead ? pool->ahead : pool->queue;
 	struct load *loads[LOAD_SLOTS];
-	struct load *load = NULL;
-	size_t n_loads = 0;
+	bool has_frames = true;
+	size_t i = 0, n_loads = 0;
 
 	queue_poll(queue);
-	for (size_t i = 0; i < n; i++) {
-		if (!is_wanted(pool, refs[i]))
+	/* What is on its way is not wanted any more when the loop comes to it again. */
+	while (i < n && has_frames) {
+		struct page_ref run[LOAD_PAGES];
+		struct load *load;
+		uint32_t len;
+		bool down;
+
+		if (!is_wanted(pool, refs[i])) {
+			i++;
 			continue;
-		if (atomic_load_explicit(&pool->n_ahead, memory_order_relaxed) >=
-			pool->opts.prefetch_pages)
-			break;
-		if (!load || !follows(load, refs[i])) {
-			if (load && load->n_pages > 0) {
-				loads[n_loads++] = load;
-				load = NULL;
-			}
-			if (!load)
-				load = n_loads < LOAD_SLOTS ? slot_get(pool) : NULL;
-			if (!load)
-				break;
 		}
-		if (prefetch_add(pool, load, refs[i], ahead ? FRAME_SCAN : FRAME_PREFETCH) < 0)
+		len = run_length(pool, refs + i, n - i, &down);
+		len = len < n_allowed(pool) ? len : n_allowed(pool);
+		load = len > 0 && n_loads < LOAD_SLOTS ? slot_get(pool) : NULL;
+		if (!load)
 			break;
+		for (uint32_t k = 0; k < len; k++)
+			run[k] = refs[i + (down ? len - 1 - k : k)];
+		has_frames = load_fill(pool, load, run, len, ahead ? FRAME_SCAN : FRAME_PREFETCH);
+		if (load->n_pages > 0)
+			loads[n_loads++] = load;
+		else
+			slot_put(pool, load);
 	}
-	if (load && load->n_pages > 0)
-		loads[n_loads++] = load;
-	else if (load)
-		slot_put(pool, load);
 	if (n_loads > 0)
 		prefetch_submit(pool, queue, loads, n_loads);
+	return i;
 }

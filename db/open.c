@@ -115,18 +115,32 @@ _Static_assert((int)VERSO_POLICIES == (int)N_POLICIES &&
 		       sizeof(policies) / sizeof(policies[0]) == N_POLICIES,
 	"users can have every policy of the pool");
 
+/* 0: none. */
+static uint32_t ahead_pages(const struct verso_options *o, uint32_t page_size)
+{
+	size_t n = o->read_ahead_bytes / page_size;
+
+	if (o->read_ahead_bytes == VERSO_NO_READ_AHEAD)
+		return 0;
+	if (o->read_ahead_bytes == 0)
+		n = PAGER_AHEAD_BYTES_DEFAULT / page_size;
+	return n < 1 ? 1 : n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+}
+
 /* The writer's share follows from the transactions' options, as under the other pager (D7). */
 static struct bufpool_options pool_options(const struct verso_options *o,
-	const struct txn_options *txn)
+	const struct txn_options *txn, uint32_t page_size)
 {
 	return (struct bufpool_options){
 		.cache_bytes = o->cache_bytes,
 		.writer_pages = txn_writer_pages(txn),
+		.ahead_pages = ahead_pages(o, page_size),
 		.policy = policies[o->policy],
 		.checksum = (enum pager_checksum)o->checksum,
 		.backend = (enum queue_backend)o->io,
 		.flags = (o->flags & VERSO_SMALL_PAGES ? BUFPOOL_SMALL_PAGES : 0u) |
-			 (o->flags & VERSO_PIN_INNER ? BUFPOOL_PIN_ONLY : 0u),
+			 (o->flags & VERSO_PIN_INNER ? BUFPOOL_PIN_ONLY : 0u) |
+			 (o->read_ahead_bytes == VERSO_NO_READ_AHEAD ? BUFPOOL_NO_AHEAD : 0u),
 	};
 }
 
@@ -141,7 +155,7 @@ static int judge_cache(const struct verso *db, const struct db_hooks *hooks)
 	if (o->pager != VERSO_BUFPOOL)
 		return 0;
 	options_txn(o, hooks->txn, NULL, page_size, &txn);
-	pool = pool_options(o, &txn);
+	pool = pool_options(o, &txn, page_size);
 	return bufpool_check_cache(page_size, &pool);
 }
 
@@ -174,7 +188,7 @@ static int make(struct verso *db, const struct db_hooks *hooks, uint64_t until_n
 static int open_bufpool(struct verso *db, const struct txn_probe *probe,
 	const struct txn_options *txn)
 {
-	struct bufpool_options options = pool_options(&db->options, txn);
+	struct bufpool_options options = pool_options(&db->options, txn, probe->page_size);
 
 	return bufpool_open(db->io, db->file, probe->page_size, probe->seed, &options, &db->pager);
 }
@@ -200,6 +214,7 @@ static int open_mmap(struct verso *db, const struct txn_probe *probe, const stru
 		.advice = (enum mmap_advice)o->madvise,
 		.writing = o->flags & VERSO_RDONLY ? MMAP_WRITE_HEAP
 						   : (enum mmap_writing)o->map_writing,
+		.ahead_pages = ahead_pages(o, probe->page_size),
 	};
 
 	return mmap_open(db->io, db->file, probe->page_size, probe->seed, &options, &db->pager);

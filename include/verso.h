@@ -372,7 +372,13 @@ struct verso_options {
 	enum verso_map_writing map_writing; /* VERSO_MMAP only */
 	verso_trace_fn *trace; /* NULL (default): nothing is traced, which costs a branch a page */
 	void *trace_arg;       /* passed to trace */
+	size_t read_ahead_bytes; /* how far before itself a cursor that scans asks for pages. It
+				    begins with 16 pages and doubles. Default 4 MiB; at most a
+				    quarter of the pool's pages for readers. VERSO_NO_READ_AHEAD:
+				    nothing is read before it is needed */
 };
+
+#define VERSO_NO_READ_AHEAD SIZE_MAX
 
 /*
  * Opens the database at `path`.

@@ -171,6 +171,7 @@ int mmap_open(struct io *io, struct file *file, uint32_t page_size, uint64_t see
 		return error_set(-ENOMEM, "no memory for a pager");
 	memset(m, 0, sizeof(*m));
 	pager_init(&m->pager, &mmap_ops, page_size, seed, opts->writer_pages);
+	m->pager.ahead_pages = opts->ahead_pages;
 	m->file = file;
 	m->opts = *opts;
 	m->page_shift = (unsigned)__builtin_ctz(page_size);

@@ -29,12 +29,13 @@ enum mmap_writing {
 			       open returns -EOPNOTSUPP */
 };
 
-/* Zeroed: the defaults, but for writer_pages. */
+/* Zeroed: the defaults, but for writer_pages and ahead_pages. */
 struct mmap_options {
 	uint32_t writer_pages; /* how many pages may be fresh at a time; 0: none */
 	enum pager_checksum checksum;
 	enum mmap_advice advice;
 	enum mmap_writing writing;
+	uint32_t ahead_pages; /* how far before itself a cursor names leaves; 0: not */
 };
 
 /*

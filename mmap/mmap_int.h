@@ -147,7 +147,7 @@ int mmap_get(struct pager *p, struct page_ref ref, const struct page **ret_page)
 void mmap_put(struct pager *p, const struct page *page, bool unneeded);
 void mmap_peek(struct pager *p, const struct page_ref *refs, size_t n,
 	const struct page **ret_pages);
-void mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead);
+size_t mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead);
 int mmap_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf);
 
 /* write.c */

@@ -299,7 +299,7 @@ static bool thread_has_read(void)
  * pages away, and all are asked for as long as that makes it read. Neighbours are asked for in one
  * call. For what is there the processor fetches the header's line, and with it the page's address.
  */
-void mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead)
+size_t mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead)
 {
 	struct mmap_pager *m = mmap_of(p);
 	bool trust = !thread_has_read();
@@ -330,6 +330,7 @@ void mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool 
 	if (from < to)
 		view_advise(&m->view, from << m->page_shift, (to - from) << m->page_shift,
 			ADVICE_WILLNEED);
+	return n;
 }
 
 int mmap_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)

@@ -139,11 +139,13 @@ struct pager_ops {
 	struct page *(*fresh)(struct pager *p, struct page_ref ref);
 
 	/*
-	 * A hint that these pages will be got soon: starts loading without waiting. Any thread.
+	 * A hint that these pages will be got soon: starts loading without waiting. Returns how
+	 * many of them, from the first on, are in memory, on their way, or not worth it; those
+	 * behind it has no memory or no request for now, and may be named again. Any thread.
 	 * `ahead`: perhaps by a later call of the application. Until then the thread is the
 	 * application's own, and a load that completes may not make its system calls return EINTR.
 	 */
-	void (*prefetch)(struct pager *p, const struct page_ref *refs, size_t n, bool ahead);
+	size_t (*prefetch)(struct pager *p, const struct page_ref *refs, size_t n, bool ahead);
 
 	/*
 	 * Writes a set, in any order, adjacent pages together, and returns when all of it has
@@ -207,6 +209,7 @@ struct pager {
 	uint32_t page_size;    /* bytes; constant */
 	uint64_t seed;         /* of the checksums; constant */
 	uint32_t writer_pages; /* how many pages may be fresh at a time; constant */
+	uint32_t ahead_pages;  /* how far before itself a cursor names leaves; 0: not; constant */
 	bool may_fault; /* its pages lie in a mapping: touch them inside a fault guard; constant */
 	const struct fault_areas *fault_areas; /* of that mapping; constant */
 	bool device_is_cached; /* the system refuses to pass its page cache: read_device cannot keep
@@ -216,6 +219,8 @@ struct pager {
 	struct guard_domain guards;
 	struct pager_tracer *tracer; /* NULL: off; set before the pager is shared */
 };
+
+#define PAGER_AHEAD_BYTES_DEFAULT (4u << 20)
 
 /* Set up and end the part that all implementations share. */
 void pager_init(struct pager *p, const struct pager_ops *ops, uint32_t page_size, uint64_t seed,
@@ -377,15 +382,18 @@ static inline void pager_prefetch(struct pager *p, const struct page_ref *refs, 
 {
 	for (size_t i = 0; p->tracer && i < n; i++)
 		pager_trace(p, PAGER_PREFETCH, refs[i]);
-	p->ops->prefetch(p, refs, n, false);
+	(void)p->ops->prefetch(p, refs, n, false);
 }
 
-/* Pages that a later call may get. */
-static inline void pager_read_ahead(struct pager *p, const struct page_ref *refs, size_t n)
+/* Pages that a later call may get. Returns how many of them need not be named again. */
+static inline size_t pager_read_ahead(struct pager *p, const struct page_ref *refs, size_t n)
 {
-	for (size_t i = 0; p->tracer && i < n; i++)
+	size_t n_taken = p->ops->prefetch(p, refs, n, true);
+
+	ASSERT(n_taken <= n);
+	for (size_t i = 0; p->tracer && i < n_taken; i++)
 		pager_trace(p, PAGER_READ_AHEAD, refs[i]);
-	p->ops->prefetch(p, refs, n, true);
+	return n_taken;
 }
 
 static inline int pager_write(struct pager *p, const struct page_write *set, size_t n)

@@ -83,11 +83,20 @@ static void double_peek(struct pager *p, const struct page_ref *refs, size_t n,
 		ret_pages[i] = peek_one(env_of(p), refs[i]);
 }
 
-static void double_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead)
+static size_t double_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead)
 {
-	(void)refs;
+	struct double_env *env = env_of(p);
+
 	(void)ahead;
-	env_of(p)->n_prefetched += n;
+	if (env->take > 0 && n > env->take)
+		n = env->take;
+	for (size_t i = 0; i < n; i++) {
+		const struct double_page *dp = find(env, refs[i]);
+
+		ASSERT(dp != NULL);
+		env->n_prefetched += dp->data->level == 0;
+	}
+	return n;
 }
 
 static void double_stats(struct pager *p, struct pager_stats *stats)

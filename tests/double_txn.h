@@ -33,11 +33,13 @@ struct double_env {
 	size_t n_calls; /* of prepare and get */
 	size_t fail_at; /* this call of prepare or get fails with -EIO; 0: none */
 	unsigned miss;  /* every so manieth peek finds nothing; 0: none */
+	size_t take;    /* a prefetch takes so many of its pages; 0: all */
 	unsigned spill; /* every so manieth prepare seals all own pages; 0: none */
-	size_t n_peeks, n_prepares, n_touches, n_moves, n_prefetched;
-	bool keep;    /* freed pages are kept for snapshots */
-	bool lax;     /* no checksums: for benchmarks */
-	bool damaged; /* what is given up twice, or without being there, is ignored */
+	size_t n_peeks, n_prepares, n_touches, n_moves;
+	size_t n_prefetched; /* leaves that prefetches took */
+	bool keep;           /* freed pages are kept for snapshots */
+	bool lax;            /* no checksums: for benchmarks */
+	bool damaged;        /* what is given up twice, or without being there, is ignored */
 };
 
 struct double_env *double_open(uint32_t page_size);

@@ -360,9 +360,52 @@ START_TEST(seek_takes_a_key_longer_than_any)
 }
 END_TEST
 
-/* A scan names nearly each leaf to the pager, none twice, whether it is in memory or not. */
+/* Two leaves are no scan; then the window doubles, so a short one loads little in vain. */
+START_TEST(short_scan_names_few_leaves)
+{
+	struct btree_slice key = {0};
+	struct btree_item item;
+	struct btree_cursor *c;
+	const struct page *leaf = NULL;
+	unsigned n_leaves = 0;
+	struct fixture f;
+	char name[16];
+
+	open_tree(&f);
+	f.env->pager.ahead_pages = 256;
+	for (unsigned i = 0; i < 10000; i++) {
+		(void)snprintf(name, sizeof(name), "%07u", i * 7919 % 10000);
+		put(&f, name);
+	}
+	ck_assert_int_eq(btree_cursor_open(&f.bt, &c), 0);
+	f.env->n_prefetched = 0;
+	while (n_leaves < 200 && btree_cursor_next(c, &key, &item) == 0) {
+		n_leaves += item.pin != leaf;
+		leaf = item.pin;
+		if (n_leaves <= 2)
+			ck_assert_uint_eq(f.env->n_prefetched, 0);
+		else
+			ck_assert_uint_gt(f.env->n_prefetched + 2, n_leaves);
+		ck_assert_uint_le(f.env->n_prefetched, 16 + 4 * n_leaves);
+	}
+	ck_assert_uint_ge(f.env->n_prefetched, 256);
+	btree_cursor_close(c);
+	close_tree(&f);
+}
+END_TEST
+
+/* How a scan's names are taken: peeks that miss, pages taken of a call, how far ahead. */
+static const struct {
+	unsigned miss;
+	size_t take;
+	uint32_t ahead_pages;
+} scans[] = {{0, 0, 256}, {2, 0, 256}, {0, 3, 256}, {3, 5, 64}, {0, 0, 1}, {0, 0, 0}};
+
+/* A scan names nearly each leaf to the pager, none twice, whether it is in memory or not, and
+ * whatever the pager takes of a call; none where the pager wants none. */
 START_TEST(scan_names_leaves_ahead)
 {
+	bool down = _i % 2;
 	struct btree_slice key = {0};
 	struct btree_check_stats stats;
 	struct btree_item item;
@@ -379,14 +422,18 @@ START_TEST(scan_names_leaves_ahead)
 	ck_assert_int_eq(btree_cursor_open(&f.bt, &c), 0);
 	while (btree_cursor_next(c, &key, &item) == 0)
 		;
-	for (f.env->miss = 0; f.env->miss <= 2; f.env->miss += 2) {
-		f.env->n_prefetched = 0;
-		ck_assert_int_eq(btree_cursor_first(c, &key, &item), 0);
-		while (btree_cursor_next(c, &key, &item) == 0)
-			;
-		ck_assert_uint_ge(f.env->n_prefetched, stats.n_leaves / 8);
-		ck_assert_uint_le(f.env->n_prefetched, stats.n_leaves);
-	}
+	f.env->miss = scans[_i / 2].miss;
+	f.env->take = scans[_i / 2].take;
+	f.env->pager.ahead_pages = scans[_i / 2].ahead_pages;
+	f.env->n_prefetched = 0;
+	ck_assert_int_eq((down ? btree_cursor_last : btree_cursor_first)(c, &key, &item), 0);
+	while ((down ? btree_cursor_prev : btree_cursor_next)(c, &key, &item) == 0)
+		;
+	if (scans[_i / 2].ahead_pages == 0)
+		ck_assert_uint_eq(f.env->n_prefetched, 0);
+	else
+		ck_assert_uint_ge(f.env->n_prefetched, stats.n_leaves * 9 / 10);
+	ck_assert_uint_le(f.env->n_prefetched, stats.n_leaves);
 	btree_cursor_close(c);
 	close_tree(&f);
 }
@@ -406,7 +453,8 @@ int main(void)
 	tcase_add_test(t, after_a_delete_next_is_above_and_prev_below);
 	tcase_add_test(t, edits_elsewhere_do_not_move_a_cursor);
 	tcase_add_test(t, seek_takes_a_key_longer_than_any);
-	tcase_add_test(t, scan_names_leaves_ahead);
+	tcase_add_test(t, short_scan_names_few_leaves);
+	tcase_add_loop_test(t, scan_names_leaves_ahead, 0, 2 * sizeof(scans) / sizeof(scans[0]));
 	suite_add_tcase(s, t);
 	return check_main(s);
 }

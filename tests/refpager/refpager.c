@@ -310,12 +310,12 @@ static void refpager_peek(struct pager *p, const struct page_ref *refs, size_t n
 		ret_pages[i] = peek_one(of(p), refs[i]);
 }
 
-static void refpager_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead)
+static size_t refpager_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead)
 {
 	(void)p;
 	(void)refs;
-	(void)n;
 	(void)ahead;
+	return n;
 }
 
 static int refpager_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)

@@ -324,12 +324,12 @@ static void stub_peek(struct pager *p, const struct page_ref *refs, size_t n,
 		ret_pages[i] = peek_one(of(p), refs[i]);
 }
 
-static void stub_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead)
+static size_t stub_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead)
 {
 	(void)ahead;
 	(void)p; /* a hint, not taken */
 	(void)refs;
-	(void)n;
+	return n;
 }
 
 static int stub_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)

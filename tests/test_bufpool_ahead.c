@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* Read-ahead by the pool: which frames it takes, how much of it is taken, how far it goes. */
+#include "bufpool/bufpool_int.h"
+#include "tests/pool_fixture.h"
+
+#define N_PAGES 64
+
+static struct page_ref ref(pgno_t pgno, gen_t gen)
+{
+	return (struct page_ref){pgno, gen};
+}
+
+/* Every test runs on the simulated disk (0) and on a real one (1). */
+static void set_up(struct fixture *f, int real, const struct bufpool_options *opts)
+{
+	fixture_file(f, real, 4096, N_PAGES, 1);
+	fixture_pool(f, opts);
+}
+
+/* Adjacent pages come to adjacent frames, in whatever order they are named and frames are free:
+ * a device transfers those as one piece. */
+START_TEST(adjacent_pages_are_prefetched_into_adjacent_frames)
+{
+	enum { N = 12 };
+	struct bufpool_options opts = {
+		.reader_pages = 64, .prefetch_pages = 32, .policy = BUFPOOL_FIFO};
+	struct page_ref refs[N];
+	const struct page *pages[N];
+	unsigned n_gaps = 0;
+	struct fixture f;
+
+	set_up(&f, _i % 2, &opts);
+	for (pgno_t at = 0; at + N <= N_PAGES; at += N) {
+		for (pgno_t i = 0; i < N; i++)
+			refs[i] = ref(at + (_i < 2 ? i : N - 1 - i), 1);
+		ck_assert_uint_eq(pager_read_ahead(f.pager, refs, N), N);
+		loads_drain(pool_of(f.pager));
+		guard_enter(f.guard);
+		ck_assert_uint_eq(pager_peek_many(f.pager, f.guard, refs, N, pages), N);
+		guard_leave(f.guard);
+		for (pgno_t i = 1; i < N; i++) {
+			ptrdiff_t step = (const char *)pages[i] - (const char *)pages[i - 1];
+
+			ck_assert_int_eq(step > 0, _i < 2);
+			n_gaps += step != 4096 && step != -4096;
+		}
+	}
+	/* An eviction frees a batch, which need not be a multiple of N. */
+	ck_assert_uint_le(n_gaps, N_PAGES / N);
+	fixture_close(&f);
+}
+END_TEST
+
+/* What was not taken can be named again, and is then loaded. */
+START_TEST(read_ahead_returns_how_much_it_took)
+{
+	struct bufpool_options opts = {.reader_pages = 40, .prefetch_pages = 8};
+	struct page_ref refs[20];
+	struct fixture f;
+	size_t n;
+
+	set_up(&f, _i, &opts);
+	for (pgno_t i = 0; i < 20; i++)
+		refs[i] = ref(3 * i, 1);
+	n = pager_read_ahead(f.pager, refs, 20);
+	ck_assert_uint_ge(n, 8);
+	ck_assert_uint_lt(n, 20);
+	for (unsigned tries = 0; n < 20 && tries < 20; tries++) {
+		loads_drain(pool_of(f.pager));
+		n += pager_read_ahead(f.pager, refs + n, 20 - n);
+	}
+	ck_assert_uint_eq(n, 20);
+	for (pgno_t i = 0; i < 20; i++)
+		fixture_visit(&f, refs[i]);
+	ck_assert_uint_eq(fixture_stats(&f).n_misses, 0);
+	/* What is in memory, on its way or beyond the file counts as taken. */
+	refs[3] = ref(N_PAGES, 1);
+	ck_assert_uint_eq(pager_read_ahead(f.pager, refs, 20), 20);
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(cursors_look_ahead_as_far_as_the_pool_lets_them)
+{
+	struct bufpool_options opts = {.reader_pages = 40, .prefetch_pages = 8};
+	struct fixture f;
+
+	set_up(&f, 0, &opts);
+	ck_assert_uint_eq(f.pager->ahead_pages, 8);
+	fixture_close_pool(&f);
+	opts.ahead_pages = 5;
+	fixture_pool(&f, &opts);
+	ck_assert_uint_eq(f.pager->ahead_pages, 5);
+	fixture_close_pool(&f);
+	opts.flags = BUFPOOL_NO_AHEAD;
+	fixture_pool(&f, &opts);
+	ck_assert_uint_eq(f.pager->ahead_pages, 0);
+	fixture_close(&f);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("bufpool_ahead");
+	TCase *tc = tcase_create("ahead");
+
+	if (!HOSTILE_BUILD) /* whose frames are as few as can be */
+		tcase_add_loop_test(tc, adjacent_pages_are_prefetched_into_adjacent_frames, 0, 4);
+	tcase_add_loop_test(tc, read_ahead_returns_how_much_it_took, 0, 2);
+	tcase_add_test(tc, cursors_look_ahead_as_far_as_the_pool_lets_them);
+	suite_add_tcase(s, tc);
+	return check_main(s);
+}
