@@ -68,6 +68,8 @@ uint32_t frame_get(struct pool *pool, pgno_t pgno, enum frame_use use)
 		pthread_mutex_unlock(&pool->lock);
 		if (frame != FRAME_NONE || tries >= LIMBO_TRIES_MAX)
 			break;
+		if (tries == 0)
+			count(&pool->n_waits_limbo, 1);
 		pool_back_off(tries);
 	}
 	if (frame != FRAME_NONE)

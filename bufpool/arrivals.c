@@ -65,6 +65,7 @@ void load_wait(struct pool *pool, pgno_t pgno)
 {
 	_Atomic uint64_t *word = table_word(&pool->table, pgno);
 
+	count(&pool->n_waits_load, 1);
 	pthread_mutex_lock(&pool->loads.lock);
 	/* The word moves before its loader takes the lock to raise n_done: no arrival is missed. */
 	while (word_state(atomic_load_explicit(word, memory_order_acquire)) == WORD_LOADING) {
@@ -80,6 +81,7 @@ void load_wait(struct pool *pool, pgno_t pgno)
 
 void loads_wait(struct pool *pool, uint64_t seen)
 {
+	count(&pool->n_waits_load, 1);
 	pthread_mutex_lock(&pool->loads.lock);
 	while (pool->loads.n_done == seen &&
 		atomic_load_explicit(&pool->n_loading, memory_order_acquire) > 0) {

@@ -125,7 +125,10 @@ struct pool {
 	struct loads loads;
 
 	/* For stats only. */
-	_Alignas(64) _Atomic uint64_t n_misses, n_evictions, n_prefetched, n_flushes;
+	_Alignas(64) _Atomic uint64_t n_loads[PAGER_LOAD_CAUSES]; /* pages */
+	_Atomic uint64_t n_evictions, n_victims, n_unneeded, n_flushes;
+	_Atomic uint64_t n_waits_load, n_waits_limbo;
+	_Atomic uint64_t n_reads, n_reads_max; /* requests in flight, and most at a time */
 	_Atomic uint64_t read_bytes, write_bytes;
 };
 
@@ -147,6 +150,22 @@ static inline uint32_t pool_frame(const struct pool *pool, const struct page *pa
 static inline void count(_Atomic uint64_t *counter, uint64_t n)
 {
 	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+/* n read requests begin. */
+static inline void reads_begin(struct pool *pool, uint64_t n)
+{
+	uint64_t now = atomic_fetch_add_explicit(&pool->n_reads, n, memory_order_relaxed) + n;
+	uint64_t max = atomic_load_explicit(&pool->n_reads_max, memory_order_relaxed);
+
+	while (now > max && !atomic_compare_exchange_weak_explicit(&pool->n_reads_max, &max, now,
+				    memory_order_relaxed, memory_order_relaxed))
+		;
+}
+
+static inline void reads_end(struct pool *pool, uint64_t n)
+{
+	atomic_fetch_sub_explicit(&pool->n_reads, n, memory_order_relaxed);
 }
 
 /*

@@ -72,6 +72,7 @@ uint32_t pages_deactivate(struct pool *pool, uint32_t n)
 		list_push_tail(&pool->inactive, pool->frames, frame);
 		quota_put(pool);
 	}
+	count(&pool->n_victims, i);
 	return i;
 }
 
@@ -84,6 +85,7 @@ void page_deactivate(struct pool *pool, pgno_t pgno, uint32_t frame)
 		atomic_store_explicit(&pool->used[frame], USED_NOT, memory_order_relaxed);
 		pool->policy->ops->remove(pool->policy, frame);
 		trace_frame(pool, PAGER_UNNEEDED, frame);
+		count(&pool->n_unneeded, 1);
 		list_push_head(&pool->inactive, pool->frames, frame);
 		quota_put(pool);
 	}

@@ -113,9 +113,11 @@ int load_page(struct pool *pool, struct page_ref ref, const struct page **ret_pa
 		load_abandon(pool, frame);
 		rc = LOOK_AGAIN;
 	} else {
-		count(&pool->n_misses, 1);
+		count(&pool->n_loads[PAGER_LOAD_GET], 1);
 		pager_trace(&pool->pager, PAGER_MISS, ref);
+		reads_begin(pool, 1);
 		rc = read_page(pool, ref, frame);
+		reads_end(pool, 1);
 		if (rc == 0)
 			pager_trace_page(&pool->pager, PAGER_LOAD, ref, pool_page(pool, frame));
 		if (!load_end(pool, ref.pgno, frame, rc == 0, 1) && rc == 0)

@@ -246,9 +246,17 @@ static void pool_stats(struct pager *p, struct pager_stats *stats)
 	pthread_mutex_lock(&pool->lock);
 	n_touched = pool->n_touched;
 	pthread_mutex_unlock(&pool->lock);
-	stats->n_misses = atomic_load(&pool->n_misses);
+	for (unsigned i = 0; i < PAGER_LOAD_CAUSES; i++)
+		stats->n_loads[i] = atomic_load(&pool->n_loads[i]);
+	stats->n_misses = stats->n_loads[PAGER_LOAD_GET] + stats->n_loads[PAGER_LOAD_MANY];
+	stats->n_prefetched = stats->n_loads[PAGER_LOAD_MANY] + stats->n_loads[PAGER_LOAD_AHEAD];
 	stats->n_evictions = atomic_load(&pool->n_evictions);
-	stats->n_prefetched = atomic_load(&pool->n_prefetched);
+	stats->n_victims = atomic_load(&pool->n_victims);
+	stats->n_unneeded = atomic_load(&pool->n_unneeded);
+	stats->n_waits_load = atomic_load(&pool->n_waits_load);
+	stats->n_waits_limbo = atomic_load(&pool->n_waits_limbo);
+	stats->n_reads = atomic_load(&pool->n_reads);
+	stats->n_reads_max = atomic_load(&pool->n_reads_max);
 	stats->n_flushes = atomic_load(&pool->n_flushes);
 	stats->read_bytes = atomic_load(&pool->read_bytes);
 	stats->write_bytes = atomic_load(&pool->write_bytes);

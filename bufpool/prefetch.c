@@ -32,6 +32,7 @@ static void prefetch_done(struct io_req *req)
 	error_unmute();
 	if (req->result == 0)
 		count(&pool->read_bytes, (uint64_t)n_pages << pool->page_shift);
+	reads_end(pool, 1);
 	atomic_fetch_sub(&pool->n_ahead, n_pages);
 	pthread_mutex_lock(&pool->loads.lock);
 	load_move(load, LOAD_DONE); /* the queue still has to set `complete`: not free yet */
@@ -158,8 +159,8 @@ static bool load_fill(struct pool *pool, struct load *load, const struct page_re
 	return true;
 }
 
-static void prefetch_submit(struct pool *pool, struct queue *queue, struct load *const *loads,
-	size_t n)
+static void prefetch_submit(struct pool *pool, struct queue *queue, enum pager_load_cause cause,
+	struct load *const *loads, size_t n)
 {
 	struct io_req *reqs[LOAD_SLOTS];
 
@@ -176,8 +177,9 @@ static void prefetch_submit(struct pool *pool, struct queue *queue, struct load 
 		load->req.owner = load;
 		load->queue = queue;
 		reqs[i] = &load->req;
-		count(&pool->n_prefetched, load->n_pages);
+		count(&pool->n_loads[cause], load->n_pages);
 	}
+	reads_begin(pool, n);
 	queue_submit(queue, reqs, n);
 	pthread_mutex_lock(&pool->loads.lock);
 	for (size_t i = 0; i < n; i++) {
@@ -225,6 +227,7 @@ size_t pool_prefetch(struct pager *p, const struct page_ref *refs, size_t n, boo
 			slot_put(pool, load);
 	}
 	if (n_loads > 0)
-		prefetch_submit(pool, queue, loads, n_loads);
+		prefetch_submit(pool, queue, ahead ? PAGER_LOAD_AHEAD : PAGER_LOAD_MANY, loads,
+			n_loads);
 	return i;
 }

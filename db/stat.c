@@ -40,6 +40,15 @@ static void take_pager(struct verso_stat *st, struct pager *pager)
 	st->n_barriers = p.n_flushes;
 	st->read_bytes = p.read_bytes;
 	st->write_bytes = p.write_bytes;
+	st->n_loads_get = p.n_loads[PAGER_LOAD_GET];
+	st->n_loads_many = p.n_loads[PAGER_LOAD_MANY];
+	st->n_loads_ahead = p.n_loads[PAGER_LOAD_AHEAD];
+	st->n_victims = p.n_victims;
+	st->n_unneeded = p.n_unneeded;
+	st->n_waits_load = p.n_waits_load;
+	st->n_waits_limbo = p.n_waits_limbo;
+	st->n_reads = p.n_reads;
+	st->n_reads_max = p.n_reads_max;
 	st->memory_bytes_max = p.memory_bytes_max;
 	st->memory_bytes = p.memory_bytes;
 	(void)snprintf(st->how, sizeof(st->how), "%s", p.how);

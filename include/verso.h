@@ -635,8 +635,8 @@ struct verso_stat {
 		enum verso_commit_mode protocol;    /* its earlier name */
 	};
 	uint64_t n_gets, n_peeks; /* pages asked for with a pin, and found without one */
-	uint64_t n_misses;        /* of the gets, those that had to load; mmap: to verify for the
-					 first time. A page that the kernel evicted and read
+	uint64_t n_misses;        /* pages that gets and get_many had to load; mmap: to verify for
+					 the first time. A page that the kernel evicted and read
 					 again counts among the faults below only */
 	uint64_t n_evictions; /* mmap: VERSO_UNKNOWN, the kernel evicts and does not report it */
 	uint64_t n_prefetched, n_barriers;
@@ -655,6 +655,20 @@ struct verso_stat {
 	 * can be known of the cache. */
 	uint64_t n_major_faults; /* that had to read from a device */
 	uint64_t n_minor_faults; /* that only had to map what was in memory */
+
+	/* The pool by cause. mmap: VERSO_UNKNOWN, the kernel loads and evicts. */
+	uint64_t n_loads_get;   /* pages loaded because a get waited for them, the writer's too */
+	uint64_t n_loads_many;  /* by get_many, and of long values, together */
+	uint64_t n_loads_ahead; /* before a cursor, in the background */
+	uint64_t n_victims;     /* pages that the policy gave up; one may be got again before it is
+				   evicted, and be given up again */
+	uint64_t n_unneeded;    /* pages given up because the writer had copied them */
+	uint64_t n_waits_load;  /* times that a thread waited until another's load or a read ahead
+				   had ended */
+	uint64_t n_waits_limbo; /* times that a load waited for other threads to leave an evicted
+				   page */
+	uint64_t n_reads;       /* read requests in flight now */
+	uint64_t n_reads_max;   /* most that were in flight at a time */
 };
 
 #define VERSO_UNKNOWN UINT64_MAX /* in struct verso_stat: the value is not known */

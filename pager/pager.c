@@ -77,6 +77,11 @@ int pager_copy(struct pager *p, struct guard *guard, struct page_ref ref, struct
 void pager_stats(struct pager *p, struct pager_stats *stats)
 {
 	memset(stats, 0, sizeof(*stats));
+	for (unsigned i = 0; i < PAGER_LOAD_CAUSES; i++)
+		stats->n_loads[i] = UINT64_MAX;
+	stats->n_victims = stats->n_unneeded = UINT64_MAX;
+	stats->n_waits_load = stats->n_waits_limbo = UINT64_MAX;
+	stats->n_reads = stats->n_reads_max = UINT64_MAX;
 	p->ops->stats(p, stats);
 	guard_counts(&p->guards, &stats->n_gets, &stats->n_peeks);
 }

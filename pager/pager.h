@@ -55,9 +55,18 @@ enum pager_checksum {
 	PAGER_CHECKSUM_ALWAYS, /* at every get and peek too */
 };
 
+/* Why a page is loaded. */
+enum pager_load_cause {
+	PAGER_LOAD_GET,   /* a get waits for it */
+	PAGER_LOAD_MANY,  /* gets of many, and of long values, ask for theirs at once */
+	PAGER_LOAD_AHEAD, /* a cursor may want it */
+	PAGER_LOAD_CAUSES
+};
+
 struct pager_stats {
 	uint64_t n_gets, n_peeks; /* pages asked for and found by peek */
-	uint64_t n_misses; /* gets that had to load (bufpool) or verify for the first time (mmap) */
+	uint64_t n_misses; /* pages that gets, one or many, had to load (bufpool) or to verify for
+			      the first time (mmap) */
 	uint64_t n_evictions; /* UINT64_MAX: unknown, because the kernel evicts */
 	uint64_t n_prefetched;
 	uint64_t n_flushes;
@@ -66,6 +75,14 @@ struct pager_stats {
 	uint64_t write_bytes; /* handed to the file, growth included */
 	uint64_t memory_bytes_max; /* bound of the pager's own page memory */
 	uint64_t memory_bytes;     /* in use now */
+	/* UINT64_MAX: unknown, because the kernel loads and evicts. */
+	uint64_t n_loads[PAGER_LOAD_CAUSES]; /* pages, by why */
+	uint64_t n_victims;                  /* pages that the policy gave up for others */
+	uint64_t n_unneeded;                 /* pages given up since the writer has copied them */
+	uint64_t n_waits_load;               /* times that a thread waited for a page to come */
+	uint64_t n_waits_limbo; /* times that one waited for guards to end, to have a frame */
+	uint64_t n_reads;       /* read requests in flight now */
+	uint64_t n_reads_max;   /* most that were at a time */
 	char how[256]; /* for people: direct or buffered and why, backend, policy, huge pages */
 };
 

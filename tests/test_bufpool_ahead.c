@@ -72,10 +72,67 @@ START_TEST(read_ahead_returns_how_much_it_took)
 	ck_assert_uint_eq(n, 20);
 	for (pgno_t i = 0; i < 20; i++)
 		fixture_visit(&f, refs[i]);
-	ck_assert_uint_eq(fixture_stats(&f).n_misses, 0);
+	ck_assert_uint_eq(fixture_stats(&f).n_misses, 0); /* what was read ahead is none */
 	/* What is in memory, on its way or beyond the file counts as taken. */
 	refs[3] = ref(N_PAGES, 1);
 	ck_assert_uint_eq(pager_read_ahead(f.pager, refs, 20), 20);
+	fixture_close(&f);
+}
+END_TEST
+
+/* Each load is counted once, by why it was made; those that gets wait for are the misses. */
+START_TEST(loads_are_counted_by_cause)
+{
+	struct bufpool_options opts = {.reader_pages = 40, .prefetch_pages = 16};
+	struct page_ref refs[] = {ref(1, 1), ref(2, 1), ref(8, 1), ref(20, 1)};
+	struct pager_stats st;
+	struct fixture f;
+
+	set_up(&f, _i, &opts);
+	st = fixture_stats(&f);
+	ck_assert_uint_eq(st.n_reads_max, 0);
+	fixture_visit(&f, ref(40, 1));
+	pager_prefetch(f.pager, refs, 3);
+	loads_drain(pool_of(f.pager));
+	pager_prefetch(f.pager, refs, 4); /* three are there */
+	loads_drain(pool_of(f.pager));
+	ck_assert_uint_eq(pager_read_ahead(f.pager, (struct page_ref[]){ref(30, 1), ref(31, 1)}, 2),
+		2);
+	loads_drain(pool_of(f.pager));
+	st = fixture_stats(&f);
+	ck_assert_uint_eq(st.n_loads[PAGER_LOAD_GET], 1);
+	ck_assert_uint_eq(st.n_loads[PAGER_LOAD_MANY], 4);
+	ck_assert_uint_eq(st.n_loads[PAGER_LOAD_AHEAD], 2);
+	ck_assert_uint_eq(st.n_misses, 5);
+	ck_assert_uint_eq(st.n_prefetched, 6);
+	ck_assert_uint_eq(st.read_bytes, 7 * 4096);
+	ck_assert_uint_eq(st.n_reads, 0);
+	/* Pages 1 and 2 came by one request, page 8 by another beside it. */
+	ck_assert_uint_ge(st.n_reads_max, 1);
+	ck_assert_uint_le(st.n_reads_max, 2);
+	fixture_close(&f);
+}
+END_TEST
+
+/* A page that the policy gives up is a victim; one that is put as unneeded is not. */
+START_TEST(what_is_given_up_is_counted_by_reason)
+{
+	struct fixture f;
+	const struct page *page;
+	struct pager_stats st;
+
+	set_up(&f, 0, NULL);
+	page = fixture_get(&f, ref(0, 1));
+	pager_put_unneeded(f.pager, page);
+	st = fixture_stats(&f);
+	ck_assert_uint_eq(st.n_unneeded, 1);
+	ck_assert_uint_eq(st.n_victims, 0);
+	for (pgno_t pgno = 0; pgno < N_PAGES; pgno++)
+		fixture_visit(&f, ref(pgno, 1));
+	st = fixture_stats(&f);
+	ck_assert_uint_eq(st.n_unneeded, 1);
+	ck_assert_uint_gt(st.n_victims, 0);
+	ck_assert_uint_ge(st.n_victims + st.n_unneeded, st.n_evictions);
 	fixture_close(&f);
 }
 END_TEST
@@ -107,6 +164,9 @@ int main(void)
 	if (!HOSTILE_BUILD) /* whose frames are as few as can be */
 		tcase_add_loop_test(tc, adjacent_pages_are_prefetched_into_adjacent_frames, 0, 4);
 	tcase_add_loop_test(tc, read_ahead_returns_how_much_it_took, 0, 2);
+	tcase_add_loop_test(tc, loads_are_counted_by_cause, 0, 2);
+	if (!HOSTILE_BUILD) /* which evicts at each put */
+		tcase_add_test(tc, what_is_given_up_is_counted_by_reason);
 	tcase_add_test(tc, cursors_look_ahead_as_far_as_the_pool_lets_them);
 	suite_add_tcase(s, tc);
 	return check_main(s);

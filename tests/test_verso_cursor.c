@@ -8,6 +8,12 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#ifdef VERSO_HOSTILE
+#define HOSTILE true /* too small to read ahead */
+#else
+#define HOSTILE false
+#endif
+
 /* The key under the cursor, or what the call answered. */
 static const char *key_after(int rc, struct verso_val key)
 {
@@ -356,6 +362,52 @@ close_epoll:
 }
 END_TEST
 
+/* Of a database that was opened anew, what each way of reading loads. */
+START_TEST(stat_counts_loads_by_cause)
+{
+	enum { N = 3000, MANY = 32 };
+	struct verso_stat st = {.size = sizeof(st)};
+	struct verso_val keys[MANY], vals[MANY], key, val;
+	char names[MANY][16];
+	struct verso_cursor *c;
+	struct verso_txn *txn;
+	struct verso *db = api_open(_i / 2, "a", 0);
+
+	api_fill(db, N, 90);
+	verso_close(db);
+	db = api_open_with(_i / 2, "a",
+		(struct verso_options){.read_ahead_bytes = _i % 2 ? VERSO_NO_READ_AHEAD : 1 << 16});
+	txn = api_begin(db, VERSO_READ);
+	for (unsigned i = 0; i < MANY; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "key%06u", i * 90);
+		keys[i] = api_val(names[i]);
+	}
+	API_OK(verso_get_many(txn, NULL, MANY, keys, vals, NULL));
+	API_OK(verso_stat(db, &st));
+	ck_assert_uint_gt(st.n_misses, 0);
+	if (_i / 2 == VERSO_BUFPOOL) {
+		ck_assert_uint_gt(st.n_loads_many, 0);
+		ck_assert_uint_eq(st.n_misses, st.n_loads_get + st.n_loads_many);
+		ck_assert_uint_eq(st.n_loads_ahead, 0);
+	}
+	API_OK(verso_cursor_open(txn, NULL, &c));
+	while (verso_cursor_next(c, &key, &val) == 0)
+		;
+	API_OK(verso_stat(db, &st));
+	if (_i / 2 == VERSO_BUFPOOL) {
+		ck_assert_int_eq(st.n_loads_ahead > 0, _i % 2 == 0 && !HOSTILE);
+		ck_assert_uint_eq(st.n_prefetched, st.n_loads_many + st.n_loads_ahead);
+		ck_assert_uint_gt(st.n_reads_max, 0);
+	} else {
+		ck_assert(st.n_loads_get == VERSO_UNKNOWN && st.n_loads_ahead == VERSO_UNKNOWN);
+		ck_assert(st.n_waits_load == VERSO_UNKNOWN && st.n_reads == VERSO_UNKNOWN);
+	}
+	verso_cursor_close(c);
+	verso_abort(txn);
+	verso_close(db);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("cursor");
@@ -370,6 +422,7 @@ int main(void)
 	tcase_add_loop_test(t, pinned_cursors_never_block_writing, 0, API_PAGERS);
 	tcase_add_loop_test(t, too_many_pins_are_an_answer_not_a_hang, 0, API_PAGERS);
 	tcase_add_test(t, get_many_that_does_without_pins_leaves_no_text);
+	tcase_add_loop_test(t, stat_counts_loads_by_cause, 0, 4);
 	tcase_add_test(t, reads_in_flight_interrupt_no_call_of_the_application);
 	suite_add_tcase(s, t);
 	return check_main(s);
