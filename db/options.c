@@ -37,6 +37,9 @@ static int judge(const struct verso_options *o)
 		(unsigned)o->map_writing > VERSO_MAP_SHARED)
 		return wrong("`sync`, `commit_mode`, `madvise`, `checksum`, `io`, `policy` or "
 			     "`map_writing` has an unknown value");
+	if ((o->flags & VERSO_NO_VERIFY) && o->checksum == VERSO_CHECKSUM_ALWAYS)
+		return wrong("VERSO_NO_VERIFY and `checksum` = VERSO_CHECKSUM_ALWAYS contradict "
+			     "each other: leave one of them out");
 	if (o->page_size != 0 && !page_size_is_valid(o->page_size))
 		return wrong(
 			"`page_size` is a power of two from 4096 to 65536 (from 512, for tests)");
@@ -65,7 +68,8 @@ int options_fill(const struct verso_options *given, struct verso_options *ret_op
 		memcpy(&o, given, known);
 	}
 	o.size = sizeof(o);
-	if (o.flags & VERSO_NO_VERIFY && o.pager == VERSO_BUFPOOL)
+	if (o.flags & VERSO_NO_VERIFY && o.pager == VERSO_BUFPOOL &&
+		o.checksum == VERSO_CHECKSUM_ONCE)
 		o.checksum = VERSO_CHECKSUM_NONE;
 	rc = judge(&o);
 	if (rc < 0)

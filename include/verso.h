@@ -294,7 +294,8 @@ enum verso_flags {
 	VERSO_BUFFERED = 1 << 5,    /* no O_DIRECT: through the kernel's page cache */
 	VERSO_SMALL_PAGES = 1 << 6, /* no huge pages for the pool's memory */
 	VERSO_PIN_INNER = 1 << 7,   /* inner pages are pinned, not read under a guard */
-	VERSO_NO_VERIFY = 1 << 11,  /* as `checksum` = VERSO_CHECKSUM_NONE */
+	VERSO_NO_VERIFY = 1 << 11,  /* as `checksum` = VERSO_CHECKSUM_NONE; beside _ALWAYS:
+				       VERSO_EMISUSE */
 
 	/* verso_begin() */
 	VERSO_READ = 0,

@@ -103,6 +103,7 @@ START_TEST(unknown_flags_and_values_are_answered)
 		{.commit_mode = (enum verso_commit_mode)3},
 		{.madvise = (enum verso_madvise)4},
 		{.checksum = (enum verso_checksum)3},
+		{.checksum = VERSO_CHECKSUM_ALWAYS, .flags = VERSO_NO_VERIFY},
 		{.io = (enum verso_io)4},
 		{.policy = VERSO_POLICIES},
 		{.map_writing = (enum verso_map_writing)3},
