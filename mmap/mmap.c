@@ -46,6 +46,10 @@ static void mmap_stats(struct pager *p, struct pager_stats *stats)
 	pthread_mutex_lock(&h->lock);
 	stats->memory_bytes = (uint64_t)h->n_touched * p->page_size;
 	pthread_mutex_unlock(&h->lock);
+	if (m->opts.writing == MMAP_WRITE_PRIVATE) { /* the kernel's copies; shared ones are cache */
+		stats->memory_bytes_max += (uint64_t)m->opts.writer_pages * p->page_size;
+		stats->memory_bytes += atomic_load(&m->n_mapped) * p->page_size;
+	}
 	(void)snprintf(stats->how, sizeof(stats->how),
 		"mmap: the kernel caches and evicts; checksum %s, madvise %s, a writer's pages %s; "
 		"%" PRIu64 " MiB of address space",

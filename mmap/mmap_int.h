@@ -116,6 +116,7 @@ struct mmap_pager {
 	const void *zeros;          /* PAGER_GROWTH_WRITTEN of them, never touched; constant */
 	_Atomic uint64_t n_pages;   /* the file's size; written by resize */
 	_Atomic uint64_t end_pages; /* no word beyond is set; grows only */
+	_Atomic uint64_t n_mapped;  /* pages of the writer's in `alias` */
 	_Atomic bool has_blocks;    /* no page of the file is a hole; once set, stays so */
 	struct heap heap;
 	_Atomic uint64_t n_misses, n_prefetched, n_flushes, read_bytes, write_bytes;

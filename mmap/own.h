@@ -63,8 +63,10 @@ static inline uint64_t own_take(struct mmap_pager *m, struct page_ref ref)
 {
 	uint32_t copy;
 
-	if (own_may_be_mapped(m, ref))
+	if (own_may_be_mapped(m, ref)) {
+		mmap_count(&m->n_mapped, 1);
 		return WORD_HEAP | ref.gen;
+	}
 	copy = heap_take(&m->heap);
 	atomic_store_explicit(&m->heap.copies[copy].gen, ref.gen, memory_order_relaxed);
 	return WORD_HEAP | WORD_COPY | copy;
@@ -79,9 +81,12 @@ static inline uint64_t own_take(struct mmap_pager *m, struct page_ref ref)
  */
 static inline void own_retire(struct mmap_pager *m, pgno_t pgno, uint64_t word)
 {
-	if (!own_is_mapped(word))
+	if (!own_is_mapped(word)) {
 		heap_retire(&m->heap, own_copy(word));
-	else if (m->opts.writing == MMAP_WRITE_PRIVATE && m->pager.page_size >= OWN_BYTES)
+		return;
+	}
+	atomic_fetch_sub_explicit(&m->n_mapped, 1, memory_order_relaxed);
+	if (m->opts.writing == MMAP_WRITE_PRIVATE && m->pager.page_size >= OWN_BYTES)
 		view_advise(&m->alias, (uint64_t)pgno << m->page_shift, m->pager.page_size,
 			ADVICE_DONTNEED);
 }

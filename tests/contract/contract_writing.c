@@ -79,6 +79,26 @@ START_TEST(fresh_pages_are_made_and_dropped_without_end)
 }
 END_TEST
 
+/* Wherever they lie, but for stores into the file's own pages. */
+START_TEST(memory_in_use_counts_the_pages_that_are_made)
+{
+	struct pager_stats made, dropped;
+	struct world w;
+
+	world_open(&w, _i);
+	for (unsigned i = 0; i < CONTRACT_WRITER_PAGES; i++)
+		(void)world_make(&w, i);
+	pager_stats(w.pager, &made);
+	ck_assert_uint_le(made.memory_bytes, made.memory_bytes_max);
+	if (!w.c->stores)
+		ck_assert_uint_ge(made.memory_bytes, CONTRACT_WRITER_PAGES * w.page_size);
+	pager_drop(w.pager, 0, CONTRACT_WRITER_PAGES);
+	pager_stats(w.pager, &dropped);
+	ck_assert_uint_le(dropped.memory_bytes, made.memory_bytes);
+	world_close(&w);
+}
+END_TEST
+
 /* P3 */
 START_TEST(fresh_page_reaches_the_file_by_write_alone)
 {
@@ -432,6 +452,7 @@ TCase *contract_writing(void)
 	ADD_TEST(tc, fresh_page_has_an_empty_header_and_is_unsealed);
 	ADD_TEST(tc, writer_pages_can_all_be_fresh_at_a_time);
 	ADD_TEST(tc, fresh_pages_are_made_and_dropped_without_end);
+	ADD_TEST(tc, memory_in_use_counts_the_pages_that_are_made);
 	ADD_TEST(tc, fresh_page_reaches_the_file_by_write_alone);
 	ADD_TEST(tc, a_page_being_made_is_not_sealed_in_the_file);
 	ADD_TEST(tc, stale_gens_are_refused_after_drop_and_fresh);
