@@ -8,6 +8,7 @@
 #include "pager/page.h"
 #include "db/db_int.h"
 #include "tests/api.h"
+#include "txn/meta.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -256,7 +257,10 @@ START_TEST(another_version_is_refused_with_advice)
 	/* A feature that this Verso must know to read, one to write, one to ignore. */
 	patch_slots(path, 64, 1);
 	API_SAYS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_EVERSION, "a newer Verso");
-	patch_slots(path, 64, 0);
+	/* Leaves with heads for a build without, and the other way round. */
+	patch_slots(path, 64, META_FEATURES ^ 1U << 31);
+	API_SAYS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_EVERSION, "features");
+	patch_slots(path, 64, META_FEATURES);
 	patch_slots(path, 60, 1);
 	API_IS(try_open(_i, path, 0, &db), VERSO_EVERSION);
 	API_OK(try_open(_i, path, VERSO_RDONLY, &db));

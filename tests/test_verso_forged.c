@@ -175,7 +175,11 @@ static void scan_to(struct verso *db, bool up, const char *at)
 	API_OK(verso_cursor_last(c, &key, NULL));
 	API_OK(verso_cursor_prev(c, &key, NULL));
 	API_IS(verso_cursor_seek(c, api_val(at), &key, NULL), VERSO_ECORRUPT);
-	API_OK(verso_cursor_seek(c, api_val(before), &key, NULL));
+	/* Without heads a search decodes each key that it compares, the forged one too. */
+	rc = verso_cursor_seek(c, api_val(before), &key, NULL);
+	if (NODE_HEAD_BYTES > 0)
+		API_OK(rc);
+	ck_assert(rc == 0 || rc == VERSO_ECORRUPT);
 	API_IS(step(c, up, &key), VERSO_ECORRUPT);
 	verso_cursor_close(c);
 	verso_abort(txn);
