@@ -196,7 +196,7 @@ static int open_bufpool(struct verso *db, const struct txn_probe *probe,
 _Static_assert((int)VERSO_IO_URING == (int)QUEUE_URING && (int)VERSO_IO_SYNC == (int)QUEUE_SYNC,
 	"the backends have one order");
 _Static_assert((int)VERSO_MADVISE_NORMAL == (int)MMAP_ADVICE_NORMAL &&
-		       (int)VERSO_MADVISE_POPULATE == (int)MMAP_ADVICE_POPULATE,
+		       (int)VERSO_MADVISE_CURSOR == (int)MMAP_ADVICE_CURSOR,
 	"the advices have one order");
 _Static_assert((int)VERSO_MAP_PRIVATE == (int)MMAP_WRITE_PRIVATE &&
 		       (int)VERSO_MAP_SHARED == (int)MMAP_WRITE_SHARED,

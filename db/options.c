@@ -31,7 +31,7 @@ static int judge(const struct verso_options *o)
 		return wrong("`pager` is neither VERSO_BUFPOOL nor VERSO_MMAP");
 	if ((unsigned)o->sync > VERSO_SYNC_RELAXED ||
 		(unsigned)o->commit_mode > VERSO_COMMIT_ONE_FLUSH ||
-		(unsigned)o->madvise > VERSO_MADVISE_POPULATE ||
+		(unsigned)o->madvise > VERSO_MADVISE_CURSOR ||
 		(unsigned)o->checksum > VERSO_CHECKSUM_ALWAYS || (unsigned)o->io > VERSO_IO_SYNC ||
 		(unsigned)o->policy >= VERSO_POLICIES ||
 		(unsigned)o->map_writing > VERSO_MAP_SHARED)

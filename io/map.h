@@ -17,6 +17,7 @@ enum map_advice {
 	ADVICE_SEQUENTIAL,
 	ADVICE_WILLNEED,
 	ADVICE_DONTNEED,
+	ADVICE_COLD,    /* the kernel may take these pages first; they stay until it must */
 	ADVICE_POPULATE /* read and map it now; may block */
 };
 

@@ -18,6 +18,11 @@
 #define KERNEL_POPULATE MADV_WILLNEED
 #endif
 
+/* Since Linux 5.4; an older kernel refuses the hint. */
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#endif
+
 struct map_kernel {
 	struct map map; /* first */
 	int fd;         /* the file's; constant */
@@ -63,6 +68,7 @@ static void kernel_advise(struct map *m, uint64_t off_bytes, uint64_t len_bytes,
 		[ADVICE_SEQUENTIAL] = MADV_SEQUENTIAL,
 		[ADVICE_WILLNEED] = MADV_WILLNEED,
 		[ADVICE_DONTNEED] = MADV_DONTNEED,
+		[ADVICE_COLD] = MADV_COLD,
 		[ADVICE_POPULATE] = KERNEL_POPULATE,
 	};
 	uint64_t page_bytes = system_page_bytes();

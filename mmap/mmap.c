@@ -23,6 +23,7 @@ static const char *const advice_names[] = {
 	[MMAP_ADVICE_NORMAL] = "normal",
 	[MMAP_ADVICE_SEQUENTIAL] = "sequential",
 	[MMAP_ADVICE_POPULATE] = "populate",
+	[MMAP_ADVICE_CURSOR] = "cursor",
 };
 
 static const char *const writing_names[] = {
@@ -46,7 +47,7 @@ static void mmap_stats(struct pager *p, struct pager_stats *stats)
 	pthread_mutex_lock(&h->lock);
 	stats->memory_bytes = (uint64_t)h->n_touched * p->page_size;
 	pthread_mutex_unlock(&h->lock);
-	if (m->opts.writing == MMAP_WRITE_PRIVATE) { /* the kernel's copies; shared ones are cache */
+	if (m->opts.writing == MMAP_WRITE_PRIVATE) { /* the kernel's copies */
 		stats->memory_bytes_max += (uint64_t)m->opts.writer_pages * p->page_size;
 		stats->memory_bytes += atomic_load(&m->n_mapped) * p->page_size;
 	}

@@ -104,6 +104,9 @@ static inline bool heap_owns(const struct heap *h, const void *p)
  * The pager
  */
 
+/* Pages that cursors may still need, of those that were read ahead: the rest is behind them. */
+#define SCAN_PAGES 256U
+
 struct mmap_pager {
 	struct pager pager;      /* first */
 	struct view view;        /* the file */
@@ -119,6 +122,9 @@ struct mmap_pager {
 	_Atomic uint64_t n_mapped;  /* pages of the writer's in `alias` */
 	_Atomic bool has_blocks;    /* no page of the file is a hole; once set, stays so */
 	struct heap heap;
+	/* MMAP_ADVICE_CURSOR: the pages that were read ahead last, in turn; pgno + 1, 0: none */
+	_Atomic uint64_t scanned[SCAN_PAGES];
+	_Atomic uint64_t n_scanned; /* ever */
 	_Atomic uint64_t n_misses, n_prefetched, n_flushes, read_bytes, write_bytes;
 };
 

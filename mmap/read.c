@@ -293,20 +293,60 @@ static bool thread_has_read(void)
 	return has;
 }
 
+/* Neighbouring pages that wait for one call of advice. */
+struct run {
+	enum map_advice advice;
+	uint64_t from, to; /* [from, to) */
+};
+
+static void run_end(struct mmap_pager *m, struct run *run)
+{
+	if (run->from < run->to)
+		view_advise(&m->view, run->from << m->page_shift,
+			(run->to - run->from) << m->page_shift, run->advice);
+	run->from = run->to = 0;
+}
+
+static void run_add(struct mmap_pager *m, struct run *run, pgno_t pgno)
+{
+	if (run->from == run->to || pgno != run->to) {
+		run_end(m, run);
+		run->from = pgno;
+	}
+	run->to = (uint64_t)pgno + 1;
+}
+
+/*
+ * A page that a cursor asked for takes its turn; the one whose place it takes lies behind all
+ * cursors, but for those of more scans at a time than the turns last, which read it again.
+ */
+static void scan_on(struct mmap_pager *m, struct run *cold, pgno_t pgno)
+{
+	uint64_t turn = atomic_fetch_add_explicit(&m->n_scanned, 1, memory_order_relaxed);
+	uint64_t old = atomic_exchange_explicit(&m->scanned[turn % SCAN_PAGES], (uint64_t)pgno + 1,
+		memory_order_relaxed);
+
+	if (old != 0)
+		run_add(m, cold, (pgno_t)(old - 1));
+}
+
 /*
  * Asking the kernel for a page that is there costs more than reading it, so a page that was
  * verified is taken to be there still, until this thread has had to read: then the kernel has taken
  * pages away, and all are asked for as long as that makes it read. Neighbours are asked for in one
  * call. For what is there the processor fetches the header's line, and with it the page's address.
+ *
+ * Under MMAP_ADVICE_CURSOR what a scan asked for becomes cold once it lies behind; what was there
+ * before, others use, so it is left as it is.
  */
 size_t mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead)
 {
 	struct mmap_pager *m = mmap_of(p);
 	bool trust = !thread_has_read();
+	bool scans = ahead && m->opts.advice == MMAP_ADVICE_CURSOR;
 	uint64_t end = atomic_load_explicit(&m->n_pages, memory_order_acquire);
-	uint64_t from = 0, to = 0; /* pages [from, to) wait to be asked for */
+	struct run need = {.advice = ADVICE_WILLNEED}, cold = {.advice = ADVICE_COLD};
 
-	(void)ahead; /* the kernel's advice never comes back to the thread */
 	for (size_t i = 0; i < n; i++) {
 		pgno_t pgno = refs[i].pgno;
 
@@ -317,19 +357,12 @@ size_t mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n, boo
 			continue;
 		}
 		mmap_count(&m->n_prefetched, 1);
-		if (from < to && pgno == to) {
-			to++;
-			continue;
-		}
-		if (from < to)
-			view_advise(&m->view, from << m->page_shift, (to - from) << m->page_shift,
-				ADVICE_WILLNEED);
-		from = pgno;
-		to = from + 1;
+		run_add(m, &need, pgno);
+		if (scans)
+			scan_on(m, &cold, pgno);
 	}
-	if (from < to)
-		view_advise(&m->view, from << m->page_shift, (to - from) << m->page_shift,
-			ADVICE_WILLNEED);
+	run_end(m, &need);
+	run_end(m, &cold);
 	return n;
 }
 

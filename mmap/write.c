@@ -195,6 +195,7 @@ void mmap_advise(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
 		[MMAP_ADVICE_NORMAL] = ADVICE_NORMAL,
 		[MMAP_ADVICE_SEQUENTIAL] = ADVICE_SEQUENTIAL,
 		[MMAP_ADVICE_POPULATE] = ADVICE_RANDOM,
+		[MMAP_ADVICE_CURSOR] = ADVICE_RANDOM,
 	};
 	uint64_t off_bytes = from_pages << m->page_shift;
 	uint64_t len_bytes = (to_pages - from_pages) << m->page_shift;

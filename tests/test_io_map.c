@@ -257,7 +257,7 @@ START_TEST(advice_changes_no_byte)
 	map_advise(m, 0, 4096, ADVICE_RANDOM); /* nothing is mapped yet */
 	write_fill(f, 5, 2 * MIB, 0);
 	ck_assert_int_eq(map_extend(m, 2 * MIB), 0);
-	for (int advice = ADVICE_NORMAL; advice <= ADVICE_DONTNEED; advice++) {
+	for (int advice = ADVICE_NORMAL; advice <= ADVICE_COLD; advice++) {
 		map_advise(m, 0, 2 * MIB, (enum map_advice)advice);
 		map_advise(m, 100, 5000, (enum map_advice)advice);
 		map_advise(m, MIB, 64 * MIB, (enum map_advice)advice);

@@ -101,7 +101,7 @@ START_TEST(unknown_flags_and_values_are_answered)
 		{.pager = (enum verso_pager)2},
 		{.sync = (enum verso_sync)2},
 		{.commit_mode = (enum verso_commit_mode)3},
-		{.madvise = (enum verso_madvise)4},
+		{.madvise = (enum verso_madvise)5},
 		{.checksum = (enum verso_checksum)3},
 		{.checksum = VERSO_CHECKSUM_ALWAYS, .flags = VERSO_NO_VERIFY},
 		{.io = (enum verso_io)4},

@@ -228,7 +228,8 @@ def test_options_reach_the_library(sh):
                        '--io=sync': 'sync', '--buffered': 'buffered',
                        '--small-pages': 'small pages', '--read-ahead=0': 'no read-ahead', '--pin-inner': 'pins only'},
            'mmap': {'--checksum=none': 'checksum none', '--checksum=always': 'checksum always',
-                    '--madvise=populate': 'madvise populate'}}[st['pager']]
+                    '--madvise=populate': 'madvise populate',
+                    '--madvise=cursor': 'madvise cursor'}}[st['pager']]
     for word, text in how.items():
         sh.expect(OK, 'get', 'a', 'k', word, out=b'v\n')
         found = json.loads(sh.expect(OK, 'stat', 'a', '--json', word).stdout)['how']

@@ -60,7 +60,8 @@ static bool parse_cache(struct verso_options *o, const char *value)
 
 static bool parse_madvise(struct verso_options *o, const char *value)
 {
-	static const char *const words[] = {"random", "normal", "sequential", "populate", NULL};
+	static const char *const words[] = {
+		"random", "normal", "sequential", "populate", "cursor", NULL};
 	int i = word_index(value, words);
 
 	o->madvise = (enum verso_madvise)i;
@@ -171,7 +172,8 @@ const struct db_switch db_switches[] = {
 	{"pager", "bufpool|mmap", "which pager reads the file (default bufpool)", false,
 		parse_pager},
 	{"cache", "SIZE", "memory of the buffer pool (default 64M)", false, parse_cache},
-	{"madvise", "random|normal|sequential|populate", "with --pager=mmap", false, parse_madvise},
+	{"madvise", "random|normal|sequential|populate|cursor", "with --pager=mmap", false,
+		parse_madvise},
 	{"checksum", "once|none|always", "when a page's checksum is verified (default once)", false,
 		parse_checksum},
 	{"mmap-checksum", "once|none|always", NULL, false, parse_checksum}, /* its old name */
