@@ -231,10 +231,8 @@ enum verso_madvise {
 	VERSO_MADVISE_NORMAL,     /* the kernel's own readahead */
 	VERSO_MADVISE_SEQUENTIAL, /* much readahead */
 	VERSO_MADVISE_POPULATE,   /* the whole file is read at the open */
-	VERSO_MADVISE_CURSOR,     /* no readahead for gets; a cursor asks for what comes next, as in
-				     all of these, and gives what lies 256 pages and more behind it
-				     to the kernel to evict first (MADV_COLD), unless it was there
-				     before: a scan spares what others use */
+	VERSO_MADVISE_CURSOR,     /* as RANDOM, but what a cursor has read and lies 256 pages behind is
+				     given to the kernel to evict first (MADV_COLD) */
 };
 
 /* How VERSO_MMAP's pages reach the file that a writer makes. The file is the same. */
