@@ -231,7 +231,7 @@ enum verso_madvise {
 	VERSO_MADVISE_NORMAL,     /* the kernel's own readahead */
 	VERSO_MADVISE_SEQUENTIAL, /* much readahead */
 	VERSO_MADVISE_POPULATE,   /* the whole file is read at the open */
-	VERSO_MADVISE_CURSOR,     /* as RANDOM, but what a cursor has read and lies 256 pages behind is
+	VERSO_MADVISE_CURSOR, /* as RANDOM, but what a cursor has read and lies 256 pages behind is
 				     given to the kernel to evict first (MADV_COLD) */
 };
 
