@@ -7,9 +7,12 @@
 #include "verso_codes.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* --- names ----------------------------------------------------------------------- */
 
@@ -489,6 +492,58 @@ START_TEST(stores_outlive_the_process_which_stores_no_more)
 }
 END_TEST
 
+/* Stores at `at` in a child, followed by call `call`: whether that ended it. */
+static bool store_ends_the_program(struct file *l, struct map *m, uint64_t at, int call)
+{
+	uint8_t before = m->base[at];
+	int status;
+	pid_t child;
+
+	(void)fflush(NULL);
+	child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		(void)close(STDERR_FILENO);
+		m->base[at] = 'x';
+		if (call == 0)
+			simdisk_set_space(disk, 0);
+		else if (call == 1)
+			(void)file_allocate(l, 0, 8192);
+		else
+			(void)file_sync(l);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	m->base[at] = before; /* what the child stored is the parent's too */
+	ck_assert(WIFSIGNALED(status) ? WTERMSIG(status) == SIGABRT : WEXITSTATUS(status) == 0);
+	return WIFSIGNALED(status);
+}
+
+/* The block is wanted when the store is made: room that comes later is of no use. */
+START_TEST(a_store_into_a_hole_of_a_full_disk_ends_the_program)
+{
+	struct file *l;
+	struct map *m;
+
+	setup_disk(NULL, 1);
+	l = open_on(disk, "l", FILE_CREATE);
+	ck_assert_int_eq(file_truncate(l, 12288), 0);
+	ck_assert_int_eq(file_allocate(l, 0, 4096), 0);
+	ck_assert_int_eq(file_write(l, "x", 1, 8192),
+		0); /* one sector of the page; seven are holes */
+	simdisk_set_space(disk, simdisk_space_used(disk));
+	m = map_to_store(l, 12288);
+	for (int call = 0; call < 3; call++) {
+		ck_assert(!store_ends_the_program(l, m, 7, call));
+		ck_assert(store_ends_the_program(l, m, 4096, call));
+		ck_assert(store_ends_the_program(l, m, 8192 + 7, call));
+	}
+	map_close(m);
+	file_close(l);
+	teardown_disk();
+}
+END_TEST
+
 START_TEST(the_dead_do_nothing_and_what_they_wrote_stays)
 {
 	struct iovec iov = iov_of('c', 1);
@@ -564,6 +619,7 @@ int main(void)
 	tcase_add_test(t, a_map_is_coherent_and_stays_where_it_is);
 	tcase_add_test(t, a_store_may_reach_the_device_or_not_until_a_sync);
 	tcase_add_test(t, a_page_may_be_caught_between_two_stores);
+	tcase_add_test(t, a_store_into_a_hole_of_a_full_disk_ends_the_program);
 	tcase_add_test(t, stores_outlive_the_process_which_stores_no_more);
 	tcase_add_test(t, the_dead_do_nothing_and_what_they_wrote_stays);
 	tcase_add_test(t, a_kill_strikes_at_its_event);

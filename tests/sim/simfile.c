@@ -135,6 +135,7 @@ static int write_locked(struct simfile *f, const void *buf, size_t len, uint64_t
 	if (f->rdonly)
 		return -EBADF;
 	r = sim_fault(d, SIM_CALL_WRITE, false, f->name, off, len);
+	sim_stores_note(d);
 	if (f->file.direct && misaligned(&f->file, buf, len, off))
 		return -EINVAL;
 	if (r == 0)
@@ -229,6 +230,7 @@ static int resize_locked(struct simfile *f, enum sim_call_kind call, uint64_t of
 	if (f->rdonly)
 		return -EBADF;
 	r = sim_fault(d, call, false, f->name, off, len);
+	sim_stores_note(d); /* they found their blocks before */
 	if (r == 0 && call == SIM_CALL_ALLOCATE)
 		r = sim_room_allocate(d, in, off, len);
 	if (r == 0 && end > d->opts.file_bytes_max)

@@ -150,6 +150,7 @@ void sim_room_synced(const struct simdisk *d, struct sim_inode *in)
 void simdisk_set_space(struct simdisk *d, uint64_t space_bytes)
 {
 	(void)pthread_mutex_lock(&d->lock);
+	sim_stores_note(d); /* on the disk as it was */
 	d->opts.space_bytes = space_bytes;
 	(void)pthread_mutex_unlock(&d->lock);
 }
@@ -159,6 +160,7 @@ uint64_t simdisk_space_used(struct simdisk *d)
 	uint64_t used;
 
 	(void)pthread_mutex_lock(&d->lock);
+	sim_stores_note(d);
 	used = used_bytes(d);
 	(void)pthread_mutex_unlock(&d->lock);
 	return used;

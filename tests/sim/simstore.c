@@ -79,6 +79,21 @@ static uint64_t run_end(const struct sim_inode *in, uint64_t off)
 	return end < in->size ? end : in->size;
 }
 
+/* The kernel finds blocks for a whole page of its cache, whatever is stored there. */
+static void find_blocks(struct simdisk *d, struct sim_inode *in, uint64_t off)
+{
+	uint64_t from = off / CACHE_PAGE_BYTES * CACHE_PAGE_BYTES;
+	uint64_t end = from + CACHE_PAGE_BYTES < in->size ? from + CACHE_PAGE_BYTES : in->size;
+
+	if (sim_room(d, in, from, end - from) < 0) {
+		fprintf(stderr,
+			"simulator: a store at byte %llu of a file found no block: SIGBUS\n",
+			(unsigned long long)off);
+		abort();
+	}
+	sim_room_written(d, in, from, end - from);
+}
+
 /* Whole sectors, but for the last of the file. */
 static void note_run(struct simdisk *d, uint32_t ino, uint64_t off, uint64_t end)
 {
@@ -86,16 +101,10 @@ static void note_run(struct simdisk *d, uint32_t ino, uint64_t off, uint64_t end
 	uint64_t len = end - off;
 	uint8_t *data = sim_log_bytes(d, len);
 
-	if (sim_room(d, in, off, len) < 0) {
-		fprintf(stderr,
-			"simulator: a store at byte %llu of a file found no block: SIGBUS\n",
-			(unsigned long long)off);
-		abort();
-	}
+	find_blocks(d, in, off);
 	copy_bytes(data, in->live + off, len);
 	log_half(d, ino, off, len, data);
 	log_store(d, ino, off, len, data);
-	sim_room_written(d, in, off, len);
 	if (d->image)
 		sim_touch(in, off, len);
 	memcpy(in->noted + off, data, len);
