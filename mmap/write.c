@@ -256,7 +256,7 @@ static int cut(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
 		rc = file_truncate(m->file, to_pages << m->page_shift);
 	if (rc == 0)
 		return 0;
-	if (view_reach(&m->view, from_pages << m->page_shift) == 0)
+	if (views_reach(m, from_pages << m->page_shift) == 0)
 		atomic_store_explicit(&m->n_pages, from_pages, memory_order_release);
 	return rc;
 }
