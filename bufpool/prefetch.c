@@ -127,6 +127,7 @@ static void load_add(struct pool *pool, struct load *load, struct page_ref ref, 
 	struct iovec *last = load->n_iov > 0 ? &load->iov[load->n_iov - 1] : NULL;
 	void *page = pool_page(pool, frame);
 
+	ASSERT(load->n_pages == 0 || ref.pgno == load->refs[load->n_pages - 1].pgno + 1);
 	if (last && (char *)last->iov_base + last->iov_len == page)
 		last->iov_len += pool->pager.page_size;
 	else
@@ -143,8 +144,10 @@ static bool load_fill(struct pool *pool, struct load *load, const struct page_re
 	enum frame_use use)
 {
 	uint32_t frames[LOAD_PAGES];
-	uint32_t i = 0, n_frames = prefetch_frames(pool, refs, n, use, frames);
+	uint32_t i = 0, n_frames;
 
+	ASSERT(n <= LOAD_PAGES);
+	n_frames = prefetch_frames(pool, refs, n, use, frames);
 	/* Counted before a word becomes LOADING: a thread that sees LOADING may wait for it. */
 	atomic_fetch_add(&pool->n_loading, n_frames);
 	atomic_fetch_add(&pool->n_ahead, n_frames);
@@ -206,7 +209,7 @@ size_t pool_prefetch(struct pager *p, const struct page_ref *refs, size_t n, boo
 	while (i < n && has_frames) {
 		struct page_ref run[LOAD_PAGES];
 		struct load *load;
-		uint32_t len;
+		uint32_t len, n_more;
 		bool down;
 
 		if (!is_wanted(pool, refs[i])) {
@@ -214,7 +217,8 @@ size_t pool_prefetch(struct pager *p, const struct page_ref *refs, size_t n, boo
 			continue;
 		}
 		len = run_length(pool, refs + i, n - i, &down);
-		len = len < n_allowed(pool) ? len : n_allowed(pool);
+		n_more = n_allowed(pool); /* once: other threads change it */
+		len = len < n_more ? len : n_more;
 		load = len > 0 && n_loads < LOAD_SLOTS ? slot_get(pool) : NULL;
 		if (!load)
 			break;
