@@ -19,7 +19,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define N_DEPTHS (sizeof(depths_kib) / sizeof(depths_kib[0]))
+#define PAGE_BYTES 4096 /* of the database */
+#define N_DEPTHS   (sizeof(depths_kib) / sizeof(depths_kib[0]))
 
 static const char *const blocks[] = {"64k", "256k", "1m", "4m"};
 static const uint64_t depths_kib[] = {0, 128, 512, 1024, 2048, 4096, 8192}; /* 0: the default */
@@ -89,7 +90,7 @@ static void measure(const struct plan *p, uint64_t depth_kib, double fio, struct
 		.size = sizeof(options),
 		.flags = VERSO_RDONLY,
 		.cache_bytes = p->cache_mib << 20,
-		.read_ahead_bytes = depth_kib << 10,
+		.readahead_pages = depth_kib / (PAGE_BYTES / 1024),
 	};
 	struct verso_stat stat = {.size = sizeof(stat)};
 	double begin, seconds, cpu;
@@ -104,7 +105,7 @@ static void measure(const struct plan *p, uint64_t depth_kib, double fio, struct
 	disk_check(db, verso_stat(db, &stat), "stat");
 	verso_close(db);
 	row->mib[round] = (double)stat.read_bytes / (1 << 20) / seconds;
-	row->cpu_us[round] = cpu * 4096 / (double)stat.read_bytes;
+	row->cpu_us[round] = cpu * PAGE_BYTES / (double)stat.read_bytes;
 	row->time[round] = fio / row->mib[round];
 }
 

@@ -118,13 +118,13 @@ _Static_assert((int)VERSO_POLICIES == (int)N_POLICIES &&
 /* 0: none. */
 static uint32_t ahead_pages(const struct verso_options *o, uint32_t page_size)
 {
-	size_t n = o->read_ahead_bytes / page_size;
+	size_t n = o->readahead_pages;
 
-	if (o->read_ahead_bytes == VERSO_NO_READ_AHEAD)
+	if (n == VERSO_NO_READAHEAD)
 		return 0;
-	if (o->read_ahead_bytes == 0)
+	if (n == 0)
 		n = PAGER_AHEAD_BYTES_DEFAULT / page_size;
-	return n < 1 ? 1 : n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
+	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 }
 
 /* The writer's share follows from the transactions' options, as under the other pager (D7). */
@@ -140,7 +140,7 @@ static struct bufpool_options pool_options(const struct verso_options *o,
 		.backend = (enum queue_backend)o->io,
 		.flags = (o->flags & VERSO_SMALL_PAGES ? BUFPOOL_SMALL_PAGES : 0u) |
 			 (o->flags & VERSO_PIN_INNER ? BUFPOOL_PIN_ONLY : 0u) |
-			 (o->read_ahead_bytes == VERSO_NO_READ_AHEAD ? BUFPOOL_NO_AHEAD : 0u),
+			 (o->readahead_pages == VERSO_NO_READAHEAD ? BUFPOOL_NO_AHEAD : 0u),
 	};
 }
 

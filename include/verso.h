@@ -373,15 +373,15 @@ struct verso_options {
 	size_t value_copy_max; /* bytes; longer values than this are not assembled in memory by get
 				  and cursors: verso_read() reads them. Default 256 MiB */
 	enum verso_map_writing map_writing; /* VERSO_MMAP only */
-	verso_trace_fn *trace; /* NULL (default): nothing is traced, which costs a branch a page */
-	void *trace_arg;       /* passed to trace */
-	size_t read_ahead_bytes; /* how far before itself a cursor that scans asks for pages. It
-				    begins with 16 pages and doubles. Default 4 MiB; at most a
-				    quarter of the pool's pages for readers. VERSO_NO_READ_AHEAD:
-				    nothing is read before it is needed */
+	verso_trace_fn *trace;  /* NULL (default): nothing is traced, which costs a branch a page */
+	void *trace_arg;        /* passed to trace */
+	size_t readahead_pages; /* how far before itself a cursor that scans asks for pages, at
+				   most; it begins with 16 and doubles. 0: the default, 4 MiB of
+				   them; never more than a quarter of the pool's pages for readers.
+				   VERSO_NO_READAHEAD: nothing is read before it is needed */
 };
 
-#define VERSO_NO_READ_AHEAD SIZE_MAX
+#define VERSO_NO_READAHEAD SIZE_MAX /* for readahead_pages */
 
 /*
  * Opens the database at `path`.

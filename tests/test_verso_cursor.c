@@ -376,7 +376,7 @@ START_TEST(stat_counts_loads_by_cause)
 	api_fill(db, N, 90);
 	verso_close(db);
 	db = api_open_with(_i / 2, "a",
-		(struct verso_options){.read_ahead_bytes = _i % 2 ? VERSO_NO_READ_AHEAD : 1 << 16});
+		(struct verso_options){.readahead_pages = _i % 2 ? VERSO_NO_READAHEAD : 16});
 	txn = api_begin(db, VERSO_READ);
 	for (unsigned i = 0; i < MANY; i++) {
 		(void)snprintf(names[i], sizeof(names[i]), "key%06u", i * 90);

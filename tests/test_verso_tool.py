@@ -226,7 +226,7 @@ def test_options_reach_the_library(sh):
                        '--policy=fifo': 'policy fifo', '--policy=random': 'policy random',
                        '--policy=sieve': 'policy sieve', '--io=threads': 'threads',
                        '--io=sync': 'sync', '--buffered': 'buffered',
-                       '--small-pages': 'small pages', '--read-ahead=0': 'no read-ahead', '--pin-inner': 'pins only'},
+                       '--small-pages': 'small pages', '--readahead=0': 'no read-ahead', '--pin-inner': 'pins only'},
            'mmap': {'--checksum=none': 'checksum none', '--checksum=always': 'checksum always',
                     '--madvise=populate': 'madvise populate',
                     '--madvise=cursor': 'madvise cursor'}}[st['pager']]

@@ -113,13 +113,13 @@ static bool parse_map_writing(struct verso_options *o, const char *value)
 	return i >= 0;
 }
 
-static bool parse_read_ahead(struct verso_options *o, const char *value)
+static bool parse_readahead(struct verso_options *o, const char *value)
 {
-	uint64_t bytes;
+	uint64_t n_pages;
 
-	if (!parse_size(value, &bytes))
+	if (!parse_size(value, &n_pages))
 		return false;
-	o->read_ahead_bytes = bytes == 0 ? VERSO_NO_READ_AHEAD : bytes;
+	o->readahead_pages = n_pages == 0 ? VERSO_NO_READAHEAD : n_pages;
 	return true;
 }
 
@@ -179,7 +179,8 @@ const struct db_switch db_switches[] = {
 	{"mmap-checksum", "once|none|always", NULL, false, parse_checksum}, /* its old name */
 	{"map-writing", "heap|private|shared", "with --pager=mmap: where a writer makes pages",
 		false, parse_map_writing},
-	{"read-ahead", "SIZE", "of a scan, at most (default 4M; 0: none)", false, parse_read_ahead},
+	{"readahead", "PAGES", "of a scan, at most (default 4 MiB of them; 0: none)", false,
+		parse_readahead},
 	{"policy", "clock|sieve|fifo|lru|2q|random", "which page the pool evicts", false,
 		parse_policy},
 	{"io", "uring|threads|sync", "how the pool reaches the kernel (default: the best)", false,
