@@ -9,8 +9,9 @@ base < io < pager < {bufpool, mmap} < space < txn < btree < db < trace < {tools,
 private header (<folder>_int.h) is seen by its own folder only, tests excepted. include/verso_codes.h
 belongs to floor 0, include/verso.h to floor 7; tools, labs and experiments are users of the API and
 see nothing else of the library but base/ and trace/, which replays the pool's policies; bench may
-measure any floor. Labs and experiments may use FIXTURES of the tests too; nothing uses them. The order
-of the files within a folder is held by check_order.py.
+measure any floor but the pagers, which it has through the API. Labs and experiments may use FIXTURES
+of the tests too; nothing uses them. A path goes straight to its file, without `..`; a folder with
+C files that has no floor is an error. The order of the files within a folder is held by check_order.py.
 """
 import os
 import re
@@ -38,12 +39,25 @@ ABOVE_ALL = {'labs', 'experiments'}
 API_USERS = ABOVE_ALL | {'tools'}
 FIXTURES = ('tests/check_main.h', 'tests/contract/', 'tests/refpager/', 'tests/sim/')
 PUBLIC = {'verso_codes.h': 0, 'verso.h': 7}
-INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"')
+INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
+NOT_OURS = ('.', 'build', 'rel', 'subprojects') # how the names of folders begin that hold no source
+
+
+def included(line):
+    """What a line includes of the project, in quotes or not; None: nothing."""
+    match = INCLUDE.match(line)
+    if not match:
+        return None
+    quoted, name = match.groups()
+    is_ours = name and (name in PUBLIC or '..' in name.split('/') or name.split('/')[0] in FLOORS)
+    return quoted or (name if is_ours else None)
 
 
 def edge_error(source, target):
     """Why the file `source` may not include `target` (both relative to the root), or None."""
     folder = source.split('/')[0]
+    if {'..', '.', ''} & set(target.split('/')):
+        return 'a path without ., .. and //, so that its first word is its folder'
     if folder == 'include':
         name = os.path.basename(source)
         ok = target in PUBLIC and PUBLIC[target] <= PUBLIC.get(name, -1)
@@ -78,11 +92,26 @@ def edge_error(source, target):
 
 
 def sources(root):
-    for folder in sorted(FLOORS) + ['include']:
-        for path, _, names in os.walk(os.path.join(root, folder)):
-            for name in sorted(names):
-                if name.endswith(('.c', '.h')):
-                    yield os.path.relpath(os.path.join(path, name), root)
+    """Every C file below the root; what is in a folder without a floor too."""
+    for path, folders, names in os.walk(root):
+        folders[:] = sorted(d for d in folders if path != root or not d.startswith(NOT_OURS))
+        for name in sorted(names):
+            if name.endswith(('.c', '.h')):
+                yield os.path.relpath(os.path.join(path, name), root)
+
+
+def file_findings(source, lines):
+    """What is wrong with the includes of a file: pairs of a line's number and a text; and how many it has."""
+    found, n_edges = [], 0
+    if source.split('/')[0] not in FLOORS and not source.startswith('include/'):
+        return [(1, 'a C file in a folder that has no floor: give it one in FLOORS')], 0
+    for number, line in enumerate(lines, 1):
+        target = included(line)
+        why = edge_error(source, target) if target else None
+        n_edges += target is not None
+        if why:
+            found.append((number, f'"{target}": {why}'))
+    return found, n_edges
 
 
 def self_test():
@@ -95,7 +124,9 @@ def self_test():
            ('include/verso_codes.h', 'verso.h'), ('pager/a.c', 'tests/check_main.h'),
            ('tests/a.c', 'labs/a.h'), ('bench/a.c', 'experiments/a.h'), ('labs/a.c', 'experiments/a.h'),
            ('labs/a.c', 'btree/btree.h'), ('experiments/a.c', 'bufpool/policy.h'),
-           ('experiments/a.c', 'tests/api.h'), ('labs/a.c', 'tests/sim/sim_int.h')]
+           ('experiments/a.c', 'tests/api.h'), ('labs/a.c', 'tests/sim/sim_int.h'),
+           ('db/a.c', 'db/../mmap/mmap.h'), ('bufpool/a.c', 'bufpool/../mmap/mmap_int.h'),
+           ('labs/a.c', 'tests/sim/../api.h'), ('db/a.c', './mmap/mmap.h'), ('bench/a.c', 'mmap/mmap.h')]
     good = [('db/open.c', 'bufpool/bufpool.h'), ('db/open.c', 'mmap/mmap.h'),
             ('txn/a.c', 'pager/pager.h'), ('txn/a.c', 'space/space.h'), ('base/error.h', 'verso_codes.h'),
             ('db/a.c', 'verso.h'), ('bench/a.c', 'io/queue.h'), ('tests/test_a.c', 'io/io_int.h'), ('io/a.c', 'io/io_int.h'),
@@ -105,6 +136,12 @@ def self_test():
         assert edge_error(*edge), edge
     for edge in good:
         assert not edge_error(*edge), edge
+    for source, line in (('btree/a.c', '#include <mmap/mmap.h>\n'), ('btree/a.c', ' # include "mmap/mmap.h"\n'),
+                         ('btree/a.c', '#include <verso.h>\n'), ('btree/a.c', '#include <sys/../mmap/mmap.h>\n'),
+                         ('engine/a.c', '\n'), ('a.c', '\n')):
+        assert file_findings(source, [line])[0], (source, line)
+    for line in ('#include <sys/mman.h>\n', '#include <stdio.h>\n', '#include "base/error.h"\n'):
+        assert not file_findings('btree/a.c', [line])[0], line
 
 
 def main():
@@ -114,15 +151,11 @@ def main():
     for source in sources(root):
         n_files += 1
         with open(os.path.join(root, source), encoding='utf-8') as f:
-            for number, line in enumerate(f, 1):
-                match = INCLUDE.match(line)
-                if not match:
-                    continue
-                n_edges += 1
-                why = edge_error(source, match.group(1))
-                if why:
-                    n_bad += 1
-                    print(f'{source}:{number}: "{match.group(1)}": {why}')
+            found, n = file_findings(source, f)
+        n_edges += n
+        n_bad += len(found)
+        for number, text in found:
+            print(f'{source}:{number}: {text}')
     print(f'{n_files} files, {n_edges} includes, {n_bad} not allowed')
     return 1 if n_bad or not n_edges else 0
 
