@@ -54,34 +54,46 @@ def pieces(text):
     yield '\n'.join(piece)
 
 
-def definition(piece):
-    """The name that a piece at the top of a file defines, and whether other files see it."""
+def without_brackets(text):
+    """The text without what stands in braces, brackets and parentheses."""
+    n = 1
+    while n:
+        text, n = re.subn(r'\{[^{}]*\}|\[[^][]*\]|\([^()]*\)', ' ', text)
+    return text
+
+
+def definitions(piece):
+    """The names that a piece at the top of a file defines, and whether other files see them."""
     macro = MACRO.match(piece)
     if macro:
-        return macro.group(1), False
-    head, begins, _ = ATTRIBUTE.sub('', piece).partition('{')
+        return [macro.group(1)], False
+    piece = ATTRIBUTE.sub('', piece)
+    head, begins, _ = piece.partition('{')
     if re.match(r'\s*(?:#|typedef|extern|_?[Ss]tatic_assert)', head):
-        return None, False
-    declared, is_data, _ = head.partition('=')
+        return [], False
+    declared = head.partition('=')[0]
     function = re.search(r'(\w+)\s*\(', declared)
-    data = re.search(r'(\w+)\s*(?:\[[^\]]*\]\s*)*;?\s*$', declared)
-    is_type = re.match(r'\s*(?:struct|enum|union)\s+\w+\s*;?\s*$', declared)
-    if function and (is_data or not begins):
-        return None, False
-    name = function or (None if is_type else data)
-    return (name.group(1), 'static' not in head) if name else (None, False)
+    if function:
+        is_body = begins and re.search(r'\)\s*$', declared)
+        names, before = [function.group(1)] if is_body else [], declared[:function.start()]
+    else:
+        flat = without_brackets(piece)
+        is_type = re.match(r'\s*(?:struct|enum|union)\b\s*\w*\s*;?\s*$', flat)
+        each = [] if is_type else [re.search(r'(\w+)\s*;?\s*$', one.partition('=')[0])
+                                   for one in flat.split(',')]
+        names, before = [data.group(1) for data in each if data], declared
+    return names, not re.search(r'\bstatic\b', before)
 
 
 def scan(text, is_header):
     """The definitions that others see {name: names used in it}, and all names that the file uses."""
     seen, mine, used = {}, set(), set()
     for piece in pieces(text):
-        name, is_global = definition(piece)
+        names, is_global = definitions(piece)
         uses = set(NAME.findall(MEMBER_OR_TAG.sub(' ', piece)))
-        if name:
-            mine.add(name)
-            if is_global or is_header:
-                seen.setdefault(name, set()).update(uses - {name})
+        mine.update(names)
+        for name in names if is_global or is_header else ():
+            seen.setdefault(name, set()).update(uses - {name})
         used |= uses
     return seen, used if is_header else used - mine
 
@@ -137,6 +149,14 @@ def self_test():
                     'const struct t z = {\n\t.a = c,\n};\n'}
     assert list(calls(texts)) == [('b1.c', 'a.c', 'a')], list(calls(texts))
     assert not list(findings('f', readme, texts))
+    for piece, names in (('int x, *y[2] = {&p, &q}, z = 1;', ['x', 'y', 'z']),
+                         ('int is_static(void)\n{\n}', ['is_static']),
+                         ('int f(int a[static 4])\n{\n}', ['f']), ('int v[N];', ['v']),
+                         ('struct t s = {\n\t.a = 1,\n};', ['s']), ('struct t {\n\tint a, b;\n};', []),
+                         ('int f(int a, int b);', [])):
+        assert definitions(piece) == (names, True), (piece, definitions(piece))
+    for piece in ('static int x, y;', 'static inline int f(int a)\n{\n}', 'static const int v[] = {\n1};'):
+        assert definitions(piece)[0] and not definitions(piece)[1], piece
     up = ('\nint u(void)\n{\n\treturn c(1, 2);\n}\n', '\nint (*u)(int, int) = c;\n',
           '\nconst void *u = &z;\n')
     for planted in up:
