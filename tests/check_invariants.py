@@ -5,9 +5,10 @@
 usage: check_invariants.py ROOT
 
 An invariant is defined by a line `- **T4** ...` of a folder's README.md or ` * P3  ...` at the head
-of a header. A line of a *.c, *.h or *.py, other than the definition, cites it by the word `T4` or by
-a range, `T1 to T14`, which counts for its ends alone. Two folders may not define one name: then
-it is not clear which is meant.
+of a header. A comment or a text in quotes of a *.c, *.h or *.py, other than the definition, cites it
+by the word `T4` or by a range, `T1 to T14`, which counts for its ends alone; code does not (a parameter
+may be called so). What is cited has to be defined, in READMEs and in docs/ too: a word of a letter that
+some invariant has. Two folders may not define one name: then it is not clear which is meant.
 """
 import os
 import re
@@ -16,6 +17,8 @@ import sys
 IN_README = re.compile(r'^- \*\*([A-Z]{1,2}\d{1,2})\*\*')
 IN_HEADER = re.compile(r'^ \* ([A-Z]{1,2}\d{1,2})  \S')
 WORD = re.compile(r'\b([A-Z]{1,2}\d{1,2})\b')
+C_QUOTED = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.S)
+PY_QUOTED = re.compile(r'#[^\n]*|""".*?"""|\'(?:\\.|[^\'\\\n])*\'|"(?:\\.|[^"\\\n])*"', re.S)
 SKIPPED = {'.git', 'subprojects', 'golden'}
 
 
@@ -24,36 +27,50 @@ def files(root):
         folders[:] = sorted(d for d in folders
                             if d not in SKIPPED and not d.startswith(('build', 'rel')))
         for name in sorted(names):
-            if name == 'README.md' or name.endswith(('.c', '.h', '.py')):
+            if name.endswith(('.md', '.c', '.h', '.py')):
                 yield os.path.relpath(os.path.join(path, name), root)
 
 
 def scan(name, text):
-    """The invariants that a file defines, and the words by which it cites some."""
-    defined, cited = [], set()
-    pattern = IN_README if name.endswith('.md') else IN_HEADER if name.endswith('.h') else None
+    """The invariants that a file defines, and those that it cites, as pairs of a word and a line."""
+    defined, cited = [], []
+    is_text = name.endswith('.md')
+    pattern = (IN_README if name.endswith('README.md') else
+               IN_HEADER if name.endswith('.h') else None)
+    if not is_text: # blanks for code, so that lines keep their numbers
+        quoted = PY_QUOTED if name.endswith('.py') else C_QUOTED
+        kept, at = [], 0
+        for match in quoted.finditer(text):
+            kept += ['\n' * text.count('\n', at, match.start()) or ' ', match.group(0)]
+            at = match.end()
+        text = ''.join(kept)
     for number, line in enumerate(text.split('\n'), 1):
         match = pattern and pattern.match(line)
         if match:
             defined.append((match.group(1), number))
-        elif not name.endswith('.md'):
-            cited.update(WORD.findall(line))
+            line = line[match.end(1):]
+        cited += [(word, number, not match) for word in WORD.findall(line)]
     return defined, cited
 
 
 def findings(texts):
     """What is wrong with the files {name: text}."""
-    places, cited = {}, set()
+    places, cited, words = {}, set(), []
     for name, text in texts.items():
-        defined, words = scan(name, text)
-        cited |= words
+        defined, found = scan(name, text)
+        words += [(word, f'{name}:{number}') for word, number, _ in found]
+        cited.update(word for word, _, elsewhere in found if elsewhere and not name.endswith('.md'))
         for invariant, number in defined:
             places.setdefault(invariant, []).append(f'{name}:{number}')
     for invariant, where in sorted(places.items()):
         if len(where) > 1:
             yield f'{where[1]}: {invariant} is defined by {where[0]} too'
         if invariant not in cited:
-            yield f'{where[0]}: {invariant} is cited by no line of code or test'
+            yield f'{where[0]}: {invariant} is cited by no comment or text of code or test'
+    families = {name.rstrip('0123456789') for name in places}
+    for word, where in words:
+        if word not in places and word.rstrip('0123456789') in families:
+            yield f'{where}: {word} is cited, and no invariant has this name'
     if not places:
         yield 'no invariant was found'
 
@@ -62,12 +79,21 @@ def self_test():
     readme = '- **T1** A law.\n- **T2** Another.\n'
     code = '/* T1: kept here. */\n'
     assert list(findings({'txn/README.md': readme, 'txn/a.c': code})) == [
-        'txn/README.md:2: T2 is cited by no line of code or test']
-    assert not list(findings({'a/README.md': '- **T1** A law.\n', 'a/a.c': code}))
+        'txn/README.md:2: T2 is cited by no comment or text of code or test']
+    law = {'a/README.md': '- **T1** A law.\n'}
+    for kept in ({'a/a.c': code}, {'a/a.c': 'ASSERT(x, "T1");\n'}, {'a/a.c': '/*\n * T1: C11.\n */\n'},
+                 {'a/a.py': '# T1\n'}, {'a/a.py': '"""\nT1\n"""\n'}):
+        assert not list(findings({**law, **kept})), kept
+    for wrong in ({'a/a.c': 'int T1;\n'}, {'a/a.py': 'T1 = 1\n'}, {'b/README.md': 'See T1.\n'}):
+        assert list(findings({**law, **wrong})) == [
+            'a/README.md:1: T1 is cited by no comment or text of code or test'], wrong
+    assert list(findings({**law, 'a/a.c': 'x;\n\n' + code + '/* T7 */\n'})) == [
+        'a/a.c:4: T7 is cited, and no invariant has this name']
+    assert list(findings({**law, 'a/a.c': code, 'docs/a.md': 'T7\n'}))
     assert list(findings({'a/README.md': '- **T1** A law.\n', 'b/README.md': '- **T1** B.\n',
                           'a/a.c': code})) == ['b/README.md:1: T1 is defined by a/README.md:1 too']
-    assert list(findings({'p/p.h': ' * P1  A law.\n'}))
-    assert not list(findings({'p/p.h': ' * P1  A law.\n', 'p/p.c': '/* P1 */\n'}))
+    assert list(findings({'p/p.h': '/*\n * P1  A law.\n */\n'}))
+    assert not list(findings({'p/p.h': '/*\n * P1  A law.\n */\n', 'p/p.c': '/* P1 */\n'}))
     assert list(findings({}))
 
 
