@@ -4,6 +4,7 @@
 
 usage: test_headtohead.py HEADTOHEAD
 """
+import json
 import os
 import re
 import shutil
@@ -28,11 +29,17 @@ def run(folder, n, *switches):
                           timeout=300, encoding='utf-8')
 
 
+def n_engines(out):
+    return 5 if re.search(r' LMDB: ', out) else 4
+
+
 def check_report(out):
     assert re.search(r'SQLite, by key: .*WITHOUT ROWID.*the like', out), out
     assert re.search(r'SQLite, row ids: ', out), out
     row = re.search(r'^files while open, with the log +(.*)$', out, re.M)
-    assert row and len(re.findall(r'[0-9.]+ MB', row[1])) == 4, out
+    assert row and len(re.findall(r'[0-9.]+ [KM]B', row[1])) == n_engines(out), out
+    row = re.search(r'^get, empty caches, gets/s +(.*)$', out, re.M)
+    assert row and len(re.findall(r'[0-9.]+[kM]? ±[0-9]+%', row[1])) == n_engines(out), out
 
 
 def test_few_records_are_updated_again_and_again(folder):
@@ -41,22 +48,53 @@ def test_few_records_are_updated_again_and_again(folder):
         done = run(folder, n)
         assert done.returncode == 0, (n, done)
         last = done.stdout.splitlines()[-1]
-        assert re.match(r'All 4 engines agree on all [0-9,]+ records that 2,000 updates left', last), \
-            (n, last)
+        assert re.match(rf'All {n_engines(done.stdout)} engines agree on all [0-9,]+ records '
+                        r'that 2,000 updates left', last), (n, last)
         left = int(re.search(r'all ([0-9,]+) records', last)[1].replace(',', ''))
         check_report(done.stdout)
         assert n - N_UPDATES // 10 <= left <= n and (n < 30 or left < n), (n, left)
 
 
+def test_json_has_every_round_and_says_what_the_table_says(folder):
+    path = os.path.join(folder, 'out.json')
+    done = run(folder, 701, '--rounds=4', f'--json={path}')
+    assert done.returncode == 0, done
+    with open(path, encoding='utf-8') as f:
+        out = json.load(f)
+    assert out['agree'] and out['rounds'] == 4 and out['records'] == 701, out
+    assert len(out['engines']) == n_engines(done.stdout), out
+    for engine in out['engines']:
+        phases = engine['phases']
+        assert {name: len(samples) for name, samples in phases.items()} == {
+            'load': 1, 'get_empty_caches': 4, 'scan_empty_caches': 4, 'get_after_scan': 4,
+            'scan_after_scan': 4, 'durable_update': 4, 'verify': 1}, phases
+        assert sum(s['operations'] for s in phases['durable_update']) == N_UPDATES, phases
+        assert all(s['ns'] > 0 for samples in phases.values() for s in samples), phases
+        assert engine['wrong_answers'] == 0 and engine['failed_stages'] == 0, engine
+    assert len({engine['digest'] for engine in out['engines']}) == 1, out
+
+
+def test_an_engine_that_fails_is_told_and_left_out(folder):
+    os.mkdir(os.path.join(folder, 'mmap.verso'))
+    done = run(folder, 30)
+    assert done.returncode == 1, done
+    assert re.search(r'^Verso, map did not finish$', done.stdout, re.M), done.stdout
+    assert done.stdout.splitlines()[-1] == 'The engines DO NOT agree.', done.stdout
+    os.rmdir(os.path.join(folder, 'mmap.verso'))
+
+
 def test_switches_reach_both_pagers_and_wrong_ones_are_told(folder):
     done = run(folder, 30, '--checksum=always', '--policy=lru', '--commit=two')
     assert done.returncode == 0, done
-    for words in (r'bufpool: two flushes a commit; .*verified at each get; policy lru',
-                  r'mmap: two flushes a commit; .*checksum always'):
+    for words in (r'Verso, pool: two flushes a commit; .*verified at each get; policy lru',
+                  r'Verso, map: two flushes a commit; .*checksum always'):
         assert re.search(words, done.stdout), done.stdout
-    for word in ('--policy=nothing', '--policy', '--buffered=1', '--frobnicate'):
+    for word in ('--policy=nothing', '--policy', '--buffered=1', '--frobnicate', '--rounds=0',
+                 '--rounds=x', '--rounds=33', '--json=', '--rounds'):
         done = run(folder, 1, word)
         assert done.returncode == 2 and f'{word}: expected' in done.stderr, done
+    done = run(folder, 1, 'a', 'b', 'c', '0')
+    assert done.returncode == 2 and 'expected' in done.stderr, done
 
 
 def test_a_file_without_stanzas_is_an_error(folder):

@@ -166,6 +166,5 @@ static int close_db(void *engine)
 		.size = sizeof(struct verso_engine)                                                \
 	}
 
-const struct engine_ops engine_bufpool =
-	VERSO_ENGINE("Verso, bufpool", "bufpool.verso", open_bufpool);
-const struct engine_ops engine_mmap = VERSO_ENGINE("Verso, mmap", "mmap.verso", open_mmap);
+const struct engine_ops engine_bufpool = VERSO_ENGINE("Verso, pool", "bufpool.verso", open_bufpool);
+const struct engine_ops engine_mmap = VERSO_ENGINE("Verso, map", "mmap.verso", open_mmap);

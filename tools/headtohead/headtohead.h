@@ -3,9 +3,10 @@
  * Head to head: the same records, reads, scans and durable updates through several engines, which
  * must agree on every record.
  *
- * Each engine runs in a child process of its own, so that its memory and faults are its own, and
- * leaves its results in memory shared with the parent. What every engine must return is in the
- * model, which is made before and the same for all.
+ * Each stage of each engine runs in a child process of its own, so that its memory and faults are
+ * its own, and leaves its results in memory shared with the parent. Reads and updates are repeated
+ * in rounds; in each round the engines take turns in another order. What every engine must return
+ * is in the model, which is made before and the same for all.
  */
 #ifndef TOOLS_HEADTOHEAD_H
 #define TOOLS_HEADTOHEAD_H
@@ -90,7 +91,7 @@ struct engine_ops {
 	int (*begin)(void *engine, bool write);
 	int (*put)(void *engine, struct verso_val key, struct verso_val val);
 	int (*del)(void *engine, struct verso_val key);
-	/* VERSO_NOTFOUND, or 0: *ret_val lasts until the next call. */
+	/* 1: not found. *ret_val lasts until the next call. */
 	int (*get)(void *engine, struct verso_val key, struct verso_val *ret_val);
 	/* All records in key order; fn returns 0 to go on. */
 	int (*scan)(void *engine, record_fn *fn, void *arg);
@@ -105,7 +106,7 @@ struct engine_ops {
 /* How Verso's databases are opened, beside pager and cache; set before the first is. */
 extern struct verso_options verso_switches;
 
-extern const struct engine_ops engine_bufpool, engine_mmap, engine_sqlite_rowid,
+extern const struct engine_ops engine_bufpool, engine_mmap, engine_lmdb, engine_sqlite_rowid,
 	engine_sqlite_by_key;
 
 /* measure.c */
@@ -121,7 +122,7 @@ struct usage {
  * Chooses where bytes read and written are counted: at the device that holds `folder`, whichever
  * program causes them, because what the kernel charges to a process counts a whole large folio for
  * each write to a part of it, three times what is written. Where the device cannot be asked, at the
- * process. Returns a text for people.
+ * process. Answers a text for people.
  */
 const char *usage_init(const char *folder);
 
@@ -137,9 +138,12 @@ void usage_forget_file(const char *path);
 
 /* run.c */
 
+#define ROUNDS_MAX 32
+
 enum phase {
 	PHASE_LOAD,
 	PHASE_GET_COLD,
+	PHASE_SCAN_COLD,
 	PHASE_GET,
 	PHASE_SCAN,
 	PHASE_UPDATE,
@@ -147,21 +151,36 @@ enum phase {
 	N_PHASES
 };
 
+/* What one process does with one engine; the phases of each stage follow each other in it. */
+enum stage {
+	STAGE_LOAD,   /* once */
+	STAGE_READ,   /* in each round */
+	STAGE_UPDATE, /* in each round, an equal share of the updates */
+	STAGE_VERIFY, /* once */
+	N_STAGES
+};
+
 struct phase_result {
 	uint64_t n; /* operations */
 	struct usage used;
 };
 
+/* The rounds of a phase. */
+struct samples {
+	size_t n;
+	struct phase_result of[ROUNDS_MAX];
+};
+
 struct result {
-	bool done;             /* every phase ended without an error */
+	uint32_t n_failed;     /* stages that did not come to their end */
 	uint64_t n_wrong;      /* results that were not the model's */
 	uint64_t digest;       /* of all records in the end */
 	uint64_t n_records;    /* in the end */
 	uint64_t file_bytes;   /* in the end, closed */
 	uint64_t files_bytes;  /* most before a close: with what the engine has beside it */
-	uint64_t memory_bytes; /* most that was resident beyond the start */
-	struct phase_result phases[N_PHASES];
-	struct engine_figures figures;
+	uint64_t memory_bytes; /* most that was resident beyond the start of a stage */
+	struct samples phases[N_PHASES];
+	struct engine_figures figures; /* of the reads of all rounds */
 };
 
 struct plan {
@@ -169,16 +188,18 @@ struct plan {
 	const char *folder;
 	size_t cache_bytes;
 	size_t load_batch; /* records a transaction */
+	size_t n_rounds;
+	bool is_sorted; /* the load */
 	uint32_t *load_order;
 	uint32_t *get_order;
 	const char *bytes_from; /* what usage_init() said */
-	bool show;              /* print the phases on stderr */
 };
 
-/* Runs every phase in this process. */
-void run_engine(const struct engine_ops *ops, const struct plan *plan, struct result *result);
+/* Runs a stage in this process. False: it did not come to its end, and has said why. */
+bool run_stage(const struct engine_ops *ops, const struct plan *plan, enum stage stage,
+	size_t round, struct result *result);
 
-/* report.c */
+/* report.c, report_json.c */
 
 struct report_engine {
 	const struct engine_ops *ops;
@@ -188,7 +209,25 @@ struct report_engine {
 /* 1234567 as 1,234,567. */
 const char *grouped(char *buf, size_t cap, uint64_t n);
 
+/* The middle of a phase's rounds, and half of what lies between the least and the most. */
+struct spread {
+	double median, half;
+};
+typedef double sample_fn(const struct phase_result *p);
+struct spread spread_of(const struct samples *s, sample_fn *fn);
+
+double sample_rate(const struct phase_result *p);         /* operations a second */
+double sample_read_each(const struct phase_result *p);    /* bytes read an operation */
+double sample_written_each(const struct phase_result *p); /* bytes written an operation */
+
+/* What the machine is, in one line. */
+void machine_text(char *buf, size_t cap);
+
 void report_print(FILE *out, const struct plan *plan, const struct report_engine *engines,
 	size_t n_engines);
+
+/* Every sample of every phase, as one JSON object. False: it cannot be written. */
+bool report_json(const char *path, const struct plan *plan, const struct report_engine *engines,
+	size_t n_engines, bool agree);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * headtohead FILE FOLDER [CACHE_MIB]: see headtohead.h. FILE has Debian package stanzas; the
- * databases are made in FOLDER and stay there. Exit status 0: all engines agree on every record.
+ * headtohead [OPTIONS] FILE FOLDER [CACHE_MIB]: see headtohead.h. FILE has Debian package stanzas;
+ * the databases are made in FOLDER and stay there. Exit status 0: all engines agree on every
+ * record.
  */
 #include "tools/headtohead/headtohead.h"
 #include "tools/common/switches.h"
@@ -14,13 +15,32 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define N_UPDATES  2000
-#define LOAD_BATCH 1000
+#define N_UPDATES   2000
+#define LOAD_BATCH  1000
+#define N_ROUNDS    3
+#define CACHE_MIB   64
+#define BEFORE_LEFT 4 /* seconds, until the time left is worth telling */
 
 static const struct engine_ops *const engines[] = {
-	&engine_bufpool, &engine_mmap, &engine_sqlite_by_key, &engine_sqlite_rowid};
+	&engine_bufpool,
+	&engine_mmap,
+#ifdef HAVE_LMDB
+	&engine_lmdb,
+#endif
+	&engine_sqlite_by_key,
+	&engine_sqlite_rowid,
+};
 
 #define N_ENGINES (sizeof(engines) / sizeof(engines[0]))
+
+static const char usage_text[] =
+	"usage: headtohead [OPTION ...] FILE FOLDER [CACHE_MIB]\n"
+	"    --rounds=N         of reads and of updates, 1 to 32 (3)\n"
+	"    --json=FILE        writes every sample there\n"
+	"    --sorted           loads in the order of the keys, not in a random one\n"
+	"    --SWITCH=VALUE     how Verso's databases are opened: see `verso help get`\n"
+	"HEADTOHEAD_TRACE=FILE records what the buffer pool does with each page, from the last time\n"
+	"that its database is opened on (`verso trace replay FILE`).\n";
 
 static void remove_old(const char *folder, const char *file)
 {
@@ -34,30 +54,88 @@ static void remove_old(const char *folder, const char *file)
 	}
 }
 
-/* Runs one engine in a child. False: it did not come to its end. */
-static bool run_in_child(const struct engine_ops *ops, const struct plan *plan,
-	struct result *result)
+/* What is told on a terminal while it runs. */
+struct progress {
+	bool show;
+	size_t n_done, n_all; /* stages of engines */
+	struct usage begin;
+};
+
+static void progress_tell(struct progress *p, const char *title, const char *what)
+{
+	struct usage now;
+	double took;
+
+	if (!p->show)
+		return;
+	usage_now(&now);
+	took = (double)(now.now_ns - p->begin.now_ns) / 1e9;
+	(void)fprintf(stderr, "\r\033[K%s: %s", title, what);
+	if (took > BEFORE_LEFT)
+		(void)fprintf(stderr, ", about %.0f s left",
+			took / (double)p->n_done * (double)(p->n_all - p->n_done));
+}
+
+/* Runs a stage of one engine in a child. */
+static void run_in_child(const struct engine_ops *ops, const struct plan *plan, enum stage stage,
+	size_t round, struct result *result)
 {
 	pid_t child;
 	int status;
 
-	remove_old(plan->folder, ops->file);
 	(void)fflush(NULL);
 	child = fork();
-	if (child == 0) {
-		run_engine(ops, plan, result);
-		_exit(result->done ? 0 : 1);
-	}
+	if (child == 0)
+		_exit(run_stage(ops, plan, stage, round, result) ? 0 : 1);
 	if (child < 0 || waitpid(child, &status, 0) != child) {
 		(void)fprintf(stderr, "headtohead: %s\n", strerror(errno));
-		return false;
+		result->n_failed++;
+		return;
 	}
-	if (plan->show)
-		(void)fputs("\r\033[K", stderr);
 	if (WIFSIGNALED(status))
 		(void)fprintf(stderr, "headtohead: %s: killed by signal %d\n", ops->title,
 			WTERMSIG(status));
-	return result->done;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		result->n_failed++;
+}
+
+/* A stage of every engine; each round begins with another. An engine that failed is left out. */
+static void run_all(const struct plan *plan, enum stage stage, size_t round, struct result *results,
+	struct progress *progress)
+{
+	static const char *const whats[N_STAGES] = {
+		[STAGE_LOAD] = "load",
+		[STAGE_READ] = "reads",
+		[STAGE_UPDATE] = "durable updates",
+		[STAGE_VERIFY] = "compared with what it must hold",
+	};
+
+	for (size_t i = 0; i < N_ENGINES; i++) {
+		size_t k = (i + round) % N_ENGINES;
+
+		progress_tell(progress, engines[k]->title, whats[stage]);
+		if (results[k].n_failed == 0)
+			run_in_child(engines[k], plan, stage, round, &results[k]);
+		progress->n_done++;
+	}
+}
+
+static void run_stages(const struct plan *plan, struct result *results)
+{
+	struct progress progress = {
+		.show = isatty(STDERR_FILENO) == 1, .n_all = N_ENGINES * (2 + 2 * plan->n_rounds)};
+
+	usage_now(&progress.begin);
+	for (size_t i = 0; i < N_ENGINES; i++)
+		remove_old(plan->folder, engines[i]->file);
+	run_all(plan, STAGE_LOAD, 0, results, &progress);
+	for (size_t round = 0; round < plan->n_rounds; round++)
+		run_all(plan, STAGE_READ, round, results, &progress);
+	for (size_t round = 0; round < plan->n_rounds; round++)
+		run_all(plan, STAGE_UPDATE, round, results, &progress);
+	run_all(plan, STAGE_VERIFY, 0, results, &progress);
+	if (progress.show)
+		(void)fputs("\r\033[K", stderr);
 }
 
 /* Prints whether every engine returned what the model has, and so the same. */
@@ -72,7 +150,7 @@ static bool judge(FILE *out, const struct model *m, const struct result *results
 	for (size_t i = 0; i < N_ENGINES; i++) {
 		const struct result *r = &results[i];
 
-		if (!r->done)
+		if (r->n_failed > 0)
 			(void)fprintf(out, "%s did not finish\n", engines[i]->title);
 		else if (r->n_wrong > 0 || r->n_records != m->n_after || r->digest != digest)
 			(void)fprintf(out,
@@ -94,70 +172,125 @@ static bool judge(FILE *out, const struct model *m, const struct result *results
 	return agree;
 }
 
-/* Applies --SWITCH=VALUE to Verso's engines; the other words move to the front: how many. 0: one is
- * wrong, which it has said. */
-static int take_switches(int argc, char **argv)
+/* What the command line asks for. */
+struct request {
+	const char *file, *json;
+	struct plan plan;
+};
+
+/* A whole number from 1 to max. False: it is none. */
+static bool take_number(const char *text, unsigned long max, size_t *ret_n)
 {
-	int n = 0;
+	char *end;
+	unsigned long n;
 
-	for (int i = 0; i < argc; i++) {
-		size_t name_len = strcspn(argv[i], "=");
-		const char *value = argv[i][name_len] ? argv[i] + name_len + 1 : NULL;
-		const struct db_switch *sw;
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (errno != 0 || *end != '\0' || n < 1 || n > max)
+		return false;
+	*ret_n = n;
+	return true;
+}
 
-		if (strncmp(argv[i], "--", 2) != 0) {
-			argv[n++] = argv[i];
-			continue;
-		}
-		sw = db_switch_find(argv[i] + 2, name_len - 2);
-		if (!sw || !sw->value != !value || !sw->apply(&verso_switches, value)) {
-			(void)fprintf(stderr, "headtohead: %s: expected %s%s%s\n", argv[i],
-				sw ? "--" : "a switch of `verso help get`", sw ? sw->name : "",
-				sw && sw->value ? "=" : "");
-			return 0;
+/* One --NAME or --NAME=VALUE. NULL, or what was expected. */
+static const char *take_option(const char *word, struct request *request)
+{
+	size_t name_len = strcspn(word, "=");
+	const char *value = word[name_len] ? word + name_len + 1 : NULL;
+	const struct db_switch *sw;
+	static char expected[160];
+
+	if (strncmp(word, "--rounds=", 9) == 0)
+		return take_number(value, ROUNDS_MAX, &request->plan.n_rounds)
+			       ? NULL
+			       : "a number of rounds from 1 to 32";
+	if (strncmp(word, "--json=", 7) == 0) {
+		request->json = value;
+		return *value ? NULL : "the name of a file";
+	}
+	if (strcmp(word, "--sorted") == 0) {
+		request->plan.is_sorted = true;
+		return NULL;
+	}
+	sw = db_switch_find(word + 2, name_len - 2);
+	if (sw && !sw->value == !value && sw->apply(&verso_switches, value))
+		return NULL;
+	(void)snprintf(expected, sizeof(expected), "%s%s%s",
+		sw ? "--" : "a switch of `verso help get`", sw ? sw->name : "",
+		sw && sw->value ? "=" : "");
+	return expected;
+}
+
+/* False: the words are wrong, which it has said. */
+static bool take_words(int argc, char **argv, struct request *request)
+{
+	const char *words[3] = {NULL};
+	size_t n = 0, cache_mib = CACHE_MIB;
+
+	for (int i = 1; i < argc; i++) {
+		const char *expected = NULL;
+
+		if (strncmp(argv[i], "--", 2) == 0)
+			expected = take_option(argv[i], request);
+		else if (n < 3)
+			words[n++] = argv[i];
+		else
+			expected = "no more than FILE, FOLDER and CACHE_MIB";
+		if (expected) {
+			(void)fprintf(stderr, "headtohead: %s: expected %s\n", argv[i], expected);
+			return false;
 		}
 	}
-	return n;
+	if (n < 2) {
+		(void)fputs(usage_text, stderr);
+		return false;
+	}
+	if (words[2] && !take_number(words[2], 1 << 20, &cache_mib)) {
+		(void)fprintf(stderr,
+			"headtohead: %s: expected the size of the cache in MiB, a whole number "
+			"from 1\n",
+			words[2]);
+		return false;
+	}
+	request->file = words[0];
+	request->plan.folder = words[1];
+	request->plan.cache_bytes = cache_mib << 20;
+	return true;
 }
 
 int main(int argc, char **argv)
 {
-	struct report_engine report[N_ENGINES];
-	static struct plan plan = {
-		.load_batch = LOAD_BATCH}; /* these last as long as the process */
-	struct result *results;
+	/* These last as long as the process. */
+	static struct request request = {.plan = {.load_batch = LOAD_BATCH, .n_rounds = N_ROUNDS}};
 	static struct dataset set;
 	static struct model model;
+	struct plan *plan = &request.plan;
+	struct report_engine report[N_ENGINES];
+	struct result *results;
+	bool agree;
 
-	argc = take_switches(argc, argv);
-	if (argc < 3 || argc > 5 || (argc > 4 && strcmp(argv[4], "sorted") != 0)) {
-		(void)fprintf(stderr,
-			"usage: headtohead [--SWITCH=VALUE ...] FILE FOLDER [CACHE_MIB [sorted]]\n"
-			"    sorted   loads in the order of the keys, not in a random one\n"
-			"HEADTOHEAD_TRACE=FILE records what the buffer pool does with each page,\n"
-			"from the last time that its database is opened on\n"
-			"(`verso trace replay FILE`).\n");
+	if (!take_words(argc, argv, &request))
 		return 2;
-	}
-	plan.cache_bytes = (argc > 3 ? strtoul(argv[3], NULL, 10) : 64) << 20;
-	plan.show = isatty(STDERR_FILENO) == 1;
-	plan.folder = argv[2];
-	plan.bytes_from = usage_init(plan.folder);
-	plan.model = &model;
+	plan->bytes_from = usage_init(plan->folder);
+	plan->model = &model;
 	results = mmap(NULL, N_ENGINES * sizeof(*results), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (results == MAP_FAILED || !dataset_read(argv[1], &set))
+	if (results == MAP_FAILED || !dataset_read(request.file, &set))
 		return 1;
-	plan.load_order = dataset_order(set.n_records, argc > 4 ? 0 : 1);
-	plan.get_order = dataset_order(set.n_records, 3);
-	if (!plan.load_order || !plan.get_order || !model_make(&set, N_UPDATES, &model)) {
+	plan->load_order = dataset_order(set.n_records, plan->is_sorted ? 0 : 1);
+	plan->get_order = dataset_order(set.n_records, 3);
+	if (!plan->load_order || !plan->get_order || !model_make(&set, N_UPDATES, &model)) {
 		(void)fprintf(stderr, "headtohead: out of memory\n");
 		return 1;
 	}
-	for (size_t i = 0; i < N_ENGINES; i++) {
+	run_stages(plan, results);
+	for (size_t i = 0; i < N_ENGINES; i++)
 		report[i] = (struct report_engine){engines[i], &results[i]};
-		(void)run_in_child(engines[i], &plan, &results[i]);
-	}
-	report_print(stdout, &plan, report, N_ENGINES);
-	return judge(stdout, &model, results) ? 0 : 1;
+	report_print(stdout, plan, report, N_ENGINES);
+	agree = judge(stdout, &model, results);
+	if (request.json && !report_json(request.json, plan, report, N_ENGINES, agree))
+		return 1;
+	return agree ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The phases that every engine goes through. Each opens the database anew, so that none inherits
- * the cache of the one before, except that the warm reads follow the cold ones.
+ * The phases that every engine goes through. The reads begin with empty caches, the kernel's
+ * included; a scan from empty caches then reads everything once, and the other reads follow it.
  *
  * Every result of every phase is compared with the model's while it is timed, but for the scan,
  * where the comparison would cost more than what is measured: it is made in the last phase.
@@ -13,14 +13,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GETS_COLD    10000
-#define ROUNDS_NS    600000000u /* warm gets and scans are repeated until they took so long */
+#define GETS_COLD    4000
+#define REPEAT_NS    200000000u /* gets and scans from memory are repeated until they took so long */
 #define PATH_LEN_MAX 4096
 
 struct run {
 	const struct engine_ops *ops;
 	const struct plan *plan;
 	struct result *result;
+	size_t round;
 	void *engine;
 	char path[PATH_LEN_MAX];
 };
@@ -58,20 +59,13 @@ static int close_engine(struct run *r)
 
 	if (now_bytes > r->result->files_bytes)
 		r->result->files_bytes = now_bytes;
-	r->ops->figures(r->engine, &r->result->figures);
 	return r->ops->close(r->engine);
-}
-
-static void phase_begin(const struct run *r, const char *what, struct usage *u)
-{
-	if (r->plan->show)
-		(void)fprintf(stderr, "\r\033[K%s: %s", r->ops->title, what);
-	usage_now(u);
 }
 
 static void phase_end(struct run *r, enum phase phase, uint64_t n, const struct usage *before)
 {
-	struct phase_result *p = &r->result->phases[phase];
+	struct samples *samples = &r->result->phases[phase];
+	struct phase_result *p = &samples->of[samples->n++];
 	struct usage now;
 
 	usage_now(&now);
@@ -101,7 +95,7 @@ static int load(struct run *r)
 	struct usage u;
 	int rc = open_engine(r);
 
-	phase_begin(r, "load", &u);
+	usage_now(&u);
 	for (size_t i = 0; rc == 0 && i < set->n_records; i++) {
 		const struct record *record = &set->records[r->plan->load_order[i]];
 
@@ -135,38 +129,6 @@ static int get_one(struct run *r, size_t i)
 	return rc < 0 ? rc : 0;
 }
 
-/* Reads from an empty cache, the kernel's included, and then from a full one. */
-static int gets(struct run *r)
-{
-	size_t n_records = r->plan->model->set->n_records;
-	size_t n_cold = n_records < GETS_COLD ? n_records : GETS_COLD;
-	uint64_t n = 0;
-	struct usage u;
-	int rc;
-
-	usage_forget_file(r->path);
-	rc = open_engine(r);
-	if (rc == 0)
-		rc = r->ops->begin(r->engine, false);
-	phase_begin(r, "reads, cold", &u);
-	for (size_t i = 0; rc == 0 && i < n_cold; i++)
-		rc = get_one(r, i);
-	phase_end(r, PHASE_GET_COLD, n_cold, &u);
-	for (size_t i = n_cold; rc == 0 && i < n_records; i++)
-		rc = get_one(r, i);
-
-	phase_begin(r, "reads, warm", &u);
-	do {
-		for (size_t i = 0; rc == 0 && i < n_records; i++)
-			rc = get_one(r, i);
-		n += n_records;
-	} while (rc == 0 && elapsed_ns(&u) < ROUNDS_NS);
-	phase_end(r, PHASE_GET, n, &u);
-	if (rc == 0)
-		rc = r->ops->commit(r->engine);
-	return rc;
-}
-
 struct tally {
 	uint64_t n, len_bytes;
 };
@@ -180,38 +142,105 @@ static int count_record(void *arg, struct verso_val key, struct verso_val val)
 	return 0;
 }
 
-static int scans(struct run *r)
+static int scan_all(struct run *r)
 {
 	const struct dataset *set = r->plan->model->set;
-	struct tally all = {0, 0};
-	struct usage u;
-	int rc = r->ops->begin(r->engine, false);
+	struct tally t = {0, 0};
+	int rc = r->ops->scan(r->engine, count_record, &t);
 
-	phase_begin(r, "scan", &u);
-	do {
-		struct tally t = {0, 0};
-
-		if (rc == 0)
-			rc = r->ops->scan(r->engine, count_record, &t);
-		if (t.n != set->n_records || t.len_bytes != set->len_bytes)
-			r->result->n_wrong++;
-		all.n += t.n;
-	} while (rc == 0 && elapsed_ns(&u) < ROUNDS_NS);
-	phase_end(r, PHASE_SCAN, all.n, &u);
-	if (rc == 0)
-		rc = r->ops->commit(r->engine);
+	if (rc == 0 && (t.n != set->n_records || t.len_bytes != set->len_bytes))
+		r->result->n_wrong++;
 	return rc;
 }
 
-/* Each update is a transaction, durable before the next begins. */
+static int get_all(struct run *r)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < r->plan->model->set->n_records; i++)
+		rc = get_one(r, i);
+	return rc;
+}
+
+/* The database with nothing of it in memory, and a reading transaction. */
+static int open_cold(struct run *r)
+{
+	int rc;
+
+	usage_forget_file(r->path);
+	rc = open_engine(r);
+	return rc == 0 ? r->ops->begin(r->engine, false) : rc;
+}
+
+static int close_after_reading(struct run *r)
+{
+	int rc = r->ops->commit(r->engine);
+
+	r->ops->figures(r->engine, &r->result->figures);
+	return rc == 0 ? close_engine(r) : rc;
+}
+
+/* Each round reads other records. */
+static int gets_cold(struct run *r)
+{
+	size_t n_records = r->plan->model->set->n_records;
+	size_t n = n_records < GETS_COLD ? n_records : GETS_COLD;
+	struct usage u;
+	int rc = open_cold(r);
+
+	usage_now(&u);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = get_one(r, (r->round * n + i) % n_records);
+	phase_end(r, PHASE_GET_COLD, n, &u);
+	return rc == 0 ? close_after_reading(r) : rc;
+}
+
+/* A task over all records, again and again. */
+static int repeat(struct run *r, enum phase phase, int (*task)(struct run *r))
+{
+	size_t n_records = r->plan->model->set->n_records;
+	uint64_t n = 0;
+	struct usage u;
+	int rc;
+
+	usage_now(&u);
+	do {
+		rc = task(r);
+		n += n_records;
+	} while (rc == 0 && elapsed_ns(&u) < REPEAT_NS);
+	phase_end(r, phase, n, &u);
+	return rc;
+}
+
+static int reads(struct run *r)
+{
+	struct usage u;
+	int rc = gets_cold(r);
+
+	if (rc == 0)
+		rc = open_cold(r);
+	usage_now(&u);
+	if (rc == 0)
+		rc = scan_all(r);
+	phase_end(r, PHASE_SCAN_COLD, r->plan->model->set->n_records, &u);
+	if (rc == 0)
+		rc = repeat(r, PHASE_GET, get_all);
+	if (rc == 0)
+		rc = repeat(r, PHASE_SCAN, scan_all);
+	return rc == 0 ? close_after_reading(r) : rc;
+}
+
+/* The round's share; each is a transaction, durable before the next begins. */
 static int updates(struct run *r)
 {
 	const struct model *m = r->plan->model;
+	size_t first = m->n_updates * r->round / r->plan->n_rounds;
+	size_t end = m->n_updates * (r->round + 1) / r->plan->n_rounds;
 	struct usage u;
-	int rc = 0;
+	int rc = open_engine(r);
 
-	phase_begin(r, "durable updates", &u);
-	for (size_t i = 0; rc == 0 && i < m->n_updates; i++) {
+	usage_now(&u);
+	for (size_t i = first; rc == 0 && i < end; i++) {
 		const struct update *update = &m->updates[i];
 		struct verso_val key = m->set->records[update->record].key;
 
@@ -222,7 +251,7 @@ static int updates(struct run *r)
 		if (rc == 0)
 			rc = r->ops->commit(r->engine);
 	}
-	phase_end(r, PHASE_UPDATE, m->n_updates, &u);
+	phase_end(r, PHASE_UPDATE, end - first, &u);
 	return rc == 0 ? close_engine(r) : rc;
 }
 
@@ -274,7 +303,7 @@ static int verify(struct run *r)
 
 	if (rc < 0)
 		return rc;
-	phase_begin(r, "verify", &u);
+	usage_now(&u);
 	rc = r->ops->begin(r->engine, false);
 	if (rc == 0)
 		rc = r->ops->scan(r->engine, verify_record, &v);
@@ -291,23 +320,32 @@ static int verify(struct run *r)
 	return rc == 0 ? close_engine(r) : rc;
 }
 
-void run_engine(const struct engine_ops *ops, const struct plan *plan, struct result *result)
+bool run_stage(const struct engine_ops *ops, const struct plan *plan, enum stage stage,
+	size_t round, struct result *result)
 {
-	struct run r = {.ops = ops, .plan = plan, .result = result};
-	uint64_t resident_bytes;
+	static int (*const stages[N_STAGES])(struct run * r) = {
+		[STAGE_LOAD] = load,
+		[STAGE_READ] = reads,
+		[STAGE_UPDATE] = updates,
+		[STAGE_VERIFY] = verify,
+	};
+	struct run r = {.ops = ops, .plan = plan, .result = result, .round = round};
+	uint64_t before_bytes, most_bytes;
 	struct stat st;
+	int rc;
 
 	r.engine = calloc(1, ops->size);
 	if (!r.engine)
-		return;
+		return false;
 	(void)snprintf(r.path, sizeof(r.path), "%s/%s", plan->folder, ops->file);
 	usage_reset_peak();
-	resident_bytes = usage_resident_bytes();
-	if (load(&r) == 0 && gets(&r) == 0 && scans(&r) == 0 && updates(&r) == 0) {
-		result->memory_bytes = usage_resident_peak_bytes() - resident_bytes;
-		result->done = verify(&r) == 0;
-	}
+	before_bytes = usage_resident_bytes();
+	rc = stages[stage](&r);
+	most_bytes = usage_resident_peak_bytes() - before_bytes;
+	if (stage != STAGE_VERIFY && most_bytes > result->memory_bytes)
+		result->memory_bytes = most_bytes;
 	if (stat(r.path, &st) == 0)
 		result->file_bytes = (uint64_t)st.st_size;
 	free(r.engine);
+	return rc == 0;
 }
