@@ -16,15 +16,15 @@ HEADTOHEAD = os.path.abspath(sys.argv[1])
 N_UPDATES = 2000
 
 
-def stanzas(n):
-    return ''.join(f'Package: p{i * 7919 % 10007}\nVersion: {i}\nText: {"x" * (i % 900)}\n\n'
+def stanzas(n, most=900):
+    return ''.join(f'Package: p{i * 7919 % 10007}\nVersion: {i}\nText: {"x" * (i % most)}\n\n'
                    for i in range(n))
 
 
-def run(folder, n, *switches):
+def run(folder, n, *switches, most=900):
     path = os.path.join(folder, 'packages')
     with open(path, 'w', encoding='ascii') as f:
-        f.write(stanzas(n))
+        f.write(stanzas(n, most))
     return subprocess.run([HEADTOHEAD, *switches, path, folder, '16'], capture_output=True, check=False,
                           timeout=300, encoding='utf-8')
 
@@ -67,11 +67,33 @@ def test_json_has_every_round_and_says_what_the_table_says(folder):
         phases = engine['phases']
         assert {name: len(samples) for name, samples in phases.items()} == {
             'load': 1, 'get_empty_caches': 4, 'scan_empty_caches': 4, 'get_after_scan': 4,
-            'scan_after_scan': 4, 'durable_update': 4, 'verify': 1}, phases
+            'scan_after_scan': 4, 'get_in_quarter_of_memory': 0, 'durable_update': 4, 'verify': 1}, phases
         assert sum(s['operations'] for s in phases['durable_update']) == N_UPDATES, phases
         assert all(s['ns'] > 0 for samples in phases.values() for s in samples), phases
         assert engine['wrong_answers'] == 0 and engine['failed_stages'] == 0, engine
     assert len({engine['digest'] for engine in out['engines']}) == 1, out
+
+
+def test_reads_in_little_memory_run_within_the_command(folder):
+    # 17 MB of records, and a command that limits nothing but notes what it was asked for.
+    within = os.path.join(folder, 'within')
+    with open(within, 'w', encoding='ascii') as f:
+        f.write(f'#!/bin/sh\necho "$1" >>{folder}/limits\nshift 2\nexec "$@"\n')
+    os.chmod(within, 0o755)
+    os.environ['HEADTOHEAD_WITHIN'] = within
+    try:
+        done = run(folder, 10000, '--rounds=1', f'--json={folder}/out.json', most=3400)
+    finally:
+        del os.environ['HEADTOHEAD_WITHIN']
+    assert done.returncode == 0, done
+    with open(os.path.join(folder, 'limits'), encoding='ascii') as f:
+        limits = f.read().split()
+    with open(os.path.join(folder, 'out.json'), encoding='utf-8') as f:
+        out = json.load(f)
+    assert limits == [str(out['data_bytes'] // 4)] * len(out['engines']), (limits, out)
+    for engine in out['engines']:
+        (sample,) = engine['phases']['get_in_quarter_of_memory']
+        assert sample['operations'] > 0 and engine['wrong_answers'] == 0, engine
 
 
 def test_an_engine_that_fails_is_told_and_left_out(folder):

@@ -158,13 +158,14 @@ static int close_db(void *engine)
 	return rc < 0 ? failed("the trace", rc) : 0;
 }
 
-#define VERSO_ENGINE(the_title, the_file, the_open)                                                \
+#define VERSO_ENGINE(the_title, the_file, the_percent, the_open)                                   \
 	{                                                                                          \
-		.title = the_title, .file = the_file, .open = the_open, .begin = begin,            \
-		.put = put, .del = del, .get = get, .scan = scan, .commit = commit,                \
-		.check = check, .figures = figures, .close = close_db,                             \
-		.size = sizeof(struct verso_engine)                                                \
+		.title = the_title, .file = the_file, .small_cache_percent = the_percent,          \
+		.open = the_open, .begin = begin, .put = put, .del = del, .get = get,              \
+		.scan = scan, .commit = commit, .check = check, .figures = figures,                \
+		.close = close_db, .size = sizeof(struct verso_engine)                             \
 	}
 
-const struct engine_ops engine_bufpool = VERSO_ENGINE("Verso, pool", "bufpool.verso", open_bufpool);
-const struct engine_ops engine_mmap = VERSO_ENGINE("Verso, map", "mmap.verso", open_mmap);
+const struct engine_ops engine_bufpool =
+	VERSO_ENGINE("Verso, pool", "bufpool.verso", 60, open_bufpool);
+const struct engine_ops engine_mmap = VERSO_ENGINE("Verso, map", "mmap.verso", 0, open_mmap);

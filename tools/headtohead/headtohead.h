@@ -84,7 +84,8 @@ typedef int record_fn(void *arg, struct verso_val key, struct verso_val val);
 /* Every call returns 0, or an error that it has printed on stderr. */
 struct engine_ops {
 	const char *title;
-	const char *file; /* name of the database in the folder */
+	const char *file;             /* name of the database in the folder */
+	unsigned small_cache_percent; /* of memory that is short; the rest is for the page cache */
 
 	/* Opens the database at path; makes it when it is missing. */
 	int (*open)(void *engine, const char *path, size_t cache_bytes);
@@ -127,6 +128,7 @@ struct usage {
 const char *usage_init(const char *folder);
 
 void usage_now(struct usage *u);
+void usage_less(const struct usage *now, const struct usage *before, struct usage *ret_used);
 
 /* Resident memory in bytes: now, and the most since usage_reset_peak(). */
 uint64_t usage_resident_bytes(void);
@@ -146,6 +148,7 @@ enum phase {
 	PHASE_SCAN_COLD,
 	PHASE_GET,
 	PHASE_SCAN,
+	PHASE_GET_SMALL,
 	PHASE_UPDATE,
 	PHASE_VERIFY,
 	N_PHASES
@@ -155,6 +158,7 @@ enum phase {
 enum stage {
 	STAGE_LOAD,   /* once */
 	STAGE_READ,   /* in each round */
+	STAGE_SMALL,  /* in each round: reads in less memory than the data takes */
 	STAGE_UPDATE, /* in each round, an equal share of the updates */
 	STAGE_VERIFY, /* once */
 	N_STAGES
@@ -189,7 +193,10 @@ struct plan {
 	size_t cache_bytes;
 	size_t load_batch; /* records a transaction */
 	size_t n_rounds;
-	bool is_sorted; /* the load */
+	bool is_sorted;      /* the load */
+	const char *program; /* this one's file */
+	const char *within;  /* a command that runs another in so many bytes; NULL: there is none */
+	size_t small_bytes;  /* of memory, in all, for the reads in little memory */
 	uint32_t *load_order;
 	uint32_t *get_order;
 	const char *bytes_from; /* what usage_init() said */
@@ -198,6 +205,22 @@ struct plan {
 /* Runs a stage in this process. False: it did not come to its end, and has said why. */
 bool run_stage(const struct engine_ops *ops, const struct plan *plan, enum stage stage,
 	size_t round, struct result *result);
+
+/* small.c: reads in less memory than the data takes, by a program of its own within a limit */
+
+/*
+ * Writes what such a program asks for and what it must find, in the order of the plan's gets, to
+ * the plan's folder. False: it cannot, and has said why.
+ */
+bool small_prepare(const struct plan *plan);
+
+/* Runs it for one engine. False: it did not come to its end, and has said why. */
+bool small_run(const struct engine_ops *ops, const struct plan *plan, size_t round,
+	struct result *result);
+
+/* What that program does. False: it did not come to its end. */
+bool small_gets(const struct engine_ops *ops, const char *folder, size_t memory_bytes,
+	size_t round);
 
 /* report.c, report_json.c */
 

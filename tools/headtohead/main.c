@@ -15,11 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define N_UPDATES   2000
-#define LOAD_BATCH  1000
-#define N_ROUNDS    3
-#define CACHE_MIB   64
-#define BEFORE_LEFT 4 /* seconds, until the time left is worth telling */
+#define N_UPDATES       2000
+#define LOAD_BATCH      1000
+#define N_ROUNDS        3
+#define CACHE_MIB       64
+#define SMALL_PART      4                 /* of the data: memory for the reads in little memory */
+#define SMALL_BYTES_MIN ((size_t)4 << 20) /* for a program and its tables */
+#define BEFORE_LEFT     4                 /* seconds, until the time left is worth telling */
 
 static const struct engine_ops *const engines[] = {
 	&engine_bufpool,
@@ -40,7 +42,10 @@ static const char usage_text[] =
 	"    --sorted           loads in the order of the keys, not in a random one\n"
 	"    --SWITCH=VALUE     how Verso's databases are opened: see `verso help get`\n"
 	"HEADTOHEAD_TRACE=FILE records what the buffer pool does with each page, from the last time\n"
-	"that its database is opened on (`verso trace replay FILE`).\n";
+	"that its database is opened on (`verso trace replay FILE`).\n"
+	"HEADTOHEAD_WITHIN=COMMAND measures reads in less memory than the data takes too:\n"
+	"`COMMAND BYTES -- PROGRAM ...` must run a program within so many bytes of memory\n"
+	"(`experiments/run within` does).\n";
 
 static void remove_old(const char *folder, const char *file)
 {
@@ -106,6 +111,7 @@ static void run_all(const struct plan *plan, enum stage stage, size_t round, str
 	static const char *const whats[N_STAGES] = {
 		[STAGE_LOAD] = "load",
 		[STAGE_READ] = "reads",
+		[STAGE_SMALL] = "reads in little memory",
 		[STAGE_UPDATE] = "durable updates",
 		[STAGE_VERIFY] = "compared with what it must hold",
 	};
@@ -131,6 +137,8 @@ static void run_stages(const struct plan *plan, struct result *results)
 	run_all(plan, STAGE_LOAD, 0, results, &progress);
 	for (size_t round = 0; round < plan->n_rounds; round++)
 		run_all(plan, STAGE_READ, round, results, &progress);
+	for (size_t round = 0; plan->within && round < plan->n_rounds; round++)
+		run_all(plan, STAGE_SMALL, round, results, &progress);
 	for (size_t round = 0; round < plan->n_rounds; round++)
 		run_all(plan, STAGE_UPDATE, round, results, &progress);
 	run_all(plan, STAGE_VERIFY, 0, results, &progress);
@@ -260,6 +268,19 @@ static bool take_words(int argc, char **argv, struct request *request)
 	return true;
 }
 
+/* This program within a limit of memory: --small-gets ENGINE'S_FILE FOLDER BYTES ROUND. */
+static int main_small(char **argv)
+{
+	for (size_t i = 0; i < N_ENGINES; i++) {
+		if (strcmp(engines[i]->file, argv[2]) == 0)
+			return small_gets(engines[i], argv[3], strtoul(argv[4], NULL, 10),
+				       strtoul(argv[5], NULL, 10))
+				       ? 0
+				       : 1;
+	}
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	/* These last as long as the process. */
@@ -271,20 +292,29 @@ int main(int argc, char **argv)
 	struct result *results;
 	bool agree;
 
+	if (argc == 6 && strcmp(argv[1], "--small-gets") == 0)
+		return main_small(argv);
 	if (!take_words(argc, argv, &request))
 		return 2;
+	plan->program = argv[0];
+	plan->within = getenv("HEADTOHEAD_WITHIN");
 	plan->bytes_from = usage_init(plan->folder);
 	plan->model = &model;
 	results = mmap(NULL, N_ENGINES * sizeof(*results), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (results == MAP_FAILED || !dataset_read(request.file, &set))
 		return 1;
+	plan->small_bytes = (size_t)(set.len_bytes / SMALL_PART);
+	if (plan->small_bytes < SMALL_BYTES_MIN)
+		plan->within = NULL;
 	plan->load_order = dataset_order(set.n_records, plan->is_sorted ? 0 : 1);
 	plan->get_order = dataset_order(set.n_records, 3);
 	if (!plan->load_order || !plan->get_order || !model_make(&set, N_UPDATES, &model)) {
 		(void)fprintf(stderr, "headtohead: out of memory\n");
 		return 1;
 	}
+	if (plan->within && !small_prepare(plan))
+		return 1;
 	run_stages(plan, results);
 	for (size_t i = 0; i < N_ENGINES; i++)
 		report[i] = (struct report_engine){engines[i], &results[i]};

@@ -86,6 +86,18 @@ void usage_now(struct usage *u)
 	u->now_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+void usage_less(const struct usage *now, const struct usage *before, struct usage *ret_used)
+{
+	*ret_used = (struct usage){
+		.now_ns = now->now_ns - before->now_ns,
+		.read_bytes = now->read_bytes - before->read_bytes,
+		.write_bytes = now->write_bytes - before->write_bytes,
+		.faults = now->faults - before->faults,
+		.major_faults = now->major_faults - before->major_faults,
+		.cpu_ns = now->cpu_ns - before->cpu_ns,
+	};
+}
+
 uint64_t usage_resident_bytes(void)
 {
 	return 1024 * proc_number("/proc/self/status", "VmRSS");

@@ -127,6 +127,8 @@ static const struct row {
 	{"scan, empty caches, records/s", ROW_RATE, PHASE_SCAN_COLD},
 	{"get, after that scan, gets/s", ROW_RATE, PHASE_GET},
 	{"scan, after that, records/s", ROW_RATE, PHASE_SCAN},
+	{"get, in a quarter of the memory", ROW_RATE, PHASE_GET_SMALL},
+	{"  read for a get", ROW_READ_EACH, PHASE_GET_SMALL},
 	{"durable update, commits/s", ROW_RATE, PHASE_UPDATE},
 	{"  written for a commit", ROW_WRITTEN_EACH, PHASE_UPDATE},
 	{"file, closed", ROW_FILE, N_PHASES},
@@ -237,6 +239,15 @@ static void print_header(FILE *out, const struct plan *plan, const struct report
 		"memory   %.0f MiB of cache for each; Verso's map and LMDB have the kernel's page "
 		"cache\n",
 		(double)plan->cache_bytes / (1 << 20));
+	if (plan->within)
+		(void)fprintf(out,
+			"         %.1f MB in all for the gets in a quarter of the memory, a quarter of the "
+			"data\n",
+			(double)plan->small_bytes / 1e6);
+	else
+		(void)fprintf(out,
+			"         gets in a quarter of the memory: not measured, because nothing here "
+			"limits memory\n");
 	(void)fprintf(out, "bytes    read and written are counted %s\n", plan->bytes_from);
 	(void)fprintf(out,
 		"rounds   %zu, each with the engines in another order: the median, ± half of what lies "

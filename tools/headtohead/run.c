@@ -70,14 +70,7 @@ static void phase_end(struct run *r, enum phase phase, uint64_t n, const struct 
 
 	usage_now(&now);
 	p->n = n;
-	p->used = (struct usage){
-		.now_ns = now.now_ns - before->now_ns,
-		.read_bytes = now.read_bytes - before->read_bytes,
-		.write_bytes = now.write_bytes - before->write_bytes,
-		.faults = now.faults - before->faults,
-		.major_faults = now.major_faults - before->major_faults,
-		.cpu_ns = now.cpu_ns - before->cpu_ns,
-	};
+	usage_less(&now, before, &p->used);
 }
 
 static uint64_t elapsed_ns(const struct usage *since)
@@ -334,6 +327,8 @@ bool run_stage(const struct engine_ops *ops, const struct plan *plan, enum stage
 	struct stat st;
 	int rc;
 
+	if (stage == STAGE_SMALL)
+		return small_run(ops, plan, round, result);
 	r.engine = calloc(1, ops->size);
 	if (!r.engine)
 		return false;
