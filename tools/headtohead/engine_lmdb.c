@@ -85,7 +85,7 @@ static int get(void *engine, struct verso_val key, struct verso_val *ret_val)
 	int rc = mdb_get(e->txn, e->dbi, &k, &v);
 
 	if (rc == MDB_NOTFOUND)
-		return 1;
+		return VERSO_NOTFOUND;
 	if (rc != 0)
 		return failed("get", rc);
 	*ret_val = (struct verso_val){v.mv_data, v.mv_size};

@@ -167,7 +167,7 @@ static int gets_for(const struct engine_ops *ops, void *engine, struct probes *p
 
 			if (rc < 0)
 				return rc;
-			a->n_wrong += rc == 1 || digest_of(val) != probe.digest;
+			a->n_wrong += rc == VERSO_NOTFOUND || digest_of(val) != probe.digest;
 			a->n++;
 		}
 		usage_now(&now);
