@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+#include "experiments/cell/print.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+static void print_count(FILE *f, const char *name, uint64_t value)
+{
+	if (value == UINT64_MAX)
+		(void)fprintf(f, ",\"%s\":null", name);
+	else
+		(void)fprintf(f, ",\"%s\":%" PRIu64, name, value);
+}
+
+static uint64_t ns(struct timeval t)
+{
+	return ((uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_usec) * 1000;
+}
+
+static uint64_t difference(uint64_t before, uint64_t after)
+{
+	return before == UINT64_MAX || after == UINT64_MAX ? UINT64_MAX : after - before;
+}
+
+static void print_edge(FILE *f, const struct readings *a, const struct readings *b)
+{
+	print_count(f, "ns", b->time_ns - a->time_ns);
+	print_count(f, "user_ns", ns(b->usage.ru_utime) - ns(a->usage.ru_utime));
+	print_count(f, "system_ns", ns(b->usage.ru_stime) - ns(a->usage.ru_stime));
+	print_count(f, "minor_faults", (uint64_t)(b->usage.ru_minflt - a->usage.ru_minflt));
+	print_count(f, "major_faults", (uint64_t)(b->usage.ru_majflt - a->usage.ru_majflt));
+	print_count(f, "voluntary_switches", (uint64_t)(b->usage.ru_nvcsw - a->usage.ru_nvcsw));
+	print_count(f, "involuntary_switches", (uint64_t)(b->usage.ru_nivcsw - a->usage.ru_nivcsw));
+	print_count(f, "device_read_bytes", difference(a->read_bytes, b->read_bytes));
+	print_count(f, "device_write_bytes", difference(a->write_bytes, b->write_bytes));
+	if (!b->has_stat) {
+		(void)fprintf(f, ",\"pager\":null");
+		return;
+	}
+	(void)fprintf(f, ",\"pager\":{\"page_bytes\":%u", b->stat.page_size);
+	print_count(f, "gets", difference(a->stat.n_gets, b->stat.n_gets));
+	print_count(f, "peeks", difference(a->stat.n_peeks, b->stat.n_peeks));
+	print_count(f, "misses", difference(a->stat.n_misses, b->stat.n_misses));
+	print_count(f, "prefetched", difference(a->stat.n_prefetched, b->stat.n_prefetched));
+	print_count(f, "evictions", difference(a->stat.n_evictions, b->stat.n_evictions));
+	print_count(f, "read_bytes", difference(a->stat.read_bytes, b->stat.read_bytes));
+	print_count(f, "write_bytes", difference(a->stat.write_bytes, b->stat.write_bytes));
+	print_count(f, "commits", difference(a->stat.n_commits, b->stat.n_commits));
+	print_count(f, "flushes", difference(a->stat.n_flushes, b->stat.n_flushes));
+	print_count(f, "memory_bytes", b->stat.memory_bytes);
+	print_count(f, "memory_bytes_max", b->stat.memory_bytes_max);
+	(void)fputc('}', f);
+}
+
+/* What some of the workers did in a phase: the ones that scan, or the others. */
+static void print_parts(const struct run *r, FILE *f, unsigned phase, bool scans)
+{
+	struct phase_part *sum = calloc(1, sizeof(*sum));
+
+	if (!sum)
+		cell_fail("print", "no memory");
+	for (unsigned i = 0; i < r->n_workers; i++) {
+		const struct phase_part *part = r->workers[i].parts[phase - 1];
+
+		if (!part || r->workers[i].scans != scans)
+			continue;
+		sum->n_ops += part->n_ops;
+		sum->n_checked += part->n_checked;
+		sum->n_wrong += part->n_wrong;
+		sum->n_minor_faults += part->n_minor_faults;
+		sum->n_major_faults += part->n_major_faults;
+		sum->cpu_ns += part->cpu_ns;
+		histogram_merge(&sum->latency, &part->latency);
+	}
+	(void)fprintf(f, "\"ops\":%" PRIu64 ",\"checked\":%" PRIu64 ",\"wrong\":%" PRIu64,
+		sum->n_ops, sum->n_checked, sum->n_wrong);
+	print_count(f, "thread_minor_faults", sum->n_minor_faults);
+	print_count(f, "thread_major_faults", sum->n_major_faults);
+	print_count(f, "thread_cpu_ns", sum->cpu_ns);
+	print_count(f, "max_ns", sum->latency.max_ns);
+	(void)fprintf(f, ",\"histogram\":");
+	histogram_print(&sum->latency, f);
+	free(sum);
+}
+
+static void print_text(FILE *f, const char *text)
+{
+	(void)fputc('"', f);
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			(void)fputc('\\', f);
+		(void)fputc((unsigned char)*text < 0x20 ? ' ' : *text, f);
+	}
+	(void)fputc('"', f);
+}
+
+void print_run(const struct run *r, FILE *f)
+{
+	const struct readings *last = &r->edges[r->n_edges];
+
+	(void)fprintf(f,
+		"{\"engine\":\"%s\",\"open_ns\":%" PRIu64 ",\"evicted_bytes\":%" PRIu64 ",\"how\":",
+		r->config->engine->name, r->load_ns, r->evicted_bytes);
+	print_text(f, last->has_stat ? last->stat.how : "");
+	print_count(f, "resident_bytes_max", (uint64_t)last->usage.ru_maxrss * 1024);
+	(void)fprintf(f, ",\"phases\":[");
+	for (unsigned i = 0; i < r->n_edges; i++) {
+		(void)fprintf(f, "%s{\"phase\":%u,", i ? "," : "", r->edge_phases[i]);
+		print_parts(r, f, r->edge_phases[i], false);
+		print_edge(f, &r->edges[i], &r->edges[i + 1]);
+		if (r->config->work == WORK_SCAN_GETS) {
+			(void)fprintf(f, ",\"scan\":{");
+			print_parts(r, f, r->edge_phases[i], true);
+			(void)fputc('}', f);
+		}
+		(void)fputc('}', f);
+	}
+	(void)fprintf(f, "]}\n");
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* What the kernel and the engine have counted up to now, taken at the ends of phases. */
+#ifndef EXPERIMENTS_CELL_READINGS_H
+#define EXPERIMENTS_CELL_READINGS_H
+
+#include "experiments/cell/engine.h"
+
+#include <stdint.h>
+#include <sys/resource.h>
+
+struct readings {
+	uint64_t time_ns; /* of CLOCK_MONOTONIC */
+	struct rusage usage;
+	uint64_t read_bytes, write_bytes; /* at the device, of /proc/self/io; UINT64_MAX: unknown */
+	bool has_stat;
+	struct verso_stat stat;
+};
+
+uint64_t now_ns(void);
+void readings_take(struct readings *ret, const struct engine *engine, struct engine_db *db);
+
+#endif

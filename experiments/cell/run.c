@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a cell: open, wait for the harness, work, print. */
+#include "experiments/cell/evict.h"
+#include "experiments/cell/print.h"
+#include "experiments/cell/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static struct live *map_live(int fd)
+{
+	struct live *live = mmap(NULL, sizeof(*live), PROT_READ | PROT_WRITE,
+		fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+
+	if (live == MAP_FAILED)
+		cell_fail("live", "%s", strerror(errno));
+	return live;
+}
+
+static void start_workers(struct run *r)
+{
+	const struct config *config = r->config;
+	bool beside = config->work == WORK_SCAN_GETS;
+
+	r->n_workers = config->n_threads + beside;
+	for (unsigned i = 0; i < r->n_workers; i++) {
+		struct worker *w = &r->workers[i];
+
+		w->index = i;
+		w->run = r;
+		w->scans = beside && i == config->n_threads;
+		w->engine = config->engine->attach(r->db, config->work == WORK_UPDATE);
+		keys_init(&w->keys, config->keys, config->n_records, config->part, config->stride,
+			config->seed + UINT64_C(1000003) * i);
+	}
+	for (unsigned i = 1; i < r->n_workers; i++) {
+		if (pthread_create(&r->workers[i].thread, NULL, worker_main, &r->workers[i]) != 0)
+			cell_fail("threads", "expected %u, could start %u", r->n_workers, i);
+	}
+}
+
+static void end_workers(struct run *r)
+{
+	/* A worker that came to its end ends the others too: they would be alone. */
+	atomic_store(&r->live->stop, 1);
+	for (unsigned i = 1; i < r->n_workers; i++)
+		(void)pthread_join(r->workers[i].thread, NULL);
+	readings_take(&r->edges[r->n_edges], r->config->engine, r->db);
+	for (unsigned i = 0; i < r->n_workers; i++)
+		r->config->engine->detach(r->workers[i].engine);
+}
+
+static void free_run(struct run *r)
+{
+	for (unsigned i = 0; i < r->n_workers; i++) {
+		for (unsigned k = 0; k < LIVE_PHASES_MAX; k++)
+			free(r->workers[i].parts[k]);
+	}
+	(void)munmap(r->live, sizeof(*r->live));
+	free(r);
+}
+
+void cell_run(const struct config *config, FILE *out)
+{
+	struct run *r = calloc(1, sizeof(*r));
+	struct evictor *evictor = NULL;
+	uint64_t start_ns = now_ns();
+
+	if (!r)
+		cell_fail("run", "no memory");
+	r->config = config;
+	r->has_harness = config->live_fd >= 0;
+	r->live = map_live(config->live_fd);
+	if (config->evict_above_bytes)
+		evictor = evictor_start(config->file, config->evict_above_bytes, config->seed);
+	r->db = config->engine->open(config, false, config->work == WORK_UPDATE);
+	start_workers(r);
+	r->load_ns = now_ns() - start_ns;
+	atomic_store(&r->live->state, LIVE_READY);
+	if (!r->has_harness)
+		atomic_store(&r->live->phase, 1);
+	(void)worker_main(&r->workers[0]);
+	end_workers(r);
+	atomic_store(&r->live->state, LIVE_DONE);
+	r->evicted_bytes = evictor_stop(evictor);
+	config->engine->close(r->db);
+	print_run(r, out);
+	free_run(r);
+}
+
+void cell_load(const struct config *config)
+{
+	struct engine_db *db = config->engine->open(config, true, true);
+	struct engine_thread *t = config->engine->attach(db, true);
+	uint64_t factor = scatter_factor(config->n_records);
+
+	for (uint64_t i = 0; i < config->n_records; i++) {
+		config->engine->put(t,
+			config->load_scattered ? scatter(i, config->n_records, factor) : i, 0);
+		if (i % 100000 == 99999)
+			config->engine->commit(t);
+	}
+	config->engine->commit(t);
+	config->engine->detach(t);
+	config->engine->close(db);
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+#include "experiments/cell/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SCAN_RECORDS  256U /* between two looks at the clock */
+#define STAT_EVERY_NS 20000000U
+#define POLL_PAUSE_NS 1000000
+#define SPIN_LAST_NS  60000U
+#define REFRESH_EVERY 1024U
+
+static uint64_t cpu_ns(const struct rusage *u)
+{
+	uint64_t us = (uint64_t)u->ru_utime.tv_sec * 1000000 + (uint64_t)u->ru_utime.tv_usec +
+		      (uint64_t)u->ru_stime.tv_sec * 1000000 + (uint64_t)u->ru_stime.tv_usec;
+
+	return us * 1000;
+}
+
+static void pause_ns(uint64_t ns)
+{
+	const struct timespec t = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+
+	(void)nanosleep(&t, NULL);
+}
+
+/* --- phases -------------------------------------------------------------------------------- */
+
+static void publish(struct worker *w)
+{
+	struct run *r = w->run;
+	struct verso_stat stat;
+
+	if (!r->config->engine->stat(r->db, &stat)) {
+		atomic_store(&r->live->n_evictions, UINT64_MAX);
+		return;
+	}
+	atomic_store(&r->live->n_evictions, stat.n_evictions);
+	atomic_store(&r->live->pool_bytes, stat.memory_bytes);
+	atomic_store(&r->live->n_frames,
+		stat.pager == VERSO_BUFPOOL ? stat.memory_bytes_max / stat.page_size : 0);
+}
+
+static void end_phase(struct worker *w)
+{
+	struct phase_part *part = w->phase > 0 ? w->parts[w->phase - 1] : NULL;
+	struct rusage usage;
+
+	if (!part)
+		return;
+	(void)getrusage(RUSAGE_THREAD, &usage);
+	part->n_minor_faults += (uint64_t)(usage.ru_minflt - w->phase_usage.ru_minflt);
+	part->n_major_faults += (uint64_t)(usage.ru_majflt - w->phase_usage.ru_majflt);
+	part->cpu_ns += cpu_ns(&usage) - cpu_ns(&w->phase_usage);
+}
+
+static void enter_phase(struct worker *w, unsigned phase)
+{
+	struct run *r = w->run;
+
+	if (phase > LIVE_PHASES_MAX)
+		cell_fail("phase", "expected 1 to %u, found %u", LIVE_PHASES_MAX, phase);
+	end_phase(w);
+	if (w->index == 0 && r->n_edges < LIVE_PHASES_MAX) {
+		r->edge_phases[r->n_edges] = phase;
+		readings_take(&r->edges[r->n_edges++], r->config->engine, r->db);
+	}
+	if (!w->parts[phase - 1])
+		w->parts[phase - 1] = calloc(1, sizeof(struct phase_part));
+	if (!w->parts[phase - 1])
+		cell_fail("phase", "no memory");
+	w->phase = phase;
+	w->phase_start_ns = now_ns();
+	(void)getrusage(RUSAGE_THREAD, &w->phase_usage);
+}
+
+/* Looks what the harness wants. False: end. */
+static bool follow(struct worker *w, uint64_t ns)
+{
+	struct run *r = w->run;
+	unsigned phase;
+
+	if (w->index == 0 && !r->has_harness && w->phase > 0 &&
+		ns - w->phase_start_ns > (uint64_t)(r->config->seconds * 1e9))
+		atomic_store(&r->live->stop, 1);
+	if (atomic_load_explicit(&r->live->stop, memory_order_relaxed))
+		return false;
+	phase = (unsigned)atomic_load_explicit(&r->live->phase, memory_order_relaxed);
+	if (phase != w->phase)
+		enter_phase(w, phase);
+	return true;
+}
+
+/* --- work ---------------------------------------------------------------------------------- */
+
+static bool check_record(void *arg, uint64_t record, const void *value, size_t len_bytes)
+{
+	const struct config *config = arg;
+
+	return data_check(record, value, len_bytes) && record != config->plant_wrong_at;
+}
+
+static void count(struct worker *w, size_t n, size_t n_right, uint64_t latency_ns)
+{
+	struct phase_part *part = w->parts[w->phase - 1];
+
+	part->n_ops += n;
+	part->n_checked += n;
+	part->n_wrong += n - n_right;
+	histogram_add(&part->latency, latency_ns);
+	w->n_ops += n;
+	atomic_store_explicit(&w->run->live->threads[w->index].n_ops, w->n_ops,
+		memory_order_relaxed);
+}
+
+/* Open loop: waits for the intended start. Returns it. */
+static uint64_t wait_for_start(struct worker *w, uint64_t ns)
+{
+	uint64_t start;
+
+	if (w->intended_ns == 0)
+		w->intended_ns = ns;
+	start = w->intended_ns;
+	w->intended_ns += (uint64_t)(1e9 / w->run->config->rate);
+	while (ns < start) {
+		if (start - ns > SPIN_LAST_NS)
+			pause_ns(start - ns - SPIN_LAST_NS);
+		ns = now_ns();
+	}
+	return start;
+}
+
+static size_t get_once(struct worker *w)
+{
+	const struct config *config = w->run->config;
+	uint64_t records[BATCH_MAX];
+
+	for (unsigned i = 0; i < config->batch; i++)
+		records[i] = keys_next(&w->keys);
+	if (config->plant_sleep_us)
+		pause_ns(config->plant_sleep_us * UINT64_C(1000));
+	return config->engine->get(w->engine, config->batch, records, check_record,
+		(void *)(uintptr_t)config);
+}
+
+static size_t update_once(struct worker *w)
+{
+	const struct config *config = w->run->config;
+
+	for (unsigned i = 0; i < config->commit; i++)
+		config->engine->put(w->engine, keys_next(&w->keys), ++w->version);
+	config->engine->commit(w->engine);
+	return config->commit;
+}
+
+/* Gets and updates: one operation after the other. */
+static void run_points(struct worker *w)
+{
+	const struct config *config = w->run->config;
+	bool updates = config->work == WORK_UPDATE;
+	size_t n = updates ? config->commit : config->batch;
+	uint64_t ns = now_ns(), published_ns = 0, start, refreshed = 0;
+
+	while (follow(w, ns) && (config->n_ops == 0 || w->n_ops < config->n_ops)) {
+		size_t n_right;
+
+		if (w->index == 0 && ns - published_ns > STAT_EVERY_NS) {
+			publish(w);
+			published_ns = ns;
+		}
+		if (!updates && w->n_ops - refreshed >= REFRESH_EVERY) {
+			config->engine->refresh(w->engine);
+			refreshed = w->n_ops;
+		}
+		if (config->plant_die_at && w->n_ops >= config->plant_die_at)
+			abort();
+		start = config->rate > 0 ? wait_for_start(w, ns) : ns;
+		n_right = updates ? update_once(w) : get_once(w);
+		ns = now_ns();
+		count(w, n, n_right, ns - start);
+	}
+}
+
+/* The whole file in the order of its keys, and whether it holds each record. */
+static void run_scan(struct worker *w)
+{
+	const struct config *config = w->run->config;
+	uint64_t ns = now_ns(), published_ns = 0, n_pass = 0;
+
+	for (unsigned passes = 0; follow(w, ns);) {
+		uint64_t start = ns;
+		size_t n_right, n;
+
+		if (w->scans && w->phase != config->scan_phase) {
+			pause_ns(POLL_PAUSE_NS);
+			ns = now_ns();
+			continue;
+		}
+		if (w->index == 0 && ns - published_ns > STAT_EVERY_NS) {
+			publish(w);
+			published_ns = ns;
+		}
+		n = config->engine->scan(w->engine, SCAN_RECORDS, &n_right, check_record,
+			(void *)(uintptr_t)config);
+		ns = now_ns();
+		n_pass += n;
+		count(w, n, n_right, ns - start);
+		if (n == SCAN_RECORDS)
+			continue;
+		if (n_pass != config->n_records)
+			cell_fail("scan", "expected %llu records, found %llu",
+				(unsigned long long)config->n_records, (unsigned long long)n_pass);
+		n_pass = 0;
+		if (!w->scans && ++passes == config->passes)
+			break;
+	}
+}
+
+void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+
+	while (atomic_load(&w->run->live->phase) == 0 && !atomic_load(&w->run->live->stop))
+		pause_ns(POLL_PAUSE_NS);
+	if (!follow(w, now_ns()))
+		return NULL;
+	if (w->scans || w->run->config->work == WORK_SCAN)
+		run_scan(w);
+	else
+		run_points(w);
+	end_phase(w);
+	return NULL;
+}

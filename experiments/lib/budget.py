@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: MIT
+"""A memory budget for a cell: frames, page cache, page tables, heap and stacks, all of it (rule R3).
+
+The best way that the machine allows is used, in the order of KINDS:
+
+    scope        a cgroup that systemd made for this user; needs no root
+    group2       root: a cgroup (version 2) that the harness makes and removes
+    group1       root: the same, version 1
+    container    the limit under which the harness itself runs
+    cooperative  no limit: a thread of the cell evicts what is above the budget (cell/evict.h). A substitute
+"""
+import glob
+import os
+import re
+import subprocess
+import time
+
+from lib.readings import read_table, read_text
+
+KINDS = ('scope', 'group2', 'group1', 'container', 'cooperative')
+PREFIX = 'verso-cell-'
+PATIENCE_S = 5  # until an emptied group can be removed
+
+
+class BudgetError(Exception):
+    """A budget that cannot be had; the text says why and what to do."""
+
+
+def _mounts(kind, text=None):
+    """Pairs of mount point and options of the file systems of a kind."""
+    text = read_text('/proc/self/mounts') if text is None else text
+    for line in (text or '').splitlines():
+        words = line.split()
+        if len(words) > 3 and words[2] == kind:
+            yield words[1], words[3].split(',')
+
+
+def version1_root(text=None):
+    """Where the memory controller of cgroup version 1 is mounted, or None."""
+    return next((path for path, options in _mounts('cgroup', text) if 'memory' in options), None)
+
+
+def version2_root(text=None):
+    """Where cgroup version 2 is mounted with a memory controller, or None."""
+    for path, _ in _mounts('cgroup2', text):
+        if 'memory' in (read_text(os.path.join(path, 'cgroup.controllers')) or '').split():
+            return path
+    return None
+
+
+def group_of(pid, text=None):
+    """The folder of a process's memory cgroup and its version, or (None, 0)."""
+    text = read_text(f'/proc/{pid}/cgroup') if text is None else text
+    lines = [line.split(':', 2) for line in (text or '').splitlines() if line.count(':') >= 2]
+    for _, controllers, path in lines:
+        if 'memory' in controllers.split(',') and version1_root():
+            return version1_root() + path.rstrip('/'), 1
+    for number, controllers, path in lines:
+        if number == '0' and not controllers and version2_root():
+            return version2_root() + path.rstrip('/'), 2
+    return None, 0
+
+
+def _number(path):
+    text = (read_text(path) or '').strip()
+    return int(text) if text.isdigit() else None
+
+
+class Group:
+    """Reads a memory cgroup of either version. What the kernel does not say is None."""
+
+    NAMES = {1: ('memory.usage_in_bytes', 'memory.max_usage_in_bytes', 'memory.limit_in_bytes'),
+             2: ('memory.current', 'memory.peak', 'memory.max')}
+
+    def __init__(self, folder, version):
+        self.folder, self.version = folder, version
+
+    def _read(self, index):
+        return _number(os.path.join(self.folder, self.NAMES[self.version][index])) if self.folder else None
+
+    def usage(self):
+        return self._read(0)
+
+    def peak(self):
+        return self._read(1)
+
+    def limit(self):
+        return self._read(2)
+
+    def limit_hits(self):
+        """How often the group stood at its limit."""
+        if not self.folder:
+            return None
+        if self.version == 1:
+            return _number(os.path.join(self.folder, 'memory.failcnt'))
+        return read_table(os.path.join(self.folder, 'memory.events')).get('max')
+
+    def kills(self):
+        """How many of its processes the kernel has killed for lack of memory."""
+        if not self.folder:
+            return None
+        name = 'memory.oom_control' if self.version == 1 else 'memory.events'
+        return read_table(os.path.join(self.folder, name)).get('oom_kill')
+
+    def stat(self):
+        """Anonymous memory, page cache and refaults of the group, in bytes and pages."""
+        table = read_table(os.path.join(self.folder, 'memory.stat')) if self.folder else {}
+        names = (('anonymous_bytes', 'rss', 'anon'), ('page_cache_bytes', 'cache', 'file'),
+                 ('refaults', 'workingset_refault_file', 'workingset_refault_file'))
+        return {ours: table.get(v1 if self.version == 1 else v2) for ours, v1, v2 in names}
+
+
+class Budget:
+    """A limit for one process after the other. Use each for one cell, as a context."""
+
+    kind = None
+    by_kernel = True
+
+    def __init__(self, limit_bytes):
+        self.limit_bytes = limit_bytes
+        self.group = Group(None, 0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def command(self, words):
+        """The command that runs `words` under the limit."""
+        return words
+
+    def attach(self, pid):
+        """Called once the process runs."""
+
+    def close(self):
+        """The group is removed."""
+
+
+class Scope(Budget):
+    kind = 'scope'
+
+    def command(self, words):
+        return ['systemd-run', '--user', '--scope', '--quiet', '-p', f'MemoryMax={self.limit_bytes}',
+                '-p', 'MemorySwapMax=0', '--', *words]
+
+    def attach(self, pid):
+        own, _ = group_of('self')
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            folder, version = group_of(pid)
+            if folder and folder != own and folder.endswith('.scope'):
+                self.group = Group(folder, version)
+                return
+            time.sleep(0.01)
+
+
+class _MadeGroup(Budget):
+    version = 0
+    _n = 0
+
+    def __init__(self, limit_bytes):
+        super().__init__(limit_bytes)
+        root = version1_root() if self.version == 1 else version2_root()
+        if root is None:
+            raise BudgetError(f'no memory controller of cgroup version {self.version}')
+        remove_stale(root)
+        _MadeGroup._n += 1
+        folder = os.path.join(root, f'{PREFIX}{os.getpid()}-{_MadeGroup._n}')
+        try:
+            os.mkdir(folder)
+        except OSError as error:
+            raise BudgetError(f'{folder}: {error.strerror}') from error
+        self.group = Group(folder, self.version)
+        try:
+            self._limit(folder)
+        except OSError as error:
+            self.close()
+            raise BudgetError(f'{folder}: the limit cannot be set: {error.strerror}') from error
+
+    def _write(self, name, value):
+        with open(os.path.join(self.group.folder, name), 'w', encoding='ascii') as f:
+            f.write(str(value))
+
+    def _limit(self, folder):
+        raise NotImplementedError
+
+    def command(self, words):
+        procs = os.path.join(self.group.folder, 'cgroup.procs')
+        return ['/bin/sh', '-c', 'echo $$ >"$0" && exec "$@"', procs, *words]
+
+    def close(self):
+        folder, self.group = self.group.folder, Group(None, 0)
+        if folder:
+            remove_group(folder)
+
+
+class Group1(_MadeGroup):
+    kind, version = 'group1', 1
+
+    def _limit(self, folder):
+        self._write('memory.limit_in_bytes', self.limit_bytes)
+        if os.path.exists(os.path.join(folder, 'memory.memsw.limit_in_bytes')):
+            self._write('memory.memsw.limit_in_bytes', self.limit_bytes)
+
+
+class Group2(_MadeGroup):
+    kind, version = 'group2', 2
+
+    def _limit(self, folder):
+        self._write('memory.max', self.limit_bytes)
+        if os.path.exists(os.path.join(folder, 'memory.swap.max')):
+            self._write('memory.swap.max', 0)
+
+
+class Container(Budget):
+    kind = 'container'
+
+    def __init__(self, limit_bytes):
+        super().__init__(limit_bytes)
+        own = container_limit()
+        if own is None or own > limit_bytes:
+            raise BudgetError(f'the limit of this container is {own}, expected at most {limit_bytes}')
+        self.limit_bytes = own
+        self.group = Group(*group_of('self'))
+
+
+class Cooperative(Budget):
+    kind = 'cooperative'
+    by_kernel = False
+
+
+CLASSES = {c.kind: c for c in (Scope, Group2, Group1, Container, Cooperative)}
+
+
+def remove_group(folder):
+    """Removes an empty cgroup; what it had in the page cache goes to its parent."""
+    end = time.monotonic() + PATIENCE_S
+    while os.path.isdir(folder):
+        try:
+            os.rmdir(folder)
+        except OSError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
+    return True
+
+
+def remove_stale(root):
+    """Groups that a harness left behind which was killed."""
+    for folder in glob.glob(os.path.join(root, PREFIX + '*')):
+        match = re.fullmatch(re.escape(PREFIX) + r'(\d+)-\d+', os.path.basename(folder))
+        if match and not os.path.exists(f'/proc/{match.group(1)}'):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                pass  # somebody is in it, or it is not ours
+
+
+def container_limit():
+    """The memory limit under which this process runs, or None."""
+    folder, version = group_of('self')
+    limit = Group(folder, version).limit() if folder else None
+    memory = os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE')
+    return limit if limit is not None and limit < memory else None
+
+
+def why_not(kind, limit_bytes=64 << 20):
+    """None if this kind of budget works here, else the reason. A small process is run under it."""
+    if kind == 'cooperative':
+        return None
+    try:
+        with CLASSES[kind](limit_bytes) as budget:
+            if kind == 'container':
+                return None
+            show = 'cat /proc/self/cgroup; sleep 0.2'
+            child = subprocess.Popen(budget.command(['/bin/sh', '-c', show]), stdin=subprocess.DEVNULL,
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            budget.attach(child.pid)
+            limit = budget.group.limit()
+            _, errors = child.communicate(timeout=20)
+            if child.returncode != 0:
+                return errors.strip().splitlines()[-1] if errors.strip() else f'status {child.returncode}'
+            return None if limit == limit_bytes else f'the limit is {limit}, expected {limit_bytes}'
+    except (BudgetError, OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+
+
+def choose(wanted=None):
+    """The best kind that works, and the reasons for each that does not. wanted: a kind, for tests and comparisons."""
+    reasons = {}
+    for kind in [wanted] if wanted else KINDS:
+        if kind not in CLASSES:
+            raise BudgetError(f'expected one of {", ".join(KINDS)}, found {kind}')
+        reason = why_not(kind)
+        if reason is None:
+            return kind, reasons
+        reasons[kind] = reason
+    raise BudgetError('; '.join(f'{kind}: {reason}' for kind, reason in reasons.items()))
+
+
+def make(kind, limit_bytes):
+    return CLASSES[kind](limit_bytes)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""How much of a budget a pool may have for its frames: the budget less what the cell needs beside them (rule R3).
+
+Two short runs with small pools measure it: what the group holds beside frames, and what it grows by a frame.
+"""
+import dataclasses
+
+from lib import budget, runner
+
+PROBES = (0.3, 0.6)  # of the budget, but no more than PROBE_BYTES times that
+PROBE_BYTES = 64 << 20
+STEP_BYTES = 64 << 10
+RESERVE_SHARE, RESERVE_BYTES = 0.01, 192 << 10  # the kernel charges memory in batches
+
+
+def has_pool(options):
+    return options.get('engine', 'verso') == 'verso' and options.get('pager', 'bufpool') == 'bufpool'
+
+
+def beside(path, job, cache_bytes):
+    """Bytes that the cell's group holds beside the frames of a full pool of that size."""
+    probe = dataclasses.replace(job, cache_bytes=cache_bytes, idle_s=0, phases=[{'name': 'probe', 'until': 'full',
+                                                                              'limit_seconds': 30}])
+    runner.make_cold(probe)
+    run = runner.Run(path, probe)
+    try:
+        with budget.make(job.budget_kind, job.memory_bytes) as a_budget:
+            run.start(a_budget)
+            series = runner.Series(run)
+            run.drive_phase(1, probe.phases[0], series)
+            row = series.take(1)
+            held = row['group_bytes'] if a_budget.by_kernel else row['resident_bytes']
+            frames_bytes = run.live.words[11]
+            if run.finish() is None or held is None:
+                raise budget.BudgetError(f'what a cell needs beside its frames cannot be measured: {"; ".join(run.invalid)}')
+            return max(0, held - frames_bytes), frames_bytes
+    finally:
+        run.close()
+
+
+def size_for(path, job):
+    """The cache_bytes with which the cell fills its budget and does not pass it. A container's own limit counts the harness too."""
+    scale = min(job.memory_bytes, PROBE_BYTES)
+    (a, x), (b, y) = (beside(path, job, int(share * scale) // STEP_BYTES * STEP_BYTES) for share in PROBES)
+    slope = max(0.0, (b - a) / (y - x)) if y > x else 0.0
+    fixed = max(0.0, a - slope * x)
+    reserve = max(RESERVE_BYTES, RESERVE_SHARE * job.memory_bytes)
+    return int((job.memory_bytes - fixed - reserve) / (1 + slope)) // STEP_BYTES * STEP_BYTES

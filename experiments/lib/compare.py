@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""From runs to sentences: ratios within a round, the A/A pair, the verdict; whether a prediction came true; rule R11."""
+from dataclasses import dataclass
+
+from lib import metrics, stats
+
+MARGIN_BUSY = 1.10  # CPU time on a machine that was not quiet
+LIMIT_SHARE = 0.9  # R11
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One metric of one cell beside another's."""
+    experiment: str
+    cell: str
+    base: str
+    phase: str
+    metric: metrics.Metric
+    values: tuple  # (of the cell, of the base), the means over rounds; None: not known
+    found: stats.Estimate | None
+    twins: stats.Estimate | None
+    verdict: stats.Verdict
+    run_ids: tuple
+
+
+def _paired(runs, cell, base, phase, metric, copies=(1, 1)):
+    """Rounds in which both are valid and known: (value, base's value, ids)."""
+    by_round = {}
+    for run in runs:
+        if run['invalid']:
+            continue
+        for slot, (name, copy) in enumerate(((cell, copies[0]), (base, copies[1]))):
+            if run['cell'] == name and run['copy'] == copy:
+                value = metrics.read(run, phase, metric)
+                if value is not None:
+                    by_round.setdefault(run['round'], {})[slot] = (value, run)
+    return [(pair[0], pair[1]) for _, pair in sorted(by_round.items()) if len(pair) == 2]
+
+
+def _estimate(pairs):
+    values = [(a[0], b[0]) for a, b in pairs]
+    if not values or any(a <= 0 or b <= 0 for a, b in values):
+        return None
+    return stats.estimate(a / b for a, b in values)
+
+
+def twins(runs, plan, phase, metric):
+    """The ratio of the two runs of the same cell in each round (A/A), or None."""
+    return _estimate(_paired(runs, plan.aa, plan.aa, phase, metric, (2, 1))) if plan.aa else None
+
+
+def _verdict(pairs, found, aa, metric):
+    if not pairs and metric.kind == metrics.WALL:
+        return stats.Verdict(stats.NOT_DECIDED, 'the machine was not quiet')
+    if pairs and found is None:
+        a, b = ([p[i][0] for p in pairs] for i in (0, 1))
+        if len(pairs) > 1 and metric.kind == metrics.COUNTS:
+            if min(a) > 0 and max(b) <= 0:
+                return stats.Verdict(stats.MORE, 'the other is 0')
+            if min(b) > 0 and max(a) <= 0:
+                return stats.Verdict(stats.LESS, 'it is 0')
+            if max(a) <= 0 and max(b) <= 0:
+                return stats.Verdict(stats.SAME, 'both are 0')
+        return stats.Verdict(stats.NOT_DECIDED, 'a value is 0, so there is no ratio')
+    busy = metric.kind == metrics.CPU and not all(run['quiet'] for pair in pairs for _, run in pair)
+    return stats.verdict(found, aa, MARGIN_BUSY if busy else stats.MARGIN)
+
+
+def compare(runs, plan, cell, base, phase, metric_name):
+    """A Comparison, whatever the runs hold."""
+    metric = metrics.METRICS[metric_name]
+    pairs = _paired(runs, cell, base, phase, metric_name)
+    found, aa = _estimate(pairs), twins(runs, plan, phase, metric_name)
+    means = tuple(sum(p[i][0] for p in pairs) / len(pairs) if pairs else None for i in (0, 1))
+    return Comparison(plan.id, cell, base, phase, metric, means, found, aa, _verdict(pairs, found, aa, metric),
+                      tuple(run['id'] for pair in pairs for _, run in pair))
+
+
+def comparisons(runs, plan):
+    """All that a plan asks for."""
+    return [compare(runs, plan, c['cell'], c['base'], c['phase'], name) for c in plan.compares for name in c['metrics']]
+
+
+def number(x):
+    """For people: three digits that count."""
+    if x is None:
+        return 'not known'
+    if x != 0 and (abs(x) >= 1e5 or abs(x) < 1e-3):
+        return f'{x:.2e}'
+    return f'{x:.0f}' if abs(x) >= 100 else f'{x:.3g}'
+
+
+def interval(found):
+    if found is None:
+        return 'no ratio'
+    if found.low is None:
+        return f'{found.ratio:.2f} [one round]'
+    return f'{found.ratio:.2f} [{found.low:.2f}, {found.high:.2f}]'
+
+
+def sentence(c):
+    """One sentence, with its interval and kind of evidence."""
+    rounds = len(c.run_ids) // 2
+    values = f'{number(c.values[0])} to {number(c.values[1])} {c.metric.unit}'.rstrip()
+    aa = f'A/A {c.twins.low:.2f} to {c.twins.high:.2f}' if c.twins and c.twins.low is not None else 'no A/A'
+    tail = f'({values}; {rounds} round{"" if rounds == 1 else "s"}, {aa}, {c.metric.kind})'
+    head = f'{c.phase}: {c.metric.text}'
+    if c.verdict.word == stats.NOT_DECIDED:
+        more = f'; about {c.verdict.rounds_needed} rounds would do' if c.verdict.rounds_needed else ''
+        return f'{head}: {c.cell} to {c.base} is {interval(c.found)}: not decided, {c.verdict.why}{more} {tail}'
+    if c.found is None:
+        return f'{head}: {c.cell} has {c.verdict.word} {"as" if c.verdict.word == stats.SAME else "than"} {c.base}, ' \
+               f'{c.verdict.why} {tail}'
+    if c.verdict.word == stats.SAME:
+        return f'{head}: {c.cell} and {c.base} are the same within {round((stats.MARGIN - 1) * 100)} %, {interval(c.found)} {tail}'
+    return f'{head}: {c.cell} has {interval(c.found)} times that of {c.base} {tail}'
+
+
+TRUE, FALSE, OPEN = 'came true', 'failed', 'not decided'
+
+
+def prediction_result(runs, plan, p):
+    """(TRUE, FALSE or OPEN, text) of a prediction: is the interval inside the range that was predicted, or outside?"""
+    if 'base' in p:
+        found = compare(runs, plan, p['cell'], p['base'], p['phase'], p['metric']).found
+    else:
+        values = [metrics.read(run, p['phase'], p['metric']) for run in runs
+                  if run['cell'] == p['cell'] and run['copy'] == 1 and not run['invalid']]
+        values = [v for v in values if v is not None]
+        if values and min(values) >= p['low'] and max(values) <= p['high']:
+            return TRUE, f'{number(min(values))} to {number(max(values))}'
+        if values and (max(values) < p['low'] or min(values) > p['high']):
+            return FALSE, f'{number(min(values))} to {number(max(values))}'
+        return OPEN, f'{number(min(values))} to {number(max(values))}' if values else 'no valid run'
+    if found is None or found.low is None:
+        return OPEN, interval(found)
+    if p['low'] <= found.low and found.high <= p['high']:
+        return TRUE, interval(found)
+    if found.high < p['low'] or found.low > p['high']:
+        return FALSE, interval(found)
+    return OPEN, interval(found)
+
+
+def limits(runs, plan):
+    """Rule R11: sentences about a cell that is below 0.9 of what stands beside it as the best that can be reached, or for which
+    that is not known. [(is_red, sentence)]"""
+    found = []
+    for reference in plan.cells:
+        cell = reference.get('limit_of')
+        if not cell or not plan.phases:
+            continue
+        metric = 'device_reads_per_s' if reference.get('engine') == 'device' else 'rate'
+        phase = plan.phases[-1]['name']
+        ratio = compare(runs, plan, cell, reference['name'], phase, metric)
+        if ratio.found is None:
+            found.append((False, f'R11: {cell} beside {reference["name"]}: {ratio.verdict.why}'))
+        elif ratio.found.ratio < LIMIT_SHARE:
+            found.append((True, f'R11: {cell} reaches only {interval(ratio.found)} of {reference["name"]} '
+                                f'({ratio.metric.text}, phase {phase})'))
+    return found

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""The files that cells open: made once for a size, known by their hash (rule R2)."""
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import time
+
+from lib.program import ProgramError
+
+RECORD_BYTES = {'verso': 118.75, 'lmdb': 124.8}  # of the file, for a record that was loaded in key order
+SPARE = 1.1
+POLL_S = 0.2
+
+
+class DataError(Exception):
+    """A file that cannot be made or used; the text says why and what to do."""
+
+
+def records_for(file_bytes):
+    return max(1000, int(file_bytes / RECORD_BYTES['verso']))
+
+
+def sha256(path):
+    digest = hashlib.sha256()
+    with open(path, 'rb') as f:
+        while block := f.read(1 << 20):
+            digest.update(block)
+        os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    return digest.hexdigest()[:16]
+
+
+def check_space(folder, needed_bytes):
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes:
+        raise DataError(f'{folder}: expected {needed_bytes >> 20} MiB of free space, found {free >> 20} MiB; '
+                        f'free some, or choose another folder with --data')
+
+
+class Dataset:
+    """The files of one number of records in a folder."""
+
+    def __init__(self, folder, program, records):
+        self.folder, self.program, self.records = folder, program, records
+        os.makedirs(folder, exist_ok=True)
+
+    def path(self, engine='verso', in_order=True):
+        order = 'ordered' if in_order else 'scattered'
+        return os.path.join(self.folder, f'{engine}-{self.records}-{order}-{self.program.version["verso"]}')
+
+    def get(self, engine='verso', in_order=True, progress=None):
+        """Dict of path, bytes, records, engine and sha256; makes the file when it is not there."""
+        if engine == 'device':
+            return {**self.get('verso', in_order, progress), 'engine': 'device'}
+        path = self.path(engine, in_order)
+        known = self._known(path)
+        if known is None:
+            self._make(path, engine, in_order, progress)
+            known = self._remember(path, engine)
+        return {'path': path, **known}
+
+    def _known(self, path):
+        try:
+            with open(path + '.json', encoding='utf-8') as f:
+                about = json.load(f)
+            if os.path.getsize(path) == about['bytes'] and os.stat(path).st_mtime_ns == about.pop('mtime_ns'):
+                return about
+        except (OSError, ValueError, KeyError):
+            pass
+        return None
+
+    def _remember(self, path, engine):
+        about = {'engine': engine, 'records': self.records, 'bytes': os.path.getsize(path), 'sha256': sha256(path)}
+        with open(path + '.json', 'w', encoding='utf-8') as f:
+            json.dump({**about, 'mtime_ns': os.stat(path).st_mtime_ns}, f)
+        return about
+
+    def _make(self, path, engine, in_order, progress):
+        expected = self.records * RECORD_BYTES[engine]
+        check_space(self.folder, expected * SPARE)
+        part = path + '.part'
+        _remove(part)
+        cache = min(max(int(expected / 8), 64 << 20), 1 << 30)
+        words = [self.program.path, 'load', f'--file={part}', f'--records={self.records}', f'--engine={engine}']
+        if engine == 'verso':
+            words += [f'--cache={cache}', '--commit=relaxed']
+        if not in_order:
+            words.append('--scattered')
+        child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        while child.poll() is None:
+            if progress and os.path.exists(part):
+                progress(min(1.0, os.path.getsize(part) / expected))
+            time.sleep(POLL_S)
+        errors = child.stderr.read().strip()
+        child.stderr.close()
+        if child.returncode != 0:
+            _remove(part)
+            raise DataError(f'{path} could not be made: {errors or child.returncode}')
+        os.replace(part, path)
+        _remove(part)
+
+    def copy(self, about):
+        """A copy for a written workload; the caller removes it."""
+        check_space(self.folder, about['bytes'] * SPARE)
+        path = about['path'] + '.copy'
+        _remove(path)
+        done = subprocess.run(['cp', '--reflink=never', about['path'], path], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            _remove(path)
+            raise DataError(f'{path}: {done.stderr.strip()}')
+        return {**about, 'path': path, 'copied': True}
+
+    def drop(self, about):
+        """What is still in the page cache after everything was written and dropped (rules R5, R7)."""
+        try:
+            return self.program.ask('drop', f'--file={about["path"]}')
+        except ProgramError as error:
+            raise DataError(str(error)) from error
+
+
+def _remove(path):
+    for name in (path, path + '-lock'):
+        try:
+            os.remove(name)
+        except FileNotFoundError:
+            pass
+
+
+remove = _remove

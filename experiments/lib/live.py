@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""The page that harness and cell share (cell/live.h has the same layout)."""
+import mmap
+import os
+
+WORD_BYTES = 8
+THREADS_MAX = 64
+PHASE, STOP = 0, 1
+STATE, EVICTIONS, FRAMES, POOL_BYTES = 8, 9, 10, 11
+THREADS, THREAD_WORDS = 16, 8
+SIZE_BYTES = WORD_BYTES * (THREADS + THREADS_MAX * THREAD_WORDS)
+STARTING, READY, RUNNING, DONE = range(4)
+UNKNOWN = 2 ** 64 - 1
+
+
+class Live:
+    """A piece of memory that is handed to the cell as a file descriptor."""
+
+    def __init__(self):
+        self.descriptor = os.memfd_create('cell', 0)
+        os.truncate(self.descriptor, SIZE_BYTES)
+        self.memory = mmap.mmap(self.descriptor, SIZE_BYTES)
+        self.words = memoryview(self.memory).cast('Q')
+
+    def close(self):
+        self.words.release()
+        self.memory.close()
+        os.close(self.descriptor)
+
+    @property
+    def state(self):
+        return self.words[STATE]
+
+    def begin(self, phase):
+        self.words[PHASE] = phase
+
+    def stop(self):
+        self.words[STOP] = 1
+
+    @property
+    def frames(self):
+        return self.words[FRAMES]
+
+    @property
+    def evictions(self):
+        """Of the pool; None: the kernel evicts."""
+        n = self.words[EVICTIONS]
+        return None if n == UNKNOWN else n
+
+    def ops(self, first=0, n=THREADS_MAX):
+        return sum(self.words[THREADS + i * THREAD_WORDS] for i in range(first, first + n))

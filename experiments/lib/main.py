@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+"""The command line of `run`."""
+import argparse
+import os
+import random
+import re
+import sys
+import time
+
+from lib import budget, machine, plan as plans, probe, program, readings, replay, report, results, rules, session
+from lib.dataset import DataError, Dataset, records_for
+
+HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+OK, USAGE, FAILED, INTERRUPTED = 0, 2, 3, 130
+EVIDENCE_ROUNDS = 5
+
+
+def say(text=''):
+    print(text, flush=True)
+
+
+def size(text):
+    match = re.fullmatch(r'(\d+)([KMG]?)', text)
+    if not match or int(match.group(1)) == 0:
+        raise argparse.ArgumentTypeError(f'expected a size such as 64M, found {text}')
+    return int(match.group(1)) << {'': 0, 'K': 10, 'M': 20, 'G': 30}[match.group(2)]
+
+
+def parser(text):
+    p = argparse.ArgumentParser(prog='run', description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('what', nargs='+', metavar='COMMAND', help='doctor, quick, standard, full, report, or ids of experiments')
+    p.add_argument('--rounds', type=int, help='how often each cell runs')
+    p.add_argument('--size', choices=sorted(plans.MODES), help='sizes and times of experiments that are named')
+    p.add_argument('--file', type=size, help='bytes of the file, such as 64M')
+    p.add_argument('--memory', type=size, help='bytes of memory for a cell')
+    p.add_argument('--seconds', type=float, help='of a phase whose plan says 1')
+    p.add_argument('--seed', type=int, help='of the order of cells and of the keys')
+    p.add_argument('--retries', type=int, default=2, help='how often a run is repeated while the machine is not quiet (2)')
+    p.add_argument('--idle', type=float, default=1.0, help='seconds of quiet before a run (1)')
+    p.add_argument('--budget', choices=budget.KINDS, help='how memory is limited (the best that works here)')
+    p.add_argument('--data', help='folder of the files that are measured (beside the build)')
+    p.add_argument('--results', default=os.path.join(HERE, 'results'), help='folder of the results')
+    p.add_argument('--plans', default=os.path.join(HERE, 'plans'), help='folder of the plans')
+    p.add_argument('--cell', help='the program of the cell (the newest of the builds, else it is built)')
+    p.add_argument('--new', action='store_true', help='begin a new session, even if one was interrupted')
+    return p
+
+
+def mode_of(args):
+    if args.what[0] in plans.MODES:
+        return plans.MODES[args.what[0]]
+    return plans.MODES[args.size or 'standard']
+
+
+def chosen_plans(args, everything):
+    """The plans that the command names."""
+    if args.what[0] == 'quick':
+        return [p for pid, p in everything.items() if pid in plans.QUICK]
+    if args.what[0] in plans.MODES:
+        return list(everything.values())
+    for name in args.what:
+        if name not in everything:
+            raise plans.PlanError(f'no experiment {name}; there are {", ".join(everything)}, and doctor, quick, standard, full, report')
+    return [everything[name] for name in args.what]
+
+
+def the_program(args):
+    return program.Program(args.cell) if args.cell else program.find(os.path.dirname(HERE), say)
+
+
+def data_folder(args, a_program):
+    folder = args.data or os.path.join(os.path.dirname(os.path.dirname(a_program.path)), 'experiments-data')
+    os.makedirs(folder, exist_ok=True)
+    return folder
+
+
+def head_of(args, a_program, folder, chosen, kind):
+    """The first line of a session (docs/experiments-format.md)."""
+    mode = mode_of(args)
+    card = machine.card(folder)
+    rounds = args.rounds or mode.rounds
+    memory = budget.container_limit() if kind == 'container' else args.memory or mode.memory_bytes
+    file_bytes = args.file or (4 * memory if kind == 'container' else mode.file_bytes)
+    return {
+        'kind': 'session', 'format': results.FORMAT, 'session': None, 'mode': mode.name,
+        'started': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
+        'machine_id': machine.machine_id(card), 'machine': card, 'version': a_program.version, 'commit': machine.commit(HERE),
+        'engines': a_program.engines, 'budget': kind, 'budget_by_kernel': budget.CLASSES[kind].by_kernel,
+        'file_bytes': file_bytes, 'memory_bytes': memory, 'records': records_for(file_bytes),
+        'rounds': rounds, 'seconds': args.seconds or mode.seconds, 'evidence': mode.evidence and rounds >= EVIDENCE_ROUNDS,
+        'seed': random.SystemRandom().getrandbits(32) if args.seed is None else args.seed,
+        'missing': machine.missing(card), 'plans': {p.id: {'hash': p.hash, 'text': p.text} for p in chosen},
+    }
+
+
+def measure(args):
+    everything = plans.load_all(args.plans)
+    chosen = chosen_plans(args, everything)
+    a_program = the_program(args)
+    kind, _ = budget.choose(args.budget)
+    folder = data_folder(args, a_program)
+    head = head_of(args, a_program, folder, chosen, kind)
+    if head['memory_bytes'] * 2 > head['file_bytes']:
+        say(f'The file ({head["file_bytes"] >> 20} MiB) is not twice as large as memory ({head["memory_bytes"] >> 20} MiB): '
+            f'memory may not fill up.')
+    results_folder = os.path.join(args.results, head['machine_id'])
+    old = None if args.new else session.resumable(results_folder, head, chosen, a_program.engines)
+    data = Dataset(folder, a_program, head['records'])
+    if old:
+        head, path = old.head, old.path
+        say(f'Going on with {path}')
+    else:
+        head['session'] = time.strftime('%Y%m%d-%H%M%S', time.gmtime()) + '-' + '-'.join(args.what)[:40]
+        path = os.path.join(results_folder, head['session'] + '.jsonl')
+        about = data.get(progress=lambda part: None)
+        head['machine']['device_probe'] = probe.device(a_program, about)
+    writer = results.Writer(path)
+    try:
+        if not old:
+            writer.write(head)
+        m = session.Measure(a_program, data, writer, head, chosen, args.retries, args.idle,
+                            session.finished_jobs(old) if old else ())
+        say(f'{", ".join(p.id for p in chosen)}: about {int(m.progress.expected_s / 60) + 1} minutes; results in {path}')
+        m.run()
+    finally:
+        writer.close()
+    say()
+    say('\n'.join(report.summary(results.Session(path), sys.stdout.isatty())))
+    return OK
+
+
+def newest(folder):
+    """The newest session under a folder of results."""
+    found = [s for name in (os.listdir(folder) if os.path.isdir(folder) else [])
+             for s in results.sessions_in(os.path.join(folder, name))]
+    if not found:
+        raise results.ResultsError(f'{folder}: no session there; measure one: run quick')
+    return max(found, key=lambda s: s.head['started'])
+
+
+def show_report(args):
+    found = results.Session(args.what[1]) if len(args.what) > 1 else newest(args.results)
+    say('\n'.join(report.summary(found, sys.stdout.isatty())))
+    return OK
+
+
+def doctor(args):
+    """What this machine allows; what will be skipped."""
+    a_program = the_program(args)
+    folder = data_folder(args, a_program)
+    card = machine.card(folder)
+    say(f'machine      {machine.machine_id(card)}: {card["cpu"]}, {card["cpus"]} CPUs, {card["memory_bytes"] >> 30} GiB, '
+        f'Linux {card["kernel"]}{", virtual" if card["virtual"] else ""}')
+    say(f'files        {folder}: {card["file_system"]} on {card["disk"] or "a disk that is not known"}, '
+        f'read-ahead {card["read_ahead_kb"]} KiB')
+    for kind in budget.KINDS:
+        reason = budget.why_not(kind)
+        say(f'budget       {kind}: {"works" if reason is None else "no: " + reason}')
+    kind, _ = budget.choose(args.budget)
+    say(f'             {kind} will be used')
+    cache = readings.PageCache(a_program.path)
+    known = [('cachestat', cache.read() is not None, 'Linux 6.5, and a file of your own'),
+             ('TLB shootdowns', readings.tlb_shootdowns() is not None, 'a row in /proc/interrupts'),
+             ('pressure (PSI)', readings.pressure_us('io') is not None, 'a kernel with CONFIG_PSI'),
+             ('the disk', card['disk'] is not None, 'a file system on one disk')]
+    cache.close()
+    for name, works, needs in known:
+        say(f'reading      {name}: {"yes" if works else "no; it needs " + needs}')
+    before = readings.machine(card['disk'])
+    time.sleep(max(args.idle, 0.2))
+    after = readings.machine(card['disk'])
+    noise = session.runner.guard.noise(before, after, 0, 0)
+    say(f'quiet        {"yes" if not noise else "no: " + "; ".join(noise) + " (rates and latencies will not count)"}')
+    for pid, p in plans.load_all(args.plans).items():
+        reason = session.skip_reason(p, kind, a_program.engines)
+        left_out = [f'{name} ({why})' for name, why in session.cells_here(p, a_program.engines)[1]]
+        say(f'{pid:12} {"skipped: " + reason if reason else "can be measured"}{"; without " + ", ".join(left_out) if left_out else ""}')
+    return OK
+
+
+def main(words, text):
+    args = parser(text).parse_args(words)
+    try:
+        if args.what == ['doctor']:
+            return doctor(args)
+        if args.what[0] == 'report':
+            return show_report(args)
+        return measure(args)
+    except KeyboardInterrupt:
+        say('\nInterrupted; the same command goes on from here.')
+        return INTERRUPTED
+    except (plans.PlanError,) as error:
+        print(f'run: {error}', file=sys.stderr)
+        return USAGE
+    except (budget.BudgetError, program.ProgramError, results.ResultsError, DataError, rules.Refused,
+            replay.ReplayError) as error:
+        print(f'run: {error}', file=sys.stderr)
+        return FAILED
+    except OSError as error:
+        print(f'run: {error.filename or "a file"}: {error.strerror}; what was measured is kept, and the same command goes on '
+              f'from there', file=sys.stderr)
+        return FAILED

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""What is read out of a run: each metric has a unit, a kind of evidence, and a function of one phase of a run.
+
+    counts  reads, faults, bytes: exact on any machine under any load
+    cpu     CPU time an operation: within a tenth on a busy machine
+    wall    rates and latencies: only while the machine was quiet (rule R10)
+
+A function returns None for what the run does not know.
+"""
+from dataclasses import dataclass
+from typing import Callable
+
+from lib import stats
+
+COUNTS, CPU, WALL = 'counts', 'cpu', 'wall'
+
+
+@dataclass(frozen=True)
+class Metric:
+    name: str
+    text: str  # in a sentence: "a get costs ..."
+    unit: str
+    kind: str
+    more_is: str  # 'better' or 'worse'
+    read: Callable
+
+
+def _per_op(*path, scale=1.0):
+    def read(_run, phase):
+        value = phase
+        for key in path:
+            value = (value or {}).get(key)
+        return None if value is None or not phase['ops'] else scale * value / phase['ops']
+    return read
+
+
+def _cpu_per_op(_run, phase):
+    if phase.get('user_ns') is None or not phase['ops']:
+        return None
+    return (phase['user_ns'] + phase['system_ns']) / phase['ops']
+
+
+def _machine_cpu_per_op(_run, phase):
+    value = phase.get('machine_busy_ns')
+    return None if value is None or not phase['ops'] else value / phase['ops']
+
+
+def _rate(_run, phase):
+    return phase['ops'] * 1e9 / phase['ns'] if phase.get('ns') else None
+
+
+def _scan_rate(_run, phase):
+    scan = phase.get('scan')
+    return scan['ops'] * 1e9 / phase['ns'] if scan and phase.get('ns') else None
+
+
+def _device_reads_per_s(_run, phase):
+    value = phase.get('device_read_bytes')
+    return value / 4096 * 1e9 / phase['ns'] if value is not None and phase.get('ns') else None
+
+
+def _cpu_per_read(_run, phase):
+    value = phase.get('device_read_bytes')
+    return (phase['user_ns'] + phase['system_ns']) / (value / 4096) if value else None
+
+
+def _latency(q):
+    """Rule R12: latencies count from an intended start, so a closed loop has none."""
+    def read(run, phase):
+        return stats.quantile(phase['histogram'], q) if 'rate' in run['options'] else None
+    return read
+
+
+def _latency_max(run, phase):
+    return phase.get('max_ns') if 'rate' in run['options'] else None
+
+
+def _longest_operation(_run, phase):
+    return phase.get('max_ns')
+
+
+def _service(q):
+    def read(_run, phase):
+        return stats.quantile(phase['histogram'], q)
+    return read
+
+
+def _in_flight(_run, phase):
+    return phase.get('requests_in_flight')
+
+
+METRICS = {m.name: m for m in (
+    Metric('cpu_ns_per_op', 'CPU time an operation', 'ns', CPU, 'worse', _cpu_per_op),
+    Metric('machine_cpu_ns_per_op', "the machine's CPU time an operation", 'ns', WALL, 'worse', _machine_cpu_per_op),
+    Metric('cpu_ns_per_read', 'CPU time a page read from the device', 'ns', CPU, 'worse', _cpu_per_read),
+    Metric('rate', 'operations a second', '1/s', WALL, 'better', _rate),
+    Metric('scan_rate', 'records a second of the scan beside', '1/s', WALL, 'better', _scan_rate),
+    Metric('device_reads_per_s', 'pages a second from the device', '1/s', WALL, 'better', _device_reads_per_s),
+    Metric('device_read_bytes_per_op', 'bytes read from the device an operation', 'bytes', COUNTS, 'worse',
+           _per_op('device_read_bytes')),
+    Metric('device_write_bytes_per_op', 'bytes written to the device an operation', 'bytes', COUNTS, 'worse',
+           _per_op('device_write_bytes')),
+    Metric('major_faults_per_op', 'major faults an operation', '', COUNTS, 'worse', _per_op('major_faults')),
+    Metric('minor_faults_per_op', 'minor faults an operation', '', COUNTS, 'worse', _per_op('minor_faults')),
+    Metric('switches_per_op', 'sleeps an operation', '', COUNTS, 'worse', _per_op('voluntary_switches')),
+    Metric('misses_per_op', "misses of the pager an operation", '', COUNTS, 'worse', _per_op('pager', 'misses')),
+    Metric('evictions_per_op', 'evictions an operation', '', COUNTS, 'worse', _per_op('pager', 'evictions')),
+    Metric('shootdowns_per_op', 'TLB shootdowns an operation', '', COUNTS, 'worse', _per_op('tlb_shootdowns')),
+    Metric('requests_in_flight', 'requests in flight at the device, on average', '', WALL, 'better', _in_flight),
+    Metric('longest_operation_ns', 'the longest operation', 'ns', WALL, 'worse', _longest_operation),
+    Metric('service_p50_ns', 'median time of an operation in a closed loop', 'ns', WALL, 'worse', _service(0.5)),
+    Metric('service_p99_ns', '99th percentile of the time of an operation in a closed loop', 'ns', WALL, 'worse',
+           _service(0.99)),
+    Metric('latency_p50_ns', 'median latency', 'ns', WALL, 'worse', _latency(0.5)),
+    Metric('latency_p99_ns', '99th percentile of the latency', 'ns', WALL, 'worse', _latency(0.99)),
+    Metric('latency_p999_ns', '99.9th percentile of the latency', 'ns', WALL, 'worse', _latency(0.999)),
+    Metric('latency_max_ns', 'the longest latency', 'ns', WALL, 'worse', _latency_max),
+)}
+
+
+def phase_of(run, name):
+    """The phase of a run by its name, or None."""
+    return next((p for p in run.get('phases', []) if p['name'] == name), None)
+
+
+def read(run, phase_name, metric_name):
+    """The value of a metric in a phase, or None: not there, not known, or struck out because the machine was not quiet."""
+    phase = phase_of(run, phase_name)
+    metric = METRICS[metric_name]
+    if phase is None or (metric.kind == WALL and not run.get('quiet', False)):
+        return None
+    return metric.read(run, phase)

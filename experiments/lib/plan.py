@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""Plans: one TOML file an experiment. Everything that is unknown or missing in one is an error that names it."""
+import hashlib
+import json
+import os
+import tomllib
+from dataclasses import dataclass, field
+
+from lib import metrics
+
+
+class PlanError(Exception):
+    """A plan that cannot be used: which file, what was expected, what was found."""
+
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Mode:
+    """How large and how often. seconds: of a phase whose plan says 1."""
+    name: str
+    file_bytes: int
+    memory_bytes: int
+    rounds: int
+    seconds: float
+    evidence: bool
+
+
+MODES = {m.name: m for m in (
+    Mode('tiny', 12 * MIB, 6 * MIB, 2, 0.3, False),
+    Mode('quick', 1024 * MIB, 256 * MIB, 3, 3, False),
+    Mode('standard', 2048 * MIB, 512 * MIB, 7, 10, True),
+    Mode('full', 8192 * MIB, 2048 * MIB, 15, 20, True),
+)}
+QUICK = ('E2', 'E3', 'E5', 'E6', 'E7', 'H1', 'H2')
+
+# Options that the cell passes to the library or to a workload, with the types of their values.
+CELL_OPTIONS = {
+    'engine': str, 'pager': str, 'checksum': str, 'madvise': str, 'policy': str, 'io': str,
+    'map-writing': str, 'commit': str, 'buffered': bool, 'small-pages': bool, 'pin-inner': bool,
+    'work': str, 'keys': str, 'part': (int, float), 'stride': int, 'threads': int, 'batch': int,
+    'commit-records': int, 'passes': int, 'scan-phase': int, 'ops': int, 'rate': (int, float),
+    'plant-sleep-us': int, 'plant-die-at': int, 'plant-wrong-at': int,
+}
+TOP = {'id': str, 'title': str, 'questions': list, 'asks': str, 'switch': str, 'kind': str, 'pitfalls': list,
+       'workload': dict, 'cell': list, 'phase': list, 'compare': list, 'prediction': list, 'aa': str,
+       'needs': list, 'records_in_order': bool, 'file_factor': (int, float), 'writes': bool, 'frames': list}
+CELL = {'name': str, 'title': str, 'limit_of': str, **CELL_OPTIONS}
+PHASE = {'name': str, 'until': str, 'seconds': (int, float), 'limit_seconds': (int, float)}
+COMPARE = {'cell': str, 'base': str, 'phase': str, 'metrics': list, 'bracket': bool}
+PREDICTION = {'id': str, 'cell': str, 'base': str, 'phase': str, 'metric': str, 'low': (int, float),
+              'high': (int, float), 'says': str}
+NEEDED = {
+    'plan': ('id', 'title', 'asks', 'switch', 'questions', 'cell'),
+    'cell': ('name',), 'phase': ('name',), 'compare': ('cell', 'base', 'phase', 'metrics'),
+    'prediction': ('id', 'cell', 'phase', 'metric', 'low', 'high', 'says'),
+}
+UNTIL = ('full', 'end')
+NEEDS = ('kernel-limit', 'lmdb')
+KINDS = ('cells', 'replay')
+
+
+@dataclass
+class Plan:
+    """One experiment. Members are named as in the file."""
+    id: str
+    title: str
+    asks: str
+    switch: str
+    questions: list
+    cells: list
+    kind: str = 'cells'
+    pitfalls: list = field(default_factory=list)
+    workload: dict = field(default_factory=dict)
+    phases: list = field(default_factory=list)
+    compares: list = field(default_factory=list)
+    predictions: list = field(default_factory=list)
+    aa: str | None = None
+    needs: list = field(default_factory=list)
+    records_in_order: bool = True
+    file_factor: float = 1.0
+    writes: bool = False
+    frames: list = field(default_factory=list)
+    hash: str = ''
+    text: str = ''  # of the file
+
+    def cell(self, name):
+        return next(c for c in self.cells if c['name'] == name)
+
+    def options(self, name):
+        """What the cell of that name passes to the program: the workload's options, and its own."""
+        merged = dict(self.workload)
+        merged.update({k: v for k, v in self.cell(name).items() if k in CELL_OPTIONS})
+        return merged
+
+
+def _check(where, table, known, needed=()):
+    for key, value in table.items():
+        if key not in known:
+            raise PlanError(f'{where}: unknown key "{key}"; expected one of {", ".join(sorted(known))}')
+        kinds = known[key] if isinstance(known[key], tuple) else (known[key],)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise PlanError(f'{where}: "{key}": expected {" or ".join(k.__name__ for k in kinds)}, '
+                            f'found {value!r}')
+    for key in needed:
+        if key not in table:
+            raise PlanError(f'{where}: the key "{key}" is missing')
+
+
+def verification(options):
+    """How a cell verifies pages, as far as two cells must agree in it (rule R4)."""
+    if options.get('engine', 'verso') != 'verso':
+        return 'none'
+    return options.get('checksum', 'once')
+
+
+def _check_compare(where, plan, compare):
+    names = [c['name'] for c in plan.cells]
+    for key in ('cell', 'base'):
+        if compare[key] not in names:
+            raise PlanError(f'{where}: "{key}": no cell "{compare[key]}"; expected one of {", ".join(names)}')
+    if compare['phase'] not in [p['name'] for p in plan.phases]:
+        raise PlanError(f'{where}: no phase "{compare["phase"]}"')
+    for name in compare['metrics']:
+        if name not in metrics.METRICS:
+            raise PlanError(f'{where}: no metric "{name}"; expected one of {", ".join(sorted(metrics.METRICS))}')
+    found = [verification(plan.options(compare[key])) for key in ('cell', 'base')]
+    if not compare.get('bracket') and (found[0] != found[1] or found[0] == 'once'):
+        raise PlanError(f'{where}: {compare["cell"]} verifies "{found[0]}" and {compare["base"]} "{found[1]}": expected '
+                        f'the same, "none" or "always" (rule R4); a comparison that is a bracket says bracket = true')
+
+
+def parse(text, where):
+    """A Plan from the text of its file."""
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PlanError(f'{where}: {error}') from error
+    _check(where, table, TOP, NEEDED['plan'])
+    _check(f'{where}: workload', table.get('workload', {}), CELL_OPTIONS)
+    for name, known in (('cell', CELL), ('phase', PHASE), ('compare', COMPARE), ('prediction', PREDICTION)):
+        for i, entry in enumerate(table.get(name, []), 1):
+            _check(f'{where}: {name} {i}', entry, known, NEEDED[name])
+    renamed = {'cell': 'cells', 'phase': 'phases', 'compare': 'compares', 'prediction': 'predictions'}
+    plan = Plan(**{renamed.get(key, key): value for key, value in table.items()})
+    plan.text = text
+    plan.hash = hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()[:12]
+    _check_whole(where, plan)
+    return plan
+
+
+def _check_whole(where, plan):
+    names = [c['name'] for c in plan.cells]
+    if len(set(names)) != len(names):
+        raise PlanError(f'{where}: two cells have the same name')
+    if plan.kind not in KINDS:
+        raise PlanError(f'{where}: "kind": expected one of {", ".join(KINDS)}, found "{plan.kind}"')
+    if plan.aa is not None and plan.aa not in names:
+        raise PlanError(f'{where}: "aa": no cell "{plan.aa}"')
+    for i, phase in enumerate(plan.phases, 1):
+        if phase.get('until', 'full') not in UNTIL or ('until' in phase) == ('seconds' in phase):
+            raise PlanError(f'{where}: phase {i}: expected either seconds, or until = "full" or "end"')
+    for need in plan.needs:
+        if need not in NEEDS:
+            raise PlanError(f'{where}: "needs": expected {" or ".join(NEEDS)}, found "{need}"')
+    for cell in plan.cells:
+        if 'limit_of' in cell and cell['limit_of'] not in names:
+            raise PlanError(f'{where}: cell "{cell["name"]}": "limit_of": no cell "{cell["limit_of"]}"')
+    for i, compare in enumerate(plan.compares, 1):
+        _check_compare(f'{where}: compare {i}', plan, compare)
+    for i, p in enumerate(plan.predictions, 1):
+        if plan.kind == 'cells':
+            _check_compare(f'{where}: prediction {i}', plan,
+                           {'base': p.get('base', p['cell']), 'bracket': True, **p, 'metrics': [p['metric']]})
+        if p['low'] > p['high']:
+            raise PlanError(f'{where}: prediction {i}: low is above high')
+
+
+def load(path):
+    with open(path, encoding='utf-8') as f:
+        plan = parse(f.read(), os.path.basename(path))
+    if f'{plan.id}.toml' != os.path.basename(path):
+        raise PlanError(f'{path}: expected the file of "{plan.id}" to be called {plan.id}.toml')
+    return plan
+
+
+def load_all(folder):
+    """The plans of a folder by id, in the order of their numbers."""
+    names = [n for n in os.listdir(folder) if n.endswith('.toml')]
+    plans = [load(os.path.join(folder, n)) for n in names]
+    plans.sort(key=lambda p: (p.id[0], int(p.id[1:]) if p.id[1:].isdigit() else 0, p.id))
+    return {p.id: p for p in plans}

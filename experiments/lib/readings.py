@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""What the kernel has counted for the machine, a disk, a process and a file. What cannot be read is None, never 0."""
+import ctypes
+import os
+
+TICKS = os.sysconf('SC_CLK_TCK')
+PAGE_BYTES = os.sysconf('SC_PAGE_SIZE')
+SECTOR_BYTES = 512
+CACHESTAT = 451  # the number of the system call, on every architecture but alpha
+
+
+def read_text(path):
+    """The text of a small file, or None."""
+    try:
+        with open(path, encoding='utf-8', errors='replace') as f:
+            return f.read()
+    except OSError:
+        return None
+
+
+def read_table(path):
+    """Lines of `name number`, as a dict; {} when the file cannot be read."""
+    table = {}
+    for line in (read_text(path) or '').splitlines():
+        words = line.split()
+        if len(words) >= 2 and words[1].isdigit():
+            table[words[0].rstrip(':')] = int(words[1])
+    return table
+
+
+def cpu_times(text=None):
+    """Seconds of all CPUs since the start: dict of busy, steal, total; None when /proc/stat cannot be read."""
+    text = read_text('/proc/stat') if text is None else text
+    for line in (text or '').splitlines():
+        if line.startswith('cpu '):
+            user, nice, system, idle, iowait, irq, softirq, steal = (int(x) for x in line.split()[1:9])
+            busy = user + nice + system + irq + softirq
+            return {'busy': busy / TICKS, 'steal': steal / TICKS,
+                    'total': (busy + steal + idle + iowait) / TICKS}
+    return None
+
+
+def disk_of(path):
+    """The name of the whole disk under a path, as in /sys/block; None: not known (tmpfs, btrfs, overlay)."""
+    number = os.stat(path).st_dev
+    link = f'/sys/dev/block/{os.major(number)}:{os.minor(number)}'
+    if not os.path.exists(link):
+        return None
+    folder = os.path.realpath(link)
+    if os.path.exists(os.path.join(folder, 'partition')):
+        folder = os.path.dirname(folder)
+    return os.path.basename(folder)
+
+
+def disk_counters(disk):
+    """Dict of read_bytes, write_bytes, in_flight and busy_ms_weighted of a disk, or None."""
+    words = (read_text(f'/sys/block/{disk}/stat') or '').split() if disk else []
+    if len(words) < 11:
+        return None
+    return {'read_bytes': int(words[2]) * SECTOR_BYTES, 'write_bytes': int(words[6]) * SECTOR_BYTES,
+            'in_flight': int(words[8]), 'weighted_ms': int(words[10])}
+
+
+def tlb_shootdowns(text=None):
+    """Of all CPUs since the start, or None where /proc/interrupts has no such row."""
+    text = read_text('/proc/interrupts') if text is None else text
+    for line in (text or '').splitlines():
+        words = line.split()
+        if words and words[0] == 'TLB:':
+            return sum(int(x) for x in words[1:] if x.isdigit())
+    return None
+
+
+def pressure_us(kind):
+    """The total time in which some task waited for io or memory, or None without PSI."""
+    for word in (read_text(f'/proc/pressure/{kind}') or '').split():
+        if word.startswith('total='):
+            return int(word[len('total='):])
+    return None
+
+
+def setting(path):
+    text = read_text(path)
+    return text.strip() if text else None
+
+
+def settings():
+    """What must not change during a run: huge pages, and the CPU's frequency settings."""
+    cpu = '/sys/devices/system/cpu/cpu0/cpufreq/'
+    return {'huge_pages': setting('/sys/kernel/mm/transparent_hugepage/enabled'),
+            'governor': setting(cpu + 'scaling_governor'),
+            'frequency_max': setting(cpu + 'scaling_max_freq')}
+
+
+def machine(disk):
+    """A reading of the whole machine, to be subtracted from a later one."""
+    vmstat = read_table('/proc/vmstat')
+    return {
+        'cpu': cpu_times(),
+        'disk': disk_counters(disk),
+        'tlb_shootdowns': tlb_shootdowns(),
+        'io_pressure_us': pressure_us('io'),
+        'memory_pressure_us': pressure_us('memory'),
+        'refaults': vmstat.get('workingset_refault_file'),
+        'settings': settings(),
+    }
+
+
+def process(pid):
+    """Dict of cpu_s, resident_bytes, threads, read_bytes and write_bytes of a process; {} when it has ended."""
+    text = read_text(f'/proc/{pid}/stat')
+    if not text:
+        return {}
+    words = text[text.rindex(')') + 2:].split()
+    io = read_table(f'/proc/{pid}/io')
+    return {'cpu_s': (int(words[11]) + int(words[12])) / TICKS,
+            'threads': int(words[17]),
+            'resident_bytes': int(words[21]) * PAGE_BYTES,
+            'read_bytes': io.get('read_bytes'), 'write_bytes': io.get('write_bytes')}
+
+
+class _Range(ctypes.Structure):
+    _fields_ = [('offset', ctypes.c_uint64), ('length', ctypes.c_uint64)]
+
+
+class _Counts(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_uint64) for name in
+                ('cached', 'dirty', 'writeback', 'evicted', 'recently_evicted')]
+
+
+class PageCache:
+    """What of a file is in the page cache, by cachestat (Linux 6.5)."""
+
+    def __init__(self, path):
+        self.descriptor = os.open(path, os.O_RDONLY)
+        self.call = ctypes.CDLL(None, use_errno=True).syscall
+
+    def close(self):
+        os.close(self.descriptor)
+
+    def read(self):
+        """Dict of cached_bytes, dirty_bytes and recently_evicted_bytes, or None."""
+        whole, counts = _Range(0, 0), _Counts()
+        if self.call(CACHESTAT, self.descriptor, ctypes.byref(whole), ctypes.byref(counts), 0) != 0:
+            return None
+        return {'cached_bytes': counts.cached * PAGE_BYTES,
+                'dirty_bytes': (counts.dirty + counts.writeback) * PAGE_BYTES,
+                'recently_evicted_bytes': counts.recently_evicted * PAGE_BYTES}

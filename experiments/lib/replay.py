@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""Experiments of kind "replay": which page leaves first. A trace is recorded once a round; every policy and the optimum replay it at
+several sizes, and the pool and the map run it for real at the same sizes. Counts only, so a busy machine does no harm."""
+import dataclasses
+import os
+
+from lib import budget, cache, dataset, rules, runner
+
+WHOLE = [{'name': 'whole', 'until': 'end'}]
+GUESS_S = 8
+PAGE_BYTES = 4096
+TRACE_EVENT_BYTES = 32
+
+
+class ReplayError(Exception):
+    """A trace that could not be recorded or replayed."""
+
+
+def regret(misses, optimum, at_random):
+    """0: as good as the optimum; 1: as bad as evicting at random. None where the two are the same."""
+    return (misses - optimum) / (at_random - optimum) if at_random != optimum else None
+
+
+def keys(plan, rounds, engines):
+    """What a session must hold: (round, key)."""
+    cells = [c['name'] for c in plan.cells if plan.options(c['name']).get('engine', 'verso') in engines]
+    return [(number, f'{name}@{part}') for number in range(1, rounds + 1) for part in plan.frames
+            for name in ['replay'] + cells]
+
+
+def is_complete(plan, session):
+    done = {(line['round'], line['key']) for line in session.of_kind('replay', plan.id)}
+    return all(key in done for key in keys(plan, session.head['rounds'], session.head['engines']))
+
+
+def _record(measure, plan, number, path):
+    """Records the accesses of the workload through a pool that holds the whole file."""
+    job = measure.job(plan, plan.cells[0]['name'], number)
+    options = {k: v for k, v in plan.workload.items()}
+    dataset.check_space(os.path.dirname(path), options.get('ops', 0) * TRACE_EVENT_BYTES * 12)
+    job = dataclasses.replace(job, options=options, phases=WHOLE, cache_bytes=job.about['bytes'] * 2, idle_s=0,
+                              budget_kind='cooperative', extra=[f'--trace={path}'])
+    line = runner.run_cell(measure.program.path, job)
+    if line['invalid']:
+        raise ReplayError(f'{plan.id}: the trace could not be recorded: {"; ".join(line["invalid"])}')
+    return line
+
+
+def _beside_map(measure, plan, number, name):
+    """What the group of a map holds beside the page cache."""
+    job = dataclasses.replace(measure.job(plan, name, number), phases=WHOLE, idle_s=0)
+    runner.make_cold(job)
+    run = runner.Run(measure.program.path, job)
+    try:
+        with budget.make(job.budget_kind, job.memory_bytes) as a_budget:
+            run.start(a_budget)
+            run.drive_phase(1, {'name': 'probe', 'seconds': 0.5 / max(job.seconds, 1e-9)}, runner.Series(run))
+            usage, cached = a_budget.group.usage(), a_budget.group.stat().get('page_cache_bytes')
+            run.finish()
+            return max(0, usage - cached) if usage is not None and cached is not None else 4 << 20
+    finally:
+        run.close()
+
+
+def _real(measure, plan, number, name, frames, beside):
+    """One cell at a size, as a line of what it missed."""
+    job = measure.job(plan, name, number)
+    job = dataclasses.replace(job, phases=WHOLE, idle_s=0)
+    if cache.has_pool(job.options):
+        job.cache_bytes = frames * PAGE_BYTES
+        job.memory_bytes = 2 * job.cache_bytes + (64 << 20)
+    else:
+        job.memory_bytes = frames * PAGE_BYTES + beside
+    try:
+        line = runner.run_cell(measure.program.path, job)
+    except rules.Refused as refused:
+        return {'invalid': [str(refused)], 'misses': None, 'flags': []}
+    misses = None
+    if not line['invalid']:
+        phase = line['phases'][0]
+        misses = phase['pager']['misses'] if cache.has_pool(job.options) else phase['major_faults']
+    flags = [f for f in line['flags'] if not f.startswith('R10')]
+    return {'invalid': line['invalid'], 'misses': misses, 'flags': flags, 'options': job.options,
+            'memory_bytes': job.memory_bytes}
+
+
+def measure(session, plan):
+    """Measures what is left of the plan. session: a session.Measure."""
+    left = [key for key in keys(plan, session.head['rounds'], session.program.engines)
+            if (plan.id, key[0], key[1], 1) not in session.done]
+    session.progress.expected_s += GUESS_S * len(left)
+    beside = None
+    for number in sorted({key[0] for key in left}):
+        path = os.path.join(session.data.folder, f'{plan.id}.trace')
+        session.progress.show(f'{plan.id}: recording the trace of round {number}', force=True)
+        _record(session, plan, number, path)
+        try:
+            for _, key in [k for k in left if k[0] == number]:
+                name, part = key.split('@')
+                pages = session.program.ask('replay', f'--file={path}', '--frames=1')['pages'] if number not in _pages else \
+                    _pages[number]
+                _pages[number] = pages
+                frames = max(64, int(float(part) * pages))
+                session.progress.show(f'{plan.id}: round {number}, {name} with {frames} frames')
+                line = {'kind': 'replay', 'experiment': plan.id, 'plan': plan.hash, 'round': number, 'key': key, 'cell': name,
+                        'part': float(part), 'frames': frames}
+                if name == 'replay':
+                    line.update(session.program.ask('replay', f'--file={path}', f'--frames={frames}'), invalid=[], flags=[])
+                else:
+                    if beside is None and not cache.has_pool(plan.options(name)):
+                        beside = _beside_map(session, plan, number, name)
+                    line.update(_real(session, plan, number, name, frames, beside or 0))
+                session.writer.write(line)
+                session.progress.finish(GUESS_S)
+        finally:
+            _pages.pop(number, None)
+            dataset.remove(path)
+
+
+_pages = {}  # of the trace of a round
+
+
+def table(lines):
+    """Regret by cell and size, the means over rounds: {part: {name: (misses in 100 reads, regret)}}."""
+    replays = {(line['round'], line['part']): line for line in lines if line['cell'] == 'replay'}
+    found = {}
+    for line in lines:
+        replay = replays.get((line['round'], line['part']))
+        if replay is None or line['invalid']:
+            continue
+        misses = replay['misses']
+        here = {f'replay {k}': v for k, v in misses.items()} if line is replay else {line['cell']: line['misses']}
+        for name, value in here.items():
+            if value is not None:
+                found.setdefault(line['part'], {}).setdefault(name, []).append(
+                    (100 * value / replay['reads'], regret(value, misses['optimum'], misses['random'])))
+    return {part: {name: (_mean(v[0] for v in values), _mean(v[1] for v in values)) for name, values in names.items()}
+            for part, names in sorted(found.items())}
+
+
+def _mean(values):
+    known = [v for v in values if v is not None]
+    return sum(known) / len(known) if known else None

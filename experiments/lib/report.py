@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""The summary on a terminal, from a session's lines alone."""
+from lib import compare, plan as plans, replay, rules
+
+RED, PLAIN = '\033[31m', '\033[0m'
+
+
+def plan_of(session, experiment):
+    """The plan as it was when the session was measured."""
+    about = session.head['plans'][experiment]
+    return plans.parse(about['text'], f'{experiment}.toml')
+
+
+def _head(session):
+    head, card = session.head, session.head['machine']
+    lines = [f'{head["session"]}: {head["mode"]}, {head["rounds"]} rounds, file {head["file_bytes"] >> 20} MiB, '
+             f'memory {head["memory_bytes"] >> 20} MiB by {head["budget"]}',
+             f'{card["cpu"]}, {card["cpus"]} CPUs, Linux {card["kernel"]}, {card["file_system"]} on {card["disk"]}; '
+             f'verso {head["version"]["verso"]} ({head["commit"] or head["version"]["cell"]})']
+    lines += [f'  {text}' for text in rules.host_known(card)]
+    if not head['evidence']:
+        lines.append('A look, not evidence: few rounds.')
+    if not head['budget_by_kernel']:
+        lines.append('Substitute: no memory limit of the kernel; a thread of the cell evicts.')
+    return lines
+
+
+def _invalid(runs):
+    lines = []
+    for run in runs:
+        for text in run['invalid']:
+            lines.append(f'  invalid: {run["cell"]}, round {run["round"]}: {text}')
+    return lines
+
+
+def _cells(session, plan, red):
+    runs = session.runs(plan.id)
+    lines = [f'  {red(text) if is_red else text}' for is_red, text in compare.limits(runs, plan)]
+    lines += [f'  {text}' for number in sorted({r['round'] for r in runs})
+              for text in rules.same_round([r for r in runs if r['round'] == number])]
+    lines += ['  ' + compare.sentence(c) for c in compare.comparisons(runs, plan)]
+    for p in plan.predictions:
+        result, text = compare.prediction_result(runs, plan, p)
+        lines.append(f'  predicted: {p["says"]} ({p["low"]} to {p["high"]}): {result}, {text}')
+    quiet = sum(run['quiet'] for run in runs)
+    lines.append(f'  {len(runs)} runs, {sum(bool(r["invalid"]) for r in runs)} invalid, {quiet} while the machine was quiet')
+    return lines + _invalid(runs)
+
+
+def _replay(session, plan):
+    lines_of = session.of_kind('replay', plan.id)
+    lines = ['  regret, 0 is the optimum and 1 is random (misses in 100 reads), by frames as a part of the pages:']
+    table = replay.table(lines_of)
+    names = list(dict.fromkeys(name for row in table.values() for name in row))
+    lines.append(f'  {"":18}' + ''.join(f'{part:>16g}' for part in table))
+    for name in names:
+        cells = []
+        for row in table.values():
+            misses, regret = row.get(name, (None, None))
+            cells.append('-' if misses is None else f'{"-" if regret is None else f"{regret:.2f}"} ({misses:.1f})')
+        lines.append(f'  {name:18}' + ''.join(f'{cell:>16}' for cell in cells))
+    for p in plan.predictions:
+        values = [row[p['cell']][1] for row in table.values() if p['cell'] in row and row[p['cell']][1] is not None]
+        result = compare.OPEN
+        if values:
+            result = compare.TRUE if min(values) >= p['low'] and max(values) <= p['high'] else compare.FALSE
+        lines.append(f'  predicted: {p["says"]}: {result}')
+    return lines + _invalid(lines_of)
+
+
+def summary(session, colour=False):
+    """The lines of a session's summary."""
+    def red(text):
+        return f'{RED}{text}{PLAIN}' if colour else text
+    lines = _head(session)
+    for experiment in session.experiments():
+        skipped = session.of_kind('skip', experiment)
+        if experiment not in session.head['plans']:
+            continue
+        plan = plan_of(session, experiment)
+        lines += ['', f'{plan.id} {plan.title}: {plan.asks}']
+        lines += [f'  skipped{": " + line["cell"] if line["cell"] else ""}: {line["reason"]}' for line in skipped]
+        if any(line['cell'] is None for line in skipped):
+            continue
+        lines += _replay(session, plan) if plan.kind == 'replay' else _cells(session, plan, red)
+    return lines

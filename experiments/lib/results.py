@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""Results: a file of JSON lines a session. docs/experiments-format.md says what each line holds.
+
+A session is what one command measured on one machine with one version; lines of two sessions are compared side by side, and
+pooled only when machine, version, budget and plan are the same.
+"""
+import json
+import os
+
+FORMAT = 1
+
+
+class ResultsError(Exception):
+    """A file that is no session, or sessions that may not be pooled; the text says why."""
+
+
+class Writer:
+    """Appends lines to a session's file. A line that a killed harness left unfinished is cut off first."""
+
+    def __init__(self, path):
+        self.path = path
+        os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+        self.file = open(path, 'ab+')
+        self._cut_unfinished()
+
+    def _cut_unfinished(self):
+        self.file.seek(0)
+        whole = self.file.read()
+        if whole and not whole.endswith(b'\n'):
+            self.file.truncate(whole.rfind(b'\n') + 1)
+
+    def write(self, line):
+        """Writes a line, and has it on the disk when it returns."""
+        self.file.write(json.dumps(line, separators=(',', ':')).encode() + b'\n')
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+    def close(self):
+        self.file.close()
+
+
+class Session:
+    """The lines of one file."""
+
+    def __init__(self, path):
+        self.path = path
+        self.lines = read_lines(path)
+        if not self.lines or self.lines[0].get('kind') != 'session':
+            raise ResultsError(f'{path}: expected a first line of kind "session"')
+        self.head = self.lines[0]
+        if self.head.get('format') != FORMAT:
+            raise ResultsError(f'{path}: expected format {FORMAT}, found {self.head.get("format")}')
+
+    def of_kind(self, kind, experiment=None):
+        return [line for line in self.lines[1:] if line['kind'] == kind
+                and (experiment is None or line.get('experiment') == experiment)]
+
+    def runs(self, experiment, cell=None, copy=None):
+        """The last attempt of each run, in the order of rounds; invalid ones too."""
+        last = {}
+        for line in self.of_kind('run', experiment):
+            last[(line['round'], line['cell'], line['copy'])] = line
+        return [last[key] for key in sorted(last)
+                if (cell is None or key[1] == cell) and (copy is None or key[2] == copy)]
+
+    def experiments(self):
+        """Ids in the order in which they were measured first."""
+        return list(dict.fromkeys(line['experiment'] for line in self.lines[1:] if 'experiment' in line))
+
+    def identity(self):
+        """Lines of sessions with the same identity may be pooled."""
+        head = self.head
+        return {'machine': head['machine_id'], 'version': head['version']['cell'], 'budget': head['budget'],
+                'sizes': [head['file_bytes'], head['memory_bytes'], head['seconds']]}
+
+
+def read_lines(path):
+    """The whole lines of a file; an unfinished last one is left out."""
+    lines = []
+    with open(path, 'rb') as f:
+        for number, text in enumerate(f, 1):
+            if not text.endswith(b'\n'):
+                break
+            try:
+                line = json.loads(text)
+            except ValueError as error:
+                raise ResultsError(f'{path}: line {number}: {error}') from error
+            if not isinstance(line, dict) or 'kind' not in line:
+                raise ResultsError(f'{path}: line {number}: expected an object with a "kind"')
+            lines.append(line)
+    return lines
+
+
+def pool(sessions, experiment):
+    """One list of runs out of several sessions, rounds numbered on. Refuses what differs in anything but its rounds."""
+    first = sessions[0]
+    runs, offset = [], 0
+    for session in sessions:
+        found, expected = session.identity(), first.identity()
+        for key, value in expected.items():
+            if found[key] != value:
+                raise ResultsError(f'{session.path}: {key} is {found[key]}, in {first.path} it is {value}: not pooled')
+        plans = [s.head['plans'][experiment]['hash'] for s in (first, session)]
+        if plans[0] != plans[1]:
+            raise ResultsError(f'{session.path}: another plan of {experiment} than in {first.path}: not pooled')
+        here = session.runs(experiment)
+        runs += [{**run, 'round': run['round'] + offset} for run in here]
+        offset += max((run['round'] for run in here), default=0)
+    return runs
+
+
+def sessions_in(folder):
+    """Sessions of a machine's folder, oldest first; files that are none are left out."""
+    found = []
+    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+        if name.endswith('.jsonl'):
+            try:
+                found.append(Session(os.path.join(folder, name)))
+            except ResultsError:
+                continue
+    return found

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: MIT
+"""One run of one cell: the file is made cold, memory is limited, the phases are driven by counters, and all is sampled from here."""
+import json
+import os
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+
+from lib import budget, guard, program, readings, rules
+from lib.live import DONE, READY, Live
+
+SAMPLE_S = 0.1
+DROP_TRIES = 5
+READY_S = 120
+END_S = 60
+POOL_WARM_SHARE = 0.1  # R8: of its frames that a pool must have evicted
+GROUP_WARM_SHARE = 0.98  # R8: of its limit at which a group stands
+FULL_LIMIT_S = 600
+
+
+@dataclass
+class Job:
+    """What is to be run. seconds: of a phase whose plan says 1."""
+    options: dict
+    phases: list
+    dataset: object
+    about: dict  # the file: what Dataset.get returned
+    seed: int
+    seconds: float
+    memory_bytes: int
+    budget_kind: str
+    cache_bytes: int | None = None
+    idle_s: float = 1.0
+    writes: bool = False
+    on_sample: object = None  # called at each sample, with the seconds since the start
+    extra: list = field(default_factory=list)
+
+
+def phases_for(phases, options):
+    """The bare device has no memory that could be full."""
+    return [p for p in phases if options.get('engine') != 'device' or p.get('until') != 'full']
+
+
+def make_cold(job):
+    """Rule R5: the file leaves the page cache, or the run is refused. Returns what was found."""
+    for _ in range(DROP_TRIES):
+        found = job.dataset.drop(job.about)
+        if not found['cached_bytes']:
+            return found
+        time.sleep(0.2)
+    raise rules.Refused(f'R5: {found["cached_bytes"]} bytes of {job.about["path"]} stay in the page cache: does another program '
+                        f'have it open or mapped?')
+
+
+def command_line(path, job, descriptor):
+    words = [path, 'run', f'--file={job.about["path"]}', f'--records={job.about["records"]}', f'--seed={job.seed}',
+             f'--live-fd={descriptor}', *program.words(job.options)]
+    if job.cache_bytes:
+        words.append(f'--cache={job.cache_bytes}')
+    if job.budget_kind == 'cooperative' and job.options.get('engine') != 'device':
+        words.append(f'--evict-above={evict_above(job)}')
+    return words + job.extra
+
+
+def evict_above(job):
+    """Cooperative eviction: what the file may have of the page cache. A pool that reads past the page cache has none."""
+    own = 4 << 20  # the program, its stacks and page tables
+    return max(job.memory_bytes - own - (job.cache_bytes or 0), 1 << 20)
+
+
+class Series:
+    """Samples of a run, ten a second, as columns."""
+
+    COLUMNS = ('t_ms', 'phase', 'ops', 'evictions', 'group_bytes', 'resident_bytes', 'cached_bytes', 'dirty_bytes',
+               'recently_evicted_bytes', 'device_read_bytes', 'device_write_bytes', 'in_flight', 'tlb_shootdowns',
+               'io_pressure_us', 'memory_pressure_us')
+
+    def __init__(self, run):
+        self.run = run
+        self.columns = {name: [] for name in self.COLUMNS}
+        self.threads_max = None
+        self.start = time.monotonic()
+
+    def take(self, phase):
+        r = self.run
+        process = readings.process(r.child.pid)
+        cache = r.page_cache.read() or {}
+        disk = readings.disk_counters(r.disk) or {}
+        if process and (self.threads_max is None or process['threads'] > self.threads_max):
+            self.threads_max = process['threads']
+        row = {'t_ms': round((time.monotonic() - self.start) * 1000), 'phase': phase, 'ops': r.live.ops(),
+               'evictions': r.live.evictions, 'group_bytes': r.budget.group.usage(),
+               'resident_bytes': process.get('resident_bytes'), 'cached_bytes': cache.get('cached_bytes'),
+               'dirty_bytes': cache.get('dirty_bytes'), 'recently_evicted_bytes': cache.get('recently_evicted_bytes'),
+               'device_read_bytes': disk.get('read_bytes'), 'device_write_bytes': disk.get('write_bytes'),
+               'in_flight': disk.get('in_flight'), 'tlb_shootdowns': readings.tlb_shootdowns(),
+               'io_pressure_us': readings.pressure_us('io'), 'memory_pressure_us': readings.pressure_us('memory')}
+        for name in self.COLUMNS:
+            self.columns[name].append(row[name])
+        return row
+
+
+class Run:
+    """A cell at work."""
+
+    def __init__(self, path, job):
+        self.path, self.job = path, job
+        self.disk = readings.disk_of(job.about['path'])
+        self.live = Live()
+        self.page_cache = readings.PageCache(job.about['path'])
+        self.child = self.budget = None
+        self.out, self.errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()
+        self.edges = []  # (phase's plan, machine before, machine after, reached)
+        self.invalid = []
+
+    def close(self):
+        if self.child and self.child.returncode is None:
+            self.child.kill()
+            self.child.wait()
+        self.live.close()
+        self.page_cache.close()
+        self.out.close()
+        self.errors.close()
+
+    def start(self, a_budget):
+        self.budget = a_budget
+        words = a_budget.command(command_line(self.path, self.job, self.live.descriptor))
+        self.child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.errors,
+                                      pass_fds=[self.live.descriptor], start_new_session=True)
+        a_budget.attach(self.child.pid)
+        end = time.monotonic() + READY_S
+        while self.live.state < READY and self.child.poll() is None:
+            if time.monotonic() > end:
+                self.invalid.append(f'the cell was not ready after {READY_S} s')
+                break
+            time.sleep(0.005)
+
+    def is_full(self):
+        """Rule R8: by counters, never by the clock."""
+        if self.live.frames > 0:
+            return (self.live.evictions or 0) >= POOL_WARM_SHARE * self.live.frames
+        if not self.budget.by_kernel:
+            found = self.page_cache.read()
+            return bool(found) and found['cached_bytes'] >= GROUP_WARM_SHARE * evict_above(self.job)
+        usage = self.budget.group.usage()
+        return bool(self.budget.group.limit_hits()) or \
+            (usage is not None and usage >= GROUP_WARM_SHARE * self.budget.limit_bytes)
+
+    def drive_phase(self, number, plan, series):
+        """Until its end. False: the cell has ended."""
+        before = readings.machine(self.disk)
+        self.live.begin(number)
+        start, reached = time.monotonic(), 'until' not in plan
+        limit = plan['seconds'] * self.job.seconds if 'seconds' in plan else plan.get('limit_seconds', FULL_LIMIT_S)
+        while time.monotonic() - start < limit and self.child.poll() is None:
+            series.take(number)
+            if plan.get('until') == 'full' and self.is_full():
+                reached = True
+                break
+            if self.job.on_sample:
+                self.job.on_sample(time.monotonic() - series.start)
+            time.sleep(min(SAMPLE_S, max(0.0, limit - (time.monotonic() - start))))
+        ended = self.child.poll() is not None or self.live.state == DONE
+        if plan.get('until') == 'end' and ended:
+            reached = True
+        self.edges.append((plan, before, readings.machine(self.disk), reached))
+        return not ended
+
+    def finish(self):
+        """The cell's own line, or None; and the status with which it ended."""
+        self.live.stop()
+        try:
+            status = self.child.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            status = self.child.wait()
+            self.invalid.append(f'the cell did not end within {END_S} s')
+        self.out.seek(0)
+        self.errors.seek(0)
+        text, errors = self.out.read().decode(errors='replace'), self.errors.read().decode(errors='replace').strip()
+        if status != 0:
+            how = f'by signal {-status}' if status < 0 else f'with status {status}'
+            self.invalid.append(f'the cell ended {how}: {errors[-300:] or "no message"}')
+            return None
+        try:
+            return json.loads(text)
+        except ValueError:
+            self.invalid.append(f'the cell printed no result: {text[:200]!r}')
+            return None
+
+
+def threads_expected(options):
+    """How many threads the cell has at most, where that is known: a map starts none of its own."""
+    if options.get('pager') != 'mmap' or options.get('work', 'get') == 'update':
+        return None
+    return options.get('threads', 1) + (options.get('work') == 'scan-gets')
+
+
+def _phase_lines(run, result, idle_share, harness_share):
+    """The phases of the cell's line, each with its name and what the machine counted meanwhile."""
+    lines = []
+    for line in result['phases']:
+        plan, before, after, reached = run.edges[line['phase'] - 1]
+        line.update(name=plan['name'], until=plan.get('until'), reached=reached)
+        line.update(tlb_shootdowns=_difference(before, after, 'tlb_shootdowns'),
+                    io_pressure_us=_difference(before, after, 'io_pressure_us'),
+                    memory_pressure_us=_difference(before, after, 'memory_pressure_us'),
+                    refaults=_difference(before, after, 'refaults'))
+        line['machine_busy_ns'] = line['requests_in_flight'] = None
+        if before['cpu'] and after['cpu'] and idle_share is not None:
+            total = after['cpu']['total'] - before['cpu']['total']
+            busy = after['cpu']['busy'] - before['cpu']['busy']
+            left = busy - total * (idle_share + harness_share)
+            line['machine_busy_ns'] = round(left * 1e9) if left > 0 else None  # less than others used before: not known
+        if before['disk'] and after['disk'] and line['ns']:
+            weighted = after['disk']['weighted_ms'] - before['disk']['weighted_ms']
+            line['requests_in_flight'] = weighted / (line['ns'] / 1e6)
+        lines.append(line)
+    return lines
+
+
+def _difference(before, after, name):
+    return None if before[name] is None or after[name] is None else after[name] - before[name]
+
+
+def _missing(run):
+    """Names of readings that this machine does not have."""
+    names = [f'series.{name}' for name, values in run['series'].items() if all(v is None for v in values)]
+    for phase in run['phases']:
+        names += [f'phase.{name}' for name, value in phase.items() if value is None and name not in ('until', 'pager')]
+    return sorted(set(names))
+
+
+def run_cell(path, job):
+    """Runs a cell once. Returns its line without what the session adds (experiment, round, cell)."""
+    file_before = make_cold(job)
+    idle = readings.machine(readings.disk_of(job.about['path']))
+    time.sleep(job.idle_s)
+    before = readings.machine(readings.disk_of(job.about['path']))
+    idle_share = guard.busy_share(idle, before) if job.idle_s > 0 else None
+    harness = os.times()
+    run = Run(path, job)
+    try:
+        with budget.make(job.budget_kind, job.memory_bytes) as a_budget:
+            run.start(a_budget)
+            opened = readings.process(run.child.pid)
+            series = Series(run)
+            for number, plan in enumerate(job.phases, 1):
+                if run.invalid or not run.drive_phase(number, plan, series):
+                    break
+            last = readings.process(run.child.pid)
+            result = run.finish()
+            after = readings.machine(run.disk)
+            harness_s = sum(os.times()[:2]) - sum(harness[:2])
+            line = _line(run, job, result, series, idle_share, file_before)
+            own_cpu = harness_s + max(last.get('cpu_s', 0), _cpu_of(line, opened))
+            noise = guard.noise(before, after, own_cpu, _device_bytes(line, opened))
+            if not job.idle_s or (idle_share or 0) > guard.OTHER_CPU_SHARE:
+                noise.append(f'{idle_share:.0%} of the CPU time was in use before it began' if job.idle_s
+                             else 'nothing is known of the time before it began')
+            line['flags'] += [f'R10: {text}' for text in noise]
+            line['quiet'] = not noise
+            if job.writes and result:
+                line['end_flush_ns'] = _flush(job.about['path'])
+    finally:
+        run.close()
+    return rules.judge(line) if result else line
+
+
+def _flush(path):
+    """Rule R7: how long what a written workload left takes to reach the disk, in ns."""
+    start = time.monotonic_ns()
+    with open(path, 'rb') as f:
+        os.fsync(f.fileno())
+    return time.monotonic_ns() - start
+
+
+def _cpu_of(line, opened):
+    return opened.get('cpu_s', 0) + sum(p['user_ns'] + p['system_ns'] for p in line['phases']) / 1e9
+
+
+def _device_bytes(line, opened):
+    parts = [opened.get('read_bytes'), opened.get('write_bytes')]
+    for phase in line['phases']:
+        parts += [phase['device_read_bytes'], phase['device_write_bytes']]
+    return None if any(p is None for p in parts) else sum(parts)
+
+
+def _line(run, job, result, series, idle_share, file_before):
+    group = run.budget.group
+    about = {k: v for k, v in job.about.items() if k != 'path'}
+    harness_share = 0.01  # of the machine: ten samples a second
+    phases = _phase_lines(run, result, idle_share, harness_share) if result else []
+    line = {
+        'options': job.options, 'cache_bytes': job.cache_bytes, 'seed': job.seed, 'writes': job.writes, 'file': about,
+        'file_before': file_before, 'read_ahead_kb': readings.setting(f'/sys/block/{run.disk}/queue/read_ahead_kb'),
+        'budget': {'kind': job.budget_kind, 'by_kernel': run.budget.by_kernel, 'limit_bytes': run.budget.limit_bytes,
+                   'peak_bytes': group.peak() if run.budget.by_kernel else _peak_without(run, series),
+                   'limit_hits': group.limit_hits(), 'kills': group.kills() or 0, **group.stat()},
+        'idle_busy_share': idle_share, 'sampler_pid': os.getpid(), 'cell_pid': run.child.pid,
+        'threads_max': series.threads_max, 'threads_expected': threads_expected(job.options),
+        'end_flush_ns': None, 'how': (result or {}).get('how', ''), 'open_ns': (result or {}).get('open_ns'),
+        'evicted_bytes': (result or {}).get('evicted_bytes'), 'phases_planned': [p['name'] for p in job.phases],
+        'phases': phases, 'series': series.columns, 'invalid': run.invalid, 'flags': [], 'quiet': False,
+    }
+    if job.budget_kind == 'cooperative' and line['threads_expected'] is not None:
+        line['threads_expected'] += 1
+    line['missing'] = _missing(line)
+    return line
+
+
+def _peak_without(run, series):
+    """The most that process and page cache had together; a mapped page counts once."""
+    peaks = []
+    for resident, cached in zip(series.columns['resident_bytes'], series.columns['cached_bytes']):
+        if resident is not None and cached is not None:
+            mapped = run.job.options.get('pager') == 'mmap' or run.job.options.get('engine') == 'lmdb'
+            peaks.append(max(resident, cached) if mapped else resident + cached)
+    return max(peaks, default=None)

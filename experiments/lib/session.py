@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""A session: the rounds of some experiments, one cell after the other in an order that the seed shuffles, resumed where it was
+interrupted. What is measured goes to the session's file at once."""
+import random
+import time
+
+from lib import cache, dataset, replay, results, rules, runner
+from lib.progress import Progress
+
+OVERHEAD_S = 4  # of a run, beside its phases: drop, idle second, start
+FULL_GUESS_S_PER_MIB = 0.03  # what filling a MiB takes
+
+
+def skip_reason(plan, budget_kind, engines):
+    """Why a plan cannot be run here, or None."""
+    if 'kernel-limit' in plan.needs and budget_kind == 'cooperative':
+        return 'it asks what the kernel evicts, and no memory limit of the kernel can be had here'
+    return None
+
+
+def cells_here(plan, engines):
+    """Names of cells that this build can run, and (name, reason) of the others."""
+    names, left_out = [], []
+    for cell in plan.cells:
+        engine = plan.options(cell['name']).get('engine', 'verso')
+        if engine in engines:
+            names.append(cell['name'])
+        else:
+            left_out.append((cell['name'], f'this build has no {engine}: apt-get install liblmdb-dev, and build again'))
+    return names, left_out
+
+
+def schedule(plan, rounds, seed, engines):
+    """Jobs (round, cell, copy) in order: each cell once a round, the A/A cell twice, shuffled by the seed."""
+    jobs = []
+    names, _ = cells_here(plan, engines)
+    for number in range(1, rounds + 1):
+        here = [(number, name, 1) for name in names]
+        if plan.aa in names:
+            here.append((number, plan.aa, 2))
+        random.Random(f'{seed} {plan.id} {number}').shuffle(here)
+        jobs += here
+    return jobs
+
+
+def seed_of(seed, plan_id, number):
+    """The seed of keys in a round: the same in all its cells (rule R1)."""
+    return random.Random(f'keys {seed} {plan_id} {number}').getrandbits(32)
+
+
+class Measure:
+    """Measures plans into a writer. head: the first line, or that of the session that is resumed."""
+
+    def __init__(self, a_program, data, writer, head, plans, retries=2, idle_s=1.0, done=(), stream=None):
+        self.program, self.data, self.writer, self.head = a_program, data, writer, head
+        self.plans, self.retries, self.idle_s = plans, retries, idle_s
+        self.done = set(done)  # (experiment, round, cell, copy) that need not be measured again
+        self.caches = {}  # by options: what a pool may have
+        self.progress = Progress(self.expected_s(), stream)
+
+    def guess_s(self, plan):
+        """What one run of a plan will take."""
+        total = OVERHEAD_S + self.idle_s
+        for phase in plan.phases:
+            total += phase['seconds'] * self.head['seconds'] if 'seconds' in phase else \
+                FULL_GUESS_S_PER_MIB * (self.head['memory_bytes'] >> 20)
+        return total
+
+    def expected_s(self):
+        return sum(self.guess_s(plan) for plan in self.plans for job in self._jobs(plan))
+
+    def _jobs(self, plan):
+        jobs = schedule(plan, self.head['rounds'], self.head['seed'], self.program.engines)
+        return [job for job in jobs if (plan.id, *job) not in self.done]
+
+    def run(self):
+        """Measures everything that is not done. Counts of (valid, invalid) runs."""
+        counts = [0, 0]
+        for plan in self.plans:
+            reason = skip_reason(plan, self.head['budget'], self.program.engines)
+            if reason:
+                self.writer.write({'kind': 'skip', 'experiment': plan.id, 'cell': None, 'reason': reason})
+                continue
+            if not self.done:
+                for name, why in cells_here(plan, self.program.engines)[1]:
+                    self.writer.write({'kind': 'skip', 'experiment': plan.id, 'cell': name, 'reason': why})
+            if plan.kind == 'replay':
+                replay.measure(self, plan)
+                continue
+            jobs = self._jobs(plan)
+            for i, job in enumerate(jobs, 1):
+                line = self.measure(plan, *job, f'{plan.id}: {i} of {len(jobs)}')
+                counts[1 if line['invalid'] else 0] += 1
+        self.progress.clear()
+        return counts
+
+    def file_for(self, plan, options):
+        def show(part):
+            self.progress.show(f'{plan.id}: making the file, {part:.0%}')
+        return self.data.get(options.get('engine', 'verso'), plan.records_in_order, show)
+
+    def job(self, plan, name, number):
+        options = plan.options(name)
+        about = self.file_for(plan, options)
+        if plan.writes and options.get('engine') != 'device':
+            about = self.data.copy(about)
+        return runner.Job(options, runner.phases_for(plan.phases, options), self.data, about, seed_of(self.head['seed'], plan.id, number),
+                          self.head['seconds'], self.head['memory_bytes'], self.head['budget'], idle_s=self.idle_s,
+                          writes=plan.writes)
+
+    def cache_bytes(self, plan, name, job):
+        """What a pool may have beside all else that the cell needs; measured once for each cell."""
+        if not cache.has_pool(job.options):
+            return None
+        key = (plan.id, name)
+        if key not in self.caches:
+            self.progress.show(f'{plan.id}: measuring what {name} needs beside its frames', force=True)
+            self.caches[key] = cache.size_for(self.program.path, job)
+        return self.caches[key]
+
+    def measure(self, plan, number, name, copy, text):
+        """One job, repeated while the machine is not quiet; each attempt is a line, the last one is final."""
+        guess = self.guess_s(plan)
+        for attempt in range(1, self.retries + 2):
+            line = self._attempt(plan, number, name, copy, text, guess)
+            line.update(kind='run', experiment=plan.id, plan=plan.hash, round=number, cell=name, copy=copy, attempt=attempt)
+            line['id'] = f'{self.head["session"]}/{plan.id}/{number}/{name}/{copy}/{attempt}'
+            again = not line['quiet'] and not line['invalid'] and attempt <= self.retries
+            line['final'] = not again
+            self.writer.write(line)
+            if not again:
+                break
+            self.progress.expected_s += guess
+            self.progress.finish(guess)
+        self.progress.finish(guess)
+        return line
+
+    def _attempt(self, plan, number, name, copy, text, guess):
+        job = self.job(plan, name, number)
+        try:
+            job.cache_bytes = self.cache_bytes(plan, name, job)
+            job.on_sample = lambda s: self.progress.show(f'{text}, round {number}, {name}', min(s, guess))
+            started = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
+            self.progress.show(f'{text}, round {number}, {name}')
+            return {'started': started, **runner.run_cell(self.program.path, job)}
+        except rules.Refused as refused:
+            return {'started': None, 'options': job.options, 'seed': job.seed, 'phases': [], 'invalid': [str(refused)],
+                    'flags': [], 'quiet': False, 'missing': [], 'file': {k: v for k, v in job.about.items() if k != 'path'}}
+        finally:
+            if job.about.get('copied'):
+                dataset.remove(job.about['path'])
+
+
+def finished_jobs(session):
+    """The jobs of a session that need not be measured again."""
+    done = [(line['experiment'], line['round'], line['cell'], line['copy'])
+            for line in session.of_kind('run') if line.get('final')]
+    return done + [(line['experiment'], line['round'], line['key'], 1) for line in session.of_kind('replay')]
+
+
+def resumable(folder, head, plans, engines):
+    """The newest session of a folder that was begun in the same way and is not complete, or None."""
+    for session in reversed(results.sessions_in(folder)):
+        same = all(session.head.get(key) == head[key] for key in
+                   ('machine_id', 'version', 'budget', 'mode', 'file_bytes', 'memory_bytes', 'rounds', 'seconds'))
+        hashes = {pid: about['hash'] for pid, about in session.head['plans'].items()}
+        if not same or hashes != {p.id: p.hash for p in plans}:
+            continue
+        done = set(finished_jobs(session))
+        for plan in plans:
+            if skip_reason(plan, head['budget'], engines):
+                continue
+            if plan.kind == 'replay':
+                if not replay.is_complete(plan, session):
+                    return session
+            elif any((plan.id, *job) not in done
+                     for job in schedule(plan, head['rounds'], session.head['seed'], engines)):
+                return session
+    return None
