@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a workload runs on: Verso; LMDB, beside the map (rule R11); the bare device, beside the pool.
- * An engine that fails ends the process (cell_fail).
+ * What a workload runs on: Verso; LMDB, beside the map (rule R11); the bare device, beside the
+ * pool. An engine that fails ends the process (cell_fail).
  */
 #ifndef EXPERIMENTS_CELL_ENGINE_H
 #define EXPERIMENTS_CELL_ENGINE_H
@@ -27,7 +27,7 @@ struct engine {
 	size_t (*get)(struct engine_thread *t, size_t n, const uint64_t *records,
 		engine_check_fn *check, void *arg);
 	/* The next n records of a scan, in the order of keys. Fewer: it has come to the end, and
-	 * the next call begins anew. *ret_right: of them, how many were right. NULL: cannot scan. */
+	 * the next call begins anew. *ret_right: how many of them were right. NULL: no scans. */
 	size_t (*scan)(struct engine_thread *t, size_t n, size_t *ret_right, engine_check_fn *check,
 		void *arg);
 	/* Sets a record to a version; commit makes what came before durable. NULL: read only. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* LMDB without the kernel's readahead: what a map can reach (rule R11). It has a file of its own. */
+/* LMDB without the kernel's readahead: what a map can reach (rule R11). It has its own file. */
 #include "experiments/cell/engine.h"
 
 #include <lmdb.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The page that a cell shares with the harness, which samples it from another process: a thread that
- * samples inside the cell would make its CPU a target of every TLB shootdown. All members are
+ * The page that a cell shares with the harness, which samples it from another process: a thread
+ * that samples inside the cell would make its CPU a target of every TLB shootdown. All members are
  * written by one side only, and read at any time. lib/live.py has the same layout.
  */
 #ifndef EXPERIMENTS_CELL_LIVE_H

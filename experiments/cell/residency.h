@@ -18,7 +18,7 @@ struct residency {
 /* Asks cachestat (Linux 6.5), else mincore. 0, or -errno. */
 int residency_get(int fd, struct residency *ret);
 
-/* Writes the file's dirty pages, waits, and asks the kernel to drop its page cache. 0, or -errno. */
+/* Writes dirty pages, waits, and asks the kernel to drop the file's page cache. 0, or -errno. */
 int residency_drop(int fd);
 
 #endif

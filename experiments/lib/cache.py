@@ -10,7 +10,7 @@ from lib import budget, runner
 PROBES = (0.3, 0.6)  # of the budget, but no more than PROBE_BYTES times that
 PROBE_BYTES = 64 << 20
 STEP_BYTES = 64 << 10
-RESERVE_SHARE, RESERVE_BYTES = 0.01, 192 << 10  # the kernel charges memory in batches
+RESERVE_SHARE, RESERVE_BYTES = 0.01, 96 << 10  # the kernel charges memory in batches
 
 
 def has_pool(options):

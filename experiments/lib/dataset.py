@@ -78,7 +78,7 @@ class Dataset:
 
     def _make(self, path, engine, in_order, progress):
         expected = self.records * RECORD_BYTES[engine]
-        check_space(self.folder, expected * SPARE)
+        check_space(self.folder, int(expected * SPARE))
         part = path + '.part'
         _remove(part)
         cache = min(max(int(expected / 8), 64 << 20), 1 << 30)
@@ -102,7 +102,7 @@ class Dataset:
 
     def copy(self, about):
         """A copy for a written workload; the caller removes it."""
-        check_space(self.folder, about['bytes'] * SPARE)
+        check_space(self.folder, int(about['bytes'] * SPARE))
         path = about['path'] + '.copy'
         _remove(path)
         done = subprocess.run(['cp', '--reflink=never', about['path'], path], capture_output=True, text=True, check=False)

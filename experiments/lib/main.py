@@ -7,12 +7,13 @@ import re
 import sys
 import time
 
-from lib import budget, machine, plan as plans, probe, program, readings, replay, report, results, rules, session
+from lib import budget, machine, plan as plans, probe, program, progress, readings, replay, report, results, rules, session
 from lib.dataset import DataError, Dataset, records_for
 
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 OK, USAGE, FAILED, INTERRUPTED = 0, 2, 3, 130
 EVIDENCE_ROUNDS = 5
+MAKING_BYTES_PER_S = 50 << 20  # a guess, for the time left
 
 
 def say(text=''):
@@ -112,7 +113,10 @@ def measure(args):
     else:
         head['session'] = time.strftime('%Y%m%d-%H%M%S', time.gmtime()) + '-' + '-'.join(args.what)[:40]
         path = os.path.join(results_folder, head['session'] + '.jsonl')
-        about = data.get(progress=lambda part: None)
+        making = progress.Progress(head['file_bytes'] / MAKING_BYTES_PER_S)
+        about = data.get(progress=lambda part: making.show(f'making a file of {head["file_bytes"] >> 20} MiB, {part:.0%}',
+                                                           part * making.expected_s))
+        making.clear()
         head['machine']['device_probe'] = probe.device(a_program, about)
     writer = results.Writer(path)
     try:

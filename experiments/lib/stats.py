@@ -4,6 +4,7 @@
 A round runs every cell once. The estimate is the ratio of two cells within a round; what is reported is the geometric mean over
 rounds with a 95 % Student interval on the logarithms. There are no p-values and no best-of.
 """
+import functools
 import math
 from dataclasses import dataclass
 
@@ -51,6 +52,7 @@ def student_cdf(t, freedom):
     return 1 - tail if t > 0 else tail
 
 
+@functools.lru_cache(maxsize=4096)
 def student_quantile(p, freedom):
     """The t with student_cdf(t) = p, by halving; 0 < p < 1, freedom >= 1."""
     if not 0 < p < 1 or freedom < 1:
@@ -60,7 +62,7 @@ def student_quantile(p, freedom):
     low, high = 0.0, 1.0
     while student_cdf(high, freedom) < p:
         high *= 2
-    for _ in range(100):
+    for _ in range(60):
         middle = (low + high) / 2
         low, high = (middle, high) if student_cdf(middle, freedom) < p else (low, middle)
     return (low + high) / 2
@@ -113,10 +115,15 @@ class Verdict:
 def _rounds_needed(found, margin):
     """With how many rounds of this spread the interval would leave the margin's edge."""
     distance = abs(abs(math.log(found.ratio)) - math.log(margin))
-    for n in range(found.rounds + 1, ROUNDS_MAX + 1):
-        if student_quantile((1 + CONFIDENCE) / 2, n - 1) * found.deviation / math.sqrt(n) < distance:
-            return n
-    return None
+    def is_enough(n):
+        return student_quantile((1 + CONFIDENCE) / 2, n - 1) * found.deviation / math.sqrt(n) < distance
+    low, high = found.rounds, ROUNDS_MAX  # the half width falls with n
+    if low >= high or not is_enough(high):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if is_enough(middle) else (middle, high)
+    return high
 
 
 def verdict(found, twins=None, margin=MARGIN):

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: MIT
+"""The cell itself, and runs of it that break rules for real. VERSO_CELL is the program."""
+import json
+import mmap
+import os
+import ctypes
+import subprocess
+import unittest
+
+from support import CELL, Scratch
+from lib import budget, cache, guard, rules, runner
+from lib.dataset import Dataset, sha256
+from lib.program import Program, ProgramError
+
+RECORDS = 60000  # 7 MB
+MEMORY = 5 << 20
+
+
+@unittest.skipUnless(CELL, 'VERSO_CELL is not set')
+class Cell(Scratch):
+    def setUp(self):
+        super().setUp()
+        self.program = Program(CELL)
+
+    def ask(self, *words, stdin=''):
+        done = subprocess.run([CELL, *words], input=stdin, capture_output=True, text=True, check=False, timeout=60)
+        return done.returncode, done.stdout, done.stderr
+
+    def test_buckets_are_log_linear_and_the_maximum_exact(self):
+        times = [0, 1, 31, 32, 63, 64, 65, 66, 1000, 1023, 10 ** 6, 10 ** 6 + 1, 3 * 10 ** 9 + 7]
+        _, out, _ = self.ask('histogram', stdin='\n'.join(str(t) for t in times))
+        found = json.loads(out)
+        self.assertEqual(found['max_ns'], 3 * 10 ** 9 + 7)
+        self.assertEqual(sum(n for _, n in found['histogram']), len(times))
+        expected = {}
+        for t in times:
+            step = 1 if t < 64 else 1 << (t.bit_length() - 6)
+            low = t // step * step
+            self.assertLess(t - low, max(1, t / 32 + 1))
+            expected[low] = expected.get(low, 0) + 1
+        self.assertEqual({low: n for low, n in found['histogram']}, expected)
+
+    def test_arguments_that_make_no_sense_are_told(self):
+        for words, text in ((('run',), '--file and --records are needed'), (('run', '--what=1'), 'unknown option --what'),
+                            (('run', '--threads=0'), '--threads cannot be 0'), (('run', '--keys=x'), '--keys cannot be x'),
+                            (('run', 'x'), 'expected --OPTION=VALUE'), (('run', '--file=/nowhere/x', '--records=5'), '/nowhere/x'),
+                            (('run', '--file=x', '--records=5', '--work=update', '--threads=2'), 'one writer'),
+                            (('run', '--file=x', '--records=5', '--work=scan', '--engine=device'), 'cannot scan')):
+            status, out, errors = self.ask(*words)
+            self.assertEqual((status, out), (3, ''), words)
+            self.assertIn(text, errors)
+        self.assertEqual(self.ask()[0], 2)
+        self.assertRaises(ProgramError, Program, '/nowhere/cell')
+
+    def test_every_key_order_stays_in_the_file_and_is_checked(self):
+        data = Dataset(self.folder, self.program, 5000)
+        file = data.get()['path']
+        for keys in ('uniform', 'zipf', 'hot', 'loop', 'sparse'):
+            status, out, errors = self.ask('run', f'--file={file}', '--records=5000', f'--keys={keys}', '--part=0.1', '--stride=7',
+                                           '--ops=3000', '--seconds=60')
+            self.assertEqual(status, 0, errors)
+            phase = json.loads(out)['phases'][0]
+            self.assertEqual((phase['ops'], phase['checked'], phase['wrong']), (3000, 3000, 0), keys)
+
+    def test_every_workload_runs_on_every_engine_that_can(self):
+        data = Dataset(self.folder, self.program, 5000)
+        for engine in self.program.engines:
+            about = data.get(engine)
+            for work in ('get', 'scan', 'scan-gets', 'update'):
+                if engine == 'device' and work != 'get':
+                    continue
+                copied = data.copy(about) if work == 'update' else about
+                status, out, errors = self.ask('run', f'--engine={engine}', f'--file={copied["path"]}', '--records=5000',
+                                               f'--work={work}', '--commit-records=10', '--seconds=0.1')
+                self.assertEqual(status, 0, (engine, work, errors))
+                for phase in json.loads(out)['phases']:
+                    self.assertGreater(phase['ops'], 0, (engine, work))
+                    self.assertEqual(phase['wrong'], 0)
+
+    def test_a_scan_that_finds_too_few_records_ends_the_cell(self):
+        file = Dataset(self.folder, self.program, 5000).get()['path']
+        status, _, errors = self.ask('run', f'--file={file}', '--records=5001', '--work=scan', '--seconds=9')
+        self.assertEqual(status, 3)
+        self.assertIn('expected 5001 records, found 5000', errors)
+
+    def test_a_file_that_changed_is_made_anew(self):
+        data = Dataset(self.folder, self.program, 5000)
+        about = data.get()
+        self.assertEqual(data.get(), about)
+        with open(about['path'], 'r+b') as f:
+            f.write(b'x')
+        damaged = sha256(about['path'])
+        again = data.get()
+        self.assertNotEqual(again['sha256'], damaged)
+        self.assertEqual(again['sha256'], sha256(about['path']))
+
+    def test_a_replay_has_every_policy_and_an_optimum_below_all(self):
+        file = Dataset(self.folder, self.program, RECORDS).get()['path']
+        trace = self.path('t.trace')
+        status, _, errors = self.ask('run', f'--file={file}', f'--records={RECORDS}', '--keys=zipf', '--ops=20000', '--seconds=60',
+                                     f'--trace={trace}')
+        self.assertEqual(status, 0, errors)
+        found = [self.program.ask('replay', f'--file={trace}', f'--frames={n}')['misses'] for n in (100, 400)]
+        for misses in found:
+            self.assertEqual(misses['optimum'], min(misses.values()))
+        self.assertGreaterEqual(found[0]['lru'], found[1]['lru'])  # inclusion
+
+
+@unittest.skipUnless(CELL, 'VERSO_CELL is not set')
+class BrokenRules(Scratch):
+    """Each run here keeps all rules but one."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.kind = budget.choose()[0]
+
+    def setUp(self):
+        super().setUp()
+        self.program = Program(CELL)
+        self.data = Dataset(self.folder, self.program, RECORDS)
+
+    def job(self, kind=None, phases=None, **changes):
+        options = {'pager': 'mmap', 'checksum': 'none', 'work': 'get', **changes.pop('options', {})}
+        job = runner.Job(options, phases or [{'name': 'full', 'seconds': 1}], self.data, self.data.get(), 7, 0.3, MEMORY,
+                         kind or self.kind, idle_s=0)
+        for name, value in changes.items():
+            setattr(job, name, value)
+        return job
+
+    def expect(self, rule, **changes):
+        line = runner.run_cell(CELL, self.job(**changes))
+        self.assertTrue(any(text.startswith(rule) for text in line['invalid']), line['invalid'])
+        return line
+
+    def test_a_run_that_keeps_them_is_valid(self):
+        line = runner.run_cell(CELL, self.job())
+        self.assertEqual(line['invalid'], [])
+        self.assertGreater(line['phases'][0]['ops'], 0)
+        self.assertNotEqual(line['sampler_pid'], line['cell_pid'])
+
+    def test_r1_a_wrong_value(self):
+        self.expect('R1', options={'keys': 'loop', 'part': 0.001}, extra=['--plant-wrong-at=3'])
+
+    def test_r3_a_pool_that_leaves_a_third_of_the_budget_unused(self):
+        phases = [{'name': 'filling', 'until': 'full', 'limit_seconds': 60}]
+        self.expect('R3', options={'pager': 'bufpool'}, cache_bytes=MEMORY // 2, phases=phases)
+
+    def test_r3_a_pool_of_the_right_size_is_valid(self):
+        job = self.job(options={'pager': 'bufpool'}, phases=[{'name': 'filling', 'until': 'full', 'limit_seconds': 60}])
+        if not budget.CLASSES[self.kind].by_kernel:
+            self.skipTest('no memory limit of the kernel here')
+        job.memory_bytes = MEMORY + (1 << 20)
+        job.cache_bytes = cache.size_for(CELL, job)
+        self.assertEqual(runner.run_cell(CELL, job)['invalid'], [])
+
+    def test_r5_a_file_that_stays_in_the_page_cache_is_refused(self):
+        job = self.job()
+        with open(job.about['path'], 'r+b') as f:
+            locked = mmap.mmap(f.fileno(), 1 << 16)
+            address = ctypes.addressof(ctypes.c_char.from_buffer(locked))
+            if ctypes.CDLL(None).mlock(ctypes.c_void_p(address), ctypes.c_size_t(1 << 16)) != 0:
+                self.skipTest('no memory may be locked')
+            with self.assertRaises(rules.Refused) as caught:
+                runner.run_cell(CELL, job)
+        self.assertIn('R5', str(caught.exception))
+
+    def test_r8_memory_that_never_fills(self):
+        phases = [{'name': 'filling', 'until': 'full', 'limit_seconds': 0.3}, {'name': 'full', 'seconds': 1}]
+        self.expect('R8', phases=phases, memory_bytes=1 << 30)
+
+    def test_r9_a_thread_that_nobody_asked_for(self):
+        self.expect('R9', extra=['--threads=2'])
+
+    def test_r10_others_at_work_strike_out_rates(self):
+        busy = [subprocess.Popen(['sh', '-c', 'while :; do :; done']) for _ in range(os.cpu_count())]
+        try:
+            line = runner.run_cell(CELL, self.job())
+        finally:
+            for child in busy:
+                child.kill()
+                child.wait()
+        self.assertFalse(line['quiet'])
+        self.assertTrue(any(text.startswith('R10: others used') for text in line['flags']), line['flags'])
+
+    def test_r12_a_stall_charges_all_that_queue_behind_it(self):
+        line = runner.run_cell(CELL, self.job(options={'rate': 1000}, extra=['--plant-sleep-us=3000']))
+        phase = line['phases'][0]
+        self.assertGreater(phase['ops'], 10)
+        self.assertGreater(phase['max_ns'], 3000000 * 5)  # a service takes 3 ms; the last has waited for all before it
+
+    def test_a_cell_that_dies_is_invalid_with_its_signal(self):
+        line = runner.run_cell(CELL, self.job(extra=['--plant-die-at=50']))
+        self.assertIn('signal 6', line['invalid'][0])
+
+    def test_cooperative_eviction_keeps_the_file_below_the_budget(self):
+        job = self.job('cooperative', phases=[{'name': 'filling', 'until': 'full', 'limit_seconds': 60},
+                                              {'name': 'full', 'seconds': 1}], memory_bytes=MEMORY + (2 << 20))
+        line = runner.run_cell(CELL, job)
+        self.assertGreater(line['evicted_bytes'], 0)
+        self.assertTrue(any('substitute' in text for text in line['flags']))
+        self.assertFalse(any(text.startswith('R8') for text in line['invalid']), line['invalid'])
+
+    def test_no_group_is_left_behind(self):
+        if self.kind not in ('group1', 'group2'):
+            self.skipTest('no group is made here')
+        root = budget.version1_root() if self.kind == 'group1' else budget.version2_root()
+        runner.run_cell(CELL, self.job())
+        self.assertEqual([n for n in os.listdir(root) if n.startswith(f'{budget.PREFIX}{os.getpid()}-')], [])
+
+
+class Budgets(unittest.TestCase):
+    def test_mounts_and_groups_are_read(self):
+        v1 = 'cgroup /sys/fs/cgroup/memory cgroup rw,relatime,memory 0 0\n'
+        self.assertEqual(budget.version1_root(v1), '/sys/fs/cgroup/memory')
+        self.assertIsNone(budget.version1_root('cgroup /x cgroup rw,cpu 0 0\n'))
+        self.assertIsNone(budget.version2_root('none /nowhere cgroup2 rw 0 0\n'))
+        self.assertEqual(budget.group_of(1, 'x'), (None, 0))
+
+    def test_a_machine_without_groups_falls_back_to_cooperation(self):
+        works, budget.why_not = budget.why_not, lambda kind, limit=0: None if kind == 'cooperative' else 'not here'
+        try:
+            kind, reasons = budget.choose()
+            self.assertEqual(kind, 'cooperative')
+            self.assertEqual(set(reasons), set(budget.KINDS) - {'cooperative'})
+            self.assertRaises(budget.BudgetError, budget.choose, 'group2')
+        finally:
+            budget.why_not = works
+        self.assertRaises(budget.BudgetError, budget.choose, 'magic')
+
+
+class Processor(unittest.TestCase):
+    def test_the_busy_share_is_that_of_the_counters(self):
+        def reading(busy, total):
+            return {'cpu': {'busy': busy, 'total': total, 'steal': 0}}
+        self.assertEqual(guard.busy_share(reading(1, 10), reading(2, 20)), 0.1)
+        self.assertIsNone(guard.busy_share({'cpu': None}, reading(2, 20)))
+
+
+if __name__ == '__main__':
+    unittest.main()

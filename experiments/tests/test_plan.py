@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""Plans: those of the tree are good; bad ones are refused, with the place and what was expected."""
+import os
+import unittest
+
+from support import HERE, Scratch, plan_text
+from lib import plan
+
+
+class Plans(Scratch):
+    def refused(self, text, *words):
+        with self.assertRaises(plan.PlanError) as caught:
+            plan.parse(text, 'E0.toml')
+        for word in ('E0.toml',) + words:
+            self.assertIn(word, str(caught.exception))
+
+    def test_the_plans_of_the_tree_are_good(self):
+        found = plan.load_all(os.path.join(os.path.dirname(HERE), 'plans'))
+        self.assertIn('E2', found)
+        for p in found.values():
+            self.assertTrue(p.predictions, f'{p.id} predicts nothing')
+            self.assertEqual(len({q['id'] for q in p.predictions}), len(p.predictions))
+
+    def test_a_good_plan_is_read(self):
+        p = plan.parse(plan_text(), 'E0.toml')
+        self.assertEqual(p.options('two'), {'work': 'get', 'pager': 'mmap', 'checksum': 'none'})
+        self.assertNotEqual(p.hash, plan.parse(plan_text(workload='[workload]\nwork = "scan"\n'), 'E0.toml').hash)
+
+    def test_unknown_keys_are_refused_by_name(self):
+        self.refused('colour = "red"\n' + plan_text(), 'unknown key "colour"', 'expected one of')
+        self.refused(plan_text(workload='[workload]\nwrok = "get"\n'), 'workload', 'unknown key "wrok"')
+        self.refused(plan_text(rest='[[cell]]\nname = "three"\npagr = "mmap"\n'), 'cell 3', 'unknown key "pagr"')
+        self.refused(plan_text(rest='[[phase]]\nname = "x"\nsecs = 1\n'), 'phase 2', '"secs"')
+
+    def test_wrong_types_and_missing_keys_are_refused(self):
+        self.refused(plan_text(workload='[workload]\nbatch = "x"\n'), '"batch"', 'expected int')
+        self.refused(plan_text(workload='[workload]\nbatch = true\n'), '"batch"', 'expected int')
+        self.refused('id = "E0"', 'missing')
+        self.refused('id = ', 'E0.toml')
+
+    def test_names_that_do_not_exist_are_refused(self):
+        self.refused(plan_text(compares='[[compare]]\ncell = "two"\nbase = "none"\nphase = "full"\nmetrics = []\n'), 'no cell "none"')
+        self.refused(plan_text(compares='[[compare]]\ncell = "two"\nbase = "one"\nphase = "x"\nmetrics = []\n'), 'no phase "x"')
+        self.refused(plan_text(compares='[[compare]]\ncell = "two"\nbase = "one"\nphase = "full"\nmetrics = ["speed"]\n'),
+                     'no metric "speed"')
+        self.refused(plan_text(rest='[[cell]]\nname = "one"\n'), 'same name')
+        self.refused(plan_text(phases='[[phase]]\nname = "full"\nuntil = "dawn"\n'), 'phase 1')
+        self.refused(plan_text(rest='[[cell]]\nname = "x"\nlimit_of = "y"\n'), 'no cell "y"')
+
+    def test_r4_pairs_that_verify_differently_are_refused(self):
+        unequal = plan_text(cells='[[cell]]\nname = "one"\nchecksum = "none"\n[[cell]]\nname = "two"\npager = "mmap"\n')
+        self.refused(unequal, 'R4', 'bracket')
+        once = plan_text(cells='[[cell]]\nname = "one"\n[[cell]]\nname = "two"\npager = "mmap"\n')
+        self.refused(once, 'R4')
+        bracket = unequal.replace('metrics = ["cpu', 'bracket = true\nmetrics = ["cpu')
+        self.assertTrue(plan.parse(bracket, 'E0.toml').compares[0]['bracket'])
+
+    def test_a_file_is_called_like_its_plan(self):
+        self.write('E1.toml', plan_text())
+        self.assertRaises(plan.PlanError, plan.load_all, self.folder)
+
+
+if __name__ == '__main__':
+    unittest.main()

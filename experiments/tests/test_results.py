@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: MIT
+"""Results: lines that were cut, the last attempt, and what is never pooled."""
+import json
+import unittest
+
+from support import Scratch, a_run
+from lib import results
+
+
+def head(**changes):
+    return {'kind': 'session', 'format': results.FORMAT, 'session': 's', 'machine_id': 'm', 'version': {'cell': 'v'},
+            'budget': 'group1', 'file_bytes': 1, 'memory_bytes': 1, 'seconds': 1, 'plans': {'E0': {'hash': 'p'}}, **changes}
+
+
+class Lines(Scratch):
+    def session(self, name, *lines):
+        return results.Session(self.write(name, ''.join(json.dumps(line) + '\n' for line in lines)))
+
+    def test_an_unfinished_line_is_left_out_and_cut_off(self):
+        path = self.write('s.jsonl', json.dumps(head()) + '\n{"kind":"ru')
+        self.assertEqual(len(results.Session(path).lines), 1)
+        writer = results.Writer(path)
+        writer.write(a_run())
+        writer.close()
+        self.assertEqual([line['kind'] for line in results.Session(path).lines], ['session', 'run'])
+
+    def test_files_that_are_no_sessions_are_refused(self):
+        for text in ('', '{"kind":"run"}\n', '[1]\n', 'x\n', json.dumps(head(format=99)) + '\n'):
+            self.assertRaises(results.ResultsError, results.Session, self.write('bad.jsonl', text))
+        self.assertEqual(results.sessions_in(self.folder), [])
+        self.assertEqual(results.sessions_in(self.path('nowhere')), [])
+
+    def test_the_last_attempt_counts(self):
+        s = self.session('s.jsonl', head(), a_run(attempt=1, quiet=False, final=False), a_run(attempt=2), a_run(number=2))
+        self.assertEqual([(r['round'], r['attempt']) for r in s.runs('E0')], [(1, 2), (2, 1)])
+
+    def test_the_same_machine_and_version_are_pooled(self):
+        a = self.session('a.jsonl', head(), a_run(), a_run(number=2))
+        b = self.session('b.jsonl', head(session='t'), a_run())
+        self.assertEqual([r['round'] for r in results.pool([a, b], 'E0')], [1, 2, 3])
+
+    def test_another_machine_version_budget_size_or_plan_is_never_pooled(self):
+        a = self.session('a.jsonl', head(), a_run())
+        for name, change in (('machine', {'machine_id': 'n'}), ('version', {'version': {'cell': 'w'}}),
+                             ('budget', {'budget': 'cooperative'}), ('sizes', {'memory_bytes': 2}), ('sizes', {'seconds': 2}),
+                             ('plan', {'plans': {'E0': {'hash': 'q'}}})):
+            b = self.session('b.jsonl', head(**change), a_run())
+            with self.assertRaises(results.ResultsError) as caught:
+                results.pool([a, b], 'E0')
+            self.assertIn('not pooled', str(caught.exception))
+            self.assertIn(name, str(caught.exception))
+
+
+if __name__ == '__main__':
+    unittest.main()

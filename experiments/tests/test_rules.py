@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""Each rule R1 to R13 broken on purpose: the run is refused, invalid or flagged. Rules that a process can break for real are broken
+so in test_cell.py (R1, R3, R5, R8, R9, R12) and test_plan.py (R4)."""
+import unittest
+
+from support import a_run, phase, plan_text
+from lib import compare, guard, metrics, plan, rules, stats
+
+
+def judged(**changes):
+    return rules.judge(a_run(**changes))
+
+
+class Rules(unittest.TestCase):
+    def expect(self, run, place, rule):
+        self.assertTrue(any(text.startswith(f'{rule}:') for text in run[place]), (rule, run['invalid'], run['flags']))
+
+    def test_a_run_that_keeps_the_rules_is_valid(self):
+        run = judged()
+        self.assertEqual((run['invalid'], run['flags']), ([], []))
+
+    def test_r1_wrong_unchecked_or_other_work(self):
+        self.expect(judged(phases=[phase(wrong=1)]), 'invalid', 'R1')
+        self.expect(judged(phases=[phase(checked=999)]), 'invalid', 'R1')
+        self.expect(judged(phases=[phase(scan={'ops': 5, 'checked': 5, 'wrong': 2})]), 'invalid', 'R1')
+        self.assertEqual(rules.same_round([a_run(), a_run('map')]), [])
+        self.assertIn('R1', rules.same_round([a_run(), a_run('map', seed=8)])[0])
+
+    def test_r2_other_bytes(self):
+        self.expect(judged(file={'engine': 'verso', 'sha256': None}), 'invalid', 'R2')
+        self.expect(judged(writes=True, end_flush_ns=5), 'invalid', 'R2')
+        other = a_run('map', file={'engine': 'verso', 'sha256': 'bb'})
+        self.assertIn('R2', rules.same_round([a_run(), other])[0])
+
+    def test_r3_memory_unused_passed_or_killed(self):
+        full = [phase(until='full')]
+        for peak, kills, valid in ((980, 0, True), (949, 0, False), (640, 0, False), (1002, 0, False), (980, 1, False)):
+            budget = {**a_run()['budget'], 'peak_bytes': peak, 'kills': kills}
+            run = judged(phases=full, budget=budget)
+            self.assertEqual(not run['invalid'], valid, (peak, kills))
+        self.expect(judged(budget={**a_run()['budget'], 'by_kernel': False}), 'flags', 'R3')
+        self.expect(judged(budget={**a_run()['budget'], 'peak_bytes': None}), 'flags', 'R3')
+
+    def test_r5_warm_when_it_began(self):
+        self.expect(judged(file_before={'cached_bytes': 4096, 'dirty_bytes': 0}), 'invalid', 'R5')
+
+    def test_r6_read_ahead_not_known(self):
+        self.expect(judged(read_ahead_kb=None), 'flags', 'R6')
+        self.expect(judged(phases=[phase(device_read_bytes=None)]), 'flags', 'R6')
+
+    def test_r7_dirty_before_or_not_flushed_after(self):
+        self.expect(judged(file_before={'cached_bytes': 0, 'dirty_bytes': 1}), 'invalid', 'R7')
+        file = {**a_run()['file'], 'copied': True}
+        self.expect(judged(writes=True, file=file), 'invalid', 'R7')
+        self.assertEqual(judged(writes=True, file=file, end_flush_ns=5)['invalid'], [])
+
+    def test_r8_not_full_or_not_reached(self):
+        self.expect(judged(phases=[phase(until='full', reached=False)]), 'invalid', 'R8')
+        self.expect(judged(phases_planned=['filling', 'full']), 'invalid', 'R8')
+
+    def test_r9_an_observer_inside(self):
+        self.expect(judged(cell_pid=1), 'invalid', 'R9')
+        self.expect(judged(threads_max=2), 'invalid', 'R9')
+        self.expect(judged(idle_busy_share=None), 'flags', 'R9')
+
+    def test_r11_a_straw_man_is_red(self):
+        p = plan.parse(plan_text(rest='[[cell]]\nname = "best"\nlimit_of = "two"\n'), 'E0.toml')
+        def runs(ns, quiet=True):
+            return [r for n in (1, 2, 3) for r in (a_run('two', n, phases=[phase(ns=ns)], quiet=quiet), a_run('best', n))]
+        self.assertEqual(compare.limits(runs(10 ** 9), p), [])
+        self.assertTrue(compare.limits(runs(2 * 10 ** 9), p)[0][0])
+        is_red, text = compare.limits(runs(2 * 10 ** 9, quiet=False), p)[0]
+        self.assertEqual((is_red, 'not quiet' in text), (False, True))
+
+    def test_r12_latency_without_an_intended_start_or_enough_samples(self):
+        many = [phase(histogram=[[1000, 99000], [5000, 1000]])]
+        self.assertIsNone(metrics.read(a_run(phases=many), 'full', 'latency_p99_ns'))
+        self.assertEqual(metrics.read(a_run(phases=many, options={'rate': 100}), 'full', 'latency_p99_ns'), 1000)
+        few = [phase(histogram=[[1000, 9900], [5000, 100]])]
+        self.assertIsNone(metrics.read(a_run(phases=few, options={'rate': 100}), 'full', 'latency_p999_ns'))
+
+    def test_r13_the_host_is_named(self):
+        self.assertIn('R13', rules.host_known({})[0])
+        self.assertIn('host', rules.host_known({'device_probe': {'cold_ns': 100000, 'again_ns': 10000}})[0])
+        self.assertEqual(rules.host_known({'device_probe': {'cold_ns': 100000, 'again_ns': 95000}}), [])
+
+
+def reading(busy=1.0, steal=0.0, total=100.0, read=0, written=0, **settings):
+    return {'cpu': {'busy': busy, 'steal': steal, 'total': total}, 'disk': {'read_bytes': read, 'write_bytes': written},
+            'settings': {'huge_pages': 'madvise', **settings}}
+
+
+class Quiet(unittest.TestCase):
+    """Rule R10"""
+
+    def noise(self, after, own_cpu_s=1.0, own_bytes=10 << 20):
+        return guard.noise(reading(0.0, 0.0, 0.0), after, own_cpu_s, own_bytes)
+
+    def test_a_quiet_machine_makes_no_noise(self):
+        self.assertEqual(self.noise(reading(read=10 << 20)), [])
+        self.assertEqual(self.noise(reading(busy=5.9, read=(10 << 20) + 5000, written=200000)), [])
+
+    def test_others_are_seen(self):
+        for after, word in ((reading(busy=6.2, read=10 << 20), 'others used'), (reading(steal=2.5, read=10 << 20), 'steal'),
+                            (reading(read=12 << 20), 'bytes of the disk'), (reading(written=12 << 20), 'bytes of the disk'),
+                            (reading(read=10 << 20, huge_pages='always'), 'huge_pages')):
+            found = self.noise(after)
+            self.assertEqual(len(found), 1, found)
+            self.assertIn(word, found[0])
+
+    def test_what_cannot_be_read_is_not_taken_for_quiet(self):
+        self.assertIn('cannot be seen', self.noise(reading(), own_bytes=None)[0])
+        blind = reading()
+        blind['cpu'] = blind['disk'] = None
+        self.assertEqual(len(self.noise(blind)), 2)
+
+    def test_a_noisy_run_gives_counts_but_no_rates(self):
+        run = a_run(quiet=False)
+        self.assertIsNone(metrics.read(run, 'full', 'rate'))
+        self.assertEqual(metrics.read(run, 'full', 'major_faults_per_op'), 0.5)
+        self.assertEqual(metrics.read(run, 'full', 'cpu_ns_per_op'), 200000)
+
+
+class Sentences(unittest.TestCase):
+    def setUp(self):
+        self.plan = plan.parse(plan_text(), 'E0.toml')
+
+    def runs(self, two_ns, quiet=True, rounds=4, **changes):
+        found = []
+        for n in range(1, rounds + 1):
+            wobble = 1 + 0.005 * (n % 3)
+            found += [a_run('one', n, quiet=quiet), a_run('one', n, 2, quiet=quiet),
+                      a_run('two', n, phases=[phase(user_ns=two_ns * wobble, ns=two_ns * 5)], quiet=quiet, **changes)]
+        return found
+
+    def test_a_difference_is_said_with_its_evidence(self):
+        cpu, rate = compare.comparisons(self.runs(4 * 10 ** 8), self.plan)
+        self.assertEqual((cpu.verdict.word, rate.verdict.word), (stats.MORE, stats.LESS))
+        for word in ('two has 2.5', '4 rounds', 'A/A 1.00 to 1.00', 'cpu'):
+            self.assertIn(word, compare.sentence(cpu))
+        self.assertEqual(len(cpu.run_ids), 8)
+
+    def test_a_noisy_machine_says_not_decided(self):
+        cpu, rate = compare.comparisons(self.runs(1.15 * 10 ** 8, quiet=False), self.plan)
+        self.assertEqual(rate.verdict.word, stats.NOT_DECIDED)
+        self.assertIn('not quiet', compare.sentence(rate))
+        self.assertNotIn(cpu.verdict.word, (stats.MORE, stats.LESS))  # within a tenth
+
+    def test_invalid_runs_are_used_for_nothing(self):
+        cpu = compare.comparisons(self.runs(4 * 10 ** 8, invalid=['R1: x']), self.plan)[0]
+        self.assertEqual((cpu.verdict.word, cpu.run_ids), (stats.NOT_DECIDED, ()))
+
+    def test_a_count_that_is_zero_has_no_ratio_but_a_word(self):
+        runs = [a_run('one', n, phases=[phase(major_faults=0)]) for n in (1, 2)] + [a_run('two', n) for n in (1, 2)]
+        c = compare.compare(runs, self.plan, 'two', 'one', 'full', 'major_faults_per_op')
+        self.assertEqual((c.found, c.verdict.word), (None, stats.MORE))
+        self.assertIn('more than one', compare.sentence(c))
+
+    def test_predictions_come_true_fail_or_stay_open(self):
+        p = {'id': 'x', 'cell': 'two', 'base': 'one', 'phase': 'full', 'metric': 'cpu_ns_per_op', 'says': ''}
+        runs = self.runs(4 * 10 ** 8)
+        for low, high, expected in ((2, 3, compare.TRUE), (0.9, 1.1, compare.FALSE), (2.51, 3, compare.OPEN)):
+            self.assertEqual(compare.prediction_result(runs, self.plan, {**p, 'low': low, 'high': high})[0], expected)
+
+
+if __name__ == '__main__':
+    unittest.main()

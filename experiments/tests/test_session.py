@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""Whole sessions with a fake cell: known answers, bad input, and what interrupts them."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+from support import FAKE, RUN, Scratch, plan_text
+from lib import compare, metrics, plan, results, stats
+from lib.plan import parse
+
+TIMEOUT_S = 60
+
+
+class Sessions(Scratch):
+    def setUp(self):
+        super().setUp()
+        self.write('E0.toml', plan_text())
+
+    def command(self, *words):
+        return [sys.executable, RUN, f'--plans={self.folder}', f'--cell={FAKE}', f'--data={self.path("data")}',
+                f'--results={self.path("results")}', '--budget=cooperative', '--size=tiny', '--idle=0', '--retries=0', *words]
+
+    def environment(self, **script):
+        return {**os.environ, 'FAKE_CELL': json.dumps(script)}
+
+    def run_harness(self, status, *words, **script):
+        done = subprocess.run(self.command(*words), capture_output=True, text=True, check=False, timeout=TIMEOUT_S,
+                              env=self.environment(**script))
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def sessions(self):
+        folder = self.path('results')
+        machines = os.listdir(folder) if os.path.isdir(folder) else []
+        return [s for m in machines for s in results.sessions_in(os.path.join(folder, m))]
+
+    # --- known answers -----------------------------------------------------------------------
+
+    def test_a_session_holds_each_job_once_and_reports(self):
+        out = self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.2')
+        session, = self.sessions()
+        self.assertEqual([(r['round'], r['cell'], r['copy']) for r in session.runs('E0')],
+                         [(n, c, k) for n in (1, 2) for c, k in (('one', 1), ('one', 2), ('two', 1))])
+        self.assertIn('E0 T: ?', out)
+        self.assertIn('A look, not evidence', out)
+        self.assertIn('Substitute', out)
+        again = subprocess.run(self.command('report'), capture_output=True, text=True, check=True, timeout=TIMEOUT_S).stdout
+        self.assertIn(again.strip(), out)
+        for r in session.runs('E0'):
+            self.assertEqual(r['invalid'], [])
+            self.assertEqual(len({len(column) for column in r['series'].values()}), 1)
+        by_round = {n: {r['seed'] for r in session.runs('E0') if r['round'] == n} for n in (1, 2)}
+        self.assertTrue(all(len(seeds) == 1 for seeds in by_round.values()) and by_round[1] != by_round[2])
+
+    def test_a_stall_is_seen_in_the_series_and_phases_are_apart(self):
+        phases = '[[phase]]\nname = "first"\nseconds = 1\n[[phase]]\nname = "full"\nseconds = 3\n'
+        self.write('E0.toml', plan_text(phases=phases))
+        self.run_harness(0, 'E0', '--rounds=1', '--seconds=0.5', steps=[[0.5, 2000], [1.0, 0], [0.4, 4000]])
+        r = self.sessions()[0].runs('E0')[0]
+        silence = stats.longest_silence(r['series']['t_ms'], r['series']['ops'])
+        self.assertTrue(500 <= silence <= 1600, silence)  # the stall is 1000; a busy machine samples late
+        self.assertEqual([p['name'] for p in r['phases']], ['first', 'full'])
+        self.assertEqual(sum(p['ops'] for p in r['phases']) > 0, True)
+        self.assertEqual(sorted(set(r['series']['phase'])), [1, 2])
+
+    def test_quantiles_are_those_of_the_script(self):
+        self.run_harness(0, 'E0', '--rounds=1', '--seconds=0.1', histogram=[[100, 90000], [7000, 9000], [80000, 1000]])
+        r = self.sessions()[0].runs('E0')[0]
+        r['options']['rate'], r['quiet'] = 1, True
+        self.assertEqual([metrics.read(r, 'full', name) for name in ('latency_p50_ns', 'latency_p99_ns', 'latency_p999_ns')],
+                         [100, 7000, 80000])
+
+    def test_two_cells_that_are_one_are_not_called_different(self):
+        self.run_harness(0, 'E0', '--rounds=3', '--seconds=0.1')
+        session, = self.sessions()
+        c = compare.compare(session.runs('E0'), parse(plan_text(), 'E0.toml'), 'two', 'one', 'full', 'cpu_ns_per_op')
+        self.assertEqual(c.verdict.word, stats.SAME)
+
+    # --- bad input ---------------------------------------------------------------------------
+
+    def test_a_plan_with_an_unknown_key_is_refused_before_anything_runs(self):
+        self.write('E0.toml', 'colour = "red"\n' + plan_text())
+        self.assertIn('E0.toml: unknown key "colour"', self.run_harness(2, 'E0'))
+        self.assertFalse(os.path.exists(self.path('results')))
+
+    def test_names_and_programs_that_do_not_exist_are_told(self):
+        self.assertIn('no experiment E99', self.run_harness(2, 'E99'))
+        self.assertIn('no such program', self.run_harness(3, 'E0', '--cell=/nowhere/cell'))
+        self.assertIn('no session there', self.run_harness(3, 'report'))
+
+    def test_a_cell_that_dies_is_kept_as_invalid_and_the_others_go_on(self):
+        self.write('E0.toml', plan_text(rest='[[cell]]\nname = "three"\npager = "mmap"\nbatch = 77\n'))
+        out = self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.1', die='--batch=77')
+        runs = self.sessions()[0].runs('E0')
+        self.assertEqual([r['cell'] for r in runs if r['invalid']], ['three', 'three'])
+        self.assertIn('signal 9', out)
+        self.assertIn('8 runs, 2 invalid', out)
+
+    def test_an_engine_that_is_not_there_is_skipped_with_a_reason(self):
+        self.write('E0.toml', plan_text(rest='[[cell]]\nname = "three"\nengine = "lmdb"\n'))
+        self.assertIn('skipped: three: this build has no lmdb: apt-get install', self.run_harness(0, 'E0', '--rounds=1', '--seconds=0.1'))
+
+    def test_a_machine_without_cgroups_skips_what_asks_the_kernel(self):
+        self.write('E0.toml', plan_text(rest='', head='needs = ["kernel-limit"]\n' + plan_text().split('\n\n')[0] + '\n'))
+        self.assertIn('skipped: it asks what the kernel evicts', self.run_harness(0, 'E0', '--rounds=1', '--seconds=0.1'))
+        self.assertEqual(self.sessions()[0].runs('E0'), [])
+
+    # --- interruptions -----------------------------------------------------------------------
+
+    def interrupt(self, how, *words):
+        """Starts a session and ends it after its third line."""
+        child = subprocess.Popen(self.command('E0', '--rounds=2', '--seconds=0.2', *words), stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, text=True, env=self.environment())
+        end = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < end and child.poll() is None:
+            found = self.sessions()
+            if found and len(found[0].lines) >= 3:
+                break
+            time.sleep(0.02)
+        child.send_signal(how)
+        out, _ = child.communicate(timeout=TIMEOUT_S)
+        return child.returncode, out
+
+    def test_an_interrupted_session_goes_on(self):
+        for how, status in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
+            with self.subTest(how=how):
+                shutil.rmtree(self.path('results'), ignore_errors=True)
+                code, out = self.interrupt(how)
+                self.assertEqual(code, status, out)
+                before = self.sessions()[0]
+                with open(before.path, 'a', encoding='utf-8') as f:
+                    f.write('{"kind":"run","experi')
+                self.assertLess(len(before.lines), 7)
+                self.assertIn('Going on with', self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.2'))
+                after, = self.sessions()
+                self.assertEqual(after.lines[:len(before.lines)], before.lines)
+                self.assertEqual(len(after.of_kind('run')), 6)
+                self.assertEqual(len(after.runs('E0')), 6)
+
+    def test_what_is_complete_or_of_another_version_or_size_is_not_gone_on_with(self):
+        self.run_harness(0, 'E0', '--rounds=1', '--seconds=0.1')
+        time.sleep(1)  # a session is named by its second
+        for words, script in (((), {}), ((), {'version': '1'}), (('--memory=5M',), {})):
+            n = len(self.sessions())
+            self.assertNotIn('Going on', self.run_harness(0, 'E0', '--rounds=1', '--seconds=0.1', *words, **script))
+            self.assertEqual(len(self.sessions()), n + 1)
+            time.sleep(1)
+        self.interrupt(signal.SIGKILL)
+        self.assertNotIn('Going on', self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.2', version='2'))
+        with self.assertRaises(results.ResultsError):
+            results.pool(self.sessions(), 'E0')
+
+    def test_a_disk_that_fills_up_ends_the_session_and_what_was_measured_is_kept(self):
+        if subprocess.run(['unshare', '-rm', 'true'], capture_output=True, check=False).returncode != 0:
+            self.skipTest('no name space of mounts for this user')
+        os.mkdir(self.path('small'))
+        script = 'mount -t tmpfs -o size=20k none "$0" && "$@"; s=$?; cp -r "$0" "$0.kept"; exit $s'
+        words = [w.replace(self.path('results'), self.path('small')) for w in
+                 self.command('E0', '--rounds=9', '--seconds=0.1')]
+        done = subprocess.run(['unshare', '-rm', 'sh', '-c', script, self.path('small'), *words], capture_output=True, text=True,
+                              check=False, timeout=TIMEOUT_S, env=self.environment())
+        self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
+        self.assertIn('No space left', done.stderr)
+        self.assertIn('goes on', done.stderr)
+        kept = self.path('small.kept')
+        session, = results.sessions_in(os.path.join(kept, os.listdir(kept)[0]))
+        self.assertGreaterEqual(len(session.of_kind('run')), 1)
+
+    def test_a_disk_without_space_for_the_file_is_told_before(self):
+        self.assertIn('of free space, found', self.run_harness(3, 'E0', '--rounds=1', '--file=900000G'))
+
+
+if __name__ == '__main__':
+    unittest.main()

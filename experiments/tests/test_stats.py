@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""Statistics: known quantiles, and by simulation how often the verdict is wrong."""
+import random
+import unittest
+
+from support import a_run, phase  # noqa: F401  (sets the path)
+from lib import stats
+
+SEEDS = 100
+ROUNDS = 7
+SPREAD = 0.03  # of one run, as a deviation of its logarithm
+
+
+def simulate(seed, ratio, rounds=ROUNDS, spread=SPREAD):
+    """The verdict on two cells whose true ratio is known, with an A/A pair beside."""
+    noise = random.Random(seed)
+    def run(true):
+        return true * noise.lognormvariate(0, spread)
+    base = [run(1) for _ in range(rounds)]
+    found = stats.estimate(run(ratio) / b for b in base)
+    return found, stats.verdict(found, stats.estimate(run(1) / b for b in base))
+
+
+class Student(unittest.TestCase):
+    def test_quantiles_are_those_of_the_tables(self):
+        for p, freedom, expected in ((0.975, 1, 12.7062), (0.975, 2, 4.30265), (0.975, 6, 2.44691), (0.975, 14, 2.14479),
+                                     (0.995, 10, 3.16927), (0.95, 30, 1.69726), (0.975, 1000, 1.96234), (0.6, 4, 0.270722)):
+            self.assertAlmostEqual(stats.student_quantile(p, freedom), expected, places=4)
+            self.assertAlmostEqual(stats.student_quantile(1 - p, freedom), -expected, places=4)
+
+    def test_the_distribution_is_undone_by_its_quantile(self):
+        for freedom in (1, 3, 8, 50):
+            for t in (-3.0, -0.5, 0.0, 0.1, 2.5):
+                self.assertAlmostEqual(stats.student_quantile(stats.student_cdf(t, freedom), freedom), t, places=7)
+
+    def test_impossible_arguments_are_refused(self):
+        for p, freedom in ((0, 3), (1, 3), (0.5, 0)):
+            self.assertRaises(ValueError, stats.student_quantile, p, freedom)
+
+
+class Verdicts(unittest.TestCase):
+    def test_the_same_is_hardly_ever_called_different(self):
+        wrong = sum(simulate(seed, 1.0)[1].word in (stats.MORE, stats.LESS) for seed in range(SEEDS))
+        self.assertLessEqual(wrong, 5)
+
+    def test_a_difference_of_15_percent_is_found(self):
+        for ratio, word in ((1.15, stats.MORE), (1 / 1.15, stats.LESS)):
+            found = sum(simulate(seed, ratio)[1].word == word for seed in range(SEEDS))
+            self.assertGreaterEqual(found, 95)
+
+    def test_the_interval_covers_the_truth_as_often_as_it_says(self):
+        for rounds in (3, 7):
+            n = 2000
+            covered = sum(e.low <= 1.3 <= e.high for e, _ in (simulate(f'{rounds}.{i}', 1.3, rounds) for i in range(n)))
+            self.assertTrue(0.935 * n <= covered <= 0.965 * n, covered)
+
+    def test_noise_gives_no_sentence(self):
+        decided = sum(simulate(seed, 1.1, 3, 0.3)[1].word != stats.NOT_DECIDED for seed in range(SEEDS))
+        self.assertLessEqual(decided, 5)
+
+    def test_a_close_pair_is_the_same(self):
+        verdict = stats.verdict(stats.estimate([1.01, 0.99, 1.0, 1.005]))
+        self.assertEqual(verdict.word, stats.SAME)
+
+    def test_twins_that_differ_as_much_forbid_the_sentence(self):
+        found = stats.estimate([1.2, 1.21, 1.19, 1.2])
+        self.assertEqual(stats.verdict(found).word, stats.MORE)
+        for twins in ([1.3, 1.1, 0.9, 1.2], [1.25] * 4):
+            verdict = stats.verdict(found, stats.estimate(twins))
+            self.assertEqual(verdict.word, stats.NOT_DECIDED)
+            self.assertIn('two runs of the same cell', verdict.why)
+
+    def test_few_rounds_decide_nothing_and_say_what_they_need(self):
+        self.assertEqual(stats.verdict(None).word, stats.NOT_DECIDED)
+        self.assertEqual(stats.verdict(stats.estimate([2.0])).word, stats.NOT_DECIDED)
+        verdict = stats.verdict(stats.estimate([1.05, 1.30, 1.15]))
+        self.assertEqual(verdict.word, stats.NOT_DECIDED)
+        self.assertTrue(4 <= verdict.rounds_needed <= 30, verdict)
+        self.assertIsNone(stats.verdict(stats.estimate([1.05, 1.05, 1.0500001, 1.2, 0.92])).rounds_needed)
+
+    def test_ratios_that_are_none_are_refused(self):
+        for points in ([0.0, 1.0], [-1.0], [float('inf')], [float('nan')]):
+            self.assertRaises(ValueError, stats.estimate, points)
+        self.assertIsNone(stats.estimate([]))
+
+
+class Histograms(unittest.TestCase):
+    def test_a_quantile_needs_a_hundred_samples_beyond(self):
+        h = [[10, 9000], [20, 900], [1000, 100]]
+        self.assertEqual(stats.quantile(h, 0.5), 10)
+        self.assertEqual(stats.quantile(h, 0.99), 20)
+        self.assertIsNone(stats.quantile(h, 0.999))
+        self.assertEqual(stats.quantile([[10, 99000], [20, 950], [1000, 50]], 0.999), 20)
+        self.assertIsNone(stats.quantile([[10, 99]], 0.5))
+
+    def test_two_peaks_have_a_median_in_one_of_them(self):
+        h = [[100, 600], [10 ** 6, 400]]
+        self.assertEqual(stats.quantile(h, 0.5), 100)
+        self.assertEqual(stats.quantile(h, 0.7), 10 ** 6)
+
+    def test_a_stall_is_the_longest_silence(self):
+        times = [100 * i for i in range(60)]
+        ops = [10 * i if i < 20 else 200 if i < 40 else 200 + 10 * (i - 39) for i in range(60)]
+        self.assertEqual(stats.longest_silence(times, ops), 1900)
+        self.assertEqual(stats.longest_silence([], []), 0)
+
+
+if __name__ == '__main__':
+    unittest.main()
