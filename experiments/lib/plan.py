@@ -9,6 +9,14 @@ from dataclasses import dataclass, field
 from lib import metrics
 
 
+def resolve(options, records):
+    """Options for the program: `ops-part`, a part of the records, becomes `ops`."""
+    options = dict(options)
+    if 'ops-part' in options:
+        options['ops'] = max(1, int(options.pop('ops-part') * records))
+    return options
+
+
 class PlanError(Exception):
     """A plan that cannot be used: which file, what was expected, what was found."""
 
@@ -40,7 +48,7 @@ CELL_OPTIONS = {
     'engine': str, 'pager': str, 'checksum': str, 'madvise': str, 'policy': str, 'io': str,
     'map-writing': str, 'commit': str, 'buffered': bool, 'small-pages': bool, 'pin-inner': bool,
     'work': str, 'keys': str, 'part': (int, float), 'stride': int, 'threads': int, 'batch': int,
-    'commit-records': int, 'passes': int, 'scan-phase': int, 'ops': int, 'rate': (int, float),
+    'commit-records': int, 'passes': int, 'scan-phase': int, 'ops': int, 'ops-part': (int, float), 'rate': (int, float),
     'plant-sleep-us': int, 'plant-die-at': int, 'plant-wrong-at': int,
 }
 TOP = {'id': str, 'title': str, 'questions': list, 'asks': str, 'switch': str, 'kind': str, 'pitfalls': list,

@@ -4,12 +4,13 @@ several sizes, and the pool and the map run it for real at the same sizes. Count
 import dataclasses
 import os
 
-from lib import budget, cache, dataset, rules, runner
+from lib import budget, cache, compare, dataset, plan as plans, rules, runner
 
 WHOLE = [{'name': 'whole', 'until': 'end'}]
 GUESS_S = 8
 PAGE_BYTES = 4096
-TRACE_EVENT_BYTES = 32
+TRACE_EVENT_BYTES, EVENTS_PER_OP = 32, 12
+FRAMES_MIN = 64
 
 
 class ReplayError(Exception):
@@ -36,8 +37,8 @@ def is_complete(plan, session):
 def _record(measure, plan, number, path):
     """Records the accesses of the workload through a pool that holds the whole file."""
     job = measure.job(plan, plan.cells[0]['name'], number)
-    options = {k: v for k, v in plan.workload.items()}
-    dataset.check_space(os.path.dirname(path), options.get('ops', 0) * TRACE_EVENT_BYTES * 12)
+    options = plans.resolve(plan.workload, job.about['records'])
+    dataset.check_space(os.path.dirname(path), options.get('ops', 0) * TRACE_EVENT_BYTES * EVENTS_PER_OP)
     job = dataclasses.replace(job, options=options, phases=WHOLE, cache_bytes=job.about['bytes'] * 2, idle_s=0,
                               budget_kind='cooperative', extra=[f'--trace={path}'])
     line = runner.run_cell(measure.program.path, job)
@@ -87,37 +88,34 @@ def _real(measure, plan, number, name, frames, beside):
 def measure(session, plan):
     """Measures what is left of the plan. session: a session.Measure."""
     left = [key for key in keys(plan, session.head['rounds'], session.program.engines)
-            if (plan.id, key[0], key[1], 1) not in session.done]
+            if (plan.id, *key, 1) not in session.done]
     session.progress.expected_s += GUESS_S * len(left)
-    beside = None
-    for number in sorted({key[0] for key in left}):
+    maps = [c['name'] for c in plan.cells if not cache.has_pool(plan.options(c['name']))]
+    beside = _beside_map(session, plan, 1, maps[0]) if maps and left else 0
+    for number in sorted({number for number, _ in left}):
         path = os.path.join(session.data.folder, f'{plan.id}.trace')
         session.progress.show(f'{plan.id}: recording the trace of round {number}', force=True)
-        _record(session, plan, number, path)
         try:
-            for _, key in [k for k in left if k[0] == number]:
-                name, part = key.split('@')
-                pages = session.program.ask('replay', f'--file={path}', '--frames=1')['pages'] if number not in _pages else \
-                    _pages[number]
-                _pages[number] = pages
-                frames = max(64, int(float(part) * pages))
-                session.progress.show(f'{plan.id}: round {number}, {name} with {frames} frames')
-                line = {'kind': 'replay', 'experiment': plan.id, 'plan': plan.hash, 'round': number, 'key': key, 'cell': name,
-                        'part': float(part), 'frames': frames}
-                if name == 'replay':
-                    line.update(session.program.ask('replay', f'--file={path}', f'--frames={frames}'), invalid=[], flags=[])
-                else:
-                    if beside is None and not cache.has_pool(plan.options(name)):
-                        beside = _beside_map(session, plan, number, name)
-                    line.update(_real(session, plan, number, name, frames, beside or 0))
-                session.writer.write(line)
+            _record(session, plan, number, path)
+            pages = session.program.ask('replay', f'--file={path}', '--frames=1')['pages']
+            for key in [key for n, key in left if n == number]:
+                session.writer.write(_one(session, plan, number, key, path, pages, beside))
                 session.progress.finish(GUESS_S)
         finally:
-            _pages.pop(number, None)
             dataset.remove(path)
 
 
-_pages = {}  # of the trace of a round
+def _one(session, plan, number, key, path, pages, beside):
+    """The line of one cell, or of the replay, at one size."""
+    name, part = key.split('@')
+    frames = max(FRAMES_MIN, int(float(part) * pages))
+    session.progress.show(f'{plan.id}: round {number}, {name} with {frames} frames')
+    line = {'kind': 'replay', 'experiment': plan.id, 'plan': plan.hash, 'round': number, 'key': key, 'cell': name,
+            'part': float(part), 'frames': frames}
+    if name == 'replay':
+        found = session.program.ask('replay', f'--file={path}', f'--frames={frames}')
+        return {**line, **found, 'invalid': [], 'flags': []}
+    return {**line, **_real(session, plan, number, name, frames, beside)}
 
 
 def table(lines):
@@ -136,6 +134,16 @@ def table(lines):
                     (100 * value / replay['reads'], regret(value, misses['optimum'], misses['random'])))
     return {part: {name: (_mean(v[0] for v in values), _mean(v[1] for v in values)) for name, values in names.items()}
             for part, names in sorted(found.items())}
+
+
+def prediction_result(lines, p):
+    """As compare.prediction_result: of the ratio of two cells' misses at every size."""
+    values = [row[p['cell']][0] / row[p['base']][0] for row in table(lines).values()
+              if p['cell'] in row and p['base'] in row and row[p['base']][0]]
+    if not values:
+        return compare.OPEN, 'no valid runs'
+    text = f'{min(values):.2f} to {max(values):.2f}'
+    return compare.TRUE if p['low'] <= min(values) and max(values) <= p['high'] else compare.FALSE, text
 
 
 def _mean(values):

@@ -60,11 +60,8 @@ def _replay(session, plan):
             cells.append('-' if misses is None else f'{"-" if regret is None else f"{regret:.2f}"} ({misses:.1f})')
         lines.append(f'  {name:18}' + ''.join(f'{cell:>16}' for cell in cells))
     for p in plan.predictions:
-        values = [row[p['cell']][1] for row in table.values() if p['cell'] in row and row[p['cell']][1] is not None]
-        result = compare.OPEN
-        if values:
-            result = compare.TRUE if min(values) >= p['low'] and max(values) <= p['high'] else compare.FALSE
-        lines.append(f'  predicted: {p["says"]}: {result}')
+        result, text = replay.prediction_result(lines_of, p)
+        lines.append(f'  predicted: {p["says"]} ({p["low"]} to {p["high"]}): {result}, {text}')
     return lines + _invalid(lines_of)
 
 

@@ -4,7 +4,7 @@ interrupted. What is measured goes to the session's file at once."""
 import random
 import time
 
-from lib import cache, dataset, replay, results, rules, runner
+from lib import cache, dataset, plan as plans, replay, results, rules, runner
 from lib.progress import Progress
 
 OVERHEAD_S = 4  # of a run, beside its phases: drop, idle second, start
@@ -100,7 +100,7 @@ class Measure:
         return self.data.get(options.get('engine', 'verso'), plan.records_in_order, show)
 
     def job(self, plan, name, number):
-        options = plan.options(name)
+        options = plans.resolve(plan.options(name), self.data.records)
         about = self.file_for(plan, options)
         if plan.writes and options.get('engine') != 'device':
             about = self.data.copy(about)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: MIT
+"""Replays: a naive LRU and Belady's optimum beside the program's; E7 from end to end on a small file."""
+import os
+import random
+import struct
+import subprocess
+import sys
+import unittest
+
+from support import CELL, HERE, RUN, Scratch
+from lib import budget, replay, results
+from lib.program import Program
+
+HEADER = 16
+
+
+def naive_lru(accesses, frames):
+    cache, misses = [], 0
+    for page in accesses:
+        if page in cache:
+            cache.remove(page)
+        else:
+            misses += 1
+            if len(cache) == frames:
+                cache.pop(0)
+        cache.append(page)
+    return misses
+
+
+def naive_optimum(accesses, frames):
+    cache, misses = set(), 0
+    for i, page in enumerate(accesses):
+        if page not in cache:
+            misses += 1
+            if len(cache) == frames:
+                later = accesses[i:]
+                cache.remove(max(cache, key=lambda p: later.index(p) if p in later else len(later)))
+            cache.add(page)
+    return misses
+
+
+@unittest.skipUnless(CELL, 'VERSO_CELL is not set')
+class Replay(Scratch):
+    def setUp(self):
+        super().setUp()
+        self.program = Program(CELL)
+
+    def trace_of(self, accesses):
+        """A trace file in which these pages are got, made from the header of a recorded one."""
+        self.program.ask('load', f'--file={self.path("db")}', '--records=1000')
+        self.program.ask('run', f'--file={self.path("db")}', '--records=1000', '--ops=1', '--seconds=60',
+                         f'--trace={self.path("t")}')
+        with open(self.path('t'), 'rb') as f:
+            header = f.read(HEADER)
+        with open(self.path('t'), 'wb') as f:
+            f.write(header)
+            for i, page in enumerate(accesses):
+                f.write(self.event(i, page))
+        return self.path('t')
+
+    @staticmethod
+    def event(i, page):
+        return struct.pack('<QQIIBBB5x', i + 1, 1, page, 1, 0, 5, 0)
+
+    def test_lru_and_the_optimum_are_those_of_forty_lines(self):
+        dice = random.Random(5)
+        accesses = [dice.randrange(12) for _ in range(400)]
+        accesses = [p for i, p in enumerate(accesses) if i == 0 or p != accesses[i - 1]]
+        path = self.trace_of(accesses)
+        for frames in (1, 2, 3, 5, 8, 12):
+            found = self.program.ask('replay', f'--file={path}', f'--frames={frames}')
+            self.assertEqual(found['reads'], len(accesses))
+            self.assertEqual(found['misses']['lru'], naive_lru(accesses, frames), frames)
+            self.assertEqual(found['misses']['optimum'], naive_optimum(accesses, frames), frames)
+            self.assertEqual(min(found['misses'].values()), found['misses']['optimum'])
+
+    def test_regret_is_between_the_optimum_and_random(self):
+        self.assertEqual(replay.regret(10, 10, 30), 0)
+        self.assertEqual(replay.regret(30, 10, 30), 1)
+        self.assertIsNone(replay.regret(5, 10, 10))
+
+    def test_e7_runs_whole_goes_on_and_its_control_is_close(self):
+        if not budget.CLASSES[budget.choose()[0]].by_kernel:
+            self.skipTest('no memory limit of the kernel here')
+        with open(os.path.join(os.path.dirname(HERE), 'plans', 'E7.toml'), encoding='utf-8') as f:
+            text = f.read()
+        lines = ['frames = ["0.3", "0.5"]' if line.startswith('frames') else line for line in text.split('\n')]
+        self.write('E7.toml', '\n'.join(lines))
+        words = [sys.executable, RUN, 'E7', f'--plans={self.folder}', f'--cell={CELL}', f'--data={self.path("data")}',
+                 f'--results={self.path("results")}', '--size=tiny', '--rounds=1', '--retries=0', '--seed=3']
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=100)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        folder = self.path('results')
+        session, = results.sessions_in(os.path.join(folder, os.listdir(folder)[0]))
+        lines = session.of_kind('replay')
+        self.assertEqual(len(lines), 2 * 4)
+        self.assertEqual([line['invalid'] for line in lines], [[]] * 8)
+        table = replay.table(lines)
+        for row in table.values():
+            self.assertGreater(row['map'][0], row['replay optimum'][0])
+            self.assertLess(abs(row['pool'][0] / row['replay clock'][0] - 1), 0.05)
+        self.assertIn('control', done.stdout)
+
+
+if __name__ == '__main__':
+    unittest.main()
