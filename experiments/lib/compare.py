@@ -77,8 +77,10 @@ def compare(runs, plan, cell, base, phase, metric_name):
 
 
 def comparisons(runs, plan):
-    """All that a plan asks for."""
-    return [compare(runs, plan, c['cell'], c['base'], c['phase'], name) for c in plan.compares for name in c['metrics']]
+    """All that a plan asks for, of cells that were run."""
+    there = {run['cell'] for run in runs}
+    return [compare(runs, plan, c['cell'], c['base'], c['phase'], name) for c in plan.compares for name in c['metrics']
+            if c['cell'] in there and c['base'] in there]
 
 
 def number(x):

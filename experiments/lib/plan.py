@@ -53,8 +53,8 @@ CELL_OPTIONS = {
 }
 TOP = {'id': str, 'title': str, 'questions': list, 'asks': str, 'switch': str, 'kind': str, 'pitfalls': list,
        'workload': dict, 'cell': list, 'phase': list, 'compare': list, 'prediction': list, 'aa': str,
-       'needs': list, 'records_in_order': bool, 'file_factor': (int, float), 'writes': bool, 'frames': list}
-CELL = {'name': str, 'title': str, 'limit_of': str, **CELL_OPTIONS}
+       'needs': list, 'quick': list, 'records_in_order': bool, 'file_factor': (int, float), 'writes': bool, 'frames': list}
+CELL = {'name': str, 'title': str, 'limit_of': str, 'rate_of': list, 'rate_share': (int, float), **CELL_OPTIONS}
 PHASE = {'name': str, 'until': str, 'seconds': (int, float), 'limit_seconds': (int, float)}
 COMPARE = {'cell': str, 'base': str, 'phase': str, 'metrics': list, 'bracket': bool}
 PREDICTION = {'id': str, 'cell': str, 'base': str, 'phase': str, 'metric': str, 'low': (int, float),
@@ -86,6 +86,7 @@ class Plan:
     predictions: list = field(default_factory=list)
     aa: str | None = None
     needs: list = field(default_factory=list)
+    quick: list = field(default_factory=list)  # cells of `run quick`; none: all
     records_in_order: bool = True
     file_factor: float = 1.0
     writes: bool = False
@@ -173,8 +174,16 @@ def _check_whole(where, plan):
         if need not in NEEDS:
             raise PlanError(f'{where}: "needs": expected {" or ".join(NEEDS)}, found "{need}"')
     for cell in plan.cells:
+        if ('rate_of' in cell) != ('rate_share' in cell):
+            raise PlanError(f'{where}: cell "{cell["name"]}": rate_of and rate_share belong together')
+        for other in cell.get('rate_of', []):
+            if other not in names or 'rate_of' in plan.cell(other):
+                raise PlanError(f'{where}: cell "{cell["name"]}": "rate_of": no closed loop "{other}"')
         if 'limit_of' in cell and cell['limit_of'] not in names:
             raise PlanError(f'{where}: cell "{cell["name"]}": "limit_of": no cell "{cell["limit_of"]}"')
+    for name in plan.quick:
+        if name not in names:
+            raise PlanError(f'{where}: "quick": no cell "{name}"')
     for i, compare in enumerate(plan.compares, 1):
         _check_compare(f'{where}: compare {i}', plan, compare)
     for i, p in enumerate(plan.predictions, 1):

@@ -9,6 +9,7 @@ from lib.progress import Progress
 
 OVERHEAD_S = 4  # of a run, beside its phases: drop, idle second, start
 FULL_GUESS_S_PER_MIB = 0.03  # what filling a MiB takes
+NOT_MEMORY = ('rate', 'keys', 'part', 'stride', 'ops', 'passes', 'seed')  # options that change no memory but the frames'
 
 
 def skip_reason(plan, budget_kind, engines):
@@ -18,10 +19,13 @@ def skip_reason(plan, budget_kind, engines):
     return None
 
 
-def cells_here(plan, engines):
-    """Names of cells that this build can run, and (name, reason) of the others."""
+def cells_here(plan, engines, mode=None):
+    """Names of cells that this build can run in a mode, and (name, reason) of the others."""
     names, left_out = [], []
     for cell in plan.cells:
+        if mode == 'quick' and plan.quick and cell['name'] not in plan.quick:
+            left_out.append((cell['name'], 'not in quick; run standard has it'))
+            continue
         engine = plan.options(cell['name']).get('engine', 'verso')
         if engine in engines:
             names.append(cell['name'])
@@ -30,16 +34,17 @@ def cells_here(plan, engines):
     return names, left_out
 
 
-def schedule(plan, rounds, seed, engines):
-    """Jobs (round, cell, copy) in order: each cell once a round, the A/A cell twice, shuffled by the seed."""
+def schedule(plan, rounds, seed, engines, mode=None):
+    """Jobs (round, cell, copy) in order: each cell once a round, the A/A cell twice, shuffled by the seed. Open loops come last: their
+    rate is taken from the closed ones of the round."""
     jobs = []
-    names, _ = cells_here(plan, engines)
+    names, _ = cells_here(plan, engines, mode)
     for number in range(1, rounds + 1):
         here = [(number, name, 1) for name in names]
         if plan.aa in names:
             here.append((number, plan.aa, 2))
         random.Random(f'{seed} {plan.id} {number}').shuffle(here)
-        jobs += here
+        jobs += sorted(here, key=lambda job: 'rate_of' in plan.cell(job[1]))
     return jobs
 
 
@@ -54,7 +59,8 @@ class Measure:
     def __init__(self, a_program, data, writer, head, plans, retries=2, idle_s=1.0, done=(), stream=None):
         self.program, self.data, self.writer, self.head = a_program, data, writer, head
         self.plans, self.retries, self.idle_s = plans, retries, idle_s
-        self.done = set(done)  # (experiment, round, cell, copy) that need not be measured again
+        self.done = {tuple(line[:4]) for line in done}  # (experiment, round, cell, copy) that need not be measured again
+        self.rates = {tuple(line[:3]): line[4] for line in done if len(line) > 4}  # operations a second, by the same
         self.caches = {}  # by options: what a pool may have
         self.progress = Progress(self.expected_s(), stream)
 
@@ -70,7 +76,7 @@ class Measure:
         return sum(self.guess_s(plan) for plan in self.plans for job in self._jobs(plan))
 
     def _jobs(self, plan):
-        jobs = schedule(plan, self.head['rounds'], self.head['seed'], self.program.engines)
+        jobs = schedule(plan, self.head['rounds'], self.head['seed'], self.program.engines, self.head['mode'])
         return [job for job in jobs if (plan.id, *job) not in self.done]
 
     def run(self):
@@ -82,7 +88,7 @@ class Measure:
                 self.writer.write({'kind': 'skip', 'experiment': plan.id, 'cell': None, 'reason': reason})
                 continue
             if not self.done:
-                for name, why in cells_here(plan, self.program.engines)[1]:
+                for name, why in cells_here(plan, self.program.engines, self.head['mode'])[1]:
                     self.writer.write({'kind': 'skip', 'experiment': plan.id, 'cell': name, 'reason': why})
             if plan.kind == 'replay':
                 replay.measure(self, plan)
@@ -112,11 +118,21 @@ class Measure:
         """What a pool may have beside all else that the cell needs; measured once for each cell."""
         if not cache.has_pool(job.options):
             return None
-        key = (plan.id, name)
+        key = (plan.records_in_order, *sorted((k, v) for k, v in job.options.items() if k not in NOT_MEMORY))
         if key not in self.caches:
             self.progress.show(f'{plan.id}: measuring what {name} needs beside its frames', force=True)
             self.caches[key] = cache.size_for(self.program.path, job)
         return self.caches[key]
+
+    def set_rate(self, plan, name, number, job):
+        """Rule R12: an open loop runs at a share of the rate of the slower of some closed ones, in the same round."""
+        cell = plan.cell(name)
+        if 'rate_of' not in cell:
+            return
+        rates = [self.rates.get((plan.id, number, other)) for other in cell['rate_of']]
+        if None in rates:
+            raise rules.Refused(f'R12: the rate of {cell["rate_of"][rates.index(None)]} in this round is not known')
+        job.options['rate'] = round(cell['rate_share'] * min(rates) / job.options.get('threads', 1), 3)
 
     def measure(self, plan, number, name, copy, text):
         """One job, repeated while the machine is not quiet; each attempt is a line, the last one is final."""
@@ -129,6 +145,8 @@ class Measure:
             line['final'] = not again
             self.writer.write(line)
             if not again:
+                if copy == 1:
+                    self.rates[(plan.id, number, name)] = rate_of(line)
                 break
             self.progress.expected_s += guess
             self.progress.finish(guess)
@@ -138,6 +156,7 @@ class Measure:
     def _attempt(self, plan, number, name, copy, text, guess):
         job = self.job(plan, name, number)
         try:
+            self.set_rate(plan, name, number, job)
             job.cache_bytes = self.cache_bytes(plan, name, job)
             job.on_sample = lambda s: self.progress.show(f'{text}, round {number}, {name}', min(s, guess))
             started = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
@@ -151,9 +170,15 @@ class Measure:
                 dataset.remove(job.about['path'])
 
 
+def rate_of(line):
+    """Operations a second in the last phase of a run; None: it has none. Only to choose the rate of an open loop."""
+    phases = line['phases']
+    return phases[-1]['ops'] * 1e9 / phases[-1]['ns'] if phases and not line['invalid'] and phases[-1]['ops'] else None
+
+
 def finished_jobs(session):
-    """The jobs of a session that need not be measured again."""
-    done = [(line['experiment'], line['round'], line['cell'], line['copy'])
+    """The jobs of a session that need not be measured again, with their rates."""
+    done = [(line['experiment'], line['round'], line['cell'], line['copy'], rate_of(line))
             for line in session.of_kind('run') if line.get('final')]
     return done + [(line['experiment'], line['round'], line['key'], 1) for line in session.of_kind('replay')]
 
@@ -166,7 +191,7 @@ def resumable(folder, head, plans, engines):
         hashes = {pid: about['hash'] for pid, about in session.head['plans'].items()}
         if not same or hashes != {p.id: p.hash for p in plans}:
             continue
-        done = set(finished_jobs(session))
+        done = {tuple(line[:4]) for line in finished_jobs(session)}
         for plan in plans:
             if skip_reason(plan, head['budget'], engines):
                 continue
@@ -174,6 +199,6 @@ def resumable(folder, head, plans, engines):
                 if not replay.is_complete(plan, session):
                     return session
             elif any((plan.id, *job) not in done
-                     for job in schedule(plan, head['rounds'], session.head['seed'], engines)):
+                     for job in schedule(plan, head['rounds'], session.head['seed'], engines, head['mode'])):
                 return session
     return None

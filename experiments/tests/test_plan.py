@@ -46,6 +46,9 @@ class Plans(Scratch):
         self.refused(plan_text(rest='[[cell]]\nname = "one"\n'), 'same name')
         self.refused(plan_text(phases='[[phase]]\nname = "full"\nuntil = "dawn"\n'), 'phase 1')
         self.refused(plan_text(rest='[[cell]]\nname = "x"\nlimit_of = "y"\n'), 'no cell "y"')
+        self.refused(plan_text(rest='[[cell]]\nname = "x"\nrate_of = ["y"]\nrate_share = 1\n'), 'no closed loop "y"')
+        self.refused(plan_text(rest='[[cell]]\nname = "x"\nrate_share = 1\n'), 'belong together')
+        self.refused('quick = ["y"]\n' + plan_text(), '"quick": no cell "y"')
 
     def test_r4_pairs_that_verify_differently_are_refused(self):
         unequal = plan_text(cells='[[cell]]\nname = "one"\nchecksum = "none"\n[[cell]]\nname = "two"\npager = "mmap"\n')

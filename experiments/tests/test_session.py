@@ -10,7 +10,7 @@ import time
 import unittest
 
 from support import FAKE, RUN, Scratch, plan_text
-from lib import compare, metrics, plan, results, stats
+from lib import compare, metrics, results, session, stats
 from lib.plan import parse
 
 TIMEOUT_S = 60
@@ -43,18 +43,18 @@ class Sessions(Scratch):
 
     def test_a_session_holds_each_job_once_and_reports(self):
         out = self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.2')
-        session, = self.sessions()
-        self.assertEqual([(r['round'], r['cell'], r['copy']) for r in session.runs('E0')],
+        found, = self.sessions()
+        self.assertEqual([(r['round'], r['cell'], r['copy']) for r in found.runs('E0')],
                          [(n, c, k) for n in (1, 2) for c, k in (('one', 1), ('one', 2), ('two', 1))])
         self.assertIn('E0 T: ?', out)
         self.assertIn('A look, not evidence', out)
         self.assertIn('Substitute', out)
         again = subprocess.run(self.command('report'), capture_output=True, text=True, check=True, timeout=TIMEOUT_S).stdout
         self.assertIn(again.strip(), out)
-        for r in session.runs('E0'):
+        for r in found.runs('E0'):
             self.assertEqual(r['invalid'], [])
             self.assertEqual(len({len(column) for column in r['series'].values()}), 1)
-        by_round = {n: {r['seed'] for r in session.runs('E0') if r['round'] == n} for n in (1, 2)}
+        by_round = {n: {r['seed'] for r in found.runs('E0') if r['round'] == n} for n in (1, 2)}
         self.assertTrue(all(len(seeds) == 1 for seeds in by_round.values()) and by_round[1] != by_round[2])
 
     def test_a_stall_is_seen_in_the_series_and_phases_are_apart(self):
@@ -77,9 +77,24 @@ class Sessions(Scratch):
 
     def test_two_cells_that_are_one_are_not_called_different(self):
         self.run_harness(0, 'E0', '--rounds=3', '--seconds=0.1')
-        session, = self.sessions()
-        c = compare.compare(session.runs('E0'), parse(plan_text(), 'E0.toml'), 'two', 'one', 'full', 'cpu_ns_per_op')
+        found, = self.sessions()
+        c = compare.compare(found.runs('E0'), parse(plan_text(), 'E0.toml'), 'two', 'one', 'full', 'cpu_ns_per_op')
         self.assertEqual(c.verdict.word, stats.SAME)
+
+    def test_an_open_loop_comes_last_at_a_share_of_the_slower_closed_one(self):
+        self.write('E0.toml', plan_text(rest='[[cell]]\nname = "open"\npager = "mmap"\nrate_of = ["one", "two"]\nrate_share = 0.5\n'))
+        self.run_harness(0, 'E0', '--rounds=1', '--seconds=0.3', steps=[[1, 2000]])
+        runs = {(r['cell'], r['copy']): r for r in self.sessions()[0].runs('E0')}
+        closed = [session.rate_of(runs[(name, 1)]) for name in ('one', 'two')]
+        self.assertAlmostEqual(runs[('open', 1)]['options']['rate'], min(closed) / 2, delta=0.01)
+        p = parse(plan_text(rest='[[cell]]\nname = "open"\nrate_of = ["one"]\nrate_share = 0.5\n'), 'E0.toml')
+        for number in range(1, 9):
+            self.assertEqual(session.schedule(p, number, 1, ['verso'])[-1][1], 'open')
+
+    def test_quick_leaves_out_what_its_plan_says(self):
+        p = parse('quick = ["one"]\n' + plan_text(), 'E0.toml')
+        self.assertEqual({job[1] for job in session.schedule(p, 2, 1, ['verso'], 'quick')}, {'one'})
+        self.assertEqual({job[1] for job in session.schedule(p, 2, 1, ['verso'], 'full')}, {'one', 'two'})
 
     # --- bad input ---------------------------------------------------------------------------
 
@@ -168,8 +183,8 @@ class Sessions(Scratch):
         self.assertIn('No space left', done.stderr)
         self.assertIn('goes on', done.stderr)
         kept = self.path('small.kept')
-        session, = results.sessions_in(os.path.join(kept, os.listdir(kept)[0]))
-        self.assertGreaterEqual(len(session.of_kind('run')), 1)
+        found, = results.sessions_in(os.path.join(kept, os.listdir(kept)[0]))
+        self.assertGreaterEqual(len(found.of_kind('run')), 1)
 
     def test_a_disk_without_space_for_the_file_is_told_before(self):
         self.assertIn('of free space, found', self.run_harness(3, 'E0', '--rounds=1', '--file=900000G'))
