@@ -47,9 +47,11 @@ struct config {
 	uint64_t evict_above_bytes; /* cooperative eviction (evict.h); 0: none */
 	int live_fd;                /* -1: no harness */
 	/* Faults that tests plant. */
-	unsigned plant_sleep_us; /* before each get */
-	uint64_t plant_wrong_at; /* the record whose value is called wrong; UINT64_MAX: none */
-	uint64_t plant_die_at;   /* the operation at which the process aborts; 0: none */
+	unsigned plant_sleep_us;  /* before each get */
+	double plant_cache_share; /* of the frames that the pool was given; 1: all */
+	bool plant_read_twice;    /* each get reads one more page of the device */
+	uint64_t plant_wrong_at;  /* the record whose value is called wrong; UINT64_MAX: none */
+	uint64_t plant_die_at;    /* the operation at which the process aborts; 0: none */
 };
 
 /* Ends the process with a message on stderr and status 3. */

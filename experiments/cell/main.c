@@ -113,8 +113,12 @@ static bool set_words(struct config *c, const char *name, const char *value, boo
 		*ret_good = parse_number(value, &c->part) && c->part <= 1;
 	} else if (strcmp(name, "seconds") == 0) {
 		*ret_good = parse_number(value, &c->seconds);
+	} else if (strcmp(name, "plant-cache-share") == 0) {
+		*ret_good = parse_number(value, &c->plant_cache_share) && c->plant_cache_share <= 1;
 	} else if (strcmp(name, "rate") == 0) {
 		*ret_good = parse_number(value, &c->rate);
+	} else if (strcmp(name, "plant-read-twice") == 0) {
+		c->plant_read_twice = true;
 	} else if (strcmp(name, "scattered") == 0) {
 		c->load_scattered = true;
 	} else {
@@ -281,10 +285,13 @@ int main(int argc, char **argv)
 				      .scan_phase = 1,
 				      .live_fd = -1,
 				      .plant_wrong_at = UINT64_MAX,
+				      .plant_cache_share = 1,
 			      }};
 
 	for (int i = 2; i < argc; i++)
 		set_option(&a, argv[i]);
+	a.config.options.cache_bytes =
+		(size_t)((double)a.config.options.cache_bytes * a.config.plant_cache_share);
 	if (strcmp(command, "version") == 0) {
 		print_version();
 	} else if (strcmp(command, "load") == 0) {

@@ -134,6 +134,16 @@ static uint64_t wait_for_start(struct worker *w, uint64_t ns)
 	return start;
 }
 
+/* What a pager that reads each page twice would cost: a fault that E3 must name. */
+static void plant_read(struct worker *w, uint64_t record)
+{
+	const struct config *config = w->run->config;
+
+	if (!w->planted)
+		w->planted = engine_device.attach(engine_device.open(config, false, false), false);
+	(void)engine_device.get(w->planted, 1, &record, check_record, NULL);
+}
+
 static size_t get_once(struct worker *w)
 {
 	const struct config *config = w->run->config;
@@ -143,6 +153,8 @@ static size_t get_once(struct worker *w)
 		records[i] = keys_next(&w->keys);
 	if (config->plant_sleep_us)
 		pause_ns(config->plant_sleep_us * UINT64_C(1000));
+	if (config->plant_read_twice)
+		plant_read(w, records[0]);
 	return config->engine->get(w->engine, config->batch, records, check_record,
 		(void *)(uintptr_t)config);
 }

@@ -22,6 +22,7 @@ struct worker {
 	bool scans; /* the thread of WORK_SCAN_GETS that scans */
 	struct run *run;
 	struct engine_thread *engine;
+	struct engine_thread *planted; /* of the bare device; kept until the process ends */
 	struct keys keys;
 	unsigned phase; /* 0: none yet */
 	uint64_t phase_start_ns;

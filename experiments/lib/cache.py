@@ -19,7 +19,8 @@ def has_pool(options):
 
 def beside(path, job, cache_bytes):
     """Bytes that the cell's group holds beside the frames of a full pool of that size."""
-    probe = dataclasses.replace(job, cache_bytes=cache_bytes, idle_s=0, phases=[{'name': 'probe', 'until': 'full',
+    options = {**job.options, 'keys': 'uniform', **({'scan-phase': 1} if job.options.get('work') == 'scan-gets' else {})}
+    probe = dataclasses.replace(job, options=options, cache_bytes=cache_bytes, idle_s=0, phases=[{'name': 'probe', 'until': 'full',
                                                                               'limit_seconds': 30}])
     runner.make_cold(probe)
     run = runner.Run(path, probe)

@@ -76,6 +76,11 @@ def compare(runs, plan, cell, base, phase, metric_name):
                       tuple(run['id'] for pair in pairs for _, run in pair))
 
 
+def is_struck_out(c):
+    """Whether there is nothing to say about a rate or a latency: the machine was not quiet in any round."""
+    return c.metric.kind == metrics.WALL and not c.run_ids
+
+
 def comparisons(runs, plan):
     """All that a plan asks for, of cells that were run."""
     there = {run['cell'] for run in runs}

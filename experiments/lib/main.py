@@ -5,6 +5,7 @@ import os
 import random
 import re
 import sys
+import tempfile
 import time
 
 from lib import budget, machine, plan as plans, probe, program, progress, readings, replay, report, results, rules, session
@@ -148,6 +149,14 @@ def show_report(args):
     return OK
 
 
+def has_cachestat(folder):
+    with tempfile.NamedTemporaryFile(dir=folder) as f:
+        cache = readings.PageCache(f.name)
+        found = cache.read()
+        cache.close()
+    return found is not None
+
+
 def doctor(args):
     """What this machine allows; what will be skipped."""
     a_program = the_program(args)
@@ -162,12 +171,10 @@ def doctor(args):
         say(f'budget       {kind}: {"works" if reason is None else "no: " + reason}')
     kind, _ = budget.choose(args.budget)
     say(f'             {kind} will be used')
-    cache = readings.PageCache(a_program.path)
-    known = [('cachestat', cache.read() is not None, 'Linux 6.5, and a file of your own'),
+    known = [('cachestat', has_cachestat(folder), 'Linux 6.5; mincore stands in, which knows no dirty pages'),
              ('TLB shootdowns', readings.tlb_shootdowns() is not None, 'a row in /proc/interrupts'),
              ('pressure (PSI)', readings.pressure_us('io') is not None, 'a kernel with CONFIG_PSI'),
              ('the disk', card['disk'] is not None, 'a file system on one disk')]
-    cache.close()
     for name, works, needs in known:
         say(f'reading      {name}: {"yes" if works else "no; it needs " + needs}')
     before = readings.machine(card['disk'])

@@ -49,7 +49,7 @@ CELL_OPTIONS = {
     'map-writing': str, 'commit': str, 'buffered': bool, 'small-pages': bool, 'pin-inner': bool,
     'work': str, 'keys': str, 'part': (int, float), 'stride': int, 'threads': int, 'batch': int,
     'commit-records': int, 'passes': int, 'scan-phase': int, 'ops': int, 'ops-part': (int, float), 'rate': (int, float),
-    'plant-sleep-us': int, 'plant-die-at': int, 'plant-wrong-at': int,
+    'plant-sleep-us': int, 'plant-read-twice': bool, 'plant-cache-share': (int, float), 'plant-die-at': int, 'plant-wrong-at': int,
 }
 TOP = {'id': str, 'title': str, 'questions': list, 'asks': str, 'switch': str, 'kind': str, 'pitfalls': list,
        'workload': dict, 'cell': list, 'phase': list, 'compare': list, 'prediction': list, 'aa': str,

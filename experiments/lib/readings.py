@@ -113,9 +113,11 @@ def process(pid):
         return {}
     words = text[text.rindex(')') + 2:].split()
     io = read_table(f'/proc/{pid}/io')
+    pages = (read_text(f'/proc/{pid}/statm') or '').split()
     return {'cpu_s': (int(words[11]) + int(words[12])) / TICKS,
             'threads': int(words[17]),
             'resident_bytes': int(words[21]) * PAGE_BYTES,
+            'anonymous_bytes': (int(pages[1]) - int(pages[2])) * PAGE_BYTES if len(pages) > 2 else None,
             'read_bytes': io.get('read_bytes'), 'write_bytes': io.get('write_bytes')}
 
 

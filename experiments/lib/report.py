@@ -38,7 +38,12 @@ def _cells(session, plan, red):
     lines = [f'  {red(text) if is_red else text}' for is_red, text in compare.limits(runs, plan)]
     lines += [f'  {text}' for number in sorted({r['round'] for r in runs})
               for text in rules.same_round([r for r in runs if r['round'] == number])]
-    lines += ['  ' + compare.sentence(c) for c in compare.comparisons(runs, plan)]
+    found = compare.comparisons(runs, plan)
+    struck_out = [c for c in found if compare.is_struck_out(c)]
+    lines += ['  ' + compare.sentence(c) for c in found if c not in struck_out]
+    if struck_out:
+        names = ', '.join(dict.fromkeys(c.metric.name for c in struck_out))
+        lines.append(f'  not decided, as the machine was not quiet in enough rounds: {len(struck_out)} comparisons ({names})')
     for p in plan.predictions:
         result, text = compare.prediction_result(runs, plan, p)
         lines.append(f'  predicted: {p["says"]} ({p["low"]} to {p["high"]}): {result}, {text}')

@@ -65,15 +65,15 @@ def command_line(path, job, descriptor):
 
 def evict_above(job):
     """Cooperative eviction: what the file may have of the page cache. A pool that reads past the page cache has none."""
-    own = 4 << 20  # the program, its stacks and page tables
+    own = 1 << 20  # heap, stacks and page tables
     return max(job.memory_bytes - own - (job.cache_bytes or 0), 1 << 20)
 
 
 class Series:
     """Samples of a run, ten a second, as columns."""
 
-    COLUMNS = ('t_ms', 'phase', 'ops', 'evictions', 'group_bytes', 'resident_bytes', 'cached_bytes', 'dirty_bytes',
-               'recently_evicted_bytes', 'device_read_bytes', 'device_write_bytes', 'in_flight', 'tlb_shootdowns',
+    COLUMNS = ('t_ms', 'phase', 'ops', 'evictions', 'group_bytes', 'resident_bytes', 'anonymous_bytes', 'cached_bytes',
+               'dirty_bytes', 'recently_evicted_bytes', 'device_read_bytes', 'device_write_bytes', 'in_flight', 'tlb_shootdowns',
                'io_pressure_us', 'memory_pressure_us')
 
     def __init__(self, run):
@@ -91,7 +91,8 @@ class Series:
             self.threads_max = process['threads']
         row = {'t_ms': round((time.monotonic() - self.start) * 1000), 'phase': phase, 'ops': r.live.ops(),
                'evictions': r.live.evictions, 'group_bytes': r.budget.group.usage(),
-               'resident_bytes': process.get('resident_bytes'), 'cached_bytes': cache.get('cached_bytes'),
+               'resident_bytes': process.get('resident_bytes'), 'anonymous_bytes': process.get('anonymous_bytes'),
+               'cached_bytes': cache.get('cached_bytes'),
                'dirty_bytes': cache.get('dirty_bytes'), 'recently_evicted_bytes': cache.get('recently_evicted_bytes'),
                'device_read_bytes': disk.get('read_bytes'), 'device_write_bytes': disk.get('write_bytes'),
                'in_flight': disk.get('in_flight'), 'tlb_shootdowns': readings.tlb_shootdowns(),
@@ -181,7 +182,8 @@ class Run:
         text, errors = self.out.read().decode(errors='replace'), self.errors.read().decode(errors='replace').strip()
         if status != 0:
             how = f'by signal {-status}' if status < 0 else f'with status {status}'
-            self.invalid.append(f'the cell ended {how}: {errors[-300:] or "no message"}')
+            killed = 'the kernel killed it for lack of memory' if self.budget.group.kills() else 'no message'
+            self.invalid.append(f'the cell ended {how}: {errors[-300:] or killed}')
             return None
         try:
             return json.loads(text)
@@ -296,7 +298,7 @@ def _line(run, job, result, series, idle_share, file_before):
         'options': job.options, 'cache_bytes': job.cache_bytes, 'seed': job.seed, 'writes': job.writes, 'file': about,
         'file_before': file_before, 'read_ahead_kb': readings.setting(f'/sys/block/{run.disk}/queue/read_ahead_kb'),
         'budget': {'kind': job.budget_kind, 'by_kernel': run.budget.by_kernel, 'limit_bytes': run.budget.limit_bytes,
-                   'peak_bytes': group.peak() if run.budget.by_kernel else _peak_without(run, series),
+                   'peak_bytes': group.peak() if run.budget.by_kernel else _peak_without(series),
                    'limit_hits': group.limit_hits(), 'kills': group.kills() or 0, **group.stat()},
         'idle_busy_share': idle_share, 'sampler_pid': os.getpid(), 'cell_pid': run.child.pid,
         'threads_max': series.threads_max, 'threads_expected': threads_expected(job.options),
@@ -310,11 +312,7 @@ def _line(run, job, result, series, idle_share, file_before):
     return line
 
 
-def _peak_without(run, series):
-    """The most that process and page cache had together; a mapped page counts once."""
-    peaks = []
-    for resident, cached in zip(series.columns['resident_bytes'], series.columns['cached_bytes']):
-        if resident is not None and cached is not None:
-            mapped = run.job.options.get('pager') == 'mmap' or run.job.options.get('engine') == 'lmdb'
-            peaks.append(max(resident, cached) if mapped else resident + cached)
-    return max(peaks, default=None)
+def _peak_without(series):
+    """The most that the cell's own memory and the page cache of the file had together."""
+    both = zip(series.columns['anonymous_bytes'], series.columns['cached_bytes'])
+    return max((own + cached for own, cached in both if own is not None and cached is not None), default=None)

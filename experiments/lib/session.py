@@ -9,7 +9,7 @@ from lib.progress import Progress
 
 OVERHEAD_S = 4  # of a run, beside its phases: drop, idle second, start
 FULL_GUESS_S_PER_MIB = 0.03  # what filling a MiB takes
-NOT_MEMORY = ('rate', 'keys', 'part', 'stride', 'ops', 'passes', 'seed')  # options that change no memory but the frames'
+NOT_MEMORY = ('rate', 'keys', 'part', 'stride', 'ops', 'passes', 'scan-phase')  # options that change no memory but the frames'
 
 
 def skip_reason(plan, budget_kind, engines):
