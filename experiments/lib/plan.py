@@ -53,7 +53,7 @@ CELL_OPTIONS = {
 }
 TOP = {'id': str, 'title': str, 'questions': list, 'asks': str, 'switch': str, 'kind': str, 'pitfalls': list,
        'workload': dict, 'cell': list, 'phase': list, 'compare': list, 'prediction': list, 'aa': str,
-       'needs': list, 'quick': list, 'records_in_order': bool, 'file_factor': (int, float), 'writes': bool, 'frames': list}
+       'needs': list, 'quick': list, 'records_in_order': bool, 'writes': bool, 'frames': list}
 CELL = {'name': str, 'title': str, 'limit_of': str, 'rate_of': list, 'rate_share': (int, float), **CELL_OPTIONS}
 PHASE = {'name': str, 'until': str, 'seconds': (int, float), 'limit_seconds': (int, float)}
 COMPARE = {'cell': str, 'base': str, 'phase': str, 'metrics': list, 'bracket': bool}
@@ -88,7 +88,6 @@ class Plan:
     needs: list = field(default_factory=list)
     quick: list = field(default_factory=list)  # cells of `run quick`; none: all
     records_in_order: bool = True
-    file_factor: float = 1.0
     writes: bool = False
     frames: list = field(default_factory=list)
     hash: str = ''

@@ -9,6 +9,7 @@ from lib.progress import Progress
 
 OVERHEAD_S = 4  # of a run, beside its phases: drop, idle second, start
 FULL_GUESS_S_PER_MIB = 0.03  # what filling a MiB takes
+MAP_WRITER_PART = 2  # a map's writer holds at most this part of the budget in memory of its own
 NOT_MEMORY = ('rate', 'keys', 'part', 'stride', 'ops', 'passes', 'scan-phase')  # options that change no memory but the frames'
 
 
@@ -108,19 +109,20 @@ class Measure:
     def job(self, plan, name, number):
         options = plans.resolve(plan.options(name), self.data.records)
         about = self.file_for(plan, options)
-        if plan.writes and options.get('engine') != 'device':
-            about = self.data.copy(about)
         return runner.Job(options, runner.phases_for(plan.phases, options), self.data, about, seed_of(self.head['seed'], plan.id, number),
                           self.head['seconds'], self.head['memory_bytes'], self.head['budget'], idle_s=self.idle_s,
-                          writes=plan.writes)
+                          writes=plan.writes and options.get('engine') != 'device')
 
     def cache_bytes(self, plan, name, job):
-        """What a pool may have beside all else that the cell needs; measured once for each cell."""
+        """What a pool may have beside all else that the cell needs; measured once for each kind of cell. A map's writer has a part."""
         if not cache.has_pool(job.options):
-            return None
+            is_writer = job.writes and job.options.get('engine', 'verso') == 'verso'
+            return job.memory_bytes // MAP_WRITER_PART if is_writer else None
         key = (plan.records_in_order, *sorted((k, v) for k, v in job.options.items() if k not in NOT_MEMORY))
         if key not in self.caches:
             self.progress.show(f'{plan.id}: measuring what {name} needs beside its frames', force=True)
+            if job.writes:
+                job.about = self.data.copy(job.about)
             self.caches[key] = cache.size_for(self.program.path, job)
         return self.caches[key]
 
@@ -155,9 +157,12 @@ class Measure:
 
     def _attempt(self, plan, number, name, copy, text, guess):
         job = self.job(plan, name, number)
+        original = job.about
         try:
             self.set_rate(plan, name, number, job)
             job.cache_bytes = self.cache_bytes(plan, name, job)
+            if job.writes:
+                job.about = self.data.copy(original)
             job.on_sample = lambda s: self.progress.show(f'{text}, round {number}, {name}', min(s, guess))
             started = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
             self.progress.show(f'{text}, round {number}, {name}')

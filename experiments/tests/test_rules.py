@@ -162,6 +162,15 @@ class Sentences(unittest.TestCase):
         for low, high, expected in ((2, 3, compare.TRUE), (0.9, 1.1, compare.FALSE), (2.51, 3, compare.OPEN)):
             self.assertEqual(compare.prediction_result(runs, self.plan, {**p, 'low': low, 'high': high})[0], expected)
 
+    def test_twins_that_differ_leave_a_prediction_open(self):
+        p = {'id': 'x', 'cell': 'two', 'base': 'one', 'phase': 'full', 'metric': 'cpu_ns_per_op', 'says': '', 'low': 0.9, 'high': 1.1}
+        runs = self.runs(1.5 * 10 ** 8)
+        self.assertEqual(compare.prediction_result(runs, self.plan, p)[0], compare.FALSE)
+        for r in runs:
+            if r['copy'] == 2:
+                r['phases'][0]['user_ns'] *= 1 + r['round'] % 2
+        self.assertEqual(compare.prediction_result(runs, self.plan, p)[0], compare.OPEN)
+
 
 if __name__ == '__main__':
     unittest.main()
