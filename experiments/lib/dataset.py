@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The files that cells open: made once for a size, known by their hash (rule R2)."""
+import fcntl
 import hashlib
 import json
 import os
@@ -36,6 +37,18 @@ def check_space(folder, needed_bytes):
     if free < needed_bytes:
         raise DataError(f'{folder}: expected {needed_bytes >> 20} MiB of free space, found {free >> 20} MiB; '
                         f'free some, or choose another folder with --data')
+
+
+def lock(folder):
+    """A file that is locked while it is open: one harness at a time uses a folder, and two would measure each other."""
+    os.makedirs(folder, exist_ok=True)
+    f = open(os.path.join(folder, 'lock'), 'w', encoding='ascii')
+    try:
+        fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        f.close()
+        raise DataError(f'{folder}: another harness is at work there; wait for it, or choose another folder with --data') from error
+    return f
 
 
 class Dataset:

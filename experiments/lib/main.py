@@ -9,7 +9,7 @@ import tempfile
 import time
 
 from lib import budget, machine, plan as plans, probe, program, progress, readings, replay, report, results, rules, session
-from lib.dataset import DataError, Dataset, records_for
+from lib.dataset import DataError, Dataset, lock, records_for
 
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 OK, USAGE, FAILED, INTERRUPTED = 0, 2, 3, 130
@@ -96,11 +96,16 @@ def head_of(args, a_program, folder, chosen, kind):
 
 
 def measure(args):
-    everything = plans.load_all(args.plans)
-    chosen = chosen_plans(args, everything)
+    """Measures the chosen experiments, alone in the folder of the files."""
+    chosen = chosen_plans(args, plans.load_all(args.plans))
     a_program = the_program(args)
-    kind, _ = budget.choose(args.budget)
     folder = data_folder(args, a_program)
+    with lock(folder):
+        return measure_in(args, a_program, folder, chosen)
+
+
+def measure_in(args, a_program, folder, chosen):
+    kind, _ = budget.choose(args.budget)
     head = head_of(args, a_program, folder, chosen, kind)
     if head['memory_bytes'] * 2 > head['file_bytes']:
         say(f'The file ({head["file_bytes"] >> 20} MiB) is not twice as large as memory ({head["memory_bytes"] >> 20} MiB): '

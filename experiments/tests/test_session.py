@@ -10,7 +10,7 @@ import time
 import unittest
 
 from support import FAKE, RUN, Scratch, plan_text
-from lib import compare, metrics, results, session, stats
+from lib import compare, dataset, metrics, results, session, stats
 from lib.plan import parse
 
 TIMEOUT_S = 60
@@ -185,6 +185,10 @@ class Sessions(Scratch):
         kept = self.path('small.kept')
         found, = results.sessions_in(os.path.join(kept, os.listdir(kept)[0]))
         self.assertGreaterEqual(len(found.of_kind('run')), 1)
+
+    def test_a_second_harness_in_the_same_folder_is_refused(self):
+        with dataset.lock(self.path('data')):
+            self.assertIn('another harness is at work', self.run_harness(3, 'E0', '--rounds=1'))
 
     def test_a_disk_without_space_for_the_file_is_told_before(self):
         self.assertIn('of free space, found', self.run_harness(3, 'E0', '--rounds=1', '--file=900000G'))
