@@ -50,7 +50,7 @@ def twins(runs, plan, phase, metric):
 
 
 def _verdict(pairs, found, aa, metric):
-    if not pairs and metric.kind == metrics.WALL:
+    if not pairs and metric.needs_quiet:
         return stats.Verdict(stats.NOT_DECIDED, 'the machine was not quiet')
     if pairs and found is None:
         a, b = ([p[i][0] for p in pairs] for i in (0, 1))
@@ -82,7 +82,7 @@ def compare(runs, plan, cell, base, phase, metric_name):
 
 def is_struck_out(c):
     """Whether there is nothing to say about a rate or a latency: the machine was not quiet in any round."""
-    return c.metric.kind == metrics.WALL and not c.run_ids
+    return c.metric.needs_quiet and not c.run_ids
 
 
 def comparisons(runs, plan):

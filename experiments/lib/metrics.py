@@ -23,6 +23,11 @@ class Metric:
     kind: str
     more_is: str  # 'better' or 'worse'
     read: Callable
+    of_machine: bool = False  # the kernel counts it for the whole machine: others at work are in it
+
+    @property
+    def needs_quiet(self):
+        return self.kind == WALL or self.of_machine
 
 
 def _per_op(*path, scale=1.0):
@@ -105,7 +110,8 @@ METRICS = {m.name: m for m in (
     Metric('switches_per_op', 'sleeps an operation', '', COUNTS, 'worse', _per_op('voluntary_switches')),
     Metric('misses_per_op', "misses of the pager an operation", '', COUNTS, 'worse', _per_op('pager', 'misses')),
     Metric('evictions_per_op', 'evictions an operation', '', COUNTS, 'worse', _per_op('pager', 'evictions')),
-    Metric('shootdowns_per_op', 'TLB shootdowns an operation', '', COUNTS, 'worse', _per_op('tlb_shootdowns')),
+    Metric('shootdowns_per_op', 'TLB shootdowns an operation', '', COUNTS, 'worse', _per_op('tlb_shootdowns'),
+           of_machine=True),
     Metric('requests_in_flight', 'requests in flight at the device, on average', '', WALL, 'better', _in_flight),
     Metric('longest_operation_ns', 'the longest operation', 'ns', WALL, 'worse', _longest_operation),
     Metric('service_p50_ns', 'median time of an operation in a closed loop', 'ns', WALL, 'worse', _service(0.5)),
@@ -127,6 +133,6 @@ def read(run, phase_name, metric_name):
     """The value of a metric in a phase, or None: not there, not known, or struck out because the machine was not quiet."""
     phase = phase_of(run, phase_name)
     metric = METRICS[metric_name]
-    if phase is None or (metric.kind == WALL and not run.get('quiet', False)):
+    if phase is None or (metric.needs_quiet and not run.get('quiet', False)):
         return None
     return metric.read(run, phase)

@@ -37,8 +37,8 @@ class Mode:
 
 MODES = {m.name: m for m in (
     Mode('tiny', 12 * MIB, 6 * MIB, 2, 0.3, False),
-    Mode('quick', 1024 * MIB, 256 * MIB, 3, 3, False),
-    Mode('standard', 2048 * MIB, 512 * MIB, 7, 10, True),
+    Mode('quick', 1024 * MIB, 256 * MIB, 3, 2, False),
+    Mode('standard', 2048 * MIB, 512 * MIB, 7, 5, True),
     Mode('full', 8192 * MIB, 2048 * MIB, 15, 20, True),
 )}
 QUICK = ('E2', 'E3', 'E5', 'E6', 'E7', 'H1', 'H2')

@@ -8,7 +8,7 @@ from lib import cache, dataset, plan as plans, replay, results, rules, runner
 from lib.progress import Progress
 
 OVERHEAD_S = 4  # of a run, beside its phases: drop, idle second, start
-FULL_GUESS_S_PER_MIB = 0.03  # what filling a MiB takes
+FULL_GUESS_S_PER_MIB, END_GUESS_S = 0.02, 3  # what filling a MiB takes; what a phase takes that ends by itself
 MAP_WRITER_PART = 2  # a map's writer holds at most this part of the budget in memory of its own
 NOT_MEMORY = ('rate', 'keys', 'part', 'stride', 'ops', 'passes', 'scan-phase')  # options that change no memory but the frames'
 
@@ -69,8 +69,12 @@ class Measure:
         """What one run of a plan will take."""
         total = OVERHEAD_S + self.idle_s
         for phase in plan.phases:
-            total += phase['seconds'] * self.head['seconds'] if 'seconds' in phase else \
-                FULL_GUESS_S_PER_MIB * (self.head['memory_bytes'] >> 20)
+            if 'seconds' in phase:
+                total += phase['seconds'] * self.head['seconds']
+            elif phase['until'] == 'full':
+                total += FULL_GUESS_S_PER_MIB * (self.head['memory_bytes'] >> 20)
+            else:
+                total += END_GUESS_S
         return total
 
     def expected_s(self):

@@ -135,7 +135,7 @@ def verdict(found, twins=None, margin=MARGIN):
     if found is None:
         return Verdict(NOT_DECIDED, 'no valid rounds')
     if found.low is None:
-        return Verdict(NOT_DECIDED, 'one round has no spread', 2)
+        return Verdict(NOT_DECIDED, 'one round has no spread')
     high_bar, low_bar, by_twins = margin, 1 / margin, False
     if twins is not None and twins.low is not None:
         by_twins = twins.high > high_bar or twins.low < low_bar

@@ -117,6 +117,8 @@ class Quiet(unittest.TestCase):
     def test_a_noisy_run_gives_counts_but_no_rates(self):
         run = a_run(quiet=False)
         self.assertIsNone(metrics.read(run, 'full', 'rate'))
+        self.assertIsNone(metrics.read(run, 'full', 'shootdowns_per_op'))  # the whole machine's
+        self.assertEqual(metrics.read(a_run(), 'full', 'shootdowns_per_op'), 0.005)
         self.assertEqual(metrics.read(run, 'full', 'major_faults_per_op'), 0.5)
         self.assertEqual(metrics.read(run, 'full', 'cpu_ns_per_op'), 200000)
 
