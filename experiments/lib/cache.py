@@ -10,6 +10,7 @@ from lib import budget, runner
 PROBES = (0.3, 0.6)  # of the budget, but no more than PROBE_BYTES times that
 PROBE_BYTES = 64 << 20
 STEP_BYTES = 64 << 10
+ENDLESS = 1000000  # passes: a probe is ended from here
 RESERVE_SHARE, RESERVE_BYTES = 0.01, 96 << 10  # the kernel charges memory in batches
 
 
@@ -19,7 +20,8 @@ def has_pool(options):
 
 def beside(path, job, cache_bytes):
     """Bytes that the cell's group holds beside the frames of a full pool of that size."""
-    options = {**job.options, 'keys': 'uniform', **({'scan-phase': 1} if job.options.get('work') == 'scan-gets' else {})}
+    options = {k: v for k, v in job.options.items() if k not in ('ops', 'rate')}
+    options.update({'keys': 'uniform', 'passes': ENDLESS, 'scan-phase': 1})
     probe = dataclasses.replace(job, options=options, cache_bytes=cache_bytes, idle_s=0, phases=[{'name': 'probe', 'until': 'full',
                                                                               'limit_seconds': 30}])
     runner.make_cold(probe)

@@ -4,7 +4,7 @@ interrupted. What is measured goes to the session's file at once."""
 import random
 import time
 
-from lib import cache, dataset, plan as plans, replay, results, rules, runner
+from lib import budget, cache, dataset, plan as plans, replay, results, rules, runner
 from lib.progress import Progress
 
 OVERHEAD_S = 4  # of a run, beside its phases: drop, idle second, start
@@ -171,7 +171,7 @@ class Measure:
             started = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
             self.progress.show(f'{text}, round {number}, {name}')
             return {'started': started, **runner.run_cell(self.program.path, job)}
-        except rules.Refused as refused:
+        except (rules.Refused, budget.BudgetError) as refused:
             return {'started': None, 'options': job.options, 'seed': job.seed, 'phases': [], 'invalid': [str(refused)],
                     'flags': [], 'quiet': False, 'missing': [], 'file': {k: v for k, v in job.about.items() if k != 'path'}}
         finally:
