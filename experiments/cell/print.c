@@ -41,6 +41,11 @@ static void print_edge(FILE *f, const struct readings *a, const struct readings 
 	print_count(f, "gets", difference(a->stat.n_gets, b->stat.n_gets));
 	print_count(f, "peeks", difference(a->stat.n_peeks, b->stat.n_peeks));
 	print_count(f, "misses", difference(a->stat.n_misses, b->stat.n_misses));
+	print_count(f, "loads_get", difference(a->stat.n_loads_get, b->stat.n_loads_get));
+	print_count(f, "loads_many", difference(a->stat.n_loads_many, b->stat.n_loads_many));
+	print_count(f, "loads_ahead", difference(a->stat.n_loads_ahead, b->stat.n_loads_ahead));
+	print_count(f, "waits_load", difference(a->stat.n_waits_load, b->stat.n_waits_load));
+	print_count(f, "reads_in_flight_max", b->stat.n_reads_max);
 	print_count(f, "prefetched", difference(a->stat.n_prefetched, b->stat.n_prefetched));
 	print_count(f, "evictions", difference(a->stat.n_evictions, b->stat.n_evictions));
 	print_count(f, "read_bytes", difference(a->stat.read_bytes, b->stat.read_bytes));

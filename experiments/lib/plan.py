@@ -36,7 +36,7 @@ class Mode:
 
 
 MODES = {m.name: m for m in (
-    Mode('tiny', 12 * MIB, 6 * MIB, 2, 0.3, False),
+    Mode('tiny', 24 * MIB, 12 * MIB, 2, 0.3, False),
     Mode('quick', 1024 * MIB, 256 * MIB, 3, 2, False),
     Mode('standard', 2048 * MIB, 512 * MIB, 7, 5, True),
     Mode('full', 8192 * MIB, 2048 * MIB, 15, 20, True),
@@ -46,7 +46,7 @@ QUICK = ('E2', 'E3', 'E5', 'E6', 'E7', 'H1', 'H2')
 # Options that the cell passes to the library or to a workload, with the types of their values.
 CELL_OPTIONS = {
     'engine': str, 'pager': str, 'checksum': str, 'madvise': str, 'policy': str, 'io': str,
-    'map-writing': str, 'commit': str, 'buffered': bool, 'small-pages': bool, 'pin-inner': bool,
+    'map-writing': str, 'read-ahead': str, 'commit': str, 'buffered': bool, 'small-pages': bool, 'pin-inner': bool,
     'work': str, 'keys': str, 'part': (int, float), 'stride': int, 'threads': int, 'batch': int,
     'commit-records': int, 'passes': int, 'scan-phase': int, 'ops': int, 'ops-part': (int, float), 'rate': (int, float),
     'plant-sleep-us': int, 'plant-read-twice': bool, 'plant-cache-share': (int, float), 'plant-die-at': int, 'plant-wrong-at': int,

@@ -149,7 +149,8 @@ class BrokenRules(Scratch):
         job = self.job(options={'pager': 'bufpool'}, phases=[{'name': 'filling', 'until': 'full', 'limit_seconds': 60}])
         if not budget.CLASSES[self.kind].by_kernel:
             self.skipTest('no memory limit of the kernel here')
-        job.memory_bytes = MEMORY + (1 << 20)
+        job.dataset = Dataset(self.folder, self.program, 4 * RECORDS)
+        job.about, job.memory_bytes = job.dataset.get(), 4 * MEMORY  # the kernel charges memory in batches of half a MiB
         job.cache_bytes = cache.size_for(CELL, job)
         self.assertEqual(runner.run_cell(CELL, job)['invalid'], [])
 
