@@ -112,7 +112,7 @@ class Run:
         self.page_cache = readings.PageCache(job.about['path'])
         self.child = self.budget = None
         self.out, self.errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()
-        self.edges = []  # (phase's plan, machine before, machine after, reached)
+        self.edges = []  # (phase's plan, machine before, machine after, CPU seconds of the harness, reached)
         self.invalid = []
 
     def close(self):
@@ -150,7 +150,7 @@ class Run:
 
     def drive_phase(self, number, plan, series):
         """Until its end. False: the cell has ended."""
-        before = readings.machine(self.disk)
+        before, own = readings.machine(self.disk), sum(os.times()[:2])
         self.live.begin(number)
         start, reached = time.monotonic(), 'until' not in plan
         limit = plan['seconds'] * self.job.seconds if 'seconds' in plan else plan.get('limit_seconds', FULL_LIMIT_S)
@@ -165,7 +165,7 @@ class Run:
         ended = self.child.poll() is not None or self.live.state == DONE
         if plan.get('until') == 'end' and ended:
             reached = True
-        self.edges.append((plan, before, readings.machine(self.disk), reached))
+        self.edges.append((plan, before, readings.machine(self.disk), sum(os.times()[:2]) - own, reached))
         return not ended
 
     def finish(self):
@@ -199,11 +199,11 @@ def threads_expected(options):
     return options.get('threads', 1) + (options.get('work') == 'scan-gets')
 
 
-def _phase_lines(run, result, idle_share, harness_share):
+def _phase_lines(run, result, idle_share):
     """The phases of the cell's line, each with its name and what the machine counted meanwhile."""
     lines = []
     for line in result['phases']:
-        plan, before, after, reached = run.edges[line['phase'] - 1]
+        plan, before, after, harness_s, reached = run.edges[line['phase'] - 1]
         line.update(name=plan['name'], until=plan.get('until'), reached=reached)
         line.update(tlb_shootdowns=_difference(before, after, 'tlb_shootdowns'),
                     io_pressure_us=_difference(before, after, 'io_pressure_us'),
@@ -213,7 +213,7 @@ def _phase_lines(run, result, idle_share, harness_share):
         if before['cpu'] and after['cpu'] and idle_share is not None:
             total = after['cpu']['total'] - before['cpu']['total']
             busy = after['cpu']['busy'] - before['cpu']['busy']
-            left = busy - total * (idle_share + harness_share)
+            left = busy - total * idle_share - harness_s
             line['machine_busy_ns'] = round(left * 1e9) if left > 0 else None  # less than others used before: not known
         if before['disk'] and after['disk'] and line['ns']:
             weighted = after['disk']['weighted_ms'] - before['disk']['weighted_ms']
@@ -292,8 +292,7 @@ def _device_bytes(line, opened):
 def _line(run, job, result, series, idle_share, file_before):
     group = run.budget.group
     about = {k: v for k, v in job.about.items() if k != 'path'}
-    harness_share = 0.01  # of the machine: ten samples a second
-    phases = _phase_lines(run, result, idle_share, harness_share) if result else []
+    phases = _phase_lines(run, result, idle_share) if result else []
     line = {
         'options': job.options, 'cache_bytes': job.cache_bytes, 'seed': job.seed, 'writes': job.writes, 'file': about,
         'file_before': file_before, 'read_ahead_kb': readings.setting(f'/sys/block/{run.disk}/queue/read_ahead_kb'),
