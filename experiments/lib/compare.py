@@ -165,7 +165,7 @@ def limits(runs, plan):
     found = []
     for reference in plan.cells:
         cell = reference.get('limit_of')
-        if not cell or not plan.phases:
+        if not cell or not plan.phases or not {cell, reference['name']} <= {run['cell'] for run in runs}:
             continue
         metric = 'device_reads_per_s' if reference.get('engine') == 'device' else 'rate'
         phase = plan.phases[-1]['name']

@@ -69,6 +69,7 @@ class Rules(unittest.TestCase):
             return [r for n in (1, 2, 3) for r in (a_run('two', n, phases=[phase(ns=ns)], quiet=quiet), a_run('best', n))]
         self.assertEqual(compare.limits(runs(10 ** 9), p), [])
         self.assertTrue(compare.limits(runs(2 * 10 ** 9), p)[0][0])
+        self.assertEqual(compare.limits([a_run('two')], p), [])  # the reference was not run
         is_red, text = compare.limits(runs(2 * 10 ** 9, quiet=False), p)[0]
         self.assertEqual((is_red, 'not quiet' in text), (False, True))
 
