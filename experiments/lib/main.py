@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 
-from lib import budget, machine, plan as plans, probe, program, progress, readings, replay, report, results, rules, session
+from lib import budget, machine, plan as plans, probe, program, progress, readings, replay, report, results, rules, session, within
 from lib.dataset import DataError, Dataset, lock, records_for
 
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
@@ -195,6 +195,8 @@ def doctor(args):
 
 
 def main(words, text):
+    if words[:1] == ['within']:
+        return within.main(words[1:])
     args = parser(text).parse_args(words)
     try:
         if args.what == ['doctor']:

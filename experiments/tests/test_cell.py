@@ -4,11 +4,13 @@ import json
 import mmap
 import os
 import ctypes
+import signal
 import subprocess
+import sys
 import unittest
 
 from support import CELL, Scratch
-from lib import budget, cache, guard, rules, runner
+from lib import budget, cache, guard, rules, runner, within
 from lib.dataset import Dataset, sha256
 from lib.program import Program, ProgramError
 
@@ -227,6 +229,36 @@ class Budgets(unittest.TestCase):
         finally:
             budget.why_not = works
         self.assertRaises(budget.BudgetError, budget.choose, 'magic')
+
+
+class Within(unittest.TestCase):
+    """`run within BYTES -- PROGRAM ...`."""
+
+    def ask(self, *words):
+        run = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), 'run')
+        done = subprocess.run([sys.executable, run, 'within', *words], capture_output=True, text=True, check=False, timeout=120)
+        return done.returncode, done.stderr
+
+    def test_a_program_keeps_its_status_and_is_held_to_the_limit(self):
+        if all(budget.why_not(kind) for kind in within.BY_KERNEL):
+            self.skipTest('nothing here limits memory')
+        self.assertEqual(self.ask('60000000', '--', 'sh', '-c', 'exit 7')[0], 7)
+        large = (sys.executable, '-c', 'x = b"1" * 100_000_000')
+        self.assertEqual(self.ask('400000000', '--', *large)[0], 0)
+        self.assertEqual(self.ask('60000000', '--', *large)[0], 128 + signal.SIGKILL)
+
+    def test_what_makes_no_sense_is_told(self):
+        for words in ((), ('0', '--', 'true'), ('1x', '--', 'true'), ('1000', 'true'), ('1000', '--')):
+            status, text = self.ask(*words)
+            self.assertEqual(status, within.USAGE, words)
+            self.assertIn('expected BYTES -- PROGRAM', text)
+
+    def test_without_groups_the_program_is_not_run(self):
+        works, budget.why_not = budget.why_not, lambda kind, limit=0: 'not here'
+        try:
+            self.assertEqual(within.main(['1000', '--', 'sh', '-c', 'exit 0']), within.FAILED)
+        finally:
+            budget.why_not = works
 
 
 class Processor(unittest.TestCase):
