@@ -137,6 +137,11 @@ class Budget:
         """The group is removed."""
 
 
+def _has_ended(pid):
+    """Whether this process's child has; it stays to be waited for."""
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
 class Scope(Budget):
     kind = 'scope'
 
@@ -147,7 +152,7 @@ class Scope(Budget):
     def attach(self, pid):
         own, _ = group_of('self')
         end = time.monotonic() + PATIENCE_S
-        while time.monotonic() < end:
+        while time.monotonic() < end and not _has_ended(pid):
             folder, version = group_of(pid)
             if folder and folder != own and folder.endswith('.scope'):
                 self.group = Group(folder, version)
