@@ -8,7 +8,8 @@ import sys
 import tempfile
 import time
 
-from lib import budget, machine, plan as plans, probe, program, progress, readings, replay, report, results, rules, session, within
+from lib import budget, machine, page, page_readme, plan as plans, plot, probe, program, progress, readings, replay, report, \
+    results, rules, session, within
 from lib.dataset import DataError, Dataset, lock, records_for
 
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
@@ -30,7 +31,7 @@ def size(text):
 
 def parser(text):
     p = argparse.ArgumentParser(prog='run', description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('what', nargs='+', metavar='COMMAND', help='doctor, quick, standard, full, report, or ids of experiments')
+    p.add_argument('what', nargs='+', metavar='COMMAND', help='doctor, quick, standard, full, report, readme, or ids of experiments')
     p.add_argument('--rounds', type=int, help='how often each cell runs')
     p.add_argument('--size', choices=sorted(plans.MODES), help='sizes and times of experiments that are named')
     p.add_argument('--file', type=size, help='bytes of the file, such as 64M')
@@ -62,7 +63,7 @@ def chosen_plans(args, everything):
         return list(everything.values())
     for name in args.what:
         if name not in everything:
-            raise plans.PlanError(f'no experiment {name}; there are {", ".join(everything)}, and doctor, quick, standard, full, report')
+            raise plans.PlanError(f'no experiment {name}; there are {", ".join(everything)}, and doctor, quick, standard, full, report, readme')
     return [everything[name] for name in args.what]
 
 
@@ -135,7 +136,9 @@ def measure_in(args, a_program, folder, chosen):
     finally:
         writer.close()
     say()
-    say('\n'.join(report.summary(results.Session(path), sys.stdout.isatty())))
+    found = results.Session(path)
+    say('\n'.join(report.summary(found, sys.stdout.isatty())))
+    write_page(found)
     return OK
 
 
@@ -151,6 +154,21 @@ def newest(folder):
 def show_report(args):
     found = results.Session(args.what[1]) if len(args.what) > 1 else newest(args.results)
     say('\n'.join(report.summary(found, sys.stdout.isatty())))
+    write_page(found)
+    return OK
+
+
+def write_page(found):
+    """The report of a session, beside its lines."""
+    say()
+    if not plot.program():
+        say(plot.NEEDED)
+    say(f'The page: {page.write(found)}')
+
+
+def write_readme(args):
+    for path in page_readme.write(os.path.dirname(HERE), args.results):
+        say(f'written: {os.path.relpath(path)}')
     return OK
 
 
@@ -203,6 +221,8 @@ def main(words, text):
             return doctor(args)
         if args.what[0] == 'report':
             return show_report(args)
+        if args.what == ['readme']:
+            return write_readme(args)
         return measure(args)
     except KeyboardInterrupt:
         say('\nInterrupted; the same command goes on from here.')
@@ -211,7 +231,7 @@ def main(words, text):
         print(f'run: {error}', file=sys.stderr)
         return USAGE
     except (budget.BudgetError, program.ProgramError, results.ResultsError, DataError, rules.Refused,
-            replay.ReplayError) as error:
+            replay.ReplayError, page_readme.ReadmeError, plot.PlotError) as error:
         print(f'run: {error}', file=sys.stderr)
         return FAILED
     except OSError as error:

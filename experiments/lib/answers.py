@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""The ten questions that people quarrel about, and one sentence of answer to each, made from a session's lines.
+
+Which comparison answers a question is fixed before the run (HEADLINES, for the first experiment of the question that was
+measured). It answers whether it is decided or not.
+"""
+from dataclasses import dataclass
+
+from lib import answers_h1, answers_h2, answers_tally, metrics, page_words as words, stats
+from lib.page_evidence import NOT_PART
+from lib.page_number import Name, Sentence, fill, join
+
+DECIDED, OPEN, MISSING = 'decided', 'not decided', 'not measured'
+
+
+@dataclass(frozen=True)
+class Question:
+    id: str
+    asks: str
+    paper: str
+    defenders: str
+    experiments: tuple
+
+
+QUESTIONS = (
+    Question('Q1', 'Is a hit cheaper through a map?', '', 'no lookup, no copy, no call', ('E1', 'E12')),
+    Question('Q2', 'What happens when memory fills up?', 'the rate halves, and stalls for seconds',
+             'the kernel evicts well enough', ('E2', 'E4')),
+    Question('Q3', 'Can a map keep a device busy?', 'no, nothing is asynchronous', 'advice and threads', ('E5',)),
+    Question('Q4', "Is the kernel's replacement good enough?", 'there is no control', 'the kernel takes care of it', ('E7', 'E6')),
+    Question('Q5', 'Does it matter with few threads and one writer?', 'contention, and shootdowns', 'a red herring',
+             ('E8', 'E9')),
+    Question('Q6', 'Does a map break transactions?', 'the kernel may write any dirty page', 'not with copy-on-write',
+             ('H1', 'E10')),
+    Question('Q7', 'Which faults of a disk get through?', 'no checksum on load, and SIGBUS', 'the same for everybody',
+             ('H2', 'H3', 'E12')),
+    Question('Q8', 'Maps for random sparse reads, read() for scans: is that true?', '', 'maps for scans', ('E3',)),
+    Question('Q9', 'What does a pool cost that a map does not?', '', 'restart, sharing, memory, code', ('E13', 'E14', 'E15')),
+    Question('Q10', 'Where does the difference come from?', '', '', ('E11',)),
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """basis: what stands behind the sentence; None where nothing was measured. experiment: the one that answers, or None."""
+    question: Question
+    state: str
+    sentence: Sentence
+    basis: Sentence | None
+    kind: str | None
+    experiment: str | None
+
+
+# What answers for an experiment: parts of the sentence, each (cell, base, phase, metrics by rank). Of a part the first metric speaks
+# whose runs count; a rate does not count on a machine that was not quiet. An experiment that is not named here answers with the
+# first comparison of its plan.
+HEADLINES = {
+    'E2': (('map', 'pool', 'full', ('cpu_ns_per_op',)),),
+    'E3': (('random-sparse', 'pool-sparse', 'whole', ('cpu_ns_per_op',)), ('normal-scan', 'pool-scan', 'whole', ('cpu_ns_per_op',))),
+    'E8': (('map-2', 'pool-2', 'full', ('cpu_ns_per_op',)), ('map-8', 'pool-8', 'full', ('cpu_ns_per_op',))),
+    'E5': (('map-32', 'pool-32', 'full', ('device_reads_per_s', 'cpu_ns_per_read')),),
+    'E6': (('map-random', 'pool-clock', 'during', ('service_p99_ns', 'cpu_ns_per_op')),),
+}
+
+
+def headline(evidence, experiment):
+    """The Comparisons that answer, one a part; [] when there is none."""
+    plan = evidence.plans[experiment]
+    known = {(c.cell, c.base, c.phase, c.metric.name): c for c in evidence.comparisons(experiment)}
+    found = []
+    for cell, base, phase, names in HEADLINES.get(experiment, ()):
+        here = [known[(cell, base, phase, name)] for name in names if (cell, base, phase, name) in known]
+        found += [next((c for c in here if c.run_ids), here[0])] if here else []
+    return found or evidence.comparisons(plan.id)[:1]
+
+
+def _of_cells(evidence, question, experiment):
+    found = headline(evidence, experiment)
+    if not found:
+        return None
+    state = OPEN if all(c.verdict.word == stats.NOT_DECIDED for c in found) else DECIDED
+    sentence = join([words.comparison(evidence, c) for c in found], '. ')
+    basis = join(list({b.text(): b for b in (words.basis(evidence, c) for c in found)}.values()), '; ')
+    return Answer(question, state, fill('{said}.', said=sentence), basis, found[0].metric.kind, experiment)
+
+
+def middle_part(table, names):
+    """The size at which regret is told: that next to a quarter of the pages at which all of the names were run."""
+    parts = [part for part, row in table.items() if all(name in row and row[name][1] is not None for name in names)]
+    return min(parts, key=lambda part: abs(part - 0.25)) if parts else None
+
+
+def regret_sentence(evidence, experiment):
+    """(sentence, basis) of a replay: how far the kernel and the pool are from the optimum, or None."""
+    plan = evidence.plans[experiment]
+    cells = [c['name'] for c in plan.cells]
+    pairs = [next((name for name in cells if words.engine(plan, name) == engine), None) for engine in ('map', 'pool')]
+    part = middle_part(evidence.replay_table(experiment), [name for name in pairs if name])
+    if None in pairs or part is None:
+        return None
+    the_map, the_pool = (evidence.regret(experiment, part, name) for name in pairs)
+    policy = plan.options(pairs[1]).get('policy', 'clock')
+    sentence = fill("With memory for {part} of the pages, the kernel's evictions lie {map} of the way from the optimum to "
+                    "random choice, and the pool's ({policy}) lie {pool}.",
+                    part=evidence.planned(experiment, f'{100 * part:g} %', 'frames'), map=the_map, pool=the_pool,
+                    policy=Name(policy.upper()))
+    rounds = evidence.how_many([line for line in evidence.replays(experiment) if line['cell'] == 'replay' and line['part'] == part])
+    brackets = ', lowest and highest in brackets' if '[' in sentence.text() else ''
+    return sentence, fill('{n} round{s}' + brackets, n=rounds, s='' if rounds.text == '1' else 's')
+
+
+HAZARD_SENTENCES = {'H1': answers_h1, 'H2': answers_h2}
+
+
+def hazard_sentence(evidence, experiment):
+    """(sentence, basis) of a hazard, or None."""
+    if experiment not in HAZARD_SENTENCES:
+        return None
+    return HAZARD_SENTENCES[experiment].sentence(answers_tally.tallies(evidence, experiment))
+
+
+def _of_counts(question, experiment, found):
+    """found: (sentence, basis) or None."""
+    return Answer(question, DECIDED, *found, metrics.COUNTS, experiment) if found else None
+
+
+def _list(names):
+    return ' and '.join([', '.join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _missing(evidence, question):
+    """Says why: what the machine does not allow counts more than what was not asked for."""
+    reasons = {}
+    for experiment in question.experiments:
+        reasons.setdefault(evidence.why_not(experiment) or 'no run of it is valid', []).append(experiment)
+    parts = []
+    for why, names in reasons.items():
+        if why == NOT_PART:
+            parts.append(fill('{names} {is} not part of this session', names=_list(names), **{'is': 'is' if len(names) == 1 else 'are'}))
+        else:
+            parts.append(fill('{names}: {why}', names=', '.join(names), why=Sentence((Name(why),))))
+    return Answer(question, MISSING, fill('Not measured here: {why}.', why=join(parts, '; ')), None, None, None)
+
+
+def answer(evidence, question):
+    for experiment in question.experiments:
+        if not evidence.is_measured(experiment):
+            continue
+        plan = evidence.plans.get(experiment)
+        if evidence.hazards(experiment):
+            found = _of_counts(question, experiment, hazard_sentence(evidence, experiment))
+        elif plan.kind == 'replay':
+            found = _of_counts(question, experiment, regret_sentence(evidence, experiment))
+        else:
+            found = _of_cells(evidence, question, experiment)
+        if found:
+            return found
+    return _missing(evidence, question)
+
+
+def answers(evidence):
+    """Ten Answers."""
+    return [answer(evidence, question) for question in QUESTIONS]

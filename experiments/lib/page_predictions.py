@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""What was predicted before the run, and whether it came true: of cells, of replays, and of hazards."""
+from lib import answers_tally as tally, compare, metrics
+from lib.page_html import bullets, chip
+from lib.page_number import Name, Number, fill
+
+KIND = {compare.TRUE: 'good', compare.FALSE: 'bad', compare.OPEN: 'open'}
+
+
+def _in_range(p, values):
+    """TRUE when all lie in the range, FALSE when none does, else OPEN."""
+    inside = [p['low'] <= v <= p['high'] for v in values]
+    return compare.OPEN if not values else compare.TRUE if all(inside) else compare.OPEN if any(inside) else compare.FALSE
+
+
+def _of_cells(evidence, plan, p):
+    runs = evidence.runs(plan.id)
+    result, text = compare.prediction_result(runs, plan, p)
+    if 'base' in p:
+        c = compare.compare(runs, plan, p['cell'], p['base'], p['phase'], p['metric'])
+        return result, evidence.ratio(c) if c.found else None
+    ids = tuple(r['id'] for r in runs if r['cell'] == p['cell'] and r['copy'] == 1 and not r['invalid']
+                and metrics.read(r, p['phase'], p['metric']) is not None)
+    return result, Number(text, ids, f'predicted {plan.id} {p["phase"]} {p["metric"]} {p["cell"]}') if ids else None
+
+
+def _of_replay(evidence, plan, p):
+    """Of the ratio of two cells' misses, or of a cell's regret, at every size."""
+    table = evidence.replay_table(plan.id)
+    sizes = [size for size, row in table.items() if p['cell'] in row and p.get('base', p['cell']) in row]
+    if 'base' in p:
+        values = [table[size][p['cell']][0] / table[size][p['base']][0] for size in sizes if table[size][p['base']][0]]
+    else:
+        values = [table[size][p['cell']][1] for size in sizes if table[size][p['cell']][1] is not None]
+    if not values:
+        return compare.OPEN, None
+    names = [p['cell']] + ([p['base']] if 'base' in p else [])
+    ids = tuple(dict.fromkeys(i for size in sizes for name in names for i in evidence.replay_ids(plan.id, size, name)))
+    what = f'misses {plan.id} {"/".join(names)}' if 'base' in p else f'regrets {plan.id} {p["cell"]}'
+    low, high = f'{min(values):.3g}', f'{max(values):.3g}'
+    return _in_range(p, values), Number(low if low == high else f'{low} to {high}', ids, what)
+
+
+def _of_hazard(evidence, plan, p):
+    """Of the share of an outcome in the trials of one hazard and subject."""
+    found = tally.tallies(evidence, plan.id).get((p['phase'], p['cell']))
+    if found is None or not found.trials:
+        return compare.OPEN, None
+    count = tally.number([found], p['metric'], *[key for key, word in tally.WORDS.items() if word == p['metric']])
+    return _in_range(p, [count.value / found.trials]), fill('{n} of {of}', n=count, of=tally.number([found]))
+
+
+def result(evidence, plan, p):
+    """(compare.TRUE, FALSE or OPEN; what was found: a Number, a Sentence, or None)."""
+    return {'replay': _of_replay, 'hazard': _of_hazard}.get(plan.kind, _of_cells)(evidence, plan, p)
+
+
+def _range(evidence, plan, p):
+    low, high = (evidence.planned(plan.id, f'{p[end]:,g}') for end in ('low', 'high'))
+    said = fill('{low}', low=low) if p['low'] == p['high'] else fill('{low} to {high}', low=low, high=high)
+    if plan.kind != 'hazard':
+        return said
+    whole = {(0, 0): 'none', (1, 1): 'all'}.get((p['low'], p['high']))
+    return fill('{said} of the trials', said=whole or said)
+
+
+def block(show, evidence, plan):
+    """The part of a section, as HTML; '' where nothing was predicted."""
+    items = []
+    for p in plan.predictions:
+        word, seen = result(evidence, plan, p)
+        said = fill('{says}: predicted {range}', says=Name(p['says']), range=_range(evidence, plan, p))
+        if seen:
+            said = fill('{said}, found {seen}', said=said, seen=seen)
+        items.append(f'{chip(word, KIND[word])} {show.sentence(said)}')
+    return f'<h3>Predicted before the run</h3>{bullets(items, "predictions")}' if items else ''
+
+
+def all_of(evidence):
+    """[(experiment, what was predicted, result, its kind)] of the whole session."""
+    found = []
+    for experiment in evidence.order:
+        plan = evidence.plans.get(experiment)
+        if plan is not None and evidence.is_measured(experiment):
+            for p in plan.predictions:
+                word, _ = result(evidence, plan, p)
+                found.append((experiment, p['says'], word, KIND[word]))
+    return found

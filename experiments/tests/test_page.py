@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: MIT
+"""The report: sentences know their runs, figures are those of the lines, and the page stands alone."""
+import html.parser
+import importlib.util
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import unittest
+from unittest import mock
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+sys.path.insert(0, HERE)
+
+import recompute  # noqa: E402
+from lib import answers, page, page_grid, page_number, page_readme, page_words, plan as plans, plot, results  # noqa: E402
+from lib.page_evidence import Evidence, digits, quantity  # noqa: E402
+from lib.page_number import Name, NoSource, Number, Sentence, fill  # noqa: E402
+
+spec = importlib.util.spec_from_file_location('golden_lines', os.path.join(HERE, 'golden', 'lines.py'))
+golden = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(golden)
+
+folder = tempfile.mkdtemp(prefix='report-')
+unittest.addModuleCleanup(shutil.rmtree, folder, True)
+SKIP_PLOTS = plot.program() is None
+
+
+def write(lines, name='golden.jsonl'):
+    path = os.path.join(folder, name)
+    with open(path, 'w', encoding='utf-8') as f:
+        f.writelines(json.dumps(line) + '\n' for line in lines)
+    return results.Session(path)
+
+
+def without_plots(session):
+    """The page as it is built where gnuplot is missing: quick."""
+    with mock.patch.object(plot, 'program', lambda: None):
+        return page.build(session)
+
+
+class Page(html.parser.HTMLParser):
+    """What the tests ask of a page: its figures, its ids and links, and the text of sentences beside their figures."""
+
+    QUIET = ('data', 'code')  # elements whose digits are no text of a sentence
+
+    def __init__(self, text):
+        super().__init__()
+        self.figures, self.ids, self.links, self.tags, self.beside = [], [], [], [], []
+        self.open, self.figure = [], None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.tags.append((tag, attributes))
+        if 'id' in attributes:
+            self.ids.append(attributes['id'])
+        if tag == 'a':
+            self.links.append(attributes['href'])
+        if tag == 'data':
+            self.figure = [attributes, '']
+        if tag not in ('meta', 'br', 'path', 'rect', 'use', 'circle', 'polygon'):
+            self.open.append((tag, attributes.get('class', '')))
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        while self.open and self.open.pop()[0] != tag:
+            pass
+        if tag == 'data':
+            self.figures.append(tuple(self.figure))
+            self.figure = None
+
+    def handle_data(self, data):
+        if self.figure is not None:
+            self.figure[1] += data
+        kinds = [kind.split() for _, kind in self.open]
+        inside = any('sentence' in k or 'basis' in k for k in kinds)
+        quiet = any(tag in self.QUIET or tag == 'a' for tag, _ in self.open) or any('name' in k for k in kinds)
+        if inside and not quiet:
+            self.beside.append(data)
+
+
+class Sentences(unittest.TestCase):
+    def test_a_number_without_runs_does_not_build(self):
+        for ids in ((), ('',), (None,)):
+            with self.assertRaises(NoSource):
+                Number('2.5', ids)
+
+    def test_a_figure_in_the_text_of_a_sentence_does_not_build(self):
+        with self.assertRaises(NoSource):
+            fill('a get costs 2.5 times as much')
+        with self.assertRaises(NoSource):
+            fill('a get costs {r} times as much', r='2.5')
+        self.assertEqual(fill('{r} of E2, by rule R11', r=Number('2', ('run',))).text(), '2 of E2, by rule R11')
+
+    def test_a_template_and_its_values_must_fit(self):
+        with self.assertRaises(KeyError):
+            fill('{a} and {b}', a='x')
+        with self.assertRaises(KeyError):
+            fill('{a}', a='x', b='y')
+
+    def test_texts_are_escaped(self):
+        self.assertEqual(Sentence(('<', Name('<b>'), Number('1', ('"><i>',), '"'))).html(str),
+                         '&lt;<span class="name">&lt;b&gt;</span><data value="" data-runs="&quot;&gt;&lt;i&gt;" data-what="&quot;">1</data>')
+
+    def test_values_for_people(self):
+        for value, unit, text in ((1234, 'ns', '1.23 µs'), (3, 'ns', '3 ns'), (4096, 'bytes', '4 KiB'), (12345.6, '1/s', '12,346/s'),
+                                  (None, 'ns', 'not known'), (0, '', '0'), (0.00001, '', '1.0 × 10⁻⁵')):
+            self.assertEqual(quantity(value, unit), text)
+        self.assertEqual(digits(99.95), '100')
+
+
+class Golden(unittest.TestCase):
+    """Lines whose answers are known."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.lines = golden.lines()
+        cls.session = write(cls.lines)
+        cls.evidence = Evidence(cls.session)
+        cls.text = without_plots(cls.session)
+        cls.page = Page(cls.text)
+        cls.answers = {a.question.id: a for a in answers.answers(cls.evidence)}
+
+    def test_each_question_is_answered_or_says_why_not(self):
+        states = {key: a.state for key, a in self.answers.items()}
+        self.assertEqual(states, {'Q1': answers.MISSING, 'Q2': answers.DECIDED, 'Q3': answers.DECIDED, 'Q4': answers.DECIDED,
+                                  'Q5': answers.MISSING, 'Q6': answers.DECIDED, 'Q7': answers.DECIDED, 'Q8': answers.DECIDED,
+                                  'Q9': answers.MISSING, 'Q10': answers.MISSING})
+        self.assertRegex(self.answers['Q2'].sentence.text(),
+                         r'^full: a get through the map costs 2\.5\d \[2\.\d\d, 2\.\d\d\] times the CPU time of one through the pool\.$'
+                         .replace('full', 'Full'))
+        self.assertEqual(self.answers['Q9'].sentence.text(), 'Not measured here: E13, E14 and E15 are not part of this session.')
+
+    def test_the_reason_of_a_skip_is_given(self):
+        found = answers.answers(Evidence(write([l for l in self.lines if l.get('experiment') != 'E2'], 'no-e2.jsonl')))[1]
+        self.assertIn('E4: it asks what the kernel evicts', found.sentence.text())
+
+    def test_a_noisy_experiment_is_not_decided_and_never_a_wrong_sentence(self):
+        lines = [l for l in self.lines if l.get('experiment') != 'E7']
+        found = answers.answers(Evidence(write(lines, 'no-e7.jsonl')))[3]
+        self.assertEqual(found.state, answers.OPEN)
+        self.assertRegex(found.sentence.text(), '^During: not decided: ')
+
+    def test_runs_that_do_not_count_are_in_no_figure(self):
+        invalid = {l['id'] for l in self.lines if l.get('invalid')}
+        noisy = {l['id'] for l in self.lines if l['kind'] == 'run' and not l['quiet']}
+        names = {self.evidence.index_of(i): i for i in invalid | noisy}
+        self.assertTrue(invalid and noisy)
+        for attributes, text in self.page.figures:
+            used = {names.get(n) for n in attributes['data-runs'].split()}
+            self.assertFalse(used & invalid, (text, attributes))
+            if ' rate ' in attributes['data-what']:
+                self.assertFalse(used & noisy, (text, attributes))
+        self.assertIn('R5: 4096 bytes of the file were in the page cache when it began', self.text)
+        self.assertIn('others used 22% of the CPU time', self.text)
+
+    def test_every_figure_of_a_sentence_is_found_in_the_lines(self):
+        ids_of = {self.evidence.line_id(l): l for e in self.evidence.order for l in self.evidence.lines(e)}
+        by_name = {self.evidence.index_of(i): i for i in ids_of}
+        kinds = set()
+        for attributes, text in self.page.figures:
+            what = attributes['data-what']
+            ids = [by_name.get(n, self.evidence.id if n == 'session' else n) for n in attributes['data-runs'].split()]
+            kinds.add(what.split(' ')[0])
+            self.assertIsNone(recompute.wrong(self.lines, ids_of, what, text, tuple(ids)), (text, what))
+        self.assertLessEqual({'ratio', 'aa', 'mean', 'rounds', 'times', 'sum', 'regret', 'regrets', 'needed', 'head', 'plan'}, kinds)
+
+    def test_a_figure_that_is_not_in_the_lines_is_noticed(self):
+        ids_of = {l['id']: l for l in self.lines if 'id' in l}
+        c = self.evidence.comparisons('E2')[0]
+        good = self.evidence.ratio(c)
+        self.assertIsNone(recompute.wrong(self.lines, ids_of, good.what, good.text, good.ids))
+        self.assertIsNotNone(recompute.wrong(self.lines, ids_of, good.what, good.text.replace('2.5', '2.6'), good.ids))
+        self.assertIsNotNone(recompute.wrong(self.lines, ids_of, good.what, good.text, good.ids[2:]))
+
+    def test_sentences_have_no_digits_beside_their_figures(self):
+        self.assertTrue(self.page.beside)
+        for text in self.page.beside:
+            self.assertNotRegex(page_number.IDENTIFIER.sub('', text), r'\d', text)
+
+    def test_the_page_stands_alone(self):
+        self.assertNotRegex(self.text, r'<script|<link|<img|@import|https?://(?!www\.w3\.org/2000/svg)|src=|url\((?!#)')
+        names = [i for i in self.page.ids]
+        self.assertEqual(len(names), len(set(names)))
+        for link in self.page.links:
+            self.assertIn(link[1:], names)
+
+    def test_every_figure_leads_to_its_runs(self):
+        for attributes, text in self.page.figures:
+            for name in attributes['data-runs'].split():
+                if not attributes['data-what'].startswith('plan'):
+                    self.assertTrue(name == 'session' or f'run-{name}' in self.page.ids, (text, name))
+
+    def test_predictions_say_whether_they_came_true(self):
+        self.assertRegex(self.text, r'<span class="chip good">came true</span> <span class="sentence"><span class="name">while memory fills')
+
+    def test_who_wins_where(self):
+        squares = page_grid.grid(self.evidence, page_grid.MEASURES[0][0])
+        states = [[squares[(i, j)].kind for j in range(3)] for i in range(len(page_grid.ROWS))]
+        self.assertEqual(states, [['missing'] * 3, ['same', 'missing', 'missing'], ['pool-3', 'pool-2', 'pool-2'],
+                                  ['pool-2', 'missing', 'missing'], ['map-3', 'missing', 'missing'], ['open', 'missing', 'missing'],
+                                  ['missing'] * 3])
+        self.assertRegex(page_grid.svg(self.evidence, *page_grid.MEASURES[0]), r'aria-label="Gets, all in memory: 1: not measured, ')
+
+    def test_an_answer_of_rates_falls_back_where_the_machine_was_not_quiet(self):
+        self.assertEqual(self.answers['Q3'].kind, 'wall')
+        lines = [{**l, 'quiet': False} if l.get('experiment') == 'E5' else l for l in self.lines]
+        found = answers.answers(Evidence(write(lines, 'noisy.jsonl')))[2]
+        self.assertEqual((found.kind, found.state), ('cpu', answers.DECIDED))
+        self.assertIn('through the map', found.sentence.text().replace('by the map', 'through the map'))
+
+    def test_an_answer_in_parts_has_both(self):
+        self.assertRegex(self.answers['Q8'].sentence.text(), r'^A sparse get through the map \(random\) costs 1\.\d\d .* A record of a scan '
+                         r'through the pool costs 2\.\d\d .* of one through the map \(normal\)\.$')
+
+    def test_a_look_says_so(self):
+        head = {**self.lines[0], 'evidence': False, 'budget_by_kernel': False}
+        text = without_plots(write([head] + self.lines[1:], 'look.jsonl'))
+        self.assertIn('A look, not evidence', text)
+        self.assertIn('Substitute:', text)
+        self.assertNotIn('A look, not evidence', self.text)
+
+    def test_texts_of_a_plan_cannot_break_the_page(self):
+        head = json.loads(json.dumps(self.lines[0]))
+        head['plans']['E2']['text'] = head['plans']['E2']['text'].replace('Memory fills up', "<script>'\\\\\\\"&")
+        self.assertIn('&lt;script&gt;', without_plots(write([head] + self.lines[1:], 'plan.jsonl')))
+
+    def test_without_gnuplot_the_page_has_its_tables_and_a_note(self):
+        self.assertIn('apt-get install gnuplot-nox', self.text)
+        self.assertNotIn('<svg', self.text)
+        self.assertGreater(self.text.count('The table behind it'), 5)
+
+    def test_hazards_are_summed_over_rounds_and_invalid_lines_left_out(self):
+        again = [{**l, 'round': 2, 'invalid': ['by the test'] if l['cell'] == 'lmdb' else []} for l in self.lines if l['kind'] == 'hazard']
+        found = {a.question.id: a.sentence.text() for a in answers.answers(Evidence(write(self.lines + again, 'twice.jsonl')))}
+        self.assertIn('through the pool for 0 of 2,400, the map that verifies at each get for 0 of 2,000', found['Q7'])
+        self.assertIn('LMDB for 800 of 1,200', found['Q7'])
+        self.assertEqual(self.answers['Q6'].sentence.text(),
+                         'Written in place through a shared map, pages that were not committed reached the device after 4 of 6 triggers, and '
+                         '2,440 of 7,870 power cuts left neither the state before nor the one after, even with a log; with shadow paging '
+                         'over the same map, 0 of 9,494 did.')
+
+    def test_a_broken_promise_is_red(self):
+        lines = json.loads(json.dumps(self.lines))
+        next(l for l in lines if l['kind'] == 'hazard' and l['cell'] == 'map_once')['details']['promise_kept'] = False
+        self.assertIn('<strong class="red">the map that verifies once broke what it promises', without_plots(write(lines, 'red.jsonl')))
+        self.assertNotIn('broke what it promises', self.text)
+
+    @unittest.skipIf(SKIP_PLOTS, plot.NEEDED)
+    def test_plots_take_their_colours_from_the_page_and_have_texts_and_tables(self):
+        found = Page(text := page.build(self.session))
+        svgs = re.findall(r'<svg.*?</svg>', text, re.DOTALL)
+        self.assertGreaterEqual(len(svgs), 12)
+        names = re.findall(r"id='([\w-]+)'", text)
+        self.assertEqual(len(names), len(set(names)))
+        for svg in svgs:
+            self.assertNotRegex(svg, r'rgb\(|<title|#[0-9a-f]{6}|color=.white./>')
+            for used in re.findall(r"href='#([\w-]+)'", svg):
+                self.assertIn(f"id='{used}'", svg)
+        plots = [a for tag, a in found.tags if a.get('class') == 'plot']
+        self.assertTrue(plots and all(len(a['aria-label']) > 40 and a['role'] == 'img' for a in plots))
+        self.assertEqual(text.count('<figure>'), text.count('The table behind it'))
+
+    @unittest.skipIf(SKIP_PLOTS, plot.NEEDED)
+    def test_a_picture_that_gnuplot_refuses_is_an_error_that_says_why(self):
+        with self.assertRaisesRegex(plot.PlotError, 'gnuplot failed on bad: .*nonsense'):
+            plot.draw('bad', lambda width: (100, 'plot nonsense\n'))
+
+
+class RealLines(unittest.TestCase):
+    def test_a_session_that_was_measured_gives_a_page(self):
+        session = results.Session(os.path.join(HERE, 'golden', 'E2.jsonl'))
+        evidence = Evidence(session)
+        lines, text = [session.head, *session.lines[1:]], without_plots(session)
+        ids_of = {evidence.line_id(l): l for e in evidence.order for l in evidence.lines(e)}
+        by_name = {evidence.index_of(i): i for i in ids_of}
+        for attributes, shown in Page(text).figures:
+            ids = tuple(by_name.get(n, evidence.id if n == 'session' else n) for n in attributes['data-runs'].split())
+            self.assertIsNone(recompute.wrong(lines, ids_of, attributes['data-what'], shown, ids), (shown, attributes))
+
+
+class Readme(unittest.TestCase):
+    def setUp(self):
+        self.root = tempfile.mkdtemp(dir=folder)
+        self.results = os.path.join(self.root, 'results')
+        os.makedirs(os.path.join(self.results, 'reference'))
+        os.makedirs(os.path.join(self.root, page_readme.PICTURES))
+        with open(os.path.join(self.root, 'README.md'), 'w', encoding='utf-8') as f:
+            f.write(f'# Title\n\n{page_readme.BEGIN}\nold\n{page_readme.END}\n\nend\n')
+
+    def add(self, name):
+        shutil.copy(write(golden.lines()).path, os.path.join(self.results, 'reference', name))
+
+    def read(self):
+        with open(os.path.join(self.root, 'README.md'), encoding='utf-8') as f:
+            return f.read()
+
+    def test_the_ten_answers_stand_between_the_marks(self):
+        self.add('a.jsonl')
+        with mock.patch.object(plot, 'program', lambda: None):
+            written = page_readme.write(self.root, self.results)
+            first = self.read()
+            page_readme.write(self.root, self.results)
+        self.assertEqual(self.read(), first)
+        self.assertRegex(first, r'(?s)^# Title\n.*10\. \*\*Where does the difference come from.*\n\nend\n$')
+        evidence = Evidence(results.Session(page_readme.reference(self.results)))
+        shown = {page_readme.GRID: page_readme.pictures(evidence)[page_readme.GRID][1]}
+        self.assertEqual(page_readme.between(first)[1], page_readme.block(evidence, shown))
+        for name in re.findall(r'\]\((.*?)\)', first):
+            self.assertIn(os.path.join(self.root, name), written)
+            self.assertTrue(os.path.exists(os.path.join(self.root, name)))
+
+    def test_what_is_missing_is_named(self):
+        with self.assertRaisesRegex(page_readme.ReadmeError, 'no reference run'):
+            page_readme.write(self.root, self.results)
+        self.add('a.jsonl')
+        self.add('b.jsonl')
+        with self.assertRaisesRegex(page_readme.ReadmeError, 'expected one file of lines, found a.jsonl, b.jsonl'):
+            page_readme.write(self.root, self.results)
+        for text in ('', page_readme.BEGIN, page_readme.END + page_readme.BEGIN, page_readme.BEGIN * 2 + page_readme.END):
+            with self.assertRaises(page_readme.ReadmeError):
+                page_readme.between(text)
+
+    def test_readme_and_reference_run_agree(self):
+        root = os.path.dirname(os.path.dirname(HERE))
+        path = page_readme.reference(os.path.join(root, 'experiments', 'results'))
+        with open(os.path.join(root, 'README.md'), encoding='utf-8') as f:
+            text = f.read()
+        if path is None:
+            self.assertNotIn(page_readme.BEGIN, text, 'README has answers, and no reference run is committed')
+            self.skipTest('no reference run is committed yet')
+        evidence = Evidence(results.Session(path))
+        _, inside, _ = page_readme.between(text)
+        shown = dict((os.path.basename(name), alt) for alt, name in re.findall(r'!\[(.*?)\]\((.*?)\)', inside))
+        again = 'is not what `experiments/run readme` writes'
+        self.assertEqual(inside, page_readme.block(evidence, shown), f'README.md {again}')
+        with open(os.path.join(root, page_readme.PICTURES, page_readme.GRID), encoding='utf-8') as f:
+            self.assertEqual(f.read(), page_grid.svg(evidence, *page_grid.MEASURES[0]), f'{page_readme.GRID} {again}')
+        for name in shown:
+            self.assertTrue(os.path.exists(os.path.join(root, page_readme.PICTURES, name)), name)
+
+
+class Words(unittest.TestCase):
+    def test_cells_are_called_by_their_engine(self):
+        plan = plans.parse(golden.E5.replace('"pool-1"', '"uring-get"').replace('"map-1"', '"map"'), 'E5.toml')
+        for name, text in (('map', 'the map'), ('uring-get', 'the pool (uring)'), ('pool-8', 'the pool (8 at once)')):
+            self.assertEqual(page_words.noun(plan, name).text(), text)
+
+
+if __name__ == '__main__':
+    unittest.main()
