@@ -10,13 +10,13 @@ import re
 STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 14: 2.145}  # 97.5 %
 PER_OP = {'device_read_bytes_per_op': 'device_read_bytes', 'major_faults_per_op': 'major_faults', 'minor_faults_per_op': 'minor_faults',
           'switches_per_op': 'voluntary_switches', 'shootdowns_per_op': 'tlb_shootdowns'}
-WALL = ('rate', 'longest_operation_ns', 'device_reads_per_s')
+NEED_QUIET = ('rate', 'longest_operation_ns', 'device_reads_per_s', 'shootdowns_per_op')
 UNITS = {'ns': 1, 'µs': 1e3, 'ms': 1e6, 's': 1e9, 'bytes': 1, 'KiB': 1 << 10, 'MiB': 1 << 20, 'GiB': 1 << 30, '': 1, '/s': 1, '×': 1}
 
 
 def _metric(run, phase_name, metric):
     phase = next((p for p in run['phases'] if p['name'] == phase_name), None)
-    if phase is None or run['invalid'] or (metric in WALL and not run['quiet']):
+    if phase is None or run['invalid'] or (metric in NEED_QUIET and not run['quiet']):
         return None
     if metric == 'cpu_ns_per_op':
         return (phase['user_ns'] + phase['system_ns']) / phase['ops']

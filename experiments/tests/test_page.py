@@ -157,8 +157,8 @@ class Golden(unittest.TestCase):
             self.assertFalse(used & invalid, (text, attributes))
             if ' rate ' in attributes['data-what']:
                 self.assertFalse(used & noisy, (text, attributes))
-        self.assertIn('R5: 4096 bytes of the file were in the page cache when it began', self.text)
-        self.assertIn('others used 22% of the CPU time', self.text)
+        self.assertTrue('R5: 4096 bytes of the file were in the page cache when it began' in self.text)
+        self.assertTrue('others used 22% of the CPU time' in self.text)
 
     def test_every_figure_of_a_sentence_is_found_in_the_lines(self):
         ids_of = {self.evidence.line_id(l): l for e in self.evidence.order for l in self.evidence.lines(e)}
@@ -185,7 +185,7 @@ class Golden(unittest.TestCase):
             self.assertNotRegex(page_number.IDENTIFIER.sub('', text), r'\d', text)
 
     def test_the_page_stands_alone(self):
-        self.assertNotRegex(self.text, r'<script|<link|<img|@import|https?://(?!www\.w3\.org/2000/svg)|src=|url\((?!#)')
+        self.assertIsNone(re.search(r'<script|<link|<img|@import|https?://(?!www\.w3\.org/2000/svg)|src=|url\((?!#)', self.text))
         names = [i for i in self.page.ids]
         self.assertEqual(len(names), len(set(names)))
         for link in self.page.links:
@@ -198,7 +198,8 @@ class Golden(unittest.TestCase):
                     self.assertTrue(name == 'session' or f'run-{name}' in self.page.ids, (text, name))
 
     def test_predictions_say_whether_they_came_true(self):
-        self.assertRegex(self.text, r'<span class="chip good">came true</span> <span class="sentence"><span class="name">while memory fills')
+        said = '<span class="chip good">came true</span> <span class="sentence"><span class="name">while memory fills'
+        self.assertTrue(said in self.text)
 
     def test_who_wins_where(self):
         squares = page_grid.grid(self.evidence, page_grid.MEASURES[0][0])
@@ -222,18 +223,18 @@ class Golden(unittest.TestCase):
     def test_a_look_says_so(self):
         head = {**self.lines[0], 'evidence': False, 'budget_by_kernel': False}
         text = without_plots(write([head] + self.lines[1:], 'look.jsonl'))
-        self.assertIn('A look, not evidence', text)
-        self.assertIn('Substitute:', text)
-        self.assertNotIn('A look, not evidence', self.text)
+        self.assertTrue('A look, not evidence' in text)
+        self.assertTrue('Substitute:' in text)
+        self.assertFalse('A look, not evidence' in self.text)
 
     def test_texts_of_a_plan_cannot_break_the_page(self):
         head = json.loads(json.dumps(self.lines[0]))
         head['plans']['E2']['text'] = head['plans']['E2']['text'].replace('Memory fills up', "<script>'\\\\\\\"&")
-        self.assertIn('&lt;script&gt;', without_plots(write([head] + self.lines[1:], 'plan.jsonl')))
+        self.assertTrue('&lt;script&gt;' in without_plots(write([head] + self.lines[1:], 'plan.jsonl')))
 
     def test_without_gnuplot_the_page_has_its_tables_and_a_note(self):
-        self.assertIn('apt-get install gnuplot-nox', self.text)
-        self.assertNotIn('<svg', self.text)
+        self.assertTrue('apt-get install gnuplot-nox' in self.text)
+        self.assertFalse('<svg' in self.text)
         self.assertGreater(self.text.count('The table behind it'), 5)
 
     def test_hazards_are_summed_over_rounds_and_invalid_lines_left_out(self):
@@ -249,8 +250,8 @@ class Golden(unittest.TestCase):
     def test_a_broken_promise_is_red(self):
         lines = json.loads(json.dumps(self.lines))
         next(l for l in lines if l['kind'] == 'hazard' and l['cell'] == 'map_once')['details']['promise_kept'] = False
-        self.assertIn('<strong class="red">the map that verifies once broke what it promises', without_plots(write(lines, 'red.jsonl')))
-        self.assertNotIn('broke what it promises', self.text)
+        self.assertTrue('<strong class="red">the map that verifies once broke what it promises' in without_plots(write(lines, 'red.jsonl')))
+        self.assertFalse('broke what it promises' in self.text)
 
     @unittest.skipIf(SKIP_PLOTS, plot.NEEDED)
     def test_plots_take_their_colours_from_the_page_and_have_texts_and_tables(self):

@@ -82,7 +82,7 @@ base = "pool"
 phase = "filling"
 metric = "cpu_ns_per_op"
 low = 0.7
-high = 1.1
+high = 1.3
 says = "while memory fills, a get costs about the same CPU time through either"
 
 [[prediction]]
