@@ -27,7 +27,7 @@ def noun(plan, name):
     found = engine(plan, name)
     rest = ' '.join(word for word in name.split('-') if word not in (found, *WORKS))
     if rest.isdigit():
-        rest += ' at once'
+        rest += ' threads' if plan.options(name).get('threads', 1) > 1 else ' at once'
     known = ENGINES.get(found, found)
     return Sentence((known + ' (', Name(rest), ')')) if rest else Sentence((known,))
 

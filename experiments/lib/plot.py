@@ -13,6 +13,8 @@ from dataclasses import dataclass
 NEEDED = 'gnuplot is not installed (apt-get install gnuplot-nox), so this page has its tables and no plots'
 NARROW, WIDE = 350, 700
 FONT_PX = 12
+KEY_ROW_PX = 17
+LETTERS = 1.6  # that fit into a line as long as the font is high
 
 # Names of the CSS variables: light and dark. Blue, orange and the others differ for the colour-blind too.
 COLOURS = {
@@ -58,6 +60,22 @@ def palette(names, engine_of):
 def quote(text):
     """For a script: gnuplot's single quotes hold everything but themselves."""
     return "'" + text.replace("'", '’').replace('\n', ' ') + "'"
+
+
+def fit(text, width_px):
+    """A label that fits into a line of a picture: its end is left out when it is too long. The table has all of it."""
+    most = int(width_px / FONT_PX * LETTERS)
+    return text if len(text) <= most else text[:most - 1].rstrip() + '…'
+
+
+def head_of_plot(width_px, height_px, y_title, n_keys):
+    """Lines of a script: above the plot, left, first the title of the y axis and then the key, in as many columns as fit. height_px: of
+    the plot without its key. Returns (height in px with the key, lines)."""
+    rows = -(-n_keys // (2 if width_px == NARROW else 4))
+    height = height_px + KEY_ROW_PX * rows
+    return height, [f'set label 1 {quote(y_title)} at graph 0, screen {1 - 11 / height} left tc {colour("muted")}',
+                    f'set tmargin {2.2 + 1.25 * rows}',
+                    f'set key at graph 0, screen {1 - 20 / height} left top maxrows {rows} Left reverse tc {colour("ink")}']
 
 
 def program():

@@ -20,15 +20,10 @@ def draw(name, lines, x_title, y_title, engine_of, y_range=None, x_format='%g'):
 
     def script(width):
         tics = ', '.join(f"'{x_format % x}' {x:g}" for i, x in enumerate(xs) if width > plot.NARROW or len(xs) <= 6 or i % 2 == 0)
-        columns = 2 if width == plot.NARROW else 4
-        key_rows = -(-len(shown) // columns)
-        height = 270 + 17 * key_rows
+        height, head = plot.head_of_plot(width, 270, y_title, len(shown))
         body = ['set logscale x 2', f'set xtics ({tics})', f'set xrange [{xs[0] / 1.1}:{xs[-1] * 1.1}]',
                 f'set yrange [{y_range[0]}:{y_range[1]}]' if y_range else 'set yrange [0:*]',
-                f'set xlabel {plot.quote(x_title)} tc {plot.colour("muted")}',
-                f'set label 1 {plot.quote(y_title)} at graph 0, screen {1 - 11 / height} left tc {plot.colour("muted")}',
-                f'set tmargin {2.2 + 1.25 * key_rows}',
-                f'set key at graph 0, screen {1 - 20 / height} left top maxrows {key_rows} Left reverse tc {plot.colour("ink")}']
+                f'set xlabel {plot.quote(x_title)} tc {plot.colour("muted")}', *head]
         plots = []
         for i, (key, values) in enumerate(shown.items()):
             colour, solid = colours[key], bool(engine_of(key))

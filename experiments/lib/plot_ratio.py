@@ -4,8 +4,8 @@ from lib import metrics, plot, stats
 
 ROW_PX = 40
 SHORT = {
-    'cpu_ns_per_op': 'CPU time an operation', 'machine_cpu_ns_per_op': "machine's CPU time", 'cpu_ns_per_read': 'CPU time a read',
-    'rate': 'operations a second', 'scan_rate': 'scan, records a second', 'device_reads_per_s': 'reads a second',
+    'cpu_ns_per_op': 'CPU time', 'machine_cpu_ns_per_op': "machine's CPU time", 'cpu_ns_per_read': 'CPU time a read',
+    'rate': 'rate', 'scan_rate': 'scan, records a second', 'device_reads_per_s': 'reads a second',
     'device_read_bytes_per_op': 'bytes read', 'device_write_bytes_per_op': 'bytes written', 'major_faults_per_op': 'major faults',
     'minor_faults_per_op': 'minor faults', 'switches_per_op': 'sleeps', 'misses_per_op': 'misses', 'evictions_per_op': 'evictions',
     'shootdowns_per_op': 'TLB shootdowns', 'requests_in_flight': 'requests in flight', 'longest_operation_ns': 'longest operation',
@@ -50,7 +50,7 @@ def draw(name, comparisons, engine_of):
     ends += [x for c in rows if c.twins and c.twins.low is not None for x in (c.twins.low, c.twins.high)]
     low, high, tics = plot.log_tics(min(ends), max(ends))
 
-    def script(_width):
+    def script(width):
         lines = ['set logscale x', f'set xrange [{low}:{high}]', f'set xtics ({tics})', f'set yrange [0:{len(rows)}]',
                  'unset ytics', 'set border 1', 'set grid noy', 'set lmargin 1', 'set rmargin 2', 'set tmargin 0.3']
         points, means, bands, labels = {}, {}, [], []
@@ -63,8 +63,8 @@ def draw(name, comparisons, engine_of):
                 bands.append(f'{c.twins.ratio} {y} {c.twins.low} {c.twins.high} {y - 0.24} {y + 0.24}')
             pair = '' if len(pairs) == 1 else f'{c.cell} / {c.base}, '
             phase = '' if len(phases) == 1 else f'{c.phase}, '
-            labels.append(f'{low} {y + 0.42} "{pair}{phase}{SHORT.get(c.metric.name, c.metric.name)}'
-                          f'{"" if c.metric.kind != metrics.WALL else " *"}"')
+            text = f'{pair}{phase}{SHORT.get(c.metric.name, c.metric.name)}{" *" if c.metric.kind == metrics.WALL else ""}'
+            labels.append(f'{low} {y + 0.42} "{plot.fit(text, width)}"')
         plots = []
         if bands:
             lines += ['$bands << EOD', *bands, 'EOD']

@@ -53,10 +53,9 @@ def draw(name, runs, engine_of):
     scale, unit = (1e6, 'million operations a second') if top >= 2e6 else (1e3, 'thousand operations a second') if top >= 2e3 \
         else (1, 'operations a second')
 
-    def script(_width):
-        lines = ['set yrange [0:*]', 'set xrange [0:*]', "set xlabel 'seconds' tc " + plot.colour('muted'),
-                 f"set label 1 '{unit}' at graph 0, screen 0.97 left tc {plot.colour('muted')}",
-                 'set tmargin 3.2', f'set key at graph 1, screen 0.9 right top horizontal tc {plot.colour("ink")}', 'set border 3']
+    def script(width):
+        height, head = plot.head_of_plot(width, 270, unit, len(cells))
+        lines = ['set yrange [0:*]', 'set xrange [0:*]', f"set xlabel 'seconds' tc {plot.colour('muted')}", *head]
         plots = []
         for i, run in enumerate(shown):
             colour = colours[run['cell']]
@@ -70,5 +69,5 @@ def draw(name, runs, engine_of):
                 x, y = min(rates(run), key=lambda p: abs(p[0] - at))
                 lines += [f'$m{i} << EOD', f'{x} {y / scale}', 'EOD']
                 plots.append(f'$m{i} using 1:2 with points pt 6 ps 0.9 lw 1.5 lc {plot.colour(colour)} notitle')
-        return 300, '\n'.join(lines + ['plot ' + ', \\\n'.join(plots)]) + '\n'
+        return height, '\n'.join(lines + ['plot ' + ', \\\n'.join(plots)]) + '\n'
     return plot.draw(name, script)

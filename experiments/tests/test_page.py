@@ -274,6 +274,23 @@ class Golden(unittest.TestCase):
             plot.draw('bad', lambda width: (100, 'plot nonsense\n'))
 
 
+class Pictures(unittest.TestCase):
+    def test_a_label_that_is_too_long_loses_its_end(self):
+        self.assertEqual(plot.fit('map / pool', plot.NARROW), 'map / pool')
+        cut = plot.fit('map-private-100 / map-heap-100, later, longest operation *', plot.NARROW)
+        self.assertTrue(cut.endswith('…') and len(cut) * 0.6 * plot.FONT_PX <= plot.NARROW, cut)
+
+    def test_cells_of_one_engine_have_colours_of_their_own(self):
+        colours = plot.palette(['pool-a', 'pool-b', 'map', 'lmdb', 'pool-c'], lambda name: name.split('-')[0])
+        self.assertEqual((colours['pool-a'], colours['map'], colours['lmdb']), ('pool', 'map', 'lmdb'))
+        self.assertEqual(len(set(colours.values())), 5)
+
+    def test_an_axis_of_ratios_has_one_on_it(self):
+        for ends in ((0.9, 1.1), (0.4, 3), (1.8, 2.2), (0.001, 50), (0.2, 0.3)):
+            low, high, tics = plot.log_tics(*ends)
+            self.assertTrue(low < 1 < high and "'1' 1" in tics and tics.count(',') < 9, (ends, tics))
+
+
 class RealLines(unittest.TestCase):
     def test_a_session_that_was_measured_gives_a_page(self):
         session = results.Session(os.path.join(HERE, 'golden', 'E2.jsonl'))
