@@ -51,12 +51,13 @@ class Answer:
     experiment: str | None
 
 
-# What answers for an experiment: parts of the sentence, each (cell, base, phase, metrics by rank). Of a part the first metric speaks
-# whose runs count; a rate does not count on a machine that was not quiet. An experiment that is not named here answers with the
-# first comparison of its plan.
+# What answers for an experiment: parts of the sentence, each (cell, base, phase, metrics by rank). Of a part the first metric
+# speaks whose runs count; a rate does not count on a machine that was not quiet. An experiment that is not named here answers
+# with the first comparison of its plan.
 HEADLINES = {
     'E2': (('map', 'pool', 'full', ('cpu_ns_per_op',)),),
-    'E3': (('random-sparse', 'pool-sparse', 'whole', ('cpu_ns_per_op',)), ('normal-scan', 'pool-scan', 'whole', ('cpu_ns_per_op',))),
+    'E3': (('random-sparse', 'pool-sparse', 'whole', ('cpu_ns_per_op',)),
+           ('normal-scan', 'pool-scan', 'whole', ('cpu_ns_per_op',))),
     'E8': (('map-2', 'pool-2', 'full', ('cpu_ns_per_op',)), ('map-8', 'pool-8', 'full', ('cpu_ns_per_op',))),
     'E5': (('map-32', 'pool-32', 'full', ('device_reads_per_s', 'cpu_ns_per_read')),),
     'E6': (('map-random', 'pool-clock', 'during', ('service_p99_ns', 'cpu_ns_per_op')),),
@@ -136,7 +137,8 @@ def _missing(evidence, question):
     parts = []
     for why, names in reasons.items():
         if why == NOT_PART:
-            parts.append(fill('{names} {is} not part of this session', names=_list(names), **{'is': 'is' if len(names) == 1 else 'are'}))
+            verb = 'is' if len(names) == 1 else 'are'
+            parts.append(fill('{names} {verb} not part of this session', names=_list(names), verb=verb))
         else:
             parts.append(fill('{names}: {why}', names=', '.join(names), why=Sentence((Name(why),))))
     return Answer(question, MISSING, fill('Not measured here: {why}.', why=join(parts, '; ')), None, None, None)
@@ -149,6 +151,8 @@ def answer(evidence, question):
         plan = evidence.plans.get(experiment)
         if evidence.hazards(experiment):
             found = _of_counts(question, experiment, hazard_sentence(evidence, experiment))
+        elif plan is None:
+            found = None  # lines without their plan say nothing
         elif plan.kind == 'replay':
             found = _of_counts(question, experiment, regret_sentence(evidence, experiment))
         else:

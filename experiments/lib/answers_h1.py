@@ -29,8 +29,8 @@ def sentence(found):
     """(sentence, basis) that answers whether a map breaks transactions, or None."""
     in_place = triggers(found, 'in_place')
     parts = [
-        fill('pages that were not committed reached the device after {k} of {n} triggers', k=tally.how_many(_reached(in_place), in_place),
-             n=tally.how_many(in_place, in_place)) if in_place else None,
+        fill('pages that were not committed reached the device after {k} of {n} triggers',
+             k=tally.how_many(_reached(in_place), in_place), n=tally.how_many(in_place, in_place)) if in_place else None,
         _cut_part(found, 'log-map', '{n} of {of} power cuts left neither the state before nor the one after, even with a log'),
     ]
     parts = [p for p in parts if p]
@@ -54,7 +54,8 @@ def sentences(found):
         who = tally.subject_name(subject)
         if mine:
             reached = _reached(mine)
-            text = '{who}: pages that were not committed reached the device after {k} of {n} triggers' + (': {list}.' if reached else '.')
+            text = '{who}: pages that were not committed reached the device after {k} of {n} triggers'
+            text += ': {list}.' if reached else '.'
             more = {'list': join([fill('{h}', h=tally.hazard_name(t.hazard)) for t in reached], ', ')} if reached else {}
             said.append(fill(text, who=who, k=tally.how_many(reached, mine), n=tally.how_many(mine, mine), **more))
         if cut:

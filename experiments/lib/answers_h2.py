@@ -14,8 +14,8 @@ def _of(found, subject):
 def sentence(found):
     """(sentence, basis) that answers which faults get through, or None."""
     asked = [(subject, _of(found, subject)) for subject in ASKED]
-    parts = [fill('{who} for {wrong} of {n}', wrong=tally.number(mine, 'wrong'), n=tally.number(mine), who=tally.subject_name(subject))
-             for subject, mine in asked if mine]
+    parts = [fill('{who} for {wrong} of {n}', wrong=tally.number(mine, 'wrong'), n=tally.number(mine),
+                  who=tally.subject_name(subject)) for subject, mine in asked if mine]
     if not parts:
         return None
     pairs = [t for t in found.values() if t.trials]
@@ -28,8 +28,8 @@ def sentences(found):
     said = []
     for subject in dict.fromkeys(t.subject for t in found.values()):
         mine, who = _of(found, subject), tally.subject_name(subject)
-        bad = [fill('{what} ({n} of {of}' + how + ')', what=tally.hazard_name(t.hazard), n=tally.number([t], key), of=tally.number([t]))
-               for t in mine for key, how in WAYS if t.count(key)]
+        bad = [fill('{what} ({n} of {of}' + how + ')', what=tally.hazard_name(t.hazard), n=tally.number([t], key),
+                    of=tally.number([t])) for t in mine for key, how in WAYS if t.count(key)]
         if not mine:
             said.append(fill('{who}: nothing could be produced.', who=who))
         elif bad:

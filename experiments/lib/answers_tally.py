@@ -12,7 +12,8 @@ SUBJECTS = {
     'map_heap': 'the map, pages written from the heap', 'map_private': 'the map, private copies',
     'map_shared': 'the shared map with shadow paging', 'in_place': 'the shared map, in place',
     'none-pool': 'pool, in place', 'none-map': 'map, in place', 'none-copied': 'private copies, in place',
-    'log-pool': 'pool, in place with a log', 'log-map': 'map, in place with a log', 'log-copied': 'private copies, in place with a log',
+    'log-pool': 'pool, in place with a log', 'log-map': 'map, in place with a log',
+    'log-copied': 'private copies, in place with a log',
     'shadow-pool': 'pool, shadow paging', 'shadow-map': 'map, shadow paging', 'shadow-copied': 'private copies, shadow paging',
 }
 FAULTS = {

@@ -66,7 +66,8 @@ def machine_card(show, evidence):
     def setting(name):
         return show(evidence.setting(name))
     probe = card.get('device_probe')
-    cold, again = (show(evidence.card('device_probe', quantity(probe[key], 'ns'))) if probe else '' for key in ('cold_ns', 'again_ns'))
+    cold, again = (show(evidence.card('device_probe', quantity(probe[key], 'ns'))) if probe else ''
+                   for key in ('cold_ns', 'again_ns'))
     seed = show(evidence.setting('seed', str(head['seed'])))
     pairs = [
         ('Processor', f'{esc(card["cpu"])}, {number("cpus")} CPUs{", virtual" if card["virtual"] else ""}'),
@@ -136,8 +137,9 @@ def how_to_read():
 
 def heading(show, evidence):
     head = evidence.head
-    about = fill('{mode}, {rounds} round{s}, {file} of file in {memory} of memory', mode=head['mode'], rounds=evidence.setting('rounds'),
-                 s='' if head['rounds'] == 1 else 's', file=evidence.setting('file_bytes'), memory=evidence.setting('memory_bytes'))
+    about = fill('{mode}, {rounds} round{s}, {file} of file in {memory} of memory', mode=head['mode'],
+                 rounds=evidence.setting('rounds'), s='' if head['rounds'] == 1 else 's',
+                 file=evidence.setting('file_bytes'), memory=evidence.setting('memory_bytes'))
     lead = 'Is a mapped file a good enough buffer pool? One B-tree, one file, one memory budget, two pagers.'
     about = f'{show(about)} · <code>{esc(head["machine_id"])}</code> · {esc(head["started"][:10])}'
     return f'<header><h1>{esc(TITLE)}</h1>{paragraph(lead, "lead")}{paragraph(about, "about")}{standing(evidence)}</header>\n'
@@ -147,8 +149,8 @@ def build(session):
     """The page as text."""
     evidence = Evidence(session)
     show = Shown(evidence)
-    parts = [ten_answers(show, evidence), who_wins(evidence), machine_card(show, evidence), predictions(evidence), contents(evidence),
-             *(page_experiment.section(show, evidence, e) for e in evidence.order), not_measured(evidence), how_to_read()]
+    parts = [ten_answers(show, evidence), who_wins(evidence), machine_card(show, evidence), predictions(evidence),
+             contents(evidence), *(page_experiment.section(show, evidence, e) for e in evidence.order), not_measured(evidence), how_to_read()]
     return f'''<!doctype html>
 <html lang="en">
 <head>

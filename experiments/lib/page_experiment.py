@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What stands in the middle of an experiment's section, by its kind: cells, a replay of a trace, or a hazard."""
-from lib import answers, answers_h1, answers_tally as tally, metrics, page_predictions, page_section as part, page_words as words, plot_lines, plot_ratio, plot_time
+from lib import answers, answers_h1, answers_tally as tally, metrics, page_predictions, page_section as part, page_words as words, \
+    plot_lines, plot_ratio, plot_time
 from lib.page_evidence import quantity
 from lib.page_html import bullets, esc, figure, table
 
@@ -55,8 +56,8 @@ def _depth_figures(show, evidence, plan):
                 for depth, *values in sorted(points)]
         behind = table(f'{metric.text}, by reads in flight', ['cells', 'in flight', 'mean', 'lowest', 'highest'], rows)
         html += figure(picture, plot_lines.alt(lines, metric.text, 'reads in flight'),
-                       f'{esc(metric.text[:1].upper() + metric.text[1:])} {part.evidence_chip(metric.kind)} by reads in flight: the mean over rounds, '
-                       'lowest and highest.', behind)
+                       f'{esc(metric.text[:1].upper() + metric.text[1:])} {part.evidence_chip(metric.kind)} by reads in flight: the '
+                       'mean over rounds, lowest and highest.', behind)
     return html
 
 
@@ -74,20 +75,21 @@ def _time_figure(evidence, plan):
     for run in shown:
         for phase in run['phases']:
             rate = phase['ops'] * 1e9 / phase['ns'] if phase.get('ns') else None
-            rows.append([esc(evidence.index_of(run['id'])), esc(run['cell']), str(run['round']), esc(phase['name']), quantity(rate, '1/s'),
-                         quantity(phase.get('max_ns'), 'ns'), 'yes' if run['quiet'] else 'no'])
+            rows.append([esc(evidence.index_of(run['id'])), esc(run['cell']), str(run['round']), esc(phase['name']),
+                         quantity(rate, '1/s'), quantity(phase.get('max_ns'), 'ns'), 'yes' if run['quiet'] else 'no'])
     behind = table('Rates of each run by phase', ['run', 'cell', 'round', 'phase', 'rate', 'longest operation', 'quiet'], rows)
-    return figure(plot_time.draw(f'{plan.id} time', runs, lambda name: words.engine(plan, name)), plot_time.alt(runs),
-                  f'The rate over time {part.evidence_chip(metrics.WALL)}, one line a run; a ring where the last phase begins. Dotted: the '
-                  'machine was not quiet, and the shape may be somebody else’s.', behind)
+    caption = f'The rate over time {part.evidence_chip(metrics.WALL)}, one line a run; a ring where the last phase begins. ' \
+              'Dotted: the machine was not quiet, and the shape may be somebody else’s.'
+    picture = plot_time.draw(f'{plan.id} time', runs, lambda name: words.engine(plan, name))
+    return figure(picture, plot_time.alt(runs), caption, behind)
 
 
 def of_cells(show, evidence, plan):
     comparisons = evidence.comparisons(plan.id)
-    ratios = figure(plot_ratio.draw(f'{plan.id} ratios', comparisons, lambda name: words.engine(plan, name)), plot_ratio.alt(comparisons),
-                    'Left of one: the first cell has less. Large points: means with 95 % intervals, in the colour of the better one, grey '
-                    'where nothing is decided; rings: rounds; shaded: two runs of the same cell (A/A). *: wall clock.',
-                    part.table_of_ratios(show, evidence, comparisons))
+    picture = plot_ratio.draw(f'{plan.id} ratios', comparisons, lambda name: words.engine(plan, name))
+    caption = 'Left of one: the first cell has less. Large points: means with 95 % intervals, in the colour of the better one, ' \
+              'grey where nothing is decided; rings: rounds; shaded: two runs of the same cell (A/A). *: wall clock.'
+    ratios = figure(picture, plot_ratio.alt(comparisons), caption, part.table_of_ratios(show, evidence, comparisons))
     return page_predictions.block(show, evidence, plan) + '<h3>Found</h3>' + part.limits(evidence, plan) \
         + part.sentences(show, evidence, comparisons) + ratios + _depth_figures(show, evidence, plan) + _time_figure(evidence, plan)
 
@@ -130,7 +132,7 @@ def of_replay(show, evidence, plan):
     texts = {name: esc(name.removeprefix('replay ')) + (' (replayed)' if name.startswith('replay ') else '') for name in names}
     rows = [[texts[name], *(show(evidence.regret(plan.id, size, name)) if evidence.regret_estimate(plan.id, size, name) else '–'
                             for size in by_part)] for name in names]
-    misses = [[texts[name], *(quantity(by_part[size][name][0]) if name in by_part[size] else '–' for size in by_part)] for name in names]
+    misses = [[texts[name], *(quantity(row[name][0]) if name in row else '–' for row in by_part.values())] for name in names]
     head = ['policy'] + [f'{100 * size:g} %' for size in by_part]
     behind = table('Regret by memory as a part of the pages: the mean over rounds, lowest and highest', head, rows) \
         + table('Misses in 100 reads, the mean over rounds', head, misses)
@@ -140,8 +142,8 @@ def of_replay(show, evidence, plan):
                    'sentences') if found else ''
     return page_predictions.block(show, evidence, plan) + '<h3>Found</h3>' + said \
         + figure(picture, plot_lines.alt(lines, 'Regret', 'memory'),
-                 f'Regret {part.evidence_chip(metrics.COUNTS)}: what is missed beyond the optimum, as a part of what random choice misses '
-                 'beyond it. Solid: really run; dashed: replayed from the trace.', behind)
+                 f'Regret {part.evidence_chip(metrics.COUNTS)}: what is missed beyond the optimum, as a part of what random choice '
+                 'misses beyond it. Solid: really run; dashed: replayed from the trace.', behind)
 
 
 # --- hazards --------------------------------------------------------------------------------------
@@ -165,7 +167,8 @@ def _table_of_cuts(show, found):
     keys = list(dict.fromkeys(key for t in cuts for key in t.outcomes))
     rows = [[esc(tally.SUBJECTS.get(t.subject, t.subject)), *(_count_of_cuts(show, t, key) for key in keys),
              show(tally.number([t])) if t.trials else '–'] for t in cuts]
-    return table('What power cuts left', ['configuration', *(tally.WORDS.get(k, k) for k in keys), 'power cuts'], rows) if rows else ''
+    head = ['configuration', *(tally.WORDS.get(k, k) for k in keys), 'power cuts']
+    return table('What power cuts left', head, rows) if rows else ''
 
 
 def _count_of_cuts(show, t, key):
@@ -183,5 +186,5 @@ def hazard(show, evidence, experiment):
     why = f'<h3>Not produced here</h3>{bullets([show(s) for s in none])}' if none else ''
     plan = evidence.plans.get(experiment)
     before = page_predictions.block(show, evidence, plan) if plan else ''
-    return f'{before}<h3>Found {part.evidence_chip(metrics.COUNTS)}</h3>{red}{bullets([show.sentence(s) for s in said], "sentences")}' \
-        + (_table_of(show, found, 'What came of each', hazards) if hazards else '') + _table_of_cuts(show, found) + why
+    return f'{before}<h3>Found {part.evidence_chip(metrics.COUNTS)}</h3>{red}' \
+        + bullets([show.sentence(s) for s in said], 'sentences') + (_table_of(show, found, 'What came of each', hazards) if hazards else '') + _table_of_cuts(show, found) + why

@@ -14,7 +14,8 @@ ROWS = (('get', 'fits', 'Gets, all in memory'), ('get', 'filling', 'Gets, memory
         ('update', 'any', 'Updates'))
 DEPTHS = ((1, 1, '1'), (2, 8, '2 to 8'), (9, 64, '9 to 64'))
 # What each grid goes by: metrics of the same kind, the first that a plan compares.
-MEASURES = ((('cpu_ns_per_op', 'cpu_ns_per_read'), 'CPU time an operation'), (('rate', 'device_reads_per_s'), 'operations a second'))
+MEASURES = ((('cpu_ns_per_op', 'cpu_ns_per_read'), 'CPU time an operation'),
+            (('rate', 'device_reads_per_s'), 'operations a second'))
 FITS_SHARE = 0.8  # of memory, that what is read may take and still be called all in memory
 STEPS = (1.25, 2, 5)  # of the ratio, where the colour deepens
 SHARES = (0.12, 0.22, 0.34, 0.46)  # of the colour, from step to step
@@ -73,8 +74,8 @@ def _square(plan, c):
 
 
 def grid(evidence, names):
-    """{(row, column): Square} by metrics of these names. Where several comparisons belong to one place, the first one in the order of
-    experiments and of their plans stands there: the choice is made before the run."""
+    """{(row, column): Square} by metrics of these names. Where several comparisons belong to one place, the first one in the order
+    of experiments and of their plans stands there: the choice is made before the run."""
     found = {}
     for experiment in evidence.order:
         for c in evidence.comparisons(experiment):
@@ -141,7 +142,8 @@ def svg(evidence, names, title):
             x = left + j * wide
             fill = {OPEN: 'var(--band)', MISSING: 'url(#hatch)', SAME: 'var(--paper)'}.get(square.state, f'var(--{square.kind})')
             text = square.words + (f' {square.times.text}' if square.times else '')
-            parts.append(f'<rect x="{x}" y="{y}" width="{wide - gap}" height="{high - gap}" rx="4" fill="{fill}" stroke="var(--line)"/>')
+            parts.append(f'<rect x="{x}" y="{y}" width="{wide - gap}" height="{high - gap}" rx="4" fill="{fill}" '
+                         'stroke="var(--line)"/>')
             parts.append(f'<text x="{x + (wide - gap) / 2}" y="{y + high / 2 + 4}" class="c{" m" if not square.times else ""}">'
                          f'{html.escape(text)}</text>')
     alt = '; '.join(f'{label}: ' + ', '.join(f'{DEPTHS[j][2]}: {squares[(i, j)].words}'

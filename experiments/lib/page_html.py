@@ -52,7 +52,8 @@ def figure(picture, alt, caption, behind):
     if picture is None:
         drawn = paragraph(esc(plot.NEEDED if not plot.program() else 'There is nothing to draw yet') + '.', 'note')
     else:
-        drawn = f'<div class="plot" role="img" aria-label="{esc(alt)}"><div class="narrow" aria-hidden="true">{picture.narrow}</div>' \
+        drawn = f'<div class="plot" role="img" aria-label="{esc(alt)}">' \
+                f'<div class="narrow" aria-hidden="true">{picture.narrow}</div>' \
                 f'<div class="wide" aria-hidden="true">{picture.wide}</div></div>'
     return f'<figure>{drawn}<figcaption>{caption}</figcaption>{details("The table behind it", behind)}</figure>'
 

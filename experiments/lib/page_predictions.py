@@ -21,7 +21,8 @@ def _of_cells(evidence, plan, p):
         return result, evidence.ratio(c) if c.found else None
     ids = tuple(r['id'] for r in runs if r['cell'] == p['cell'] and r['copy'] == 1 and not r['invalid']
                 and metrics.read(r, p['phase'], p['metric']) is not None)
-    return result, Number(text, ids, f'predicted {plan.id} {p["phase"]} {p["metric"]} {p["cell"]}') if ids else None
+    low, _, high = text.partition(' to ')
+    return result, Number(low if low == high else text, ids, f'predicted {plan.id} {p["phase"]} {p["metric"]} {p["cell"]}') if ids else None
 
 
 def _of_replay(evidence, plan, p):

@@ -32,18 +32,20 @@ def plot_of(evidence, experiment):
     """(Picture, alt text) of the one plot that stands for an experiment, or None."""
     if not evidence.is_measured(experiment) or experiment not in evidence.plans:
         return None
-    if evidence.plans[experiment].kind == 'replay':
+    plan = evidence.plans[experiment]
+    if plan.kind == 'replay':
         lines, picture = page_experiment.regret_picture(evidence, experiment)
         return (picture, f'{experiment}: regret by memory, one line each for {", ".join(lines)}') if picture else None
-    runs = page_experiment.in_plan_order(evidence.plans[experiment], evidence.runs(experiment))
-    picture = plot_time.draw(f'{experiment} time', runs, lambda name: words.engine(evidence.plans[experiment], name))
-    return (picture, f'{experiment}: {plot_time.alt(runs)}'.replace(' The figures are in the table behind it.', '')) if picture else None
+    runs = page_experiment.in_plan_order(plan, evidence.runs(experiment))
+    picture = plot_time.draw(f'{experiment} time', runs, lambda name: words.engine(plan, name))
+    alt = plot_time.alt(runs).replace(' The figures are in the table behind it.', '')
+    return (picture, f'{experiment}: {alt}') if picture else None
 
 
 def pictures(evidence):
     """{file name: (SVG text, alt text)}; without gnuplot only the first."""
-    found = {GRID: (page_grid.svg(evidence, *page_grid.MEASURES[0]), 'who wins where: the CPU time of an operation by workload, memory and '
-                                                                    'reads in flight')}
+    alt = 'who wins where: the CPU time of an operation by workload, memory and reads in flight'
+    found = {GRID: (page_grid.svg(evidence, *page_grid.MEASURES[0]), alt)}
     for experiment in PLOTS:
         drawn = plot_of(evidence, experiment) if plot.program() else None
         if drawn:
@@ -54,9 +56,9 @@ def pictures(evidence):
 def block(evidence, shown):
     """The Markdown between the marks. shown: {file name: alt text} of the pictures."""
     head, card = evidence.head, evidence.head['machine']
-    lines = [f'From the reference run `{head["session"]}` ({card["cpu"]}, {card["cpus"]} CPUs, Linux {card["kernel"]}, {head["rounds"]} rounds, '
-             f'{head["file_bytes"] >> 20} MiB of file in {head["memory_bytes"] >> 20} MiB of memory). `experiments/run readme` writes this '
-             'part, and `experiments/run report` the whole page.', '']
+    lines = [f'From the reference run `{head["session"]}` ({card["cpu"]}, {card["cpus"]} CPUs, Linux {card["kernel"]}, '
+             f'{head["rounds"]} rounds, {head["file_bytes"] >> 20} MiB of file in {head["memory_bytes"] >> 20} MiB of memory). '
+             '`experiments/run readme` writes this part, and `experiments/run report` the whole page.', '']
     if not head['evidence']:
         lines += ['A look, not evidence: few rounds.', '']
     for a in answers.answers(evidence):
@@ -70,7 +72,8 @@ def block(evidence, shown):
 def between(text):
     """(before, inside, after) of the marks of a README."""
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ReadmeError(f'README.md: expected one line "{BEGIN}" and after it one "{END}"; write both where the answers shall stand')
+        raise ReadmeError(f'README.md: expected one line "{BEGIN}" and after it one "{END}"; write both where the answers shall '
+                          'stand')
     start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
     return text[:start], text[start:end].strip('\n'), text[end:]
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The section of one experiment: question, predictions, switch, pictures, tables, sentences, pitfalls, command lines, invalid runs."""
+"""What the sections of all experiments share: the frame, tables, sentences, pitfalls, command lines, runs that do not count."""
 from lib import compare, page_published, page_words as words, program, rules, stats
 from lib.page_html import bullets, chip, definitions, details, esc, paragraph, section, table
-from lib.page_number import Name, Sentence, fill
+from lib.page_number import fill
 
 VERDICT_KIND = {stats.MORE: 'said', stats.LESS: 'said', stats.SAME: 'said', stats.NOT_DECIDED: 'open'}
 
@@ -22,8 +22,8 @@ def table_of_ratios(show, evidence, comparisons):
                      show(evidence.ratio(c)) if c.found else '–', show(twins), chip(verdict, VERDICT_KIND[c.verdict.word]),
                      show(evidence.mean(c, 0)) if known else '–', show(evidence.mean(c, 1)) if known else '–',
                      evidence_chip(c.metric.kind), show(evidence.rounds(c))])
-    return table('Ratios within a round: geometric mean and 95 % interval', ['what', 'cells', 'ratio', 'A/A', 'verdict', 'first', 'second',
-                                                                          'evidence', 'rounds'], rows)
+    head = ['what', 'cells', 'ratio', 'A/A', 'verdict', 'first', 'second', 'evidence', 'rounds']
+    return table('Ratios within a round: geometric mean and 95 % interval', head, rows)
 
 
 def sentences(show, evidence, comparisons):
@@ -81,7 +81,8 @@ def run_table(evidence, lines):
         rows.append([f'<span id="run-{esc(name)}">{esc(name)}</span>', esc(line.get('cell') or line.get('subject') or '–'),
                      esc(line.get('round', '–')), esc('; '.join(line.get('invalid', [])) or 'yes'),
                      quiet_text(line) if line['kind'] == 'run' else '–', f'<code>{esc(an_id)}</code>'])
-    return details(f'All {len(lines)} runs', table('Runs and their names on this page', ['run', 'cell', 'round', 'valid', 'quiet', 'id'], rows))
+    head = ['run', 'cell', 'round', 'valid', 'quiet', 'id']
+    return details(f'All {len(lines)} runs', table('Runs and their names on this page', head, rows))
 
 
 def invalid_runs(evidence, plan_id, lines):
@@ -105,19 +106,21 @@ def flags(lines):
 
 
 def missing_cells(evidence, experiment):
-    return bullets([f'{esc(line["cell"])} was left out: {esc(line["reason"])}' for line in evidence.skips(experiment) if line['cell']])
+    skips = [line for line in evidence.skips(experiment) if line['cell']]
+    return bullets([f'{esc(line["cell"])} was left out: {esc(line["reason"])}' for line in skips])
 
 
 def published(experiment):
     """Figures of others, in grey."""
-    return ''.join(f'<aside class="published"><p>{esc(text)}</p><p class="source">Published: {esc(source)}. Not measured here.</p></aside>'
+    return ''.join(f'<aside class="published"><p>{esc(text)}</p>'
+                   f'<p class="source">Published: {esc(source)}. Not measured here.</p></aside>'
                    for text, source in page_published.PUBLISHED.get(experiment, ()))
 
 
 def frame(evidence, experiment, about, body, lines, commands=''):
     """A section. about: dict of title, asks, switch, pitfalls. body: HTML between the head and the end."""
-    pitfalls = details('Pitfalls, and how they were met', bullets([Sentence((Name(p),)).html(evidence.index_of) for p in about['pitfalls']])
-                       + flags(lines)) if about['pitfalls'] else ''
+    known = bullets([esc(text) for text in about['pitfalls']]) + flags(lines)
+    pitfalls = details('Pitfalls, and how they were met', known) if known else ''
     end = pitfalls + commands + details('Runs that do not count, and why', invalid_runs(evidence, experiment, lines)) \
         + run_table(evidence, lines)
     title = f'<span class="id">{esc(experiment)}</span> {esc(about["title"])}'

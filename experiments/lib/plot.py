@@ -21,7 +21,8 @@ COLOURS = {
     'ink': ('#1f2328', '#e6e8eb'), 'muted': ('#59626d', '#a2abb6'), 'line': ('#d5dae0', '#3a414a'), 'band': ('#e4e8ee', '#2c333b'),
     'paper': ('#ffffff', '#15191e'), 'pool': ('#0b62a4', '#6cb6ff'), 'map': ('#bd4b00', '#ff9d4d'), 'third': ('#0f766e', '#4fd1b5'),
     'lmdb': ('#86439a', '#d59ee6'), 'device': ('#6a6f76', '#9aa2ac'), 'extra': ('#8a6400', '#e3bd45'),
-    'good': ('#1a6b3c', '#6fd396'), 'good-back': ('#dff3e6', '#16402a'), 'bad': ('#b3261e', '#ff8f86'), 'bad-back': ('#fbe3e1', '#54201d'),
+    'good': ('#1a6b3c', '#6fd396'), 'good-back': ('#dff3e6', '#16402a'),
+    'bad': ('#b3261e', '#ff8f86'), 'bad-back': ('#fbe3e1', '#54201d'),
 }
 STAND_IN = {name: f'#0a0b{10 + i:02x}' for i, name in enumerate(COLOURS)}
 BACK = {f'{int(c[1:3], 16)},{int(c[3:5], 16)},{int(c[5:7], 16)}': name for name, c in STAND_IN.items()}

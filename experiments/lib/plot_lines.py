@@ -10,8 +10,8 @@ def alt(lines, what, axis):
 
 
 def draw(name, lines, x_title, y_title, engine_of, y_range=None, x_format='%g'):
-    """A Picture, or None. lines: {name: [(x, y) or (x, y, low, high)]}. engine_of: from a name to its engine, or None: then the line is
-    dashed. y_range: (low, high)."""
+    """A Picture, or None. lines: {name: [(x, y) or (x, y, low, high)]}. engine_of: from a name to its engine, or None: then the
+    line is dashed. y_range: (low, high)."""
     shown = {key: sorted(values) for key, values in lines.items() if values}
     colours = plot.palette(list(shown), engine_of)
     xs = sorted({v[0] for values in shown.values() for v in values})

@@ -58,7 +58,8 @@ def draw(name, comparisons, engine_of):
             y = len(rows) - i - 0.68
             colour = row_colour(c, engine_of)
             points.setdefault(colour, []).extend(f'{x} {y}' for x in c.found.points)
-            means.setdefault(colour, []).append(f'{c.found.ratio} {y} {c.found.low or c.found.ratio} {c.found.high or c.found.ratio}')
+            ends = (c.found.low or c.found.ratio, c.found.high or c.found.ratio)
+            means.setdefault(colour, []).append(f'{c.found.ratio} {y} {ends[0]} {ends[1]}')
             if c.twins and c.twins.low is not None:
                 bands.append(f'{c.twins.ratio} {y} {c.twins.low} {c.twins.high} {y - 0.24} {y + 0.24}')
             pair = '' if len(pairs) == 1 else f'{c.cell} / {c.base}, '

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Computes the figures of a page a second time, from the lines alone and without the harness's own statistics.
 
-`expected(lines, what)` takes what a <data> element says of itself (page_evidence.py) and returns (value, ids of runs, texts that may
-stand there). Student's quantiles come from a printed table.
+`wrong` takes what a <data> element says of itself (page_evidence.py), and says why it is not what the lines give. Student's
+quantiles come from a printed table.
 """
 import math
 import re
 
 STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 14: 2.145}  # 97.5 %
-PER_OP = {'device_read_bytes_per_op': 'device_read_bytes', 'major_faults_per_op': 'major_faults', 'minor_faults_per_op': 'minor_faults',
-          'switches_per_op': 'voluntary_switches', 'shootdowns_per_op': 'tlb_shootdowns'}
+PER_OP = {'device_read_bytes_per_op': 'device_read_bytes', 'major_faults_per_op': 'major_faults',
+          'minor_faults_per_op': 'minor_faults', 'switches_per_op': 'voluntary_switches', 'shootdowns_per_op': 'tlb_shootdowns'}
 NEED_QUIET = ('rate', 'longest_operation_ns', 'device_reads_per_s', 'shootdowns_per_op')
-UNITS = {'ns': 1, 'µs': 1e3, 'ms': 1e6, 's': 1e9, 'bytes': 1, 'KiB': 1 << 10, 'MiB': 1 << 20, 'GiB': 1 << 30, '': 1, '/s': 1, '×': 1}
+UNITS = {'ns': 1, 'µs': 1e3, 'ms': 1e6, 's': 1e9, 'bytes': 1, 'KiB': 1 << 10, 'MiB': 1 << 20, 'GiB': 1 << 30,
+         '': 1, '/s': 1, '×': 1}
 
 
 def _metric(run, phase_name, metric):
@@ -127,14 +128,17 @@ def wrong(lines, ids_of, what, text, ids):
     if kind == 'tallies':
         good = {(ids_of[i]['key']) for i in ids if ids_of[i]['trials']}
         reached = {ids_of[i]['key'] for i in ids if (ids_of[i]['counts'] or {}).get('reached the device')}
-        return None if int(rest) == len(good) and int(text) in (len(good), len(reached)) else f'{len(good)} pairs, {len(reached)} reached'
+        if int(rest) == len(good) and int(text) in (len(good), len(reached)):
+            return None
+        return f'{len(good)} pairs, {len(reached)} reached'
     if kind == 'runs':
         return None if text == str(len(ids)) else f'{len(ids)} runs'
     if kind == 'predicted':
         experiment, phase, metric, cell = rest.split(' ')
         values = [_metric(ids_of[i], phase, metric) for i in ids]
         ends = [float(t) for t in text.split(' to ')]
-        return None if all(abs(e - v) <= 0.006 * abs(v) for e, v in zip(ends, (min(values), max(values)))) else f'the lines give {values}'
+        good = all(abs(e - v) <= 0.006 * abs(v) for e, v in zip(ends, (min(values), max(values))))
+        return None if good else f'the lines give {values}'
     return f'nobody knows what "{what}" is'
 
 
@@ -162,11 +166,14 @@ def _wrong_misses(lines, rest, text):
     experiment, names = rest.split(' ', 1)
     replays = [l for l in lines if l['kind'] == 'replay' and l['experiment'] == experiment]
 
+    reads = {(l['round'], l['part']): l['reads'] for l in replays if l['cell'] == 'replay'}
+
     def misses(part, name):
-        found = [l['misses'][name[len('replay '):]] / l['reads'] if name.startswith('replay ') else
-                 l['misses'] / next(r['reads'] for r in replays if r['cell'] == 'replay' and (r['round'], r['part']) == (l['round'], part))
-                 for l in replays if l['part'] == part and l['cell'] == ('replay' if name.startswith('replay ') else name)]
+        policy = name[len('replay '):] if name.startswith('replay ') else None
+        here = [l for l in replays if l['part'] == part and l['cell'] == ('replay' if policy else name)]
+        found = [(l['misses'][policy] if policy else l['misses']) / reads[(l['round'], part)] for l in here]
         return sum(found) / len(found)
-    values = [misses(part, names.split('/')[0]) / misses(part, names.split('/')[1]) for part in sorted({l['part'] for l in replays})]
+    first, second = names.split('/')
+    values = [misses(part, first) / misses(part, second) for part in sorted({l['part'] for l in replays})]
     ends = [min(values), max(values)]
     return None if _close_all(text, ends) or _close_all(text, ends[:1]) else f'the lines give {ends}'

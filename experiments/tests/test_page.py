@@ -227,6 +227,17 @@ class Golden(unittest.TestCase):
         self.assertTrue('Substitute:' in text)
         self.assertFalse('A look, not evidence' in self.text)
 
+    def test_a_session_that_was_interrupted_has_a_page_too(self):
+        for n in (1, 2, 5, 30):
+            found = Page(without_plots(write(self.lines[:n], 'short.jsonl')))
+            self.assertIn('answers', found.ids)
+
+    def test_a_run_that_was_refused_is_listed_with_its_reason(self):
+        refused = {'kind': 'run', 'experiment': 'E2', 'plan': 'x', 'round': 6, 'cell': 'pool', 'copy': 1, 'attempt': 1, 'final': True,
+                   'id': 'refused', 'started': None, 'options': {}, 'seed': 1, 'phases': [], 'invalid': ['R5: 1 byte stays'], 'flags': [],
+                   'quiet': False, 'missing': [], 'file': {'engine': 'verso', 'sha256': 'ab'}}
+        self.assertTrue('R5: 1 byte stays' in without_plots(write(self.lines + [refused], 'refused.jsonl')))
+
     def test_texts_of_a_plan_cannot_break_the_page(self):
         head = json.loads(json.dumps(self.lines[0]))
         head['plans']['E2']['text'] = head['plans']['E2']['text'].replace('Memory fills up', "<script>'\\\\\\\"&")
