@@ -61,15 +61,21 @@ def _depth_figures(show, evidence, plan):
     return html
 
 
-def in_plan_order(plan, runs):
-    names = [c['name'] for c in plan.cells]
-    return sorted(runs, key=lambda run: (names.index(run['cell']), run['round'], run['copy']))
+def timed_runs(evidence, plan):
+    """Runs for the picture of a rate over time, in the order of the plan's cells: of closed loops, for the rate of an open one is
+    given. Where there are too many cells to tell apart, those that answer the question."""
+    runs = [run for run in evidence.runs(plan.id) if 'rate' not in run['options']]
+    names = [c['name'] for c in plan.cells if c['name'] in {run['cell'] for run in runs}]
+    if len(names) > plot_time.CELLS_MAX:
+        chosen = {name for c in answers.headline(evidence, plan.id) for name in (c.cell, c.base)}
+        names = [name for name in names if name in chosen]
+    return sorted((run for run in runs if run['cell'] in names), key=lambda run: (names.index(run['cell']), run['round'], run['copy']))
 
 
 def _time_figure(evidence, plan):
-    runs = in_plan_order(plan, evidence.runs(plan.id))
+    runs = timed_runs(evidence, plan)
     shown = plot_time.drawn(runs)
-    if len(plan.phases) < 2 or not shown or len({run['cell'] for run in shown}) > plot_time.CELLS_MAX:
+    if len(plan.phases) < 2 or not shown:
         return ''
     rows = []
     for run in shown:

@@ -36,7 +36,7 @@ def plot_of(evidence, experiment):
     if plan.kind == 'replay':
         lines, picture = page_experiment.regret_picture(evidence, experiment)
         return (picture, f'{experiment}: regret by memory, one line each for {", ".join(lines)}') if picture else None
-    runs = page_experiment.in_plan_order(plan, evidence.runs(experiment))
+    runs = page_experiment.timed_runs(evidence, plan)
     picture = plot_time.draw(f'{experiment} time', runs, lambda name: words.engine(plan, name))
     alt = plot_time.alt(runs).replace(' The figures are in the table behind it.', '')
     return (picture, f'{experiment}: {alt}') if picture else None

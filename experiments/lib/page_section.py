@@ -39,10 +39,7 @@ def sentences(show, evidence, comparisons):
 
 def limits(evidence, plan):
     """Rule R11: straw men, in red above the result."""
-    runs = evidence.runs(plan.id)
-    absent = [c for c in plan.cells if 'limit_of' in c and all(run['cell'] != c['name'] for run in runs)]
-    starts = tuple(f'R11: {c["limit_of"]} beside {c["name"]}:' for c in absent)
-    found = [(red, text) for red, text in compare.limits(runs, plan) if not text.startswith(starts)]
+    found = compare.limits(evidence.runs(plan.id), plan)
     return bullets([f'<strong class="red">{esc(text)}</strong>' if red else esc(text) for red, text in found], 'limits')
 
 

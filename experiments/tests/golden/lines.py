@@ -55,6 +55,12 @@ title = "the bare device, one read in flight"
 engine = "device"
 limit_of = "pool"
 
+[[cell]]
+name = "pool-half"
+pager = "bufpool"
+checksum = "none"
+rate = 5000
+
 [[phase]]
 name = "filling"
 until = "full"
@@ -249,7 +255,7 @@ class Lines:
         return columns
 
     def e2(self, number):
-        for cell, copy in (('pool', 1), ('map', 1), ('device', 1), ('pool', 2)):
+        for cell, copy in (('pool', 1), ('map', 1), ('device', 1), ('pool-half', 1), ('pool', 2)):
             is_map = cell == 'map'
             full = 8000 * (RATIOS['E2 full'] if is_map else 1)
             filling = self.phase('filling', 7900, 12000, 6, 'full', faults=9 * is_map)
@@ -257,6 +263,8 @@ class Lines:
             rates = [(6, 12000, 1), (2 if is_map else 0, 2000, 2), (9, 9500 if is_map else 10500, 2)]
             line = self.run('E2', number, cell, copy, phases, {'work': 'get', 'keys': 'uniform', 'pager': 'mmap' if is_map else 'bufpool'},
                             series=self.series(rates))
+            if cell == 'pool-half':
+                line['options']['rate'] = 5000
             if number == 2 and is_map:
                 line.update(quiet=False, flags=['R10: others used 22% of the CPU time'])
             if number == 4 and copy == 2:
