@@ -53,7 +53,7 @@ CELL_OPTIONS = {
 }
 TOP = {'id': str, 'title': str, 'questions': list, 'asks': str, 'switch': str, 'kind': str, 'pitfalls': list,
        'workload': dict, 'cell': list, 'phase': list, 'compare': list, 'prediction': list, 'aa': str,
-       'needs': list, 'quick': list, 'records_in_order': bool, 'writes': bool, 'frames': list}
+       'needs': list, 'quick': list, 'records_in_order': bool, 'writes': bool, 'frames': list, 'programs': list}
 CELL = {'name': str, 'title': str, 'limit_of': str, 'rate_of': list, 'rate_share': (int, float), **CELL_OPTIONS}
 PHASE = {'name': str, 'until': str, 'seconds': (int, float), 'limit_seconds': (int, float)}
 COMPARE = {'cell': str, 'base': str, 'phase': str, 'metrics': list, 'bracket': bool}
@@ -66,7 +66,8 @@ NEEDED = {
 }
 UNTIL = ('full', 'end')
 NEEDS = ('kernel-limit', 'lmdb')
-KINDS = ('cells', 'replay')
+KINDS = ('cells', 'replay', 'hazard')
+PROGRAMS = ('hazard_rot', 'hazard_flush', 'hazard_powercut')
 
 
 @dataclass
@@ -90,6 +91,7 @@ class Plan:
     records_in_order: bool = True
     writes: bool = False
     frames: list = field(default_factory=list)
+    programs: list = field(default_factory=list)
     hash: str = ''
     text: str = ''  # of the file
 
@@ -164,6 +166,9 @@ def _check_whole(where, plan):
         raise PlanError(f'{where}: two cells have the same name')
     if plan.kind not in KINDS:
         raise PlanError(f'{where}: "kind": expected one of {", ".join(KINDS)}, found "{plan.kind}"')
+    if (plan.kind == 'hazard') != bool(plan.programs) or not set(plan.programs) <= set(PROGRAMS):
+        raise PlanError(f'{where}: "programs": a plan of kind "hazard" has some of {", ".join(PROGRAMS)}, others have none; '
+                        f'found {plan.programs}')
     if plan.aa is not None and plan.aa not in names:
         raise PlanError(f'{where}: "aa": no cell "{plan.aa}"')
     for i, phase in enumerate(plan.phases, 1):
@@ -189,6 +194,8 @@ def _check_whole(where, plan):
         if plan.kind == 'cells':
             _check_compare(f'{where}: prediction {i}', plan,
                            {'base': p.get('base', p['cell']), 'bracket': True, **p, 'metrics': [p['metric']]})
+        if plan.kind == 'hazard' and p['cell'] not in names:
+            raise PlanError(f'{where}: prediction {i}: "cell": no cell "{p["cell"]}"; expected one of {", ".join(names)}')
         if p['low'] > p['high']:
             raise PlanError(f'{where}: prediction {i}: low is above high')
 

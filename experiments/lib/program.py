@@ -55,8 +55,8 @@ def find(root, say):
         raise ProgramError('meson is not installed: apt-get install meson ninja-build gcc pkg-config libxxhash-dev liburing-dev')
     folder = os.path.join(root, BUILD)
     say(f'Building in {BUILD}')
-    for command in ([meson, 'setup', folder, root, '--buildtype=release', '-Dtests=disabled', '-Dbench=disabled'],
-                    [meson, 'compile', '-C', folder, 'experiments/cell']):
+    for command in ([meson, 'setup', folder, root, '--buildtype=release', '-Dbench=disabled'],
+                    [meson, 'compile', '-C', folder, 'experiment_programs']):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ProgramError(f'{" ".join(command)} failed:\n{(done.stdout + done.stderr)[-2000:]}')

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The summary on a terminal, from a session's lines alone."""
-from lib import compare, plan as plans, replay, rules
+from lib import compare, hazards, plan as plans, replay, rules
 
 RED, PLAIN = '\033[31m', '\033[0m'
 
@@ -84,5 +84,8 @@ def summary(session, colour=False):
         lines += [f'  skipped{": " + line["cell"] if line["cell"] else ""}: {line["reason"]}' for line in skipped]
         if any(line['cell'] is None for line in skipped):
             continue
-        lines += _replay(session, plan) if plan.kind == 'replay' else _cells(session, plan, red)
+        if plan.kind == 'hazard':
+            lines += hazards.summary(session, plan, red)
+        else:
+            lines += _replay(session, plan) if plan.kind == 'replay' else _cells(session, plan, red)
     return lines

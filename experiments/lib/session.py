@@ -4,7 +4,7 @@ interrupted. What is measured goes to the session's file at once."""
 import random
 import time
 
-from lib import budget, cache, dataset, plan as plans, replay, results, rules, runner
+from lib import budget, cache, dataset, hazards, plan as plans, replay, results, rules, runner
 from lib.progress import Progress
 
 OVERHEAD_S = 4  # of a run, beside its phases: drop, idle second, start
@@ -78,7 +78,8 @@ class Measure:
         return total
 
     def expected_s(self):
-        return sum(self.guess_s(plan) for plan in self.plans for job in self._jobs(plan))
+        return sum(hazards.guess_s(plan, self.head['mode'], self.done) if plan.kind == 'hazard' else
+                   self.guess_s(plan) * len(self._jobs(plan)) for plan in self.plans)
 
     def _jobs(self, plan):
         jobs = schedule(plan, self.head['rounds'], self.head['seed'], self.program.engines, self.head['mode'])
@@ -97,6 +98,9 @@ class Measure:
                     self.writer.write({'kind': 'skip', 'experiment': plan.id, 'cell': name, 'reason': why})
             if plan.kind == 'replay':
                 replay.measure(self, plan)
+                continue
+            if plan.kind == 'hazard':
+                hazards.measure(self, plan)
                 continue
             jobs = self._jobs(plan)
             for i, job in enumerate(jobs, 1):
@@ -189,7 +193,8 @@ def finished_jobs(session):
     """The jobs of a session that need not be measured again, with their rates."""
     done = [(line['experiment'], line['round'], line['cell'], line['copy'], rate_of(line))
             for line in session.of_kind('run') if line.get('final')]
-    return done + [(line['experiment'], line['round'], line['key'], 1) for line in session.of_kind('replay')]
+    done += [(line['experiment'], line['round'], line['key'], 1) for line in session.of_kind('replay')]
+    return done + hazards.finished(session)
 
 
 def resumable(folder, head, plans, engines):
@@ -206,6 +211,9 @@ def resumable(folder, head, plans, engines):
                 continue
             if plan.kind == 'replay':
                 if not replay.is_complete(plan, session):
+                    return session
+            elif plan.kind == 'hazard':
+                if not hazards.is_complete(plan, session):
                     return session
             elif any((plan.id, *job) not in done
                      for job in schedule(plan, head['rounds'], session.head['seed'], engines, head['mode'])):

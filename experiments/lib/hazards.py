@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: MIT
+"""Experiments of kind "hazard": programs of hazards/ that make something go wrong and count what comes of it. Counts only, so they
+run once, and a busy machine does no harm."""
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+
+from lib import compare, rules
+
+SOME = {'tiny': 0, 'quick': 1, 'standard': 2, 'full': 3}
+# Words of each program's command line, by mode.
+WORDS = {
+    'hazard_rot': lambda size: ['--places', ('4', '40', '200', '1000')[size], '--records', ('2000', '20000', '20000', '60000')[size]],
+    'hazard_flush': lambda size: ['--wait', ('1', '45', '45', '45')[size], '--watch', ('1', '3', '5', '5')[size]],
+    'hazard_powercut': lambda size: ['--seeds', ('2', '20', '100', '1000')[size]],
+}
+NEEDS_FOLDER = ('hazard_rot', 'hazard_flush')
+GUESS_S = {'hazard_rot': (5, 120, 600, 3600), 'hazard_flush': (10, 75, 85, 85), 'hazard_powercut': (1, 3, 15, 120)}
+IMAGE_MIB = 320
+UMOUNT_TRIES = 25
+MEMORY = '/dev/shm'
+ROUND = 1
+
+
+class HazardError(rules.Refused):
+    """A program that is not there, or could not do its work; the text says which and why."""
+
+
+def _run(*words):
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    if done.returncode != 0:
+        raise OSError(f'{words[0]}: {done.stderr.strip() or done.returncode}')
+    return done.stdout.strip()
+
+
+def sweep(parent):
+    """Removes the disks of harnesses that were killed."""
+    for name in os.listdir(parent):
+        words = name.split('-')
+        if words[0] != 'hazard' or len(words) != 3 or not words[1].isdigit() or os.path.exists(f'/proc/{words[1]}'):
+            continue
+        base = os.path.join(parent, name)
+        if os.path.ismount(os.path.join(base, 'files')):
+            subprocess.run(['umount', os.path.join(base, 'files')], capture_output=True, check=False)
+            found = subprocess.run(['losetup', '-n', '-O', 'NAME', '-j', os.path.join(base, 'image')], capture_output=True, text=True,
+                                   check=False)
+            for loop in found.stdout.split():
+                subprocess.run(['losetup', '-d', loop], capture_output=True, check=False)
+        shutil.rmtree(base, ignore_errors=True)
+
+
+class Disk:
+    """A folder for the files. As root on a file system of its own, whose image can be changed behind the kernel's back: `image`.
+    Else `image` is None and `why` says why. memory: the disk will be made to fail. So it has no journal, which would end it; and
+    its image is in this folder, in memory, if it fits: no flush waits for a disk."""
+
+    def __init__(self, parent, memory=None):
+        self.features = ['-O', '^has_journal'] if memory else []
+        if memory and os.geteuid() == 0 and os.path.isdir(memory) and shutil.disk_usage(memory).free > 4 * IMAGE_MIB << 20:
+            parent = memory
+        sweep(parent)
+        self.base = tempfile.mkdtemp(prefix=f'hazard-{os.getpid()}-', dir=parent)
+        self.folder, self.image, self.why = os.path.join(self.base, 'files'), None, None
+        self.loop = None
+        os.mkdir(self.folder)
+
+    def __enter__(self):
+        tools = [name for name in ('mkfs.ext4', 'losetup', 'mount', 'umount') if not shutil.which(name)]
+        if os.geteuid() != 0:
+            self.why = 'needs root'
+        elif tools:
+            self.why = f'{tools[0]} is not there: apt-get install e2fsprogs mount'
+        else:
+            self._mount()
+        return self
+
+    def _mount(self):
+        image = os.path.join(self.base, 'image')
+        try:
+            with open(image, 'wb') as f:
+                f.truncate(IMAGE_MIB << 20)
+            _run('mkfs.ext4', '-q', '-F', *self.features, image)
+            self.loop = _run('losetup', '-f', '--show', image)
+            _run('mount', '-o', 'noatime,errors=continue', self.loop, self.folder)
+            self.image = image
+        except OSError as error:
+            self.why = str(error)
+            self._detach()
+
+    def _detach(self):
+        if self.loop:
+            subprocess.run(['losetup', '-d', self.loop], capture_output=True, check=False)
+            self.loop = None
+
+    def __exit__(self, *_):
+        for _ in range(UMOUNT_TRIES if self.image else 0):  # a process that was killed may take a moment
+            if subprocess.run(['umount', self.folder], capture_output=True, check=False).returncode == 0:
+                break
+            time.sleep(0.2)
+        self._detach()
+        shutil.rmtree(self.base, ignore_errors=True)
+
+
+def find(cell_path, name):
+    """The program of that name in the build of the cell, or None."""
+    path = os.path.join(os.path.dirname(cell_path), 'hazards', name)
+    return path if os.access(path, os.X_OK) else None
+
+
+def call(path, words, say):
+    """Runs a program with --json. Its lines as dicts. say: called with each line of its progress."""
+    with tempfile.NamedTemporaryFile('r', suffix='.jsonl', encoding='utf-8') as lines:
+        last = ''
+        with subprocess.Popen([path, *words, '--json', lines.name], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
+            try:
+                for text in child.stderr:
+                    last = text.strip() or last
+                    say(text.strip())
+            except BaseException:
+                child.kill()
+                raise
+        if child.returncode not in (0, 1):
+            raise HazardError(f'{os.path.basename(path)} ended with status {child.returncode}: {last or "no message"}')
+        return [json.loads(text) for text in lines]
+
+
+def _words(name, mode, seed, disk):
+    words = WORDS[name](SOME.get(mode, 1))
+    if name != 'hazard_flush':
+        words += ['--seed', str(seed)]
+    if name in NEEDS_FOLDER:
+        words += ['--dir', disk.folder]
+    if name == 'hazard_rot' and disk.image:
+        words += ['--image', disk.image]
+    return words
+
+
+def guess_s(plan, mode, done):
+    """What the programs that have not run will take."""
+    return sum(GUESS_S[name][SOME.get(mode, 1)] for name in plan.programs if (plan.id, ROUND, name, 1) not in done)
+
+
+def measure(session, plan):
+    """Runs the programs of the plan that have not run. session: a session.Measure."""
+    mode, seed = session.head['mode'], session.head['seed']
+    for name in plan.programs:
+        if (plan.id, ROUND, name, 1) in session.done:
+            continue
+        path = find(session.program.path, name)
+        if not path:
+            session.writer.write({'kind': 'skip', 'experiment': plan.id, 'cell': name, 'reason':
+                                  'this build has no hazards, which use the tests: apt-get install check libsqlite3-dev, and build again'})
+            continue
+        session.progress.show(f'{plan.id}: {name}', force=True)
+        with Disk(session.data.folder, MEMORY if name == 'hazard_rot' else None) as disk:
+            lines = call(path, _words(name, mode, seed, disk), lambda text: session.progress.show(text, force=True))
+        for line in lines:
+            session.writer.write({'kind': 'hazard', 'experiment': plan.id, 'plan': plan.hash, 'round': ROUND, 'seed': seed,
+                                  'program': name, 'of': len(lines), **line})
+        session.progress.finish(GUESS_S[name][SOME.get(mode, 1)])
+
+
+def finished(session):
+    """(experiment, round, program, 1) of the programs all of whose lines are there."""
+    found = {}
+    for line in session.of_kind('hazard'):
+        found.setdefault((line['experiment'], line['round'], line['program'], 1), {})[line['key']] = line['of']
+    return [key for key, lines in found.items() if len(lines) >= max(lines.values())]
+
+
+def is_complete(plan, session):
+    left_out = {line['cell'] for line in session.of_kind('skip', plan.id)}
+    done = set(finished(session))
+    return all((plan.id, ROUND, name, 1) in done or name in left_out for name in plan.programs)
+
+
+def lines_by_key(session, plan):
+    """The last line of each key, in the order in which keys came first."""
+    return {line['key']: line for line in session.of_kind('hazard', plan.id)}
+
+
+def _cell(line):
+    if line['invalid']:
+        return 'invalid'
+    if not line['trials']:
+        return '-'
+    return ' '.join(f'{name[0].upper()}{n}' for name, n in line['counts'].items() if n)
+
+
+def _table(lines):
+    """Rows of hazards, columns of cells, for the lines of one program."""
+    cells = list(dict.fromkeys(line['cell'] for line in lines))
+    rows = list(dict.fromkeys(line['details']['hazard'] for line in lines))
+    found = {(line['details']['hazard'], line['cell']): _cell(line) for line in lines}
+    names = list(dict.fromkeys(name for line in lines for name in line['counts']))
+    width = max([len(c) for c in cells] + [len(text) for text in found.values()]) + 2
+    first = max(len(row) for row in rows) + 2
+    text = ['  ' + ', '.join(f'{name[0].upper()} {name}' for name in names) + ', - not produced']
+    text.append('  ' + ' ' * first + ''.join(c.ljust(width) for c in cells).rstrip())
+    for row in rows:
+        text.append('  ' + row.ljust(first) + ''.join(found.get((row, c), '-').ljust(width) for c in cells).rstrip())
+    return text
+
+
+def _reasons(lines):
+    """Why something was not produced: each reason once, with where."""
+    found = {}
+    for line in lines:
+        why = line['details']['skipped'] or line['details'].get('not_produced_why')
+        if why:
+            found.setdefault((line['details']['hazard'], why), []).append(line['cell'])
+    return [f'  not produced: {hazard}: {", ".join(cells)}: {why}' for (hazard, why), cells in found.items()]
+
+
+def prediction_result(lines, prediction):
+    """(compare.TRUE, FALSE or OPEN, what was found) of a prediction: a share of the trials of one hazard and cell."""
+    line = lines.get(f'{prediction["phase"]}/{prediction["cell"]}')
+    if line is None or not line['trials'] or line['invalid']:
+        return compare.OPEN, 'not produced here'
+    n, trials = line['counts'].get(prediction['metric'], 0), line['trials']
+    true = prediction['low'] <= n / trials <= prediction['high']
+    return compare.TRUE if true else compare.FALSE, f'{n} of {trials} {prediction["metric"]}'
+
+
+def summary(session, plan, red):
+    """Lines of a terminal's summary."""
+    by_key = lines_by_key(session, plan)
+    text = []
+    for name in plan.programs:
+        mine = [line for line in by_key.values() if line['program'] == name]
+        if mine:
+            text += _table(mine) + _reasons(mine)
+    for line in by_key.values():
+        text += [red(f'  invalid: {line["key"]}: {why}') for why in line['invalid']]
+        if line['details'].get('promise_kept') is False:
+            text.append(red(f'  BROKEN PROMISE: {line["cell"]}: {line["details"]["hazard"]}: {_cell(line)}: {line["details"]["text"]}'))
+    for p in plan.predictions:
+        result, found = prediction_result(by_key, p)
+        text.append(f'  predicted: {p["says"]} ({p["low"]} to {p["high"]} of the trials): {result}, {found}')
+    return text

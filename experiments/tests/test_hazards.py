@@ -1,0 +1,336 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""H1 and H2 on tiny files: known outcomes, pagers with a planted fault that must be named, bad input; and what the harness makes of
+their lines.
+
+usage: test_hazards.py FOLDER [TEST ...]
+
+FOLDER is experiments/hazards of a build. No test asserts a speed.
+"""
+import glob
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import types
+import unittest
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+
+from lib import compare, hazards, plan as plans  # noqa: E402
+
+PROGRAMS = ''  # set by main
+SMALL = ('--places', '3', '--records', '1000')
+
+
+def program(name):
+    return os.path.join(PROGRAMS, name)
+
+
+class Programs(unittest.TestCase):
+    """Each test has a folder beside the build: a temporary folder may be memory, which has no device."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix='hazards-', dir=PROGRAMS)
+        self.addCleanup(shutil.rmtree, self.folder, True)
+
+    def run_it(self, name, *words):
+        return subprocess.run([program(name), *words], capture_output=True, check=False, timeout=120, encoding='utf-8')
+
+    def lines(self, name, *words, status=0):
+        """{key: line}, and what was printed for people."""
+        path = os.path.join(self.folder, 'lines.jsonl')
+        done = self.run_it(name, *words, '--json', path)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        with open(path, encoding='utf-8') as f:
+            found = {line['key']: line for line in map(json.loads, f)}
+        os.unlink(path)
+        return found, done.stdout
+
+    def rot(self, name, subject, hazard, *words, status=0):
+        found, text = self.lines(name, '--dir', self.folder, '--subject', subject, '--hazard', hazard, *(words or SMALL), status=status)
+        return found[f'{hazard}/{subject}'], text
+
+
+class Rot(Programs):
+    def test_a_verifying_pool_says_so_and_one_without_checksums_returns_the_flipped_bit(self):
+        self.assertEqual(self.rot('hazard_rot', 'pool', 'flip_cold')[0]['counts']['error'], 3)
+        self.assertEqual(self.rot('hazard_rot', 'pool_none', 'flip_cold')[0]['counts']['wrong data'], 3)
+
+    def test_verified_once_is_believed_after_eviction_and_verified_always_is_not(self):
+        self.assertEqual(self.rot('hazard_rot', 'map_once', 'flip_evicted')[0]['counts']['wrong data'], 3)
+        self.assertEqual(self.rot('hazard_rot', 'map_always', 'flip_evicted')[0]['counts']['error'], 3)
+        self.assertEqual(self.rot('hazard_rot', 'map_once', 'flip_cold')[0]['counts']['error'], 3)
+
+    def test_a_page_that_a_pool_evicted_is_verified_again(self):
+        line, _ = self.rot('hazard_rot', 'pool', 'flip_evicted', '--places', '2', '--records', '14000')
+        self.assertEqual(line['counts']['error'], 2)
+
+    def test_a_hazard_that_was_not_produced_has_no_counts_but_a_reason(self):
+        line, text = self.rot('hazard_rot', 'pool', 'flip_evicted')
+        self.assertEqual((line['trials'], line['counts']), (0, {}))
+        self.assertIn('the pool had the page still', line['details']['skipped'])
+        self.assertIn('flip_evicted: pool: the pool had the page still', text)
+
+    def test_lost_and_misdirected_writes_are_found_without_checksums(self):
+        for hazard in ('lost', 'misdirected'):
+            for subject in ('pool_none', 'map_none'):
+                line, _ = self.rot('hazard_rot', subject, hazard)
+                self.assertEqual(line['counts']['error'], 3, line)
+                self.assertIs(line['details']['promise_kept'], True)
+
+    def test_a_file_that_is_cut_and_a_disk_that_fails_are_errors(self):
+        self.assertEqual(self.rot('hazard_rot', 'map_once', 'cut')[0]['counts']['error'], 3)
+        self.assertEqual(self.rot('hazard_rot', 'pool', 'eio')[0]['counts']['error'], 3)
+
+    def test_nothing_happens_to_who_is_left_alone(self):
+        for subject in ('pool', 'map_once'):
+            self.assertEqual(self.rot('hazard_rot', subject, 'none')[0]['counts']['right'], 3)
+
+    def test_a_signal_is_an_outcome(self):
+        done = self.run_it('hazard_rot', '--dir', self.folder, '--subject', 'lmdb', '--hazard', 'cut', *SMALL)
+        if 'nothing was run' in done.stderr:
+            self.skipTest('LMDB is not in this build')
+        self.assertEqual(self.rot('hazard_rot', 'lmdb', 'cut')[0]['counts']['signal'], 3)
+
+    def test_the_same_seed_gives_the_same_line(self):
+        first, second = (self.rot('hazard_rot', 'pool_none', 'torn', *SMALL, '--seed', '7')[0] for _ in range(2))
+        for line in (first, second):
+            line['details'].pop('text')  # has generations, which follow from a random uuid
+        self.assertEqual(first, second)
+
+
+class Planted(Programs):
+    def test_a_pool_that_forgets_the_checksum_is_named(self):
+        line, text = self.rot('rot_forget_checksum', 'pool', 'flip_cold', status=1)
+        self.assertEqual(line['counts']['wrong data'], 3)
+        self.assertIs(line['details']['promise_kept'], False)
+        self.assertIn('BROKEN PROMISE: pool: flip_cold: 3 times wrong data', text)
+
+    def test_a_map_that_forgets_the_checksum_is_named(self):
+        _, text = self.rot('rot_forget_checksum', 'map_always', 'flip_evicted', status=1)
+        self.assertIn('BROKEN PROMISE: map_always: flip_evicted', text)
+
+    def test_a_pool_that_forgets_what_the_parent_holds_is_named_by_lost_and_misdirected_writes_alone(self):
+        for hazard in ('lost', 'misdirected'):
+            _, text = self.rot('rot_forget_place', 'pool', hazard, status=1)
+            self.assertIn(f'BROKEN PROMISE: pool: {hazard}', text)
+        self.assertEqual(self.rot('rot_forget_place', 'pool', 'flip_cold')[0]['counts']['error'], 3)
+
+
+class Flush(Programs):
+    def test_syncfs_writes_shared_maps_and_nothing_else_and_only_in_place_is_it_harmful(self):
+        found, _ = self.lines('hazard_flush', '--dir', self.folder, '--trigger', 'syncfs', '--watch', '1')
+        if not found['syncfs/in_place']['trials']:
+            self.skipTest(found['syncfs/in_place']['details']['skipped'])
+        self.assertEqual(found['syncfs/in_place']['counts']['reached the device'], 64)
+        self.assertEqual(found['syncfs/in_place']['details']['after_death'], 'neither')
+        self.assertEqual(found['syncfs/map_shared']['counts']['stayed in memory'], 0)
+        self.assertEqual(found['syncfs/map_shared']['details']['after_death'], 'before')
+        for cell in ('pool', 'map_heap', 'map_private'):
+            self.assertEqual(found[f'syncfs/{cell}']['counts'], {'reached the device': 0, 'stayed in memory': 64})
+            self.assertEqual(found[f'syncfs/{cell}']['details']['after_death'], 'before')
+
+    def test_who_does_not_wait_long_enough_has_seen_nothing(self):
+        found, text = self.lines('hazard_flush', '--dir', self.folder, '--trigger', 'nothing', '--wait', '1')
+        line = found['nothing/in_place']
+        if 'cachestat' in (line['details']['skipped'] or ''):
+            self.skipTest(line['details']['skipped'])
+        if line['trials']:
+            self.skipTest('somebody else made the kernel write in this second')
+        self.assertEqual(line['counts'], {})
+        self.assertIn('watched for 1 s', line['details']['skipped'])
+        self.assertRegex(text, 'not known: nothing:.* in_place: watched for 1 s')
+
+    def test_power_cuts_hurt_exactly_where_they_must(self):
+        found, _ = self.lines('hazard_powercut', '--seeds', '2')
+        hurt = {line['cell'] for line in found.values() if line['counts']['neither']}
+        self.assertEqual(hurt, {'none-pool', 'none-map', 'none-copied', 'log-map'})
+        self.assertEqual(len(found), 9)
+        for line in found.values():
+            self.assertGreater(line['trials'], 100, line)
+            self.assertEqual(line['details']['steps']['acknowledged'][0], 0, line)
+
+
+class BadInput(Programs):
+    def expect(self, status, words, name, *arguments):
+        done = self.run_it(name, *arguments)
+        self.assertEqual(done.returncode, status, done)
+        self.assertIn(words, done.stderr)
+
+    def test_arguments_are_refused_by_name(self):
+        here = ('--dir', self.folder)
+        for arguments, words in (((), '--dir is missing'), (('--dir',), '--dir'), (('--dir', '/nonexistent'), 'no such folder'),
+                                 ((*here, '--places', '0'), '--places'), ((*here, '--records', '-1'), '--records'),
+                                 ((*here, '--records', '5'), '--records'), ((*here, '--seed', '1x'), '--seed'),
+                                 ((*here, '--frobnicate', '1'), '--frobnicate')):
+            self.expect(2, words, 'hazard_rot', *arguments)
+        for arguments, words in (((), '--dir is missing'), ((*here, '--wait', '0'), '--wait'), ((*here, '--watch', 'x'), '--watch'),
+                                 ((*here, '--trigger', 'earthquake'), 'no such trigger')):
+            self.expect(2, words, 'hazard_flush', *arguments)
+        for arguments in (('--seeds', '0'), ('--seed',), ('seeds', '1')):
+            self.expect(2, arguments[0], 'hazard_powercut', *arguments)
+
+    def test_unknown_names_and_a_wrong_image_are_refused(self):
+        here = ('--dir', self.folder, *SMALL)
+        self.expect(3, 'nothing was run', 'hazard_rot', *here, '--subject', 'oracle')
+        self.expect(3, 'nothing was run', 'hazard_rot', *here, '--subject', 'pool', '--hazard', 'earthquake')
+        self.expect(3, '/nonexistent', 'hazard_rot', *here, '--image', '/nonexistent', '--subject', 'pool')
+
+
+class Session(Programs):
+    def run_harness(self, *words):
+        command = [sys.executable, os.path.join(os.path.dirname(HERE), 'run'), 'H9', '--size', 'tiny', '--rounds', '1', '--idle', '0',
+                   '--cell', os.path.join(os.path.dirname(PROGRAMS), 'cell'), *words]
+        for name in ('plans', 'data', 'results'):
+            command += [f'--{name}', os.path.join(self.folder, name)]
+        done = subprocess.run(command, capture_output=True, check=False, timeout=120, encoding='utf-8')
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
+    def test_a_session_is_measured_reported_and_resumed_where_it_was_cut(self):
+        os.mkdir(os.path.join(self.folder, 'plans'))
+        text = PLAN.replace('hazard_rot', 'hazard_powercut').replace('"pool"', '"log-map"').replace('"lost"', '"power_cut"')
+        text = text.replace('"error"', '"neither"').replace('low = 1', 'low = 0.01')
+        with open(os.path.join(self.folder, 'plans', 'H9.toml'), 'w', encoding='utf-8') as f:
+            f.write(text)
+        out = self.run_harness()
+        self.assertRegex(out, r'(?m)^  power_cut +N\d+ B\d+')
+        self.assertIn('came true', out)
+        path, = glob.glob(os.path.join(self.folder, 'results', '*', '*.jsonl'))
+        with open(path, encoding='utf-8') as f:
+            lines = f.read().splitlines(keepends=True)
+        with open(path, 'w', encoding='utf-8') as f:
+            f.writelines(lines[:-2] + [lines[-2][:40]])
+        self.assertIn('Going on with', self.run_harness())
+        with open(path, encoding='utf-8') as f:
+            found = [line for line in map(json.loads, f) if line['kind'] == 'hazard']
+        self.assertEqual(len({line['key'] for line in found}), 9)
+        self.assertEqual(hazards.finished(FakeSession(*found)), [('H9', 1, 'hazard_powercut', 1)])
+
+
+def a_line(hazard='lost', cell='pool', counts=None, program='hazard_rot', of=1, **details):
+    counts = {'error': 3} if counts is None else counts
+    return {'kind': 'hazard', 'experiment': 'H9', 'plan': 'x', 'round': 1, 'seed': 1, 'program': program, 'of': of, 'cell': cell,
+            'key': f'{hazard}/{cell}', 'trials': sum(counts.values()), 'counts': counts, 'invalid': [], 'flags': [],
+            'details': {'hazard': hazard, 'skipped': None, 'promise_kept': True, 'text': '', **details}}
+
+
+PLAN = '''
+id = "H9"
+title = "t"
+kind = "hazard"
+programs = ["hazard_rot"]
+questions = ["Q7"]
+asks = "?"
+switch = "s"
+[[cell]]
+name = "pool"
+[[prediction]]
+id = "H9.1"
+cell = "pool"
+phase = "lost"
+metric = "error"
+low = 1
+high = 1
+says = "it is found"
+'''
+
+
+class FakeSession:
+    """The lines of a session."""
+
+    def __init__(self, *lines):
+        self.lines = lines
+
+    def of_kind(self, kind, experiment=None):
+        return [line for line in self.lines if line['kind'] == kind and experiment in (None, line['experiment'])]
+
+
+class Harness(unittest.TestCase):
+    def setUp(self):
+        self.plan = plans.parse(PLAN, 'H9.toml')
+
+    def summary(self, *lines):
+        return '\n'.join(hazards.summary(FakeSession(*lines), self.plan, str))
+
+    def test_the_committed_plans_can_be_read_and_name_cells_that_exist(self):
+        everything = plans.load_all(os.path.join(os.path.dirname(HERE), 'plans'))
+        self.assertEqual(everything['H1'].kind, 'hazard')
+        self.assertGreater(len(everything['H2'].predictions), 10)
+
+    def test_a_plan_that_cannot_be_is_refused(self):
+        for old, new, words in (('"hazard_rot"', '"rm"', 'programs'), ('programs = ["hazard_rot"]', '', 'programs'),
+                                ('kind = "hazard"', 'kind = "replay"', 'programs'), ('cell = "pool"', 'cell = "poodle"', 'poodle'),
+                                ('low = 1', 'low = 2', 'low is above high'), ('title', 'titel', 'titel')):
+            with self.assertRaises(plans.PlanError) as raised:
+                plans.parse(PLAN.replace(old, new, 1), 'H9.toml')
+            self.assertIn(words, str(raised.exception))
+
+    def test_predictions_come_true_fail_or_stay_open(self):
+        for line, result in ((a_line(), compare.TRUE), (a_line(counts={'error': 2, 'wrong data': 1}), compare.FALSE),
+                             (a_line(counts={}, skipped='no disk'), compare.OPEN), (a_line('torn'), compare.OPEN)):
+            found = hazards.prediction_result({line['key']: line}, self.plan.predictions[0])
+            self.assertEqual(found[0], result, found)
+
+    def test_an_invalid_control_and_a_broken_promise_are_said_and_never_counted(self):
+        line = a_line(promise_kept=False, counts={'wrong data': 3}, text='record 7 has another value')
+        self.assertIn('BROKEN PROMISE: pool: lost: W3: record 7 has another value', self.summary(line))
+        line['invalid'] = ['values were not right although nothing happened']
+        self.assertIn('invalid: lost/pool: values were not right', self.summary(line))
+        self.assertEqual(hazards.prediction_result({line['key']: line}, self.plan.predictions[0])[0], compare.OPEN)
+
+    def test_what_was_not_produced_is_a_dash_with_its_reason(self):
+        text = self.summary(a_line(), a_line('eio', counts={}, skipped='needs root'))
+        self.assertIn('not produced: eio: pool: needs root', text)
+        self.assertRegex(text, r'(?m)^  eio +-$')
+
+    def test_a_program_is_done_when_all_of_its_lines_are_there(self):
+        half, whole = FakeSession(a_line(of=2)), FakeSession(a_line(of=2), a_line('torn', of=2))
+        self.assertFalse(hazards.is_complete(self.plan, half))
+        self.assertTrue(hazards.is_complete(self.plan, whole))
+        self.assertEqual(hazards.finished(whole), [('H9', 1, 'hazard_rot', 1)])
+
+    def test_a_program_that_dies_ends_the_run_with_its_words(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, 'hazard_rot')
+            for script, words in (('echo no room >&2; exit 3', 'status 3: no room'), ('kill -9 $$', 'status -9: no message')):
+                with open(path, 'w', encoding='ascii') as f:
+                    f.write(f'#!/bin/sh\n{script}\n')
+                os.chmod(path, 0o755)
+                with self.assertRaises(hazards.HazardError) as raised:
+                    hazards.call(path, [], lambda text: None)
+                self.assertIn(words, str(raised.exception))
+
+    def test_a_build_without_hazards_is_skipped_with_a_reason(self):
+        written = []
+        session = types.SimpleNamespace(
+            head={'mode': 'tiny', 'seed': 1}, done=set(), program=types.SimpleNamespace(path='/nonexistent/cell'),
+            writer=types.SimpleNamespace(write=written.append),
+            progress=types.SimpleNamespace(show=lambda *_, **__: None, finish=lambda s: None))
+        hazards.measure(session, self.plan)
+        self.assertEqual([line['kind'] for line in written], ['skip'])
+        self.assertIn('apt-get install check', written[0]['reason'])
+        self.assertTrue(hazards.is_complete(self.plan, FakeSession(*written)))
+
+    def test_a_disk_leaves_nothing_behind(self):
+        with tempfile.TemporaryDirectory() as parent:
+            with hazards.Disk(parent) as disk:
+                self.assertTrue(os.path.isdir(disk.folder))
+                self.assertTrue(disk.image or disk.why)
+            self.assertEqual(os.listdir(parent), [])
+
+    def test_what_a_killed_harness_left_is_removed_and_nothing_else(self):
+        with tempfile.TemporaryDirectory() as parent:
+            for name in ('hazard-999999999-abc/files', f'hazard-{os.getpid()}-abc/files', 'hazard-notes'):
+                os.makedirs(os.path.join(parent, name))
+            hazards.sweep(parent)
+            self.assertEqual(sorted(os.listdir(parent)), [f'hazard-{os.getpid()}-abc', 'hazard-notes'])
+
+
+if __name__ == '__main__':
+    PROGRAMS = os.path.abspath(sys.argv.pop(1))
+    unittest.main()
