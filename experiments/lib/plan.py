@@ -46,7 +46,7 @@ QUICK = ('E2', 'E3', 'E5', 'E6', 'E7', 'H1', 'H2')
 # Options that the cell passes to the library or to a workload, with the types of their values.
 CELL_OPTIONS = {
     'engine': str, 'pager': str, 'checksum': str, 'madvise': str, 'policy': str, 'io': str,
-    'map-writing': str, 'read-ahead': str, 'commit': str, 'buffered': bool, 'small-pages': bool, 'pin-inner': bool,
+    'map-writing': str, 'readahead': str, 'commit': str, 'buffered': bool, 'small-pages': bool, 'pin-inner': bool,
     'work': str, 'keys': str, 'part': (int, float), 'stride': int, 'threads': int, 'batch': int,
     'commit-records': int, 'passes': int, 'scan-phase': int, 'ops': int, 'ops-part': (int, float), 'rate': (int, float),
     'plant-sleep-us': int, 'plant-read-twice': bool, 'plant-cache-share': (int, float), 'plant-die-at': int, 'plant-wrong-at': int,

@@ -41,8 +41,8 @@ static const char usage_text[] =
 	"    --json=FILE        writes every sample there\n"
 	"    --sorted           loads in the order of the keys, not in a random one\n"
 	"    --SWITCH=VALUE     how Verso's databases are opened: see `verso help get`\n"
-	"HEADTOHEAD_TRACE=FILE records what the buffer pool does with each page, from the last time\n"
-	"that its database is opened on (`verso trace replay FILE`).\n"
+	"HEADTOHEAD_TRACE=FILE records what the buffer pool does with each page, from the last\n"
+	"time that its database is opened on (`verso trace replay FILE`).\n"
 	"HEADTOHEAD_WITHIN=COMMAND measures reads in less memory than the data takes too:\n"
 	"`COMMAND BYTES -- PROGRAM ...` must run a program within so many bytes of memory\n"
 	"(`experiments/run within` does).\n";

@@ -241,17 +241,17 @@ static void print_header(FILE *out, const struct plan *plan, const struct report
 		(double)plan->cache_bytes / (1 << 20));
 	if (plan->within)
 		(void)fprintf(out,
-			"         %.1f MB in all for the gets in a quarter of the memory, a quarter of the "
-			"data\n",
+			"         %.1f MB in all, a quarter of the data, for the gets in a "
+			"quarter of the memory\n",
 			(double)plan->small_bytes / 1e6);
 	else
 		(void)fprintf(out,
-			"         gets in a quarter of the memory: not measured, because nothing here "
-			"limits memory\n");
+			"         gets in a quarter of the memory: not measured, because nothing "
+			"here limits memory\n");
 	(void)fprintf(out, "bytes    read and written are counted %s\n", plan->bytes_from);
 	(void)fprintf(out,
-		"rounds   %zu, each with the engines in another order: the median, ± half of what lies "
-		"between least and most\n",
+		"rounds   %zu, each with the engines in another order: the median, ± half of what "
+		"lies between least and most\n",
 		plan->n_rounds);
 	for (size_t i = 0; i < n_engines; i++)
 		(void)fprintf(out, "%-8s %s: %s\n", i == 0 ? "engines" : "", engines[i].ops->title,

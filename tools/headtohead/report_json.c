@@ -80,7 +80,8 @@ bool report_json(const char *path, const struct plan *plan, const struct report_
 		print_string(out, machine);
 		(void)fprintf(out,
 			",\n \"records\": %zu, \"data_bytes\": %" PRIu64
-			", \"cache_bytes\": %zu, \"rounds\": %zu, \"agree\": %s,\n \"engines\": [\n",
+			", \"cache_bytes\": %zu, \"rounds\": %zu, \"agree\": %s,\n"
+			" \"engines\": [\n",
 			plan->model->set->n_records, plan->model->set->len_bytes, plan->cache_bytes,
 			plan->n_rounds, agree ? "true" : "false");
 		for (size_t i = 0; i < n_engines; i++) {

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define GETS_COLD    4000
-#define REPEAT_NS    200000000u /* gets and scans from memory are repeated until they took so long */
+#define REPEAT_NS    200000000u /* gets and scans from memory are repeated for so long */
 #define PATH_LEN_MAX 4096
 
 struct run {
