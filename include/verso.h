@@ -231,8 +231,8 @@ enum verso_madvise {
 	VERSO_MADVISE_NORMAL,     /* the kernel's own readahead */
 	VERSO_MADVISE_SEQUENTIAL, /* much readahead */
 	VERSO_MADVISE_POPULATE,   /* the whole file is read at the open */
-	VERSO_MADVISE_CURSOR, /* as RANDOM, but what a cursor has read and lies 256 pages behind is
-				     given to the kernel to evict first (MADV_COLD) */
+	VERSO_MADVISE_CURSOR, /* as RANDOM, but what a cursor left about 256 pages behind is evicted
+				     first (MADV_COLD); 8 bytes for each page that is read ahead */
 };
 
 /* How VERSO_MMAP's pages reach the file that a writer makes. The file is the same. */

@@ -68,6 +68,7 @@ static void mmap_close(struct pager *p)
 	view_fini(&m->alias);
 	view_fini(&m->view);
 	memory_release((void *)(uintptr_t)m->zeros, PAGER_GROWTH_WRITTEN);
+	free(m->scanned);
 	table_fini(&m->table);
 	pager_fini(p);
 	free(m);
@@ -135,6 +136,20 @@ static int make_blocks(struct mmap_pager *m)
 	return 0;
 }
 
+/* What MMAP_ADVICE_CURSOR remembers: 8 bytes for each page of the ring. */
+static int make_ring(struct mmap_pager *m)
+{
+	if (m->opts.advice != MMAP_ADVICE_CURSOR)
+		return 0;
+	m->n_turns = (uint64_t)m->opts.ahead_pages + SCAN_KEPT_PAGES;
+	m->scanned = calloc(m->n_turns, sizeof(*m->scanned));
+	if (!m->scanned)
+		return error_set(-ENOMEM,
+			"no memory to remember %" PRIu64 " pages of scans: read less ahead",
+			m->n_turns);
+	return 0;
+}
+
 static int open_parts(struct mmap_pager *m, struct io *io)
 {
 	void *zeros;
@@ -150,6 +165,8 @@ static int open_parts(struct mmap_pager *m, struct io *io)
 		rc = make_blocks(m);
 	if (rc == 0)
 		rc = io_queue(io, 1, QUEUE_SYNC, &m->queue);
+	if (rc == 0)
+		rc = make_ring(m);
 	if (rc == 0)
 		rc = heap_init(&m->heap, &m->pager.guards, m->pager.page_size,
 			m->opts.writer_pages);

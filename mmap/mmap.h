@@ -15,7 +15,8 @@ enum mmap_advice {
 	MMAP_ADVICE_NORMAL, /* the kernel's own guess */
 	MMAP_ADVICE_SEQUENTIAL,
 	MMAP_ADVICE_POPULATE, /* random, with the whole file read and mapped at open and growth */
-	MMAP_ADVICE_CURSOR,   /* random, but cold what a cursor's read-ahead has passed */
+	MMAP_ADVICE_CURSOR,   /* random, but cold what a cursor has passed by some pages; takes 8
+				 bytes for each of ahead_pages */
 };
 
 /* How a writer's pages reach the file. */

@@ -104,8 +104,8 @@ static inline bool heap_owns(const struct heap *h, const void *p)
  * The pager
  */
 
-/* Pages that cursors may still need, of those that were read ahead: the rest is behind them. */
-#define SCAN_PAGES 256U
+/* Pages behind a cursor that stay as they are, so that it may turn, and other scans may follow. */
+#define SCAN_KEPT_PAGES 256U
 
 struct mmap_pager {
 	struct pager pager;      /* first */
@@ -122,8 +122,12 @@ struct mmap_pager {
 	_Atomic uint64_t n_mapped;  /* pages of the writer's in `alias` */
 	_Atomic bool has_blocks;    /* no page of the file is a hole; once set, stays so */
 	struct heap heap;
-	/* MMAP_ADVICE_CURSOR: the pages that were read ahead last, in turn; pgno + 1, 0: none */
-	_Atomic uint64_t scanned[SCAN_PAGES];
+	/*
+	 * MMAP_ADVICE_CURSOR: a ring of the pages that were read ahead last; pgno + 1, 0: none. It
+	 * has a turn for each page that a front may be before its cursor, and SCAN_KEPT_PAGES more.
+	 */
+	_Atomic uint64_t *scanned;  /* NULL: other advice; constant */
+	uint64_t n_turns;           /* constant */
 	_Atomic uint64_t n_scanned; /* ever */
 	_Atomic uint64_t n_misses, n_prefetched, n_flushes, read_bytes, write_bytes;
 };

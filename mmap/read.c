@@ -317,13 +317,15 @@ static void run_add(struct mmap_pager *m, struct run *run, pgno_t pgno)
 }
 
 /*
- * A page that a cursor asked for takes its turn; the one whose place it takes lies behind all
- * cursors, but for those of more scans at a time than the turns last, which read it again.
+ * A page that a cursor asked for takes a place in the ring from the page that was asked for n_turns
+ * before it. One cursor has passed that one, because it asks for no more than ahead_pages before
+ * itself. Of several scans at a time each has a part of the ring, so the worst is that one reads
+ * again what another's turns made cold too early.
  */
 static void scan_on(struct mmap_pager *m, struct run *cold, pgno_t pgno)
 {
 	uint64_t turn = atomic_fetch_add_explicit(&m->n_scanned, 1, memory_order_relaxed);
-	uint64_t old = atomic_exchange_explicit(&m->scanned[turn % SCAN_PAGES], (uint64_t)pgno + 1,
+	uint64_t old = atomic_exchange_explicit(&m->scanned[turn % m->n_turns], (uint64_t)pgno + 1,
 		memory_order_relaxed);
 
 	if (old != 0)
@@ -336,8 +338,8 @@ static void scan_on(struct mmap_pager *m, struct run *cold, pgno_t pgno)
  * pages away, and all are asked for as long as that makes it read. Neighbours are asked for in one
  * call. For what is there the processor fetches the header's line, and with it the page's address.
  *
- * Under MMAP_ADVICE_CURSOR what a scan asked for becomes cold once it lies behind; what was there
- * before, others use, so it is left as it is.
+ * Under MMAP_ADVICE_CURSOR what a scan asked for becomes cold once it has been passed; what
+ * was there before, others use, so it is left as it is.
  */
 size_t mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead)
 {

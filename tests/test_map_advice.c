@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Which advice the mmap pager gives the kernel: its maps are the kernel's, but note each call. */
+#include "db/db_int.h"
 #include "io/file.h"
 #include "io/map.h"
 #include "mmap/mmap.h"
-#include "tests/check_main.h"
+#include "tests/api.h"
 
 #include <string.h>
 
@@ -11,10 +12,11 @@
 #define PAGE_SIZE 4096u
 #define SEED      7u
 #define WINDOW    8u
-#define KEPT      256u /* pages behind a cursor that stay */
+#define KEPT      256u /* pages behind a cursor that stay, beside those of the window */
 
 /* Per page: how often it was advised so, since the pager was opened. */
 static unsigned noted[ADVICE_POPULATE + 1][N_PAGES];
+static void (*note_cold)(uint64_t pgno); /* NULL, or called for each page that becomes cold */
 static struct map_ops noting_ops;
 static const struct map_ops *kernel_ops;
 
@@ -24,6 +26,8 @@ static void note(struct map *m, uint64_t off_bytes, uint64_t len_bytes, enum map
 
 	for (uint64_t i = from; i < from + len_bytes / PAGE_SIZE && i < N_PAGES; i++)
 		noted[advice][i]++;
+	for (uint64_t i = 0; note_cold && advice == ADVICE_COLD && i < len_bytes / PAGE_SIZE; i++)
+		note_cold(from + i);
 	kernel_ops->advise(m, off_bytes, len_bytes, advice);
 }
 
@@ -57,7 +61,7 @@ static struct page_ref ref_of(pgno_t pgno)
 
 static void world_open(struct world *w, enum mmap_advice advice)
 {
-	struct mmap_options opts = {.advice = advice};
+	struct mmap_options opts = {.advice = advice, .ahead_pages = WINDOW};
 	char path[CHECK_PATH_BYTES];
 	struct page *page = page_buffers_alloc(PAGE_SIZE, 1);
 
@@ -126,7 +130,7 @@ START_TEST(a_scan_asks_for_its_window_and_leaves_cold_what_lies_behind)
 	scan(&w);
 	for (pgno_t i = 0; i < N_PAGES; i++) {
 		ck_assert_uint_eq(noted[ADVICE_WILLNEED][i], 1);
-		ck_assert_uint_eq(noted[ADVICE_COLD][i], i < N_PAGES - KEPT);
+		ck_assert_uint_eq(noted[ADVICE_COLD][i], i < N_PAGES - KEPT - WINDOW);
 	}
 	world_close(&w);
 }
@@ -179,6 +183,72 @@ START_TEST(other_advice_leaves_nothing_cold)
 }
 END_TEST
 
+/* --- a cursor of a database, with the read-ahead that it has by default ---------------------- */
+
+#define DB_RECORDS   10000u
+#define DB_PAGES_MAX 20000u
+
+static bool was_read[DB_PAGES_MAX]; /* by the cursor, or by its front */
+static unsigned n_cold, n_cold_early;
+
+static void note_read(struct pager_tracer *t, const struct pager_event *event)
+{
+	(void)t;
+	if ((event->op == PAGER_GET || event->op == PAGER_PEEK) && event->ref.pgno < DB_PAGES_MAX)
+		was_read[event->ref.pgno] = true;
+}
+
+static void note_early(uint64_t pgno)
+{
+	ck_assert_uint_lt(pgno, DB_PAGES_MAX);
+	n_cold++;
+	n_cold_early += !was_read[pgno];
+}
+
+START_TEST(no_page_becomes_cold_before_the_cursor_has_read_it)
+{
+	struct io_ops ops = *io_kernel()->ops;
+	struct io io = {.ops = &ops};
+	struct db_hooks hooks = {.io = &io};
+	struct verso_options opts = {.size = sizeof(opts),
+		.pager = VERSO_MMAP,
+		.page_size = PAGE_SIZE,
+		.madvise = VERSO_MADVISE_CURSOR};
+	struct pager_tracer tracer = {.event = note_read};
+	char path[CHECK_PATH_BYTES];
+	struct verso_cursor *cursor;
+	struct verso_txn *txn;
+	struct verso_val key;
+	struct verso *db =
+		api_open_with(VERSO_MMAP, "scan", (struct verso_options){.page_size = PAGE_SIZE});
+	unsigned n = 0;
+
+	api_fill(db, DB_RECORDS, 1000);
+	verso_close(db);
+	ops.map = map_noting;
+	API_OK(db_open_with(&hooks, api_path(path, "scan"), &opts, &db));
+	txn = api_begin(db, VERSO_READ);
+	/* A front crosses inner pages that are known; so gets come first, of few leaves each. */
+	for (unsigned i = 0; i < DB_RECORDS; i += 100) {
+		char text[16];
+
+		(void)snprintf(text, sizeof(text), "key%06u", i);
+		ck_assert_int_eq(verso_get(txn, NULL, api_val(text), &key), 0);
+	}
+	db->pager->tracer = &tracer;
+	note_cold = note_early;
+	API_OK(verso_cursor_open(txn, NULL, &cursor));
+	while (verso_cursor_next(cursor, &key, NULL) == 0)
+		n++;
+	ck_assert_uint_eq(n, DB_RECORDS);
+	ck_assert_uint_eq(n_cold_early, 0);
+	ck_assert_uint_gt(n_cold, DB_RECORDS / 10);
+	note_cold = NULL;
+	verso_abort(txn);
+	verso_close(db);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("map_advice");
@@ -188,6 +258,7 @@ int main(void)
 	tcase_add_test(t, a_scan_leaves_alone_what_others_use);
 	tcase_add_test(t, gets_of_many_leave_nothing_cold);
 	tcase_add_loop_test(t, other_advice_leaves_nothing_cold, 0, 4);
+	tcase_add_test(t, no_page_becomes_cold_before_the_cursor_has_read_it);
 	suite_add_tcase(s, t);
 	return check_main(s);
 }
