@@ -21,6 +21,7 @@
  * to go on from, and going on would skip it without an error: in BAD every call returns
  * VERSO_ECORRUPT until first, last or seek has placed the cursor anew.
  */
+#include "base/error.h"
 #include "btree/btree_int.h"
 
 #include <errno.h>
@@ -312,16 +313,50 @@ static void look_ahead(struct btree_cursor *c, bool up)
 		pager_hint_set(txn->pager, parent, at, c->leaf);
 }
 
-/* Inside the guard: the inner page at `level` of the trail, if it is in memory and makes sense. */
-static const struct page *front_peek(struct btree_cursor *c, const struct tree_trail *trail,
+/*
+ * The front looks at inner pages inside a guard, without pins. Where the pager shows none that way
+ * (pins_inner) it pins them: it then waits for one that is not in memory, which was most often
+ * named a window before.
+ */
+static void front_enter(struct btree_cursor *c)
+{
+	if (!c->bt->txn->pager->pins_inner)
+		guard_enter(c->bt->txn->guard);
+}
+
+static void front_leave(struct btree_cursor *c)
+{
+	if (!c->bt->txn->pager->pins_inner)
+		guard_leave(c->bt->txn->guard);
+}
+
+/* Takes NULL. */
+static void front_put(struct btree_cursor *c, const struct page *page)
+{
+	if (page && c->bt->txn->pager->pins_inner)
+		pager_put(c->bt->txn->pager, page);
+}
+
+/* Entered: the inner page at `level` of the trail, if it is at hand and makes sense; else NULL, and
+ * the scan reports the error when it comes there. */
+static const struct page *front_get(struct btree_cursor *c, const struct tree_trail *trail,
 	unsigned level)
 {
 	struct txn *txn = c->bt->txn;
-	const struct page *page = pager_peek(txn->pager, txn->guard, trail->at[level].ref);
+	const struct page *page = NULL;
 
-	if (!page || !tree_owns(c->bt, page, level) || !node_count_is_valid(page, c->page_size))
-		return NULL;
-	return page;
+	if (txn->pager->pins_inner) {
+		error_mute();
+		if (tree_get_node(c->bt, trail->at[level].ref, level, &page) < 0)
+			page = NULL;
+		error_unmute();
+	} else {
+		page = pager_peek(txn->pager, txn->guard, trail->at[level].ref);
+	}
+	if (page && tree_owns(c->bt, page, level) && node_count_is_valid(page, c->page_size))
+		return page;
+	front_put(c, page);
+	return NULL;
 }
 
 /* Is the child taken at `level` the last one in this direction? */
@@ -337,7 +372,7 @@ static void front_miss(struct front *f, struct page_ref ref)
 }
 
 /*
- * Inside the guard: lists the parents behind child i of `page`, which the front has come to, for as
+ * Entered: lists the parents behind child i of `page`, which the front has come to, for as
  * many leaves as the window has. All of them are asked for now: of a scan that waits for the disk
  * the front's next leaves are known when the parent named a window before has come.
  */
@@ -356,8 +391,8 @@ static void front_look_ahead(struct btree_cursor *c, const struct page *page, un
 }
 
 /*
- * Inside the guard: moves the front to the first leaf under its next parent. False: there is no
- * other, or an inner page has to be loaded first, front.inner; then the front stays.
+ * Entered: moves the front to the first leaf under its next parent. False: there is no other, or an
+ * inner page has to be loaded first, front.inner; then the front stays.
  */
 static bool front_cross(struct btree_cursor *c, bool up, struct page_ref *ret_leaf)
 {
@@ -371,7 +406,8 @@ static bool front_cross(struct btree_cursor *c, bool up, struct page_ref *ret_le
 		return false;
 	i = trail.at[level].index + (up ? 1U : -1U);
 	for (;; level--) {
-		const struct page *page = front_peek(c, &trail, level);
+		const struct page *page = front_get(c, &trail, level);
+		bool fits;
 
 		if (!page) {
 			front_miss(&c->front, trail.at[level].ref);
@@ -380,14 +416,18 @@ static bool front_cross(struct btree_cursor *c, bool up, struct page_ref *ret_le
 		trail.at[level].count = node_count(page);
 		if (i == NODE_BAD)
 			i = up ? 0 : node_count(page);
-		if (i > node_count(page))
+		fits = i <= node_count(page);
+		if (fits) {
+			trail.at[level].index = i;
+			*ret_leaf = node_child(page, c->page_size, i);
+		}
+		if (fits && level == 2)
+			front_look_ahead(c, page, i, up);
+		front_put(c, page);
+		if (!fits)
 			return false;
-		trail.at[level].index = i;
-		*ret_leaf = node_child(page, c->page_size, i);
 		if (level == 1)
 			break;
-		if (level == 2)
-			front_look_ahead(c, page, i, up);
 		trail.at[level - 1].ref = *ret_leaf;
 		i = NODE_BAD;
 	}
@@ -402,8 +442,8 @@ static size_t front_move(struct btree_cursor *c, bool up, struct page_ref *refs,
 	const struct page *parent;
 	size_t i = 0;
 
-	guard_enter(c->bt->txn->guard);
-	parent = front_peek(c, trail, 1);
+	front_enter(c);
+	parent = front_get(c, trail, 1);
 	if (!parent)
 		front_miss(&c->front, trail->at[1].ref);
 	for (; parent && i < n; i++) {
@@ -411,12 +451,14 @@ static size_t front_move(struct btree_cursor *c, bool up, struct page_ref *refs,
 			trail->at[1].index += up ? 1U : -1U;
 			refs[i] = node_child(parent, c->page_size, trail->at[1].index);
 		} else if (front_cross(c, up, &refs[i])) {
-			parent = front_peek(c, trail, 1);
+			front_put(c, parent);
+			parent = front_get(c, trail, 1);
 		} else {
 			break;
 		}
 	}
-	guard_leave(c->bt->txn->guard);
+	front_put(c, parent);
+	front_leave(c);
 	return i;
 }
 

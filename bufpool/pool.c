@@ -319,6 +319,7 @@ int bufpool_open(struct io *io, struct file *file, uint32_t page_size, uint64_t 
 	rc = options_fill(pool, page_size, opts);
 	pager_init(&pool->pager, &pool_ops, page_size, seed, pool->opts.writer_pages);
 	pool->pager.ahead_pages = pool->opts.ahead_pages;
+	pool->pager.pins_inner = pool->opts.flags & BUFPOOL_PIN_ONLY;
 	pool->pager.device_is_cached = !file->device_direct;
 	(void)pthread_mutex_init(&pool->lock, NULL);
 	(void)pthread_mutex_init(&pool->loads.lock, NULL);

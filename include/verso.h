@@ -295,7 +295,8 @@ enum verso_flags {
 	/* ... with VERSO_BUFPOOL, each switching one mechanism off, for experiments */
 	VERSO_BUFFERED = 1 << 5,    /* no O_DIRECT: through the kernel's page cache */
 	VERSO_SMALL_PAGES = 1 << 6, /* no huge pages for the pool's memory */
-	VERSO_PIN_INNER = 1 << 7,   /* inner pages are pinned, not read under a guard */
+	VERSO_PIN_INNER = 1 << 7,   /* inner pages are pinned, not read under a guard; a cursor that
+				       reads ahead waits for those that it needs for it */
 	VERSO_NO_VERIFY = 1 << 11,  /* as `checksum` = VERSO_CHECKSUM_NONE; beside _ALWAYS:
 				       VERSO_EMISUSE */
 

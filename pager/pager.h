@@ -227,6 +227,7 @@ struct pager {
 	uint64_t seed;         /* of the checksums; constant */
 	uint32_t writer_pages; /* how many pages may be fresh at a time; constant */
 	uint32_t ahead_pages;  /* how far before itself a cursor names leaves; 0: not; constant */
+	bool pins_inner;       /* peek finds none but the writer's own pages; constant */
 	bool may_fault; /* its pages lie in a mapping: touch them inside a fault guard; constant */
 	const struct fault_areas *fault_areas; /* of that mapping; constant */
 	bool device_is_cached; /* the system refuses to pass its page cache: read_device cannot keep

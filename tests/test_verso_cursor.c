@@ -411,6 +411,36 @@ START_TEST(stat_counts_loads_by_cause)
 }
 END_TEST
 
+/* A switch of one mechanism leaves the others on: inner pages that are pinned do not end a scan's
+ * read-ahead. */
+START_TEST(scan_reads_ahead_with_inner_pages_pinned)
+{
+	struct verso_stat st = {.size = sizeof(st)};
+	struct verso_val key, val;
+	struct verso_cursor *c;
+	struct verso_txn *txn;
+	struct verso *db = api_open(VERSO_BUFPOOL, "a", 0);
+	unsigned n = 0;
+
+	api_fill(db, 20000, 90);
+	verso_close(db);
+	db = api_open_with(VERSO_BUFPOOL, "a",
+		(struct verso_options){.flags = VERSO_PIN_INNER, .readahead_pages = 64});
+	txn = api_begin(db, VERSO_READ);
+	API_OK(verso_cursor_open(txn, NULL, &c));
+	while ((_i ? verso_cursor_prev : verso_cursor_next)(c, &key, &val) == 0)
+		n++;
+	ck_assert_uint_eq(n, 20000);
+	API_OK(verso_stat(db, &st));
+	ck_assert_uint_eq(st.n_peeks, 0);
+	if (!HOSTILE) /* too small to read ahead */
+		ck_assert_uint_gt(st.n_loads_ahead, st.n_loads_get);
+	verso_cursor_close(c);
+	verso_abort(txn);
+	verso_close(db);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("cursor");
@@ -426,6 +456,7 @@ int main(void)
 	tcase_add_loop_test(t, too_many_pins_are_an_answer_not_a_hang, 0, API_PAGERS);
 	tcase_add_test(t, get_many_that_does_without_pins_leaves_no_text);
 	tcase_add_loop_test(t, stat_counts_loads_by_cause, 0, 4);
+	tcase_add_loop_test(t, scan_reads_ahead_with_inner_pages_pinned, 0, 2);
 	tcase_add_test(t, reads_in_flight_interrupt_no_call_of_the_application);
 	suite_add_tcase(s, t);
 	return check_main(s);
