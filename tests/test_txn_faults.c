@@ -267,13 +267,15 @@ START_TEST(the_nth_call_of_the_disk_fails)
 {
 	int variant = _i / 2;
 	bool forever = _i % 2;
+	/* Pages that are made in the file are written by no call. */
+	unsigned least = variant / 4 == TXN_MMAP_SHARED ? 100 : 200;
 	unsigned n = 0;
 
 	while (fail_call(variant, n % FAULT_KINDS, forever, n))
 		n += fault_step();
 	printf("variant %d%s: %u faults\n", variant, forever ? ", for ever" : "", n / fault_step());
 	fflush(stdout);
-	ck_assert_uint_gt(n / fault_step(), 200 / fault_step());
+	ck_assert_uint_gt(n / fault_step(), least / fault_step());
 }
 END_TEST
 

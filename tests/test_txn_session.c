@@ -221,6 +221,73 @@ START_TEST(a_meta_that_was_rejected_does_not_come_back)
 }
 END_TEST
 
+static bool is_sealed_since(const uint8_t *bytes, uint32_t len_bytes, gen_t gen, uint64_t seed)
+{
+	const struct page *page = (const struct page *)bytes;
+
+	return page_ref(page).gen >= gen && page_verify(page, len_bytes, page_ref(page), seed) == 0;
+}
+
+/* A session's first meta: whether the file has it. */
+static bool has_begun(const struct txn_stack *s, const uint8_t *file, gen_t gen)
+{
+	for (unsigned slot = 0; slot < 2; slot++) {
+		const uint8_t *at = file + layout_slot(&s->env->layout, slot) * 512;
+
+		if (is_sealed_since(at, META_BYTES, gen, s->pager->seed))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * T2, where stores reach the file before write(): a page that could be taken for one of a later
+ * session's, which gets the same generations, is not there until the session's first meta is.
+ */
+START_TEST(no_page_is_sealed_in_the_file_before_its_session_has_begun)
+{
+	unsigned n_made = 0, n_sealed = 0;
+	struct txn_stack s;
+	struct simwalk *w;
+	uint64_t size, n;
+	gen_t gen;
+
+	txn_stack_make(&s, TXN_TWO_FLUSH, _i ? TXN_RELAXED : TXN_FULL);
+	s.pager_kind = TXN_MMAP_SHARED;
+	txn_stack_open(&s);
+	txn_stack_set(&s, 0, 8, 1);
+	txn_stack_close(&s);
+	txn_ok(io_sync_dir(s.io, "/db"));
+	n = simdisk_events(s.disk);
+	txn_stack_open(&s);
+	gen = s.env->session_gen;
+	txn_stack_set(&s, 0, 8, 2);
+	txn_ok(txn_sync(s.env));
+	w = simwalk_new(s.disk);
+	for (; n <= simdisk_events(s.disk); n++) {
+		struct sim_choice lost = {SIM_LOST, 0}, applied = {SIM_APPLIED, 0};
+		const uint8_t *file;
+		bool begun;
+
+		simwalk_to(w, n);
+		begun = has_begun(&s,
+			simdisk_bytes(simwalk_image(w, lost, false, NULL), "/db", &size), gen);
+		file = simdisk_bytes(simwalk_image(w, applied, false, NULL), "/db", &size);
+		for (uint64_t at = 2 * s.env->layout.slot_pages * 512; at < size; at += 512) {
+			bool sealed = is_sealed_since(file + at, 512, gen, s.pager->seed);
+
+			ck_assert(begun || !sealed);
+			n_sealed += sealed;
+			n_made += !begun && page_ref((const struct page *)(file + at)).gen >= gen;
+		}
+	}
+	ck_assert_uint_gt(n_made, 0);
+	ck_assert_uint_gt(n_sealed, 0);
+	simwalk_free(w);
+	txn_stack_free(&s);
+}
+END_TEST
+
 START_TEST(an_incarnation_that_only_a_lost_slot_knew_is_not_used_again)
 {
 	struct meta a = {.gen = (UINT64_C(5) << 40) + 7}, b = {.gen = UINT64_C(6) << 40};
@@ -277,6 +344,7 @@ int main(void)
 	tcase_add_test(tc, aborted_attempts_are_behind_the_mark);
 	tcase_add_loop_test(tc, a_mark_is_not_trusted_twice, 0, 2);
 	tcase_add_loop_test(tc, a_meta_that_was_rejected_does_not_come_back, 0, 8);
+	tcase_add_loop_test(tc, no_page_is_sealed_in_the_file_before_its_session_has_begun, 0, 2);
 	tcase_add_test(tc, an_incarnation_that_only_a_lost_slot_knew_is_not_used_again);
 	tcase_add_test(tc, the_last_incarnation_ends_in_an_error);
 	return check_main(s);

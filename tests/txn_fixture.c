@@ -57,6 +57,9 @@ static int pager_open(struct txn_stack *s, const struct txn_probe *probe)
 	case TXN_BUFPOOL:
 		return bufpool_open(s->io, s->file, probe->page_size, probe->seed, &pool,
 			&s->pager);
+	case TXN_MMAP_SHARED:
+		map.writing = MMAP_WRITE_SHARED;
+		return mmap_open(s->io, s->file, probe->page_size, probe->seed, &map, &s->pager);
 	case TXN_MMAP:
 		return mmap_open(s->io, s->file, probe->page_size, probe->seed, &map, &s->pager);
 	default:

@@ -8,7 +8,13 @@
 #include "tests/refpager/refpager.h"
 #include "tests/sim/simdisk.h"
 
-enum txn_pager { TXN_REFERENCE, TXN_BUFPOOL, TXN_MMAP, TXN_PAGERS };
+enum txn_pager {
+	TXN_REFERENCE,
+	TXN_BUFPOOL,
+	TXN_MMAP,
+	TXN_MMAP_SHARED, /* a writer's pages are made by stores into the file */
+	TXN_PAGERS
+};
 
 struct txn_stack {
 	struct simdisk *disk;
