@@ -21,8 +21,7 @@
 #include <string.h>
 #include <time.h>
 
-#define POISON_BYTE 0xa5
-#define YIELDS_MAX  64
+#define YIELDS_MAX 64
 
 void pool_back_off(unsigned tries)
 {
@@ -100,9 +99,7 @@ void frames_release(struct pool *pool)
 void frame_free(struct pool *pool, uint32_t frame)
 {
 	ASSERT(atomic_load_explicit(&pool->frames[frame].unlinked_pins, memory_order_relaxed) == 0);
-	if (HOSTILE)
-		memset(pool_page(pool, frame), POISON_BYTE, pool->pager.page_size);
-	POISON(pool_page(pool, frame), pool->pager.page_size);
+	poison_free(pool_page(pool, frame), pool->pager.page_size);
 	list_push_head(&pool->free, pool->frames, frame);
 }
 

@@ -83,12 +83,8 @@ static bool reap(struct heap *h)
 		return false;
 	h->free = h->left;
 	h->left = COPY_NONE;
-#if VERSO_HOSTILE || HAVE_ASAN
-	for (uint32_t i = h->free; i != COPY_NONE; i = h->copies[i].next) {
-		memset(heap_page(h, i), 0xdb, h->page_size);
-		POISON(heap_page(h, i), h->page_size);
-	}
-#endif
+	for (uint32_t i = h->free; POISON_FREE && i != COPY_NONE; i = h->copies[i].next)
+		poison_free(heap_page(h, i), h->page_size);
 	return true;
 }
 
