@@ -88,6 +88,16 @@ static bool reap(struct heap *h)
 	return true;
 }
 
+/* Pins may change meanwhile; its state does not, but by this thread. Returns the pins. */
+static uint32_t move(struct copy *copy, enum copy_state to)
+{
+	uint32_t from = atomic_load(&copy->state);
+
+	while (!copy_move(&copy->state, &from, to))
+		;
+	return copy_pins(from);
+}
+
 uint32_t heap_take(struct heap *h)
 {
 	uint32_t i;
@@ -106,7 +116,7 @@ uint32_t heap_take(struct heap *h)
 		i = h->n_touched++;
 	}
 	pthread_mutex_unlock(&h->lock);
-	atomic_fetch_and(&h->copies[i].state, COPY_PINS);
+	(void)move(&h->copies[i], COPY_TAKEN);
 	UNPOISON(heap_page(h, i), h->page_size);
 	return i;
 }
@@ -114,10 +124,9 @@ uint32_t heap_take(struct heap *h)
 /* From retired to gone, by the thread that finds it retired without pins. */
 static void go(struct heap *h, uint32_t i)
 {
-	uint32_t retired = COPY_RETIRED;
+	uint32_t retired = copy_make(COPY_RETIRED, 0);
 
-	if (!atomic_compare_exchange_strong(&h->copies[i].state, &retired,
-		    COPY_RETIRED | COPY_GONE))
+	if (!copy_move(&h->copies[i].state, &retired, COPY_GONE))
 		return;
 	atomic_fetch_sub(&h->n_held, 1);
 	pthread_mutex_lock(&h->lock);
@@ -129,12 +138,8 @@ static void go(struct heap *h, uint32_t i)
 
 void heap_retire(struct heap *h, uint32_t i)
 {
-	uint32_t state;
-
 	atomic_fetch_add(&h->n_held, 1);
-	state = atomic_fetch_or(&h->copies[i].state, COPY_RETIRED);
-	ASSERT((state & COPY_RETIRED) == 0);
-	if (state == 0)
+	if (move(&h->copies[i], COPY_RETIRED) == 0)
 		go(h, i);
 }
 
@@ -158,7 +163,7 @@ void heap_unpin(struct heap *h, uint32_t i)
 	uint32_t state = atomic_fetch_sub(&h->copies[i].state, 1);
 
 	fault_strike(heap_page(h, i));
-	ASSERT((state & COPY_PINS) != 0);
-	if (state == (COPY_RETIRED | 1))
+	ASSERT(copy_pins(state) != 0);
+	if (state == copy_make(COPY_RETIRED, 1))
 		go(h, i);
 }

@@ -15,6 +15,7 @@
 #ifndef MMAP_MMAP_INT_H
 #define MMAP_MMAP_INT_H
 
+#include "base/assert.h"
 #include "mmap/view.h"
 #include "io/queue.h"
 #include "mmap/mmap.h"
@@ -27,29 +28,72 @@
  * The heap
  *
  * A fixed number of copies (pages) in one arena. A copy is taken for a fresh page, retired when the
- * word no longer names it, and free again once it has no pins and no guard can see it (M3). Its
- * state is one atomic word, so that readers pin without a lock:
+ * word no longer names it, and taken again once it has no pins and no guard can see it (M3). Its
+ * state and its pins are one atomic word, so that readers pin without a lock:
  *
- *	pins | COPY_RETIRED | COPY_GONE
+ *	NEW --take--> TAKEN --heap_retire()--> RETIRED --no pins--> GONE
+ *	                ^                                            |
+ *	                +---- take, after the guards of its list ----+
  *
- *	   taken --heap_retire()--> RETIRED --last unpin--> RETIRED|GONE --guards--> free
- *	     ^---------------------------------- take -----------------------------------/
- *
- * The step to GONE is a compare-and-swap from exactly RETIRED, no pins: one thread makes it. A
- * reader pins first and then looks whether the word still names the copy; until it unpins, a copy
- * that is gone, free, or taken for another page may carry such a pin, which changes nothing.
+ * The move to GONE is a compare-and-swap from RETIRED without pins: one thread makes it. Where the
+ * guards are is known of a list of copies, not of a copy: leaving, left, free (struct heap). A
+ * reader pins first and then looks whether the page's word still names the copy; until it unpins, a
+ * copy that is gone, or taken for another page, may carry such a pin, which changes nothing.
  */
+enum copy_state {
+	COPY_NEW,     /* was never taken; its memory was never touched */
+	COPY_TAKEN,   /* a word names it, or is about to */
+	COPY_RETIRED, /* no word names it; pins hold it */
+	COPY_GONE,    /* in one of the lists */
+	COPY_STATE_END,
+};
 
-#define COPY_RETIRED (UINT32_C(1) << 31)
-#define COPY_GONE    (UINT32_C(1) << 30)
-#define COPY_PINS    (COPY_GONE - 1)
+#define COPY_STATE_SHIFT 30
+#define COPY_PINS        ((UINT32_C(1) << COPY_STATE_SHIFT) - 1)
+
+static inline uint32_t copy_make(enum copy_state state, uint32_t pins)
+{
+	return (uint32_t)state << COPY_STATE_SHIFT | pins;
+}
+
+static inline enum copy_state copy_state(uint32_t c)
+{
+	return (enum copy_state)(c >> COPY_STATE_SHIFT);
+}
+
+static inline uint32_t copy_pins(uint32_t c)
+{
+	return c & COPY_PINS;
+}
+
+/* Which state may follow which (M3). */
+static inline bool copy_move_is_legal(uint32_t from, enum copy_state to)
+{
+	static const uint8_t next[COPY_STATE_END] = {
+		[COPY_NEW] = 1 << COPY_TAKEN,
+		[COPY_TAKEN] = 1 << COPY_RETIRED,
+		[COPY_RETIRED] = 1 << COPY_GONE,
+		[COPY_GONE] = 1 << COPY_TAKEN,
+	};
+
+	if (!(next[copy_state(from)] & 1 << to))
+		return false;
+	return to != COPY_GONE || copy_pins(from) == 0;
+}
+
+/* Moves a copy from *from to a state unless it changed meanwhile; then *from is what it is now. */
+static inline bool copy_move(_Atomic uint32_t *copy, uint32_t *from, enum copy_state to)
+{
+	ASSERT(copy_move_is_legal(*from, to));
+	return atomic_compare_exchange_strong(copy, from, copy_make(to, copy_pins(*from)));
+}
 
 /* Retired copies that users hold pinned: from here on no copy is pinned (VERSO_EPINNED). */
 #define HEAP_HELD_MAX 4096
 
 struct copy {
-	_Atomic uint32_t state;
-	uint32_t next; /* in the list that it is in; heap->lock */
+	_Atomic uint32_t state; /* and pins; copy_make() */
+	uint32_t next;          /* in the list that it is in; heap->lock */
 	_Atomic uint64_t
 		gen; /* of its page; written by heap_take's caller before the word names it */
 };
