@@ -42,7 +42,8 @@ struct bufpool_options {
 	uint32_t prefetch_pages; /* most pages being prefetched at a time; 0: a quarter of the
 				    others */
 	uint32_t ahead_pages;    /* how far before itself a cursor names leaves, at most
-				    prefetch_pages; 0: PAGER_AHEAD_BYTES_DEFAULT of them */
+				    prefetch_pages; 0: PAGER_AHEAD_BYTES_DEFAULT of them, and not
+				    at all where the queue is sync, which reads in the call */
 	enum bufpool_policy policy;
 	enum pager_checksum checksum;
 	enum queue_backend backend; /* of the pool's own queue */

@@ -198,6 +198,17 @@ static int open_queues(struct pool *pool, struct io *io)
 	return io_queue(io, LOAD_SLOTS, QUEUE_THREADS, &pool->ahead);
 }
 
+/* A queue that performs its requests in submit would read a whole window inside one call of a
+ * cursor's, so cursors look ahead through it only where that was asked for. */
+static void open_ahead(struct pool *pool, const struct bufpool_options *given)
+{
+	bool was_asked_for = given && given->ahead_pages > 0;
+
+	if (pool->ahead->backend == QUEUE_SYNC && !was_asked_for)
+		pool->opts.ahead_pages = 0;
+	pool->pager.ahead_pages = pool->opts.ahead_pages;
+}
+
 static void close_pool(struct pool *pool)
 {
 	if (pool->ahead != pool->queue)
@@ -318,7 +329,6 @@ int bufpool_open(struct io *io, struct file *file, uint32_t page_size, uint64_t 
 	memset((void *)pool, 0, sizeof(*pool));
 	rc = options_fill(pool, page_size, opts);
 	pager_init(&pool->pager, &pool_ops, page_size, seed, pool->opts.writer_pages);
-	pool->pager.ahead_pages = pool->opts.ahead_pages;
 	pool->pager.pins_inner = pool->opts.flags & BUFPOOL_PIN_ONLY;
 	pool->pager.device_is_cached = !file->device_direct;
 	(void)pthread_mutex_init(&pool->lock, NULL);
@@ -347,6 +357,8 @@ int bufpool_open(struct io *io, struct file *file, uint32_t page_size, uint64_t 
 		rc = open_policy(pool);
 	if (rc == 0)
 		rc = open_queues(pool, io);
+	if (rc == 0)
+		open_ahead(pool, opts);
 	if (rc < 0) {
 		close_pool(pool);
 		return rc;

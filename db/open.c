@@ -134,7 +134,7 @@ static struct bufpool_options pool_options(const struct verso_options *o,
 	return (struct bufpool_options){
 		.cache_bytes = o->cache_bytes,
 		.writer_pages = txn_writer_pages(txn),
-		.ahead_pages = ahead_pages(o, page_size),
+		.ahead_pages = o->readahead_pages == 0 ? 0 : ahead_pages(o, page_size),
 		.policy = policies[o->policy],
 		.checksum = (enum pager_checksum)o->checksum,
 		.backend = (enum queue_backend)o->io,

@@ -72,7 +72,8 @@
  *   VERSO_EPOISONED. Close the database and look at the disk.
  * - A call needs up to 64 KiB of stack, not counting your own functions and callbacks (39 KiB were
  *   measured: writes in a transaction that spills, and the last close, through the pool).
- * - Reads ahead of a cursor are made by a thread of the library. Right after verso_close() one
+ * - Reads ahead of a cursor are made by a thread of the library (VERSO_IO_SYNC: in the call, and
+ *   only where `readahead_pages` asks for them). Right after verso_close() one
  *   system call of a thread that used the database may return EINTR, when io_uring ends its ring.
  * - A thread that is cancelled (pthread_cancel()) ends after the call, never inside: calls that may
  *   block switch cancellation off. A callback that you give must return: leaving it by longjmp() or
@@ -379,7 +380,9 @@ struct verso_options {
 	size_t readahead_pages; /* how far before itself a cursor that scans asks for pages, at
 				   most; it begins with 16 and doubles. 0: the default, 4 MiB of
 				   them; never more than a quarter of the pool's pages for readers.
-				   VERSO_NO_READAHEAD: nothing is read before it is needed */
+				   VERSO_NO_READAHEAD: nothing is read before it is needed. So is
+				   the default with VERSO_IO_SYNC, through which a window is read
+				   inside one call of the cursor's */
 };
 
 #define VERSO_NO_READAHEAD SIZE_MAX /* for readahead_pages */

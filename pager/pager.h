@@ -140,8 +140,8 @@ struct pager_ops {
 	/*
 	 * ret_pages[i]: the page refs[i] if it is in memory and verified, else NULL. Inside a
 	 * guard, and valid until the guard is left; for a fresh page also outside, by the writer.
-	 * Of several the first lines are asked for together, so that their misses overlap. Never
-	 * blocks. Any thread.
+	 * Of several the first lines are asked for together, so that their misses overlap. Waits
+	 * for a short lock at most. Any thread.
 	 */
 	void (*peek)(struct pager *p, const struct page_ref *refs, size_t n,
 		const struct page **ret_pages);
@@ -156,7 +156,8 @@ struct pager_ops {
 	struct page *(*fresh)(struct pager *p, struct page_ref ref);
 
 	/*
-	 * A hint that these pages will be got soon: starts loading without waiting. Returns how
+	 * A hint that these pages will be got soon: starts loading without waiting; a pool whose
+	 * queue is sync reads them in the call. Returns how
 	 * many of them, from the first on, are in memory, on their way, or not worth it; those
 	 * behind it has no memory or no request for now, and may be named again. Any thread.
 	 * `ahead`: perhaps by a later call of the application. Until then the thread is the

@@ -160,6 +160,25 @@ START_TEST(cursors_look_ahead_as_far_as_the_pool_lets_them)
 }
 END_TEST
 
+/* The sync backend reads in the call that names pages, so it reads ahead only when it is told to. */
+START_TEST(sync_backend_reads_ahead_only_where_asked)
+{
+	struct bufpool_options opts = {
+		.reader_pages = 40, .prefetch_pages = 8, .backend = QUEUE_SYNC};
+	struct fixture f;
+
+	set_up(&f, _i, &opts);
+	ck_assert_uint_eq(f.pager->ahead_pages, 0);
+	ck_assert_ptr_nonnull(strstr(fixture_stats(&f).how, "no read-ahead"));
+	fixture_close_pool(&f);
+	opts.ahead_pages = 5;
+	fixture_pool(&f, &opts);
+	ck_assert_uint_eq(f.pager->ahead_pages, 5);
+	ck_assert_ptr_null(strstr(fixture_stats(&f).how, "no read-ahead"));
+	fixture_close(&f);
+}
+END_TEST
+
 /* What two threads name at a time, while others' loads end. */
 struct namer {
 	struct fixture *f;
@@ -220,6 +239,7 @@ int main(void)
 	if (!HOSTILE_BUILD) /* which evicts at each put */
 		tcase_add_test(tc, what_is_given_up_is_counted_by_reason);
 	tcase_add_test(tc, cursors_look_ahead_as_far_as_the_pool_lets_them);
+	tcase_add_loop_test(tc, sync_backend_reads_ahead_only_where_asked, 0, 2);
 	suite_add_tcase(s, tc);
 	return check_main(s);
 }

@@ -342,7 +342,8 @@ START_TEST(every_kind_of_event_happens)
 	struct verso_options o = {.trace = count_event,
 		.trace_arg = &c,
 		.io = VERSO_IO_SYNC,
-		.cache_bytes = (size_t)4 << 20};
+		.cache_bytes = (size_t)4 << 20,
+		.readahead_pages = 256};
 	struct verso *db = api_open_with(_i, "a", o);
 	struct verso_txn *txn;
 
