@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Verso's two pagers, each with its best way to commit and with two flushes (-2f), beside other
- * embedded stores: sorted and random loads, random gets, scans, durable single puts by one thread
- * and by many, of records of 8 bytes and 100 bytes.
+ * Verso's pagers, pool and map each with its best way to commit and with two flushes (-2f), beside
+ * other embedded stores: sorted and random loads, random gets, scans, durable single puts by one
+ * thread and by many, of records of 8 bytes and 100 bytes.
  *
  * In every round each engine makes its database anew, and all of them are open together: each phase
  * is cut into slices, and the engines take turns at every slice, so that what else the machine does
@@ -25,8 +25,8 @@
 #define N_SCANS         3  /* a round */
 #define WRITERS_TIMES   4  /* puts of all writers for each put of the one thread */
 
-static const struct engine *const engines[] =
-	ENGINE_LIST(&engine_bufpool, &engine_bufpool2, &engine_mmap, &engine_mmap2, NULL);
+static const struct engine *const engines[] = ENGINE_LIST(&engine_bufpool, &engine_bufpool2,
+	&engine_mmap, &engine_mmap2, &engine_vmcache, NULL);
 
 static_assert(sizeof(engines) / sizeof(engines[0]) <= ENGINES_MAX, "a place for each engine");
 

@@ -105,5 +105,6 @@ extern const struct engine engine_sqlite;
 extern const struct engine engine_bdb;
 extern const struct engine engine_bufpool, engine_bufpool2; /* 2: by two flushes a commit */
 extern const struct engine engine_mmap, engine_mmap2;
+extern const struct engine engine_vmcache;
 
 #endif

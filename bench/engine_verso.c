@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Verso, through its public interface: the same file format and calls over both pagers. */
+/* Verso, through its public interface: the same file format and calls over all pagers. */
 #include "bench/engine.h"
 
 #include <stdio.h>
@@ -57,13 +57,19 @@ static struct engine_db *mmap2_open(const char *path, const struct engine_option
 	return open_by("mmap-2f", VERSO_MMAP, VERSO_COMMIT_TWO_FLUSH, path, options);
 }
 
+static struct engine_db *vmcache_open(const char *path, const struct engine_options *options)
+{
+	return open_by("vmcache", VERSO_VMCACHE, VERSO_COMMIT_BEST, path, options);
+}
+
 static void v_describe(struct engine_db *e, char *buf, size_t len_bytes)
 {
+	static const char *const pagers[] = {
+		[VERSO_BUFPOOL] = "bufpool", [VERSO_MMAP] = "mmap", [VERSO_VMCACHE] = "vmcache"};
 	struct verso_stat stat = {.size = sizeof(stat)};
 
 	check(e, verso_stat(e->db, &stat), "stat");
-	(void)snprintf(buf, len_bytes, "Verso %s, %s, %s; %s", verso_version(),
-		stat.pager == VERSO_MMAP ? "mmap" : "bufpool",
+	(void)snprintf(buf, len_bytes, "Verso %s, %s, %s; %s", verso_version(), pagers[stat.pager],
 		stat.commit_mode == VERSO_COMMIT_ONE_FLUSH ? "one flush" : "two flushes", stat.how);
 }
 
@@ -171,3 +177,4 @@ ENGINE_VERSO(engine_bufpool, "bufpool", bufpool_open);
 ENGINE_VERSO(engine_bufpool2, "bufpool-2f", bufpool2_open);
 ENGINE_VERSO(engine_mmap, "mmap", mmap_open);
 ENGINE_VERSO(engine_mmap2, "mmap-2f", mmap2_open);
+ENGINE_VERSO(engine_vmcache, "vmcache", vmcache_open);

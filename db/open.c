@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening and closing: the one place that knows both pagers and wires one to a file.
+ * Opening and closing: the one place that knows the pagers and wires one to a file.
  *
  *	1. judge the options, find the file, or learn that it has to be made
  *	2. lock DB-lock, which names the process that uses the database (side.h)
@@ -15,6 +15,7 @@
 #include "db/options.h"
 #include "db/side.h"
 #include "mmap/mmap.h"
+#include "vmcache/vmcache.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -51,7 +52,7 @@ static unsigned file_flags(const struct verso_options *o)
 	if (o->flags & VERSO_ANY_FS)
 		flags |= FILE_ANY_FS;
 	/* Direct writes beside a live map of the file would leave the map stale. */
-	if (o->pager == VERSO_BUFPOOL && !(o->flags & VERSO_BUFFERED))
+	if (o->pager != VERSO_MMAP && !(o->flags & VERSO_BUFFERED))
 		flags |= FILE_DIRECT;
 	return flags;
 }
@@ -127,7 +128,7 @@ static uint32_t ahead_pages(const struct verso_options *o, uint32_t page_size)
 	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
 }
 
-/* The writer's share follows from the transactions' options, as under the other pager (D7). */
+/* The writer's share follows from the transactions' options, as under the other pagers (D7). */
 static struct bufpool_options pool_options(const struct verso_options *o,
 	const struct txn_options *txn, uint32_t page_size)
 {
@@ -144,19 +145,35 @@ static struct bufpool_options pool_options(const struct verso_options *o,
 	};
 }
 
+static struct vmcache_options vmcache_options(const struct verso_options *o,
+	const struct txn_options *txn, uint32_t page_size)
+{
+	return (struct vmcache_options){
+		.cache_bytes = o->cache_bytes,
+		.writer_pages = txn_writer_pages(txn),
+		.checksum = (enum pager_checksum)o->checksum,
+		.backend = (enum queue_backend)o->io,
+		.ahead_pages = ahead_pages(o, page_size),
+		.no_ahead = o->readahead_pages == VERSO_NO_READAHEAD,
+	};
+}
+
 /* Before a file is made: what would be refused when it is there. */
 static int judge_cache(const struct verso *db, const struct db_hooks *hooks)
 {
 	const struct verso_options *o = &db->options;
 	uint32_t page_size = options_page_size(o);
+	struct vmcache_options vmcache;
 	struct bufpool_options pool;
 	struct txn_options txn;
 
-	if (o->pager != VERSO_BUFPOOL)
+	if (o->pager == VERSO_MMAP)
 		return 0;
 	options_txn(o, hooks->txn, NULL, page_size, &txn);
 	pool = pool_options(o, &txn, page_size);
-	return bufpool_check_cache(page_size, &pool);
+	vmcache = vmcache_options(o, &txn, page_size);
+	return o->pager == VERSO_VMCACHE ? vmcache_check_cache(page_size, &vmcache)
+					 : bufpool_check_cache(page_size, &pool);
 }
 
 /* Step 3. Through the page cache: pages may be smaller than what the device transfers. */
@@ -220,7 +237,36 @@ static int open_mmap(struct verso *db, const struct txn_probe *probe, const stru
 	return mmap_open(db->io, db->file, probe->page_size, probe->seed, &options, &db->pager);
 }
 
+static int open_vmcache(struct verso *db, const struct txn_probe *probe,
+	const struct txn_options *txn)
+{
+	struct vmcache_options options = vmcache_options(&db->options, txn, probe->page_size);
+
+	return vmcache_open(db->io, db->file, probe->page_size, probe->seed, &options, &db->pager);
+}
+
+typedef int pager_open_fn(struct verso *db, const struct txn_probe *probe,
+	const struct txn_options *txn);
+
+static pager_open_fn *const pager_opens[] = {
+	[VERSO_BUFPOOL] = open_bufpool,
+	[VERSO_MMAP] = open_mmap,
+	[VERSO_VMCACHE] = open_vmcache,
+};
+
 /* Pages that are smaller than what the device transfers at least go through the page cache. */
+static bool fits_file(const struct verso *db, uint32_t page_size)
+{
+	switch (db->options.pager) {
+	case VERSO_BUFPOOL:
+		return bufpool_fits_file(db->file, page_size);
+	case VERSO_VMCACHE:
+		return vmcache_fits_file(db->file, page_size);
+	default:
+		return true;
+	}
+}
+
 static int reopen_buffered(struct verso *db)
 {
 	file_lose(db);
@@ -257,8 +303,7 @@ static int start(struct verso *db, const struct db_hooks *hooks, uint64_t until_
 	struct txn_options txn;
 	int rc = lock_and_probe(db, until_ns, &probe);
 
-	if (rc == 0 && db->options.pager == VERSO_BUFPOOL &&
-		!bufpool_fits_file(db->file, probe.page_size)) {
+	if (rc == 0 && !fits_file(db, probe.page_size)) {
 		rc = reopen_buffered(db);
 		if (rc == 0)
 			rc = lock_and_probe(db, until_ns, &probe);
@@ -268,8 +313,7 @@ static int start(struct verso *db, const struct db_hooks *hooks, uint64_t until_
 	options_txn(&db->options, hooks->txn, db->file, probe.page_size, &txn);
 	db->commit_mode =
 		txn.mode == TXN_ONE_FLUSH ? VERSO_COMMIT_ONE_FLUSH : VERSO_COMMIT_TWO_FLUSH;
-	rc = db->options.pager == VERSO_MMAP ? open_mmap(db, &probe, &txn)
-					     : open_bufpool(db, &probe, &txn);
+	rc = pager_opens[db->options.pager](db, &probe, &txn);
 	if (rc < 0)
 		return rc;
 	trace_begin(db);

@@ -27,8 +27,8 @@ static int judge(const struct verso_options *o)
 		return wrong("an unknown flag");
 	if ((o->flags & VERSO_RDONLY) && (o->flags & VERSO_CREATE))
 		return wrong("VERSO_RDONLY and VERSO_CREATE exclude each other");
-	if (o->pager != VERSO_BUFPOOL && o->pager != VERSO_MMAP)
-		return wrong("`pager` is neither VERSO_BUFPOOL nor VERSO_MMAP");
+	if ((unsigned)o->pager > VERSO_VMCACHE)
+		return wrong("`pager` is not VERSO_BUFPOOL, VERSO_MMAP or VERSO_VMCACHE");
 	if ((unsigned)o->sync > VERSO_SYNC_RELAXED ||
 		(unsigned)o->commit_mode > VERSO_COMMIT_ONE_FLUSH ||
 		(unsigned)o->madvise > VERSO_MADVISE_CURSOR ||
@@ -68,8 +68,7 @@ int options_fill(const struct verso_options *given, struct verso_options *ret_op
 		memcpy(&o, given, known);
 	}
 	o.size = sizeof(o);
-	if (o.flags & VERSO_NO_VERIFY && o.pager == VERSO_BUFPOOL &&
-		o.checksum == VERSO_CHECKSUM_ONCE)
+	if (o.flags & VERSO_NO_VERIFY && o.pager != VERSO_MMAP && o.checksum == VERSO_CHECKSUM_ONCE)
 		o.checksum = VERSO_CHECKSUM_NONE;
 	rc = judge(&o);
 	if (rc < 0)
@@ -124,7 +123,7 @@ void options_txn(const struct verso_options *o, const struct txn_options *tuning
 		(o->commit_mode == VERSO_COMMIT_BEST && file && file->device_direct))
 		t.mode = TXN_ONE_FLUSH;
 	/*
-	 * Under either pager: what a transaction writes may not depend on the pager. The larger
+	 * Under any pager: what a transaction writes may not depend on the pager. The larger
 	 * part is for unsealed pages, since one that is touched again after it was spilled is
 	 * written twice; no more, since it is taken from readers.
 	 */

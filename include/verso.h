@@ -203,6 +203,7 @@ struct verso_val {
 enum verso_pager {
 	VERSO_BUFPOOL, /* a buffer pool of cache_bytes, direct I/O where the file system has it */
 	VERSO_MMAP,    /* the file mapped; cache_bytes only bounds what a writer holds */
+	VERSO_VMCACHE, /* for experiments, may change or go: a pool at fixed places, one policy */
 };
 
 /* What a commit survives once it has returned 0. */
@@ -256,17 +257,17 @@ enum verso_map_writing {
 
 /*
  * When a page's checksum is verified. Its place and generation are always compared. NONE and ALWAYS
- * are the same under both pagers; ONCE is not, as no process knows when the kernel loads a page of
+ * are the same under all pagers; ONCE is not, as no process knows when the kernel loads a page of
  * a mapping.
  */
 enum verso_checksum {
-	VERSO_CHECKSUM_ONCE,   /* VERSO_BUFPOOL: at each load. VERSO_MMAP: when a page is first got
-				  after it was written or the open */
+	VERSO_CHECKSUM_ONCE,   /* at each load. VERSO_MMAP: when a page is first got after it was
+				  written or the open */
 	VERSO_CHECKSUM_NONE,   /* never: damage inside a page goes unseen */
 	VERSO_CHECKSUM_ALWAYS, /* at every get, which costs a hash of the page each */
 };
 
-/* How VERSO_BUFPOOL reaches the kernel. */
+/* How VERSO_BUFPOOL and VERSO_VMCACHE reach the kernel. */
 enum verso_io {
 	VERSO_IO_BEST, /* the first that this system allows; the environment's VERSO_IO overrides */
 	VERSO_IO_URING,
@@ -370,7 +371,7 @@ struct verso_options {
 		enum verso_checksum checksum;
 		enum verso_checksum mmap_checksum; /* its earlier name */
 	};
-	enum verso_io io;         /* VERSO_BUFPOOL only */
+	enum verso_io io;         /* not VERSO_MMAP */
 	enum verso_policy policy; /* VERSO_BUFPOOL only */
 	size_t value_copy_max; /* bytes; longer values than this are not assembled in memory by get
 				  and cursors: verso_read() reads them. Default 256 MiB */

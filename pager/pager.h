@@ -65,7 +65,7 @@ enum pager_load_cause {
 
 struct pager_stats {
 	uint64_t n_gets, n_peeks; /* pages asked for and found by peek */
-	uint64_t n_misses; /* pages that gets, one or many, had to load (bufpool) or to verify for
+	uint64_t n_misses;    /* pages that gets, one or many, had to load (pools) or to verify for
 			      the first time (mmap) */
 	uint64_t n_evictions; /* UINT64_MAX: unknown, because the kernel evicts */
 	uint64_t n_prefetched;
@@ -94,9 +94,9 @@ enum pager_trace_op {
 	PAGER_LOAD,       /* it is in memory and good, by a get or a prefetch */
 	PAGER_PREFETCH,   /* asked for by a get of many */
 	PAGER_READ_AHEAD, /* asked for by a cursor */
-	PAGER_VICTIM,     /* bufpool: the policy's choice; it can be evicted now */
-	PAGER_UNNEEDED,   /* bufpool: the same for a page that the writer has copied elsewhere */
-	PAGER_EVICT,      /* bufpool: it has left memory */
+	PAGER_VICTIM,     /* a pool's: the policy's choice; it can be evicted now */
+	PAGER_UNNEEDED,   /* a pool's: the same for a page that the writer has copied elsewhere */
+	PAGER_EVICT,      /* a pool's: it has left memory */
 	PAGER_FRESH,      /* made by the writer */
 	PAGER_WRITE,      /* on its way to the file; no generation */
 	PAGER_FLUSH,      /* all writes are durable; no page */

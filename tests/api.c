@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+const char *const api_pager_names[API_PAGERS] = {
+	[VERSO_BUFPOOL] = "bufpool", [VERSO_MMAP] = "mmap", [VERSO_VMCACHE] = "vmcache"};
+
 const char *api_path(char *buf, const char *name)
 {
 	char own[64];

@@ -9,7 +9,9 @@
 #include "tests/check_main.h"
 #include "verso.h"
 
-#define API_PAGERS 2
+#define API_PAGERS 3
+
+extern const char *const api_pager_names[API_PAGERS];
 
 /* Fails the test, with the library's text, unless expr returns `code`. */
 #define API_IS(expr, code)                                                                         \

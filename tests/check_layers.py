@@ -4,8 +4,8 @@
 
 usage: check_layers.py ROOT
 
-base < io < pager < {bufpool, mmap} < space < txn < btree < db < trace < {tools, bench} < tests <
-{labs, experiments}. The two pagers never see each other, and only db/open.c sees both. A folder's
+base < io < pager < {bufpool, mmap, vmcache} < space < txn < btree < db < trace < {tools, bench} <
+tests < {labs, experiments}. The pagers never see each other, and only db/open.c sees them. A folder's
 private header (<folder>_int.h) is seen by its own folder only, tests excepted. include/verso_codes.h
 belongs to floor 0, include/verso.h to floor 7; tools, labs and experiments are users of the API and
 see nothing else of the library but base/ and trace/, which replays the pool's policies; bench may
@@ -24,6 +24,7 @@ FLOORS = {
     'pager': 2,
     'bufpool': 3,
     'mmap': 3,
+    'vmcache': 3,
     'space': 4,
     'txn': 5,
     'btree': 6,
@@ -35,7 +36,7 @@ FLOORS = {
     'labs': 11,
     'experiments': 11,
 }
-PAGERS = {'bufpool', 'mmap'}
+PAGERS = {'bufpool', 'mmap', 'vmcache'}
 ABOVE_ALL = {'labs', 'experiments'}
 API_USERS = ABOVE_ALL | {'tools'}
 SHARED = ('tools/common/',)  # the switches of a database, for every program that opens one

@@ -15,7 +15,7 @@ import os
 import re
 import sys
 
-FOLDERS = ('base', 'io', 'pager', 'bufpool', 'mmap', 'space', 'txn', 'btree', 'db', 'trace')
+FOLDERS = ('base', 'io', 'pager', 'bufpool', 'mmap', 'vmcache', 'space', 'txn', 'btree', 'db', 'trace')
 WORDS = 'calls only files above it'
 FILE = re.compile(r'[\w*]+\.(?:\[ch\]|c|h)(?!\w)')
 COMMENT_OR_TEXT = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)

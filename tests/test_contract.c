@@ -11,6 +11,7 @@
 #include "tests/contract/contract_suite.h"
 #include "tests/refpager/refpager.h"
 #include "tests/refpager/stub_pager.h"
+#include "vmcache/vmcache.h"
 
 #include <stdlib.h>
 
@@ -157,6 +158,37 @@ static int open_pool_always(const struct contract_case *c, struct io *io, struct
 	return open_pool_with(c, io, file, BUFPOOL_CLOCK, PAGER_CHECKSUM_ALWAYS, 0, ret_pager);
 }
 
+static int open_vmcache(const struct contract_case *c, struct io *io, struct file *file,
+	enum pager_checksum checksum, struct pager **ret_pager)
+{
+	struct vmcache_options opts = {
+		.writer_pages = CONTRACT_WRITER_PAGES,
+		.reader_pages = CONTRACT_READER_PAGES,
+		.checksum = checksum,
+	};
+
+	opts.cache_bytes = vmcache_cache_bytes_min(c->page_size, &opts);
+	return vmcache_open(io, file, c->page_size, CONTRACT_SEED, &opts, ret_pager);
+}
+
+static int open_vmcache_once(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	return open_vmcache(c, io, file, PAGER_CHECKSUM_ONCE, ret_pager);
+}
+
+static int open_vmcache_none(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	return open_vmcache(c, io, file, PAGER_CHECKSUM_NONE, ret_pager);
+}
+
+static int open_vmcache_always(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	return open_vmcache(c, io, file, PAGER_CHECKSUM_ALWAYS, ret_pager);
+}
+
 /* Where a kind runs. */
 enum {
 	SIZES = 1 << 0, /* 512, 4096 and 65536-byte pages; else 4096 */
@@ -187,6 +219,9 @@ static const struct {
 	{"mmap, checksums always", open_mmap_always, 0},
 	{"mmap, private writing", open_mmap_private, SIZES},
 	{"mmap, shared writing", open_mmap_shared, SIZES | STORES},
+	{"vmcache, checksums once", open_vmcache_once, SIZES | DIRECT},
+	{"vmcache, no checksums", open_vmcache_none, BACKENDS | TRUSTS},
+	{"vmcache, checksums always", open_vmcache_always, 0},
 	{"reference", open_reference, SIZES},
 	{"reference, forgetting", open_forgetting, SIZES},
 	{"stub", open_stub, SIZES},

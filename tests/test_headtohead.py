@@ -111,6 +111,9 @@ def test_switches_reach_both_pagers_and_wrong_ones_are_told(folder):
     for words in (r'Verso, pool: two flushes a commit; .*verified at each get; policy lru',
                   r'Verso, map: two flushes a commit; .*checksum always'):
         assert re.search(words, done.stdout), done.stdout
+    done = run(folder, 30, '--pager=vmcache', '--checksum=always')
+    assert done.returncode == 0 and f'All {n_engines(done.stdout) + 1} engines agree' in done.stdout, done
+    assert re.search(r'Verso, vmcache: .*vmcache; .*verified at each get', done.stdout), done.stdout
     for word in ('--policy=nothing', '--policy', '--buffered=1', '--frobnicate', '--rounds=0',
                  '--rounds=x', '--rounds=33', '--json=', '--rounds'):
         done = run(folder, 1, word)

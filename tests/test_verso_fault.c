@@ -85,7 +85,8 @@ START_TEST(a_full_disk_is_an_error_and_nothing_is_lost)
 	ck_assert_int_gt(n_committed, 2000);
 	api_check(db);
 	verso_close(db);
-	db = open_on(disk, 1 - _i, (struct verso_options){.cache_bytes = (size_t)8 << 20});
+	db = open_on(disk, (_i + 1) % API_PAGERS,
+		(struct verso_options){.cache_bytes = (size_t)8 << 20});
 	ck_assert_int_eq(count_records(db), n_committed);
 	api_check(db);
 	verso_close(db);

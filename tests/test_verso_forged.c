@@ -323,7 +323,7 @@ START_TEST(a_forged_long_value_is_found_and_does_no_harm)
 {
 	for (size_t f = 0; f < sizeof(long_forgeries) / sizeof(long_forgeries[0]); f++) {
 		char path[CHECK_PATH_BYTES], at[32];
-		struct verso *db = api_open(_i % 2, "a", 0);
+		struct verso *db = api_open(_i % API_PAGERS, "a", 0);
 		uint64_t seed = db->pager->seed;
 		struct verso_val val;
 		struct verso_txn *txn;
@@ -334,7 +334,7 @@ START_TEST(a_forged_long_value_is_found_and_does_no_harm)
 		verso_close(db);
 		api_path(path, "a");
 		forge_leaf(path, seed, "key000020", long_forgeries[f], 1, at);
-		db = api_open(_i % 2, "a", 0);
+		db = api_open(_i % API_PAGERS, "a", 0);
 		API_IS(verso_check(db, 0, NULL, NULL), VERSO_ECORRUPT);
 		txn = api_begin(db, VERSO_READ);
 		for (int i = 0; i < N_LONG; i++) {
@@ -349,7 +349,7 @@ START_TEST(a_forged_long_value_is_found_and_does_no_harm)
 			(void)answered(verso_read(txn, NULL, api_val(key), 100, piece, 8, &n));
 		}
 		verso_abort(txn);
-		edit_long_values(db, _i / 2);
+		edit_long_values(db, _i / API_PAGERS);
 		edit_long_values(db, false);
 		edit_long_values(db, true);
 		verso_close(db);

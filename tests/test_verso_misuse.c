@@ -98,7 +98,7 @@ START_TEST(unknown_flags_and_values_are_answered)
 	static const struct verso_options list[] = {
 		{.flags = 1u << 30},
 		{.flags = VERSO_CREATE | VERSO_RDONLY},
-		{.pager = (enum verso_pager)2},
+		{.pager = (enum verso_pager)3},
 		{.sync = (enum verso_sync)2},
 		{.commit_mode = (enum verso_commit_mode)3},
 		{.madvise = (enum verso_madvise)5},

@@ -154,7 +154,7 @@ static void run_out(int pager, bool forever)
 		remove_database(path);
 		ck_assert_uint_lt(n, 100000);
 	}
-	printf("total: %s: %llu allocations failed %s\n", pager == VERSO_MMAP ? "mmap" : "bufpool",
+	printf("total: %s: %llu allocations failed %s\n", api_pager_names[pager],
 		(unsigned long long)n - 1, forever ? "with all that follow" : "one at a time");
 }
 

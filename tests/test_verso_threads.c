@@ -204,7 +204,7 @@ static void run_bank(int pager, const struct verso_options *options)
 	API_OK(verso_stat(bank.db, &st));
 	printf("total: %s: %llu snapshots counted beside %llu commits and %llu aborts of %d "
 	       "threads, %llu of them again when old; %llu flushes, up to %u commits in one\n",
-		pager == VERSO_MMAP ? "mmap" : "bufpool", (unsigned long long)bank.n_seen,
+		api_pager_names[pager], (unsigned long long)bank.n_seen,
 		(unsigned long long)bank.n_commits, (unsigned long long)bank.n_aborts, N_WRITERS,
 		(unsigned long long)bank.n_old, (unsigned long long)st.n_flushes, st.batch_max);
 	if (options->sync == VERSO_SYNC_FULL && bank.n_commits > 1000)

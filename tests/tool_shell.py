@@ -59,7 +59,7 @@ def run_tests(module):
     n_failed = 0
     parent = os.environ.get('VERSO_TEST_DIR') or os.environ.get('TMPDIR') or '/var/tmp'
     for name, f in tests:
-        for pager in ('bufpool', 'mmap'):
+        for pager in ('bufpool', 'mmap', 'vmcache'):
             folder = tempfile.mkdtemp(prefix='verso-tool-', dir=parent)
             try:
                 f(Shell(folder, pager))

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "bufpool/bufpool.h"
 #include "mmap/mmap.h"
+#include "vmcache/vmcache.h"
 
 #define PAGE_BYTES 512U
 
@@ -48,6 +49,7 @@ static int pager_open(struct txn_stack *s, const struct txn_probe *probe)
 {
 	uint32_t n = txn_writer_pages(&s->options);
 	struct bufpool_options pool = {.writer_pages = n, .reader_pages = 64};
+	struct vmcache_options vm = {.writer_pages = n, .reader_pages = 64};
 	struct mmap_options map = {.writer_pages = n};
 	int rc;
 
@@ -60,6 +62,9 @@ static int pager_open(struct txn_stack *s, const struct txn_probe *probe)
 	case TXN_MMAP_SHARED:
 		map.writing = MMAP_WRITE_SHARED;
 		return mmap_open(s->io, s->file, probe->page_size, probe->seed, &map, &s->pager);
+	case TXN_VMCACHE:
+		vm.cache_bytes = vmcache_cache_bytes_min(probe->page_size, &vm);
+		return vmcache_open(s->io, s->file, probe->page_size, probe->seed, &vm, &s->pager);
 	case TXN_MMAP:
 		return mmap_open(s->io, s->file, probe->page_size, probe->seed, &map, &s->pager);
 	default:
@@ -70,11 +75,16 @@ static int pager_open(struct txn_stack *s, const struct txn_probe *probe)
 	}
 }
 
+static bool is_direct(const struct txn_stack *s)
+{
+	return s->pager_kind == TXN_BUFPOOL || s->pager_kind == TXN_VMCACHE;
+}
+
 int txn_stack_try_open(struct txn_stack *s)
 {
 	struct txn_probe probe;
-	int rc = io_open(s->io, "/db",
-		FILE_CREATE | (s->pager_kind == TXN_BUFPOOL ? FILE_DIRECT : 0u), 0600, &s->file);
+	int rc = io_open(s->io, "/db", FILE_CREATE | (is_direct(s) ? FILE_DIRECT : 0u), 0600,
+		&s->file);
 
 	if (rc)
 		goto out;

@@ -13,6 +13,7 @@ enum txn_pager {
 	TXN_BUFPOOL,
 	TXN_MMAP,
 	TXN_MMAP_SHARED, /* a writer's pages are made by stores into the file */
+	TXN_VMCACHE,
 	TXN_PAGERS
 };
 

@@ -28,6 +28,10 @@ const struct kvdb_config kvdb_configs[KVDB_CONFIGS] = {
 	{"mmap-one-full", VERSO_MMAP, VERSO_COMMIT_ONE_FLUSH, VERSO_SYNC_FULL},
 	{"mmap-two-relaxed", VERSO_MMAP, VERSO_COMMIT_TWO_FLUSH, VERSO_SYNC_RELAXED},
 	{"mmap-one-relaxed", VERSO_MMAP, VERSO_COMMIT_ONE_FLUSH, VERSO_SYNC_RELAXED},
+	{"vmcache-two-full", VERSO_VMCACHE, VERSO_COMMIT_TWO_FLUSH, VERSO_SYNC_FULL},
+	{"vmcache-one-full", VERSO_VMCACHE, VERSO_COMMIT_ONE_FLUSH, VERSO_SYNC_FULL},
+	{"vmcache-two-relaxed", VERSO_VMCACHE, VERSO_COMMIT_TWO_FLUSH, VERSO_SYNC_RELAXED},
+	{"vmcache-one-relaxed", VERSO_VMCACHE, VERSO_COMMIT_ONE_FLUSH, VERSO_SYNC_RELAXED},
 };
 
 static const char *const table_names[TABLES] = {NULL, "a", "b"};

@@ -19,7 +19,7 @@ struct kvdb_config {
 	enum verso_sync sync;
 };
 
-#define KVDB_CONFIGS 8
+#define KVDB_CONFIGS 12
 extern const struct kvdb_config kvdb_configs[KVDB_CONFIGS];
 
 extern const struct session_ops kvdb_ops;

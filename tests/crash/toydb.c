@@ -7,6 +7,7 @@
 #include "mmap/mmap.h"
 #include "tests/crash/toy.h"
 #include "tests/refpager/refpager.h"
+#include "vmcache/vmcache.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,6 +25,10 @@ const struct toydb_config toydb_configs[TOYDB_CONFIGS] = {
 	{"pool-one-full", BUFPOOL, TXN_ONE_FLUSH, TXN_FULL, false},
 	{"pool-two-relaxed", BUFPOOL, TXN_TWO_FLUSH, TXN_RELAXED, false},
 	{"pool-one-relaxed", BUFPOOL, TXN_ONE_FLUSH, TXN_RELAXED, false},
+	{"vmcache-two-full", VMCACHE, TXN_TWO_FLUSH, TXN_FULL, false},
+	{"vmcache-one-full", VMCACHE, TXN_ONE_FLUSH, TXN_FULL, false},
+	{"vmcache-two-relaxed", VMCACHE, TXN_TWO_FLUSH, TXN_RELAXED, false},
+	{"vmcache-one-relaxed", VMCACHE, TXN_ONE_FLUSH, TXN_RELAXED, false},
 	{"ref-buffered", REFERENCE, TXN_TWO_FLUSH, TXN_FULL, true},
 };
 
@@ -72,6 +77,13 @@ static int open_pager(struct toydb *db, const struct txn_probe *probe, uint32_t 
 		return bufpool_open(simdisk_io(db->disk), db->file, probe->page_size, probe->seed,
 			&bo, &db->pager);
 	}
+	if (db->config->pager == VMCACHE) {
+		struct vmcache_options vo = {.writer_pages = writer_pages};
+
+		vo.cache_bytes = vmcache_cache_bytes_min(probe->page_size, &vo);
+		return vmcache_open(simdisk_io(db->disk), db->file, probe->page_size, probe->seed,
+			&vo, &db->pager);
+	}
 	if (db->config->pager == MMAP)
 		return mmap_open(simdisk_io(db->disk), db->file, probe->page_size, probe->seed, &mo,
 			&db->pager);
@@ -82,6 +94,11 @@ static int open_pager(struct toydb *db, const struct txn_probe *probe, uint32_t 
 	return rc;
 }
 
+static bool is_direct(const struct toydb *db)
+{
+	return db->config->pager == BUFPOOL || db->config->pager == VMCACHE;
+}
+
 /* 0, 1: there is no database, < 0. db is the caller's to close whatever is returned. */
 static int toydb_open_at(struct toydb *db, uint64_t seed)
 {
@@ -89,7 +106,7 @@ static int toydb_open_at(struct toydb *db, uint64_t seed)
 		db->config->mode, db->config->sync);
 	struct io *io = simdisk_io(db->disk);
 	struct txn_probe probe;
-	int rc = io_open(io, "db", db->config->pager == BUFPOOL ? FILE_DIRECT : 0, 0600, &db->file);
+	int rc = io_open(io, "db", is_direct(db) ? FILE_DIRECT : 0, 0600, &db->file);
 
 	if (rc == -ENOENT)
 		return 1;

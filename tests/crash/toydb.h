@@ -8,7 +8,7 @@
 
 #include "tests/crash/sessions.h"
 
-enum toydb_pager { REFERENCE, MMAP, BUFPOOL };
+enum toydb_pager { REFERENCE, MMAP, BUFPOOL, VMCACHE };
 
 struct toydb_config {
 	const char *name;
@@ -18,7 +18,7 @@ struct toydb_config {
 	bool no_direct;
 };
 
-#define TOYDB_CONFIGS 13
+#define TOYDB_CONFIGS 17
 extern const struct toydb_config toydb_configs[TOYDB_CONFIGS];
 
 extern const struct session_ops toydb_ops;

@@ -4,13 +4,15 @@
 
 #include <string.h>
 
+static const char *const pager_names[N_PAGERS] = {
+	[VERSO_BUFPOOL] = "bufpool", [VERSO_MMAP] = "mmap", [VERSO_VMCACHE] = "vmcache"};
+
 bool look_codes(struct run *r, int rc0, int rc1, int expected)
 {
 	if (rc0 == expected && rc1 == expected)
 		return true;
 	return run_fail(r, "%s returns %d, %s returns %d, expected %d (%s)",
-		r->sides[0].pager == VERSO_BUFPOOL ? "bufpool" : "mmap", rc0,
-		r->sides[1].pager == VERSO_BUFPOOL ? "bufpool" : "mmap", rc1, expected,
+		pager_names[r->sides[0].pager], rc0, pager_names[r->sides[1].pager], rc1, expected,
 		verso_errmsg(NULL));
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * differential: seeded streams of operations through both pagers in lockstep, and through SQLite.
- * What it does and how to use it: tests/differential/README.md.
+ * differential: seeded streams of operations through two of the pagers in lockstep, and through
+ * SQLite. What it does and how to use it: tests/differential/README.md.
  */
 #include "tests/differential/child.h"
 
@@ -28,7 +28,7 @@ static const struct {
 	[MARK_SNAPSHOTS] = {"snapshots compared", 1000},
 	[MARK_OLD] = {"of them old", 500},
 	[MARK_RECORDS] = {"records in scans", 100000},
-	[MARK_REOPENS] = {"reopened with pagers exchanged", 200},
+	[MARK_REOPENS] = {"reopened with other pagers", 200},
 	[MARK_DROPS] = {"tables dropped", 100},
 	[MARK_CURSOR_DELS] = {"cursor deletes", 1000},
 	[MARK_HEIGHT_4] = {"commits at height >= 4", 50},

@@ -131,16 +131,20 @@ static bool commit(struct run *r)
 	return r->n_commits % c->check_every != 0 || sides_check(r);
 }
 
-/* Closes both, and opens each file with the other pager. */
+/* Two of the pagers, the n-th pair: each file meets each of them by turns. */
+static void choose_pagers(struct run *r, uint64_t n)
+{
+	for (unsigned i = 0; i < 2; i++)
+		r->sides[i].pager = (enum verso_pager)((n + i) % N_PAGERS);
+}
+
+/* Closes both, and opens each file with another pager. */
 static bool reopen(struct run *r)
 {
-	enum verso_pager pager = r->sides[0].pager;
-
 	if (!sides_end(r, false) || !end_readers(r))
 		return false;
 	sides_close(r);
-	r->sides[0].pager = r->sides[1].pager;
-	r->sides[1].pager = pager;
+	choose_pagers(r, r->sides[0].pager + 1);
 	run_mark(r, MARK_REOPENS, 1);
 	return sides_open(r) && sides_compare_images(r);
 }
@@ -183,7 +187,7 @@ bool run_stream(struct run *r, const struct stream *s, const char *folder, uint6
 	memset(r, 0, sizeof(*r));
 	r->stream = s;
 	r->marks = marks;
-	r->sides[1].pager = VERSO_MMAP;
+	choose_pagers(r, s->config.seed);
 	for (int i = 0; i < 2; i++)
 		(void)snprintf(r->sides[i].path, sizeof(r->sides[i].path), "%s/%d", folder, i);
 	(void)snprintf(path, sizeof(path), "%s/oracle", folder);

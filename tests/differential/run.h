@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Running a stream: on both pagers and the oracle, operation by operation, until a result differs.
+ * Running a stream: on two of the pagers and the oracle, operation by operation, until a result
+ * differs.
  */
 #ifndef TESTS_DIFFERENTIAL_RUN_H
 #define TESTS_DIFFERENTIAL_RUN_H
@@ -40,6 +41,8 @@ enum mark {
 	MARK_UNSEALED, /* pages in which the files differed, as they may (sides.c) */
 	N_MARKS,
 };
+
+#define N_PAGERS 3 /* enum verso_pager */
 
 struct side {
 	enum verso_pager pager;

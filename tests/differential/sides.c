@@ -2,6 +2,7 @@
 /* The two databases: opening, transactions, and that their files stay equal. */
 #include "bufpool/bufpool.h"
 #include "tests/differential/run.h"
+#include "vmcache/vmcache.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ static bool open_side(struct run *r, struct side *side)
 	struct txn_options txn = thresholds(c);
 	struct db_hooks hooks = {.txn = &txn, .uuid = uuid};
 	struct bufpool_options pool = {.writer_pages = txn_writer_pages(&txn)};
+	struct vmcache_options vm = {.writer_pages = txn_writer_pages(&txn)};
 	struct verso_options o = {
 		.size = sizeof(o),
 		.pager = side->pager,
@@ -43,7 +45,11 @@ static bool open_side(struct run *r, struct side *side)
 		.page_size = c->page_size,
 		.cache_bytes = bufpool_cache_bytes_min(c->page_size, &pool),
 	};
-	int rc = db_open_with(&hooks, side->path, &o, &side->db);
+	int rc;
+
+	if (side->pager == VERSO_VMCACHE)
+		o.cache_bytes = vmcache_cache_bytes_min(c->page_size, &vm);
+	rc = db_open_with(&hooks, side->path, &o, &side->db);
 
 	return rc == 0 || run_fail(r, "open: %s", verso_errmsg(NULL));
 }
@@ -53,12 +59,14 @@ bool sides_open(struct run *r)
 	return open_side(r, &r->sides[0]) && open_side(r, &r->sides[1]);
 }
 
-static void count_side(struct run *r, const struct side *side)
+/* Of the side that counts evictions; what else there is to count is the same on both. */
+static void count_side(struct run *r)
 {
+	const struct side *side = &r->sides[r->sides[0].pager == VERSO_MMAP];
 	struct verso_stat st = {.size = sizeof(st)};
 	struct txn_stat t;
 
-	if (side->pager != VERSO_BUFPOOL || verso_stat(side->db, &st) < 0)
+	if (!side->db || verso_stat(side->db, &st) < 0)
 		return;
 	txn_stat(side->db->env, &t);
 	run_mark(r, MARK_EVICTIONS, st.n_evictions);
@@ -68,10 +76,10 @@ static void count_side(struct run *r, const struct side *side)
 
 void sides_close(struct run *r)
 {
+	count_side(r);
 	for (int i = 0; i < 2; i++) {
 		if (!r->sides[i].db)
 			continue;
-		count_side(r, &r->sides[i]);
 		verso_close(r->sides[i].db);
 		r->sides[i].db = NULL;
 	}

@@ -43,7 +43,7 @@ enum op_kind {
 	OP_READER_BEGIN, /* seed: which reader */
 	OP_READER_LOOK,
 	OP_READER_END, /* everything that it sees is compared */
-	OP_REOPEN,     /* with the pagers exchanged */
+	OP_REOPEN,     /* with other pagers */
 	OP_KINDS,
 };
 

@@ -120,10 +120,12 @@ int main(int argc, char **argv)
 	unsigned n, again;
 
 	if (argc < 3) {
-		(void)fputs("usage: read_golden FILE bufpool|mmap [w]\n", stderr);
+		(void)fputs("usage: read_golden FILE bufpool|mmap|vmcache [w]\n", stderr);
 		return 2;
 	}
-	o.pager = strcmp(argv[2], "mmap") == 0 ? VERSO_MMAP : VERSO_BUFPOOL;
+	o.pager = strcmp(argv[2], "mmap") == 0      ? VERSO_MMAP
+		  : strcmp(argv[2], "vmcache") == 0 ? VERSO_VMCACHE
+						    : VERSO_BUFPOOL;
 	value = malloc((size_t)16 << 20);
 	ok(value != NULL, "no memory", 0);
 	ok(verso_open(argv[1], &o, &db) == 0, "open for reading", 0);

@@ -17,7 +17,7 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 XXHASH = '/usr/include/xxhash.h'
-FLOORS = ['base', 'io', 'pager', 'bufpool', 'mmap', 'space', 'txn', 'btree', 'db']
+FLOORS = ['base', 'io', 'pager', 'bufpool', 'mmap', 'vmcache', 'space', 'txn', 'btree', 'db']
 OF_THE_RING = ['io/queue_background.c', 'io/queue_uring.c', 'io/uring.c'] # io/meson.build
 NEWER = {'STATX_DIOALIGN': ('sys/stat.h', 'int x = STATX_DIOALIGN;'),
          'MADV_POPULATE_READ': ('sys/mman.h', 'int x = MADV_POPULATE_READ;'),
@@ -49,7 +49,7 @@ def build(compiler, folder):
 
 def read_all(title, program, runner):
     for packed in sorted(glob.glob(os.path.join(HERE, '*.xz'))):
-        for pager in ('bufpool', 'mmap'):
+        for pager in ('bufpool', 'mmap', 'vmcache'):
             with tempfile.TemporaryDirectory() as folder:
                 path = os.path.join(folder, 'db')
                 with lzma.open(packed) as source, open(path, 'wb') as copy:

@@ -55,7 +55,7 @@ def test_every_golden_file_is_read():
     for name in golden_files():
         with open(os.path.join(HERE, name + '.xz'), 'rb') as file:
             image = lzma.decompress(file.read())
-        for pager in ('bufpool', 'mmap'):
+        for pager in ('bufpool', 'mmap', 'vmcache'):
             with tempfile.TemporaryDirectory() as folder:
                 path = os.path.join(folder, name)
                 with open(path, 'wb') as file:

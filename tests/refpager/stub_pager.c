@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The stub of a third pager: one reservation of address space in which page n lies at n times a
+ * The smallest pool: one reservation of address space in which page n lies at n times a
  * stride, read on demand, given back with MADV_DONTNEED.
  */
 #include "tests/refpager/stub_pager.h"

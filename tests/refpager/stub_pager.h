@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The stub of a third pager, in the way of vmcache (Leis et al., Virtual-Memory Assisted Buffer
+ * The smallest pool, in the way of vmcache (Leis et al., Virtual-Memory Assisted Buffer
  * Management, SIGMOD 2023): anonymous memory with a fixed place for each page number, pread when a
- * page is first got, MADV_DONTNEED to evict. It shows that the page interface needs no new
- * operation for such a pager; it is small and right, not fast: one mutex, reads are made under it.
+ * page is first got, MADV_DONTNEED to evict. It is small and right, not fast: one mutex, reads are
+ * made under it. The pager that grew of it is in vmcache/.
  */
 #ifndef TESTS_REFPAGER_STUB_PAGER_H
 #define TESTS_REFPAGER_STUB_PAGER_H

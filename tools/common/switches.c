@@ -41,7 +41,7 @@ bool parse_size(const char *text, uint64_t *ret_bytes)
 
 static bool parse_pager(struct verso_options *o, const char *value)
 {
-	static const char *const words[] = {"bufpool", "mmap", NULL};
+	static const char *const words[] = {"bufpool", "mmap", "vmcache", NULL};
 	int i = word_index(value, words);
 
 	o->pager = (enum verso_pager)i;
@@ -169,7 +169,8 @@ const struct db_switch db_switches[] = {
 		parse_commit},
 	{"page-size", "SIZE", "of a page in a new database: 4K (default), 8K, 16K, 32K, 64K", true,
 		parse_page_size},
-	{"pager", "bufpool|mmap", "which pager reads the file (default bufpool)", false,
+	{"pager", "bufpool|mmap|vmcache",
+		"which reads the file (default bufpool; vmcache: for experiments)", false,
 		parse_pager},
 	{"cache", "SIZE", "memory of the buffer pool (default 64M)", false, parse_cache},
 	{"madvise", "random|normal|sequential|populate|cursor", "with --pager=mmap", false,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Verso with its two pagers: the same calls, one option apart.
+ * Verso with its pagers: the same calls, one option apart.
  */
 #include "tools/headtohead/headtohead.h"
 #include "trace/trace.h"
@@ -57,6 +57,11 @@ static int open_bufpool(void *engine, const char *path, size_t cache_bytes)
 static int open_mmap(void *engine, const char *path, size_t cache_bytes)
 {
 	return open_with(engine, path, cache_bytes, VERSO_MMAP);
+}
+
+static int open_vmcache(void *engine, const char *path, size_t cache_bytes)
+{
+	return open_with(engine, path, cache_bytes, VERSO_VMCACHE);
 }
 
 static int begin(void *engine, bool write)
@@ -138,7 +143,7 @@ static void figures(void *engine, struct engine_figures *f)
 
 	if (verso_stat(e->db, &stat) < 0)
 		return;
-	f->has_cache = stat.pager == VERSO_BUFPOOL;
+	f->has_cache = stat.pager != VERSO_MMAP;
 	f->n_misses += stat.n_misses;
 	f->n_hits += stat.n_gets + stat.n_peeks - stat.n_misses;
 	(void)snprintf(f->how, sizeof(f->how), "%s; %.220s",
@@ -169,3 +174,5 @@ static int close_db(void *engine)
 const struct engine_ops engine_bufpool =
 	VERSO_ENGINE("Verso, pool", "bufpool.verso", 60, open_bufpool);
 const struct engine_ops engine_mmap = VERSO_ENGINE("Verso, map", "mmap.verso", 0, open_mmap);
+const struct engine_ops engine_vmcache =
+	VERSO_ENGINE("Verso, vmcache", "vmcache.verso", 60, open_vmcache);

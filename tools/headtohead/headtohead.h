@@ -107,8 +107,8 @@ struct engine_ops {
 /* How Verso's databases are opened, beside pager and cache; set before the first is. */
 extern struct verso_options verso_switches;
 
-extern const struct engine_ops engine_bufpool, engine_mmap, engine_lmdb, engine_sqlite_rowid,
-	engine_sqlite_by_key;
+extern const struct engine_ops engine_bufpool, engine_mmap, engine_vmcache, engine_lmdb,
+	engine_sqlite_rowid, engine_sqlite_by_key;
 
 /* measure.c */
 

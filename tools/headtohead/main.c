@@ -31,9 +31,16 @@ static const struct engine_ops *const engines[] = {
 #endif
 	&engine_sqlite_by_key,
 	&engine_sqlite_rowid,
+	&engine_vmcache,
 };
 
 #define N_ENGINES (sizeof(engines) / sizeof(engines[0]))
+
+/* The pager for experiments runs when it is asked for. */
+static size_t n_engines(void)
+{
+	return verso_switches.pager == VERSO_VMCACHE ? N_ENGINES : N_ENGINES - 1;
+}
 
 static const char usage_text[] =
 	"usage: headtohead [OPTION ...] FILE FOLDER [CACHE_MIB]\n"
@@ -41,6 +48,7 @@ static const char usage_text[] =
 	"    --json=FILE        writes every sample there\n"
 	"    --sorted           loads in the order of the keys, not in a random one\n"
 	"    --SWITCH=VALUE     how Verso's databases are opened: see `verso help get`\n"
+	"    --pager=vmcache    adds that pager, which is for experiments\n"
 	"HEADTOHEAD_TRACE=FILE records what the buffer pool does with each page, from the last\n"
 	"time that its database is opened on (`verso trace replay FILE`).\n"
 	"HEADTOHEAD_WITHIN=COMMAND measures reads in less memory than the data takes too:\n"
@@ -116,8 +124,8 @@ static void run_all(const struct plan *plan, enum stage stage, size_t round, str
 		[STAGE_VERIFY] = "compared with what it must hold",
 	};
 
-	for (size_t i = 0; i < N_ENGINES; i++) {
-		size_t k = (i + round) % N_ENGINES;
+	for (size_t i = 0; i < n_engines(); i++) {
+		size_t k = (i + round) % n_engines();
 
 		progress_tell(progress, engines[k]->title, whats[stage]);
 		if (results[k].n_failed == 0)
@@ -128,11 +136,11 @@ static void run_all(const struct plan *plan, enum stage stage, size_t round, str
 
 static void run_stages(const struct plan *plan, struct result *results)
 {
-	struct progress progress = {
-		.show = isatty(STDERR_FILENO) == 1, .n_all = N_ENGINES * (2 + 2 * plan->n_rounds)};
+	struct progress progress = {.show = isatty(STDERR_FILENO) == 1,
+		.n_all = n_engines() * (2 + (plan->within ? 3 : 2) * plan->n_rounds)};
 
 	usage_now(&progress.begin);
-	for (size_t i = 0; i < N_ENGINES; i++)
+	for (size_t i = 0; i < n_engines(); i++)
 		remove_old(plan->folder, engines[i]->file);
 	run_all(plan, STAGE_LOAD, 0, results, &progress);
 	for (size_t round = 0; round < plan->n_rounds; round++)
@@ -155,7 +163,7 @@ static bool judge(FILE *out, const struct model *m, const struct result *results
 
 	for (size_t i = 0; i < m->n_after; i++)
 		digest = digest_record(digest, m->after[i].key, m->after[i].val);
-	for (size_t i = 0; i < N_ENGINES; i++) {
+	for (size_t i = 0; i < n_engines(); i++) {
 		const struct result *r = &results[i];
 
 		if (r->n_failed > 0)
@@ -173,7 +181,7 @@ static bool judge(FILE *out, const struct model *m, const struct result *results
 		(void)fprintf(out,
 			"All %zu engines agree on all %s records that %s updates left (digest "
 			"%016" PRIx64 ").\n",
-			N_ENGINES, grouped(a, sizeof(a), m->n_after),
+			n_engines(), grouped(a, sizeof(a), m->n_after),
 			grouped(b, sizeof(b), m->n_updates), digest);
 	else
 		(void)fprintf(out, "The engines DO NOT agree.\n");
@@ -300,7 +308,7 @@ int main(int argc, char **argv)
 	plan->within = getenv("HEADTOHEAD_WITHIN");
 	plan->bytes_from = usage_init(plan->folder);
 	plan->model = &model;
-	results = mmap(NULL, N_ENGINES * sizeof(*results), PROT_READ | PROT_WRITE,
+	results = mmap(NULL, n_engines() * sizeof(*results), PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (results == MAP_FAILED || !dataset_read(request.file, &set))
 		return 1;
@@ -316,11 +324,11 @@ int main(int argc, char **argv)
 	if (plan->within && !small_prepare(plan))
 		return 1;
 	run_stages(plan, results);
-	for (size_t i = 0; i < N_ENGINES; i++)
+	for (size_t i = 0; i < n_engines(); i++)
 		report[i] = (struct report_engine){engines[i], &results[i]};
-	report_print(stdout, plan, report, N_ENGINES);
+	report_print(stdout, plan, report, n_engines());
 	agree = judge(stdout, &model, results);
-	if (request.json && !report_json(request.json, plan, report, N_ENGINES, agree))
+	if (request.json && !report_json(request.json, plan, report, n_engines(), agree))
 		return 1;
 	return agree ? 0 : 1;
 }

@@ -31,7 +31,10 @@ static void print_json_text(const char *text)
 
 static const char *pager_name(enum verso_pager pager)
 {
-	return pager == VERSO_MMAP ? "mmap" : "bufpool";
+	static const char *const names[] = {
+		[VERSO_BUFPOOL] = "bufpool", [VERSO_MMAP] = "mmap", [VERSO_VMCACHE] = "vmcache"};
+
+	return names[pager];
 }
 
 static const char *mode_name(enum verso_commit_mode mode)
