@@ -45,7 +45,7 @@
  *   are read before anything changes.
  * - With VERSO_MMAP such a pointer may point into the mapped file. When another program shortens
  *   the file, or the disk fails, *your* read of it raises SIGBUS (Verso's own reads return
- *   VERSO_EIO). VERSO_COPY makes that impossible, at the price of a copy.
+ *   VERSO_EIO). VERSO_COPY makes that impossible, except with VERSO_MAP_PRIVATE or _SHARED.
  * - VERSO_MMAP installs a handler of SIGBUS, once per process, and checks at each verso_open()
  *   that it is still there. A SIGBUS that is not Verso's goes to the handler that was there before.
  *   If you install one later, pass every SIGBUS that is not yours to the handler that you found.
@@ -261,8 +261,8 @@ enum verso_map_writing {
  * a mapping.
  */
 enum verso_checksum {
-	VERSO_CHECKSUM_ONCE,   /* at each load. VERSO_MMAP: when a page is first got after it was
-				  written or the open */
+	VERSO_CHECKSUM_ONCE,   /* at each load. VERSO_MMAP: when a page is first got since the open;
+				  not what this open has written */
 	VERSO_CHECKSUM_NONE,   /* never: damage inside a page goes unseen */
 	VERSO_CHECKSUM_ALWAYS, /* at every get, which costs a hash of the page each */
 };
@@ -405,9 +405,10 @@ struct verso_options {
  * it open, and still had it after a second (a process that was killed may take that long to end),
  * or another handle of this process has it, for which the call does not wait. The text names the
  * process, its program and since when, unless DB-lock could not be written. VERSO_EMISUSE:
- * impossible options. -EOPNOTSUPP: a network file system without VERSO_ANY_FS, or
- * VERSO_COMMIT_ONE_FLUSH without O_DIRECT. An `io` that this system refuses: what it returned,
- * -ENOSYS where the library was built without io_uring. -ENOSPC, -EIO, VERSO_EIO, -EMFILE, -ENOMEM.
+ * impossible options. -EOPNOTSUPP: a network file system without VERSO_ANY_FS, a file system that
+ * copies on write with VERSO_MAP_SHARED, VERSO_COMMIT_ONE_FLUSH without O_DIRECT. An `io` that this
+ * system refuses: what it returned, -ENOSYS where the library was built without io_uring. -ENOSPC,
+ * -EIO, VERSO_EIO, -EMFILE, -ENOMEM.
  *
  * After a crash the newest durable transaction is found; one that was being flushed may be found or
  * not (see rolled_back of struct verso_stat). Any thread. May block on I/O: after a crash in mode

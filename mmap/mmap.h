@@ -23,8 +23,8 @@ enum mmap_advice {
 enum mmap_writing {
 	MMAP_WRITE_HEAP,    /* made in memory of their own, pwritev to the page cache */
 	MMAP_WRITE_PRIVATE, /* stored into a private map, pwritev, and the private copy thrown away.
-			       A file that somebody cuts while a writer stores ends the process:
-			       SIGBUS */
+			       A file that somebody cuts while a writer's pages lie there ends the
+			       process: SIGBUS, in a store or a read of such a page */
 	MMAP_WRITE_SHARED,  /* stored into a writable shared map: the kernel writes a page when it
 			       wants, complete or not, so a stray store reaches the file too. As
 			       above: SIGBUS, also when the device fails. Where file->moves, the

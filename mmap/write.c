@@ -8,7 +8,7 @@
  * is the same fdatasync: the first store to a clean page faults and marks it dirty in the file's
  * page cache, as a pwritev does, and fdatasync writes what is dirty there and waits for it. (msync
  * would do no more than that for a range of the map.) Before it, the kernel may write such a page
- * at any time, half made: no durable state refers to it, and it is not sealed (M7).
+ * at any time, half made: the newest durable state does not refer to it, and it is not sealed (M7).
  */
 #include "base/error.h"
 #include "mmap/own.h"

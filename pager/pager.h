@@ -15,9 +15,10 @@
  *     header again, and its caller validates every byte that it uses.
  * P2  A sealed page's bytes do not change while it is pinned or seen inside a guard.
  * P3  A fresh page is never moved or evicted but by write and drop of its pgno, and not written
- *     before write. One way of mmap's is the exception, whose fresh pages are the file's own: what
- *     is stored into one may reach the device at any time, the checksum's 0 first. So the caller
- *     makes pages only where no durable state refers to, and seals none before that is safe too.
+ *     before write. The exception is mmap's way of writing `shared`: there a fresh page is a page
+ *     of the file, and what is stored into it may reach the device at any time, the checksum's 0
+ *     first. So the caller makes a page only at a page number that the newest durable state does
+ *     not refer to, and seals it only once its generation may reach the device.
  * P4  What read_device returns is what the device holds, not what a cache holds; where the system
  *     refuses that, `device_is_cached` says so.
  * P5  A flush covers every write that returned before it was called.
@@ -47,7 +48,7 @@ struct page_write {
  * When a page's checksum is compared. Its header is compared with what was asked in any case. The
  * pagers have `none` and `always` alike. `once` differs, because a map cannot know when the kernel
  * has loaded a page: a pool verifies at each load, a map at the first get since it was opened, or
- * the page dropped.
+ * since the page was dropped; it does not verify what it has written itself.
  */
 enum pager_checksum {
 	PAGER_CHECKSUM_ONCE,
