@@ -23,6 +23,7 @@
 
 #define OVERFLOW_USED    40U
 #define OVERFLOW_PAYLOAD 48U
+#define AHEAD_PAGES      BTREE_BATCH_MAX /* byte pages asked for at a time */
 
 static uint64_t bytes_per_page(uint32_t page_size)
 {
@@ -314,10 +315,10 @@ static int get_page(struct btree *bt, struct page_ref ref, unsigned level, uint6
 static void read_ahead(struct btree *bt, const uint8_t *refs, uint64_t off, uint64_t end)
 {
 	uint64_t span = bytes_per_page(tree_page_size(bt));
-	struct page_ref ahead[64];
+	struct page_ref ahead[AHEAD_PAGES];
 	size_t n = 0;
 
-	for (uint64_t i = off / span; i * span < end && n < 64; i++)
+	for (uint64_t i = off / span; i * span < end && n < AHEAD_PAGES; i++)
 		ahead[n++] = page_ref_get(refs + i * PAGE_REF_BYTES);
 	if (n > 1)
 		pager_prefetch(bt->txn->pager, ahead, n);
@@ -355,7 +356,7 @@ static int read_refs(struct btree *bt, const uint8_t *refs, unsigned level, uint
 		uint64_t i = off / span, start = i * span, below = bytes_under(span, under, i);
 		uint64_t n = start + below - off < len ? start + below - off : len;
 
-		if (level == 0 && ahead++ % 64 == 0)
+		if (level == 0 && ahead++ % AHEAD_PAGES == 0)
 			read_ahead(bt, refs, off, off + len);
 		rc = read_page(bt, page_ref_get(refs + i * PAGE_REF_BYTES), level, below,
 			off - start, buf, n);

@@ -61,16 +61,25 @@ static struct load *find_flying(struct pool *pool, pgno_t pgno, bool any)
 	return NULL;
 }
 
+/* Counts a call that has to wait, once. */
+static void wait_counted(struct pool *pool, bool *waits)
+{
+	if (!*waits)
+		count(&pool->n_waits_load, 1);
+	*waits = true;
+}
+
 void load_wait(struct pool *pool, pgno_t pgno)
 {
 	_Atomic uint64_t *word = table_word(&pool->table, pgno);
+	bool waits = false;
 
-	count(&pool->n_waits_load, 1);
 	pthread_mutex_lock(&pool->loads.lock);
 	/* The word moves before its loader takes the lock to raise n_done: no arrival is missed. */
 	while (word_state(atomic_load_explicit(word, memory_order_acquire)) == WORD_LOADING) {
 		struct load *load = find_flying(pool, pgno, false);
 
+		wait_counted(pool, &waits);
 		if (load)
 			reap_locked(pool, load);
 		else
@@ -81,12 +90,14 @@ void load_wait(struct pool *pool, pgno_t pgno)
 
 void loads_wait(struct pool *pool, uint64_t seen)
 {
-	count(&pool->n_waits_load, 1);
+	bool waits = false;
+
 	pthread_mutex_lock(&pool->loads.lock);
 	while (pool->loads.n_done == seen &&
 		atomic_load_explicit(&pool->n_loading, memory_order_acquire) > 0) {
 		struct load *load = find_flying(pool, 0, true);
 
+		wait_counted(pool, &waits);
 		if (load)
 			reap_locked(pool, load);
 		else

@@ -72,8 +72,7 @@
  *   VERSO_EPOISONED. Close the database and look at the disk.
  * - A call needs up to 64 KiB of stack, not counting your own functions and callbacks (39 KiB were
  *   measured: writes in a transaction that spills, and the last close, through the pool).
- * - Reads ahead of a cursor are made by a thread of the library (VERSO_IO_SYNC: in the call, and
- *   only where `readahead_pages` asks for them). Right after verso_close() one
+ * - Reads ahead of a cursor are made by a thread of the library. Right after verso_close() one
  *   system call of a thread that used the database may return EINTR, when io_uring ends its ring.
  * - A thread that is cancelled (pthread_cancel()) ends after the call, never inside: calls that may
  *   block switch cancellation off. A callback that you give must return: leaving it by longjmp() or
@@ -272,7 +271,7 @@ enum verso_io {
 	VERSO_IO_BEST, /* the first that this system allows; the environment's VERSO_IO overrides */
 	VERSO_IO_URING,
 	VERSO_IO_THREADS,
-	VERSO_IO_SYNC,
+	VERSO_IO_SYNC, /* each call reads and writes itself; scans read ahead only where asked */
 };
 
 /* Which page the pool evicts when it needs a frame. */
@@ -297,8 +296,7 @@ enum verso_flags {
 	/* ... with VERSO_BUFPOOL, each switching one mechanism off, for experiments */
 	VERSO_BUFFERED = 1 << 5,    /* no O_DIRECT: through the kernel's page cache */
 	VERSO_SMALL_PAGES = 1 << 6, /* no huge pages for the pool's memory */
-	VERSO_PIN_INNER = 1 << 7,   /* inner pages are pinned, not read under a guard; a cursor that
-				       reads ahead waits for those that it needs for it */
+	VERSO_PIN_INNER = 1 << 7,   /* inner pages are pinned (by read-ahead too, which may wait) */
 	VERSO_NO_VERIFY = 1 << 11,  /* as `checksum` = VERSO_CHECKSUM_NONE; beside _ALWAYS:
 				       VERSO_EMISUSE */
 
@@ -321,7 +319,7 @@ enum verso_event_kind {
 	VERSO_EVENT_PEEK,     /* an inner page was read without a pin: a hit */
 	VERSO_EVENT_MISS,     /* a get has to load it (VERSO_MMAP: to verify it) */
 	VERSO_EVENT_LOAD,     /* it is in memory and verified, for a get, a get_many or a cursor */
-	VERSO_EVENT_PREFETCH, /* asked for by verso_get_many() */
+	VERSO_EVENT_PREFETCH, /* asked for by verso_get_many(), or for a long value */
 	VERSO_EVENT_READ_AHEAD, /* asked for by a cursor */
 	VERSO_EVENT_VICTIM,     /* VERSO_BUFPOOL: chosen by the policy, and may be evicted now */
 	VERSO_EVENT_UNNEEDED,   /* VERSO_BUFPOOL: may be evicted, as the writer has copied it */
@@ -379,11 +377,9 @@ struct verso_options {
 	verso_trace_fn *trace;  /* NULL (default): nothing is traced, which costs a branch a page */
 	void *trace_arg;        /* passed to trace */
 	size_t readahead_pages; /* how far before itself a cursor that scans asks for pages, at
-				   most; it begins with 16 and doubles. 0: the default, 4 MiB of
-				   them; never more than a quarter of the pool's pages for readers.
-				   VERSO_NO_READAHEAD: nothing is read before it is needed. So is
-				   the default with VERSO_IO_SYNC, through which a window is read
-				   inside one call of the cursor's */
+				   most; it begins with 16 and doubles. 0: 4 MiB of them, with
+				   VERSO_IO_SYNC none; at most a quarter of the pool's for readers.
+				   VERSO_NO_READAHEAD: nothing is read before it is needed */
 };
 
 #define VERSO_NO_READAHEAD SIZE_MAX /* for readahead_pages */
@@ -674,8 +670,8 @@ struct verso_stat {
 	uint64_t n_unneeded;    /* pages given up because the writer had copied them */
 	uint64_t n_waits_load;  /* times that a thread waited until another's load or a read ahead
 				   had ended */
-	uint64_t n_waits_limbo; /* times that a load waited for other threads to leave an evicted
-				   page */
+	uint64_t n_waits_limbo; /* times that a load, or the writer for a new page, waited for other
+				   threads to leave an evicted page */
 	uint64_t n_reads;       /* read requests in flight now */
 	uint64_t n_reads_max;   /* most that were in flight at a time */
 };

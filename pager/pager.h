@@ -81,7 +81,8 @@ struct pager_stats {
 	uint64_t n_victims;                  /* pages that the policy gave up for others */
 	uint64_t n_unneeded;                 /* pages given up since the writer has copied them */
 	uint64_t n_waits_load;               /* times that a thread waited for a page to come */
-	uint64_t n_waits_limbo; /* times that one waited for guards to end, to have a frame */
+	uint64_t n_waits_limbo; /* times that one, the writer too, waited for guards to end, to have
+				   a frame */
 	uint64_t n_reads;       /* read requests in flight now */
 	uint64_t n_reads_max;   /* most that were at a time */
 	char how[256]; /* for people: direct or buffered and why, backend, policy, huge pages */
@@ -93,7 +94,7 @@ enum pager_trace_op {
 	PAGER_PEEK,       /* seen without a pin */
 	PAGER_MISS,       /* a get, before its GET: it has to be loaded, or verified in the map */
 	PAGER_LOAD,       /* it is in memory and good, by a get or a prefetch */
-	PAGER_PREFETCH,   /* asked for by a get of many */
+	PAGER_PREFETCH,   /* asked for by a get of many, or of a long value */
 	PAGER_READ_AHEAD, /* asked for by a cursor */
 	PAGER_VICTIM,     /* a pool's: the policy's choice; it can be evicted now */
 	PAGER_UNNEEDED,   /* a pool's: the same for a page that the writer has copied elsewhere */

@@ -160,7 +160,25 @@ START_TEST(cursors_look_ahead_as_far_as_the_pool_lets_them)
 }
 END_TEST
 
-/* The sync backend reads in the call that names pages, so it reads ahead only when it is told to. */
+/* A call that finds its page come, or no load under way, has not waited. */
+START_TEST(waits_for_loads_are_counted_when_there_are_any)
+{
+	struct bufpool_options opts = {.reader_pages = 40, .prefetch_pages = 8};
+	struct fixture f;
+
+	set_up(&f, 0, &opts);
+	load_wait(pool_of(f.pager), 3);
+	loads_wait(pool_of(f.pager), loads_seen(pool_of(f.pager)));
+	ck_assert_uint_eq(fixture_stats(&f).n_waits_load, 0);
+	/* The simulated disk completes nothing before it is waited for. */
+	ck_assert_uint_eq(pager_read_ahead(f.pager, (struct page_ref[]){ref(3, 1)}, 1), 1);
+	fixture_visit(&f, ref(3, 1));
+	ck_assert_uint_eq(fixture_stats(&f).n_waits_load, 1);
+	fixture_close(&f);
+}
+END_TEST
+
+/* The sync backend reads in the call that names pages: ahead only where it is told to. */
 START_TEST(sync_backend_reads_ahead_only_where_asked)
 {
 	struct bufpool_options opts = {
@@ -239,6 +257,7 @@ int main(void)
 	if (!HOSTILE_BUILD) /* which evicts at each put */
 		tcase_add_test(tc, what_is_given_up_is_counted_by_reason);
 	tcase_add_test(tc, cursors_look_ahead_as_far_as_the_pool_lets_them);
+	tcase_add_test(tc, waits_for_loads_are_counted_when_there_are_any);
 	tcase_add_loop_test(tc, sync_backend_reads_ahead_only_where_asked, 0, 2);
 	suite_add_tcase(s, tc);
 	return check_main(s);
