@@ -668,8 +668,7 @@ struct verso_stat {
 	uint64_t n_victims;     /* pages that the policy gave up; one may be got again before it is
 				   evicted, and be given up again */
 	uint64_t n_unneeded;    /* pages given up because the writer had copied them */
-	uint64_t n_waits_load;  /* times that a thread waited until another's load or a read ahead
-				   had ended */
+	uint64_t n_waits_load;  /* times that a thread waited for a load of another's, or ahead */
 	uint64_t n_waits_limbo; /* times that a load, or the writer for a new page, waited for other
 				   threads to leave an evicted page */
 	uint64_t n_reads;       /* read requests in flight now */
