@@ -73,7 +73,7 @@ END_TEST
 /* While a reader is stopped nothing that is evicted comes free: then evicting more is in vain. */
 START_TEST(fresh_pages_evict_no_more_than_a_batch_that_cannot_come_free)
 {
-	struct bufpool_options opts = {.cache_bytes = N_PAGES * 4096, .writer_pages = 8};
+	struct bufpool_options opts = {.cache_bytes = 96 * 4096, .writer_pages = 8};
 	struct fixture f;
 	struct pool *pool;
 	uint32_t n_lent;
