@@ -7,7 +7,7 @@ usage: check_layers.py ROOT
 base < io < pager < {bufpool, mmap, vmcache} < space < txn < btree < db < trace < {tools, bench} <
 tests < {labs, experiments}. The pagers never see each other, and only db/open.c sees them. A folder's
 private header (<folder>_int.h) is seen by its own folder only, tests excepted. include/verso_codes.h
-belongs to floor 0, include/verso.h to floor 7; tools, labs and experiments are users of the API and
+belongs to floor 0, the other public headers to floor 7; tools, labs and experiments are users of the API and
 see nothing else of the library but base/ and trace/, which replays the pool's policies; bench may
 measure any floor but the pagers, which it has through the API. Labs and experiments may use FIXTURES
 of the tests and what programs share in tools/common/ too; nothing uses them. A path goes straight to
@@ -41,7 +41,7 @@ ABOVE_ALL = {'labs', 'experiments'}
 API_USERS = ABOVE_ALL | {'tools'}
 SHARED = ('tools/common/',)  # the switches of a database, for every program that opens one
 FIXTURES = ('tests/check_main.h', 'tests/contract/', 'tests/crash/', 'tests/refpager/', 'tests/sim/')
-PUBLIC = {'verso_codes.h': 0, 'verso.h': 7}
+PUBLIC = {'verso_codes.h': 0, 'verso_trace.h': 7, 'verso.h': 7}
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
 NOT_OURS = ('.', 'build', 'rel', 'subprojects') # how the names of folders begin that hold no source
 

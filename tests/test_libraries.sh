@@ -44,7 +44,7 @@ case $lib:$include in
 esac
 mkdir -p "$lib" "$include"
 cp "$archive" "$lib"
-cp "$root/include/verso.h" "$root/include/verso_codes.h" "$include"
+cp "$root/include/verso.h" "$root/include/verso_codes.h" "$root/include/verso_trace.h" "$include"
 
 # shellcheck disable=SC2046 # flags are words
 "$@" -o "$prefix/first" "$root/tests/header.c" $(pkg-config --static --cflags --libs verso)
