@@ -28,7 +28,7 @@ static uint32_t frame_find(struct pool *pool, enum frame_use use)
 		limbo_drain(pool);
 		frame = pool->free.head;
 	}
-	if (frame == FRAME_NONE && pool->n_touched < pool->n_frames)
+	if (frame == FRAME_NONE && pool->n_touched < pool->n_end)
 		return pool->n_touched++;
 	if (frame == FRAME_NONE) {
 		(void)inactive_evict(pool, pool->batch);
@@ -89,13 +89,11 @@ static void sort(uint32_t *numbers, uint32_t n)
 	}
 }
 
-uint32_t frames_get(struct pool *pool, const struct page_ref *refs, uint32_t n, enum frame_use use,
-	uint32_t *ret_frames)
+/* Up to n frames, without waiting, in the order of memory. With the lock. */
+static uint32_t frames_find(struct pool *pool, uint32_t n, enum frame_use use, uint32_t *ret_frames)
 {
 	uint32_t n_found = 0;
 
-	ASSERT(is_prefetch(use));
-	pthread_mutex_lock(&pool->lock);
 	while (n_found < n) {
 		uint32_t frame = frame_find(pool, use);
 
@@ -104,10 +102,42 @@ uint32_t frames_get(struct pool *pool, const struct page_ref *refs, uint32_t n, 
 		ret_frames[n_found++] = frame;
 	}
 	sort(ret_frames, n_found);
+	return n_found;
+}
+
+static void unpoison(struct pool *pool, const uint32_t *frames, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		UNPOISON(pool_page(pool, frames[i]), pool->pager.page_size);
+}
+
+uint32_t frames_take(struct pool *pool, uint32_t n, uint32_t *ret_frames)
+{
+	uint32_t n_found;
+
+	for (unsigned tries = 0;; tries++) {
+		pthread_mutex_lock(&pool->lock);
+		n_found = frames_find(pool, n, FRAME_LOAD, ret_frames);
+		pthread_mutex_unlock(&pool->lock);
+		if (n_found > 0 || tries >= LIMBO_TRIES_MAX)
+			break;
+		pool_back_off(tries);
+	}
+	unpoison(pool, ret_frames, n_found);
+	return n_found;
+}
+
+uint32_t frames_get(struct pool *pool, const struct page_ref *refs, uint32_t n, enum frame_use use,
+	uint32_t *ret_frames)
+{
+	uint32_t n_found;
+
+	ASSERT(is_prefetch(use));
+	pthread_mutex_lock(&pool->lock);
+	n_found = frames_find(pool, n, use, ret_frames);
 	for (uint32_t i = 0; i < n_found; i++)
 		frame_set_up(pool, ret_frames[i], refs[i].pgno, use);
 	pthread_mutex_unlock(&pool->lock);
-	for (uint32_t i = 0; i < n_found; i++)
-		UNPOISON(pool_page(pool, ret_frames[i]), pool->pager.page_size);
+	unpoison(pool, ret_frames, n_found);
 	return n_found;
 }

@@ -36,6 +36,9 @@ enum bufpool_flags {
 /* Zeroed = defaults. */
 struct bufpool_options {
 	size_t cache_bytes;      /* frames and what describes them; 0: 64 MiB */
+	size_t cache_bytes_max;  /* up to which pager_cache_resize() may enlarge it; 0: cache_bytes.
+				    What describes the frames of so many bytes is within cache_bytes
+				    from the start */
 	uint32_t writer_pages;   /* may be fresh or in a write set at a time; 0: a quarter of the
 				    frames */
 	uint32_t reader_pages;   /* different pages that can surely be pinned at a time; 0: 16 */
@@ -53,7 +56,8 @@ struct bufpool_options {
 /* The smallest cache_bytes that bufpool_open() accepts with these options. */
 size_t bufpool_cache_bytes_min(uint32_t page_size, const struct bufpool_options *opts);
 
-/* 0, or -EINVAL with a text: opts->cache_bytes is below that. What bufpool_open() asks first. */
+/* 0, or -EINVAL with a text: opts->cache_bytes is below that or above its maximum. What
+ * bufpool_open() asks first. */
 int bufpool_check_cache(uint32_t page_size, const struct bufpool_options *opts);
 
 /*

@@ -2,9 +2,9 @@
 /*
  * What the files of the pool share: its struct, and what each file does for the others.
  *
- * Lock order: pool.lock and loads.lock are never held together, and neither is held across I/O or a
- * call of the queue. Page words change without a lock, but for those in state INACTIVE, which
- * change only under pool.lock.
+ * Lock order: pool.sizing, which only cache_resize takes, before the others; pool.lock and
+ * loads.lock are never held together, and neither is held across I/O or a call of the queue. Page
+ * words change without a lock, but for those in state INACTIVE, which change only under pool.lock.
  */
 #ifndef BUFPOOL_INT_H
 #define BUFPOOL_INT_H
@@ -96,8 +96,8 @@ struct pool {
 	enum word_state peek_from; /* the first state that peek may show */
 	bool sees_hits;            /* the policy has a function for each hit */
 	bool verifies_hits;        /* the checksum of each page at each get and peek */
-	uint32_t n_frames;
-	uint32_t n_quota; /* units of the pin quota: n_frames less writer_pages */
+	uint32_t n_frames;         /* parked ones too */
+	uint32_t n_quota;          /* units of the pin quota: n_frames less writer_pages */
 
 	/* Constant once open. */
 	struct bufpool_options opts; /* with the defaults filled in */
@@ -105,13 +105,14 @@ struct pool {
 	struct queue *queue; /* for what its submitter waits for */
 	struct queue *ahead; /* for read-ahead, which no thread waits for yet; may be the same */
 	struct policy *policy;
-	uint32_t batch; /* frames that one eviction frees */
-	void *zeros;    /* PAGER_GROWTH_WRITTEN bytes to grow the file with */
+	size_t described_bytes; /* the pool's own, and the descriptors of all frames */
+	void *zeros;            /* PAGER_GROWTH_WRITTEN bytes to grow the file with */
 
 	_Alignas(64) _Atomic uint32_t n_quota_used;
-	_Atomic uint32_t n_loading; /* loads that hold a unit and have not ended */
-	_Atomic uint32_t n_ahead;   /* of them, pages being prefetched */
-	_Atomic uint64_t n_pages;   /* the file's size; written by resize */
+	_Atomic uint32_t n_loading;   /* loads that hold a unit and have not ended */
+	_Atomic uint32_t n_ahead;     /* of them, pages being prefetched */
+	_Atomic uint32_t n_ahead_max; /* most of these */
+	_Atomic uint64_t n_pages;     /* the file's size; written by resize */
 
 	_Alignas(64) pthread_mutex_t lock;
 	uint32_t n_touched;     /* frames that were ever used; those beyond cost no memory yet */
@@ -121,6 +122,12 @@ struct pool {
 	struct limbo_batch limbo[LIMBO_BATCHES]; /* lock; a ring, oldest first */
 	unsigned limbo_first, limbo_n;           /* lock */
 	uint32_t n_fresh;                        /* lock; FRESH and WRITING pages */
+	uint32_t batch;                          /* lock; frames that one eviction frees */
+
+	pthread_mutex_t sizing;   /* held by a cache_resize from its begin to its end */
+	size_t cache_bytes;       /* changed under both locks, as the next two */
+	uint32_t n_end;           /* frames from here on were never used and are parked */
+	struct frame_list parked; /* frames that were used and have no memory now */
 
 	struct loads loads;
 
@@ -169,8 +176,8 @@ static inline void reads_end(struct pool *pool, uint64_t n)
 }
 
 /*
- * The files, each above those that it calls: frames.c and arrivals.c; evict.c; alloc.c; load.c;
- * prefetch.c; get.c and write.c; pool.c. check.c calls no other.
+ * The files, each above those that it calls: frames.c and arrivals.c; evict.c; alloc.c; parked.c
+ * and load.c; prefetch.c; get.c and write.c; pool.c. check.c calls no other.
  */
 
 /*
@@ -178,8 +185,9 @@ static inline void reads_end(struct pool *pool, uint64_t n)
  *
  * Of n_frames frames the writer may want writer_pages at any time. A page that is or may be pinned,
  * or is being loaded, cannot be taken away at once, so each holds a unit of the pin quota, of which
- * there are n_quota = n_frames - writer_pages. So the writer always finds a frame: a free one, one
- * in limbo, or one whose page is inactive, which is clean and cannot be pinned.
+ * there are n_quota = n_frames - writer_pages. A frame that is parked (parked.c) cannot be taken
+ * either, and holds a unit for as long. So the writer always finds a frame: a free one, one in
+ * limbo, or one whose page is inactive, which is clean and cannot be pinned.
  */
 
 /* Takes up to n units, as many as are left; returns how many. No lock needed. */
@@ -327,6 +335,12 @@ enum frame_use { FRAME_LOAD, FRAME_PREFETCH, FRAME_SCAN, FRAME_FRESH };
 uint32_t frame_get(struct pool *pool, pgno_t pgno, enum frame_use use);
 
 /*
+ * Up to n frames for no page, in the order of memory, for a caller that holds n units. Waits at
+ * most for limbo: 0 when guards hold that for unreasonably long. Takes the lock.
+ */
+uint32_t frames_take(struct pool *pool, uint32_t n, uint32_t *ret_frames);
+
+/*
  * Frames for a prefetch of up to n adjacent pages, of each of which the caller holds a unit:
  * without waiting, in the order of memory. So adjacent pages come to adjacent frames where that is
  * possible, which a device transfers as one piece. Returns for how many. Takes the lock.
@@ -352,6 +366,30 @@ bool load_end(struct pool *pool, pgno_t pgno, uint32_t frame, bool good, uint32_
 
 /* Gives back the frame of a load that was never published, and its unit of the pin quota. */
 void load_abandon(struct pool *pool, uint32_t frame);
+
+/*
+ * parked.c
+ */
+
+/* Frames without memory, each of which holds a unit of the pin quota. With either lock. */
+static inline uint32_t n_parked(const struct pool *pool)
+{
+	return pool->n_frames - pool->n_end + pool->parked.n;
+}
+
+/* How many frames so many bytes have memory for, all descriptors paid. */
+uint32_t frames_within(const struct pool *pool, size_t cache_bytes);
+
+/* Sets what depends on how many frames are not parked. With the lock, or before it is shared. */
+void shares_set(struct pool *pool);
+
+/*
+ * Asks for huge pages, or not, where frames may be used, and for small ones behind them. Huge: no
+ * frame is in the list of those parked. With `sizing`, or before it is shared.
+ */
+void frames_advise(struct pool *pool, bool huge);
+
+int pool_cache_resize(struct pager *p, size_t cache_bytes);
 
 /*
  * check.c: asserts that the accounting of an idle pool balances (F1, F2), and returns how many

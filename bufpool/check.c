@@ -44,10 +44,13 @@ uint32_t pool_check(struct pool *pool)
 	census_take(pool, &c);
 	for (unsigned state = 0; state < WORD_STATE_END; state++)
 		n_linked += c.n[state];
-	ASSERT(n_linked + c.n_unlinked + c.n_limbo + pool->free.n == pool->n_touched);
+	ASSERT(n_linked + c.n_unlinked + c.n_limbo + pool->free.n + pool->parked.n ==
+		pool->n_touched);
+	ASSERT(pool->n_touched <= pool->n_end);
 	ASSERT(c.n[WORD_INACTIVE] == pool->inactive.n);
 	ASSERT(c.n[WORD_FRESH] + c.n[WORD_WRITING] == pool->n_fresh);
-	ASSERT(c.n[WORD_CACHED] + c.n[WORD_LOADING] + c.n_unlinked + c.n_pinned_fresh ==
+	ASSERT(c.n[WORD_CACHED] + c.n[WORD_LOADING] + c.n_unlinked + c.n_pinned_fresh +
+			n_parked(pool) ==
 		atomic_load(&pool->n_quota_used));
 	ASSERT(atomic_load(&pool->n_quota_used) <= pool->n_quota);
 	pthread_mutex_unlock(&pool->lock);

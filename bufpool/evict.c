@@ -92,12 +92,19 @@ void page_deactivate(struct pool *pool, pgno_t pgno, uint32_t frame)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-static int error_pinned(const struct pool *pool)
+static int error_pinned(struct pool *pool)
 {
+	uint32_t n_units;
+	size_t cache_bytes;
+
+	pthread_mutex_lock(&pool->lock);
+	n_units = pool->n_quota - n_parked(pool);
+	cache_bytes = pool->cache_bytes;
+	pthread_mutex_unlock(&pool->lock);
 	return error_set(VERSO_EPINNED,
 		"all %" PRIu32 " pages that can be pinned in a cache of %zu bytes are pinned: end "
 		"cursors and transactions, or open the database with a larger cache",
-		pool->n_quota, pool->opts.cache_bytes);
+		n_units, cache_bytes);
 }
 
 int quota_get(struct pool *pool)

@@ -78,6 +78,10 @@ struct policy_ops {
 	 */
 	uint32_t (*victim)(struct policy *policy, policy_claim_fn *claim, void *arg);
 
+	/* The cache has so many frames from now on, n_frames of open at most; their numbers may be
+	 * any below that. NULL: the policy does not reckon with it. */
+	void (*resize)(struct policy *policy, uint32_t n_frames);
+
 	void (*close)(struct policy *policy);
 };
 

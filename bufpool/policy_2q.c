@@ -40,6 +40,14 @@ static void two_queues_close(struct policy *policy)
 	free(q);
 }
 
+static void two_queues_resize(struct policy *policy, uint32_t n_frames)
+{
+	struct two_queues *q = (struct two_queues *)policy;
+
+	q->n_in_max = n_frames / 4;
+	q->n_out_max = n_frames / 2;
+}
+
 static int two_queues_open(uint32_t n_frames, struct policy **ret_policy)
 {
 	struct two_queues *q = calloc(1, sizeof(*q));
@@ -52,8 +60,7 @@ static int two_queues_open(uint32_t n_frames, struct policy **ret_policy)
 	list_init(&q->in);
 	list_init(&q->main);
 	q->mask = (uint32_t)(n_entries - 1);
-	q->n_in_max = n_frames / 4;
-	q->n_out_max = n_frames / 2;
+	two_queues_resize(&q->policy, n_frames);
 	q->is_main = calloc(n_frames, sizeof(*q->is_main));
 	q->departed = calloc(n_entries, sizeof(*q->departed));
 	if (!q->is_main || !q->departed) {
@@ -144,5 +151,6 @@ const struct policy_ops policy_2q = {
 	.remove = two_queues_remove,
 	.hit = two_queues_hit,
 	.victim = two_queues_victim,
+	.resize = two_queues_resize,
 	.close = two_queues_close,
 };

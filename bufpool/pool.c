@@ -15,17 +15,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BATCH_MAX              32
 #define HUGE_WORDS_CACHE_BYTES ((size_t)256 << 20)
 
 /*
  * Sizes
  */
 
-/* A frame and its descriptors. */
-static size_t frame_cost(uint32_t page_size, const struct bufpool_options *opts)
+/* A frame's descriptors. */
+static size_t descriptor_cost(const struct bufpool_options *opts)
 {
-	return page_size + sizeof(struct frame) + sizeof(uint8_t) + sizeof(uint32_t) +
+	return sizeof(struct frame) + sizeof(uint8_t) + sizeof(uint32_t) +
 	       bufpool_policies[opts->policy]->frame_bytes;
 }
 
@@ -40,15 +39,30 @@ static uint32_t reader_pages(const struct bufpool_options *opts)
 	return opts->reader_pages ? opts->reader_pages : BUFPOOL_READER_PAGES_DEFAULT;
 }
 
+/* How many frames so many bytes are worth, with their descriptors. */
+static uint64_t n_frames_in(uint32_t page_size, const struct bufpool_options *opts,
+	size_t cache_bytes)
+{
+	uint64_t n;
+
+	if (cache_bytes < fixed_cost())
+		return 0;
+	n = (cache_bytes - fixed_cost()) / (page_size + descriptor_cost(opts));
+	return n < FRAME_NONE - 1 ? n : FRAME_NONE - 1;
+}
+
 size_t bufpool_cache_bytes_min(uint32_t page_size, const struct bufpool_options *opts)
 {
 	static const struct bufpool_options defaults;
-	uint64_t n;
+	uint64_t n, n_described;
 
 	if (!opts)
 		opts = &defaults;
 	n = (uint64_t)(opts->writer_pages ? opts->writer_pages : 1) + reader_pages(opts);
-	return fixed_cost() + n * frame_cost(page_size, opts);
+	n_described = n_frames_in(page_size, opts, opts->cache_bytes_max);
+	if (n_described < n)
+		n_described = n;
+	return fixed_cost() + n_described * descriptor_cost(opts) + n * page_size;
 }
 
 static size_t cache_bytes_of(const struct bufpool_options *opts)
@@ -60,6 +74,11 @@ int bufpool_check_cache(uint32_t page_size, const struct bufpool_options *opts)
 {
 	size_t min_bytes = bufpool_cache_bytes_min(page_size, opts);
 
+	if (opts->cache_bytes_max > 0 && opts->cache_bytes_max < cache_bytes_of(opts))
+		return error_set(-EINVAL,
+			"a cache of %zu bytes is larger than the maximum that it is to have, %zu: "
+			"leave the maximum out, or raise it",
+			cache_bytes_of(opts), opts->cache_bytes_max);
 	if (cache_bytes_of(opts) >= min_bytes)
 		return 0;
 	return error_set(-EINVAL,
@@ -77,28 +96,28 @@ static int options_fill(struct pool *pool, uint32_t page_size, const struct bufp
 
 	if (given)
 		*opts = *given;
-	opts->cache_bytes = cache_bytes_of(opts);
+	opts->cache_bytes = pool->cache_bytes = cache_bytes_of(opts);
 	rc = bufpool_check_cache(page_size, opts);
 	if (rc < 0)
 		return rc;
 	opts->reader_pages = reader_pages(opts);
-	n = (opts->cache_bytes - fixed_cost()) / frame_cost(page_size, opts);
-	if (n > FRAME_NONE - 1)
-		n = FRAME_NONE - 1;
+	if (opts->cache_bytes_max == 0)
+		opts->cache_bytes_max = opts->cache_bytes;
+	n = n_frames_in(page_size, opts, opts->cache_bytes);
 	if (opts->writer_pages == 0)
 		opts->writer_pages = n / 4 > 0 ? (uint32_t)(n / 4) : 1;
-	if (HOSTILE)
-		n = opts->writer_pages + opts->reader_pages;
+	n = HOSTILE ? opts->writer_pages + opts->reader_pages
+		    : n_frames_in(page_size, opts, opts->cache_bytes_max);
 	pool->n_frames = (uint32_t)n;
 	pool->n_quota = pool->n_frames - opts->writer_pages;
-	pool->batch = pool->n_quota / 64;
-	pool->batch = pool->batch < 1 ? 1 : pool->batch > BATCH_MAX ? BATCH_MAX : pool->batch;
-	if (opts->prefetch_pages == 0)
-		opts->prefetch_pages = pool->n_quota / 4;
+	pool->described_bytes = fixed_cost() + n * descriptor_cost(opts);
+	pool->n_end = frames_within(pool, opts->cache_bytes);
+	atomic_store(&pool->n_quota_used, n_parked(pool));
+	shares_set(pool);
 	if (opts->ahead_pages == 0)
 		opts->ahead_pages = PAGER_AHEAD_BYTES_DEFAULT / page_size;
-	if (opts->ahead_pages > opts->prefetch_pages)
-		opts->ahead_pages = opts->prefetch_pages;
+	if (opts->ahead_pages > atomic_load(&pool->n_ahead_max))
+		opts->ahead_pages = atomic_load(&pool->n_ahead_max);
 	if (opts->flags & BUFPOOL_NO_AHEAD)
 		opts->ahead_pages = 0;
 	return 0;
@@ -146,6 +165,8 @@ static int reserve_frames(struct pool *pool)
 	if (rc < 0)
 		return rc;
 	pool->arena = arena;
+	if (pool->n_end < pool->n_frames)
+		frames_advise(pool, true);
 	rc = memory_reserve(pool->n_frames * sizeof(struct frame), huge, &frames);
 	if (rc < 0)
 		return rc;
@@ -172,6 +193,7 @@ static int open_policy(struct pool *pool)
 	pool->policy->used = pool->used;
 	pool->sees_hits = ops->hit != NULL;
 	pool->verifies_hits = pool->opts.checksum == PAGER_CHECKSUM_ALWAYS;
+	shares_set(pool);
 	return 0;
 }
 
@@ -222,6 +244,7 @@ static void close_pool(struct pool *pool)
 	memory_release(pool->frames, pool->n_frames * sizeof(struct frame));
 	frames_release(pool);
 	table_fini(&pool->table);
+	(void)pthread_mutex_destroy(&pool->sizing);
 	(void)pthread_mutex_destroy(&pool->lock);
 	(void)pthread_mutex_destroy(&pool->loads.lock);
 	(void)pthread_cond_destroy(&pool->loads.arrived);
@@ -252,10 +275,12 @@ static void pool_stats(struct pager *p, struct pager_stats *stats)
 	struct pool *pool = pool_of(p);
 	const struct file *file = pool->file;
 	uint64_t table_bytes = atomic_load(&pool->n_pages) * sizeof(uint64_t);
-	uint32_t n_touched;
 
 	pthread_mutex_lock(&pool->lock);
-	n_touched = pool->n_touched;
+	stats->memory_bytes_max = pool->cache_bytes + table_bytes;
+	stats->memory_bytes = fixed_cost() + pool->n_touched * descriptor_cost(&pool->opts) +
+			      ((size_t)(pool->n_touched - pool->parked.n) << pool->page_shift) +
+			      table_bytes;
 	pthread_mutex_unlock(&pool->lock);
 	for (unsigned i = 0; i < PAGER_LOAD_CAUSES; i++)
 		stats->n_loads[i] = atomic_load(&pool->n_loads[i]);
@@ -271,9 +296,6 @@ static void pool_stats(struct pager *p, struct pager_stats *stats)
 	stats->n_flushes = atomic_load(&pool->n_flushes);
 	stats->read_bytes = atomic_load(&pool->read_bytes);
 	stats->write_bytes = atomic_load(&pool->write_bytes);
-	stats->memory_bytes_max = pool->opts.cache_bytes + table_bytes;
-	stats->memory_bytes =
-		fixed_cost() + n_touched * frame_cost(p->page_size, &pool->opts) + table_bytes;
 	(void)snprintf(stats->how, sizeof(stats->how),
 		"bufpool; %s; queue %s; %s%s%s%s; policy %s%s",
 		file->direct_why ? file->direct_why
@@ -298,6 +320,7 @@ static const struct pager_ops pool_ops = {
 	.drop = pool_drop,
 	.resize = pool_resize,
 	.read_device = pool_read_device,
+	.cache_resize = pool_cache_resize,
 	.stats = pool_stats,
 	.close = pool_close,
 };
@@ -327,20 +350,22 @@ int bufpool_open(struct io *io, struct file *file, uint32_t page_size, uint64_t 
 	if (!pool)
 		return error_set(-ENOMEM, "no memory for a buffer pool");
 	memset((void *)pool, 0, sizeof(*pool));
+	pool->page_shift = (unsigned)__builtin_ctz(page_size);
 	rc = options_fill(pool, page_size, opts);
 	pager_init(&pool->pager, &pool_ops, page_size, seed, pool->opts.writer_pages);
 	pool->pager.pins_inner = pool->opts.flags & BUFPOOL_PIN_ONLY;
 	pool->pager.device_is_cached = !file->device_direct;
+	(void)pthread_mutex_init(&pool->sizing, NULL);
 	(void)pthread_mutex_init(&pool->lock, NULL);
 	(void)pthread_mutex_init(&pool->loads.lock, NULL);
 	(void)pthread_cond_init(&pool->loads.arrived, NULL);
 	list_init(&pool->free);
 	list_init(&pool->inactive);
 	list_init(&pool->limbo_open);
+	list_init(&pool->parked);
 	for (unsigned i = 0; i < LOAD_SLOTS; i++)
 		pool->loads.slots[i].pool = pool;
 	pool->file = file;
-	pool->page_shift = (unsigned)__builtin_ctz(page_size);
 	pool->peek_from = pool->opts.flags & BUFPOOL_PIN_ONLY ? WORD_FRESH : WORD_INACTIVE;
 
 	table_init(&pool->table, has_huge_table(pool));

@@ -118,7 +118,9 @@ static uint32_t n_allowed(struct pool *pool)
 {
 	uint32_t n = atomic_load_explicit(&pool->n_ahead, memory_order_relaxed);
 
-	return n < pool->opts.prefetch_pages ? pool->opts.prefetch_pages - n : 0;
+	uint32_t max = atomic_load_explicit(&pool->n_ahead_max, memory_order_relaxed);
+
+	return n < max ? max - n : 0;
 }
 
 /* Fills in the load, of pages whose words are LOADING. Frames that adjoin make one piece. */

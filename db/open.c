@@ -134,6 +134,7 @@ static struct bufpool_options pool_options(const struct verso_options *o,
 {
 	return (struct bufpool_options){
 		.cache_bytes = o->cache_bytes,
+		.cache_bytes_max = o->cache_bytes_max,
 		.writer_pages = txn_writer_pages(txn),
 		.ahead_pages = o->readahead_pages == 0 ? 0 : ahead_pages(o, page_size),
 		.policy = policies[o->policy],

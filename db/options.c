@@ -75,6 +75,10 @@ int options_fill(const struct verso_options *given, struct verso_options *ret_op
 		return rc;
 	if (o.cache_bytes == 0)
 		o.cache_bytes = CACHE_BYTES_DEFAULT;
+	if (o.cache_bytes_max == 0)
+		o.cache_bytes_max = o.cache_bytes;
+	if (o.cache_bytes_max < o.cache_bytes)
+		return wrong("`cache_bytes_max` is below `cache_bytes`: raise it, or leave it out");
 	if (o.mode == 0)
 		o.mode = FILE_MODE_DEFAULT;
 	if (o.value_copy_max == 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What there is to say about a database, gathered from the floors below. */
+/* What there is to say about a database, gathered from the floors below; and its memory. */
 #include "db/db_int.h"
 
 #include <stdio.h>
@@ -64,6 +64,14 @@ static void take_faults(struct verso_stat *st)
 	}
 	st->n_major_faults = (uint64_t)usage.ru_majflt;
 	st->n_minor_faults = (uint64_t)usage.ru_minflt;
+}
+
+int verso_cache_resize(struct verso *db, size_t cache_bytes)
+{
+	THREAD_KEPT;
+	int rc = boundary_db(db);
+
+	return rc < 0 ? rc : pager_cache_resize(db->pager, cache_bytes);
 }
 
 int verso_stat(struct verso *db, struct verso_stat *stat)

@@ -345,6 +345,10 @@ struct verso_options {
 				   most; it begins with 16 and doubles. 0: 4 MiB of them, with
 				   VERSO_IO_SYNC none; at most a quarter of the pool's for readers.
 				   VERSO_NO_READAHEAD: nothing is read before it is needed */
+	size_t cache_bytes_max; /* VERSO_BUFPOOL: up to which verso_cache_resize() may enlarge the
+				   cache; at least cache_bytes, which is the default. Reserves
+				   address space, and what describes a page of 4 KiB takes 21 bytes
+				   of cache_bytes from the start (VERSO_POLICY_2Q: 54) */
 };
 
 #define VERSO_NO_READAHEAD SIZE_MAX /* for readahead_pages */
@@ -613,7 +617,7 @@ struct verso_stat {
 	uint64_t read_bytes; /* asked of the file; for a map, verified: the kernel counts its faults
 			      */
 	uint64_t write_bytes;      /* handed to the file */
-	uint64_t memory_bytes_max; /* bound of the pager's page memory */
+	uint64_t memory_bytes_max; /* bound of the pager's page memory, as it is now */
 	uint64_t memory_bytes;     /* of it, in use */
 
 	int rolled_back; /* 1: the open left out a commit that had not become durable, or one of the
@@ -644,6 +648,30 @@ struct verso_stat {
 
 /* Fills in *stat, of which size is set. Any thread. Costs some microseconds. */
 int verso_stat(struct verso *db, struct verso_stat *stat);
+
+/*
+ * Changes how much memory VERSO_BUFPOOL has for pages, while the database is in use.
+ *
+ * cache_bytes: as the option, a hard bound: from the least size, which the text of -EINVAL names,
+ * to the option cache_bytes_max. The least is about half of what the option was, because the writer
+ * keeps its share. For a wide range open with a small cache_bytes and a large cache_bytes_max, and
+ * enlarge the cache then. Smaller: pages leave as `policy` chooses, and when the call returns their
+ * memory has been given back to the kernel. (A part of a huge page is no longer the process's, but
+ * the system may count it as used until memory is short. Locked memory, mlockall(), stays.) Larger:
+ * memory is taken as pages come. What was reckoned from cache_bytes at the open stays: how many
+ * pages a writer may hold and how many may wait for a flush, how far a cursor reads ahead.
+ *
+ * -EINVAL: too small or too large. VERSO_EPINNED: open cursors and results pin more pages than the
+ * new size has memory for, or a thread is stopped inside a call; the size is as before. Until the
+ * call returns that, calls of other threads that need one page more may return it too.
+ * -EOPNOTSUPP: VERSO_MMAP, whose memory is the kernel's page cache; there cache_bytes limits a
+ * writer's pages only, as it was at the open.
+ *
+ * Any thread; one call waits for another. Readers and the writer go on beside it; a page that is in
+ * memory is read as before. Costs at most a system call for each page that leaves, and waits for
+ * pages that are being loaded.
+ */
+int verso_cache_resize(struct verso *db, size_t cache_bytes);
 
 /* The general meaning of a code: constant text, never NULL. Any thread. */
 const char *verso_strerror(int code);

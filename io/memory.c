@@ -38,6 +38,12 @@ size_t system_page_bytes(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
+void memory_set_huge(void *base, size_t len_bytes, bool huge)
+{
+	(void)madvise(base, round_up(len_bytes, system_page_bytes()),
+		huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
 int memory_reserve(size_t len_bytes, bool huge, void **ret_base)
 {
 	void *base;
@@ -56,7 +62,7 @@ int memory_reserve(size_t len_bytes, bool huge, void **ret_base)
 			"`ulimit -l`",
 			len_bytes, error_name(rc));
 	/* Hints, but for DONTFORK: it is what keeps a child from using our memory by accident. */
-	(void)madvise(base, len_bytes, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	memory_set_huge(base, len_bytes, huge);
 	if (madvise(base, len_bytes, MADV_DONTFORK) < 0) {
 		rc = error_set(-errno, "cannot keep memory from children: %s", error_name(-errno));
 		(void)munmap(base, len_bytes);

@@ -17,6 +17,9 @@
  */
 int memory_reserve(size_t len_bytes, bool huge, void **ret_base);
 
+/* Asks the kernel for huge pages there from now on, or for small ones. What is there stays. */
+void memory_set_huge(void *base, size_t len_bytes, bool huge);
+
 /* Gives the memory of [p, p + len_bytes) back to the kernel; it reads as zeros afterwards. */
 void memory_discard(void *p, size_t len_bytes);
 

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "io/fault.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 void pager_init(struct pager *p, const struct pager_ops *ops, uint32_t page_size, uint64_t seed,
@@ -25,6 +26,17 @@ void pager_init(struct pager *p, const struct pager_ops *ops, uint32_t page_size
 void pager_fini(struct pager *p)
 {
 	guard_domain_fini(&p->guards);
+}
+
+int pager_cache_resize(struct pager *p, size_t cache_bytes)
+{
+	if (p->ops->cache_resize)
+		return p->ops->cache_resize(p, cache_bytes);
+	return error_set(-EOPNOTSUPP,
+		"%s has no cache whose size could change (of a mapping, the kernel decides how "
+		"much is in memory); cache_bytes bounds what it did at the open. Open the database "
+		"with the buffer pool instead",
+		p->ops->name);
 }
 
 void pager_trace_put(struct pager *p, const struct page *page)

@@ -203,6 +203,17 @@ struct pager_ops {
 	 */
 	int (*read_device)(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf);
 
+	/*
+	 * Sets how many bytes the pager's page memory takes, while it is in use. Smaller: pages
+	 * leave as the policy chooses, and their memory goes back to the kernel before the call
+	 * returns. Larger: up to what was reserved at the open. The writer's share stays. Any
+	 * thread, outside guards; one call waits for another, and no other operation waits for one
+	 * longer than for a batch of evictions. -EINVAL: below the least size or above the largest,
+	 * which the text names; VERSO_EPINNED: pages that are pinned, or a thread inside a guard,
+	 * forbid it, and the size is as before. NULL: the pager has no memory of that kind.
+	 */
+	int (*cache_resize)(struct pager *p, size_t cache_bytes);
+
 	/* Fills in all of *stats but n_gets and n_peeks. Any thread. */
 	void (*stats)(struct pager *p, struct pager_stats *stats);
 
@@ -449,6 +460,9 @@ static inline int pager_resize(struct pager *p, pgno_t n_pages)
 {
 	return p->ops->resize(p, n_pages);
 }
+
+/* -EOPNOTSUPP where the pager has no such operation. */
+int pager_cache_resize(struct pager *p, size_t cache_bytes);
 
 static inline int pager_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
 {

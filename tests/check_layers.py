@@ -7,7 +7,7 @@ usage: check_layers.py ROOT
 base < io < pager < {bufpool, mmap, vmcache} < space < txn < btree < db < trace < {tools, bench} <
 tests < {labs, experiments}. The pagers never see each other, and only db/open.c sees them. A folder's
 private header (<folder>_int.h) is seen by its own folder only, tests excepted. include/verso_codes.h
-belongs to floor 0, the other public headers to floor 7; tools, labs and experiments are users of the API and
+belongs to floor 0, the other public headers to 7; tools, labs and experiments are users of the API and
 see nothing else of the library but base/ and trace/, which replays the pool's policies; bench may
 measure any floor but the pagers, which it has through the API. Labs and experiments may use FIXTURES
 of the tests and what programs share in tools/common/ too; nothing uses them. A path goes straight to

@@ -52,6 +52,7 @@ START_TEST(null_handles_are_answered)
 	verso_cursor_close(NULL);
 	API_IS(verso_check(NULL, 0, NULL, NULL), VERSO_EMISUSE);
 	API_IS(verso_stat(NULL, &st), VERSO_EMISUSE);
+	API_IS(verso_cache_resize(NULL, 1 << 20), VERSO_EMISUSE);
 }
 END_TEST
 
@@ -307,6 +308,7 @@ static int use_in_child(struct verso *db, struct verso_txn *txn, struct verso_ta
 		verso_sync(db),
 		verso_check(db, 0, NULL, NULL),
 		verso_stat(db, &st),
+		verso_cache_resize(db, 64 << 20),
 		verso_table_open(txn, "t", VERSO_CREATE, &t),
 		verso_table_drop(txn, "t"),
 		verso_table_each(txn, NULL, NULL),
