@@ -49,6 +49,7 @@ static bool open_side(struct run *r, struct side *side)
 
 	if (side->pager == VERSO_VMCACHE)
 		o.cache_bytes = vmcache_cache_bytes_min(c->page_size, &vm);
+	side->was_shared |= side->pager == VERSO_MMAP && c->writing == VERSO_MAP_SHARED;
 	rc = db_open_with(&hooks, side->path, &o, &side->db);
 
 	return rc == 0 || run_fail(r, "open: %s", verso_errmsg(NULL));
@@ -177,13 +178,14 @@ bool sides_end(struct run *r, bool commit)
  */
 static bool may_differ(struct run *r, const uint8_t *a, const uint8_t *b)
 {
-	const struct page *page_a = (const struct page *)a, *page_b = (const struct page *)b;
+	const uint8_t *pages[2] = {a, b};
+	bool differ = false;
 
-	if (r->stream->config.writing != VERSO_MAP_SHARED ||
-		(page_is_sealed(page_a) && page_is_sealed(page_b)))
-		return false;
-	run_mark(r, MARK_UNSEALED, 1);
-	return true;
+	for (int i = 0; i < 2; i++)
+		differ |= r->sides[i].was_shared &&
+			  !page_is_sealed((const struct page *)pages[i]);
+	run_mark(r, MARK_UNSEALED, differ);
+	return differ;
 }
 
 static bool compare_piece(struct run *r, const uint8_t *a, const uint8_t *b, size_t len, off_t at)
