@@ -8,22 +8,13 @@
 #ifndef BUFPOOL_BUFPOOL_H
 #define BUFPOOL_BUFPOOL_H
 
+#include "bufpool/policies.h"
 #include "io/file.h"
 #include "io/queue.h"
 #include "pager/pager.h"
 
 #define BUFPOOL_CACHE_BYTES_DEFAULT  ((size_t)64 << 20)
 #define BUFPOOL_READER_PAGES_DEFAULT 16U
-
-enum bufpool_policy {
-	BUFPOOL_CLOCK, /* second chance, over the frames in the order of memory */
-	BUFPOOL_SIEVE, /* lazy promotion, over the pages in the order of arrival */
-	BUFPOOL_FIFO,
-	BUFPOOL_LRU, /* every hit costs the pool's lock, as with 2Q */
-	BUFPOOL_2Q,
-	BUFPOOL_RANDOM,
-	N_POLICIES
-};
 
 /* Each switches one mechanism off, so that experiments can walk from one design to another. */
 enum bufpool_flags {

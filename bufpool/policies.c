@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of replacement policies. How to add one: docs/EXTENDING.md. */
-#include "bufpool/bufpool.h"
+/* The table of replacement policies, by the list of policies.h. */
+#include "bufpool/policies.h"
 #include "bufpool/policy.h"
 
-extern const struct policy_ops policy_clock;
-extern const struct policy_ops policy_sieve;
-extern const struct policy_ops policy_fifo;
-extern const struct policy_ops policy_lru;
-extern const struct policy_ops policy_2q;
-extern const struct policy_ops policy_random;
+#define POLICY(NAME, name) extern const struct policy_ops policy_##name;
+BUFPOOL_POLICIES(POLICY)
+#undef POLICY
 
-const struct policy_ops *const bufpool_policies[N_POLICIES] = {
-	[BUFPOOL_CLOCK] = &policy_clock,
-	[BUFPOOL_SIEVE] = &policy_sieve,
-	[BUFPOOL_FIFO] = &policy_fifo,
-	[BUFPOOL_LRU] = &policy_lru,
-	[BUFPOOL_2Q] = &policy_2q,
-	[BUFPOOL_RANDOM] = &policy_random,
-};
+#define POLICY(NAME, name) [BUFPOOL_##NAME] = &policy_##name,
+const struct policy_ops *const bufpool_policies[N_POLICIES] = {BUFPOOL_POLICIES(POLICY)};

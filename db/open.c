@@ -103,18 +103,13 @@ static int lock_file_itself(struct verso *db, uint64_t until_ns)
 	return rc == VERSO_EBUSY ? side_busy(db) : rc;
 }
 
-static const enum bufpool_policy policies[] = {
-	[VERSO_POLICY_CLOCK] = BUFPOOL_CLOCK,
-	[VERSO_POLICY_SIEVE] = BUFPOOL_SIEVE,
-	[VERSO_POLICY_FIFO] = BUFPOOL_FIFO,
-	[VERSO_POLICY_LRU] = BUFPOOL_LRU,
-	[VERSO_POLICY_2Q] = BUFPOOL_2Q,
-	[VERSO_POLICY_RANDOM] = BUFPOOL_RANDOM,
-};
-
-_Static_assert((int)VERSO_POLICIES == (int)N_POLICIES &&
-		       sizeof(policies) / sizeof(policies[0]) == N_POLICIES,
-	"users can have every policy of the pool");
+/* The enums of policies have one order, so that users can have every policy of the pool. */
+#define POLICY(NAME, name)                                                                         \
+	_Static_assert((int)VERSO_POLICY_##NAME == (int)BUFPOOL_##NAME,                            \
+		"enum verso_policy and BUFPOOL_POLICIES have one order");
+BUFPOOL_POLICIES(POLICY)
+#undef POLICY
+_Static_assert((int)VERSO_POLICIES == (int)N_POLICIES, "each policy stands in enum verso_policy");
 
 /* 0: none. */
 static uint32_t ahead_pages(const struct verso_options *o, uint32_t page_size)
@@ -137,7 +132,7 @@ static struct bufpool_options pool_options(const struct verso_options *o,
 		.cache_bytes_max = o->cache_bytes_max,
 		.writer_pages = txn_writer_pages(txn),
 		.ahead_pages = o->readahead_pages == 0 ? 0 : ahead_pages(o, page_size),
-		.policy = policies[o->policy],
+		.policy = (enum bufpool_policy)o->policy,
 		.checksum = (enum pager_checksum)o->checksum,
 		.backend = (enum queue_backend)o->io,
 		.flags = (o->flags & VERSO_SMALL_PAGES ? BUFPOOL_SMALL_PAGES : 0u) |

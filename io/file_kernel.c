@@ -351,7 +351,7 @@ static int refuse_network(const char *path, const struct statfs *fs, unsigned fl
 		return 0;
 	return error_set(-EOPNOTSUPP,
 		"%s lies on %s, where locks, maps and flushes may not hold what they promise; move "
-		"it to a local disk, or open it with VERSO_ANY_FS",
+		"it to a local disk, or accept that with VERSO_ANY_FS (verso: --any-fs)",
 		path, name);
 }
 

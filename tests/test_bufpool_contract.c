@@ -3,7 +3,8 @@
 #include "bufpool/bufpool_int.h"
 #include "tests/contract/contract_pool.h"
 #include "tests/refpager/stub_pager.h"
-#include "tests/refpager/stub_pager.h"
+
+#include <stdio.h>
 
 /* No test asks for a larger cache than these frames. */
 static void check_pool(struct pager *p)
@@ -14,14 +15,6 @@ static void check_pool(struct pager *p)
 	ck_assert_uint_eq(pool_check(pool), 0);
 	ck_assert_uint_le(pool->n_touched, pool->opts.writer_pages + pool->opts.reader_pages);
 }
-
-#define POOL(how, ...)                                                                             \
-	{                                                                                          \
-		.name = "bufpool, " how, .open = bufpool_open,                                     \
-		.cache_bytes_min = bufpool_cache_bytes_min, .check = check_pool, __VA_ARGS__       \
-	}
-
-#define POOLS(how, ...) POOL(how, __VA_ARGS__), POOL(how, .real = true, __VA_ARGS__)
 
 /* Another pool, of which the suite knows nothing. */
 static int open_stub(struct io *io, struct file *file, uint32_t page_size, uint64_t seed,
@@ -37,25 +30,46 @@ static size_t stub_bytes_min(uint32_t page_size, const struct bufpool_options *o
 	return (size_t)(opts->writer_pages + opts->reader_pages) * page_size;
 }
 
-static const struct contract_pool pools[] = {
-	POOLS("clock", .policy = BUFPOOL_CLOCK),
-	POOLS("sieve", .policy = BUFPOOL_SIEVE),
-	POOLS("fifo", .policy = BUFPOOL_FIFO),
-	POOLS("lru", .policy = BUFPOOL_LRU),
-	POOLS("2q", .policy = BUFPOOL_2Q),
-	POOLS("random", .policy = BUFPOOL_RANDOM),
-	POOLS("pins only", .flags = BUFPOOL_PIN_ONLY),
-	{.name = "stub",
+static const struct contract_pool engines = {
+	.open = bufpool_open, .cache_bytes_min = bufpool_cache_bytes_min, .check = check_pool};
+
+/* With each policy of the list, pins only, and the stub; the engine's own on a real file too. */
+#define N_POOLS (2 * (N_POLICIES + 1) + 1)
+
+static size_t list_pools(struct contract_pool *pools)
+{
+	static char names[N_POLICIES][32];
+	size_t n = 0;
+
+	for (unsigned i = 0; i <= N_POLICIES; i++) {
+		struct contract_pool p = engines;
+
+		p.name = "bufpool, pins only";
+		p.flags = BUFPOOL_PIN_ONLY;
+		if (i < N_POLICIES) {
+			(void)snprintf(names[i], sizeof(names[i]), "bufpool, %s",
+				bufpool_policies[i]->name);
+			p.name = names[i];
+			p.flags = 0;
+			p.policy = (enum bufpool_policy)i;
+		}
+		pools[n++] = p;
+		p.real = true;
+		pools[n++] = p;
+	}
+	pools[n++] = (struct contract_pool){.name = "stub",
 		.open = open_stub,
 		.cache_bytes_min = stub_bytes_min,
 		.no_prefetch = true,
-		.one_version = true},
-};
+		.one_version = true};
+	return n;
+}
 
 int main(void)
 {
+	static struct contract_pool pools[N_POOLS];
 	Suite *s = suite_create("bufpool_contract");
 
-	contract_pool_add(s, pools, sizeof(pools) / sizeof(pools[0]));
+	contract_pool_add(s, pools, list_pools(pools));
 	return check_main(s);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The contract suite over every pager. To add one: a line in `kinds`.
+ * The contract suite over every pager. To add one: a line in `kinds`. The pool comes with every
+ * policy of its list.
  *
  *	VERSO_CONTRACT=NAME     runs the kinds whose name begins so
  *	VERSO_CONTRACT_QUICK=1  pages of other sizes than 4096 only on the simulated disk
  */
 #include "bufpool/bufpool.h"
+#include "bufpool/policy.h"
 #include "io/queue.h"
 #include "mmap/mmap.h"
 #include "tests/contract/contract_suite.h"
@@ -13,6 +15,7 @@
 #include "tests/refpager/stub_pager.h"
 #include "vmcache/vmcache.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static int open_reference(const struct contract_case *c, struct io *io, struct file *file,
@@ -103,46 +106,12 @@ static int open_pool_with(const struct contract_case *c, struct io *io, struct f
 	return bufpool_open(io, file, c->page_size, CONTRACT_SEED, &opts, ret_pager);
 }
 
+/* Of each policy, c->policy. */
 static int open_pool(const struct contract_case *c, struct io *io, struct file *file,
-	enum bufpool_policy policy, struct pager **ret_pager)
-{
-	return open_pool_with(c, io, file, policy, PAGER_CHECKSUM_ONCE, 0, ret_pager);
-}
-
-static int open_pool_clock(const struct contract_case *c, struct io *io, struct file *file,
 	struct pager **ret_pager)
 {
-	return open_pool(c, io, file, BUFPOOL_CLOCK, ret_pager);
-}
-
-static int open_pool_sieve(const struct contract_case *c, struct io *io, struct file *file,
-	struct pager **ret_pager)
-{
-	return open_pool(c, io, file, BUFPOOL_SIEVE, ret_pager);
-}
-
-static int open_pool_fifo(const struct contract_case *c, struct io *io, struct file *file,
-	struct pager **ret_pager)
-{
-	return open_pool(c, io, file, BUFPOOL_FIFO, ret_pager);
-}
-
-static int open_pool_lru(const struct contract_case *c, struct io *io, struct file *file,
-	struct pager **ret_pager)
-{
-	return open_pool(c, io, file, BUFPOOL_LRU, ret_pager);
-}
-
-static int open_pool_2q(const struct contract_case *c, struct io *io, struct file *file,
-	struct pager **ret_pager)
-{
-	return open_pool(c, io, file, BUFPOOL_2Q, ret_pager);
-}
-
-static int open_pool_random(const struct contract_case *c, struct io *io, struct file *file,
-	struct pager **ret_pager)
-{
-	return open_pool(c, io, file, BUFPOOL_RANDOM, ret_pager);
+	return open_pool_with(c, io, file, (enum bufpool_policy)c->policy, PAGER_CHECKSUM_ONCE, 0,
+		ret_pager);
 }
 
 static int open_pool_pins(const struct contract_case *c, struct io *io, struct file *file,
@@ -200,18 +169,14 @@ enum {
 	STORES = 1 << 4, /* what is stored into a fresh page is the file's at once */
 };
 
-static const struct {
+struct kind {
 	const char *name;
 	int (*open)(const struct contract_case *c, struct io *io, struct file *file,
 		struct pager **ret_pager);
 	unsigned where;
-} kinds[] = {
-	{"bufpool, clock", open_pool_clock, SIZES | BACKENDS | DIRECT},
-	{"bufpool, sieve", open_pool_sieve, BACKENDS},
-	{"bufpool, fifo", open_pool_fifo, 0},
-	{"bufpool, lru", open_pool_lru, 0},
-	{"bufpool, 2q", open_pool_2q, 0},
-	{"bufpool, random", open_pool_random, 0},
+};
+
+static const struct kind kinds[] = {
 	{"bufpool, pins only, no checksums", open_pool_pins, TRUSTS},
 	{"bufpool, checksums always", open_pool_always, 0},
 	{"mmap, checksums once", open_mmap_once, SIZES},
@@ -259,33 +224,54 @@ static void add_kernel_cases(struct contract_case c, unsigned where)
 	}
 }
 
-static void add_cases(void)
+static void add_kind(const struct kind *kind, unsigned policy)
 {
 	bool quick = getenv("VERSO_CONTRACT_QUICK") != NULL;
+	unsigned where = kind->where;
 
-	for (size_t k = 0; k < N_KINDS; k++) {
-		unsigned where = kinds[k].where;
+	for (size_t i = 0; i < (where & SIZES ? N_SIZES : 1); i++) {
+		struct contract_case c = {
+			.name = kind->name,
+			.open = kind->open,
+			.policy = policy,
+			.page_size = sizes[i],
+			.trusting = where & TRUSTS,
+			.stores = where & STORES,
+		};
 
-		for (size_t i = 0; i < (where & SIZES ? N_SIZES : 1); i++) {
-			struct contract_case c = {
-				.name = kinds[k].name,
-				.open = kinds[k].open,
-				.page_size = sizes[i],
-				.trusting = where & TRUSTS,
-				.stores = where & STORES,
-			};
-
-			for (size_t r = 0; r < (where & BACKENDS ? N_BACKENDS : 1); r++) {
-				if (quick && c.page_size != 4096)
-					break;
-				c.backend = where & BACKENDS ? backends[r] : NULL;
-				add_kernel_cases(c, where);
-			}
-			c.backend = NULL;
-			c.simulated = true;
-			contract_add_case(&c);
+		for (size_t r = 0; r < (where & BACKENDS ? N_BACKENDS : 1); r++) {
+			if (quick && c.page_size != 4096)
+				break;
+			c.backend = where & BACKENDS ? backends[r] : NULL;
+			add_kernel_cases(c, where);
 		}
+		c.backend = NULL;
+		c.simulated = true;
+		contract_add_case(&c);
 	}
+}
+
+/* Every policy of the pool; what does not depend on it, with the first ones only. */
+static void add_policies(void)
+{
+	static const unsigned where[N_POLICIES] = {
+		[BUFPOOL_CLOCK] = SIZES | BACKENDS | DIRECT, [BUFPOOL_SIEVE] = BACKENDS};
+	static char names[N_POLICIES][32];
+
+	for (unsigned i = 0; i < N_POLICIES; i++) {
+		struct kind kind = {names[i], open_pool, where[i]};
+
+		(void)snprintf(names[i], sizeof(names[i]), "bufpool, %s",
+			bufpool_policies[i]->name);
+		add_kind(&kind, i);
+	}
+}
+
+static void add_cases(void)
+{
+	add_policies();
+	for (size_t k = 0; k < N_KINDS; k++)
+		add_kind(&kinds[k], 0);
 }
 
 START_TEST(every_backend_is_tried)

@@ -13,7 +13,7 @@ import resource
 import subprocess
 import sys
 
-from tool_shell import ERROR, NO, OK, USAGE, VERSO, get_file, put_file, run_tests
+from tool_shell import ERROR, NO, OK, USAGE, VERSO, get_file, put_file, run_tests, words_of
 
 
 def test_nothing_tells_what_to_do_next(sh):
@@ -222,9 +222,7 @@ def test_options_reach_the_library(sh):
         sh.expect(OK, 'put', 'a', 'k', 'v', '--map-writing=' + way)
         sh.expect(OK, 'get', 'a', 'k', out=b'v\n')
     how = {'bufpool': {'--checksum=none': 'not verified', '--checksum=always': 'each get',
-                       '--policy=2q': 'policy 2q', '--policy=lru': 'policy lru',
-                       '--policy=fifo': 'policy fifo', '--policy=random': 'policy random',
-                       '--policy=sieve': 'policy sieve', '--io=threads': 'threads',
+                       '--io=threads': 'threads',
                        '--io=sync': 'sync', '--buffered': 'buffered',
                        '--small-pages': 'small pages', '--readahead=0': 'no read-ahead', '--pin-inner': 'pins only'},
            'vmcache': {'--checksum=none': 'not verified', '--checksum=always': 'each get',
@@ -233,10 +231,35 @@ def test_options_reach_the_library(sh):
            'mmap': {'--checksum=none': 'checksum none', '--checksum=always': 'checksum always',
                     '--madvise=populate': 'madvise populate',
                     '--madvise=cursor': 'madvise cursor'}}[st['pager']]
+    if st['pager'] == 'bufpool':
+        how.update({f'--policy={word}': f'policy {word}' for word in words_of('policy')})
+        assert len(how) > 12, how
     for word, text in how.items():
         sh.expect(OK, 'get', 'a', 'k', word, out=b'v\n')
         found = json.loads(sh.expect(OK, 'stat', 'a', '--json', word).stdout)['how']
         assert text in found, (word, found)
+
+
+def test_every_word_of_a_switch_is_taken(sh):
+    for switch in ('pager', 'madvise', 'checksum', 'map-writing', 'policy', 'io'):
+        for word in words_of(switch):
+            sh.run('put', 'a', 'k', 'v')
+            done = sh.run('get', 'a', 'k', f'--{switch}={word}')
+            # io_uring may be refused to this process.
+            assert done.stdout == b'v\n' or (word == 'uring' and done.returncode == ERROR), (switch, word, done)
+        assert sh.run('get', 'a', 'k', f'--{switch}=x').returncode == USAGE
+    for word in ('best', 'two', 'relaxed'):
+        sh.expect(OK, 'put', 'a', 'k', word, f'--commit={word}')
+        sh.expect(OK, 'get', 'a', 'k', out=word.encode() + b'\n')
+
+
+def test_how_results_are_had(sh):
+    sh.expect(OK, 'put', 'a', 'k', stdin=b'v' * 100000)
+    sh.expect(OK, 'get', 'a', 'k', '--copy', out=b'v' * 100000 + b'\n')
+    sh.expect(OK, 'get', 'a', 'k', '--value-copy-max=50000', out=b'v' * 100000 + b'\n')
+    sh.expect(OK, 'get', 'a', 'k', '--any-fs', out=b'v' * 100000 + b'\n')
+    for words in (('--copy=1',), ('--value-copy-max=0',), ('--value-copy-max',), ('--any-fs=no',)):
+        assert sh.run('get', 'a', 'k', *words).returncode == USAGE, words
 
 
 def has_open(pid, name):

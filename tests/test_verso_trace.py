@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-from tool_shell import ERROR, NO, OK, USAGE, VERSO, run_tests
+from tool_shell import ERROR, NO, OK, USAGE, VERSO, run_tests, words_of
 
 
 def trace(sh, status, *words, env=None):
@@ -36,7 +36,7 @@ def test_a_trace_is_recorded_and_replayed(sh):
     out = replay(sh, OK, 't').stdout.decode().splitlines()
     found = re.fullmatch(r'\d+ reads of pages and 0 pages made, (\d+) pages in all; .*', out[0])
     assert found, out
-    assert out[1].split() == 'frames clock sieve fifo lru 2q random optimum'.split(), out
+    assert out[1].split() == ['frames', *words_of('policy'), 'optimum'], out
     rows = [[float(word) for word in line.split()] for line in out[2:]]
     assert rows[-1][0] == int(found.group(1)) and len(rows) > 8, out
     for row in rows:

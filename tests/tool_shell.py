@@ -2,6 +2,7 @@
 """Runs the verso tool, sys.argv[1], as a user of a shell does, and a module's tests of it."""
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -43,6 +44,13 @@ class Shell:
             shutil.rmtree(folder)
 
 
+def words_of(switch):
+    """The values that the help of `verso get` lists for a switch."""
+    text = subprocess.run([VERSO, 'help', 'get'], capture_output=True, check=True, timeout=60).stdout
+    found = re.search(rf'--{switch}=(\S+)', text.decode())
+    return found.group(1).split('|')
+
+
 def put_file(sh, name, data):
     with open(os.path.join(sh.folder, name), 'wb') as f:
         f.write(data)
@@ -56,10 +64,11 @@ def get_file(sh, name):
 def run_tests(module):
     """Runs each function `test_*` of globals() with each pager; the exit status."""
     tests = [(name, f) for name, f in sorted(module.items()) if name.startswith('test_')]
+    pagers = words_of('pager')
     n_failed = 0
     parent = os.environ.get('VERSO_TEST_DIR') or os.environ.get('TMPDIR') or '/var/tmp'
     for name, f in tests:
-        for pager in ('bufpool', 'mmap', 'vmcache'):
+        for pager in pagers:
             folder = tempfile.mkdtemp(prefix='verso-tool-', dir=parent)
             try:
                 f(Shell(folder, pager))
@@ -68,5 +77,5 @@ def run_tests(module):
                 print(f'FAILED {name} with {pager}: {e}')
             finally:
                 shutil.rmtree(folder)
-    print(f'{2 * len(tests) - n_failed} passed, {n_failed} failed, 0 skipped')
+    print(f'{len(pagers) * len(tests) - n_failed} passed, {n_failed} failed, 0 skipped')
     return 1 if n_failed else 0

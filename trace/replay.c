@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* A cache without bytes: frames, a policy, and which page is where. */
 #include "trace/trace.h"
+#include "bufpool/policies.h"
 #include "bufpool/policy.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+#define POLICY(NAME, name) #name,
+const char *const trace_policy_names[] = {BUFPOOL_POLICIES(POLICY) NULL};
+#undef POLICY
 
 struct cache {
 	struct policy *policy;

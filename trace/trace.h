@@ -53,6 +53,9 @@ struct trace {
 bool trace_read(const char *path, struct trace *ret_trace, char *text, size_t len_bytes);
 void trace_free(struct trace *trace);
 
+/* replay.c. The policies' names, by enum verso_policy; NULL ends them. */
+extern const char *const trace_policy_names[];
+
 /*
  * replay.c. How many of the reads miss in a cache of n_frames (1 or more) that begins empty.
  * policy: an index of bufpool_policies[]. UINT64_MAX: no memory. Costs some steps an access.

@@ -252,7 +252,7 @@ static void replay(const char *path, uint64_t n_frames)
 		if (n == UINT64_MAX)
 			cell_fail("replay", "no memory");
 		(void)printf("%s\"%s\":%" PRIu64, i ? "," : "",
-			i < VERSO_POLICIES ? policy_names[i] : "optimum", n);
+			i < VERSO_POLICIES ? trace_policy_names[i] : "optimum", n);
 	}
 	(void)printf("}}\n");
 	trace_free(&trace);

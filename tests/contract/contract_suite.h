@@ -29,6 +29,7 @@ struct contract_case {
 	/* Opens the pager over an open file, for CONTRACT_SEED and CONTRACT_WRITER_PAGES. */
 	int (*open)(const struct contract_case *c, struct io *io, struct file *file,
 		struct pager **ret_pager);
+	unsigned policy; /* which of its policies `open` takes, where it has some */
 	uint32_t page_size;
 	unsigned file_flags; /* FILE_DIRECT or 0 */
 	const char *backend; /* VERSO_IO; NULL: whatever is best */

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * The table of a database's switches: the words or the size that each takes, its help line, and
+ * a parser that sets one member of struct verso_options. Parser and help have one list of words.
+ */
 #include "tools/common/switches.h"
+#include "trace/trace.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,10 +45,18 @@ bool parse_size(const char *text, uint64_t *ret_bytes)
 	return true;
 }
 
+/* The words of a switch are the parser's and the help's; in the order of their enum. */
+static const char *const pager_words[] = {"bufpool", "mmap", "vmcache", NULL};
+static const char *const madvise_words[] = {
+	"random", "normal", "sequential", "populate", "cursor", NULL};
+static const char *const checksum_words[] = {"once", "none", "always", NULL};
+static const char *const io_words[] = {"best", "uring", "threads", "sync", NULL};
+static const char *const map_writing_words[] = {"heap", "private", "shared", NULL};
+static const char *const commit_words[] = {"best", "two", "one", "relaxed", NULL};
+
 static bool parse_pager(struct verso_options *o, const char *value)
 {
-	static const char *const words[] = {"bufpool", "mmap", "vmcache", NULL};
-	int i = word_index(value, words);
+	int i = word_index(value, pager_words);
 
 	o->pager = (enum verso_pager)i;
 	return i >= 0;
@@ -60,9 +74,7 @@ static bool parse_cache(struct verso_options *o, const char *value)
 
 static bool parse_madvise(struct verso_options *o, const char *value)
 {
-	static const char *const words[] = {
-		"random", "normal", "sequential", "populate", "cursor", NULL};
-	int i = word_index(value, words);
+	int i = word_index(value, madvise_words);
 
 	o->madvise = (enum verso_madvise)i;
 	return i >= 0;
@@ -70,26 +82,15 @@ static bool parse_madvise(struct verso_options *o, const char *value)
 
 static bool parse_checksum(struct verso_options *o, const char *value)
 {
-	static const char *const words[] = {"once", "none", "always", NULL};
-	int i = word_index(value, words);
+	int i = word_index(value, checksum_words);
 
 	o->checksum = (enum verso_checksum)i;
 	return i >= 0;
 }
 
-const char *const policy_names[] = {
-	[VERSO_POLICY_CLOCK] = "clock",
-	[VERSO_POLICY_SIEVE] = "sieve",
-	[VERSO_POLICY_FIFO] = "fifo",
-	[VERSO_POLICY_LRU] = "lru",
-	[VERSO_POLICY_2Q] = "2q",
-	[VERSO_POLICY_RANDOM] = "random",
-	[VERSO_POLICIES] = NULL,
-};
-
 static bool parse_policy(struct verso_options *o, const char *value)
 {
-	int i = word_index(value, policy_names);
+	int i = word_index(value, trace_policy_names);
 
 	o->policy = (enum verso_policy)i;
 	return i >= 0;
@@ -97,8 +98,7 @@ static bool parse_policy(struct verso_options *o, const char *value)
 
 static bool parse_io(struct verso_options *o, const char *value)
 {
-	static const char *const words[] = {"best", "uring", "threads", "sync", NULL};
-	int i = word_index(value, words);
+	int i = word_index(value, io_words);
 
 	o->io = (enum verso_io)i;
 	return i >= 0;
@@ -106,8 +106,7 @@ static bool parse_io(struct verso_options *o, const char *value)
 
 static bool parse_map_writing(struct verso_options *o, const char *value)
 {
-	static const char *const words[] = {"heap", "private", "shared", NULL};
-	int i = word_index(value, words);
+	int i = word_index(value, map_writing_words);
 
 	o->map_writing = (enum verso_map_writing)i;
 	return i >= 0;
@@ -141,17 +140,37 @@ static bool set_pin_inner(struct verso_options *o, const char *value)
 	return o->flags |= VERSO_PIN_INNER;
 }
 
+static bool set_any_fs(struct verso_options *o, const char *value)
+{
+	(void)value;
+	return o->flags |= VERSO_ANY_FS;
+}
+
+static bool set_copy(struct verso_options *o, const char *value)
+{
+	(void)value;
+	return o->flags |= VERSO_COPY;
+}
+
+static bool parse_value_copy_max(struct verso_options *o, const char *value)
+{
+	uint64_t bytes;
+
+	if (!parse_size(value, &bytes) || bytes == 0) /* 0 is the default in the options */
+		return false;
+	o->value_copy_max = bytes;
+	return true;
+}
+
 static bool parse_commit(struct verso_options *o, const char *value)
 {
-	if (strcmp(value, "two") == 0)
-		o->commit_mode = VERSO_COMMIT_TWO_FLUSH;
-	else if (strcmp(value, "one") == 0)
-		o->commit_mode = VERSO_COMMIT_ONE_FLUSH;
-	else if (strcmp(value, "relaxed") == 0)
+	int i = word_index(value, commit_words);
+
+	if (i == 3)
 		o->sync = VERSO_SYNC_RELAXED;
 	else
-		return false;
-	return true;
+		o->commit_mode = (enum verso_commit_mode)i;
+	return i >= 0;
 }
 
 static bool parse_page_size(struct verso_options *o, const char *value)
@@ -165,30 +184,39 @@ static bool parse_page_size(struct verso_options *o, const char *value)
 }
 
 const struct db_switch db_switches[] = {
-	{"commit", "one|two|relaxed", "flushes a commit; relaxed: one flush at the end", true,
-		parse_commit},
-	{"page-size", "SIZE", "of a page in a new database: 4K (default), 8K, 16K, 32K, 64K", true,
-		parse_page_size},
-	{"pager", "bufpool|mmap|vmcache",
+	{"commit", NULL, commit_words,
+		"flushes a commit (best: one where O_DIRECT is possible); relaxed: one at the end",
+		true, parse_commit},
+	{"page-size", "SIZE", NULL, "of a page in a new database: 4K (default), 8K, 16K, 32K, 64K",
+		true, parse_page_size},
+	{"pager", NULL, pager_words,
 		"which reads the file (default bufpool; vmcache: for experiments)", false,
 		parse_pager},
-	{"cache", "SIZE", "memory of the buffer pool (default 64M)", false, parse_cache},
-	{"madvise", "random|normal|sequential|populate|cursor", "with --pager=mmap", false,
-		parse_madvise},
-	{"checksum", "once|none|always", "when a page's checksum is verified (default once)", false,
-		parse_checksum},
-	{"mmap-checksum", "once|none|always", NULL, false, parse_checksum}, /* its old name */
-	{"map-writing", "heap|private|shared", "with --pager=mmap: where a writer makes pages",
+	{"cache", "SIZE", NULL, "memory of the buffer pool (default 64M)", false, parse_cache},
+	{"madvise", NULL, madvise_words, "with --pager=mmap", false, parse_madvise},
+	{"checksum", NULL, checksum_words, "when a page's checksum is verified (default once)",
+		false, parse_checksum},
+	{"mmap-checksum", NULL, checksum_words, NULL, false, parse_checksum}, /* its old name */
+	{"map-writing", NULL, map_writing_words, "with --pager=mmap: where a writer makes pages",
 		false, parse_map_writing},
-	{"readahead", "PAGES", "of a scan, at most (default 4 MiB of them; 0: none)", false,
+	{"readahead", "PAGES", NULL, "of a scan, at most (default 4 MiB of them; 0: none)", false,
 		parse_readahead},
-	{"policy", "clock|sieve|fifo|lru|2q|random", "which page the pool evicts", false,
+	{"policy", NULL, trace_policy_names, "which page the pool evicts (default clock)", false,
 		parse_policy},
-	{"io", "uring|threads|sync", "how the pool reaches the kernel (default: the best)", false,
-		parse_io},
-	{"buffered", NULL, "the pool reads and writes through the page cache", false, set_buffered},
-	{"small-pages", NULL, "the pool's memory in small pages", false, set_small_pages},
-	{"pin-inner", NULL, "inner pages are pinned, not read under a guard", false, set_pin_inner},
+	{"io", NULL, io_words, "how the pool reaches the kernel (default best: what works first)",
+		false, parse_io},
+	{"buffered", NULL, NULL, "the pool reads and writes through the page cache", false,
+		set_buffered},
+	{"small-pages", NULL, NULL, "the pool's memory in small pages", false, set_small_pages},
+	{"pin-inner", NULL, NULL, "inner pages are pinned, not read under a guard", false,
+		set_pin_inner},
+	{"copy", NULL, NULL, "what is read is copied, not pointed to in the mapping", false,
+		set_copy},
+	{"value-copy-max", "SIZE", NULL,
+		"longer values are not copied to memory whole (default 256M)", false,
+		parse_value_copy_max},
+	{"any-fs", NULL, NULL, "a network file system is accepted, at your own risk", false,
+		set_any_fs},
 };
 
 const size_t n_db_switches = sizeof(db_switches) / sizeof(db_switches[0]);
@@ -201,4 +229,18 @@ const struct db_switch *db_switch_find(const char *name, size_t len_bytes)
 			return &db_switches[i];
 	}
 	return NULL;
+}
+
+const char *db_switch_value(const struct db_switch *sw)
+{
+	static char joined[256];
+	size_t len = 0;
+
+	if (!sw->words)
+		return sw->value;
+	joined[0] = '\0';
+	for (size_t i = 0; sw->words[i] && len < sizeof(joined); i++)
+		len += (size_t)snprintf(joined + len, sizeof(joined) - len, "%s%s", i ? "|" : "",
+			sw->words[i]);
+	return joined;
 }

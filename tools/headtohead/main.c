@@ -231,11 +231,11 @@ static const char *take_option(const char *word, struct request *request)
 		return NULL;
 	}
 	sw = db_switch_find(word + 2, name_len - 2);
-	if (sw && !sw->value == !value && sw->apply(&verso_switches, value))
+	if (sw && !db_switch_value(sw) == !value && sw->apply(&verso_switches, value))
 		return NULL;
 	(void)snprintf(expected, sizeof(expected), "%s%s%s",
 		sw ? "--" : "a switch of `verso help get`", sw ? sw->name : "",
-		sw && sw->value ? "=" : "");
+		sw && db_switch_value(sw) ? "=" : "");
 	return expected;
 }
 

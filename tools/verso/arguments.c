@@ -203,7 +203,7 @@ void arguments_describe(const struct command *command, FILE *out)
 		const struct db_switch *sw = &db_switches[i];
 
 		if (sw->help && takes_switch(command, sw))
-			describe(out, sw->name, sw->value, sw->help);
+			describe(out, sw->name, db_switch_value(sw), sw->help);
 	}
 }
 
@@ -258,7 +258,7 @@ static bool parse_option(struct arguments *a, int n_words, char **words, int *i)
 	const struct option *o = find_option(a->command, text, name_len);
 	const struct db_switch *sw = o ? NULL : db_switch_find(text, name_len);
 	const char *name = o ? o->name : sw ? sw->name : NULL;
-	const char *wanted = o ? o->value : sw ? sw->value : NULL;
+	const char *wanted = o ? o->value : sw ? db_switch_value(sw) : NULL;
 	bool good;
 
 	if (!name || (sw && !takes_switch(a->command, sw))) {

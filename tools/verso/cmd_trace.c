@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `verso trace`: records what a command does, page by page; replays it over every policy. */
 #include "tools/verso/tool.h"
-#include "tools/common/switches.h"
 #include "trace/trace.h"
 
 #include <errno.h>
@@ -15,7 +14,7 @@
 
 static const char *column(unsigned i)
 {
-	return i < VERSO_POLICIES ? policy_names[i] : "optimum";
+	return i < VERSO_POLICIES ? trace_policy_names[i] : "optimum";
 }
 
 /* The sizes of a curve, in 64ths of the pages that the trace names. */
