@@ -15,6 +15,7 @@
 
 #define TOUCH_BYTES 4096 /* the smallest unit in which the kernel maps */
 #define FRONT_LINES 5U   /* of a page: its header's and those behind it */
+#define LOOK_AGAIN  1    /* get_own(), get_mapped(): the word has changed meanwhile */
 
 static int error_fault(struct mmap_pager *m, struct page_ref ref)
 {
@@ -91,7 +92,7 @@ static void own_unpin(struct mmap_pager *m, uint64_t word)
 		heap_unpin(&m->heap, own_copy(word));
 }
 
-/* Pins the writer's page if `word` still names it; > 0: it does not, look again. */
+/* Pins the writer's page if `word` still names it; else LOOK_AGAIN. */
 static int get_own(struct mmap_pager *m, struct page_ref ref, uint64_t word,
 	const struct page **ret_page)
 {
@@ -102,7 +103,7 @@ static int get_own(struct mmap_pager *m, struct page_ref ref, uint64_t word,
 		return rc;
 	if (atomic_load(table_word(&m->table, ref.pgno)) != word) {
 		own_unpin(m, word);
-		return 1;
+		return LOOK_AGAIN;
 	}
 	found = own_gen(m, word);
 	if (found != ref.gen) {
@@ -113,7 +114,7 @@ static int get_own(struct mmap_pager *m, struct page_ref ref, uint64_t word,
 	return 0;
 }
 
-/* Verifies what the map shows and remembers it; > 0: the word changed meanwhile, look again. */
+/* Verifies what the map shows and remembers it; or LOOK_AGAIN. */
 static int get_mapped(struct mmap_pager *m, struct page_ref ref, uint64_t word,
 	const struct page **ret_page)
 {
@@ -139,7 +140,7 @@ static int get_mapped(struct mmap_pager *m, struct page_ref ref, uint64_t word,
 	if (mmap_gen_fits(ref.gen) &&
 		!atomic_compare_exchange_strong(table_word(&m->table, ref.pgno), &word, ref.gen) &&
 		word != ref.gen)
-		return 1;
+		return LOOK_AGAIN;
 	*ret_page = mmap_page(m, ref.pgno);
 	return 0;
 }
@@ -155,7 +156,7 @@ static int get_slowly(struct mmap_pager *m, struct page_ref ref, const struct pa
 
 		rc = word & WORD_HEAP ? get_own(m, ref, word, ret_page)
 				      : get_mapped(m, ref, word, ret_page);
-	} while (rc > 0);
+	} while (rc == LOOK_AGAIN);
 	return rc;
 }
 

@@ -182,8 +182,7 @@ static bool may_differ(struct run *r, const uint8_t *a, const uint8_t *b)
 	bool differ = false;
 
 	for (int i = 0; i < 2; i++)
-		differ |= r->sides[i].was_shared &&
-			  !page_is_sealed((const struct page *)pages[i]);
+		differ |= r->sides[i].was_shared && !page_is_sealed((const struct page *)pages[i]);
 	run_mark(r, MARK_UNSEALED, differ);
 	return differ;
 }
