@@ -15,7 +15,7 @@
 #include "base/error.h"
 #include "btree/btree_int.h"
 
-struct batch {
+struct wave {
 	struct btree *bt;
 	const struct btree_slice *keys; /* the caller's */
 	struct btree_copies *copies;
@@ -42,7 +42,7 @@ static bool copy_short(struct btree_copies *copies, const void *data, size_t len
 }
 
 /* Turns a pinned item into a copy, if it may be one. */
-static void unpin_short(struct batch *b, struct btree_item *item)
+static void unpin_short(struct wave *b, struct btree_item *item)
 {
 	struct btree_item copy;
 
@@ -53,7 +53,7 @@ static void unpin_short(struct batch *b, struct btree_item *item)
 }
 
 /* Fills in a probe for lookup i in its node. False: the node makes no sense here. */
-static bool probe_init(const struct batch *b, struct node_probe *probe, size_t i, unsigned level)
+static bool probe_init(const struct wave *b, struct node_probe *probe, size_t i, unsigned level)
 {
 	struct btree_slice key = b->keys[b->at[i]];
 
@@ -63,7 +63,7 @@ static bool probe_init(const struct batch *b, struct node_probe *probe, size_t i
 }
 
 /* Inside the guard: b->pages for the refs; how many are not in memory, listed in missing. */
-static size_t peek_all(struct batch *b, struct page_ref *missing)
+static size_t peek_all(struct wave *b, struct page_ref *missing)
 {
 	struct txn *txn = b->bt->txn;
 	size_t n = 0;
@@ -81,7 +81,7 @@ static size_t peek_all(struct batch *b, struct page_ref *missing)
  * (outside the guard), or VERSO_NOTFOUND (outside it) when memory is too small to hold them at
  * once.
  */
-static int load_all(struct batch *b, unsigned level)
+static int load_all(struct wave *b, unsigned level)
 {
 	struct page_ref missing[BTREE_BATCH_MAX];
 	struct txn *txn = b->bt->txn;
@@ -108,7 +108,7 @@ static int load_all(struct batch *b, unsigned level)
 }
 
 /* Inside the guard: from the nodes of a level to the refs of their children. */
-static bool step_down(struct batch *b, unsigned level)
+static bool step_down(struct wave *b, unsigned level)
 {
 	uint32_t page_size = tree_page_size(b->bt);
 
@@ -130,7 +130,7 @@ static bool step_down(struct batch *b, unsigned level)
 }
 
 /* From the root down to the refs of the leaves, inside the guard. Codes as load_all(). */
-static int descend_all(struct batch *b)
+static int descend_all(struct wave *b)
 {
 	struct btree *bt = b->bt;
 	unsigned level = bt->root.level;
@@ -156,7 +156,7 @@ static int descend_all(struct batch *b)
  * Inside the guard: looks into the leaves that are in memory. Moves those lookups to the front that
  * are not finished yet, and returns their number.
  */
-static size_t finish_copies(struct batch *b)
+static size_t finish_copies(struct wave *b)
 {
 	uint32_t page_size = tree_page_size(b->bt);
 	size_t found[BTREE_BATCH_MAX], n = 0, n_left = 0;
@@ -196,7 +196,7 @@ static size_t finish_copies(struct batch *b)
 }
 
 /* Outside the guard: finishes a lookup in its leaf, with a pin if the value is not short. */
-static int finish_pinned(struct batch *b, size_t i)
+static int finish_pinned(struct wave *b, size_t i)
 {
 	struct btree_slice key = b->keys[b->at[i]];
 	const struct page *leaf;
@@ -214,7 +214,7 @@ static int finish_pinned(struct batch *b, size_t i)
 }
 
 /* Memory is too small for the inner pages of all lookups. */
-static int finish_from_the_root(struct batch *b, size_t i)
+static int finish_from_the_root(struct wave *b, size_t i)
 {
 	int rc = btree_get(b->bt, b->keys[b->at[i]], &b->items[b->at[i]]);
 
@@ -224,7 +224,7 @@ static int finish_from_the_root(struct batch *b, size_t i)
 }
 
 /* Finishes each of the lookups; after an error all results that were found end. */
-static int finish_each(struct batch *b, int (*finish)(struct batch *b, size_t i))
+static int finish_each(struct wave *b, int (*finish)(struct wave *b, size_t i))
 {
 	int rc = 0;
 
@@ -244,7 +244,7 @@ int btree_get_many(struct btree *bt, size_t n, const struct btree_slice *keys,
 	struct btree_copies *copies, struct btree_item *items, int *codes)
 {
 	struct page_ref missing[BTREE_BATCH_MAX];
-	struct batch b;
+	struct wave b;
 	size_t n_missing;
 	int rc;
 
