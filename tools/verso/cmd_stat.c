@@ -165,6 +165,7 @@ static int collect(const struct session *s)
 		{"unneeded", "given up, as copied", st.n_unneeded, UNIT_COUNT},
 		{"waits_load", "waits for a load", st.n_waits_load, UNIT_COUNT},
 		{"waits_limbo", "waits for a frame", st.n_waits_limbo, UNIT_COUNT},
+		{"reads", "reads in flight", st.n_reads, UNIT_COUNT},
 		{"reads_max", "reads in flight, at most", st.n_reads_max, UNIT_COUNT},
 		{"major_faults", "faults that read (process)", st.n_major_faults, UNIT_COUNT},
 		{"minor_faults", "faults that mapped (process)", st.n_minor_faults, UNIT_COUNT},
@@ -203,7 +204,9 @@ const struct command command_stat = {
 	.summary = "Print sizes, counts, and how the file is reached",
 	.help = "With --json, numbers are bytes and counts, null what is not known, and names do\n"
 		"not change between versions. Under --pager=mmap the kernel evicts, and does not\n"
-		"say so: its faults, of the whole process, are what can be known of its cache.",
+		"say so: its faults, of the whole process, are what can be known of its cache.\n"
+		"misses: the pages that gets and gets of many had to load (once, those of gets\n"
+		"alone, which are loads_get).",
 	.takes = TAKES_JSON,
 	.open_flags = VERSO_RDONLY,
 	.run = stat_db,
