@@ -6,6 +6,7 @@
 #include "mmap/mmap.h"
 #include "tests/api.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define N_PAGES   1024u
