@@ -46,7 +46,7 @@ enum mark {
 
 struct side {
 	enum verso_pager pager;
-	bool was_shared; /* a map has stored into the file: pages that are not sealed may be in it */
+	bool was_shared; /* a map has stored into the file: some pages may lack a seal */
 	char path[512];
 	struct verso *db;
 	struct verso_txn *txn;                /* NULL: none is open */
