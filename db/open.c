@@ -227,7 +227,8 @@ static int open_mmap(struct verso *db, const struct txn_probe *probe, const stru
 		.advice = (enum mmap_advice)o->madvise,
 		.writing = o->flags & VERSO_RDONLY ? MMAP_WRITE_HEAP
 						   : (enum mmap_writing)o->map_writing,
-		.ahead_pages = ahead_pages(o, probe->page_size),
+		.ahead_pages = o->readahead_pages == 0 ? MMAP_AHEAD_PAGES_DEFAULT
+						       : ahead_pages(o, probe->page_size),
 	};
 
 	return mmap_open(db->io, db->file, probe->page_size, probe->seed, &options, &db->pager);

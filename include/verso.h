@@ -342,8 +342,8 @@ struct verso_options {
 	verso_trace_fn *trace;  /* NULL (default): nothing is traced, which costs a branch a page */
 	void *trace_arg;        /* passed to trace */
 	size_t readahead_pages; /* how far before itself a cursor that scans asks for pages, at
-				   most; it begins with 16 and doubles. 0: 4 MiB of them, with
-				   VERSO_IO_SYNC none; at most a quarter of the pool's for readers.
+				   most; it begins with 16 and doubles. 0: 4 MiB of them (a map: 128
+				   pages), with VERSO_IO_SYNC none; at most a quarter of a pool's.
 				   VERSO_NO_READAHEAD: nothing is read before it is needed */
 	size_t cache_bytes_max; /* VERSO_BUFPOOL: up to which verso_cache_resize() may enlarge the
 				   cache; at least cache_bytes, which is the default. Reserves

@@ -31,6 +31,12 @@ enum mmap_writing {
 			       open returns -EOPNOTSUPP */
 };
 
+/*
+ * A page in memory costs least to read where its first lines are still in the processor's caches,
+ * and naming it brings them there: further ahead they would be gone again (docs/measurements.md).
+ */
+#define MMAP_AHEAD_PAGES_DEFAULT 128
+
 /* Zeroed: the defaults, but for writer_pages and ahead_pages. */
 struct mmap_options {
 	uint32_t writer_pages; /* how many pages may be fresh at a time; 0: none */
