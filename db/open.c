@@ -227,6 +227,7 @@ static int open_mmap(struct verso *db, const struct txn_probe *probe, const stru
 		.advice = (enum mmap_advice)o->madvise,
 		.writing = o->flags & VERSO_RDONLY ? MMAP_WRITE_HEAP
 						   : (enum mmap_writing)o->map_writing,
+		.backend = (enum queue_backend)o->io,
 		.ahead_pages = o->readahead_pages == 0 ? MMAP_AHEAD_PAGES_DEFAULT
 						       : ahead_pages(o, probe->page_size),
 	};

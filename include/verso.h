@@ -267,7 +267,7 @@ enum verso_checksum {
 	VERSO_CHECKSUM_ALWAYS, /* at every get, which costs a hash of the page each */
 };
 
-/* How VERSO_BUFPOOL and VERSO_VMCACHE reach the kernel. */
+/* How a pager reaches the kernel. */
 enum verso_io {
 	VERSO_IO_BEST, /* the first that this system allows; the environment's VERSO_IO overrides */
 	VERSO_IO_URING,
@@ -334,7 +334,7 @@ struct verso_options {
 		enum verso_checksum checksum;
 		enum verso_checksum mmap_checksum; /* its earlier name */
 	};
-	enum verso_io io;         /* not VERSO_MMAP */
+	enum verso_io io;         /* VERSO_MMAP: of its writes; BEST is SYNC there */
 	enum verso_policy policy; /* VERSO_BUFPOOL only */
 	size_t value_copy_max; /* bytes; longer values than this are not assembled in memory by get
 				  and cursors: verso_read() reads them. Default 256 MiB */

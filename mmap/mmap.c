@@ -27,9 +27,9 @@ static const char *const advice_names[] = {
 };
 
 static const char *const writing_names[] = {
-	[MMAP_WRITE_HEAP] = "on the heap, written by pwritev",
-	[MMAP_WRITE_PRIVATE] = "in a private map, written by pwritev",
-	[MMAP_WRITE_SHARED] = "in a shared map, written by the kernel",
+	[MMAP_WRITE_HEAP] = "on the heap",
+	[MMAP_WRITE_PRIVATE] = "in a private map",
+	[MMAP_WRITE_SHARED] = "in a shared map",
 };
 
 static void mmap_stats(struct pager *p, struct pager_stats *stats)
@@ -52,10 +52,10 @@ static void mmap_stats(struct pager *p, struct pager_stats *stats)
 		stats->memory_bytes += atomic_load(&m->n_mapped) * p->page_size;
 	}
 	(void)snprintf(stats->how, sizeof(stats->how),
-		"mmap: the kernel caches and evicts; checksum %s, madvise %s, a writer's pages %s; "
-		"%" PRIu64 " MiB of address space",
+		"mmap: the kernel caches and evicts; checksum %s, madvise %s, a writer's pages %s, "
+		"queue %s; %" PRIu64 " MiB of address space",
 		checksum_names[m->opts.checksum], advice_names[m->opts.advice],
-		writing_names[m->opts.writing],
+		writing_names[m->opts.writing], m->queue->why,
 		(view_reserved_bytes(&m->view) + view_reserved_bytes(&m->alias)) >> 20);
 }
 
@@ -164,7 +164,8 @@ static int open_parts(struct mmap_pager *m, struct io *io)
 	if (rc == 0)
 		rc = make_blocks(m);
 	if (rc == 0)
-		rc = io_queue(io, 1, QUEUE_SYNC, &m->queue);
+		rc = io_queue(io, 1, m->opts.backend == QUEUE_BEST ? QUEUE_SYNC : m->opts.backend,
+			&m->queue);
 	if (rc == 0)
 		rc = make_ring(m);
 	if (rc == 0)

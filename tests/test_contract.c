@@ -72,6 +72,19 @@ static int open_mmap_writing(const struct contract_case *c, struct io *io, struc
 	return mmap_open(io, file, c->page_size, CONTRACT_SEED, &opts, ret_pager);
 }
 
+/* Its writes through the backend of this case. */
+static int open_mmap_backend(const struct contract_case *c, struct io *io, struct file *file,
+	struct pager **ret_pager)
+{
+	struct mmap_options opts = {.writer_pages = CONTRACT_WRITER_PAGES};
+
+	if (c->backend && strcmp(c->backend, "uring") == 0)
+		opts.backend = QUEUE_URING;
+	else if (c->backend && strcmp(c->backend, "threads") == 0)
+		opts.backend = QUEUE_THREADS;
+	return mmap_open(io, file, c->page_size, CONTRACT_SEED, &opts, ret_pager);
+}
+
 static int open_mmap_private(const struct contract_case *c, struct io *io, struct file *file,
 	struct pager **ret_pager)
 {
@@ -182,6 +195,7 @@ static const struct kind kinds[] = {
 	{"mmap, checksums once", open_mmap_once, SIZES},
 	{"mmap, no checksums", open_mmap_none, TRUSTS},
 	{"mmap, checksums always", open_mmap_always, 0},
+	{"mmap, each backend", open_mmap_backend, BACKENDS},
 	{"mmap, private writing", open_mmap_private, SIZES},
 	{"mmap, shared writing", open_mmap_shared, SIZES | STORES},
 	{"vmcache, checksums once", open_vmcache_once, SIZES | DIRECT},

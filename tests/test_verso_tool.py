@@ -230,7 +230,7 @@ def test_options_reach_the_library(sh):
                        '--readahead=0': 'no read-ahead'},
            'mmap': {'--checksum=none': 'checksum none', '--checksum=always': 'checksum always',
                     '--madvise=populate': 'madvise populate',
-                    '--madvise=cursor': 'madvise cursor'}}[st['pager']]
+                    '--madvise=cursor': 'madvise cursor', '--io=threads': 'queue threads'}}[st['pager']]
     if st['pager'] == 'bufpool':
         how.update({f'--policy={word}': f'policy {word}' for word in words_of('policy')})
         assert len(how) > 12, how
