@@ -353,7 +353,8 @@ uint32_t frames_get(struct pool *pool, const struct page_ref *refs, uint32_t n, 
  */
 
 /* Loads and pins the page. 0, LOOK_AGAIN, or an error. */
-int load_page(struct pool *pool, struct page_ref ref, const struct page **ret_page);
+int load_page(struct pool *pool, enum pager_load_cause cause, struct page_ref ref,
+	const struct page **ret_page);
 
 /* Verifies a page that was read, as far as the checksum policy goes. VERSO_ECORRUPT. */
 int load_verify(const struct pool *pool, const struct page *page, struct page_ref ref);
@@ -400,7 +401,8 @@ uint32_t pool_check(struct pool *pool);
 /*
  * Operations of the pager, in get.c, prefetch.c and write.c.
  */
-int pool_get(struct pager *p, struct page_ref ref, const struct page **ret_page);
+int pool_get(struct pager *p, const struct guard *g, struct page_ref ref,
+	const struct page **ret_page);
 void pool_put(struct pager *p, const struct page *page, bool unneeded);
 void pool_peek(struct pager *p, const struct page_ref *refs, size_t n,
 	const struct page **ret_pages);

@@ -216,7 +216,8 @@ static int verify_pinned(struct pool *pool, struct page_ref ref, uint32_t frame)
 	return rc;
 }
 
-static int get_slowly(struct pool *pool, struct page_ref ref, const struct page **ret_page)
+static int get_slowly(struct pool *pool, const struct guard *g, struct page_ref ref,
+	const struct page **ret_page)
 {
 	THREAD_KEPT;
 	for (;;) {
@@ -224,7 +225,7 @@ static int get_slowly(struct pool *pool, struct page_ref ref, const struct page 
 		int rc = pin(pool, ref.pgno, &w);
 
 		if (rc == NOT_IN_MEMORY)
-			rc = load_page(pool, ref, ret_page);
+			rc = load_page(pool, pager_get_cause(g), ref, ret_page);
 		else if (rc == 0 && !page_is(pool_page(pool, word_frame(w)), ref))
 			rc = stale(pool, ref, word_frame(w));
 		else if (rc == 0) {
@@ -239,7 +240,8 @@ static int get_slowly(struct pool *pool, struct page_ref ref, const struct page 
 	}
 }
 
-int pool_get(struct pager *p, struct page_ref ref, const struct page **ret_page)
+int pool_get(struct pager *p, const struct guard *g, struct page_ref ref,
+	const struct page **ret_page)
 {
 	struct pool *pool = pool_of(p);
 	_Atomic uint64_t *word = table_word(&pool->table, ref.pgno);
@@ -254,12 +256,12 @@ int pool_get(struct pager *p, struct page_ref ref, const struct page **ret_page)
 	prefetch_front(pool_page(pool, word_frame(w)));
 	if (word_state(w) != WORD_CACHED || word_pins(w) == WORD_PINS_MAX ||
 		__builtin_expect(pool->verifies_hits, 0) || !word_move(word, &w, w + 1))
-		return get_slowly(pool, ref, ret_page);
+		return get_slowly(pool, g, ref, ret_page);
 	page = pool_page(pool, word_frame(w));
 	if (__builtin_expect(!page_is(page, ref), 0)) {
 		int rc = stale(pool, ref, word_frame(w));
 
-		return rc <= 0 ? rc : get_slowly(pool, ref, ret_page);
+		return rc <= 0 ? rc : get_slowly(pool, g, ref, ret_page);
 	}
 	pool_touch(pool, word_frame(w));
 	*ret_page = page;

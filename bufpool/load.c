@@ -94,7 +94,8 @@ static int read_page(struct pool *pool, struct page_ref ref, uint32_t frame)
 	return load_verify(pool, page, ref);
 }
 
-int load_page(struct pool *pool, struct page_ref ref, const struct page **ret_page)
+int load_page(struct pool *pool, enum pager_load_cause cause, struct page_ref ref,
+	const struct page **ret_page)
 {
 	uint32_t frame;
 	int rc = check_bounds(pool, ref);
@@ -113,7 +114,7 @@ int load_page(struct pool *pool, struct page_ref ref, const struct page **ret_pa
 		load_abandon(pool, frame);
 		rc = LOOK_AGAIN;
 	} else {
-		count(&pool->n_loads[PAGER_LOAD_GET], 1);
+		count(&pool->n_loads[cause], 1);
 		pager_trace(&pool->pager, PAGER_MISS, ref);
 		reads_begin(pool, 1);
 		rc = read_page(pool, ref, frame);

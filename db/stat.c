@@ -41,6 +41,7 @@ static void take_pager(struct verso_stat *st, struct pager *pager)
 	st->read_bytes = p.read_bytes;
 	st->write_bytes = p.write_bytes;
 	st->n_loads_get = p.n_loads[PAGER_LOAD_GET];
+	st->n_loads_writer = p.n_loads[PAGER_LOAD_WRITER];
 	st->n_loads_many = p.n_loads[PAGER_LOAD_MANY];
 	st->n_loads_ahead = p.n_loads[PAGER_LOAD_AHEAD];
 	st->n_victims = p.n_victims;

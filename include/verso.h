@@ -631,7 +631,7 @@ struct verso_stat {
 	uint64_t n_minor_faults; /* that only had to map what was in memory */
 
 	/* The pool by cause. mmap: VERSO_UNKNOWN, the kernel loads and evicts. */
-	uint64_t n_loads_get;   /* pages loaded because a get waited for them, the writer's too */
+	uint64_t n_loads_get;   /* pages loaded because a reader's get waited for them */
 	uint64_t n_loads_many;  /* by get_many, and of long values, together */
 	uint64_t n_loads_ahead; /* before a cursor, in the background */
 	uint64_t n_victims;     /* pages that the policy gave up; one may be got again before it is
@@ -642,6 +642,7 @@ struct verso_stat {
 				   threads to leave an evicted page */
 	uint64_t n_reads;       /* read requests in flight now */
 	uint64_t n_reads_max;   /* most that were in flight at a time */
+	uint64_t n_loads_writer; /* as n_loads_get, but by gets of the writer */
 };
 
 #define VERSO_UNKNOWN UINT64_MAX /* in struct verso_stat: the value is not known */

@@ -198,7 +198,8 @@ static inline void mmap_count(_Atomic uint64_t *counter, uint64_t n)
 }
 
 /* read.c */
-int mmap_get(struct pager *p, struct page_ref ref, const struct page **ret_page);
+int mmap_get(struct pager *p, const struct guard *caller, struct page_ref ref,
+	const struct page **ret_page);
 void mmap_put(struct pager *p, const struct page *page, bool unneeded);
 void mmap_peek(struct pager *p, const struct page_ref *refs, size_t n,
 	const struct page **ret_pages);

@@ -169,13 +169,15 @@ static bool is_known(const struct mmap_pager *m, struct page_ref ref)
 	       mmap_gen_fits(ref.gen);
 }
 
-int mmap_get(struct pager *p, struct page_ref ref, const struct page **ret_page)
+int mmap_get(struct pager *p, const struct guard *caller, struct page_ref ref,
+	const struct page **ret_page)
 {
 	struct mmap_pager *m = mmap_of(p);
 	const struct page *page;
 	struct fault_guard g;
 	bool same;
 
+	(void)caller;
 	if (!is_known(m, ref) || m->opts.checksum == PAGER_CHECKSUM_ALWAYS)
 		return get_slowly(m, ref, ret_page);
 	page = mmap_page(m, ref.pgno);

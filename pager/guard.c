@@ -52,6 +52,7 @@ int guard_open(struct guard_domain *domain, struct guard **ret_guard)
 	pthread_mutex_unlock(&domain->lock);
 	if (!guard)
 		return -ENOMEM;
+	guard->is_writers = false;
 	*ret_guard = guard;
 	return 0;
 }

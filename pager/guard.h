@@ -20,12 +20,14 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct guard {
 	_Alignas(64) _Atomic uint64_t epoch; /* of entry; 0: outside. Written by the user only */
 	_Atomic uint64_t n_gets;             /* pages asked for, pinned; written by the user only */
 	_Atomic uint64_t n_peeks;            /* pages found by peek; written by the user only */
+	bool is_writers;                     /* constant while it is open */
 	struct guard_domain *domain;         /* constant */
 	struct guard *next;                  /* domain->lock */
 	struct guard *next_free;             /* domain->lock */

@@ -58,9 +58,10 @@ enum pager_checksum {
 
 /* Why a page is loaded. */
 enum pager_load_cause {
-	PAGER_LOAD_GET,   /* a get waits for it */
-	PAGER_LOAD_MANY,  /* gets of many, and of long values, ask for theirs at once */
-	PAGER_LOAD_AHEAD, /* a cursor may want it */
+	PAGER_LOAD_GET,    /* a reader's get waits for it */
+	PAGER_LOAD_WRITER, /* the writer's does */
+	PAGER_LOAD_MANY,   /* gets of many, and of long values, ask for theirs at once */
+	PAGER_LOAD_AHEAD,  /* a cursor may want it */
 	PAGER_LOAD_CAUSES
 };
 
@@ -125,12 +126,13 @@ struct pager_ops {
 	/*
 	 * Pins the page `ref` and returns it. Loads and verifies it when it is not in memory;
 	 * several threads that miss the same page cause one read. May block on I/O, never on
-	 * another thread's write-back. Any thread, outside guards. The pin is the caller's until
-	 * put. Fresh pages are found too. VERSO_ECORRUPT: the file holds another page there, or
-	 * beyond its end; VERSO_EIO, -errno: it cannot be read; VERSO_EPINNED. Nothing is pinned on
-	 * failure.
+	 * another thread's write-back. Any thread, outside guards; g, the caller's, tells the
+	 * writer's loads from others. The pin is the caller's until put. Fresh pages are found too.
+	 * VERSO_ECORRUPT: the file holds another page there, or beyond its end; VERSO_EIO, -errno:
+	 * it cannot be read; VERSO_EPINNED. Nothing is pinned on failure.
 	 */
-	int (*get)(struct pager *p, struct page_ref ref, const struct page **ret_page);
+	int (*get)(struct pager *p, const struct guard *g, struct page_ref ref,
+		const struct page **ret_page);
 
 	/*
 	 * Ends one pin that get gave. A hint, `unneeded`: another page has taken this one's part,
@@ -279,6 +281,12 @@ static inline void pager_trace_page(struct pager *p, enum pager_trace_op op, str
  * was cut). */
 void pager_trace_put(struct pager *p, const struct page *page);
 
+/* Why a get through this guard loads a page. */
+static inline enum pager_load_cause pager_get_cause(const struct guard *g)
+{
+	return g->is_writers ? PAGER_LOAD_WRITER : PAGER_LOAD_GET;
+}
+
 static inline int pager_get(struct pager *p, struct guard *g, struct page_ref ref,
 	const struct page **ret_page)
 {
@@ -286,7 +294,7 @@ static inline int pager_get(struct pager *p, struct guard *g, struct page_ref re
 
 	DCHECK(atomic_load_explicit(&g->epoch, memory_order_relaxed) == 0);
 	guard_count(&g->n_gets, 1);
-	rc = p->ops->get(p, ref, ret_page);
+	rc = p->ops->get(p, g, ref, ret_page);
 	if (rc == 0) {
 		DCHECK(p->may_fault || page_is(*ret_page, ref));
 		pager_trace_page(p, PAGER_GET, ref, *ret_page);

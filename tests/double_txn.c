@@ -32,11 +32,13 @@ static bool fails_now(struct double_env *env)
 	return ++env->n_calls == env->fail_at;
 }
 
-static int double_get(struct pager *p, struct page_ref ref, const struct page **ret_page)
+static int double_get(struct pager *p, const struct guard *g, struct page_ref ref,
+	const struct page **ret_page)
 {
 	struct double_env *env = env_of(p);
 	struct double_page *dp = find(env, ref);
 
+	(void)g;
 	if (fails_now(env))
 		return error_set(-EIO, "the double was told to fail");
 	if (!dp)

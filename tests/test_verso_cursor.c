@@ -362,6 +362,38 @@ close_epoll:
 }
 END_TEST
 
+/* Of a database that was opened anew: what a writer's put has to read. */
+START_TEST(stat_tells_the_writers_loads_from_others)
+{
+	struct verso_stat st = {.size = sizeof(st)};
+	struct verso_val val;
+	struct verso_txn *txn;
+	struct verso *db = api_open(_i, "a", 0);
+
+	api_fill(db, 3000, 90);
+	verso_close(db);
+	db = api_open(_i, "a", 0);
+	txn = api_begin(db, VERSO_WRITE);
+	API_OK(verso_put(txn, NULL, api_val("key001500"), api_val("new"), 0));
+	API_OK(verso_stat(db, &st));
+	if (_i == VERSO_MMAP) {
+		ck_assert_uint_eq(st.n_loads_writer, VERSO_UNKNOWN);
+	} else {
+		ck_assert_uint_gt(st.n_loads_writer, 1);
+		ck_assert_uint_eq(st.n_loads_get, 0);
+		ck_assert_uint_eq(st.n_misses, st.n_loads_writer);
+	}
+	API_OK(verso_commit(txn));
+	txn = api_begin(db, VERSO_READ);
+	API_OK(verso_get(txn, NULL, api_val("key000002"), &val));
+	API_OK(verso_stat(db, &st));
+	if (_i != VERSO_MMAP)
+		ck_assert_uint_gt(st.n_loads_get, 0);
+	verso_abort(txn);
+	verso_close(db);
+}
+END_TEST
+
 /* Of a database that was opened anew, what each way of reading loads. */
 START_TEST(stat_counts_loads_by_cause)
 {
@@ -388,7 +420,7 @@ START_TEST(stat_counts_loads_by_cause)
 	if (_i / 2 == VERSO_BUFPOOL) {
 		ck_assert_uint_gt(st.n_loads_many, 0);
 		ck_assert_uint_eq(st.n_misses, st.n_loads_get + st.n_loads_many);
-		ck_assert_uint_eq(st.n_loads_ahead, 0);
+		ck_assert_uint_eq(st.n_loads_ahead + st.n_loads_writer, 0);
 	}
 	API_OK(verso_cursor_open(txn, NULL, &c));
 	while (verso_cursor_next(c, &key, &val) == 0)
@@ -455,6 +487,7 @@ int main(void)
 	tcase_add_loop_test(t, pinned_cursors_never_block_writing, 0, API_PAGERS);
 	tcase_add_loop_test(t, too_many_pins_are_an_answer_not_a_hang, 0, API_PAGERS);
 	tcase_add_test(t, get_many_that_does_without_pins_leaves_no_text);
+	tcase_add_loop_test(t, stat_tells_the_writers_loads_from_others, 0, API_PAGERS);
 	tcase_add_loop_test(t, stat_counts_loads_by_cause, 0, 4);
 	tcase_add_loop_test(t, scan_reads_ahead_with_inner_pages_pinned, 0, 2);
 	tcase_add_test(t, reads_in_flight_interrupt_no_call_of_the_application);

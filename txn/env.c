@@ -37,12 +37,16 @@ static void options_fill(struct txn_options *o)
 static int writer_init(struct txn_env *env)
 {
 	struct txn *txn = &env->write_handle;
+	int rc;
 
 	txn->env = env;
 	txn->pager = env->pager;
 	txn->writable = true;
 	txn->writer = &env->writer;
-	return guard_open(&env->pager->guards, &txn->guard);
+	rc = guard_open(&env->pager->guards, &txn->guard);
+	if (rc == 0)
+		txn->guard->is_writers = true;
+	return rc;
 }
 
 static void writer_fini(struct txn_env *env)

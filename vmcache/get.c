@@ -208,7 +208,7 @@ static int get_dropped(struct vmcache *vm, struct page_ref ref)
 }
 
 /* One step towards the page. 0; 1: look again; an error. */
-static int get_step(struct vmcache *vm, struct page_ref ref)
+static int get_step(struct vmcache *vm, enum pager_load_cause cause, struct page_ref ref)
 {
 	uint64_t w = atomic_load_explicit(vm_word(vm, ref.pgno), memory_order_acquire);
 	int rc;
@@ -216,7 +216,7 @@ static int get_step(struct vmcache *vm, struct page_ref ref)
 	switch (vm_state(w)) {
 	case VM_EMPTY:
 	case VM_GONE:
-		return vm_load(vm, ref);
+		return vm_load(vm, cause, ref);
 	case VM_LOADING:
 	case VM_DOOMED:
 		vm_wait(vm, ref.pgno);
@@ -233,20 +233,22 @@ static int get_step(struct vmcache *vm, struct page_ref ref)
 	}
 }
 
-static int get_slowly(struct vmcache *vm, struct page_ref ref, const struct page **ret_page)
+static int get_slowly(struct vmcache *vm, const struct guard *g, struct page_ref ref,
+	const struct page **ret_page)
 {
 	THREAD_KEPT;
 	int rc;
 
 	do {
-		rc = get_step(vm, ref);
+		rc = get_step(vm, pager_get_cause(g), ref);
 	} while (rc > 0);
 	if (rc == 0)
 		*ret_page = vm_place(vm, ref.pgno);
 	return rc;
 }
 
-int vm_get(struct pager *p, struct page_ref ref, const struct page **ret_page)
+int vm_get(struct pager *p, const struct guard *g, struct page_ref ref,
+	const struct page **ret_page)
 {
 	struct vmcache *vm = vm_of(p);
 	const struct page *page;
@@ -262,11 +264,11 @@ int vm_get(struct pager *p, struct page_ref ref, const struct page **ret_page)
 	if (vm_state(w) != VM_CACHED || vm_pins(w) == VM_PINS_MAX ||
 		__builtin_expect(vm->verifies_hits, 0) ||
 		!vm_move(vm_word(vm, ref.pgno), &w, vm_touched(w) + 1))
-		return get_slowly(vm, ref, ret_page);
+		return get_slowly(vm, g, ref, ret_page);
 	if (__builtin_expect(!page_is(page, ref), 0)) {
 		int rc = get_stale(vm, ref);
 
-		return rc <= 0 ? rc : get_slowly(vm, ref, ret_page);
+		return rc <= 0 ? rc : get_slowly(vm, g, ref, ret_page);
 	}
 	*ret_page = page;
 	return 0;

@@ -75,12 +75,13 @@ static int read_page(struct vmcache *vm, struct page_ref ref, struct page *page)
 }
 
 /* Into a place that was claimed. */
-static int load_place(struct vmcache *vm, struct page_ref ref, uint32_t slot)
+static int load_place(struct vmcache *vm, enum pager_load_cause cause, struct page_ref ref,
+	uint32_t slot)
 {
 	struct page *page = vm_place(vm, ref.pgno);
 	int rc;
 
-	vm_count(&vm->n_loads[PAGER_LOAD_GET], 1);
+	vm_count(&vm->n_loads[cause], 1);
 	pager_trace(&vm->pager, PAGER_MISS, ref);
 	vm_reads_begin(vm, 1);
 	rc = read_page(vm, ref, page);
@@ -92,7 +93,7 @@ static int load_place(struct vmcache *vm, struct page_ref ref, uint32_t slot)
 	return rc;
 }
 
-int vm_load(struct vmcache *vm, struct page_ref ref)
+int vm_load(struct vmcache *vm, enum pager_load_cause cause, struct page_ref ref)
 {
 	uint32_t slot;
 	int rc = check_bounds(vm, ref);
@@ -105,7 +106,7 @@ int vm_load(struct vmcache *vm, struct page_ref ref)
 	atomic_fetch_add(&vm->n_loading, 1);
 	rc = vm_claim(vm, ref.pgno, VM_USE_GET, &slot);
 	if (rc == 0)
-		rc = load_place(vm, ref, slot);
+		rc = load_place(vm, cause, ref, slot);
 	else
 		vm_quota_put(vm);
 	vm_arrived(vm, 1);

@@ -188,7 +188,8 @@ static void vm_stats(struct pager *p, struct pager_stats *stats)
 	pthread_mutex_unlock(&vm->lock);
 	for (unsigned i = 0; i < PAGER_LOAD_CAUSES; i++)
 		stats->n_loads[i] = atomic_load(&vm->n_loads[i]);
-	stats->n_misses = stats->n_loads[PAGER_LOAD_GET] + stats->n_loads[PAGER_LOAD_MANY];
+	stats->n_misses = stats->n_loads[PAGER_LOAD_GET] + stats->n_loads[PAGER_LOAD_WRITER] +
+			  stats->n_loads[PAGER_LOAD_MANY];
 	stats->n_prefetched = stats->n_loads[PAGER_LOAD_MANY] + stats->n_loads[PAGER_LOAD_AHEAD];
 	stats->n_evictions = atomic_load(&vm->n_evictions);
 	stats->n_flushes = atomic_load(&vm->n_flushes);

@@ -278,7 +278,7 @@ int vm_revive(struct vmcache *vm, struct page_ref ref);
  */
 
 /* Loads and pins the page. 0; 1: the word changed meanwhile, look again; an error. */
-int vm_load(struct vmcache *vm, struct page_ref ref);
+int vm_load(struct vmcache *vm, enum pager_load_cause cause, struct page_ref ref);
 
 /* Verifies a page that was read, as far as the checksum policy goes. VERSO_ECORRUPT. */
 int vm_verify(const struct vmcache *vm, const struct page *page, struct page_ref ref);
@@ -302,7 +302,8 @@ void vm_check(struct vmcache *vm);
 /*
  * Operations of the pager, in get.c, prefetch.c and write.c.
  */
-int vm_get(struct pager *p, struct page_ref ref, const struct page **ret_page);
+int vm_get(struct pager *p, const struct guard *g, struct page_ref ref,
+	const struct page **ret_page);
 void vm_put(struct pager *p, const struct page *page, bool unneeded);
 void vm_peek(struct pager *p, const struct page_ref *refs, size_t n, const struct page **ret_pages);
 

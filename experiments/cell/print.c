@@ -42,6 +42,7 @@ static void print_edge(FILE *f, const struct readings *a, const struct readings 
 	print_count(f, "peeks", difference(a->stat.n_peeks, b->stat.n_peeks));
 	print_count(f, "misses", difference(a->stat.n_misses, b->stat.n_misses));
 	print_count(f, "loads_get", difference(a->stat.n_loads_get, b->stat.n_loads_get));
+	print_count(f, "loads_writer", difference(a->stat.n_loads_writer, b->stat.n_loads_writer));
 	print_count(f, "loads_many", difference(a->stat.n_loads_many, b->stat.n_loads_many));
 	print_count(f, "loads_ahead", difference(a->stat.n_loads_ahead, b->stat.n_loads_ahead));
 	print_count(f, "waits_load", difference(a->stat.n_waits_load, b->stat.n_waits_load));

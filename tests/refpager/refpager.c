@@ -245,12 +245,14 @@ static int load(struct refpager *r, struct page_ref ref, struct ref_page **ret_r
 	return 0;
 }
 
-static int refpager_get(struct pager *p, struct page_ref ref, const struct page **ret_page)
+static int refpager_get(struct pager *p, const struct guard *g, struct page_ref ref,
+	const struct page **ret_page)
 {
 	struct refpager *r = of(p);
 	struct ref_page *rp;
 	int rc = 0;
 
+	(void)g;
 	pthread_mutex_lock(&r->lock);
 	limbo_reap(r);
 	rp = find(r, ref.pgno);

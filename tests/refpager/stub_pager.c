@@ -270,11 +270,13 @@ static int get_step(struct stub *s, struct page_ref ref)
 	return 0;
 }
 
-static int stub_get(struct pager *p, struct page_ref ref, const struct page **ret_page)
+static int stub_get(struct pager *p, const struct guard *g, struct page_ref ref,
+	const struct page **ret_page)
 {
 	struct stub *s = of(p);
 	int rc;
 
+	(void)g;
 	if (ref.pgno >= s->cap_pages)
 		return error_set(VERSO_ECORRUPT, "page %" PRIu32 " is beyond the end", ref.pgno);
 	pthread_mutex_lock(&s->lock);

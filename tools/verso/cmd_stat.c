@@ -158,6 +158,7 @@ static int collect(const struct session *s)
 		{"peeks", "pages seen without a pin", st.n_peeks, UNIT_COUNT},
 		{"misses", "misses", st.n_misses, UNIT_COUNT},
 		{"loads_get", "loaded by gets", st.n_loads_get, UNIT_COUNT},
+		{"loads_writer", "loaded by the writer", st.n_loads_writer, UNIT_COUNT},
 		{"loads_many", "loaded by gets of many", st.n_loads_many, UNIT_COUNT},
 		{"loads_ahead", "loaded ahead of cursors", st.n_loads_ahead, UNIT_COUNT},
 		{"evictions", "evictions", st.n_evictions, UNIT_COUNT},
