@@ -45,10 +45,7 @@ struct page *pool_fresh(struct pager *p, struct page_ref ref)
 		frame = frame_get(pool, ref.pgno, FRAME_FRESH);
 	while (frame == FRAME_NONE);
 	page = pool_page(pool, frame);
-	memset(page, 0, PAGE_HEADER_BYTES);
-	le32_set(page->pgno, ref.pgno);
-	le64_set(page->gen, ref.gen);
-	le64_set(page->lsn, ref.gen);
+	page_blank(page, ref);
 
 	/* A late prefetch of the page number may be quicker: then that is forgotten too. */
 	for (w = 0; !word_move(word, &w, word_make(WORD_FRESH, frame, 0)); w = 0) {

@@ -51,10 +51,7 @@ struct page *mmap_fresh(struct pager *p, struct page_ref ref)
 	ASSERT(ref.pgno < table_end(&m->table));
 	words_reach(m, (uint64_t)ref.pgno + 1);
 	forget(m, ref.pgno, (uint64_t)ref.pgno + 1);
-	memset(page, 0, PAGE_HEADER_BYTES); /* not sealed (M7) */
-	le32_set(page->pgno, ref.pgno);
-	le64_set(page->gen, ref.gen);
-	le64_set(page->lsn, ref.gen);
+	page_blank(page, ref); /* not sealed (M7) */
 	atomic_store(table_word(&m->table, ref.pgno), word);
 	return page;
 }

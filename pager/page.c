@@ -18,10 +18,7 @@ void page_init(struct page *page, struct page_ref ref, enum page_type type, unsi
 {
 	ASSERT(type > 0 && type < PAGE_TYPE_END);
 	ASSERT(level <= UINT8_MAX);
-	memset(page, 0, PAGE_HEADER_BYTES);
-	le32_set(page->pgno, ref.pgno);
-	le64_set(page->gen, ref.gen);
-	le64_set(page->lsn, ref.gen);
+	page_blank(page, ref);
 	le32_set(page->tree, tree);
 	page->type = (uint8_t)type;
 	page->level = (uint8_t)level;

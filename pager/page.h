@@ -30,6 +30,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef uint32_t pgno_t; /* page number: the page's offset in pages */
 typedef uint64_t gen_t;  /* incarnation << 40 | sequence; 0: none */
@@ -120,7 +121,16 @@ static inline void *page_buffers_alloc(uint32_t page_size_bytes, unsigned n)
 /* True for the powers of two from PAGE_SIZE_MIN to PAGE_SIZE_MAX. */
 bool page_size_is_valid(uint32_t page_size_bytes);
 
-/* Writes the header of a new, unsealed page; the rest is left as it is. */
+/* Writes the header of a fresh page: whose it is, nothing else, unsealed. The rest stays. */
+static inline void page_blank(struct page *page, struct page_ref ref)
+{
+	memset(page, 0, PAGE_HEADER_BYTES);
+	le32_set(page->pgno, ref.pgno);
+	le64_set(page->gen, ref.gen);
+	le64_set(page->lsn, ref.gen);
+}
+
+/* The same, for a page of this kind. */
 void page_init(struct page *page, struct page_ref ref, enum page_type type, unsigned level,
 	uint32_t tree);
 

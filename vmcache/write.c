@@ -35,10 +35,7 @@ static void page_begin(const struct vmcache *vm, struct page *page, struct page_
 {
 	if (HOSTILE)
 		memset(page, POISON_BYTE, vm->pager.page_size);
-	memset(page, 0, PAGE_HEADER_BYTES);
-	le32_set(page->pgno, ref.pgno);
-	le64_set(page->gen, ref.gen);
-	le64_set(page->lsn, ref.gen);
+	page_blank(page, ref);
 }
 
 /*

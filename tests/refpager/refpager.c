@@ -354,10 +354,7 @@ static struct page *refpager_fresh(struct pager *p, struct page_ref ref)
 	rp->fresh = true;
 	rp->stale = false;
 	memset(rp->data, 0xdb, p->page_size);
-	memset(rp->data, 0, PAGE_HEADER_BYTES);
-	le32_set(rp->data->pgno, ref.pgno);
-	le64_set(rp->data->gen, ref.gen);
-	le64_set(rp->data->lsn, ref.gen);
+	page_blank(rp->data, ref);
 	table_add(r, rp);
 	r->n_fresh++;
 	pthread_mutex_unlock(&r->lock);
