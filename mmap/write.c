@@ -17,6 +17,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#define KERNEL_PAGE_BYTES 4096u /* the least */
+
 /* Forgets what is known of the page numbers [from, to). */
 static void forget(struct mmap_pager *m, uint64_t from, uint64_t to)
 {
@@ -42,6 +44,18 @@ static void words_reach(struct mmap_pager *m, uint64_t end)
 		atomic_store_explicit(&m->end_pages, end, memory_order_relaxed);
 }
 
+/*
+ * What a failed flush has left in the kernel's cache alone is clean there. So each of the kernel's
+ * pages below a page is stored to, with what it has: then all of it is written back.
+ */
+static void make_dirty(const struct mmap_pager *m, struct page *page)
+{
+	volatile uint8_t *bytes = (volatile uint8_t *)page;
+
+	for (uint32_t off = 0; off < m->pager.page_size; off += KERNEL_PAGE_BYTES)
+		bytes[off] = bytes[off];
+}
+
 struct page *mmap_fresh(struct pager *p, struct page_ref ref)
 {
 	struct mmap_pager *m = mmap_of(p);
@@ -52,6 +66,8 @@ struct page *mmap_fresh(struct pager *p, struct page_ref ref)
 	words_reach(m, (uint64_t)ref.pgno + 1);
 	forget(m, ref.pgno, (uint64_t)ref.pgno + 1);
 	page_blank(page, ref); /* not sealed (M7) */
+	if (m->opts.writing == MMAP_WRITE_SHARED && own_is_mapped(word))
+		make_dirty(m, page);
 	atomic_store(table_word(&m->table, ref.pgno), word);
 	return page;
 }

@@ -67,16 +67,16 @@ static void log_half(struct simdisk *d, uint32_t ino, uint64_t off, uint64_t len
 	log_store(d, ino, off, len, data);
 }
 
-/* Where the run of changed sectors ends that begins with the one at off: within a cache page. */
-static uint64_t run_end(const struct sim_inode *in, uint64_t off)
+/*
+ * Whether write-back of its page brings the disk new bytes in the sector at off: what was stored
+ * since, and what a failed flush left in the cache alone.
+ */
+static bool is_dirty(const struct sim_inode *in, uint64_t off)
 {
-	uint64_t most = (off / CACHE_PAGE_BYTES + 1) * CACHE_PAGE_BYTES;
-	uint64_t end = off + SIM_SECTOR;
+	uint64_t end = off + SIM_SECTOR < in->size ? off + SIM_SECTOR : in->size;
 
-	while (end < in->size && end < most &&
-		find_change(in->live, in->noted, end, end + SIM_SECTOR) < end + SIM_SECTOR)
-		end += SIM_SECTOR;
-	return end < in->size ? end : in->size;
+	return find_change(in->live, in->noted, off, end) < end ||
+	       (in->device && find_change(in->live, in->device, off, end) < end);
 }
 
 /* The kernel finds blocks for a whole page of its cache, whatever is stored there. */
@@ -112,21 +112,35 @@ static void note_run(struct simdisk *d, uint32_t ino, uint64_t off, uint64_t end
 		memcpy(in->device + off, data, len);
 }
 
+/* The runs of dirty sectors of the cache page at `at`, in which something was stored. */
+static void note_page(struct simdisk *d, uint32_t ino, uint64_t at)
+{
+	struct sim_inode *in = &d->inodes[ino];
+	uint64_t end = at + CACHE_PAGE_BYTES < in->size ? at + CACHE_PAGE_BYTES : in->size;
+
+	while (at < end) {
+		uint64_t from = at;
+
+		while (at < end && is_dirty(in, at))
+			at += SIM_SECTOR;
+		if (at > from)
+			note_run(d, ino, from, at < end ? at : end);
+		else
+			at += SIM_SECTOR;
+	}
+}
+
 void sim_stores_note(struct simdisk *d)
 {
 	for (uint32_t ino = 0; ino < d->n_inodes && d->n_stores > 0; ino++) {
 		struct sim_inode *in = &d->inodes[ino];
 
-		for (uint64_t at = 0; in->n_stores > 0 && at < in->size;) {
-			uint64_t end;
-
+		for (uint64_t at = 0; in->n_stores > 0 && at < in->size; at += CACHE_PAGE_BYTES) {
 			at = find_change(in->live, in->noted, at, in->size);
 			if (at >= in->size)
 				break;
-			at = at / SIM_SECTOR * SIM_SECTOR;
-			end = run_end(in, at);
-			note_run(d, ino, at, end);
-			at = end;
+			at = at / CACHE_PAGE_BYTES * CACHE_PAGE_BYTES;
+			note_page(d, ino, at);
 		}
 	}
 }
