@@ -245,6 +245,7 @@ START_TEST(no_page_becomes_cold_before_the_cursor_has_read_it)
 	ck_assert_uint_eq(n_cold_early, 0);
 	ck_assert_uint_gt(n_cold, DB_RECORDS / 10);
 	note_cold = NULL;
+	verso_cursor_close(cursor);
 	verso_abort(txn);
 	verso_close(db);
 }
