@@ -10,6 +10,7 @@
  * step fails when the page number was overwritten or dropped during the read.
  */
 #include "base/error.h"
+#include "pager/growth.h"
 #include "bufpool/bufpool_int.h"
 
 #include <inttypes.h>
@@ -49,26 +50,6 @@ bool load_end(struct pool *pool, pgno_t pgno, uint32_t frame, bool good, uint32_
 	return moved;
 }
 
-/* VERSO_ECORRUPT for a reference beyond the file's end, as it is now. */
-static int check_bounds(struct pool *pool, struct page_ref ref)
-{
-	uint64_t n_pages = atomic_load_explicit(&pool->n_pages, memory_order_relaxed);
-	uint64_t size_bytes;
-	int rc;
-
-	if (ref.pgno < n_pages)
-		return 0;
-	rc = file_size(pool->file, &size_bytes); /* another process may have grown it */
-	if (rc < 0)
-		return rc;
-	if (ref.pgno < size_bytes >> pool->page_shift)
-		return 0;
-	return error_set(VERSO_ECORRUPT,
-		"page %" PRIu32 " is referred to in generation %" PRIx64
-		", but the file ends at page %" PRIu64 ". It was cut: restore it from a copy",
-		ref.pgno, ref.gen, size_bytes >> pool->page_shift);
-}
-
 /* Reads the page into its frame and judges it. */
 static int read_page(struct pool *pool, struct page_ref ref, uint32_t frame)
 {
@@ -98,7 +79,7 @@ int load_page(struct pool *pool, enum pager_load_cause cause, struct page_ref re
 	const struct page **ret_page)
 {
 	uint32_t frame;
-	int rc = check_bounds(pool, ref);
+	int rc = growth_has(&pool->n_pages, pool->file, pool->page_shift, ref);
 
 	if (rc == 0)
 		rc = quota_get(pool);

@@ -43,8 +43,8 @@ struct mmap_options {
 	enum pager_checksum checksum;
 	enum mmap_advice advice;
 	enum mmap_writing writing;
-	enum queue_backend backend; /* of its writes; QUEUE_BEST: QUEUE_SYNC, which costs least
-				       while each write is waited for */
+	enum queue_backend backend; /* of its writes; QUEUE_BEST: QUEUE_SYNC, in the
+				       calling thread, which waits for each write anyway */
 	uint32_t ahead_pages;       /* how far before itself a cursor names leaves; 0: not */
 };
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* How a file grows, the same under every pager (pager_ops.resize). */
+/* How a file grows, and where it ends, the same under every pager (pager_ops.resize). */
 #ifndef PAGER_GROWTH_H
 #define PAGER_GROWTH_H
 
 #include "io/file.h"
+#include "pager/page.h"
 
 #include <stdatomic.h>
 
@@ -17,5 +18,10 @@
  */
 int growth_make(struct file *file, uint64_t from_bytes, uint64_t to_bytes, const void *zeros,
 	_Atomic uint64_t *write_bytes);
+
+/* VERSO_ECORRUPT for a reference beyond the file's end, as it is now: another process may have made
+ * it longer than the n_pages that the pager knows. */
+int growth_has(const _Atomic uint64_t *n_pages, struct file *file, unsigned page_shift,
+	struct page_ref ref);
 
 #endif

@@ -10,6 +10,7 @@
  * when the page number was overwritten or dropped during the read (DOOMED).
  */
 #include "base/error.h"
+#include "pager/growth.h"
 #include "vmcache/vmcache_int.h"
 
 #include <errno.h>
@@ -31,26 +32,6 @@ bool vm_load_end(struct vmcache *vm, pgno_t pgno, uint32_t slot, bool good, uint
 	vm_claim_end(vm, pgno, slot);
 	vm_quota_put(vm);
 	return false;
-}
-
-/* VERSO_ECORRUPT for a reference beyond the file's end, as it is now. */
-static int check_bounds(struct vmcache *vm, struct page_ref ref)
-{
-	uint64_t n_pages = atomic_load_explicit(&vm->n_pages, memory_order_relaxed);
-	uint64_t size_bytes;
-	int rc;
-
-	if (ref.pgno < n_pages)
-		return 0;
-	rc = file_size(vm->file, &size_bytes); /* another process may have grown it */
-	if (rc < 0)
-		return rc;
-	if (ref.pgno < size_bytes >> vm->page_shift)
-		return 0;
-	return error_set(VERSO_ECORRUPT,
-		"page %" PRIu32 " is referred to in generation %" PRIx64
-		", but the file ends at page %" PRIu64 ". It was cut: restore it from a copy",
-		ref.pgno, ref.gen, size_bytes >> vm->page_shift);
 }
 
 /* Reads the page to `page` and judges it. */
@@ -96,7 +77,7 @@ static int load_place(struct vmcache *vm, enum pager_load_cause cause, struct pa
 int vm_load(struct vmcache *vm, enum pager_load_cause cause, struct page_ref ref)
 {
 	uint32_t slot;
-	int rc = check_bounds(vm, ref);
+	int rc = growth_has(&vm->n_pages, vm->file, vm->page_shift, ref);
 
 	if (rc == 0)
 		rc = vm_quota_get(vm);
@@ -124,7 +105,7 @@ int vm_load_over(struct vmcache *vm, struct page_ref ref)
 
 	if (!found)
 		return error_set(-ENOMEM, "no memory to read page %" PRIu32, ref.pgno);
-	rc = check_bounds(vm, ref);
+	rc = growth_has(&vm->n_pages, vm->file, vm->page_shift, ref);
 	if (rc == 0)
 		rc = read_page(vm, ref, found);
 	free(found);
