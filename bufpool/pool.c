@@ -197,29 +197,6 @@ static int open_policy(struct pool *pool)
 	return 0;
 }
 
-/*
- * The ring completes a request in the thread that submitted it, by a kind of signal: where that
- * thread sleeps in a call of the application's meanwhile (epoll_wait, recv, nanosleep), the call
- * returns EINTR. IOSQE_ASYNC and COOP_TASKRUN do not change it for direct reads. So the ring has
- * what its submitter waits for before it returns, and reads ahead go to a ring in the background,
- * or to threads, where a second ring is refused.
- */
-static int open_queues(struct pool *pool, struct io *io)
-{
-	int rc = io_queue(io, QUEUE_DEPTH, pool->opts.backend, &pool->queue);
-
-	if (rc < 0)
-		return rc;
-	if (pool->queue->backend != QUEUE_URING) {
-		pool->ahead = pool->queue;
-		return 0;
-	}
-	if (io_queue(io, LOAD_SLOTS, QUEUE_BACKGROUND, &pool->ahead) == 0)
-		return 0;
-	error_clear();
-	return io_queue(io, LOAD_SLOTS, QUEUE_THREADS, &pool->ahead);
-}
-
 /* A queue that performs its requests in submit would read a whole window inside one call of a
  * cursor's, so cursors look ahead through it only where that was asked for. */
 static void open_ahead(struct pool *pool, const struct bufpool_options *given)
@@ -382,7 +359,8 @@ int bufpool_open(struct io *io, struct file *file, uint32_t page_size, uint64_t 
 	if (rc == 0)
 		rc = open_policy(pool);
 	if (rc == 0)
-		rc = open_queues(pool, io);
+		rc = queues_open(io, QUEUE_DEPTH, LOAD_SLOTS, pool->opts.backend, &pool->queue,
+			&pool->ahead);
 	if (rc == 0)
 		open_ahead(pool, opts);
 	if (rc < 0) {

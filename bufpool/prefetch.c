@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Prefetch: adjacent pages in one request of a queue, verified and published by the thread that
- * reaps it. Which queue: see open_queues() in pool.c.
+ * reaps it. Which queue: see queues_open().
  *
  * A prefetch is a hint: it takes a unit of the pin quota and a frame only when that needs no wait,
  * and one that fails leaves nothing behind. The get that needs the page reads again and reports.

@@ -123,3 +123,20 @@ int queue_run(struct queue *q, struct io_req *const *reqs, size_t n)
 	}
 	return rc;
 }
+
+int queues_open(struct io *io, unsigned depth, unsigned ahead_depth, enum queue_backend backend,
+	struct queue **ret_queue, struct queue **ret_ahead)
+{
+	int rc = io_queue(io, depth, backend, ret_queue);
+
+	if (rc < 0)
+		return rc;
+	if ((*ret_queue)->backend != QUEUE_URING) {
+		*ret_ahead = *ret_queue;
+		return 0;
+	}
+	if (io_queue(io, ahead_depth, QUEUE_BACKGROUND, ret_ahead) == 0)
+		return 0;
+	error_clear();
+	return io_queue(io, ahead_depth, QUEUE_THREADS, ret_ahead);
+}

@@ -115,4 +115,17 @@ int queue_error(const struct io_req *req);
  */
 int queue_run(struct queue *q, struct io_req *const *reqs, size_t n);
 
+/*
+ * Opens the queue of a pager, and the one that reads ahead, which may be the same; both are the
+ * caller's, also what was opened before a failure. backend, errors: as of io_queue().
+ *
+ * The ring completes a request in the thread that submitted it, by a kind of signal: where that
+ * thread sleeps in a call of the application's meanwhile (epoll_wait, recv, nanosleep), the call
+ * returns EINTR. IOSQE_ASYNC and COOP_TASKRUN do not change it for direct reads. So the ring has
+ * what its submitter waits for before it returns, and reads ahead go to a ring in the background,
+ * or to threads, where a second ring is refused.
+ */
+int queues_open(struct io *io, unsigned depth, unsigned ahead_depth, enum queue_backend backend,
+	struct queue **ret_queue, struct queue **ret_ahead);
+
 #endif

@@ -2,7 +2,7 @@
 /*
  * Prefetch: adjacent pages in one request of a queue, which is one piece of memory too, because
  * neighbours in the file are neighbours in the arena; verified and published by the thread that
- * reaps it. Which queue: see open_queues() in vmcache.c.
+ * reaps it. Which queue: see queues_open().
  *
  * A prefetch is a hint: it takes a unit of the pin quota and a slot only when that needs no wait,
  * and one that fails leaves nothing behind. The get that needs the page reads again and reports.

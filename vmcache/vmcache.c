@@ -110,28 +110,6 @@ static int options_fill(struct vmcache *vm, uint32_t page_size, const struct vmc
  * Open and close
  */
 
-/*
- * The ring completes a request in the thread that submitted it, by a kind of signal: where that
- * thread sleeps in a call of the application's meanwhile, the call returns EINTR. So the ring has
- * what its submitter waits for before it returns, and reads ahead go to a ring in the background,
- * or to threads, where a second ring is refused.
- */
-static int open_queues(struct vmcache *vm, struct io *io)
-{
-	int rc = io_queue(io, QUEUE_DEPTH, vm->opts.backend, &vm->queue);
-
-	if (rc < 0)
-		return rc;
-	if (vm->queue->backend != QUEUE_URING) {
-		vm->ahead = vm->queue;
-		return 0;
-	}
-	if (io_queue(io, LOAD_SLOTS, QUEUE_BACKGROUND, &vm->ahead) == 0)
-		return 0;
-	error_clear();
-	return io_queue(io, LOAD_SLOTS, QUEUE_THREADS, &vm->ahead);
-}
-
 static int open_memory(struct vmcache *vm)
 {
 	void *slots;
@@ -285,7 +263,8 @@ int vmcache_open(struct io *io, struct file *file, uint32_t page_size, uint64_t 
 	if (rc == 0)
 		rc = open_memory(vm);
 	if (rc == 0)
-		rc = open_queues(vm, io);
+		rc = queues_open(io, QUEUE_DEPTH, LOAD_SLOTS, vm->opts.backend, &vm->queue,
+			&vm->ahead);
 	if (rc < 0) {
 		free_parts(vm);
 		return rc;
