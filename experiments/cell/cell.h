@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #define BATCH_MAX 1024U
+#define HOLD_MAX  2000U
 
 enum work_kind {
 	WORK_GET,       /* gets, `batch` at once */
@@ -43,6 +44,7 @@ struct config {
 	double rate;    /* operations a second of each thread, from the intended start; 0: closed
 			   loop */
 	unsigned n_threads, batch, commit, passes, scan_phase;
+	unsigned hold; /* for how many further gets a result is kept; 0: it is not */
 	bool load_scattered;
 	uint64_t evict_above_bytes; /* cooperative eviction (evict.h); 0: none */
 	int live_fd;                /* -1: no harness */

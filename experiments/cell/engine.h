@@ -33,6 +33,8 @@ struct engine {
 	/* Sets a record to a version; commit makes what came before durable. NULL: read only. */
 	void (*put)(struct engine_thread *t, uint64_t record, uint64_t version);
 	void (*commit)(struct engine_thread *t);
+	/* Its cache shall have so many bytes. NULL: it has none of its own. */
+	void (*resize)(struct engine_db *db, uint64_t cache_bytes);
 	/* Counters; false: it has none. */
 	bool (*stat)(struct engine_db *db, struct verso_stat *ret);
 };

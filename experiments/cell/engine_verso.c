@@ -2,6 +2,7 @@
 #include "experiments/cell/engine.h"
 #include "trace/trace.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,8 +18,9 @@ struct engine_thread {
 	struct verso_cursor *cursor;
 	bool writes;
 	uint64_t next_record; /* of the scan */
-	unsigned char keys[BATCH_MAX][KEY_BYTES];
-	struct verso_val key_vals[BATCH_MAX], vals[BATCH_MAX];
+	size_t n_max;         /* for how many keys there is memory */
+	unsigned char (*keys)[KEY_BYTES];
+	struct verso_val *key_vals, *vals;
 };
 
 static void expect(struct engine_db *db, int rc, const char *what)
@@ -68,6 +70,24 @@ static void begin(struct engine_thread *t)
 		"begin");
 }
 
+/* Memory for n keys and values. */
+static void make_room(struct engine_thread *t, size_t n)
+{
+	if (n <= t->n_max)
+		return;
+	free(t->keys);
+	free(t->key_vals);
+	free(t->vals);
+	t->keys = calloc(n, sizeof(*t->keys));
+	t->key_vals = calloc(n, sizeof(*t->key_vals));
+	t->vals = calloc(n, sizeof(*t->vals));
+	if (!t->keys || !t->key_vals || !t->vals)
+		cell_fail("get", "no memory");
+	for (size_t i = 0; i < n; i++)
+		t->key_vals[i] = (struct verso_val){t->keys[i], KEY_BYTES};
+	t->n_max = n;
+}
+
 static struct engine_thread *attach(struct engine_db *db, bool write)
 {
 	struct engine_thread *t = calloc(1, sizeof(*t));
@@ -76,8 +96,7 @@ static struct engine_thread *attach(struct engine_db *db, bool write)
 		cell_fail("attach", "no memory");
 	t->owner = db;
 	t->writes = write;
-	for (unsigned i = 0; i < BATCH_MAX; i++)
-		t->key_vals[i] = (struct verso_val){t->keys[i], KEY_BYTES};
+	make_room(t, 1);
 	begin(t);
 	return t;
 }
@@ -86,6 +105,9 @@ static void detach(struct engine_thread *t)
 {
 	verso_cursor_close(t->cursor);
 	verso_abort(t->txn);
+	free(t->keys);
+	free(t->key_vals);
+	free(t->vals);
 	free(t);
 }
 
@@ -100,6 +122,7 @@ static size_t get(struct engine_thread *t, size_t n, const uint64_t *records,
 {
 	size_t n_right = 0;
 
+	make_room(t, n);
 	for (size_t i = 0; i < n; i++)
 		data_key(records[i], t->keys[i]);
 	if (n == 1)
@@ -161,6 +184,14 @@ static void commit(struct engine_thread *t)
 	begin(t);
 }
 
+static void resize(struct engine_db *db, uint64_t cache_bytes)
+{
+	int rc = verso_cache_resize(db->db, (size_t)cache_bytes);
+
+	if (rc != -EOPNOTSUPP) /* a map: the kernel gives and takes */
+		expect(db, rc, "resize");
+}
+
 static bool stat(struct engine_db *db, struct verso_stat *ret)
 {
 	memset(ret, 0, sizeof(*ret));
@@ -180,5 +211,6 @@ const struct engine engine_verso = {
 	.scan = scan,
 	.put = put,
 	.commit = commit,
+	.resize = resize,
 	.stat = stat,
 };

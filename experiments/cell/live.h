@@ -22,15 +22,18 @@ enum live_state {
 
 struct live {
 	/* The harness writes these. */
-	_Atomic uint64_t phase; /* from 1 on; 0: not yet begun */
-	_Atomic uint64_t stop;  /* not 0: end */
-	uint64_t unused[6];
+	_Atomic uint64_t phase;       /* from 1 on; 0: not yet begun */
+	_Atomic uint64_t stop;        /* not 0: end */
+	_Atomic uint64_t batch;       /* gets at once in this phase; 0: the workload's own */
+	_Atomic uint64_t cache_bytes; /* that a pool shall have from now on; 0: as it was opened */
+	uint64_t unused[4];
 	/* The cell writes these. */
-	_Atomic uint64_t state;       /* enum live_state */
-	_Atomic uint64_t n_evictions; /* of the pool; UINT64_MAX: the kernel evicts */
-	_Atomic uint64_t n_frames;    /* that the pool may have; 0: no pool */
-	_Atomic uint64_t pool_bytes;  /* frames in use */
-	uint64_t unused_too[4];
+	_Atomic uint64_t state;         /* enum live_state */
+	_Atomic uint64_t n_evictions;   /* of the pool; UINT64_MAX: the kernel evicts */
+	_Atomic uint64_t n_frames;      /* that the pool may have; 0: no pool */
+	_Atomic uint64_t pool_bytes;    /* frames in use */
+	_Atomic uint64_t resized_bytes; /* cache_bytes, when the pool has it */
+	uint64_t unused_too[3];
 	struct {
 		_Atomic uint64_t n_ops;
 		uint64_t unused[7]; /* a cache line for each thread */

@@ -147,6 +147,7 @@ static bool set_counts(struct arguments *a, const char *name, const char *value,
 		{"commit-records", NULL, &c->commit, 1, 1000000},
 		{"passes", NULL, &c->passes, 1, 1000000},
 		{"scan-phase", NULL, &c->scan_phase, 1, LIVE_PHASES_MAX},
+		{"hold", NULL, &c->hold, 0, HOLD_MAX},
 		{"live-fd", NULL, (unsigned *)&c->live_fd, 0, 65535},
 		{"plant-sleep-us", NULL, &c->plant_sleep_us, 0, 1000000},
 		{"plant-wrong-at", &c->plant_wrong_at, NULL, 0, UINT64_MAX},
@@ -199,6 +200,8 @@ static void check_config(const struct config *c)
 		cell_fail("arguments", "engine %s cannot scan", c->engine->name);
 	if (c->work == WORK_UPDATE && !c->engine->put)
 		cell_fail("arguments", "engine %s cannot write", c->engine->name);
+	if (c->hold && (c->work != WORK_GET || c->batch > 1 || c->engine != &engine_verso))
+		cell_fail("arguments", "--hold keeps results of single gets of verso");
 	if (c->work == WORK_UPDATE && c->n_threads > 1)
 		cell_fail("arguments", "there is one writer, found --threads=%u", c->n_threads);
 }

@@ -76,6 +76,10 @@ static void print_parts(const struct run *r, FILE *f, unsigned phase, bool scans
 		sum->n_minor_faults += part->n_minor_faults;
 		sum->n_major_faults += part->n_major_faults;
 		sum->cpu_ns += part->cpu_ns;
+		sum->n_faults_call += part->n_faults_call;
+		sum->n_faults_caller += part->n_faults_caller;
+		sum->n_faults_held += part->n_faults_held;
+		sum->n_held += part->n_held;
 		histogram_merge(&sum->latency, &part->latency);
 	}
 	(void)fprintf(f, "\"ops\":%" PRIu64 ",\"checked\":%" PRIu64 ",\"wrong\":%" PRIu64,
@@ -84,6 +88,12 @@ static void print_parts(const struct run *r, FILE *f, unsigned phase, bool scans
 	print_count(f, "thread_major_faults", sum->n_major_faults);
 	print_count(f, "thread_cpu_ns", sum->cpu_ns);
 	print_count(f, "max_ns", sum->latency.max_ns);
+	if (r->config->hold) {
+		print_count(f, "faults_call", sum->n_faults_call);
+		print_count(f, "faults_caller", sum->n_faults_caller);
+		print_count(f, "faults_held", sum->n_faults_held);
+		print_count(f, "held", sum->n_held);
+	}
 	(void)fprintf(f, ",\"histogram\":");
 	histogram_print(&sum->latency, f);
 	free(sum);

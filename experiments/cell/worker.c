@@ -74,8 +74,27 @@ static void enter_phase(struct worker *w, unsigned phase)
 	if (!w->parts[phase - 1])
 		cell_fail("phase", "no memory");
 	w->phase = phase;
+	if (w->phase_batch > 0)
+		w->intended_ns = 0; /* an open loop begins when memory has been filled */
+	w->phase_batch = (unsigned)atomic_load(&r->live->batch);
+	if (w->phase_batch > BATCH_MAX)
+		cell_fail("phase", "expected a batch up to %u, found %u", BATCH_MAX,
+			w->phase_batch);
 	w->phase_start_ns = now_ns();
 	(void)getrusage(RUSAGE_THREAD, &w->phase_usage);
+}
+
+/* E14: the harness wants memory, or gives it back. A map has nothing to be told. */
+static void resize(struct worker *w)
+{
+	struct run *r = w->run;
+	uint64_t wanted = atomic_load_explicit(&r->live->cache_bytes, memory_order_relaxed);
+
+	if (wanted == 0 || wanted == atomic_load(&r->live->resized_bytes))
+		return;
+	if (r->config->engine->resize)
+		r->config->engine->resize(r->db, wanted);
+	atomic_store(&r->live->resized_bytes, wanted);
 }
 
 /* Looks what the harness wants. False: end. */
@@ -89,6 +108,8 @@ static bool follow(struct worker *w, uint64_t ns)
 		atomic_store(&r->live->stop, 1);
 	if (atomic_load_explicit(&r->live->stop, memory_order_relaxed))
 		return false;
+	if (w->index == 0)
+		resize(w);
 	phase = (unsigned)atomic_load_explicit(&r->live->phase, memory_order_relaxed);
 	if (phase != w->phase)
 		enter_phase(w, phase);
@@ -144,19 +165,83 @@ static void plant_read(struct worker *w, uint64_t record)
 	(void)engine_device.get(w->planted, 1, &record, check_record, NULL);
 }
 
-static size_t get_once(struct worker *w)
+static size_t get_once(struct worker *w, size_t n)
 {
 	const struct config *config = w->run->config;
 	uint64_t records[BATCH_MAX];
 
-	for (unsigned i = 0; i < config->batch; i++)
+	for (size_t i = 0; i < n; i++)
 		records[i] = keys_next(&w->keys);
 	if (config->plant_sleep_us)
 		pause_ns(config->plant_sleep_us * UINT64_C(1000));
 	if (config->plant_read_twice)
 		plant_read(w, records[0]);
-	return config->engine->get(w->engine, config->batch, records, check_record,
-		(void *)(uintptr_t)config);
+	return config->engine->get(w->engine, n, records, check_record, (void *)(uintptr_t)config);
+}
+
+/* --- results that are held (E4) -------------------------------------------------------------- */
+
+static uint64_t major_faults(void)
+{
+	struct rusage usage;
+
+	(void)getrusage(RUSAGE_THREAD, &usage);
+	return (uint64_t)usage.ru_majflt;
+}
+
+/* The call has returned: its caller looks at the result for the first time, and keeps it. */
+static bool check_and_hold(void *arg, uint64_t record, const void *value, size_t len_bytes)
+{
+	struct worker *w = arg;
+	struct held *h = &w->held[w->n_held % w->run->config->hold];
+	bool right;
+
+	h->faults_returned = major_faults();
+	right = check_record((void *)(uintptr_t)w->run->config, record, value, len_bytes);
+	h->faults_checked = major_faults();
+	*h = (struct held){
+		h->engine, record, value, len_bytes, h->faults_returned, h->faults_checked};
+	return right;
+}
+
+/* A get in a transaction of its own, whose result lasts for `hold` further gets; then it is
+ * checked again. A result ends with the next get of its transaction, so each has one. */
+static size_t get_and_hold(struct worker *w)
+{
+	const struct config *config = w->run->config;
+	struct phase_part *part = w->parts[w->phase - 1];
+	struct held *h = &w->held[w->n_held % config->hold];
+	uint64_t record = keys_next(&w->keys), before = major_faults(), after;
+	bool right;
+
+	if (h->value) {
+		right = check_record((void *)(uintptr_t)config, h->record, h->value, h->len_bytes);
+		after = major_faults();
+		part->n_held++;
+		part->n_wrong += !right;
+		part->n_faults_held += after - before;
+		before = after;
+		h->value = NULL;
+	}
+	if (h->engine)
+		config->engine->refresh(h->engine);
+	else
+		h->engine = config->engine->attach(w->run->db, false);
+	right = config->engine->get(h->engine, 1, &record, check_and_hold, w) == 1;
+	part->n_faults_call += h->faults_returned - before;
+	part->n_faults_caller += h->faults_checked - h->faults_returned;
+	w->n_held++;
+	return right;
+}
+
+static void end_held(struct worker *w)
+{
+	for (unsigned i = 0; w->held && i < w->run->config->hold; i++) {
+		if (w->held[i].engine)
+			w->run->config->engine->detach(w->held[i].engine);
+	}
+	free(w->held);
+	w->held = NULL;
 }
 
 static size_t update_once(struct worker *w)
@@ -174,12 +259,18 @@ static void run_points(struct worker *w)
 {
 	const struct config *config = w->run->config;
 	bool updates = config->work == WORK_UPDATE;
-	size_t n = updates ? config->commit : config->batch;
 	uint64_t ns = now_ns(), published_ns = 0, start, refreshed = 0;
 
+	if (config->hold)
+		w->held = calloc(config->hold, sizeof(*w->held));
+	if (config->hold && !w->held)
+		cell_fail("hold", "no memory");
 	while (follow(w, ns) && (config->n_ops == 0 || w->n_ops < config->n_ops)) {
-		size_t n_right;
+		bool filling = w->phase_batch > 0 && !updates;
+		size_t n_right, n = updates ? config->commit : config->batch;
 
+		if (filling)
+			n = w->phase_batch;
 		if (w->index == 0 && ns - published_ns > STAT_EVERY_NS) {
 			publish(w);
 			published_ns = ns;
@@ -190,8 +281,11 @@ static void run_points(struct worker *w)
 		}
 		if (config->plant_die_at && w->n_ops >= config->plant_die_at)
 			abort();
-		start = config->rate > 0 ? wait_for_start(w, ns) : ns;
-		n_right = updates ? update_once(w) : get_once(w);
+		start = config->rate > 0 && !filling ? wait_for_start(w, ns) : ns;
+		if (updates)
+			n_right = update_once(w);
+		else
+			n_right = config->hold && !filling ? get_and_hold(w) : get_once(w, n);
 		ns = now_ns();
 		count(w, n, n_right, ns - start);
 	}
@@ -244,6 +338,7 @@ void *worker_main(void *arg)
 		run_scan(w);
 	else
 		run_points(w);
+	end_held(w);
 	end_phase(w);
 	return NULL;
 }

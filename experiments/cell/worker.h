@@ -14,6 +14,19 @@ struct phase_part {
 	uint64_t n_ops, n_checked, n_wrong;
 	uint64_t n_minor_faults, n_major_faults, cpu_ns; /* of the thread */
 	struct histogram latency;                        /* of `batch` operations at once */
+	/* Of config->hold: major faults until a get returned, as its result was first looked at,
+	 * and as it was looked at again; how many were looked at again. */
+	uint64_t n_faults_call, n_faults_caller, n_faults_held, n_held;
+};
+
+/* A result that its caller keeps (E4); the major faults of the thread when its get returned, and
+ * after the first look at it. */
+struct held {
+	struct engine_thread *engine; /* its own transaction */
+	uint64_t record;
+	const void *value; /* NULL: none is kept here */
+	size_t len_bytes;
+	uint64_t faults_returned, faults_checked;
 };
 
 struct worker {
@@ -24,11 +37,14 @@ struct worker {
 	struct engine_thread *engine;
 	struct engine_thread *planted; /* of the bare device; kept until the process ends */
 	struct keys keys;
-	unsigned phase; /* 0: none yet */
+	unsigned phase;       /* 0: none yet */
+	unsigned phase_batch; /* of live->batch: how memory is filled fast; 0: the workload's own */
 	uint64_t phase_start_ns;
 	struct rusage phase_usage;
 	uint64_t n_ops, version;
 	uint64_t intended_ns; /* when the next operation should begin: open loop */
+	struct held *held;    /* config->hold of them, used in turn; NULL: none are kept */
+	uint64_t n_held;      /* that were kept so far */
 	struct phase_part *parts[LIVE_PHASES_MAX];
 };
 

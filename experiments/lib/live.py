@@ -5,8 +5,8 @@ import os
 
 WORD_BYTES = 8
 THREADS_MAX = 64
-PHASE, STOP = 0, 1
-STATE, EVICTIONS, FRAMES, POOL_BYTES = 8, 9, 10, 11
+PHASE, STOP, BATCH, CACHE = 0, 1, 2, 3
+STATE, EVICTIONS, FRAMES, POOL_BYTES, RESIZED = 8, 9, 10, 11, 12
 THREADS, THREAD_WORDS = 16, 8
 SIZE_BYTES = WORD_BYTES * (THREADS + THREADS_MAX * THREAD_WORDS)
 STARTING, READY, RUNNING, DONE = range(4)
@@ -31,8 +31,17 @@ class Live:
     def state(self):
         return self.words[STATE]
 
-    def begin(self, phase):
+    def begin(self, phase, batch=0):
+        """batch: gets at once in this phase, in a closed loop; 0: the workload's own."""
+        self.words[BATCH] = batch
         self.words[PHASE] = phase
+
+    def resize(self, cache_bytes):
+        self.words[CACHE] = cache_bytes
+
+    @property
+    def resized(self):
+        return self.words[RESIZED]
 
     def stop(self):
         self.words[STOP] = 1

@@ -14,7 +14,7 @@ from lib.dataset import DataError, Dataset, lock, records_for
 
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 OK, USAGE, FAILED, INTERRUPTED = 0, 2, 3, 130
-EVIDENCE_ROUNDS = 5
+MINUTES_MAX = 100000
 MAKING_BYTES_PER_S = 50 << 20  # a guess, for the time left
 
 
@@ -27,6 +27,17 @@ def size(text):
     if not match or int(match.group(1)) == 0:
         raise argparse.ArgumentTypeError(f'expected a size such as 64M, found {text}')
     return int(match.group(1)) << {'': 0, 'K': 10, 'M': 20, 'G': 30}[match.group(2)]
+
+
+def minutes(text):
+    """Of a session: more than 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0
+    if not 0 < value < MINUTES_MAX:
+        raise argparse.ArgumentTypeError(f'expected minutes, more than 0 and less than {MINUTES_MAX}, found {text}')
+    return value
 
 
 def parser(text):
@@ -45,6 +56,8 @@ def parser(text):
     p.add_argument('--results', default=os.path.join(HERE, 'results'), help='folder of the results')
     p.add_argument('--plans', default=os.path.join(HERE, 'plans'), help='folder of the plans')
     p.add_argument('--cell', help='the program of the cell (the newest of the builds, else it is built)')
+    p.add_argument('--minutes', type=minutes, help='after which no round of an experiment begins; the same command goes on later')
+    p.add_argument('--dry-run', action='store_true', help='only tell how long it would take, by experiment')
     p.add_argument('--new', action='store_true', help='begin a new session, even if one was interrupted')
     return p
 
@@ -79,7 +92,7 @@ def data_folder(args, a_program):
 
 def head_of(args, a_program, folder, chosen, kind):
     """The first line of a session (docs/experiments-format.md)."""
-    mode = mode_of(args)
+    mode, named = mode_of(args), args.what[0] not in plans.MODES
     card = machine.card(folder)
     rounds = args.rounds or mode.rounds
     memory = budget.container_limit() if kind == 'container' else args.memory or mode.memory_bytes
@@ -90,7 +103,7 @@ def head_of(args, a_program, folder, chosen, kind):
         'machine_id': machine.machine_id(card), 'machine': card, 'version': a_program.version, 'commit': machine.commit(HERE),
         'engines': a_program.engines, 'budget': kind, 'budget_by_kernel': budget.CLASSES[kind].by_kernel,
         'file_bytes': file_bytes, 'memory_bytes': memory, 'records': records_for(file_bytes),
-        'rounds': rounds, 'seconds': args.seconds or mode.seconds, 'evidence': mode.evidence and rounds >= EVIDENCE_ROUNDS,
+        'rounds': rounds, 'replay_rounds': rounds if named or mode.name == 'full' else 1, 'seconds': args.seconds or mode.seconds, 'evidence': mode.evidence and rounds >= results.EVIDENCE_ROUNDS,
         'seed': random.SystemRandom().getrandbits(32) if args.seed is None else args.seed,
         'missing': machine.missing(card), 'plans': {p.id: {'hash': p.hash, 'text': p.text} for p in chosen},
     }
@@ -108,6 +121,8 @@ def measure(args):
 def measure_in(args, a_program, folder, chosen):
     kind, _ = budget.choose(args.budget)
     head = head_of(args, a_program, folder, chosen, kind)
+    if args.dry_run:
+        return show_guess(args, a_program, folder, head, chosen)
     if head['memory_bytes'] * 2 > head['file_bytes']:
         say(f'The file ({head["file_bytes"] >> 20} MiB) is not twice as large as memory ({head["memory_bytes"] >> 20} MiB): '
             f'memory may not fill up.')
@@ -130,8 +145,11 @@ def measure_in(args, a_program, folder, chosen):
         if not old:
             writer.write(head)
         m = session.Measure(a_program, data, writer, head, chosen, args.retries, args.idle,
-                            session.finished_jobs(old) if old else ())
-        say(f'{", ".join(p.id for p in chosen)}: about {int(m.progress.expected_s / 60) + 1} minutes; results in {path}')
+                            session.finished_jobs(old) if old else (), minutes=args.minutes)
+        about = f'about {int(m.progress.expected_s / 60) + 1} minutes'
+        if args.minutes:
+            about += f', of which {args.minutes:g} now'
+        say(f'{", ".join(p.id for p in chosen)}: {about}; results in {path}')
         m.run()
     finally:
         writer.close()
@@ -139,6 +157,27 @@ def measure_in(args, a_program, folder, chosen):
     found = results.Session(path)
     say('\n'.join(report.summary(found, sys.stdout.isatty())))
     write_page(found)
+    return OK
+
+
+def guesses(args, a_program, folder, head, chosen):
+    """Lines: what a round of each experiment will take, and all of them."""
+    m = session.Measure(a_program, Dataset(folder, a_program, head['records']), None, head, chosen, args.retries, args.idle)
+    rows, first, later = [], 0.0, 0.0
+    for plan in chosen:
+        if m.reason_to_skip(plan):
+            continue
+        one, rounds = m.round_guess_s(plan, 1), session.rounds_of(plan, head)
+        first, later = first + one, later + (m.round_guess_s(plan, 2) if rounds > 1 else 0)
+        rows.append(f'time         {plan.id:4} {progress.clock(one)} a round, {rounds} round{"" if rounds == 1 else "s"}')
+    rows.append(f'time         all  {progress.clock(first)} the first round, {progress.clock(later)} each further one; '
+                f'{progress.clock(m.expected_s())} for {head["rounds"]} rounds of {head["mode"]}')
+    return rows
+
+
+def show_guess(args, a_program, folder, head, chosen):
+    for line in guesses(args, a_program, folder, head, chosen):
+        say(line)
     return OK
 
 

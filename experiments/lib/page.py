@@ -6,7 +6,7 @@ not measured, and how to read it all. Figures know their runs (page_number.py), 
 """
 import os
 
-from lib import answers, metrics, page_experiment, page_grid, page_predictions, page_words as words, plot, results, rules
+from lib import answers, metrics, page_experiment, page_grid, page_predictions, page_words as words, plot, report, results, rules
 from lib.page_evidence import Evidence, quantity
 from lib.page_html import Shown, bullets, chip, definitions, esc, paragraph, section
 from lib.page_number import fill
@@ -89,8 +89,10 @@ def machine_card(show, evidence):
 def standing(evidence):
     """What kind of session it is, above everything."""
     notes = []
-    if not evidence.head['evidence']:
+    if not evidence.session.is_evidence():
         notes.append('A look, not evidence: few rounds.')
+    if evidence.session.unfinished():
+        notes.append(f'Not finished: {report.rounds_text(evidence.session)}.')
     if not evidence.head['budget_by_kernel']:
         notes.append('Substitute: no memory limit of the kernel could be had, so a thread of the cell evicts.')
     if not plot.program():

@@ -53,13 +53,19 @@ def pictures(evidence):
     return found
 
 
+def rounds_got(session):
+    """How many there are of each experiment: one number, or the lowest and the highest."""
+    found = sorted(set(session.rounds_got().values())) or [session.head['rounds']]
+    return str(found[0]) if len(found) == 1 else f'{found[0]} to {found[-1]}'
+
+
 def block(evidence, shown):
     """The Markdown between the marks. shown: {file name: alt text} of the pictures."""
     head, card = evidence.head, evidence.head['machine']
     lines = [f'From the reference run `{head["session"]}` ({card["cpu"]}, {card["cpus"]} CPUs, Linux {card["kernel"]}, '
-             f'{head["rounds"]} rounds, {head["file_bytes"] >> 20} MiB of file in {head["memory_bytes"] >> 20} MiB of memory). '
+             f'{rounds_got(evidence.session)} rounds, {head["file_bytes"] >> 20} MiB of file in {head["memory_bytes"] >> 20} MiB of memory). '
              '`experiments/run readme` writes this part, and `experiments/run report` the whole page.', '']
-    if not head['evidence']:
+    if not evidence.session.is_evidence():
         lines += ['A look, not evidence: few rounds.', '']
     for a in answers.answers(evidence):
         basis = f' *({words.KIND_WORDS[a.kind]}; {a.basis.text()}; {a.experiment})*' if a.basis else ''

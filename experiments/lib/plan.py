@@ -10,8 +10,8 @@ from lib import metrics
 
 
 def resolve(options, records):
-    """Options for the program: `ops-part`, a part of the records, becomes `ops`."""
-    options = dict(options)
+    """Options for the program: `ops-part`, a part of the records, becomes `ops`; what is the harness's own stays here."""
+    options = {k: v for k, v in options.items() if k not in HARNESS_OPTIONS}
     if 'ops-part' in options:
         options['ops'] = max(1, int(options.pop('ops-part') * records))
     return options
@@ -22,6 +22,7 @@ class PlanError(Exception):
 
 
 MIB = 1 << 20
+BATCH_MAX = 1024  # of cell/cell.h
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Mode:
 MODES = {m.name: m for m in (
     Mode('tiny', 24 * MIB, 12 * MIB, 2, 0.3, False),
     Mode('quick', 1024 * MIB, 256 * MIB, 3, 2, False),
-    Mode('standard', 2048 * MIB, 512 * MIB, 7, 5, True),
+    Mode('standard', 2048 * MIB, 512 * MIB, 7, 3, True),
     Mode('full', 8192 * MIB, 2048 * MIB, 15, 20, True),
 )}
 QUICK = ('E2', 'E3', 'E5', 'E6', 'E7', 'H1', 'H2')
@@ -48,14 +49,16 @@ CELL_OPTIONS = {
     'engine': str, 'pager': str, 'checksum': str, 'madvise': str, 'policy': str, 'io': str,
     'map-writing': str, 'readahead': str, 'commit': str, 'buffered': bool, 'small-pages': bool, 'pin-inner': bool,
     'work': str, 'keys': str, 'part': (int, float), 'stride': int, 'threads': int, 'batch': int,
-    'commit-records': int, 'passes': int, 'scan-phase': int, 'ops': int, 'ops-part': (int, float), 'rate': (int, float),
+    'commit-records': int, 'hold': int, 'passes': int, 'scan-phase': int, 'ops': int, 'ops-part': (int, float), 'rate': (int, float),
     'plant-sleep-us': int, 'plant-read-twice': bool, 'plant-cache-share': (int, float), 'plant-die-at': int, 'plant-wrong-at': int,
 }
+HARNESS_OPTIONS = {'fill-batch': int}  # gets at once in phases that fill memory; each phase may have its own `batch`
+CELL_OPTIONS.update(HARNESS_OPTIONS)
 TOP = {'id': str, 'title': str, 'questions': list, 'asks': str, 'switch': str, 'kind': str, 'pitfalls': list,
        'workload': dict, 'cell': list, 'phase': list, 'compare': list, 'prediction': list, 'aa': str,
-       'needs': list, 'quick': list, 'records_in_order': bool, 'writes': bool, 'frames': list, 'programs': list}
+       'needs': list, 'quick': list, 'full': list, 'records_in_order': bool, 'writes': bool, 'frames': list, 'programs': list}
 CELL = {'name': str, 'title': str, 'limit_of': str, 'rate_of': list, 'rate_share': (int, float), **CELL_OPTIONS}
-PHASE = {'name': str, 'until': str, 'seconds': (int, float), 'limit_seconds': (int, float)}
+PHASE = {'name': str, 'until': str, 'seconds': (int, float), 'limit_seconds': (int, float), 'batch': int}
 COMPARE = {'cell': str, 'base': str, 'phase': str, 'metrics': list, 'bracket': bool}
 PREDICTION = {'id': str, 'cell': str, 'base': str, 'phase': str, 'metric': str, 'low': (int, float),
               'high': (int, float), 'says': str}
@@ -64,7 +67,7 @@ NEEDED = {
     'cell': ('name',), 'phase': ('name',), 'compare': ('cell', 'base', 'phase', 'metrics'),
     'prediction': ('id', 'cell', 'phase', 'metric', 'low', 'high', 'says'),
 }
-UNTIL = ('full', 'end')
+UNTIL = ('full', 'settled', 'end')
 NEEDS = ('kernel-limit', 'lmdb')
 KINDS = ('cells', 'replay', 'hazard')
 PROGRAMS = ('hazard_rot', 'hazard_flush', 'hazard_powercut')
@@ -88,6 +91,7 @@ class Plan:
     aa: str | None = None
     needs: list = field(default_factory=list)
     quick: list = field(default_factory=list)  # cells of `run quick`; none: all
+    full: list = field(default_factory=list)  # cells of `run full` alone
     records_in_order: bool = True
     writes: bool = False
     frames: list = field(default_factory=list)
@@ -160,6 +164,11 @@ def parse(text, where):
     return plan
 
 
+def _check_batch(where, batch):
+    if not 1 <= batch <= BATCH_MAX:
+        raise PlanError(f'{where}: expected 1 to {BATCH_MAX}, found {batch}')
+
+
 def _check_whole(where, plan):
     names = [c['name'] for c in plan.cells]
     if len(set(names)) != len(names):
@@ -173,7 +182,10 @@ def _check_whole(where, plan):
         raise PlanError(f'{where}: "aa": no cell "{plan.aa}"')
     for i, phase in enumerate(plan.phases, 1):
         if phase.get('until', 'full') not in UNTIL or ('until' in phase) == ('seconds' in phase):
-            raise PlanError(f'{where}: phase {i}: expected either seconds, or until = "full" or "end"')
+            raise PlanError(f'{where}: phase {i}: expected either seconds, or until = "full", "settled" or "end"')
+        _check_batch(f'{where}: phase {i}: "batch"', phase.get('batch', 1))
+    for cell in plan.cells:
+        _check_batch(f'{where}: cell "{cell["name"]}": "fill-batch"', plan.options(cell['name']).get('fill-batch', 1))
     for need in plan.needs:
         if need not in NEEDS:
             raise PlanError(f'{where}: "needs": expected {" or ".join(NEEDS)}, found "{need}"')
@@ -185,9 +197,12 @@ def _check_whole(where, plan):
                 raise PlanError(f'{where}: cell "{cell["name"]}": "rate_of": no closed loop "{other}"')
         if 'limit_of' in cell and cell['limit_of'] not in names:
             raise PlanError(f'{where}: cell "{cell["name"]}": "limit_of": no cell "{cell["limit_of"]}"')
-    for name in plan.quick:
-        if name not in names:
-            raise PlanError(f'{where}: "quick": no cell "{name}"')
+    for key, chosen in (('quick', plan.quick), ('full', plan.full)):
+        for name in chosen:
+            if name not in names:
+                raise PlanError(f'{where}: "{key}": no cell "{name}"')
+    if plan.aa in plan.full:
+        raise PlanError(f'{where}: "full": "{plan.aa}" is the A/A cell, which runs in every mode')
     for i, compare in enumerate(plan.compares, 1):
         _check_compare(f'{where}: compare {i}', plan, compare)
     for i, p in enumerate(plan.predictions, 1):

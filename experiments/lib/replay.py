@@ -31,7 +31,13 @@ def keys(plan, rounds, engines):
 
 def is_complete(plan, session):
     done = {(line['round'], line['key']) for line in session.of_kind('replay', plan.id)}
-    return all(key in done for key in keys(plan, session.head['rounds'], session.head['engines']))
+    rounds = session.head.get('replay_rounds', session.head['rounds'])
+    return all(key in done for key in keys(plan, rounds, session.head['engines']))
+
+
+def left(session, plan, number):
+    """What of a round is not measured. session: a session.Measure."""
+    return [key for n, key in keys(plan, number, session.program.engines) if n == number and (plan.id, n, key, 1) not in session.done]
 
 
 def _record(measure, plan, number, path):
@@ -85,24 +91,23 @@ def _real(measure, plan, number, name, frames, beside):
             'memory_bytes': job.memory_bytes}
 
 
-def measure(session, plan):
-    """Measures what is left of the plan. session: a session.Measure."""
-    left = [key for key in keys(plan, session.head['rounds'], session.program.engines)
-            if (plan.id, *key, 1) not in session.done]
-    session.progress.expected_s += GUESS_S * len(left)
+def measure(session, plan, number):
+    """Measures what is left of a round. session: a session.Measure."""
+    todo = left(session, plan, number)
+    if not todo:
+        return
     maps = [c['name'] for c in plan.cells if not cache.has_pool(plan.options(c['name']))]
-    beside = _beside_map(session, plan, 1, maps[0]) if maps and left else 0
-    for number in sorted({number for number, _ in left}):
-        path = os.path.join(session.data.folder, f'{plan.id}.trace')
-        session.progress.show(f'{plan.id}: recording the trace of round {number}', force=True)
-        try:
-            _record(session, plan, number, path)
-            pages = session.program.ask('replay', f'--file={path}', '--frames=1')['pages']
-            for key in [key for n, key in left if n == number]:
-                session.writer.write(_one(session, plan, number, key, path, pages, beside))
-                session.progress.finish(GUESS_S)
-        finally:
-            dataset.remove(path)
+    beside = _beside_map(session, plan, number, maps[0]) if maps else 0
+    path = os.path.join(session.data.folder, f'{plan.id}.trace')
+    session.progress.show(f'{plan.id}: recording the trace of round {number}', force=True)
+    try:
+        _record(session, plan, number, path)
+        pages = session.program.ask('replay', f'--file={path}', '--frames=1')['pages']
+        for key in todo:
+            session.writer.write(_one(session, plan, number, key, path, pages, beside))
+            session.progress.finish(GUESS_S)
+    finally:
+        dataset.remove(path)
 
 
 def _one(session, plan, number, key, path, pages, beside):

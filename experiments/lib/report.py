@@ -11,6 +11,14 @@ def plan_of(session, experiment):
     return plans.parse(about['text'], f'{experiment}.toml')
 
 
+def rounds_text(session):
+    """How many rounds each plan got that has not got all."""
+    got = {}
+    for experiment, n in session.unfinished().items():
+        got.setdefault(n, []).append(experiment)
+    return ', '.join(f'{n} of {session.head["rounds"]} rounds of {" ".join(of)}' for n, of in sorted(got.items()))
+
+
 def _head(session):
     head, card = session.head, session.head['machine']
     lines = [f'{head["session"]}: {head["mode"]}, {head["rounds"]} rounds, file {head["file_bytes"] >> 20} MiB, '
@@ -18,8 +26,10 @@ def _head(session):
              f'{card["cpu"]}, {card["cpus"]} CPUs, Linux {card["kernel"]}, {card["file_system"]} on {card["disk"]}; '
              f'verso {head["version"]["verso"]} ({head["commit"] or head["version"]["cell"]})']
     lines += [f'  {text}' for text in rules.host_known(card)]
-    if not head['evidence']:
+    if not session.is_evidence():
         lines.append('A look, not evidence: few rounds.')
+    if session.unfinished():
+        lines.append(f'Not finished: {rounds_text(session)}; the same command goes on.')
     if not head['budget_by_kernel']:
         lines.append('Substitute: no memory limit of the kernel; a thread of the cell evicts.')
     return lines

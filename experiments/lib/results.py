@@ -8,6 +8,7 @@ import json
 import os
 
 FORMAT = 1
+EVIDENCE_ROUNDS = 5
 
 
 class ResultsError(Exception):
@@ -66,6 +67,26 @@ class Session:
     def experiments(self):
         """Ids in the order in which they were measured first."""
         return list(dict.fromkeys(line['experiment'] for line in self.lines[1:] if 'experiment' in line))
+
+    def whole_rounds(self, experiment):
+        """How many rounds hold each cell that any of them holds."""
+        by_round = {}
+        for run in self.runs(experiment):
+            by_round.setdefault(run['round'], set()).add((run['cell'], run['copy']))
+        jobs = set().union(*by_round.values())
+        return sum(found == jobs for found in by_round.values())
+
+    def rounds_got(self):
+        """{experiment: rounds} of those whose cells were run."""
+        return {e: self.whole_rounds(e) for e in self.experiments() if self.of_kind('run', e)}
+
+    def unfinished(self):
+        """{experiment: rounds} of those that have fewer than the session shall have: its time was up, or it was interrupted."""
+        return {e: n for e, n in self.rounds_got().items() if n < self.head['rounds']}
+
+    def is_evidence(self):
+        """Whether sizes and rounds, as far as they were measured, are those of evidence."""
+        return self.head['evidence'] and all(n >= EVIDENCE_ROUNDS for n in self.rounds_got().values())
 
     def identity(self):
         """Lines of sessions with the same identity may be pooled."""

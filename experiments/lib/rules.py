@@ -55,8 +55,9 @@ def same_memory(run):
 
 def warm(run):
     """R8"""
-    found = [f'R8: phase {p["name"]} ended by the clock, before memory was full' for p in run['phases']
-             if p.get('until') == 'full' and not p['reached']]
+    what = {'full': 'memory was full', 'settled': 'what is used was in memory'}
+    found = [f'R8: phase {p["name"]} ended by the clock, before {what[p["until"]]}' for p in run['phases']
+             if p.get('until') in what and not p['reached']]
     names = [p['name'] for p in run['phases']]
     return found + [f'R8: phase {name} was not reached' for name in run['phases_planned'] if name not in names]
 

@@ -17,6 +17,8 @@ END_S = 60
 POOL_WARM_SHARE = 0.1  # R8: of its frames that a pool must have evicted
 GROUP_WARM_SHARE = 0.98  # R8: of its limit at which a group stands
 FULL_LIMIT_S = 600
+FILLING = ('full', 'settled')
+SETTLED_S, SETTLED_OPS, SETTLED_SHARE = 0.5, 1000, 0.01  # R8: what an operation may read in the last half second, as a part of the phase's mean
 
 
 @dataclass
@@ -38,8 +40,12 @@ class Job:
 
 
 def phases_for(phases, options):
-    """The bare device has no memory that could be full."""
-    return [p for p in phases if options.get('engine') != 'device' or p.get('until') != 'full']
+    """Those of a cell. The bare device has no memory that could be full. `fill-batch`, an option of the harness: how many gets at
+    once fill memory."""
+    found = [p for p in phases if options.get('engine') != 'device' or p.get('until') not in FILLING]
+    if 'fill-batch' in options:
+        found = [{**p, 'batch': options['fill-batch']} if p.get('until') in FILLING else p for p in found]
+    return found
 
 
 def make_cold(job):
@@ -102,6 +108,15 @@ class Series:
         return row
 
 
+def settled(reads):
+    """Whether the last half second of (time, bytes, operations) read hardly anything an operation."""
+    now, found, ops = reads[-1]
+    old = next((row for row in reversed(reads) if now - row[0] >= SETTLED_S), None)
+    if old is None or ops - old[2] < SETTLED_OPS:
+        return False
+    return (found - old[1]) / (ops - old[2]) <= SETTLED_SHARE * (found - reads[0][1]) / (ops - reads[0][2])
+
+
 class Run:
     """A cell at work."""
 
@@ -148,15 +163,25 @@ class Run:
         return bool(self.budget.group.limit_hits()) or \
             (usage is not None and usage >= GROUP_WARM_SHARE * self.budget.limit_bytes)
 
+    def is_settled(self, reads):
+        """Rule R8: hardly anything of what is used has to be read any more. reads: (time, bytes, operations), to which one is added.
+        It is reads an operation that tell: a disk that stalls makes neither."""
+        now, found = time.monotonic(), readings.process(self.child.pid).get('read_bytes')
+        if found is None:
+            return False
+        reads.append((now, found, self.live.ops()))
+        return settled(reads)
+
     def drive_phase(self, number, plan, series):
         """Until its end. False: the cell has ended."""
         before, own = readings.machine(self.disk), sum(os.times()[:2])
-        self.live.begin(number)
+        self.live.begin(number, plan.get('batch', 0))
         start, reached = time.monotonic(), 'until' not in plan
+        reads = []
         limit = plan['seconds'] * self.job.seconds if 'seconds' in plan else plan.get('limit_seconds', FULL_LIMIT_S)
         while time.monotonic() - start < limit and self.child.poll() is None:
             series.take(number)
-            if plan.get('until') == 'full' and self.is_full():
+            if (plan.get('until') == 'full' and self.is_full()) or (plan.get('until') == 'settled' and self.is_settled(reads)):
                 reached = True
                 break
             if self.job.on_sample:
@@ -204,7 +229,7 @@ def _phase_lines(run, result, idle_share):
     lines = []
     for line in result['phases']:
         plan, before, after, harness_s, reached = run.edges[line['phase'] - 1]
-        line.update(name=plan['name'], until=plan.get('until'), reached=reached)
+        line.update(name=plan['name'], until=plan.get('until'), reached=reached, batch=plan.get('batch'))
         line.update(tlb_shootdowns=_difference(before, after, 'tlb_shootdowns'),
                     io_pressure_us=_difference(before, after, 'io_pressure_us'),
                     memory_pressure_us=_difference(before, after, 'memory_pressure_us'),
@@ -230,7 +255,7 @@ def _missing(run):
     """Names of readings that this machine does not have."""
     names = [f'series.{name}' for name, values in run['series'].items() if all(v is None for v in values)]
     for phase in run['phases']:
-        names += [f'phase.{name}' for name, value in phase.items() if value is None and name not in ('until', 'pager')]
+        names += [f'phase.{name}' for name, value in phase.items() if value is None and name not in ('until', 'pager', 'batch')]
     return sorted(set(names))
 
 

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: MIT
-"""A session: the rounds of some experiments, one cell after the other in an order that the seed shuffles, resumed where it was
-interrupted. What is measured goes to the session's file at once."""
+"""A session: round 1 of all experiments, then round 2 of all, one cell after the other in an order that the seed shuffles. So
+whatever ends it leaves a whole report of fewer rounds. What is measured goes to the session's file at once, and the same command
+goes on from there."""
 import random
 import time
 
 from lib import budget, cache, dataset, hazards, plan as plans, replay, results, rules, runner
 from lib.progress import Progress
 
-OVERHEAD_S = 4  # of a run, beside its phases: drop, idle second, start
-FULL_GUESS_S_PER_MIB, END_GUESS_S = 0.02, 3  # what filling a MiB takes; what a phase takes that ends by itself
+OVERHEAD_S, COPY_S_PER_MIB = 1.5, 0.002  # of a run, beside its phases: drop, idle second, start; a copy of the file
+# What filling a MiB takes, one get after the other and many at once; what a phase takes that ends by itself.
+FULL_GUESS_S_PER_MIB, FAST_GUESS_S_PER_MIB, SETTLED_GUESS_S, END_GUESS_S = 0.025, 0.006, 3, 3
+DEPTH_FAST = 4  # gets in flight from which filling is fast
 MAP_WRITER_PART = 2  # a map's writer holds at most this part of the budget in memory of its own
 NOT_MEMORY = ('rate', 'keys', 'part', 'stride', 'ops', 'passes', 'scan-phase')  # options that change no memory but the frames'
 
@@ -24,6 +27,9 @@ def cells_here(plan, engines, mode=None):
     """Names of cells that this build can run in a mode, and (name, reason) of the others."""
     names, left_out = [], []
     for cell in plan.cells:
+        if cell['name'] in plan.full and mode in ('quick', 'standard'):
+            left_out.append((cell['name'], f'not in {mode}; run full has it'))
+            continue
         if mode == 'quick' and plan.quick and cell['name'] not in plan.quick:
             left_out.append((cell['name'], 'not in quick; run standard has it'))
             continue
@@ -54,60 +60,98 @@ def seed_of(seed, plan_id, number):
     return random.Random(f'keys {seed} {plan_id} {number}').getrandbits(32)
 
 
-class Measure:
-    """Measures plans into a writer. head: the first line, or that of the session that is resumed."""
+def rounds_of(plan, head):
+    """How many rounds of a plan a session shall have. What is counted needs no repetition; `run full` and a command that names the
+    replay repeat it all the same, with other keys."""
+    if plan.kind == 'hazard':
+        return 1
+    return head.get('replay_rounds', head['rounds']) if plan.kind == 'replay' else head['rounds']
 
-    def __init__(self, a_program, data, writer, head, plans, retries=2, idle_s=1.0, done=(), stream=None):
+
+class Measure:
+    """Measures plans into a writer. head: the first line, or that of the session that is resumed. minutes: after which no round of
+    a plan begins."""
+
+    def __init__(self, a_program, data, writer, head, plans, retries=2, idle_s=1.0, done=(), stream=None, minutes=None):
         self.program, self.data, self.writer, self.head = a_program, data, writer, head
+        self.minutes = minutes
         self.plans, self.retries, self.idle_s = plans, retries, idle_s
         self.done = {tuple(line[:4]) for line in done}  # (experiment, round, cell, copy) that need not be measured again
         self.rates = {tuple(line[:3]): line[4] for line in done if len(line) > 4}  # operations a second, by the same
         self.caches = {}  # by options: what a pool may have
         self.progress = Progress(self.expected_s(), stream)
 
-    def guess_s(self, plan):
-        """What one run of a plan will take."""
+    def guess_s(self, plan, name):
+        """What one run of a cell will take."""
+        options = plan.options(name)
         total = OVERHEAD_S + self.idle_s
-        for phase in plan.phases:
+        if plan.writes:
+            total += COPY_S_PER_MIB * (self.head['file_bytes'] >> 20)
+        for phase in runner.phases_for(plan.phases, options):
+            depth = max(phase.get('batch', 1), options.get('batch', 1), options.get('threads', 1))
             if 'seconds' in phase:
                 total += phase['seconds'] * self.head['seconds']
             elif phase['until'] == 'full':
-                total += FULL_GUESS_S_PER_MIB * (self.head['memory_bytes'] >> 20)
+                total += (FAST_GUESS_S_PER_MIB if depth >= DEPTH_FAST else FULL_GUESS_S_PER_MIB) * (self.head['memory_bytes'] >> 20)
             else:
-                total += END_GUESS_S
+                total += SETTLED_GUESS_S if phase['until'] == 'settled' else END_GUESS_S
         return total
 
-    def expected_s(self):
-        return sum(hazards.guess_s(plan, self.head['mode'], self.done) if plan.kind == 'hazard' else
-                   self.guess_s(plan) * len(self._jobs(plan)) for plan in self.plans)
+    def round_guess_s(self, plan, number):
+        """What is left of one round of a plan."""
+        if number > rounds_of(plan, self.head) or self.reason_to_skip(plan):
+            return 0
+        if plan.kind == 'hazard':
+            return hazards.guess_s(plan, self.head['mode'], self.done)
+        if plan.kind == 'replay':
+            return replay.GUESS_S * len(replay.left(self, plan, number))
+        return sum(self.guess_s(plan, name) for _, name, _ in self._jobs(plan, number))
 
-    def _jobs(self, plan):
-        jobs = schedule(plan, self.head['rounds'], self.head['seed'], self.program.engines, self.head['mode'])
-        return [job for job in jobs if (plan.id, *job) not in self.done]
+    def rounds(self):
+        return range(1, max((rounds_of(plan, self.head) for plan in self.plans), default=0) + 1)
+
+    def expected_s(self):
+        return sum(self.round_guess_s(plan, number) for number in self.rounds() for plan in self.plans)
+
+    def reason_to_skip(self, plan):
+        return skip_reason(plan, self.head['budget'], self.program.engines)
+
+    def _jobs(self, plan, number):
+        """Those of a round that are not done."""
+        jobs = schedule(plan, number, self.head['seed'], self.program.engines, self.head['mode'])
+        return [job for job in jobs if job[0] == number and (plan.id, *job) not in self.done]
 
     def run(self):
         """Measures everything that is not done. Counts of (valid, invalid) runs."""
-        counts = [0, 0]
-        for plan in self.plans:
-            reason = skip_reason(plan, self.head['budget'], self.program.engines)
-            if reason:
-                self.writer.write({'kind': 'skip', 'experiment': plan.id, 'cell': None, 'reason': reason})
-                continue
-            if not self.done:
-                for name, why in cells_here(plan, self.program.engines, self.head['mode'])[1]:
-                    self.writer.write({'kind': 'skip', 'experiment': plan.id, 'cell': name, 'reason': why})
-            if plan.kind == 'replay':
-                replay.measure(self, plan)
-                continue
-            if plan.kind == 'hazard':
-                hazards.measure(self, plan)
-                continue
-            jobs = self._jobs(plan)
-            for i, job in enumerate(jobs, 1):
-                line = self.measure(plan, *job, f'{plan.id}: {i} of {len(jobs)}')
-                counts[1 if line['invalid'] else 0] += 1
+        counts, start = [0, 0], time.monotonic()
+        here = [plan for plan in self.plans if not self._skips(plan)]
+        for number, plan in ((n, p) for n in self.rounds() for p in here if n <= rounds_of(p, self.head)):
+            if self.minutes is not None and time.monotonic() - start >= 60 * self.minutes:
+                break
+            self._measure_round(plan, number, counts)
         self.progress.clear()
         return counts
+
+    def _skips(self, plan):
+        """Writes what of a plan is left out. Whether that is all of it."""
+        reason = self.reason_to_skip(plan)
+        if reason:
+            self.writer.write({'kind': 'skip', 'experiment': plan.id, 'cell': None, 'reason': reason})
+        elif not self.done:
+            for name, why in cells_here(plan, self.program.engines, self.head['mode'])[1]:
+                self.writer.write({'kind': 'skip', 'experiment': plan.id, 'cell': name, 'reason': why})
+        return bool(reason)
+
+    def _measure_round(self, plan, number, counts):
+        if plan.kind == 'replay':
+            replay.measure(self, plan, number)
+        elif plan.kind == 'hazard':
+            hazards.measure(self, plan)
+        else:
+            jobs = self._jobs(plan, number)
+            for i, job in enumerate(jobs, 1):
+                line = self.measure(plan, *job, f'round {number} of {self.head["rounds"]}, {plan.id}: {i} of {len(jobs)}')
+                counts[1 if line['invalid'] else 0] += 1
 
     def file_for(self, plan, options):
         def show(part):
@@ -117,7 +161,7 @@ class Measure:
     def job(self, plan, name, number):
         options = plans.resolve(plan.options(name), self.data.records)
         about = self.file_for(plan, options)
-        return runner.Job(options, runner.phases_for(plan.phases, options), self.data, about, seed_of(self.head['seed'], plan.id, number),
+        return runner.Job(options, runner.phases_for(plan.phases, plan.options(name)), self.data, about, seed_of(self.head['seed'], plan.id, number),
                           self.head['seconds'], self.head['memory_bytes'], self.head['budget'], idle_s=self.idle_s,
                           writes=plan.writes and options.get('engine') != 'device')
 
@@ -146,7 +190,7 @@ class Measure:
 
     def measure(self, plan, number, name, copy, text):
         """One job, repeated while the machine is not quiet; each attempt is a line, the last one is final."""
-        guess = self.guess_s(plan)
+        guess = self.guess_s(plan, name)
         for attempt in range(1, self.retries + 2):
             line = self._attempt(plan, number, name, copy, text, guess)
             line.update(kind='run', experiment=plan.id, plan=plan.hash, round=number, cell=name, copy=copy, attempt=attempt)
@@ -171,9 +215,9 @@ class Measure:
             job.cache_bytes = self.cache_bytes(plan, name, job)
             if job.writes:
                 job.about = self.data.copy(original)
-            job.on_sample = lambda s: self.progress.show(f'{text}, round {number}, {name}', min(s, guess))
+            job.on_sample = lambda s: self.progress.show(f'{text}, {name}', min(s, guess))
             started = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
-            self.progress.show(f'{text}, round {number}, {name}')
+            self.progress.show(f'{text}, {name}')
             return {'started': started, **runner.run_cell(self.program.path, job)}
         except (rules.Refused, budget.BudgetError) as refused:
             return {'started': None, 'options': job.options, 'seed': job.seed, 'phases': [], 'invalid': [str(refused)],
@@ -201,7 +245,7 @@ def resumable(folder, head, plans, engines):
     """The newest session of a folder that was begun in the same way and is not complete, or None."""
     for session in reversed(results.sessions_in(folder)):
         same = all(session.head.get(key) == head[key] for key in
-                   ('machine_id', 'version', 'budget', 'mode', 'file_bytes', 'memory_bytes', 'rounds', 'seconds'))
+                   ('machine_id', 'version', 'budget', 'mode', 'file_bytes', 'memory_bytes', 'rounds', 'replay_rounds', 'seconds'))
         hashes = {pid: about['hash'] for pid, about in session.head['plans'].items()}
         if not same or hashes != {p.id: p.hash for p in plans}:
             continue

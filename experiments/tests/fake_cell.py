@@ -6,6 +6,7 @@
     histogram  of each phase (default: the operations, 1000 ns each)
     die        the word of the command line at which it ends by a signal, such as "--seed=7"
     words      a file to which each command line is appended
+    batches    whether it tells the batch of each phase
 """
 import json
 import mmap
@@ -48,19 +49,21 @@ def run():
     words = memoryview(mmap.mmap(descriptor, live.SIZE_BYTES)).cast('Q')
     words[live.EVICTIONS] = live.UNKNOWN
     words[live.STATE] = live.READY
-    phases, start = [], None
+    phases, start, batches = [], None, {}
     while not words[live.STOP]:
         now, number = time.monotonic(), words[live.PHASE]
         if number and start is None:
             start = now
         if number and (not phases or phases[-1][0] != number):
             phases.append((number, now, operations(now - start)))
+        if number and SCRIPT.get('batches'):
+            batches[number] = words[live.BATCH]
         if start is not None:
             words[live.THREADS] = operations(now - start)
         time.sleep(0.002)
     phases.append((0, time.monotonic(), operations(time.monotonic() - start) if start else 0))
     lines = [phase_line(a[0], b[1] - a[1], b[2] - a[2]) for a, b in zip(phases, phases[1:])]
-    print(json.dumps({'engine': 'verso', 'open_ns': 1, 'evicted_bytes': 0, 'how': 'fake', 'phases': lines}))
+    print(json.dumps({'engine': 'verso', 'open_ns': 1, 'evicted_bytes': 0, 'how': f'fake {batches}' if batches else 'fake', 'phases': lines}))
 
 
 def main():

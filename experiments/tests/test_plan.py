@@ -4,7 +4,7 @@ import os
 import unittest
 
 from support import HERE, Scratch, plan_text
-from lib import plan
+from lib import plan, runner
 
 
 class Plans(Scratch):
@@ -25,6 +25,13 @@ class Plans(Scratch):
         p = plan.parse(plan_text(), 'E0.toml')
         self.assertEqual(p.options('two'), {'work': 'get', 'pager': 'mmap', 'checksum': 'none'})
         self.assertNotEqual(p.hash, plan.parse(plan_text(workload='[workload]\nwork = "scan"\n'), 'E0.toml').hash)
+
+    def test_what_fills_memory_fast_is_an_option_of_the_harness_alone(self):
+        p = plan.parse(plan_text(workload='[workload]\nfill-batch = 64\n',
+                                 phases='[[phase]]\nname = "filling"\nuntil = "full"\n[[phase]]\nname = "full"\nseconds = 1\n'), 'E0.toml')
+        self.assertNotIn('fill-batch', plan.resolve(p.options('one'), 10))
+        self.assertEqual([f.get('batch') for f in runner.phases_for(p.phases, p.options('one'))], [64, None])
+        self.assertEqual([f['name'] for f in runner.phases_for(p.phases, {'engine': 'device'})], ['full'])
 
     def test_unknown_keys_are_refused_by_name(self):
         self.refused('colour = "red"\n' + plan_text(), 'unknown key "colour"', 'expected one of')
@@ -48,6 +55,11 @@ class Plans(Scratch):
         self.refused(plan_text(rest='[[cell]]\nname = "x"\nlimit_of = "y"\n'), 'no cell "y"')
         self.refused(plan_text(rest='[[cell]]\nname = "x"\nrate_of = ["y"]\nrate_share = 1\n'), 'no closed loop "y"')
         self.refused(plan_text(rest='[[cell]]\nname = "x"\nrate_share = 1\n'), 'belong together')
+        self.refused('full = ["y"]\n' + plan_text(), '"full": no cell "y"')
+        self.refused('full = ["one"]\n' + plan_text(), 'A/A')
+        for batch in (0, 1025):
+            self.refused(plan_text(phases=f'[[phase]]\nname = "full"\nseconds = 1\nbatch = {batch}\n'), 'expected 1 to 1024')
+            self.refused(plan_text(workload=f'[workload]\nfill-batch = {batch}\n'), 'expected 1 to 1024')
         self.refused('quick = ["y"]\n' + plan_text(), '"quick": no cell "y"')
 
     def test_r4_pairs_that_verify_differently_are_refused(self):

@@ -34,6 +34,18 @@ class Lines(Scratch):
         s = self.session('s.jsonl', head(), a_run(attempt=1, quiet=False, final=False), a_run(attempt=2), a_run(number=2))
         self.assertEqual([(r['round'], r['attempt']) for r in s.runs('E0')], [(1, 2), (2, 1)])
 
+    def test_few_rounds_of_many_are_no_evidence_and_half_a_round_is_none(self):
+        def session(rounds, other_rounds, *left_out):
+            lines = [a_run(cell, n, experiment=e) for e, last in (('E0', rounds), ('E8', other_rounds)) for n in range(1, last + 1)
+                     for cell in ('pool', 'map') if (e, n, cell) not in left_out]
+            return self.session('s.jsonl', head(rounds=6, evidence=True), *lines)
+        self.assertEqual((session(6, 6).is_evidence(), session(6, 6).unfinished()), (True, {}))
+        self.assertEqual((session(6, 5).is_evidence(), session(6, 5).unfinished()), (True, {'E8': 5}))
+        self.assertFalse(session(6, 4).is_evidence())
+        self.assertEqual(session(5, 5, ('E0', 3, 'map')).rounds_got(), {'E0': 4, 'E8': 5})
+        self.assertFalse(session(5, 5, ('E0', 3, 'map')).is_evidence())
+        self.assertFalse(self.session('s.jsonl', head(rounds=6, evidence=False), a_run()).is_evidence())
+
     def test_the_same_machine_and_version_are_pooled(self):
         a = self.session('a.jsonl', head(), a_run(), a_run(number=2))
         b = self.session('b.jsonl', head(session='t'), a_run())

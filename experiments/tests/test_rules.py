@@ -4,7 +4,7 @@ so in test_cell.py (R1, R3, R5, R8, R9, R12) and test_plan.py (R4)."""
 import unittest
 
 from support import a_run, phase, plan_text
-from lib import compare, guard, metrics, plan, rules, stats
+from lib import compare, guard, metrics, plan, rules, runner, stats
 
 
 def judged(**changes):
@@ -56,7 +56,17 @@ class Rules(unittest.TestCase):
 
     def test_r8_not_full_or_not_reached(self):
         self.expect(judged(phases=[phase(until='full', reached=False)]), 'invalid', 'R8')
+        self.expect(judged(phases=[phase(until='settled', reached=False)]), 'invalid', 'R8')
         self.expect(judged(phases_planned=['filling', 'full']), 'invalid', 'R8')
+
+    def test_r8_a_stall_of_the_disk_is_not_taken_for_warm(self):
+        reading_much = [(t / 10, t * 40960, t * 100) for t in range(20)]
+        self.assertFalse(runner.settled(reading_much))
+        stall = reading_much + [(2 + t / 10, 19 * 40960, 1900) for t in range(10)]
+        self.assertFalse(runner.settled(stall))
+        warm = reading_much + [(2 + t / 10, 19 * 40960, 1900 + 500 * t) for t in range(10)]
+        self.assertTrue(runner.settled(warm))
+        self.assertFalse(runner.settled(warm[:23]))  # for less than half a second
 
     def test_r9_an_observer_inside(self):
         self.expect(judged(cell_pid=1), 'invalid', 'R9')

@@ -96,6 +96,60 @@ class Sessions(Scratch):
         self.assertEqual({job[1] for job in session.schedule(p, 2, 1, ['verso'], 'quick')}, {'one'})
         self.assertEqual({job[1] for job in session.schedule(p, 2, 1, ['verso'], 'full')}, {'one', 'two'})
 
+    def test_full_has_cells_that_standard_and_quick_leave_out_with_a_reason(self):
+        p = parse('full = ["two"]\n' + plan_text(), 'E0.toml')
+        for mode in ('quick', 'standard'):
+            names, left_out = session.cells_here(p, ['verso'], mode)
+            self.assertEqual((names, left_out), (['one'], [('two', f'not in {mode}; run full has it')]))
+        self.assertEqual(session.cells_here(p, ['verso'], 'full'), (['one', 'two'], []))
+
+    # --- breadth first, and an end by the clock ----------------------------------------------
+
+    def two_plans(self):
+        self.write('E8.toml', plan_text().replace('"E0"', '"E8"'))
+
+    def test_round_one_of_all_comes_before_round_two_of_any(self):
+        self.two_plans()
+        self.run_harness(0, 'E0', 'E8', '--rounds=2', '--seconds=0.05')
+        order = [(r['round'], r['experiment']) for r in self.sessions()[0].of_kind('run')]
+        self.assertEqual(order, sorted(order))
+        self.assertEqual(len(set(order)), 4)
+
+    def test_when_the_time_is_up_no_round_begins_and_the_same_command_goes_on(self):
+        self.two_plans()
+        words = ('E0', 'E8', '--rounds=2', '--seconds=0.3')
+        out = self.run_harness(0, *words, '--minutes=0.002')  # less than a round takes
+        found, = self.sessions()
+        self.assertEqual(found.rounds_got(), {'E0': 1})
+        self.assertEqual(len(found.runs('E0')), 3)  # a round that has begun comes to its end
+        self.assertIn('Not finished: 1 of 2 rounds of E0; the same command goes on', out)
+        out = self.run_harness(0, *words, '--minutes=9')
+        self.assertIn('Going on with', out)
+        self.assertNotIn('Not finished', out)
+        again, = self.sessions()
+        self.assertEqual(again.lines[:len(found.lines)], found.lines)
+        self.assertEqual(again.rounds_got(), {'E0': 2, 'E8': 2})
+
+    def test_minutes_that_make_no_sense_are_refused(self):
+        for text in ('0', '-1', 'x', 'nan', 'inf', ''):
+            self.assertIn('expected minutes', self.run_harness(2, 'E0', f'--minutes={text}'))
+        self.assertFalse(os.path.exists(self.path('results')))
+
+    def test_what_it_will_take_is_told_and_nothing_is_measured(self):
+        self.two_plans()
+        out = self.run_harness(0, 'E0', 'E8', '--rounds=3', '--dry-run')
+        for text in ('E0   5 s a round, 3 rounds', 'E8 ', '11 s each further one', '32 s for 3 rounds of tiny'):
+            self.assertIn(text, out)
+        self.assertEqual(self.sessions(), [])
+
+    def test_a_phase_fills_memory_by_many_gets_at_once(self):
+        phases = '[[phase]]\nname = "filling"\nseconds = 0.2\nbatch = 64\n[[phase]]\nname = "full"\nseconds = 1\n'
+        self.write('E0.toml', plan_text(phases=phases))
+        self.run_harness(0, 'E0', '--rounds=1', '--seconds=0.2', batches=True)
+        for r in self.sessions()[0].runs('E0'):
+            self.assertEqual(r['how'], 'fake {1: 64, 2: 0}')
+            self.assertEqual([p['batch'] for p in r['phases']], [64, None])
+
     # --- bad input ---------------------------------------------------------------------------
 
     def test_a_plan_with_an_unknown_key_is_refused_before_anything_runs(self):
