@@ -19,7 +19,7 @@ IN_HEADER = re.compile(r'^ \* ([A-Z]{1,2}\d{1,2})  \S')
 WORD = re.compile(r'\b([A-Z]{1,2}\d{1,2})\b')
 C_QUOTED = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"', re.S)
 PY_QUOTED = re.compile(r'#[^\n]*|""".*?"""|\'(?:\\.|[^\'\\\n])*\'|"(?:\\.|[^"\\\n])*"', re.S)
-SKIPPED = {'.git', 'subprojects', 'golden'}
+SKIPPED = {'.git', 'subprojects', 'golden', 'my'}
 
 
 def files(root):

@@ -9,8 +9,8 @@
  * Invariants, for every frame, whenever the latch is free:
  *
  *	1. A frame is in one of three places: in the free list; linked (in the bucket of its page,
- *	   and known to the policy); or unlinked (forgotten while it was pinned, its last unfix frees
- *	   it).
+ *	   and known to the policy); or unlinked (forgotten while it was pinned; its last unfix
+ *	   frees it).
  *	2. No two linked frames hold one page number.
  *	3. A frame with pins is never given to another page.
  *
@@ -165,7 +165,7 @@ static int take_frame(struct pool *pool, uint32_t *ret_frame)
 	/* LAB 2.4 end: return LAB_TODO("2.4"); */
 }
 
-/* The page in a linked frame is not found any more. The frame is free now, or at its last unfix. */
+/* The page in a linked frame is found no more. The frame is free now, or at its last unfix. */
 static void forget_frame(struct pool *pool, uint32_t frame)
 {
 	/* LAB 2.5 begin: unlink it; is it free already? */

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: MIT
+"""Builds the programs of a lab around the files of a student, with the compiler alone.
+
+An object is compiled again when a file that it is made of is newer. All that is not the student's is
+compiled once for each variant (plain, tsan, asan) and kept below build-labs/.
+"""
+import concurrent.futures
+import fcntl
+import glob
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+from common import GraderError, LabError, ROOT, TOOL, toml
+
+VARIANTS = {
+    'plain': [],
+    'tsan': ['-fsanitize=thread'],
+    'asan': ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'],
+}
+FLAGS = ['-std=c17', '-O1', '-g1', '-D_GNU_SOURCE', '-DWITHOUT_LIBURING=1', '-I', ROOT, '-I', os.path.join(ROOT, 'include')]
+STUDENT_FLAGS = ['-g', '-Wall', '-Wextra', '-Wno-unused-parameter']
+# What older headers lack (meson.build has the same list).
+PROBES = {
+    'STATX_DIOALIGN': ('sys/stat.h', 'STATX_DIOALIGN'),
+    'MADV_POPULATE_READ': ('sys/mman.h', 'MADV_POPULATE_READ'),
+    'STRERRORDESC_NP': ('string.h', 'strerrordesc_np'),
+}
+COMPILE_LIMIT_S = 120
+
+
+class Builder:
+    def __init__(self, folder=None, jobs=None):
+        self.folder = folder or os.path.join(ROOT, 'build-labs')
+        self.cc = shlex.split(os.environ.get('CC', '')) or ['cc']
+        self.jobs = jobs or os.cpu_count() or 1
+        self.libraries = toml(os.path.join(TOOL, 'libraries.toml'))
+        self.n_compiled = 0
+        self.done = {}
+        self._flags = None
+
+    def __enter__(self):
+        """One build at a time in a folder."""
+        os.makedirs(self.folder, exist_ok=True)
+        self.lock = open(os.path.join(self.folder, 'lock'), 'w', encoding='utf-8')
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(self, *_):
+        self.lock.close()
+
+    def run(self, command):
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, errors='replace', timeout=COMPILE_LIMIT_S,
+                                  check=False, stdin=subprocess.DEVNULL)
+        except subprocess.TimeoutExpired:
+            return 1, f'{command[0]} took more than {COMPILE_LIMIT_S} s'
+        except OSError as e:
+            raise LabError(f'{command[0]}: {e.strerror}. ./lab doctor lists what is needed') from None
+        return done.returncode, done.stdout + done.stderr
+
+    def flags(self):
+        if self._flags is None:
+            self._flags = list(FLAGS)
+            for name, (header, symbol) in PROBES.items():
+                code = f'#define _GNU_SOURCE\n#include <{header}>\nint main(void)\n{{\n#ifndef {symbol}\n(void)sizeof({symbol});\n#endif\nreturn 0;\n}}\n'
+                done = subprocess.run([*self.cc, '-x', 'c', '-fsyntax-only', '-'], input=code, text=True, capture_output=True,
+                                      check=False)
+                if done.returncode != 0:
+                    self._flags.append(f'-DWITHOUT_{name}=1')
+        return self._flags
+
+    def object(self, source, variant, extra=(), to=None):
+        """(path of the object, the compiler's complaint or None)."""
+        flags = [*self.flags(), *VARIANTS[variant], *extra]
+        tag = hashlib.sha256(' '.join(self.cc + flags).encode()).hexdigest()[:12]
+        path = to or os.path.join(self.folder, variant, tag, os.path.relpath(source, ROOT).replace(os.sep, '-')[:-2] + '.o')
+        if not to and is_fresh(path):
+            return path, None
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        deps = path + '.d'
+        status, text = self.run([*self.cc, *flags, '-MMD', '-MF', deps, '-c', source, '-o', path + '.part'])
+        if status != 0:
+            return path, text
+        os.replace(path + '.part', path)
+        self.n_compiled += 1
+        return path, None
+
+    def objects(self, sources, variant):
+        with concurrent.futures.ThreadPoolExecutor(self.jobs) as pool:
+            made = list(pool.map(lambda s: self.object(s, variant), sources))
+        for path, complaint in made:
+            if complaint:
+                raise GraderError(f'{os.path.basename(path)} of the project could not be built:\n{complaint[:2000]}')
+        return [path for path, _ in made]
+
+    def library(self, name, variant):
+        if (name, variant) in self.done:
+            return self.done[name, variant]
+        if name not in self.libraries:
+            raise GraderError(f'libraries.toml has no {name}')
+        entry = self.libraries[name]
+        objects = self.objects(find(entry['sources'], entry.get('without', ())), variant)
+        path = os.path.join(os.path.dirname(objects[0]), f'lib{name}.a')
+        if not os.path.exists(path) or any(os.path.getmtime(o) > os.path.getmtime(path) for o in objects):
+            if os.path.exists(path):
+                os.remove(path)
+            status, text = self.run(['ar', 'rcs', path, *objects])
+            if status != 0:
+                raise GraderError(text)
+        self.done[name, variant] = path
+        return path
+
+    def prepare(self, lab, programs):
+        """All that is not the student's, so that a student's build is one compilation and some links."""
+        for program in programs:
+            variant = program.get('variant', 'plain')
+            self.objects(find(program['sources']), variant)
+            self.objects([os.path.join(ROOT, s) for s in lab.given], variant)
+            for name in self.names(program):
+                self.library(name, variant)
+
+    def names(self, program):
+        """The libraries of a program, in the order of linking; `engine`: the floors that it needs, else all."""
+        floors = [n for n, entry in self.libraries.items() if entry.get('engine')]
+        unknown = set(program.get('engine', [])) - set(floors)
+        if unknown:
+            raise GraderError(f'{program["name"]}: no floor {", ".join(unknown)}')
+        return [*program.get('libs', []), 'check_main', *[n for n in floors if n in program.get('engine', floors)]]
+
+    def student(self, lab, folder, out, variant):
+        """Objects of a student's files; or LabError with what the compiler says."""
+        made = []
+        for name in lab.files:
+            path, complaint = self.object(os.path.join(folder, name), variant, STUDENT_FLAGS,
+                                          os.path.join(out, f'{variant}-{name[:-2]}.o'))
+            if complaint:
+                raise LabError(f'{name} does not compile:\n{complaint[:4000]}')
+            made.append(path)
+        return made
+
+    def link(self, lab, program, mine, out):
+        """A program around the student's objects."""
+        variant = program.get('variant', 'plain')
+        path = os.path.join(out, f'{variant}-{program["name"]}')
+        command = [*self.cc, *VARIANTS[variant], '-o', path, *self.objects(find(program['sources']), variant), *mine,
+                   *self.objects([os.path.join(ROOT, s) for s in lab.given], variant),
+                   *[self.library(n, variant) for n in self.names(program)],
+                   *external(program), '-lpthread']
+        status, text = self.run(command)
+        if status != 0:
+            raise link_failed(lab, text)
+        return path
+
+
+def external(program):
+    args = []
+    for name in ['check', 'libxxhash', *program.get('packages', [])]:
+        done = subprocess.run(['pkg-config', '--libs', name], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise LabError(f'{name} is not installed: ./lab doctor')
+        args += done.stdout.split()
+    return args
+
+
+def link_failed(lab, text):
+    """Whose fault it is: of a student's objects it is known what they use and define (objects.py), so only
+    a name that the lab asks for can be missing."""
+    missing = set(re.findall(r'undefined reference to .(\w+)', text))
+    if missing and missing <= lab.exports:
+        return LabError(f'your files do not define {", ".join(sorted(missing))}, which the lab asks for; '
+                        'is the name spelled as in the header, and not `static`?')
+    return GraderError('the project\'s own parts do not link:\n' + '\n'.join(text.split('\n')[:12]))
+
+
+def find(patterns, without=()):
+    sources = []
+    for pattern in patterns:
+        found = sorted(glob.glob(os.path.join(ROOT, pattern)))
+        if not found:
+            raise GraderError(f'no source {pattern}')
+        sources += [f for f in found if os.path.relpath(f, ROOT) not in without]
+    return sources
+
+
+def is_fresh(path):
+    try:
+        made = os.path.getmtime(path)
+        with open(path + '.d', encoding='utf-8') as f:
+            deps = f.read().replace('\\\n', ' ').split(':', 1)[1].split()
+        return all(os.path.getmtime(d) <= made for d in deps)
+    except (OSError, IndexError):
+        return False
+
+
+def doctor():
+    """Pairs of whether it is there and what it is."""
+    yield sys.version_info >= (3, 11), 'Python 3.11 or later'
+    for name, why in (('cc', 'a C compiler (gcc or clang)'), ('ar', 'binutils'), ('nm', 'binutils'), ('objdump', 'binutils'),
+                      ('pkg-config', 'pkg-config')):
+        yield shutil.which(os.environ.get('CC', name).split()[-1] if name == 'cc' else name) is not None, f'{name}: {why}'
+    for name in ('check', 'libxxhash', 'sqlite3'):
+        have = shutil.which('pkg-config') and subprocess.run(['pkg-config', '--exists', name], check=False).returncode == 0
+        yield bool(have), f'{name}: a library (Debian: check, libxxhash-dev, libsqlite3-dev)'

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""Where things lie, and what a lab says of itself."""
+import os
+import sys
+import tomllib
+
+TOOL = os.path.dirname(os.path.realpath(__file__))
+LABS = os.path.dirname(TOOL)
+ROOT = os.path.dirname(LABS)
+MINE = os.path.join(LABS, 'my')  # what students write; not part of the project
+
+
+class LabError(Exception):
+    """What the user has to know, in words; not a bug of the tool."""
+
+
+class GraderError(Exception):
+    """Something that is no student's fault, and costs nobody points."""
+
+
+def read(path):
+    with open(path, encoding='utf-8') as f:
+        return f.read()
+
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+    with open(path, 'w', encoding='utf-8') as f:
+        f.write(text)
+
+
+def toml(path):
+    with open(path, 'rb') as f:
+        try:
+            return tomllib.load(f)
+        except tomllib.TOMLDecodeError as e:
+            raise GraderError(f'{path}: {e}') from None
+
+
+class Lab:
+    """A folder labs/labN: its files in TOML, checked when they are read."""
+
+    def __init__(self, number, folder=None):
+        self.number = str(number)
+        self.folder = folder or os.path.join(LABS, 'lab' + self.number)
+        if not os.path.isfile(os.path.join(self.folder, 'lab.toml')):
+            have = ', '.join(sorted(n[3:] for n in os.listdir(LABS) if os.path.isfile(os.path.join(LABS, n, 'lab.toml'))))
+            raise LabError(f'there is no lab {number}; there are: {have}')
+        about = toml(self.path('lab.toml'))
+        self.title = about['title']
+        self.files = about['files']          # what the student writes; the same names in a submission
+        self.given = about['given']          # sources of the project that stand before the engine's
+        self.exports = set(about['exports'])  # the only names that these files may define for others
+        self.symbols = set(about['symbols'])  # what they may use
+        points = toml(self.path('points.toml'))
+        self.programs = {p['name']: p for p in points['program']}
+        self.tests = points['test']
+        self.bugs = toml(self.path('bugs.toml')) if os.path.exists(self.path('bugs.toml')) else {}
+        self.check()
+
+    def path(self, *names):
+        return os.path.join(self.folder, *names)
+
+    @property
+    def mine(self):
+        return os.path.join(MINE, 'lab' + self.number)
+
+    def test(self, name):
+        for t in self.tests:
+            if name in (t['id'], t.get('check')):
+                return t
+        raise LabError(f'there is no test {name} in lab {self.number}: ./lab test {self.number} lists them')
+
+    def check(self):
+        """A mistake in these files is found here and not in the middle of a grading."""
+        ids = [t['id'] for t in self.tests]
+        for test in self.tests:
+            for key in ('id', 'program', 'task', 'points', 'why', 'look'):
+                if key not in test:
+                    raise GraderError(f'points.toml: the test {test.get("id")} has no {key}')
+            if ids.count(test['id']) > 1:
+                raise GraderError(f'points.toml: {test["id"]} stands twice')
+            if test['program'] not in self.programs:
+                raise GraderError(f'points.toml: {test["id"]}: no program {test["program"]}')
+            if test.get('parent') and test['parent'] not in ids[:ids.index(test['id'])]:
+                raise GraderError(f'points.toml: {test["id"]}: its parent {test["parent"]} does not stand before it')
+            if test.get('given') and test['points']:
+                raise GraderError(f'points.toml: {test["id"]} is given and has points')
+        for name, bug in self.bugs.items():
+            for key in ('file', 'old', 'new', 'kills'):
+                if key not in bug:
+                    raise GraderError(f'bugs.toml: {name} has no {key}')
+            for test in bug['kills']:
+                if test not in ids:
+                    raise GraderError(f'bugs.toml: {name} names {test}, which is no test')
+
+
+def say(text=''):
+    print(text, flush=True)
+
+
+def warn(text):
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: MIT
+"""Runs a program that somebody else wrote: limits of time, memory and output, no network, no leftovers.
+
+A process group and, where the system has them, name spaces of its own: when the program ends, or is ended,
+all that it started ends too. What the machine refuses is named in `how`.
+"""
+import os
+import resource
+import select
+import shutil
+import signal
+import subprocess
+import time
+
+OUTPUT_BYTES = 4 << 20
+MEMORY_BYTES = 4 << 30
+FILE_BYTES = 1 << 30
+LOOK_S = 0.5           # between two looks at the memory
+PROCESSES = 4096
+
+
+class Run:
+    def __init__(self):
+        self.status = None     # of the exit; negative: a signal
+        self.output = ''
+        self.is_late = False   # it was ended after its time
+        self.is_loud = False   # more output than OUTPUT_BYTES
+        self.is_big = False    # more memory than MEMORY_BYTES
+        self.seconds = 0.0
+
+
+def _try(command):
+    try:
+        return subprocess.run([*command, 'true'], capture_output=True, timeout=20, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+_wrapper = None
+
+
+def wrapper():
+    """What stands before a command, and in words what it forbids."""
+    global _wrapper
+    if _wrapper is None:
+        spaces = ['unshare', '--net', '--pid', '--fork', '--kill-child']
+        _wrapper = ([], 'a process group; this system refuses name spaces, so the network is not cut off')
+        if shutil.which('unshare'):
+            for command in (spaces, [spaces[0], '--map-root-user', *spaces[1:]]):
+                if _try(command):
+                    _wrapper = (command, 'name spaces of its own for network and processes')
+                    break
+    return _wrapper
+
+
+def _session(leader):
+    """(process, its own bytes of memory) of all that a program has started, whatever group it is in."""
+    for name in os.listdir('/proc'):
+        if not name.isdigit():
+            continue
+        try:
+            with open(f'/proc/{name}/stat', encoding='utf-8', errors='replace') as f:
+                if int(f.read().rsplit(')', 1)[1].split()[3]) != leader:
+                    continue
+            with open(f'/proc/{name}/statm', encoding='utf-8') as f:
+                pages = f.read().split()
+        except (OSError, ValueError, IndexError):
+            continue
+        yield int(name), (int(pages[1]) - int(pages[2])) * resource.getpagesize()
+
+
+def _end(leader):
+    for _ in range(20):  # what forks while it is being ended
+        left = [p for p, _ in _session(leader)]
+        for process in left:
+            try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if set(left) <= {leader}:
+            return
+
+
+def _limit(limit_s):
+    def set_limits():
+        os.setsid()
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_CPU, (limit_s * 4 + 10, limit_s * 4 + 10))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+        n = PROCESSES if hard == resource.RLIM_INFINITY else min(PROCESSES, hard)
+        resource.setrlimit(resource.RLIMIT_NPROC, (n, n))
+    return set_limits
+
+
+def run(command, limit_s, env=None, cwd=None):
+    result = Run()
+    began = time.monotonic()
+    process = subprocess.Popen([*wrapper()[0], *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, env=env, cwd=cwd,
+                               preexec_fn=_limit(limit_s))
+    chunks, n_bytes, looked = [], 0, began
+    out = process.stdout.fileno()
+    try:
+        while True:
+            left = began + limit_s - time.monotonic()
+            if left <= 0:
+                result.is_late = True
+                break
+            if time.monotonic() > looked + LOOK_S:
+                looked = time.monotonic()
+                if sum(n for _, n in _session(process.pid)) > MEMORY_BYTES:
+                    result.is_big = True
+                    break
+            ready, _, _ = select.select([out], [], [], min(left, 0.2))
+            if ready:
+                data = os.read(out, 65536)
+                if not data:
+                    break
+                chunks.append(data)
+                n_bytes += len(data)
+                if n_bytes > OUTPUT_BYTES:
+                    result.is_loud = True
+                    break
+            elif process.poll() is not None:
+                break
+        if not result.is_late and not result.is_loud and not result.is_big:
+            try:
+                process.wait(max(0.1, began + limit_s - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                result.is_late = True
+    finally:
+        _end(process.pid)  # the children too, however it ended
+        process.wait()
+        process.stdout.close()
+    result.status = process.returncode
+    if wrapper()[0] and result.status > 128:  # as unshare reports the signal that ended its child
+        result.status = 128 - result.status
+    result.seconds = time.monotonic() - began
+    result.output = b''.join(chunks)[:OUTPUT_BYTES].decode(errors='replace')
+    return result

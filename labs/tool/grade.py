@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: MIT
+"""Grades a folder: builds a student's files into the lab's programs, runs each test by itself, and says
+what came of it.
+
+States: PASS, FAIL, NOT IMPLEMENTED, CRASHED (a signal, an assertion or a sanitizer), HUNG, SKIPPED (with the
+reason), GRADER ERROR (no fault of the student's: costs nobody points).
+"""
+import concurrent.futures
+import json
+import os
+import platform
+import re
+import shutil
+import stat
+import tempfile
+
+import contain
+import objects
+from common import GraderError, LabError
+
+PASS, FAIL, TODO, CRASHED, HUNG, SKIPPED, ERROR = (
+    'PASS', 'FAIL', 'NOT IMPLEMENTED', 'CRASHED', 'HUNG', 'SKIPPED', 'GRADER ERROR')
+FILE_BYTES_MAX = 1 << 20
+HUNG_MAX = 2  # of a program; then its others are not run
+TOTALS = re.compile(r'^(\d+) passed, (\d+) failed, (\d+) skipped\s*$', re.M)
+FAILURE = re.compile(r'^(\S+?):(\d+):([FE]):([^:]*):(\w+):(\d+): (.*)$', re.M)
+NOTED = re.compile(r'^lab-todo: (\S+) (\S+)', re.M)
+SANITIZER = re.compile(r'^.*((?:Thread|Address|Leak)Sanitizer: .*|runtime error: .*)$', re.M)
+ASSERTION = re.compile(r'^.*assertion.*failed.*$|^.*: ASSERT.*$', re.M | re.I)
+CONTEXT = re.compile(r'^# (.*)$', re.M)
+
+
+def collect(lab, folder, to):
+    """Copies the student's files, and nothing else, out of a folder."""
+    for name in lab.files:
+        path = os.path.join(folder, name)
+        try:
+            status = os.lstat(path)
+        except OSError:
+            raise LabError(f'{folder} has no file {name}') from None
+        if not stat.S_ISREG(status.st_mode) or status.st_size > FILE_BYTES_MAX:
+            raise LabError(f'{name} is not a file of at most {FILE_BYTES_MAX} bytes')
+        shutil.copyfile(path, os.path.join(to, name))
+
+
+def words(run, wanted):
+    """(state, message, context) of a run of one test; wanted: a Check test, or None for a whole program."""
+    out = run.output
+    failures = [f for f in FAILURE.findall(out) if not wanted or f[4] == wanted]
+    totals = TOTALS.findall(out)
+    contexts = CONTEXT.findall(out)
+    context = contexts[int(failures[0][5])] if failures and int(failures[0][5]) < len(contexts) else ''
+    good = run.status == 0 and not run.is_late and not run.is_loud and not run.is_big
+    if good and not wanted and not totals:
+        return PASS, '', ''
+    if good and totals:
+        n_passed, n_failed, n_skipped = (int(n) for n in totals[-1])
+        if n_failed == 0 and n_passed > 0:
+            return PASS, '', ''
+        if n_failed == 0 and n_skipped > 0:
+            reason = re.search(r'^skipped: (.*)$', out, re.M)
+            return SKIPPED, reason.group(1) if reason else 'no reason was printed', ''
+    noted = NOTED.search(out)
+    if noted:
+        return TODO, f'Lab {noted.group(1)}, {noted.group(2)}(), is not implemented yet', ''
+    if run.is_loud:
+        return FAIL, f'it wrote more than {contain.OUTPUT_BYTES >> 20} MiB of output and was ended', ''
+    if run.is_big:
+        return FAIL, f'it used more than {contain.MEMORY_BYTES >> 30} GiB of memory and was ended', ''
+    sanitizer = SANITIZER.search(out)
+    if sanitizer:
+        return CRASHED, '; '.join(line.strip() for line in out[sanitizer.start(1):].split('\n')[:4] if line.strip()), context
+    text = failures[0][6] if failures else ''
+    if run.is_late or 'Test timeout expired' in text:
+        return HUNG, 'it did not come to its end: somebody waits for ever, or a loop has no end', context
+    assertion = ASSERTION.search(out)
+    if failures and not wanted:
+        text = f'{failures[0][4]}: {text}'
+        others = sorted({f[4] for f in failures} - {failures[0][4]})
+        if others:
+            text += f' (and {len(others)} more: ' + ', '.join(others[:5]) + (', ...)' if len(others) > 5 else ')')
+    if failures and failures[0][2] == 'F':
+        return FAIL, sentence(text), context
+    if assertion:
+        return CRASHED, assertion.group(0).strip(), context
+    if failures:
+        return CRASHED, text, context
+    if 'the process ended before the test did' in out:
+        return CRASHED, 'the process ended before the test did', context
+    if run.status < 0:
+        return CRASHED, f'it was ended by signal {-run.status}', context
+    last = [line for line in out.split('\n') if line.strip()][-3:]
+    return FAIL, f'exit status {run.status}: ' + ' / '.join(last)[:400], context
+
+
+def sentence(text):
+    """Check's text without the half that says the same twice."""
+    match = re.match(r"(.*?)Assertion '(.*?)' failed: (.*)$", text)
+    if not match:
+        return text
+    return f'{match.group(1)}expected: {match.group(2)}; found: {match.group(3)}'
+
+
+def environment(lab, program, scratch, seed):
+    env = {k: v for k, v in os.environ.items() if k in ('PATH', 'LANG', 'LD_LIBRARY_PATH')}
+    env.update(VERSO_TEST_DIR=scratch, TMPDIR=scratch, HOME=scratch, VERSO_SEED=str(seed), VERSO_IO='sync',
+               TSAN_OPTIONS='halt_on_error=1:exitcode=66', ASAN_OPTIONS='halt_on_error=1:detect_leaks=0')
+    env.update({k: str(v) for k, v in program.get('env', {}).items()})
+    return env
+
+
+class Grading:
+    """One submission, built once, of which tests are run."""
+
+    def __init__(self, lab, builder, folder, seed=1, programs=None):
+        self.lab, self.builder, self.seed = lab, builder, seed
+        self.out = tempfile.mkdtemp(prefix='lab-', dir=builder.folder)
+        self.paths, self.broken = {}, None
+        self.n_hung = {}
+        try:
+            self.build(folder, programs)
+        except LabError as e:
+            self.broken = (FAIL, str(e))
+        except GraderError as e:
+            self.broken = (ERROR, str(e))
+
+    def build(self, folder, programs):
+        lab = self.lab
+        wanted = [p for n, p in lab.programs.items() if programs is None or n in programs]
+        self.builder.prepare(lab, wanted)
+        collect(lab, folder, self.out)
+        plain = self.builder.student(lab, self.out, self.out, 'plain')
+        found = [f for path in plain for f in objects.findings(path, lab)]
+        if found:
+            raise LabError('refused before it was run: ' + '; '.join(dict.fromkeys(found)))
+        mine = {'plain': plain}
+        for program in wanted:
+            variant = program.get('variant', 'plain')
+            if variant not in mine:
+                mine[variant] = self.builder.student(lab, self.out, self.out, variant)
+        with concurrent.futures.ThreadPoolExecutor(self.builder.jobs) as pool:
+            links = {p['name']: pool.submit(self.builder.link, lab, p, mine[p.get('variant', 'plain')], self.out) for p in wanted}
+            self.paths = {name: link.result() for name, link in links.items()}
+
+    def close(self):
+        shutil.rmtree(self.out, ignore_errors=True)
+
+    def run(self, test, seed=None):
+        """(state, message, context, seconds)."""
+        if self.broken:
+            state, text = self.broken
+            return state, text if test is self.lab.tests[0] else text.split('\n', 1)[0], '', 0.0
+        program = self.lab.programs[test['program']]
+        if self.n_hung.get(program['name'], 0) >= HUNG_MAX:
+            return HUNG, f'not run: {HUNG_MAX} tests of {program["name"]} did not come to their end', '', 0.0
+        scratch = tempfile.mkdtemp(dir=self.out)
+        env = environment(self.lab, program, scratch, seed or self.seed)
+        if test.get('check'):
+            env['VERSO_TEST'] = test['check']
+        try:
+            args = [a.replace('SCRATCH', scratch) for a in test.get('args', [])]
+            run = contain.run([self.paths[program['name']], *args], test.get('limit_s', program['limit_s']), env=env, cwd=scratch)
+        except OSError as e:
+            return ERROR, f'{program["name"]} could not be started: {e.strerror}', '', 0.0
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        state, message, context = words(run, test.get('check'))
+        if state == HUNG:
+            self.n_hung[program['name']] = self.n_hung.get(program['name'], 0) + 1
+        return state, message, context, run.seconds
+
+    def run_all(self, tests, seed=None, each=None):
+        """Results in the order of tests; as many at a time as there are processors."""
+        with concurrent.futures.ThreadPoolExecutor(self.builder.jobs) as pool:
+            futures = [pool.submit(self.run, test, seed) for test in tests]
+            results, by_id = [], {}
+            for test, future in zip(tests, futures):
+                state, message, context, seconds = future.result()
+                parent = by_id.get(test.get('parent'))
+                points = test['points'] if state == PASS and (parent is None or parent['state'] == PASS) else 0
+                result = {'id': test['id'], 'name': test.get('check', test['program']), 'task': test['task'], 'state': state,
+                          'points': points, 'max_points': test['points'], 'message': message, 'context': context,
+                          'seed': seed or self.seed, 'seconds': round(seconds, 2)}
+                if state == PASS and points < test['points']:
+                    result['message'] = f'it counts when {test["parent"]} passes too'
+                by_id[test['id']] = result
+                results.append(result)
+                if each:
+                    each(test, result)
+        return results
+
+
+def sheet(lab, results, seed):
+    """What result.json holds."""
+    counted = [r for r in results if r['state'] != ERROR]  # costs nobody points
+    return {
+        'lab': lab.number, 'title': lab.title, 'seed': seed, 'io_backend': 'sync', 'host': platform.machine(),
+        'contained_by': contain.wrapper()[1],
+        'points': sum(r['points'] for r in counted), 'max_points': sum(r['max_points'] for r in counted),
+        'tests': results,
+    }
+
+
+def lines_of(test, r, lab):
+    """A result for people."""
+    head = f'{r["id"]:6} {r["name"]:58} {r["points"]}/{r["max_points"]}  {r["state"]}'
+    if r['state'] == PASS:
+        return [head + (f'   ({r["message"]})' if r['message'] else '')]
+    lines = [f'{head}   task {r["task"]}' + (f'   {test["invariant"]}' if test.get('invariant') else '')]
+    lines.append('       ' + (f'{r["context"]}: ' if r['context'] else '') + r['message'])
+    if r['state'] in (FAIL, CRASHED, HUNG):
+        lines.append('       why it matters: ' + test['why'])
+        hints = test.get('hints', [])
+        lines.append('       look at: ' + test['look'] + (f'      hint 1 of {len(hints)}: ./lab hint {lab.number} {r["id"]}' if hints else ''))
+        lines.append(f'       again:   ./lab test {lab.number} {r["id"]} --seed {r["seed"]}' + (' --gdb' if r['state'] != HUNG else ''))
+    return lines
+
+
+def save(path, value):
+    part = path + '.part'
+    with open(part, 'w', encoding='utf-8') as f:
+        json.dump(value, f, indent=1)
+        f.write('\n')
+    os.replace(part, path)

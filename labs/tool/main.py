@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: MIT
+"""The labs: a part of Verso that you write, judged by the proofs that Verso itself has to pass.
+
+    ./lab doctor             what this machine has, and what is missing
+    ./lab start N            puts the files of lab N into labs/my/labN/ (never over yours)
+    ./lab test N             builds yours and runs the quick tests; --all: all that are graded
+    ./lab test N ID          one test, with all that it says; --gdb: in the debugger; --seed S: another seed
+    ./lab hint N ID [K]      a hint on a test; K: which
+    ./lab hours N H          notes that you have spent H hours more on lab N
+    ./lab submit N           one file to hand in
+
+Teachers: ./lab grade N FOLDER [--private-seed S] [--json FILE], ./lab pack N FILE, ./lab selfcheck N [--quick]
+"""
+import argparse
+import json
+import os
+import sys
+import tarfile
+import time
+
+import build
+import contain
+import grade
+import mklab
+from common import GraderError, Lab, LabError, MINE, ROOT, say, warn, write
+
+OK, BAD, USAGE, BROKEN = 0, 1, 2, 3
+
+
+def arguments(argv):
+    p = argparse.ArgumentParser(prog='lab', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('command', choices=['doctor', 'start', 'test', 'hint', 'hours', 'submit', 'grade', 'pack', 'selfcheck'])
+    p.add_argument('lab', nargs='?')
+    p.add_argument('names', nargs='*')
+    p.add_argument('--seed', type=int, default=1)
+    p.add_argument('--private-seed', type=int)
+    p.add_argument('--gdb', action='store_true')
+    p.add_argument('--all', action='store_true')
+    p.add_argument('--json')
+    p.add_argument('--quick', action='store_true', help='selfcheck: a part of at most 3 minutes')
+    p.add_argument('--build', help='the folder of objects (default: build-labs)')
+    return p.parse_args(argv)
+
+
+def doctor():
+    good = True
+    for there, what in build.doctor():
+        say(('  ok       ' if there else '  MISSING  ') + what)
+        good = good and there
+    say('  tests run in ' + contain.wrapper()[1])
+    say('io_uring is not needed: the labs are graded without it.')
+    return OK if good else BAD
+
+
+def start(lab):
+    made = False
+    for name, text in mklab.starters(lab).items():
+        path = os.path.join(lab.mine, name)
+        if os.path.exists(path):
+            say(f'{os.path.relpath(path, ROOT)} is there already, and stays as it is')
+            continue
+        write(path, text)
+        made = True
+        say(f'made {os.path.relpath(path, ROOT)}')
+    if made:
+        say(f'Read {os.path.relpath(lab.path("handout.md"), ROOT)}, then: ./lab test {lab.number}')
+    return OK
+
+
+def tested(lab, args):
+    folder = lab.mine
+    if not os.path.isdir(folder):
+        raise LabError(f'there is nothing of yours yet: ./lab start {lab.number}')
+    tests = [lab.test(n) for n in args.names] or [t for t in lab.tests if args.all or lab.programs[t['program']].get('quick')]
+    began = time.monotonic()
+    with build.Builder(args.build) as builder:
+        g = grade.Grading(lab, builder, folder, args.seed, {t['program'] for t in tests})
+        try:
+            if g.broken and not args.names:
+                say(g.broken[1])
+                return BAD if g.broken[0] != grade.ERROR else BROKEN
+            built_s = time.monotonic() - began
+            if args.gdb:
+                return debug(g, tests[0])
+            results = g.run_all(tests, each=lambda t, r: say('\n'.join(grade.lines_of(t, r, lab))))
+        finally:
+            g.close()
+    report = grade.sheet(lab, results, args.seed)
+    if not args.names:
+        write(os.path.join(lab.mine, 'result.json'), json.dumps(report, indent=1) + '\n')
+    say()
+    say(f'lab {lab.number}: {report["points"]} of {report["max_points"]} points; built in {built_s:.0f} s, '
+        f'tested in {time.monotonic() - began - built_s:.0f} s')
+    if len(tests) < len(lab.tests) and not args.names:
+        say(f'{len(lab.tests) - len(tests)} longer tests were not run: ./lab test {lab.number} --all')
+    todo = sorted({r['task'] for r in results if r['state'] == grade.TODO}, key=lambda t: [int(n) for n in t.split('.')])
+    if todo:
+        say(f'next: task {todo[0]}')
+    return OK if all(r['state'] in (grade.PASS, grade.SKIPPED) for r in results) else BAD
+
+
+def debug(g, test):
+    if g.broken:
+        say(g.broken[1])
+        return BAD
+    program = g.lab.programs[test['program']]
+    env = grade.environment(g.lab, program, g.out, g.seed)
+    env.update(VERSO_TEST=test.get('check', ''), CK_FORK='no', TERM=os.environ.get('TERM', 'dumb'))
+    if not test.get('check'):
+        del env['VERSO_TEST']
+    import subprocess  # pylint: disable=import-outside-toplevel
+    return subprocess.call(['gdb', '-q', '--args', g.paths[program['name']], *test.get('args', [])], env=env)
+
+
+def hint(lab, args):
+    if not args.names:
+        raise LabError(f'of which test? ./lab hint {lab.number} ID')
+    test = lab.test(args.names[0])
+    hints = test.get('hints', [])
+    if not hints:
+        say(f'{test["id"]} has no hint. Look at: {test["look"]}')
+        return OK
+    which = int(args.names[1]) if len(args.names) > 1 and args.names[1].isdigit() else 1
+    if not 1 <= which <= len(hints):
+        raise LabError(f'{test["id"]} has {len(hints)} hints')
+    say(f'hint {which} of {len(hints)}: {hints[which - 1]}')
+    return OK
+
+
+def hours(lab, args):
+    try:
+        spent = float(args.names[0])
+    except (IndexError, ValueError):
+        raise LabError(f'how many? ./lab hours {lab.number} 2.5') from None
+    if not 0 < spent <= 100:
+        raise LabError('hours are more than 0 and at most 100')
+    path = os.path.join(lab.mine, 'hours.txt')
+    os.makedirs(lab.mine, exist_ok=True)
+    with open(path, 'a', encoding='utf-8') as f:
+        f.write(f'{spent}\n')
+    with open(path, encoding='utf-8') as f:
+        say(f'lab {lab.number}: {sum(float(line) for line in f):g} hours')
+    return OK
+
+
+def submit(lab):
+    path = os.path.join(MINE, f'lab{lab.number}.tar')
+    with tarfile.open(path, 'w') as tar:
+        for name in [*lab.files, 'hours.txt', 'report.md']:
+            mine = os.path.join(lab.mine, name)
+            if os.path.isfile(mine):
+                tar.add(mine, name)
+            elif name in lab.files:
+                raise LabError(f'{name} is not there: ./lab start {lab.number}')
+    say(f'hand in {os.path.relpath(path, ROOT)}')
+    return OK
+
+
+def graded(lab, args):
+    if len(args.names) != 1 or not os.path.isdir(args.names[0]):
+        raise LabError(f'which folder? ./lab grade {lab.number} FOLDER')
+    with build.Builder(args.build) as builder:
+        g = grade.Grading(lab, builder, args.names[0], args.seed)
+        try:
+            results = g.run_all(lab.tests)
+            if args.private_seed:
+                again = [{**t, 'id': t['id'] + 's', 'points': t['seeded'], 'parent': None} for t in lab.tests if t.get('seeded')]
+                results += g.run_all(again, args.private_seed)
+        finally:
+            g.close()
+    report = grade.sheet(lab, results, args.seed)
+    if args.json:
+        grade.save(args.json, report)
+    by_id = {t['id']: t for t in lab.tests}
+    for r in results:
+        say('\n'.join(grade.lines_of(by_id[r['id'].rstrip('s')], r, lab)))
+    say(f'\n{report["points"]} of {report["max_points"]} points')
+    return BROKEN if any(r['state'] == grade.ERROR for r in results) else OK
+
+
+def main(argv):
+    args = arguments(argv)
+    try:
+        if args.command == 'doctor':
+            return doctor()
+        if not args.lab:
+            raise LabError('which lab? ./lab ' + args.command + ' N')
+        lab = Lab(args.lab)
+        if args.command == 'start':
+            return start(lab)
+        if args.command == 'test':
+            return tested(lab, args)
+        if args.command == 'hint':
+            return hint(lab, args)
+        if args.command == 'hours':
+            return hours(lab, args)
+        if args.command == 'submit':
+            return submit(lab)
+        if args.command == 'grade':
+            return graded(lab, args)
+        if args.command == 'pack':
+            if len(args.names) != 1:
+                raise LabError(f'into which file? ./lab pack {lab.number} FILE.tar.gz')
+            say(f'{mklab.pack(lab, args.names[0])} bytes, compressed into {args.names[0]}')
+            return OK
+        import selfcheck  # pylint: disable=import-outside-toplevel
+        return selfcheck.main(lab, args)
+    except LabError as e:
+        warn(f'lab: {e}')
+        return USAGE
+    except GraderError as e:
+        warn(f'lab: GRADER ERROR, not your fault: {e}')
+        return BROKEN
+    except KeyboardInterrupt:
+        return 130

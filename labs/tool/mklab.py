@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""Cuts a reference into what a student starts from, and packs it.
+
+    /* LAB 2.4 begin: what to do, in a line */
+    ...the reference...
+    /* LAB 2.4 end: return LAB_TODO("2.4"); */
+
+What stands after `end:` takes the place of the region. The starter has no other trace of it.
+"""
+import gzip
+import io
+import os
+import re
+import subprocess
+import tarfile
+
+from common import GraderError, LABS, ROOT, read
+
+BEGIN = re.compile(r'^(\s*)/\* LAB (\d+\.\d+) begin: (.*) \*/$')
+END = re.compile(r'^(\s*)/\* LAB (\d+\.\d+) end: (.*) \*/$')
+STRAY = re.compile(r'\bLAB \d+\.\d+ (begin|end)\b')
+TASK = re.compile(r'^(\s*)/\* LAB (\d+\.\d+): (.*) \*/$')
+# What is not used before all is written. The cut makes it, so the cut silences it.
+QUIET = '''
+/* Until all is written some functions and names here have no use yet. You may take these lines out. */
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wunused-variable"
+'''
+TELLING_CHARACTERS = 24  # a line of a region as long as this gives something away
+NOT_IN_PACK = ('bugs.toml', 'rubric.md', 'predict.toml', 'meson.build')
+
+
+def cut(text, name='text'):
+    """(starter, {task: lines of the region}) of a reference."""
+    starter, regions, inside, at_last_include = [], {}, None, 0
+    for number, line in enumerate(text.split('\n'), 1):
+        begin, end = BEGIN.match(line), END.match(line)
+        if begin:
+            if inside or begin.group(2) in regions:
+                raise GraderError(f'{name}:{number}: region {begin.group(2)} begins in another, or twice')
+            inside = begin.group(2)
+            regions[inside] = []
+            starter.append(f'{begin.group(1)}/* LAB {inside}: {begin.group(3)} */')
+        elif end:
+            if inside != end.group(2):
+                raise GraderError(f'{name}:{number}: region {end.group(2)} ends, and {inside} is open')
+            starter.append(end.group(1) + end.group(3))
+            inside = None
+        elif inside:
+            regions[inside].append(line)
+        else:
+            starter.append(line)
+            if line.startswith('#include'):
+                at_last_include = len(starter)
+        if not begin and not end and STRAY.search(line):
+            raise GraderError(f'{name}:{number}: a marker that is not whole: {line.strip()}')
+    if inside:
+        raise GraderError(f'{name}: region {inside} has no end')
+    if regions:
+        starter[at_last_include:at_last_include] = QUIET.rstrip('\n').split('\n')
+    return '\n'.join(starter), regions
+
+
+def join(starter, regions):
+    """The opposite of cut(): proves that nothing else was changed."""
+    lines, out, stub = starter.replace(QUIET, '\n', 1).split('\n') if regions else starter.split('\n'), [], None
+    for line in lines:
+        task = TASK.match(line)
+        if stub:
+            out.append(f'{stub[0]}/* LAB {stub[1]} end: {line.strip()} */')
+            stub = None
+        elif task and task.group(2) in regions:
+            stub = task.groups()
+            out.append(f'{stub[0]}/* LAB {stub[1]} begin: {stub[2]} */')
+            out += regions[stub[1]]
+        else:
+            out.append(line)
+    return '\n'.join(out)
+
+
+def leaks(regions, outside, packed):
+    """Pairs of a file and a line of a region that it gives away; outside: what the starter has anyway."""
+    known = {line.strip() for line in outside.split('\n')}
+    telling = {line.strip() for lines in regions.values() for line in lines
+               if len(line.strip()) >= TELLING_CHARACTERS and not line.strip().startswith(('/*', '*'))}
+    shared = sorted(telling & known)
+    found = [(name, line) for name, text in packed.items() for line in sorted(telling - known)
+             if any(line == there.strip() for there in text.split('\n'))]
+    return found, shared
+
+
+def project_files():
+    done = subprocess.run(['git', '-C', ROOT, 'ls-files'], capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return [n for n in done.stdout.split('\n') if n]
+    return sorted(os.path.relpath(os.path.join(path, n), ROOT) for path, folders, names in os.walk(ROOT)
+                  for n in names if not folders.sort() and not os.path.relpath(path, ROOT).startswith(('build', '.', 'labs/my')))
+
+
+def pack_files(lab):
+    """{name in the pack: bytes}: the engine, its tests, the tool, and this lab without what gives it away."""
+    files = {}
+    own = os.path.relpath(lab.folder, ROOT) + '/'
+    tops = {'base', 'io', 'pager', 'bufpool', 'mmap', 'vmcache', 'space', 'txn', 'btree', 'db', 'include', 'trace', 'tests'}
+    for name in project_files():
+        is_lab = name.startswith('labs/') and (name.startswith((own, 'labs/lib/', 'labs/tool/')) or name.count('/') == 1)
+        if not is_lab and name.split('/')[0] not in tops and name not in ('lab', 'LICENSE', '.clang-format'):
+            continue
+        if name.startswith(own) and os.path.basename(name) in NOT_IN_PACK:
+            continue
+        with open(os.path.join(ROOT, name), 'rb') as f:
+            files[name] = f.read()
+    for name in lab.files:
+        files[own + name] = cut(files[own + name].decode(), name)[0].encode()
+    return files
+
+
+def pack(lab, path):
+    """The same commit makes the same bytes: no time, no owner, one order."""
+    raw = io.BytesIO()
+    top = f'verso-lab{lab.number}/'
+    with tarfile.open(fileobj=raw, mode='w', format=tarfile.USTAR_FORMAT) as tar:
+        for name, data in sorted(pack_files(lab).items()):
+            info = tarfile.TarInfo(top + name)
+            info.size = len(data)
+            info.mode = 0o755 if name == 'lab' or name.endswith('.sh') else 0o644
+            tar.addfile(info, io.BytesIO(data))
+    with open(path, 'wb') as f, gzip.GzipFile(filename='', fileobj=f, mode='wb', mtime=0) as z:
+        z.write(raw.getvalue())
+    return len(raw.getvalue())
+
+
+def starters(lab):
+    return {name: cut(read(lab.path(name)), name)[0] for name in lab.files}
+
+
+def all_regions(lab):
+    regions = {}
+    for name in lab.files:
+        regions.update(cut(read(lab.path(name)), name)[1])
+    return regions
+
+
+def is_pack():
+    """In a pack the references are starters already."""
+    return not any(n.endswith('bugs.toml') for _, _, names in os.walk(LABS) for n in names)
