@@ -6,7 +6,7 @@
  *
  *	0               nothing
  *	gen             the map shows this generation; it was verified (M1)
- *	WORD_HEAP ...   a page that was not written yet (own.h)
+ *	WORD_HEAP ...   the writer's own page, not written yet; own.h says where it lies
  *
  * A word changes by fresh, write and drop of the page number's owner, and from 0 or an old gen to a
  * gen by a reader that verified the page: readers compare and swap, so they never undo what an
