@@ -42,9 +42,9 @@ typedef uint64_t gen_t;  /* incarnation << 40 | sequence; 0: none */
 
 enum page_type {
 	PAGE_META = 1,     /* txn/meta.h */
-	PAGE_BITMAP = 2,   /* txn: which pages of an allocation group are free */
-	PAGE_GROUPS = 3,   /* txn: an index of allocation groups */
-	PAGE_PENDING = 4,  /* txn: pages freed, not yet free */
+	PAGE_BITMAP = 2,   /* space: which pages of an allocation group are free */
+	PAGE_GROUPS = 3,   /* space: an index of allocation groups */
+	PAGE_PENDING = 4,  /* space: pages freed, not yet free */
 	PAGE_NODE = 5,     /* btree: a leaf or an inner node */
 	PAGE_OVERFLOW = 6, /* btree: a piece of a long value, or references to pieces */
 	PAGE_TOY = 7,      /* tests: the payload under which the commit was proved */
