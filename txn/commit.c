@@ -5,7 +5,8 @@
  * commit is flushed (flush.c).
  *
  * What can fail comes first and changes nothing that abort could not undo; from join() on nothing
- * fails (T11).
+ * fails (T11). So a transaction can be aborted until join(); that no crash takes it away is certain
+ * only after the last flush of its group commit: one_flush() and two_flush() in flush.c.
  */
 #include "base/error.h"
 #include "txn/txn_int.h"
