@@ -135,9 +135,9 @@ struct pager_ops {
 		const struct page **ret_page);
 
 	/*
-	 * Ends one pin that get gave. A hint, `unneeded`: another page has taken this one's part,
-	 * it will hardly be got again; it stays what it is. Any thread. Waits for a short lock at
-	 * most, cannot fail.
+	 * Ends one pin that get gave. `unneeded` is a hint: another page has taken this one's part,
+	 * so it will hardly be got again; it can be got all the same. Any thread. Waits for a short
+	 * lock at most, cannot fail.
 	 */
 	void (*put)(struct pager *p, const struct page *page, bool unneeded);
 
@@ -161,11 +161,11 @@ struct pager_ops {
 
 	/*
 	 * A hint that these pages will be got soon: starts loading without waiting; a pool whose
-	 * queue is sync reads them in the call. Returns how
-	 * many of them, from the first on, are in memory, on their way, or not worth it; those
-	 * behind it has no memory or no request for now, and may be named again. Any thread.
-	 * `ahead`: perhaps by a later call of the application. Until then the thread is the
-	 * application's own, and a load that completes may not make its system calls return EINTR.
+	 * queue is sync reads them in the call. Returns how many of them, from the first on, are in
+	 * memory, on their way, or not worth a read; for the others there is no memory or no
+	 * request now, and the caller may name them again. Any thread. `ahead`: perhaps a later
+	 * call of the application gets them. Between the calls the thread is the application's own,
+	 * so a load that completes then may not make its system calls return EINTR.
 	 */
 	size_t (*prefetch)(struct pager *p, const struct page_ref *refs, size_t n, bool ahead);
 
