@@ -49,10 +49,22 @@ static int promise_allowed(const struct extent_queue *q, struct space *space,
 	return rc;
 }
 
+/* T4 without the search of horizon_allows(), which it checks: a reader between birth and free. */
+static bool is_seen(const struct horizon *h, const struct pending_extent *e)
+{
+	for (size_t i = 0; i < h->n_readers; i++) {
+		if (h->readers[i] >= e->birth && h->readers[i] < e->free)
+			return true;
+	}
+	return false;
+}
+
 /* No state and no reader reaches these pages any more: dropping them makes room in a cache. */
-static void set_free(struct space *space, const struct pending_extent *e)
+static void set_free(struct space *space, const struct horizon *h, const struct pending_extent *e)
 {
 	DCHECK(e->birth <= e->free);
+	ASSERT(e->free <= h->flushed); /* T4: the durable state does not have them */
+	DCHECK(!is_seen(h, e));        /* T4: nor does a snapshot */
 	space_give(space, e->pgno, e->n_pages);
 	pager_drop(space->pager, e->pgno, e->n_pages);
 }
@@ -70,7 +82,7 @@ static int harvest_tail(struct extent_queue *q, struct space *space, const struc
 		if (horizon_allows(h, &e)) {
 			q->n_pages -= e.n_pages;
 			q->n_tail_pages -= e.n_pages;
-			set_free(space, &e);
+			set_free(space, h, &e);
 		} else {
 			*queue_extent(q, kept++) = e;
 		}
@@ -93,7 +105,7 @@ static int rotate_oldest(struct extent_queue *q, struct space *space, const stru
 		struct pending_extent e = queue_pop(q);
 
 		if (horizon_allows(h, &e))
-			set_free(space, &e);
+			set_free(space, h, &e);
 		else
 			queue_add(q, &e);
 	}

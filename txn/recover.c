@@ -78,10 +78,22 @@ static int judge(struct txn_env *env, const struct meta *m, pgno_t file_pages)
 	return rc == VERSO_ECORRUPT ? NOT_WHOLE : rc;
 }
 
+/*
+ * T7, in one piece, for the assertion: why all pages of m are on the disk. By the order of its
+ * flushes, by its own word or the rejected meta's that it was flushed, or by a walk.
+ */
+static bool is_proved_whole(const struct meta *m, const struct meta *rejected, bool walked)
+{
+	if (rejected)
+		return m->gen == rejected->durable_gen && m->gen < rejected->gen;
+	return m->mode == TXN_TWO_FLUSH || m->gen <= m->durable_gen || walked;
+}
+
 static int decide(struct txn_env *env, struct candidate *c, pgno_t file_pages)
 {
 	unsigned newest = !c[0].valid || (c[1].valid && is_newer(&c[1].meta, &c[0].meta));
 	const struct meta *m = &c[newest].meta, *other = &c[!newest].meta;
+	const struct meta *rejected = NULL;
 	int rc = judge(env, m, file_pages);
 
 	if (rc < 0)
@@ -96,8 +108,13 @@ static int decide(struct txn_env *env, struct candidate *c, pgno_t file_pages)
 		if (other->space.n_pages > file_pages)
 			return file_is_cut(other, file_pages);
 		env->rolled_back = true;
+		rejected = m;
 		newest = !newest;
 	}
+	ASSERT(c[newest].valid);                                         /* T7 */
+	ASSERT(rejected || !c[!newest].valid || !is_newer(other, m));    /* T7: the newest one */
+	ASSERT(is_proved_whole(&c[newest].meta, rejected, env->walked)); /* T7 */
+	ASSERT(c[newest].meta.space.n_pages <= file_pages); /* T7: all its pages can be there */
 	/* Both slots are valid since the format: one that is not was torn, or has rotted. */
 	if (!c[!newest].valid)
 		env->rolled_back = true;

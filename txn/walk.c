@@ -24,6 +24,7 @@ static int read_verified(struct walk *w, struct page_ref ref, struct page *buf)
 {
 	int rc;
 
+	ASSERT(ref.gen > w->newer_than); /* T7: what is not newer was durable before; not read */
 	if (ref.pgno >= w->meta->space.n_pages)
 		return error_set(VERSO_ECORRUPT, "page %u: beyond the end of the file", ref.pgno);
 	if (w->n_visited++ > w->meta->space.n_pages)
@@ -32,6 +33,8 @@ static int read_verified(struct walk *w, struct page_ref ref, struct page *buf)
 	rc = pager_read_device(w->env->pager, ref.pgno, 1, buf);
 	if (rc == 0)
 		rc = page_verify(buf, w->page_size, ref, w->env->pager->seed);
+	/* T7: it proves only what the parent means, not what lies there. */
+	ASSERT(rc || page_is(buf, ref));
 	if (rc == 0 && w->visit)
 		w->visit(w->arg, buf);
 	return rc;
@@ -136,6 +139,7 @@ int walk_pages(struct txn_env *env, const struct meta *meta, gen_t newer_than, w
 	struct layout l;
 	int rc = 0;
 
+	ASSERT(newer_than < meta->gen); /* T7: there is something to prove */
 	w.page_size = meta->page_size;
 	meta_layout(meta, &l);
 	for (unsigned i = 0; rc == 0 && i < TXN_ROOTS; i++) {

@@ -47,10 +47,14 @@ struct horizon horizon_now(struct txn_env *env)
 	struct horizon h = {.readers = env->writer.readers};
 
 	pthread_mutex_lock(&env->lock);
+	ASSERT(env->writer_busy);                     /* T4: one thread decides, and takes */
+	ASSERT(env->flushed_gen <= env->durable_gen); /* T4: what counts as flushed is */
 	h.flushed = env->flushed_gen;
 	pthread_mutex_unlock(&env->lock);
 	/* After the flush was published: a reader that is missed here begins with a newer state. */
 	h.n_readers = snapshots_in_use(&env->snapshots, env->writer.readers);
+	/* T4: a reader's snapshot is a generation that joined; the open transaction is none. */
+	ASSERT(h.n_readers == 0 || h.readers[h.n_readers - 1] < env->next_gen);
 	return h;
 }
 
