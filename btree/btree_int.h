@@ -136,10 +136,10 @@ int overflow_build(struct btree *bt, unsigned key_len, struct btree_slice val, u
 /* Adds all pages of the value to the list. Reads its index pages. */
 int overflow_gather(struct btree *bt, const struct overflow *o, struct ref_list *pages);
 
-/* Calls fn for each page of the value; checks sizes, levels and geometry. gen_max: of its leaf. */
+/* Calls fn for each page of the value; checks references, sizes, levels and geometry. */
 typedef int overflow_page_fn(void *arg, struct page_ref ref, const struct page *page);
-int overflow_walk(struct btree *bt, const struct overflow *o, gen_t gen_max, overflow_page_fn *fn,
-	void *arg);
+int overflow_walk(struct btree *bt, const struct overflow *o, const struct page *leaf,
+	overflow_page_fn *fn, void *arg);
 
 /* References in an overflow page with level > 0; NODE_BAD when its bytes make no sense. */
 unsigned overflow_count(const struct page *page, uint32_t page_size);

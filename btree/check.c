@@ -69,7 +69,7 @@ static int check_leaf(struct check *c, struct page_ref ref, const struct page *p
 		wrong = overflow_open(c->page_size, node_key_len(page, i), val, &o);
 		if (wrong)
 			return tree_corrupt(c->bt, ref, wrong);
-		rc = overflow_walk(c->bt, &o, page_lsn(page), see_overflow, c);
+		rc = overflow_walk(c->bt, &o, page, see_overflow, c);
 		if (rc != 0)
 			return rc;
 	}
@@ -94,8 +94,8 @@ static const char *node_wrong(struct check *c, const struct page *page, struct k
 	return wrong;
 }
 
-static int check_under(struct check *c, struct page_ref ref, unsigned level, gen_t gen_max,
-	struct key_span low, struct key_span high);
+static int check_under(struct check *c, struct page_ref ref, unsigned level,
+	const struct page *parent, struct key_span low, struct key_span high);
 
 static int check_inner(struct check *c, const struct page *page, struct key_span low,
 	struct key_span high)
@@ -112,9 +112,9 @@ static int check_inner(struct check *c, const struct page *page, struct key_span
 
 		if (i < n)
 			next = (struct key_span){buf, node_key(page, c->page_size, i, buf)};
-		/* B1: one level below; B2: between the fences; B7: no newer than the lsn. */
-		rc = check_under(c, node_child(page, c->page_size, i), page->level - 1U,
-			page_lsn(page), sep, next);
+		/* B1: one level below; B2: between the fences. */
+		rc = check_under(c, node_child(page, c->page_size, i), page->level - 1U, page, sep,
+			next);
 		if (rc != 0)
 			return rc;
 		sep = next;
@@ -122,15 +122,16 @@ static int check_inner(struct check *c, const struct page *page, struct key_span
 	return 0;
 }
 
-static int check_under(struct check *c, struct page_ref ref, unsigned level, gen_t gen_max,
-	struct key_span low, struct key_span high)
+/* parent: NULL for the root. */
+static int check_under(struct check *c, struct page_ref ref, unsigned level,
+	const struct page *parent, struct key_span low, struct key_span high)
 {
 	const struct page *page;
-	const char *wrong;
+	const char *wrong = parent ? txn_ref_wrong(parent, ref) : NULL; /* B7 */
 	int rc;
 
-	if (ref.gen > gen_max)
-		return tree_corrupt(c->bt, ref, "a page is newer than the one that refers to it");
+	if (wrong)
+		return tree_corrupt(c->bt, ref, wrong);
 	rc = tree_get_node(c->bt, ref, level, &page);
 	if (rc < 0)
 		return rc;
@@ -156,7 +157,7 @@ int btree_check(struct btree *bt, btree_page_fn *each, void *arg,
 	if (!c.keys)
 		return error_set(-ENOMEM, "no memory to check a tree");
 	if (!ref_is_null(bt->root.ref))
-		rc = check_under(&c, bt->root.ref, bt->root.level, bt->root.ref.gen, none, none);
+		rc = check_under(&c, bt->root.ref, bt->root.level, NULL, none, none);
 	if (rc == 0 && c.stats.n_records != bt->root.count) /* B8 */
 		rc = tree_corrupt(bt, bt->root.ref, "the count of records is wrong");
 	tree_free(bt, c.seen);

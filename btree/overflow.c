@@ -409,43 +409,44 @@ int btree_item_read(struct btree *bt, const struct btree_item *item, uint64_t of
  */
 
 static int walk_refs(struct btree *bt, const uint8_t *refs, unsigned level, uint64_t under,
-	gen_t gen_max, overflow_page_fn *fn, void *arg);
+	const struct page *parent, overflow_page_fn *fn, void *arg);
 
 static int walk_page(struct btree *bt, struct page_ref ref, unsigned level, uint64_t under,
-	gen_t gen_max, overflow_page_fn *fn, void *arg)
+	const struct page *parent, overflow_page_fn *fn, void *arg)
 {
+	const char *wrong = txn_ref_wrong(parent, ref); /* B7 */
 	const struct page *page;
 	int rc;
 
-	if (ref.gen > gen_max)
-		return tree_corrupt(bt, ref, "a page is newer than the one that refers to it");
+	if (wrong)
+		return tree_corrupt(bt, ref, wrong);
 	rc = get_page(bt, ref, level, under, &page);
 	if (rc < 0)
 		return rc;
 	rc = fn(arg, ref, page);
 	if (rc == 0 && level > 0)
-		rc = walk_refs(bt, node_bytes(page) + OVERFLOW_PAYLOAD, level - 1, under,
-			page_lsn(page), fn, arg);
+		rc = walk_refs(bt, node_bytes(page) + OVERFLOW_PAYLOAD, level - 1, under, page, fn,
+			arg);
 	pager_put(bt->txn->pager, page);
 	return rc;
 }
 
 static int walk_refs(struct btree *bt, const uint8_t *refs, unsigned level, uint64_t under,
-	gen_t gen_max, overflow_page_fn *fn, void *arg)
+	const struct page *parent, overflow_page_fn *fn, void *arg)
 {
 	uint64_t span = level_span(tree_page_size(bt), level);
 	int rc = 0;
 
 	for (uint64_t i = 0; rc == 0 && i * span < under; i++)
 		rc = walk_page(bt, page_ref_get(refs + i * PAGE_REF_BYTES), level,
-			bytes_under(span, under, i), gen_max, fn, arg);
+			bytes_under(span, under, i), parent, fn, arg);
 	return rc;
 }
 
-int overflow_walk(struct btree *bt, const struct overflow *o, gen_t gen_max, overflow_page_fn *fn,
-	void *arg)
+int overflow_walk(struct btree *bt, const struct overflow *o, const struct page *leaf,
+	overflow_page_fn *fn, void *arg)
 {
-	return walk_refs(bt, o->refs, o->level, o->len - o->tail_len, gen_max, fn, arg);
+	return walk_refs(bt, o->refs, o->level, o->len - o->tail_len, leaf, fn, arg);
 }
 
 /* Lists the pages under refs; byte pages are not read: their references are enough. */

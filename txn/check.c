@@ -35,11 +35,17 @@ struct check {
 	void *arg;
 	uint8_t *use; /* of each page */
 	pgno_t n_pages;
-	gen_t gen;     /* of the state */
-	gen_t gen_max; /* no page that is referred to here can be newer */
+	gen_t gen;                 /* of the state */
+	const struct page *parent; /* of the reference looked at; NULL: the meta page */
 	unsigned depth;
 	int rc;
 };
+
+const char *txn_ref_wrong(const struct page *parent, struct page_ref child)
+{
+	return child.gen > page_lsn(parent) ? "a page is newer than the one that refers to it"
+					    : NULL;
+}
 
 /* Reports a finding; returns non-zero when the caller wants no more. */
 static int found(struct check *c, pgno_t pgno, const char *what)
@@ -94,7 +100,7 @@ static int mark_tree(void *arg, struct page_ref ref, unsigned level);
 
 static int mark_under(struct check *c, const struct page *page, struct page_ref ref, unsigned level)
 {
-	gen_t gen_max = c->gen_max;
+	const struct page *parent = c->parent;
 	int rc;
 
 	if (page->level != level)
@@ -102,26 +108,35 @@ static int mark_under(struct check *c, const struct page *page, struct page_ref 
 	if (page_lsn(page) < ref.gen || page_lsn(page) > c->gen)
 		return found(c, ref.pgno, "last changed before it was made, or after this state");
 	c->depth++;
-	c->gen_max = page_lsn(page);
+	c->parent = page;
 	rc = c->txn->env->schema->each_ref(page, c->txn->pager->page_size, mark_tree, c);
-	c->gen_max = gen_max;
+	c->parent = parent;
 	c->depth--;
 	if (rc == VERSO_ECORRUPT && c->rc == 0)
 		rc = found(c, ref.pgno, error_text());
 	return rc;
 }
 
+static const char *ref_wrong(const struct check *c, struct page_ref ref)
+{
+	if (c->parent)
+		return txn_ref_wrong(c->parent, ref);
+	return ref.gen > c->gen ? "newer than the meta page that refers to it" : NULL;
+}
+
 static int mark_tree(void *arg, struct page_ref ref, unsigned level)
 {
 	struct check *c = arg;
+	const char *wrong;
 	struct page *copy;
 	bool marked;
 	int rc = mark_once(c, ref.pgno, USE_TREE, &marked);
 
 	if (rc || !marked)
 		return rc;
-	if (ref.gen > c->gen_max)
-		return found(c, ref.pgno, "newer than the page that refers to it");
+	wrong = ref_wrong(c, ref);
+	if (wrong)
+		return found(c, ref.pgno, wrong);
 	if (c->depth >= DEPTH_MAX)
 		return found(c, ref.pgno, "deeper than any tree can be");
 	copy = malloc(c->txn->pager->page_size);
@@ -228,7 +243,7 @@ int txn_check(struct txn_env *env, txn_report_fn *report, void *arg)
 	*m = env->joined;
 	pthread_mutex_unlock(&env->lock);
 	c.txn = &env->write_handle;
-	c.gen = c.gen_max = m->gen;
+	c.gen = m->gen;
 	c.n_pages = env->space.n_pages; /* growth of an aborted transaction stays, as free pages */
 	c.use = calloc(c.n_pages, 1);
 	rc = c.use ? check_all(&c, m) : -ENOMEM;

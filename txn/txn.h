@@ -245,6 +245,12 @@ int txn_check(struct txn_env *env, txn_report_fn *report, void *arg);
  */
 int txn_image(struct txn_env *env, uint64_t *ret_digest);
 
+/*
+ * T14, for whoever walks a tree: NULL, or why no transaction can have made `parent` refer to
+ * `child`. Another protocol has another law here, or none.
+ */
+const char *txn_ref_wrong(const struct page *parent, struct page_ref child);
+
 struct txn_stat {
 	gen_t newest_gen, durable_gen, published_gen;
 	uint32_t n_pages, n_free_pages, n_pending_pages;
