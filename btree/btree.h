@@ -157,6 +157,21 @@ int btree_cursor_seek(struct btree_cursor *c, struct btree_slice key, struct btr
 /* Removes the record under the cursor. VERSO_NOTFOUND when it is not on a record. */
 int btree_cursor_del(struct btree_cursor *c);
 
+/* What a caller knows of a range's use. */
+enum btree_advice {
+	BTREE_ADVICE_WILLNEED, /* read soon: what is not in memory begins to load */
+	BTREE_ADVICE_COLD,     /* hardly read again: it leaves memory before other pages */
+};
+
+/*
+ * Advises the pager about the leaves that hold keys with from <= key < to; from.data or to.data
+ * NULL: from the first one on, to the last one. A hint: it changes no result, and WILLNEED ends
+ * where the pager takes no more for now. Reads inner pages, and may wait for them. 0, or an error
+ * of reading those.
+ */
+int btree_advise(struct btree *bt, struct btree_slice from, struct btree_slice to,
+	enum btree_advice advice);
+
 /* Every cursor of the tree keeps its key and ends its pin, as before an edit. */
 void btree_cursors_unpin(struct btree *bt);
 

@@ -408,6 +408,7 @@ void pool_peek(struct pager *p, const struct page_ref *refs, size_t n,
 	const struct page **ret_pages);
 
 size_t pool_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead);
+void pool_cool(struct pager *p, const struct page_ref *refs, size_t n);
 
 struct page *pool_fresh(struct pager *p, struct page_ref ref);
 int pool_write(struct pager *p, const struct page_write *set, size_t n);

@@ -92,6 +92,27 @@ void page_deactivate(struct pool *pool, pgno_t pgno, uint32_t frame)
 	pthread_mutex_unlock(&pool->lock);
 }
 
+/*
+ * The word alone says whether the page can go: its header may be another's by now, and the worst is
+ * a hint for the wrong page.
+ */
+void pool_cool(struct pager *p, const struct page_ref *refs, size_t n)
+{
+	struct pool *pool = pool_of(p);
+	uint64_t end = table_end(&pool->table);
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t w;
+
+		if (refs[i].pgno >= end)
+			continue;
+		w = atomic_load_explicit(table_word(&pool->table, refs[i].pgno),
+			memory_order_relaxed);
+		if (word_state(w) == WORD_CACHED && word_pins(w) == 0)
+			page_deactivate(pool, refs[i].pgno, word_frame(w));
+	}
+}
+
 static int error_pinned(struct pool *pool)
 {
 	uint32_t n_units;

@@ -293,6 +293,7 @@ static const struct pager_ops pool_ops = {
 	.peek = pool_peek,
 	.fresh = pool_fresh,
 	.prefetch = pool_prefetch,
+	.cool = pool_cool,
 	.write = pool_write,
 	.flush = pool_flush,
 	.drop = pool_drop,

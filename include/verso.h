@@ -237,22 +237,20 @@ enum verso_madvise {
 				     first (MADV_COLD); 8 bytes for each page that is read ahead */
 };
 
-/* How VERSO_MMAP's pages reach the file that a writer makes. The file is the same. */
+/*
+ * How VERSO_MMAP's pages reach the file that a writer makes. The file is the same. PRIVATE and
+ * SHARED are for experiments. With PRIVATE, if somebody cuts the file meanwhile, SIGBUS ends the
+ * process. With SHARED the kernel writes each page when it wants, and a commit only seals and
+ * flushes; a crash loses nothing that is committed. Its risks: a stray store that hits the mapping
+ * damages the file, committed pages too; a failing device, a cut file and, where blocks are shared
+ * with another file (XFS: cp --reflink; copy with --reflink=never), a full disk raise SIGBUS. It
+ * returns -EOPNOTSUPP from verso_open() on file systems that copy on write: Btrfs, ZFS, bcachefs,
+ * NILFS2, UBIFS, and on an overlay, as containers have.
+ */
 enum verso_map_writing {
 	VERSO_MAP_HEAP,    /* made in memory of their own, written by pwritev() */
-	VERSO_MAP_PRIVATE, /* stored into a private mapping of the file, written by pwritev(): for
-			      experiments. If somebody cuts the file meanwhile, SIGBUS ends the
-			      process */
-	VERSO_MAP_SHARED,  /* stored into the file's own pages by a writable shared mapping: for
-			      experiments. The kernel writes each page when it wants, and a
-			      commit only seals and flushes; a crash loses nothing that is
-			      committed. The risks: a stray store of the process that hits the
-			      mapping damages the file, committed pages too; a failing device or
-			      a cut file raises SIGBUS; so does a full disk where blocks are
-			      shared with another file (XFS: cp --reflink; copy with
-			      --reflink=never). verso_open() returns -EOPNOTSUPP on file systems
-			      that copy on write: Btrfs, ZFS, bcachefs, NILFS2, UBIFS, and on an
-			      overlay, as containers have. VERSO_RDONLY: as VERSO_MAP_HEAP */
+	VERSO_MAP_PRIVATE, /* stored into a private mapping of the file, written by pwritev() */
+	VERSO_MAP_SHARED,  /* stored into a shared mapping, the file's own pages; RDONLY: as HEAP */
 };
 
 /*
@@ -298,16 +296,14 @@ enum verso_flags {
 	VERSO_BUFFERED = 1 << 5,    /* no O_DIRECT: through the kernel's page cache */
 	VERSO_SMALL_PAGES = 1 << 6, /* no huge pages for the pool's memory */
 	VERSO_PIN_INNER = 1 << 7,   /* inner pages are pinned (by read-ahead too, which may wait) */
-	VERSO_NO_VERIFY = 1 << 11,  /* as `checksum` = VERSO_CHECKSUM_NONE; beside _ALWAYS:
-				       VERSO_EMISUSE */
+	VERSO_NO_VERIFY = 1 << 11, /* as `checksum` = VERSO_CHECKSUM_NONE, and not beside _ALWAYS */
 
 	/* verso_begin() */
 	VERSO_READ = 0,
 	VERSO_WRITE = 1 << 8,
 
 	/* verso_put() */
-	VERSO_NOOVERWRITE =
-		1 << 9, /* when the key is there, return VERSO_EXISTS and change nothing */
+	VERSO_NOOVERWRITE = 1 << 9, /* the key is there: VERSO_EXISTS, and nothing changes */
 
 	/* verso_check() */
 	VERSO_CHECK_TREES = 1 << 10, /* only the trees, on a snapshot: no writer has to wait */
@@ -454,10 +450,8 @@ int verso_table_drop(struct verso_txn *txn, const char *name);
  */
 typedef int verso_table_fn(void *arg, const char *name);
 
-/*
- * Calls each() with the names of all tables but the default one, in the order of their bytes. Stops
- * when each() returns another value than 0, and returns that.
- */
+/* Calls each() with the names of all tables but the default one, in the order of their bytes. Stops
+ * when each() returns another value than 0, and returns that. */
 int verso_table_each(struct verso_txn *txn, verso_table_fn *each, void *arg);
 
 struct verso_table_stat {
@@ -502,6 +496,26 @@ int verso_get_many(struct verso_txn *txn, struct verso_table *table, size_t n,
 int verso_read(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
 	uint64_t off_bytes, void *buf, size_t len_bytes, size_t *ret_len);
 
+/* What is known of the use of a range of records. */
+enum verso_advice {
+	VERSO_ADVICE_WILLNEED, /* read soon: what is not in memory begins to load */
+	VERSO_ADVICE_COLD,     /* hardly read again: it leaves memory before other pages */
+};
+
+/*
+ * Advises the pager about the pages of the records with from <= key < to. Changes no result.
+ *
+ * from, to: empty means no bound. Meant are the leaves of these records, of which the first and the
+ * last may hold others too; not the pages of long values, nor pages that are in use. WILLNEED goes
+ * no further than the pager can load at a time: a pool a quarter of its pages, a map what the
+ * kernel takes. Costs the inner pages of the range, about one for a hundred leaves or more, which
+ * are read; then a short lock a page (pool) or a system call a run of neighbours (map). Waits for
+ * no leaf, unless `io` is VERSO_IO_SYNC. VERSO_MMAP: COLD is MADV_COLD, which skips pages that
+ * another process maps too. VERSO_EMISUSE: an unknown advice.
+ */
+int verso_advise(struct verso_txn *txn, struct verso_table *table, struct verso_val from,
+	struct verso_val to, enum verso_advice advice);
+
 /*
  * Sets the value of `key`, in a write transaction.
  *
@@ -513,8 +527,7 @@ int verso_read(struct verso_txn *txn, struct verso_table *table, struct verso_va
 int verso_put(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
 	struct verso_val val, unsigned flags);
 
-/* Deletes `key` with its value, in a write transaction. VERSO_NOTFOUND: it was not there. -ENOSPC:
- * deleting too copies pages. */
+/* Deletes `key`, in a write transaction. VERSO_NOTFOUND. -ENOSPC: deleting too copies pages. */
 int verso_del(struct verso_txn *txn, struct verso_table *table, struct verso_val key);
 
 /*
@@ -542,13 +555,11 @@ int verso_cursor_last(struct verso_cursor *c, struct verso_val *ret_key, struct 
 int verso_cursor_next(struct verso_cursor *c, struct verso_val *ret_key, struct verso_val *ret_val);
 int verso_cursor_prev(struct verso_cursor *c, struct verso_val *ret_key, struct verso_val *ret_val);
 
-/* Moves to the first record whose key is >= key. VERSO_NOTFOUND: there is none; prev is then the
- * last record. */
+/* Moves to the first record with a key >= key. VERSO_NOTFOUND: none; prev is then the last. */
 int verso_cursor_seek(struct verso_cursor *c, struct verso_val key, struct verso_val *ret_key,
 	struct verso_val *ret_val);
 
-/* The record on which the cursor stands. VERSO_NOTFOUND: it is not on a record, or the record was
- * deleted. */
+/* The record on which the cursor stands. VERSO_NOTFOUND: on none, or the record was deleted. */
 int verso_cursor_get(struct verso_cursor *c, struct verso_val *ret_key, struct verso_val *ret_val);
 
 /*
@@ -561,11 +572,10 @@ int verso_cursor_del(struct verso_cursor *c);
 void verso_cursor_close(struct verso_cursor *c);
 
 /*
- * Called for each finding of verso_check(). pgno: the page, or 0 if the finding is not about one
- * page. text: what was expected and found; valid until each() returns. Returns 0 to go on, other
- * values stop the check. May not close the database, nor begin a write transaction or another check
- * of it, since the check may hold the writer's turn: those calls return VERSO_EMISUSE; a close is
- * carried out when the check ends.
+ * Called for each finding of verso_check(). pgno: of one page, or 0. text: what was expected and
+ * found; valid until each() returns. Returns 0 to go on, other values stop the check. May not close
+ * the database, nor begin a write transaction or another check of it, since the check may hold the
+ * writer's turn: those return VERSO_EMISUSE; a close is carried out when the check ends.
  */
 typedef int verso_check_fn(void *arg, uint32_t pgno, const char *text);
 
@@ -609,24 +619,22 @@ struct verso_stat {
 		enum verso_commit_mode protocol;    /* its earlier name */
 	};
 	uint64_t n_gets, n_peeks; /* pages asked for with a pin, and found without one */
-	uint64_t n_misses;        /* pages that gets and get_many had to load; mmap: to verify for
-					 the first time. A page that the kernel evicted and read
-					 again counts among the faults below only */
+	uint64_t
+		n_misses; /* pages that gets and get_many had to load; mmap: to verify for the first
+			      time (one evicted and read again counts among the faults only) */
 	uint64_t n_evictions; /* mmap: VERSO_UNKNOWN, the kernel evicts and does not report it */
 	uint64_t n_prefetched, n_barriers;
-	uint64_t read_bytes; /* asked of the file; for a map, verified: the kernel counts its faults
-			      */
-	uint64_t write_bytes;      /* handed to the file */
+	uint64_t read_bytes;  /* asked of the file; for a map, verified, and see the faults below */
+	uint64_t write_bytes; /* handed to the file */
 	uint64_t memory_bytes_max; /* bound of the pager's page memory, as it is now */
 	uint64_t memory_bytes;     /* of it, in use */
 
-	int rolled_back; /* 1: the open left out a commit that had not become durable, or one of the
-			    two meta pages was damaged, which looks the same */
+	int rolled_back; /* 1: the open left out a commit that was not durable, or one of the two
+			    meta pages was damaged, which looks the same */
 	int poisoned;    /* 1: a flush failed */
 	char how[256];   /* for people: direct or buffered and why, the I/O backend and why */
 
-	/* Of the whole process since it began, as the kernel counts them. With mmap they are what
-	 * can be known of the cache. */
+	/* Of the process since it began. With mmap they are what can be known of the cache. */
 	uint64_t n_major_faults; /* that had to read from a device */
 	uint64_t n_minor_faults; /* that only had to map what was in memory */
 
@@ -634,14 +642,12 @@ struct verso_stat {
 	uint64_t n_loads_get;   /* pages loaded because a reader's get waited for them */
 	uint64_t n_loads_many;  /* by get_many, and of long values, together */
 	uint64_t n_loads_ahead; /* before a cursor, in the background */
-	uint64_t n_victims;     /* pages that the policy gave up; one may be got again before it is
-				   evicted, and be given up again */
-	uint64_t n_unneeded;    /* pages given up because the writer had copied them */
-	uint64_t n_waits_load;  /* times that a thread waited for a load of another's, or ahead */
-	uint64_t n_waits_limbo; /* times that a load, or the writer for a new page, waited for other
-				   threads to leave an evicted page */
-	uint64_t n_reads;       /* read requests in flight now */
-	uint64_t n_reads_max;   /* most that were in flight at a time */
+	uint64_t n_victims; /* pages that the policy gave up; one may be got, and given up, again */
+	uint64_t n_unneeded;     /* pages given up: the writer had copied them, or advice (COLD) */
+	uint64_t n_waits_load;   /* times that a thread waited for a load of another's, or ahead */
+	uint64_t n_waits_limbo;  /* times that a load or the writer waited for guards to end */
+	uint64_t n_reads;        /* read requests in flight now */
+	uint64_t n_reads_max;    /* most that were in flight at a time */
 	uint64_t n_loads_writer; /* as n_loads_get, but by gets of the writer */
 };
 

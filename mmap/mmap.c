@@ -81,6 +81,7 @@ static const struct pager_ops mmap_ops = {
 	.peek = mmap_peek,
 	.fresh = mmap_fresh,
 	.prefetch = mmap_prefetch,
+	.cool = mmap_cool,
 	.write = mmap_write,
 	.flush = mmap_flush,
 	.drop = mmap_drop,

@@ -204,6 +204,7 @@ void mmap_put(struct pager *p, const struct page *page, bool unneeded);
 void mmap_peek(struct pager *p, const struct page_ref *refs, size_t n,
 	const struct page **ret_pages);
 size_t mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead);
+void mmap_cool(struct pager *p, const struct page_ref *refs, size_t n);
 int mmap_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf);
 
 /* write.c */

@@ -371,6 +371,21 @@ size_t mmap_prefetch(struct pager *p, const struct page_ref *refs, size_t n, boo
 	return n;
 }
 
+/* What the kernel has of them is the first to go when memory is short (MADV_COLD). */
+void mmap_cool(struct pager *p, const struct page_ref *refs, size_t n)
+{
+	struct mmap_pager *m = mmap_of(p);
+	uint64_t end = atomic_load_explicit(&m->n_pages, memory_order_acquire);
+	struct run cold = {.advice = ADVICE_COLD};
+
+	for (size_t i = 0; i < n; i++) {
+		if (refs[i].pgno < end &&
+			!(atomic_load(table_word(&m->table, refs[i].pgno)) & WORD_HEAP))
+			run_add(m, &cold, refs[i].pgno);
+	}
+	run_end(m, &cold);
+}
+
 int mmap_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
 {
 	struct mmap_pager *m = mmap_of(p);

@@ -80,7 +80,8 @@ struct pager_stats {
 	/* UINT64_MAX: unknown, because the kernel loads and evicts. */
 	uint64_t n_loads[PAGER_LOAD_CAUSES]; /* pages, by why */
 	uint64_t n_victims;                  /* pages that the policy gave up for others */
-	uint64_t n_unneeded;                 /* pages given up since the writer has copied them */
+	uint64_t n_unneeded;                 /* pages given up since the writer has copied them, or
+						advice calls them cold */
 	uint64_t n_waits_load;               /* times that a thread waited for a page to come */
 	uint64_t n_waits_limbo; /* times that one, the writer too, waited for guards to end, to have
 				   a frame */
@@ -96,9 +97,10 @@ enum pager_trace_op {
 	PAGER_MISS,       /* a get, before its GET: it has to be loaded, or verified in the map */
 	PAGER_LOAD,       /* it is in memory and good, by a get or a prefetch */
 	PAGER_PREFETCH,   /* asked for by a get of many, or of a long value */
-	PAGER_READ_AHEAD, /* asked for by a cursor */
+	PAGER_READ_AHEAD, /* asked for by a cursor, or by advice for a range */
 	PAGER_VICTIM,     /* a pool's: the policy's choice; it can be evicted now */
-	PAGER_UNNEEDED,   /* a pool's: the same for a page that the writer has copied elsewhere */
+	PAGER_UNNEEDED,   /* a pool's: the same for a page that the writer has copied elsewhere, or
+			     that advice calls cold */
 	PAGER_EVICT,      /* a pool's: it has left memory */
 	PAGER_FRESH,      /* made by the writer */
 	PAGER_WRITE,      /* on its way to the file; no generation */
@@ -168,6 +170,13 @@ struct pager_ops {
 	 * so a load that completes then may not make its system calls return EINTR.
 	 */
 	size_t (*prefetch)(struct pager *p, const struct page_ref *refs, size_t n, bool ahead);
+
+	/*
+	 * A hint that these pages will hardly be got again soon: they leave memory before others.
+	 * One that is pinned, the writer's own or not in memory is passed over. Reads nothing;
+	 * waits for a short lock at most. Any thread. NULL: the pager has no order of leaving.
+	 */
+	void (*cool)(struct pager *p, const struct page_ref *refs, size_t n);
 
 	/*
 	 * Writes a set, in any order, adjacent pages together, and returns when all of it has
@@ -434,6 +443,13 @@ static inline size_t pager_read_ahead(struct pager *p, const struct page_ref *re
 	for (size_t i = 0; p->tracer && i < n_taken; i++)
 		pager_trace(p, PAGER_READ_AHEAD, refs[i]);
 	return n_taken;
+}
+
+/* Pages that will hardly be got again soon. */
+static inline void pager_cool(struct pager *p, const struct page_ref *refs, size_t n)
+{
+	if (p->ops->cool)
+		p->ops->cool(p, refs, n);
 }
 
 static inline int pager_write(struct pager *p, const struct page_write *set, size_t n)

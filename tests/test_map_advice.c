@@ -168,6 +168,25 @@ START_TEST(gets_of_many_leave_nothing_cold)
 }
 END_TEST
 
+START_TEST(cooled_pages_become_cold_in_runs_and_no_others)
+{
+	struct page_ref refs[N_PAGES / 2];
+	struct world w;
+
+	world_open(&w, MMAP_ADVICE_RANDOM);
+	for (pgno_t i = 0; i < N_PAGES; i++)
+		get(&w, i);
+	for (pgno_t i = 0; i < N_PAGES / 2; i++)
+		refs[i] = ref_of(i + N_PAGES / 4);
+	refs[N_PAGES / 2 - 1] = ref_of(N_PAGES + 5); /* beyond the end */
+	pager_cool(w.pager, refs, N_PAGES / 2);
+	for (pgno_t i = 0; i < N_PAGES; i++)
+		ck_assert_uint_eq(noted[ADVICE_COLD][i],
+			i >= N_PAGES / 4 && i < N_PAGES / 4 + N_PAGES / 2 - 1);
+	world_close(&w);
+}
+END_TEST
+
 START_TEST(other_advice_leaves_nothing_cold)
 {
 	static const enum mmap_advice others[] = {MMAP_ADVICE_RANDOM, MMAP_ADVICE_NORMAL,
@@ -259,6 +278,7 @@ int main(void)
 	tcase_add_test(t, a_scan_asks_for_its_window_and_leaves_cold_what_lies_behind);
 	tcase_add_test(t, a_scan_leaves_alone_what_others_use);
 	tcase_add_test(t, gets_of_many_leave_nothing_cold);
+	tcase_add_test(t, cooled_pages_become_cold_in_runs_and_no_others);
 	tcase_add_loop_test(t, other_advice_leaves_nothing_cold, 0, 4);
 	tcase_add_test(t, no_page_becomes_cold_before_the_cursor_has_read_it);
 	suite_add_tcase(s, t);

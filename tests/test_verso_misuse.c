@@ -39,6 +39,7 @@ START_TEST(null_handles_are_answered)
 	API_IS(verso_get(NULL, NULL, k, &v), VERSO_EMISUSE);
 	API_IS(verso_get_many(NULL, NULL, 1, &k, &v, NULL), VERSO_EMISUSE);
 	API_IS(verso_read(NULL, NULL, k, 0, buf, sizeof(buf), &n), VERSO_EMISUSE);
+	API_IS(verso_advise(NULL, NULL, k, k, VERSO_ADVICE_COLD), VERSO_EMISUSE);
 	API_IS(verso_put(NULL, NULL, k, k, 0), VERSO_EMISUSE);
 	API_IS(verso_del(NULL, NULL, k), VERSO_EMISUSE);
 	API_IS(verso_cursor_open(NULL, NULL, &c), VERSO_EMISUSE);

@@ -74,6 +74,17 @@ bool vm_deactivate_page(struct vmcache *vm, pgno_t pgno)
 	return moved;
 }
 
+void vm_cool(struct pager *p, const struct page_ref *refs, size_t n)
+{
+	struct vmcache *vm = vm_of(p);
+	uint64_t end = table_end(&vm->table);
+
+	for (size_t i = 0; i < n; i++) {
+		if (refs[i].pgno < end)
+			(void)vm_deactivate_page(vm, refs[i].pgno);
+	}
+}
+
 static int error_pinned(const struct vmcache *vm)
 {
 	return error_set(VERSO_EPINNED,

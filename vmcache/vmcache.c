@@ -197,6 +197,7 @@ static const struct pager_ops vm_ops = {
 	.peek = vm_peek,
 	.fresh = vm_fresh,
 	.prefetch = vm_prefetch,
+	.cool = vm_cool,
 	.write = vm_write,
 	.flush = vm_flush,
 	.drop = vm_drop,

@@ -308,6 +308,7 @@ void vm_put(struct pager *p, const struct page *page, bool unneeded);
 void vm_peek(struct pager *p, const struct page_ref *refs, size_t n, const struct page **ret_pages);
 
 size_t vm_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead);
+void vm_cool(struct pager *p, const struct page_ref *refs, size_t n);
 
 struct page *vm_fresh(struct pager *p, struct page_ref ref);
 int vm_write(struct pager *p, const struct page_write *set, size_t n);

@@ -444,6 +444,60 @@ START_TEST(page_seen_before_its_write_is_readable_inside_the_guard)
 }
 END_TEST
 
+/* P1 to P3, whatever is cooled: in memory and out of it, pinned, fresh, foreign, beyond the end. */
+START_TEST(cooling_of_anything_changes_nothing_but_time)
+{
+	enum { N = 500 };
+	struct page_ref refs[WORLD_PAGES], wanted[N], fresh;
+	const struct page *pinned, *own, *seen;
+	uint64_t rng = check_seed();
+	struct world w;
+
+	world_open(&w, _i);
+	world_add_many(&w, 0, WORLD_PAGES - 8, refs);
+	world_reopen(&w);
+	fresh = world_make(&w, WORLD_PAGES - 1);
+	w.pager->ops->peek(w.pager, &fresh, 1, &own);
+	pinned = world_get(&w, refs[3]);
+	pager_cool(w.pager, NULL, 0);
+	for (unsigned round = 0; round < 4; round++) {
+		for (unsigned i = 0; i < N; i++) {
+			uint64_t x = check_random(&rng);
+			pgno_t pgno = (pgno_t)(x >> 8) % (WORLD_PAGES + 50);
+
+			if (x % 8 == 0)
+				pgno = (pgno_t)(x >> 32);
+			wanted[i] = (struct page_ref){pgno, x % 16 == 0 ? x : 1};
+			if (pgno < WORLD_PAGES - 8 && x % 4 != 1)
+				wanted[i] = refs[pgno];
+		}
+		wanted[0] = refs[3];
+		wanted[1] = fresh;
+		for (unsigned i = 0; i < WORLD_PAGES - 8; i += 3)
+			check_get(&w, refs[i]);
+		pager_cool(w.pager, wanted, N);
+		pager_cool(w.pager, wanted, N);
+		guard_enter(w.guard);
+		for (unsigned i = 0; i < WORLD_PAGES - 8; i++) {
+			const struct page *page = pager_peek(w.pager, w.guard, refs[i]);
+
+			ck_assert(!page || page_is_filled(page, w.page_size, refs[i]));
+		}
+		guard_leave(w.guard);
+		ck_assert(page_is_filled(pinned, w.page_size, refs[3]));
+		check_get(&w, refs[round]);
+	}
+	for (unsigned i = 0; i < WORLD_PAGES - 8; i++)
+		check_get(&w, refs[i]);
+	w.pager->ops->peek(w.pager, &fresh, 1, &seen);
+	ck_assert_ptr_eq(seen, own);
+	check_get(&w, fresh);
+	pager_put(w.pager, pinned);
+	pager_drop(w.pager, WORLD_PAGES - 1, 1);
+	world_close(&w);
+}
+END_TEST
+
 TCase *contract_writing(void)
 {
 	TCase *tc = tcase_create("writing");
@@ -464,5 +518,6 @@ TCase *contract_writing(void)
 	ADD_TEST(tc, empty_write_set_does_nothing);
 	ADD_TEST(tc, page_pinned_before_its_write_is_readable_until_put);
 	ADD_TEST(tc, page_seen_before_its_write_is_readable_inside_the_guard);
+	ADD_TEST(tc, cooling_of_anything_changes_nothing_but_time);
 	return tc;
 }

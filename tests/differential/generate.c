@@ -21,7 +21,9 @@ struct flavour {
 	uint8_t weights[OP_KINDS];
 };
 
-#define READS [OP_GET] = 20, [OP_GET_MANY] = 2, [OP_READ] = 2, [OP_SCAN_UP] = 2, [OP_SCAN_DOWN] = 2
+#define READS                                                                                      \
+	[OP_GET] = 20, [OP_GET_MANY] = 2, [OP_READ] = 2, [OP_SCAN_UP] = 2, [OP_SCAN_DOWN] = 2,     \
+	[OP_ADVISE] = 1
 
 #define READERS [OP_READER_BEGIN] = 2, [OP_READER_LOOK] = 2, [OP_READER_END] = 1
 

@@ -72,6 +72,25 @@ static bool drop(struct run *r, unsigned table)
 	return look_codes(r, rcs[0], rcs[1], exists ? 0 : VERSO_NOTFOUND);
 }
 
+/* Advice changes no result: the operations that follow show it. */
+static bool advise(struct run *r, const struct op *op, struct verso_txn **txns,
+	struct verso_table **tables, struct verso_val from)
+{
+	static uint8_t buf[KEY_MAX];
+	struct verso_val to =
+		key_make(&r->stream->config, (op->key + op->n) % r->stream->config.n_ids, buf);
+	enum verso_advice advice = op->len % 2 ? VERSO_ADVICE_COLD : VERSO_ADVICE_WILLNEED;
+	int rcs[2];
+
+	if (op->len % 5 == 0)
+		from = (struct verso_val){NULL, 0};
+	if (op->len % 7 == 0)
+		to = (struct verso_val){NULL, 0};
+	for (int s = 0; s < 2; s++)
+		rcs[s] = verso_advise(txns[s], tables[s], from, to, advice);
+	return look_codes(r, rcs[0], rcs[1], 0);
+}
+
 /* An operation inside the write transaction, on a table. */
 static bool table_op(struct run *r, const struct op *op)
 {
@@ -101,6 +120,8 @@ static bool table_op(struct run *r, const struct op *op)
 		return look_get_many(r, op);
 	case OP_READ:
 		return look_read(r, op, key);
+	case OP_ADVISE:
+		return advise(r, op, txns, tables, key);
 	default:
 		return look_scan(r, txns, tables, &r->oracle.writer, op->table, key,
 			op->kind == OP_SCAN_UP, op->n);

@@ -12,6 +12,7 @@ static const char *const names[OP_KINDS] = {
 	[OP_GET] = "get",
 	[OP_GET_MANY] = "get-many",
 	[OP_READ] = "read",
+	[OP_ADVISE] = "advise",
 	[OP_SCAN_UP] = "scan-up",
 	[OP_SCAN_DOWN] = "scan-down",
 	[OP_CURSOR_OPEN] = "cursor-open",

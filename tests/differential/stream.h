@@ -29,6 +29,7 @@ enum op_kind {
 	OP_READ,     /* a piece of a value: n is where it begins, len how long it is */
 	OP_SCAN_UP,  /* n records from the key on */
 	OP_SCAN_DOWN,
+	OP_ADVISE, /* from the key to that of n ids more; len: which advice, and which bounds */
 	OP_CURSOR_OPEN, /* seed: which cursor */
 	OP_CURSOR_FIRST,
 	OP_CURSOR_LAST,

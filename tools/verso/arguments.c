@@ -121,6 +121,13 @@ static bool set_keys(struct arguments *a, const char *value)
 	return a->keys_only = true;
 }
 
+static bool parse_advise(struct arguments *a, const char *value)
+{
+	a->willneed = a->willneed || strcmp(value, "willneed") == 0;
+	a->cold = a->cold || strcmp(value, "cold") == 0;
+	return strcmp(value, "willneed") == 0 || strcmp(value, "cold") == 0;
+}
+
 static bool set_raw(struct arguments *a, const char *value)
 {
 	(void)value;
@@ -161,6 +168,8 @@ static const struct option options[] = {
 	{"reverse", NULL, "from the last key to the first", TAKES_RANGE, set_reverse},
 	{"limit", "N", "at most N records", TAKES_RANGE, parse_limit},
 	{"keys", NULL, "keys without their values", TAKES_RANGE, set_keys},
+	{"advise", "HOW", "willneed: load the range first; cold: let it go afterwards", TAKES_RANGE,
+		parse_advise},
 	{"raw", NULL, "without a newline behind the value", TAKES_RAW, set_raw},
 	{"json", NULL, "as one JSON object", TAKES_JSON, set_json},
 	{"new", NULL, "fail when the key exists already", TAKES_NEW, set_new},

@@ -62,7 +62,11 @@ static enum status write_range(const struct session *s, FILE *out, struct verso_
 	enum status status = STATUS_OK;
 	int rc;
 
-	rc = move_first(c, &range, args->reverse, &key, want);
+	rc = args->willneed
+		     ? verso_advise(s->txn, s->table, range.from, range.to, VERSO_ADVICE_WILLNEED)
+		     : 0;
+	if (rc == 0)
+		rc = move_first(c, &range, args->reverse, &key, want);
 	while (n < args->limit_records && status == STATUS_OK && !ferror(out)) {
 		int move_result = rc;
 
@@ -82,6 +86,15 @@ static enum status write_range(const struct session *s, FILE *out, struct verso_
 	return status;
 }
 
+/* What the kernel or the pool has of the range goes before other pages, from now on. */
+static enum status let_go(const struct session *s)
+{
+	struct range range = range_of(s->args);
+	int rc = verso_advise(s->txn, s->table, range.from, range.to, VERSO_ADVICE_COLD);
+
+	return rc < 0 ? fail(s->args->path, rc) : STATUS_OK;
+}
+
 enum status records_write(const struct session *s, FILE *out, struct progress *progress)
 {
 	struct verso_cursor *cursor;
@@ -92,6 +105,8 @@ enum status records_write(const struct session *s, FILE *out, struct progress *p
 		return fail(s->args->path, rc);
 	status = write_range(s, out, cursor, progress);
 	verso_cursor_close(cursor);
+	if (status == STATUS_OK && s->args->cold)
+		status = let_go(s);
 	return status;
 }
 

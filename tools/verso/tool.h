@@ -60,6 +60,7 @@ struct arguments {
 	const char *plot;            /* NULL: not given */
 	enum format format;
 	bool reverse, keys_only, raw, json, no_overwrite;
+	bool willneed, cold; /* advice: before a scan, and after it */
 };
 
 struct command {
