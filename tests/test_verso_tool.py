@@ -13,7 +13,9 @@ import resource
 import subprocess
 import sys
 
-from tool_shell import ERROR, NO, OK, USAGE, VERSO, get_file, put_file, run_tests, words_of
+import fuse_folder
+from tool_shell import (ERROR, NO, OK, USAGE, VERSO, Skipped, get_file, put_file, run_tests,
+                        words_of)
 
 
 def test_nothing_tells_what_to_do_next(sh):
@@ -177,6 +179,25 @@ def test_scan_ranges(sh):
     assert sh.expect(OK, 'scan', 'a', '--prefix=\\xff', '--reverse').stdout == b'\xff\xffx\tv\n'
 
 
+def trace_of(sh, *words):
+    """The bytes of the page trace of a command: they grow with what it asks the pager for."""
+    done = sh.run('trace', 'record', 't.trace', words[0], sh.pager, *words[1:])
+    assert done.returncode == OK, (words, done)
+    return os.path.getsize(os.path.join(sh.folder, 't.trace'))
+
+
+def test_scan_with_advice(sh):
+    lines = b''.join(b'key%05d\t%s\n' % (i, b'v' * 300) for i in range(2000))
+    sh.expect(OK, 'load', 'a', '--lines', stdin=lines)
+    for advise in ('willneed', 'cold'):
+        sh.expect(OK, 'scan', 'a', f'--advise={advise}', out=lines)
+        sh.expect(OK, 'scan', 'a', '--from=key00100', '--to=key00102', f'--advise={advise}',
+                  out=lines[100 * 310:102 * 310])
+        sh.expect(OK, 'scan', 'a', '--prefix=x', f'--advise={advise}', out=b'')
+    assert b'advise' in sh.expect(USAGE, 'scan', 'a', '--advise=never').stderr
+    sh.expect(USAGE, 'get', 'a', 'key00001', '--advise=cold')
+
+
 def test_check_finds_damage(sh):
     sh.expect(OK, 'load', 'a', '--tsv', stdin=b''.join(b'%05d\t%s\n' % (i, b'v' * 50)
                                                       for i in range(2000)))
@@ -258,8 +279,30 @@ def test_how_results_are_had(sh):
     sh.expect(OK, 'get', 'a', 'k', '--copy', out=b'v' * 100000 + b'\n')
     sh.expect(OK, 'get', 'a', 'k', '--value-copy-max=50000', out=b'v' * 100000 + b'\n')
     sh.expect(OK, 'get', 'a', 'k', '--any-fs', out=b'v' * 100000 + b'\n')
+    # What may not be assembled comes in pieces, each by a search of its own.
+    assert trace_of(sh, 'get', 'a', 'k', '--value-copy-max=50000') > trace_of(sh, 'get', 'a', 'k')
+    # A short value is not assembled, unless --copy has it copied: then the limit is its limit too.
+    sh.expect(OK, 'put', 'a', 'short', 'ab')
+    plain = trace_of(sh, 'get', 'a', 'short')
+    assert trace_of(sh, 'get', 'a', 'short', '--value-copy-max=1') == plain
+    assert trace_of(sh, 'get', 'a', 'short', '--copy') == plain
+    assert trace_of(sh, 'get', 'a', 'short', '--copy', '--value-copy-max=1') > plain
+    sh.expect(OK, 'get', 'a', 'short', '--copy', '--value-copy-max=1', out=b'ab\n')
     for words in (('--copy=1',), ('--value-copy-max=0',), ('--value-copy-max',), ('--any-fs=no',)):
         assert sh.run('get', 'a', 'k', *words).returncode == USAGE, words
+
+
+def test_a_network_file_system_is_refused_unless_accepted(sh):
+    folder = os.path.join(sh.folder, 'far')
+    os.mkdir(folder)
+    try:
+        with fuse_folder.mounted(folder):
+            sh.expect(ERROR, 'get', 'far/a', 'k', err=b'lies on FUSE')
+            # Its file is found now, and is empty.
+            done = sh.expect(ERROR, 'get', 'far/a', 'k', '--any-fs', err=b'there is no database in the file')
+            assert b'FUSE' not in done.stderr, done
+    except OSError as e:
+        raise Skipped(f'cannot mount a file system of FUSE: {e}') from e
 
 
 def has_open(pid, name):

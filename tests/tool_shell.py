@@ -12,6 +12,10 @@ VERSO = os.path.abspath(sys.argv[1])
 OK, NO, USAGE, ERROR = 0, 1, 2, 3
 
 
+class Skipped(Exception):
+    """The machine refuses what a test needs."""
+
+
 class Shell:
     """Runs the tool in a folder with one pager, and compares what it prints."""
 
@@ -65,7 +69,7 @@ def run_tests(module):
     """Runs each function `test_*` of globals() with each pager; the exit status."""
     tests = [(name, f) for name, f in sorted(module.items()) if name.startswith('test_')]
     pagers = words_of('pager')
-    n_failed = 0
+    n_failed = n_skipped = 0
     parent = os.environ.get('VERSO_TEST_DIR') or os.environ.get('TMPDIR') or '/var/tmp'
     for name, f in tests:
         for pager in pagers:
@@ -75,7 +79,11 @@ def run_tests(module):
             except AssertionError as e:
                 n_failed += 1
                 print(f'FAILED {name} with {pager}: {e}')
+            except Skipped as e:
+                n_skipped += 1
+                print(f'skipped {name} with {pager}: {e}')
             finally:
                 shutil.rmtree(folder)
-    print(f'{len(pagers) * len(tests) - n_failed} passed, {n_failed} failed, 0 skipped')
+    n_passed = len(pagers) * len(tests) - n_failed - n_skipped
+    print(f'{n_passed} passed, {n_failed} failed, {n_skipped} skipped')
     return 1 if n_failed else 0
