@@ -46,11 +46,13 @@ struct config {
 	unsigned n_threads, batch, commit, passes, scan_phase;
 	unsigned hold; /* for how many further gets a result is kept; 0: it is not */
 	bool load_scattered;
+	uint64_t cache_max_bytes;   /* up to which a pool may be enlarged; 0: as it is opened */
 	uint64_t evict_above_bytes; /* cooperative eviction (evict.h); 0: none */
 	int live_fd;                /* -1: no harness */
 	/* Faults that tests plant. */
 	unsigned plant_sleep_us;  /* before each get */
 	double plant_cache_share; /* of the frames that the pool was given; 1: all */
+	bool plant_observer;      /* a thread that only sleeps and samples (R9) */
 	bool plant_read_twice;    /* each get reads one more page of the device */
 	uint64_t plant_wrong_at;  /* the record whose value is called wrong; UINT64_MAX: none */
 	uint64_t plant_die_at;    /* the operation at which the process aborts; 0: none */

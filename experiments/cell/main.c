@@ -117,6 +117,8 @@ static bool set_words(struct config *c, const char *name, const char *value, boo
 		*ret_good = parse_number(value, &c->plant_cache_share) && c->plant_cache_share <= 1;
 	} else if (strcmp(name, "rate") == 0) {
 		*ret_good = parse_number(value, &c->rate);
+	} else if (strcmp(name, "plant-observer") == 0) {
+		c->plant_observer = true;
 	} else if (strcmp(name, "plant-read-twice") == 0) {
 		c->plant_read_twice = true;
 	} else if (strcmp(name, "scattered") == 0) {
@@ -141,6 +143,7 @@ static bool set_counts(struct arguments *a, const char *name, const char *value,
 		{"seed", &c->seed, NULL, 0, UINT64_MAX},
 		{"stride", &c->stride, NULL, 1, UINT64_MAX},
 		{"ops", &c->n_ops, NULL, 0, UINT64_MAX},
+		{"cache-max", &c->cache_max_bytes, NULL, 0, SIZE_MAX},
 		{"evict-above", &c->evict_above_bytes, NULL, 0, UINT64_MAX},
 		{"threads", NULL, &c->n_threads, 1, LIVE_THREADS_MAX - 1},
 		{"batch", NULL, &c->batch, 1, BATCH_MAX},
@@ -293,6 +296,7 @@ int main(int argc, char **argv)
 
 	for (int i = 2; i < argc; i++)
 		set_option(&a, argv[i]);
+	a.config.options.cache_bytes_max = (size_t)a.config.cache_max_bytes;
 	a.config.options.cache_bytes =
 		(size_t)((double)a.config.options.cache_bytes * a.config.plant_cache_share);
 	if (strcmp(command, "version") == 0) {

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
+
+#define OBSERVE_NS 1000000
 
 static struct live *map_live(int fd)
 {
@@ -17,6 +20,20 @@ static struct live *map_live(int fd)
 	if (live == MAP_FAILED)
 		cell_fail("live", "%s", strerror(errno));
 	return live;
+}
+
+/* What rule R9 forbids, for E17: it makes its CPU a target of every TLB shootdown. */
+static void *observe(void *arg)
+{
+	struct run *r = arg;
+	uint64_t seen = 0;
+
+	while (!atomic_load(&r->live->stop)) {
+		for (unsigned i = 0; i < r->n_workers; i++)
+			seen += atomic_load(&r->live->threads[i].n_ops);
+		(void)nanosleep(&(struct timespec){0, OBSERVE_NS}, NULL);
+	}
+	return (void *)(uintptr_t)seen;
 }
 
 static void start_workers(struct run *r)
@@ -66,6 +83,7 @@ void cell_run(const struct config *config, FILE *out)
 {
 	struct run *r = calloc(1, sizeof(*r));
 	struct evictor *evictor = NULL;
+	pthread_t observer;
 	uint64_t start_ns = now_ns();
 
 	if (!r)
@@ -77,12 +95,16 @@ void cell_run(const struct config *config, FILE *out)
 		evictor = evictor_start(config->file, config->evict_above_bytes, config->seed);
 	r->db = config->engine->open(config, false, config->work == WORK_UPDATE);
 	start_workers(r);
+	if (config->plant_observer && pthread_create(&observer, NULL, observe, r) != 0)
+		cell_fail("threads", "no observer could be started");
 	r->load_ns = now_ns() - start_ns;
 	atomic_store(&r->live->state, LIVE_READY);
 	if (!r->has_harness)
 		atomic_store(&r->live->phase, 1);
 	(void)worker_main(&r->workers[0]);
 	end_workers(r);
+	if (config->plant_observer)
+		(void)pthread_join(observer, NULL);
 	atomic_store(&r->live->state, LIVE_DONE);
 	r->evicted_bytes = evictor_stop(evictor);
 	config->engine->close(r->db);

@@ -55,6 +55,9 @@ class Answer:
 # speaks whose runs count; a rate does not count on a machine that was not quiet. An experiment that is not named here answers
 # with the first comparison of its plan.
 HEADLINES = {
+    'E4': (('map-1000', 'pool-1000', 'full', ('faults_held_per_look',)),),
+    'E13': (('map-again', 'pool-again', 'start', ('device_read_bytes_per_op',)),),
+    'E14': (('map', 'pool', 'half', ('device_read_bytes_per_op',)),),
     'E2': (('map', 'pool', 'full', ('cpu_ns_per_op',)),),
     'E3': (('random-sparse', 'pool-sparse', 'whole', ('cpu_ns_per_op',)),
            ('normal-scan', 'pool-scan', 'whole', ('cpu_ns_per_op',))),

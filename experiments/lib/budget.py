@@ -18,7 +18,9 @@ import time
 from lib.readings import read_table, read_text
 
 KINDS = ('scope', 'group2', 'group1', 'container', 'cooperative')
+OWN_GROUP = ('group2', 'group1')  # a group that outlives its processes, and whose limit can be changed
 PREFIX = 'verso-cell-'
+CHANGE_TRIES = 20
 PATIENCE_S = 5  # until an emptied group can be removed
 
 
@@ -118,6 +120,7 @@ class Budget:
 
     def __init__(self, limit_bytes):
         self.limit_bytes = limit_bytes
+        self.now_bytes = None  # after change()
         self.group = Group(None, 0)
 
     def __enter__(self):
@@ -132,6 +135,10 @@ class Budget:
 
     def attach(self, pid):
         """Called once the process runs."""
+
+    def change(self, limit_bytes):
+        """Another limit for the processes that are in it (E14)."""
+        raise BudgetError(f'a budget of kind {self.kind} cannot be changed while it is used')
 
     def close(self):
         """The group is removed."""
@@ -190,6 +197,19 @@ class _MadeGroup(Budget):
     def _limit(self, folder):
         raise NotImplementedError
 
+    def change(self, limit_bytes):
+        for attempt in range(CHANGE_TRIES):  # the kernel has to evict what is above it, and gives up early
+            try:
+                self._set(limit_bytes)
+                self.now_bytes = limit_bytes
+                return
+            except OSError:
+                if attempt == CHANGE_TRIES - 1:
+                    raise
+
+    def _set(self, limit_bytes):
+        raise NotImplementedError
+
     def command(self, words):
         procs = os.path.join(self.group.folder, 'cgroup.procs')
         return ['/bin/sh', '-c', 'echo $$ >"$0" && exec "$@"', procs, *words]
@@ -203,6 +223,13 @@ class _MadeGroup(Budget):
 class Group1(_MadeGroup):
     kind, version = 'group1', 1
 
+    def _set(self, limit_bytes):
+        names = ['memory.limit_in_bytes']  # which may not be above the limit of memory and swap
+        if os.path.exists(os.path.join(self.group.folder, 'memory.memsw.limit_in_bytes')):
+            names.insert(0 if limit_bytes > (self.now_bytes or self.limit_bytes) else 1, 'memory.memsw.limit_in_bytes')
+        for name in names:
+            self._write(name, limit_bytes)
+
     def _limit(self, folder):
         self._write('memory.limit_in_bytes', self.limit_bytes)
         if os.path.exists(os.path.join(folder, 'memory.memsw.limit_in_bytes')):
@@ -211,6 +238,9 @@ class Group1(_MadeGroup):
 
 class Group2(_MadeGroup):
     kind, version = 'group2', 2
+
+    def _set(self, limit_bytes):
+        self._write('memory.max', limit_bytes)
 
     def _limit(self, folder):
         self._write('memory.max', self.limit_bytes)

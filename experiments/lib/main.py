@@ -4,6 +4,7 @@ import argparse
 import os
 import random
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -251,10 +252,15 @@ def doctor(args):
     return OK
 
 
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
 def main(words, text):
     if words[:1] == ['within']:
         return within.main(words[1:])
     args = parser(text).parse_args(words)
+    signal.signal(signal.SIGTERM, interrupt)  # a cell does not outlive its harness
     try:
         if args.what == ['doctor']:
             return doctor(args)

@@ -90,6 +90,19 @@ def _service(q):
     return read
 
 
+def _of_held(_run, phase):
+    return phase['faults_held'] / phase['held'] if phase.get('held') else None
+
+
+def _service_mean(_run, phase):
+    n = sum(count for _, count in phase['histogram'])
+    return sum(low * count for low, count in phase['histogram']) / n if n else None
+
+
+def _given(_run, phase):
+    return phase.get('given_ns')
+
+
 def _in_flight(_run, phase):
     return phase.get('requests_in_flight')
 
@@ -106,6 +119,11 @@ METRICS = {m.name: m for m in (
     Metric('device_write_bytes_per_op', 'bytes written to the device an operation', 'bytes', COUNTS, 'worse',
            _per_op('device_write_bytes')),
     Metric('major_faults_per_op', 'major faults an operation', '', COUNTS, 'worse', _per_op('major_faults')),
+    Metric('faults_call_per_op', 'major faults inside the call, an operation', '', COUNTS, 'worse', _per_op('faults_call')),
+    Metric('faults_caller_per_op', 'major faults in the caller, as it first looks at a result', '', COUNTS, 'worse',
+           _per_op('faults_caller')),
+    Metric('faults_held_per_look', 'major faults in the caller, as it looks again at a result that it holds', '', COUNTS, 'worse',
+           _of_held),
     Metric('minor_faults_per_op', 'minor faults an operation', '', COUNTS, 'worse', _per_op('minor_faults')),
     Metric('switches_per_op', 'sleeps an operation', '', COUNTS, 'worse', _per_op('voluntary_switches')),
     Metric('misses_per_op', "misses of the pager an operation", '', COUNTS, 'worse', _per_op('pager', 'misses')),
@@ -114,6 +132,8 @@ METRICS = {m.name: m for m in (
            of_machine=True),
     Metric('requests_in_flight', 'requests in flight at the device, on average', '', WALL, 'better', _in_flight),
     Metric('longest_operation_ns', 'the longest operation', 'ns', WALL, 'worse', _longest_operation),
+    Metric('given_ns', 'time until memory was taken or given', 'ns', WALL, 'worse', _given),
+    Metric('service_mean_ns', 'mean time of an operation in a closed loop', 'ns', WALL, 'worse', _service_mean),
     Metric('service_p50_ns', 'median time of an operation in a closed loop', 'ns', WALL, 'worse', _service(0.5)),
     Metric('service_p99_ns', '99th percentile of the time of an operation in a closed loop', 'ns', WALL, 'worse',
            _service(0.99)),

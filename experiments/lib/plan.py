@@ -50,15 +50,17 @@ CELL_OPTIONS = {
     'map-writing': str, 'readahead': str, 'commit': str, 'buffered': bool, 'small-pages': bool, 'pin-inner': bool,
     'work': str, 'keys': str, 'part': (int, float), 'stride': int, 'threads': int, 'batch': int,
     'commit-records': int, 'hold': int, 'passes': int, 'scan-phase': int, 'ops': int, 'ops-part': (int, float), 'rate': (int, float),
-    'plant-sleep-us': int, 'plant-read-twice': bool, 'plant-cache-share': (int, float), 'plant-die-at': int, 'plant-wrong-at': int,
+    'plant-observer': bool, 'plant-sleep-us': int, 'plant-read-twice': bool, 'plant-cache-share': (int, float), 'plant-die-at': int, 'plant-wrong-at': int,
 }
 HARNESS_OPTIONS = {'fill-batch': int}  # gets at once in phases that fill memory; each phase may have its own `batch`
 CELL_OPTIONS.update(HARNESS_OPTIONS)
 TOP = {'id': str, 'title': str, 'questions': list, 'asks': str, 'switch': str, 'kind': str, 'pitfalls': list,
        'workload': dict, 'cell': list, 'phase': list, 'compare': list, 'prediction': list, 'aa': str,
        'needs': list, 'quick': list, 'full': list, 'records_in_order': bool, 'writes': bool, 'frames': list, 'programs': list}
-CELL = {'name': str, 'title': str, 'limit_of': str, 'rate_of': list, 'rate_share': (int, float), **CELL_OPTIONS}
-PHASE = {'name': str, 'until': str, 'seconds': (int, float), 'limit_seconds': (int, float), 'batch': int}
+CELL = {'name': str, 'title': str, 'limit_of': str, 'before': str, 'wrong': str, 'disk': str,
+        'memory_part': (int, float), 'rate_of': list, 'rate_share': (int, float), **CELL_OPTIONS}
+PHASE = {'name': str, 'until': str, 'seconds': (int, float), 'limit_seconds': (int, float), 'batch': int,
+         'memory_share': (int, float)}
 COMPARE = {'cell': str, 'base': str, 'phase': str, 'metrics': list, 'bracket': bool}
 PREDICTION = {'id': str, 'cell': str, 'base': str, 'phase': str, 'metric': str, 'low': (int, float),
               'high': (int, float), 'says': str}
@@ -68,7 +70,8 @@ NEEDED = {
     'prediction': ('id', 'cell', 'phase', 'metric', 'low', 'high', 'says'),
 }
 UNTIL = ('full', 'settled', 'end')
-NEEDS = ('kernel-limit', 'lmdb')
+NEEDS = ('kernel-limit', 'own-group', 'lmdb')
+BEFORE, WRONG, DISKS = ('run', 'run-drop'), ('R3', 'R5', 'R9'), ('ram',)
 KINDS = ('cells', 'replay', 'hazard')
 PROGRAMS = ('hazard_rot', 'hazard_flush', 'hazard_powercut')
 
@@ -107,6 +110,10 @@ class Plan:
         merged = dict(self.workload)
         merged.update({k: v for k, v in self.cell(name).items() if k in CELL_OPTIONS})
         return merged
+
+    def phase_options(self, name):
+        """What decides of the phases of a cell: its options, and the rule that it breaks."""
+        return {**self.options(name), **{k: v for k, v in self.cell(name).items() if k == 'wrong'}}
 
 
 def _check(where, table, known, needed=()):
@@ -184,7 +191,17 @@ def _check_whole(where, plan):
         if phase.get('until', 'full') not in UNTIL or ('until' in phase) == ('seconds' in phase):
             raise PlanError(f'{where}: phase {i}: expected either seconds, or until = "full", "settled" or "end"')
         _check_batch(f'{where}: phase {i}: "batch"', phase.get('batch', 1))
+        if not 0 < phase.get('memory_share', 1) <= 1:
+            raise PlanError(f'{where}: phase {i}: "memory_share": expected more than 0 and at most 1, found {phase["memory_share"]}')
+    asks_group = any('memory_share' in p for p in plan.phases) or any('before' in c for c in plan.cells)
+    if asks_group and 'own-group' not in plan.needs:
+        raise PlanError(f'{where}: "needs": expected "own-group", as memory is taken while it runs, or a process follows another')
     for cell in plan.cells:
+        if not 0 < cell.get('memory_part', 1) <= 1:
+            raise PlanError(f'{where}: cell "{cell["name"]}": "memory_part": expected more than 0 and at most 1, found {cell["memory_part"]}')
+        for key, known in (('before', BEFORE), ('wrong', WRONG), ('disk', DISKS)):
+            if key in cell and cell[key] not in known:
+                raise PlanError(f'{where}: cell "{cell["name"]}": "{key}": expected one of {", ".join(known)}, found "{cell[key]}"')
         _check_batch(f'{where}: cell "{cell["name"]}": "fill-batch"', plan.options(cell['name']).get('fill-batch', 1))
     for need in plan.needs:
         if need not in NEEDS:

@@ -136,6 +136,16 @@ def judge(run):
     return run
 
 
+def break_on_purpose(run, rule):
+    """E17 breaks a rule: what the rule finds is why the run is there. A rule that finds nothing is one that does not hold."""
+    found = [text for text in run['invalid'] if text.startswith(f'{rule}:')]
+    run['invalid'] = [text for text in run['invalid'] if text not in found]
+    run['broken'] = found
+    if not found:
+        run['invalid'].append(f'{rule}: broken on purpose, and not noticed')
+    return run
+
+
 def same_round(runs):
     """R1, R2: the runs of a round have the same seed and, of an engine, the same file. Sentences."""
     found = []

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """One run of one cell: the file is made cold, memory is limited, the phases are driven by counters, and all is sampled from here."""
+import dataclasses
 import json
 import os
 import subprocess
@@ -14,6 +15,10 @@ SAMPLE_S = 0.1
 DROP_TRIES = 5
 READY_S = 120
 END_S = 60
+RESIZE_S = 30
+SETTLED_LIMIT_S = 90
+BEFORE = ('run', 'run-drop')
+FIRST_LIFE = {'name': 'before', 'until': 'settled', 'batch': 64, 'limit_seconds': 120}
 POOL_WARM_SHARE = 0.1  # R8: of its frames that a pool must have evicted
 GROUP_WARM_SHARE = 0.98  # R8: of its limit at which a group stands
 FULL_LIMIT_S = 600
@@ -35,6 +40,8 @@ class Job:
     cache_bytes: int | None = None
     idle_s: float = 1.0
     writes: bool = False
+    before: str | None = None  # BEFORE: a life of the same cell in the same group before the one that is measured
+    wrong: str | None = None  # the rule that E17 breaks on purpose
     on_sample: object = None  # called at each sample, with the seconds since the start
     extra: list = field(default_factory=list)
 
@@ -43,6 +50,8 @@ def phases_for(phases, options):
     """Those of a cell. The bare device has no memory that could be full. `fill-batch`, an option of the harness: how many gets at
     once fill memory."""
     found = [p for p in phases if options.get('engine') != 'device' or p.get('until') not in FILLING]
+    if options.get('wrong') == 'R5':  # what others hold never fills this group
+        found = [p for p in found if p.get('until') not in FILLING]
     if 'fill-batch' in options:
         found = [{**p, 'batch': options['fill-batch']} if p.get('until') in FILLING else p for p in found]
     return found
@@ -62,7 +71,10 @@ def make_cold(job):
 def command_line(path, job, descriptor):
     words = [path, 'run', f'--file={job.about["path"]}', f'--records={job.about["records"]}', f'--seed={job.seed}',
              f'--live-fd={descriptor}', *program.words(job.options)]
-    if job.cache_bytes:
+    least = min((p['memory_share'] for p in job.phases if 'memory_share' in p), default=1)
+    if job.cache_bytes and least < 1:  # a pool shrinks to about half of what it was opened with, so it is opened small
+        words += [f'--cache={job.cache_bytes - int((1 - least) * job.memory_bytes)}', f'--cache-max={job.cache_bytes}']
+    elif job.cache_bytes:
         words.append(f'--cache={job.cache_bytes}')
     if job.budget_kind == 'cooperative' and job.options.get('engine') != 'device':
         words.append(f'--evict-above={evict_above(job)}')
@@ -73,6 +85,14 @@ def evict_above(job):
     """Cooperative eviction: what the file may have of the page cache. A pool that reads past the page cache has none."""
     own = 1 << 20  # heap, stacks and page tables
     return max(job.memory_bytes - own - (job.cache_bytes or 0), 1 << 20)
+
+
+def make_warm(job):
+    """What R5 forbids, for E17: the file is in the page cache of another group, ours, which is a second budget."""
+    with open(job.about['path'], 'rb') as f:
+        while f.read(1 << 20):
+            pass
+    return job.dataset.program.ask('residency', f'--file={job.about["path"]}')
 
 
 class Series:
@@ -127,7 +147,7 @@ class Run:
         self.page_cache = readings.PageCache(job.about['path'])
         self.child = self.budget = None
         self.out, self.errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()
-        self.edges = []  # (phase's plan, machine before, machine after, CPU seconds of the harness, reached)
+        self.edges = []  # (phase's plan, machine before, machine after, CPU seconds of the harness, reached, ns in which memory was taken)
         self.invalid = []
 
     def close(self):
@@ -172,14 +192,40 @@ class Run:
         reads.append((now, found, self.live.ops()))
         return settled(reads)
 
+    def share(self, part):
+        """E14: the group may have this part of its budget. The pool is told, before memory is taken and after it is given; a map is
+        not. Returns the time that it took, in ns; None: it could not be done, and the run is invalid."""
+        start, limit_bytes = time.monotonic_ns(), int(part * self.budget.limit_bytes)
+        less = limit_bytes < (self.budget.now_bytes or self.budget.limit_bytes)
+        steps = [lambda: self._resize_pool(limit_bytes), lambda: self.budget.change(limit_bytes)]
+        try:
+            for step in steps if less else reversed(steps):
+                step()
+        except (OSError, budget.BudgetError) as error:
+            self.invalid.append(f'memory could not be {"taken" if less else "given"}: {error}')
+            return None
+        return time.monotonic_ns() - start
+
+    def _resize_pool(self, limit_bytes):
+        if not self.job.cache_bytes:
+            return
+        wanted = self.job.cache_bytes - (self.budget.limit_bytes - limit_bytes)
+        self.live.resize(wanted)
+        end = time.monotonic() + RESIZE_S
+        while self.live.resized != wanted and self.child.poll() is None:
+            if time.monotonic() > end:
+                raise budget.BudgetError(f'the pool was not resized within {RESIZE_S} s')
+            time.sleep(0.001)
+
     def drive_phase(self, number, plan, series):
         """Until its end. False: the cell has ended."""
         before, own = readings.machine(self.disk), sum(os.times()[:2])
         self.live.begin(number, plan.get('batch', 0))
+        given_ns = self.share(plan['memory_share']) if 'memory_share' in plan else None
         start, reached = time.monotonic(), 'until' not in plan
         reads = []
-        limit = plan['seconds'] * self.job.seconds if 'seconds' in plan else plan.get('limit_seconds', FULL_LIMIT_S)
-        while time.monotonic() - start < limit and self.child.poll() is None:
+        limit = plan['seconds'] * self.job.seconds if 'seconds' in plan else plan.get('limit_seconds', SETTLED_LIMIT_S if plan.get('until') == 'settled' else FULL_LIMIT_S)
+        while time.monotonic() - start < limit and self.child.poll() is None and not self.invalid:
             series.take(number)
             if (plan.get('until') == 'full' and self.is_full()) or (plan.get('until') == 'settled' and self.is_settled(reads)):
                 reached = True
@@ -190,7 +236,7 @@ class Run:
         ended = self.child.poll() is not None or self.live.state == DONE
         if plan.get('until') == 'end' and ended:
             reached = True
-        self.edges.append((plan, before, readings.machine(self.disk), sum(os.times()[:2]) - own, reached))
+        self.edges.append((plan, before, readings.machine(self.disk), sum(os.times()[:2]) - own, reached, given_ns))
         return not ended
 
     def finish(self):
@@ -228,8 +274,10 @@ def _phase_lines(run, result, idle_share):
     """The phases of the cell's line, each with its name and what the machine counted meanwhile."""
     lines = []
     for line in result['phases']:
-        plan, before, after, harness_s, reached = run.edges[line['phase'] - 1]
+        plan, before, after, harness_s, reached, given_ns = run.edges[line['phase'] - 1]
         line.update(name=plan['name'], until=plan.get('until'), reached=reached, batch=plan.get('batch'))
+        if 'memory_share' in plan:
+            line.update(memory_share=plan['memory_share'], given_ns=given_ns)
         line.update(tlb_shootdowns=_difference(before, after, 'tlb_shootdowns'),
                     io_pressure_us=_difference(before, after, 'io_pressure_us'),
                     memory_pressure_us=_difference(before, after, 'memory_pressure_us'),
@@ -259,9 +307,33 @@ def _missing(run):
     return sorted(set(names))
 
 
+def first_life(path, job, a_budget):
+    """E13: the cell runs until what it uses is in memory, and ends. Its group stays, with what it has in the page cache."""
+    options = {k: v for k, v in job.options.items() if k not in ('ops', 'rate')}
+    run = Run(path, dataclasses.replace(job, options=options))
+    try:
+        run.start(a_budget)
+        run.drive_phase(1, FIRST_LIFE, Series(run))
+        reached = run.edges[-1][4]
+        if run.finish() is None or run.invalid or not reached:
+            raise rules.Refused(f'R8: the first life of the cell did not become warm: {"; ".join(run.invalid) or "its time was up"}')
+    finally:
+        run.close()
+    if job.before == 'run-drop':
+        make_cold(job)
+
+
 def run_cell(path, job):
     """Runs a cell once. Returns its line without what the session adds (experiment, round, cell)."""
-    file_before = make_cold(job)
+    file_before = make_warm(job) if job.wrong == 'R5' else make_cold(job)
+    with budget.make(job.budget_kind, job.memory_bytes) as a_budget:
+        if job.before:
+            first_life(path, job, a_budget)
+        return _run_in(path, job, a_budget, file_before)
+
+
+def _run_in(path, job, a_budget, file_before):
+    """The run that is measured, in its group."""
     idle = readings.machine(readings.disk_of(job.about['path']))
     time.sleep(job.idle_s)
     before = readings.machine(readings.disk_of(job.about['path']))
@@ -269,30 +341,33 @@ def run_cell(path, job):
     harness = os.times()
     run = Run(path, job)
     try:
-        with budget.make(job.budget_kind, job.memory_bytes) as a_budget:
-            run.start(a_budget)
-            opened = readings.process(run.child.pid)
-            series = Series(run)
-            for number, plan in enumerate(job.phases, 1):
-                if run.invalid or not run.drive_phase(number, plan, series):
-                    break
-            last = readings.process(run.child.pid)
-            result = run.finish()
-            after = readings.machine(run.disk)
-            harness_s = sum(os.times()[:2]) - sum(harness[:2])
-            line = _line(run, job, result, series, idle_share, file_before)
-            own_cpu = harness_s + max(last.get('cpu_s', 0), _cpu_of(line, opened))
-            noise = guard.noise(before, after, own_cpu, _device_bytes(line, opened))
-            if not job.idle_s or (idle_share or 0) > guard.OTHER_CPU_SHARE:
-                noise.append(f'{idle_share:.0%} of the CPU time was in use before it began' if job.idle_s
-                             else 'nothing is known of the time before it began')
-            line['flags'] += [f'R10: {text}' for text in noise]
-            line['quiet'] = not noise
-            if job.writes and result:
-                line['end_flush_ns'] = _flush(job.about['path'])
+        run.start(a_budget)
+        opened = readings.process(run.child.pid)
+        series = Series(run)
+        for number, plan in enumerate(job.phases, 1):
+            if run.invalid or not run.drive_phase(number, plan, series):
+                break
+        last = readings.process(run.child.pid)
+        result = run.finish()
+        after = readings.machine(run.disk)
+        harness_s = sum(os.times()[:2]) - sum(harness[:2])
+        line = _line(run, job, result, series, idle_share, file_before)
+        own_cpu = harness_s + max(last.get('cpu_s', 0), _cpu_of(line, opened))
+        noise = guard.noise(before, after, own_cpu, _device_bytes(line, opened))
+        if not job.idle_s or (idle_share or 0) > guard.OTHER_CPU_SHARE:
+            noise.append(f'{idle_share:.0%} of the CPU time was in use before it began' if job.idle_s
+                         else 'nothing is known of the time before it began')
+        line['flags'] += [f'R10: {text}' for text in noise]
+        line['quiet'] = not noise
+        if job.writes and result:
+            line['end_flush_ns'] = _flush(job.about['path'])
     finally:
         run.close()
-    return rules.judge(line) if result else line
+    if result:
+        rules.judge(line)
+        if job.wrong:
+            rules.break_on_purpose(line, job.wrong)
+    return line
 
 
 def _flush(path):
@@ -320,7 +395,7 @@ def _line(run, job, result, series, idle_share, file_before):
     phases = _phase_lines(run, result, idle_share) if result else []
     line = {
         'options': job.options, 'cache_bytes': job.cache_bytes, 'seed': job.seed, 'writes': job.writes, 'file': about,
-        'file_before': file_before, 'read_ahead_kb': readings.setting(f'/sys/block/{run.disk}/queue/read_ahead_kb'),
+        'file_before': file_before, 'before': job.before, 'read_ahead_kb': readings.setting(f'/sys/block/{run.disk}/queue/read_ahead_kb'),
         'budget': {'kind': job.budget_kind, 'by_kernel': run.budget.by_kernel, 'limit_bytes': run.budget.limit_bytes,
                    'peak_bytes': group.peak() if run.budget.by_kernel else _peak_without(series),
                    'limit_hits': group.limit_hits(), 'kills': group.kills() or 0, **group.stat()},

@@ -20,6 +20,8 @@ def skip_reason(plan, budget_kind, engines):
     """Why a plan cannot be run here, or None."""
     if 'kernel-limit' in plan.needs and budget_kind == 'cooperative':
         return 'it asks what the kernel evicts, and no memory limit of the kernel can be had here'
+    if 'own-group' in plan.needs and budget_kind not in budget.OWN_GROUP:
+        return 'it needs a memory group that outlives its processes and whose limit can be changed: run it as root'
     return None
 
 
@@ -87,12 +89,14 @@ class Measure:
         total = OVERHEAD_S + self.idle_s
         if plan.writes:
             total += COPY_S_PER_MIB * (self.head['file_bytes'] >> 20)
-        for phase in runner.phases_for(plan.phases, options):
+        if 'before' in plan.cell(name):
+            total += SETTLED_GUESS_S + 1
+        for phase in runner.phases_for(plan.phases, plan.phase_options(name)):
             depth = max(phase.get('batch', 1), options.get('batch', 1), options.get('threads', 1))
             if 'seconds' in phase:
                 total += phase['seconds'] * self.head['seconds']
             elif phase['until'] == 'full':
-                total += (FAST_GUESS_S_PER_MIB if depth >= DEPTH_FAST else FULL_GUESS_S_PER_MIB) * (self.head['memory_bytes'] >> 20)
+                total += (FAST_GUESS_S_PER_MIB if depth >= DEPTH_FAST else FULL_GUESS_S_PER_MIB) * (self.memory_bytes(plan, name) >> 20)
             else:
                 total += SETTLED_GUESS_S if phase['until'] == 'settled' else END_GUESS_S
         return total
@@ -158,11 +162,16 @@ class Measure:
             self.progress.show(f'{plan.id}: making the file, {part:.0%}')
         return self.data.get(options.get('engine', 'verso'), plan.records_in_order, show)
 
+    def memory_bytes(self, plan, name):
+        """The budget of a cell: that of the session, or a part of it."""
+        return int(plan.cell(name).get('memory_part', 1) * self.head['memory_bytes'])
+
     def job(self, plan, name, number):
         options = plans.resolve(plan.options(name), self.data.records)
         about = self.file_for(plan, options)
-        return runner.Job(options, runner.phases_for(plan.phases, plan.options(name)), self.data, about, seed_of(self.head['seed'], plan.id, number),
-                          self.head['seconds'], self.head['memory_bytes'], self.head['budget'], idle_s=self.idle_s,
+        return runner.Job(options, runner.phases_for(plan.phases, plan.phase_options(name)), self.data, about, seed_of(self.head['seed'], plan.id, number),
+                          self.head['seconds'], self.memory_bytes(plan, name), self.head['budget'], idle_s=self.idle_s,
+                          before=plan.cell(name).get('before'), wrong=plan.cell(name).get('wrong'),
                           writes=plan.writes and options.get('engine') != 'device')
 
     def cache_bytes(self, plan, name, job):
@@ -170,7 +179,7 @@ class Measure:
         if not cache.has_pool(job.options):
             is_writer = job.writes and job.options.get('engine', 'verso') == 'verso'
             return job.memory_bytes // MAP_WRITER_PART if is_writer else None
-        key = (plan.records_in_order, *sorted((k, v) for k, v in job.options.items() if k not in NOT_MEMORY))
+        key = (plan.records_in_order, job.memory_bytes, plan.cell(name).get('disk'), *sorted((k, v) for k, v in job.options.items() if k not in NOT_MEMORY))
         if key not in self.caches:
             self.progress.show(f'{plan.id}: measuring what {name} needs beside its frames', force=True)
             if job.writes:

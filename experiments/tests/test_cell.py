@@ -47,7 +47,10 @@ class Cell(Scratch):
                             (('run', '--threads=0'), '--threads cannot be 0'), (('run', '--keys=x'), '--keys cannot be x'),
                             (('run', 'x'), 'expected --OPTION=VALUE'), (('run', '--file=/nowhere/x', '--records=5'), '/nowhere/x'),
                             (('run', '--file=x', '--records=5', '--work=update', '--threads=2'), 'one writer'),
-                            (('run', '--file=x', '--records=5', '--work=scan', '--engine=device'), 'cannot scan')):
+                            (('run', '--file=x', '--records=5', '--work=scan', '--engine=device'), 'cannot scan'),
+                            (('run', '--file=x', '--records=5', '--hold=2', '--batch=2'), 'single gets'),
+                            (('run', '--file=x', '--records=5', '--hold=2001'), '--hold cannot be 2001'),
+                            (('run', '--file=x', '--records=5', '--hold=2', '--engine=device'), 'single gets')):
             status, out, errors = self.ask(*words)
             self.assertEqual((status, out), (3, ''), words)
             self.assertIn(text, errors)

@@ -62,6 +62,18 @@ class Plans(Scratch):
             self.refused(plan_text(workload=f'[workload]\nfill-batch = {batch}\n'), 'expected 1 to 1024')
         self.refused('quick = ["y"]\n' + plan_text(), '"quick": no cell "y"')
 
+    def test_memory_that_is_taken_and_lives_before_need_a_group_of_their_own(self):
+        share = plan_text(phases='[[phase]]\nname = "full"\nseconds = 1\nmemory_share = {}\n')
+        before = plan_text(rest='[[cell]]\nname = "three"\nbefore = "{}"\n')
+        for text in (share.format(0.5), before.format('run')):
+            self.refused(text, 'own-group')
+            plan.parse('needs = ["own-group"]\n' + text, 'E0.toml')
+        for part in (0, 1.5):
+            self.refused('needs = ["own-group"]\n' + share.format(part), 'memory_share')
+            self.refused(plan_text(rest=f'[[cell]]\nname = "three"\nmemory_part = {part}\n'), 'memory_part')
+        self.refused('needs = ["own-group"]\n' + before.format('nap'), '"before": expected one of run, run-drop')
+        self.refused(plan_text(rest='[[cell]]\nname = "three"\nwrong = "R99"\n'), '"wrong"')
+
     def test_r4_pairs_that_verify_differently_are_refused(self):
         unequal = plan_text(cells='[[cell]]\nname = "one"\nchecksum = "none"\n[[cell]]\nname = "two"\npager = "mmap"\n')
         self.refused(unequal, 'R4', 'bracket')

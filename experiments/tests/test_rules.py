@@ -73,6 +73,14 @@ class Rules(unittest.TestCase):
         self.expect(judged(threads_max=2), 'invalid', 'R9')
         self.expect(judged(idle_busy_share=None), 'flags', 'R9')
 
+    def test_a_rule_that_is_broken_on_purpose_is_noticed_or_the_run_is_invalid(self):
+        run = rules.break_on_purpose(judged(cell_pid=1), 'R9')
+        self.assertEqual((run['invalid'], run['broken']), ([], ['R9: the cell sampled itself']))
+        run = rules.break_on_purpose(judged(), 'R9')
+        self.assertIn('not noticed', run['invalid'][0])
+        run = rules.break_on_purpose(judged(cell_pid=1, phases=[phase(wrong=1)]), 'R9')
+        self.assertTrue(run['invalid'][0].startswith('R1'))  # another rule still counts
+
     def test_r11_a_straw_man_is_red(self):
         p = plan.parse(plan_text(rest='[[cell]]\nname = "best"\nlimit_of = "two"\n'), 'E0.toml')
         def runs(ns, quiet=True):

@@ -196,7 +196,7 @@ class Sessions(Scratch):
         return child.returncode, out
 
     def test_an_interrupted_session_goes_on(self):
-        for how, status in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
+        for how, status in ((signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)):
             with self.subTest(how=how):
                 shutil.rmtree(self.path('results'), ignore_errors=True)
                 code, out = self.interrupt(how)

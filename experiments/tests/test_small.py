@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""Plans of the tree on tiny sizes, with the real cell: what each of them needs of the harness works, and its counts are sane."""
+import os
+import re
+import subprocess
+import sys
+import unittest
+
+from support import CELL, HERE, RUN, Scratch
+from lib import budget, metrics, results
+
+
+@unittest.skipUnless(CELL, 'VERSO_CELL is not set')
+class Small(Scratch):
+    def setUp(self):
+        super().setUp()
+        if budget.choose()[0] not in budget.OWN_GROUP:
+            self.skipTest('no memory group of our own here')
+
+    def measure(self, experiment, cells, *changes):
+        """Runs a plan's cells of these names once. changes: (pattern, text) in its TOML."""
+        with open(os.path.join(os.path.dirname(HERE), 'plans', f'{experiment}.toml'), encoding='utf-8') as f:
+            head, *tables = re.split(r'(?m)^(?=\[)', f.read())
+        kept = [t for t in tables if t.startswith(('[workload', '[[phase'))
+                or t.startswith('[[cell') and re.search(r'name = "(.*?)"', t).group(1) in cells]
+        head = re.sub(r'aa = .*\n|quick = .*\n|full = .*\n', '', head)
+        text = head + ''.join(kept)
+        for pattern, new in changes:
+            self.assertRegex(text, pattern)
+            text = re.sub(pattern, new, text)
+        self.write(f'{experiment}.toml', text)
+        words = [sys.executable, RUN, experiment, f'--plans={self.folder}', f'--cell={CELL}', f'--data={self.path("data")}',
+                 f'--results={self.path("results")}', '--size=tiny', '--rounds=1', '--retries=0', '--idle=0', '--seed=5']
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=200)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        folder = self.path('results')
+        session, = results.sessions_in(os.path.join(folder, os.listdir(folder)[0]))
+        runs = {r['cell']: r for r in session.runs(experiment)}
+        self.assertEqual(sorted(runs), sorted(cells))
+        self.assertEqual({name: r['invalid'] for name, r in runs.items()}, {name: [] for name in cells})
+        return runs
+
+    def test_e4_counts_faults_in_the_call_and_after_it(self):
+        runs = self.measure('E4', ['pool-1', 'map-1', 'map-1000'], ('memory_part = 0.1', 'memory_part = 0.6'), ('rate_.*\n', ''),
+                            ('hold = 1000', 'hold = 50'))
+        for name, hold in (('pool-1', 1), ('map-1', 1), ('map-1000', 50)):
+            phase = metrics.phase_of(runs[name], 'full')
+            self.assertGreater(phase['held'], 0)
+            self.assertLessEqual(phase['ops'] - phase['held'], hold)
+        pool, the_map = (metrics.phase_of(runs[name], 'full') for name in ('pool-1', 'map-1'))
+        self.assertEqual((pool['faults_held'], pool['faults_call'], pool['faults_caller']), (0, 0, 0))
+        self.assertGreater(the_map['faults_call'], 0)
+        counted = the_map['faults_call'] + the_map['faults_caller'] + the_map['faults_held']
+        self.assertLessEqual(counted, the_map['thread_major_faults'])
+
+    def test_e13_a_map_is_warm_at_once_and_a_drop_undoes_it(self):
+        runs = self.measure('E13', ['pool-again', 'map-again', 'map-drop'])
+        read = {name: metrics.read(r, 'start', 'device_read_bytes_per_op') for name, r in runs.items()}
+        self.assertLess(read['map-again'], 20)
+        self.assertGreater(read['map-drop'], 50)
+        self.assertGreater(read['pool-again'], 50)
+        self.assertEqual({name: r['before'] for name, r in runs.items()},
+                         {'pool-again': 'run', 'map-again': 'run', 'map-drop': 'run-drop'})
+
+    def test_e14_takes_half_and_gives_it_back(self):
+        runs = self.measure('E14', ['pool', 'map'], ('part = 0.2', 'part = 0.35'))
+        for r in runs.values():
+            self.assertEqual([p.get('memory_share') for p in r['phases']], [1, None, 0.5, 1])
+            self.assertGreater(metrics.phase_of(r, 'half')['device_read_bytes'], 0)
+            half = [n for n, p in zip(r['series']['group_bytes'], r['series']['phase']) if p == 3]
+            self.assertLessEqual(half[-1], 0.51 * r['budget']['limit_bytes'])
+        sizes = [p['pager']['memory_bytes_max'] for p in runs['pool']['phases']]
+        self.assertLess(sizes[2], 0.7 * sizes[1])
+        self.assertGreater(sizes[3], 0.95 * sizes[1])
+
+    def test_e17_each_broken_rule_is_noticed(self):
+        runs = self.measure('E17', ['pool-half', 'map-free', 'map-observer'])
+        for name, rule in (('pool-half', 'R3'), ('map-free', 'R5'), ('map-observer', 'R9')):
+            self.assertTrue(runs[name]['broken'] and all(text.startswith(rule) for text in runs[name]['broken']), name)
+        self.assertEqual(metrics.phase_of(runs['map-free'], 'full')['device_read_bytes'], 0)
+
+
+if __name__ == '__main__':
+    unittest.main()
