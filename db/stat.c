@@ -21,7 +21,7 @@ static void take_txn(struct verso_stat *st, struct txn_env *env)
 	st->n_commits = t.n_commits;
 	st->n_flushes = t.n_flushes;
 	st->n_spilled_pages = t.n_spilled_pages;
-	st->batch_max = (uint32_t)t.n_batch_max;
+	st->batch_max = (uint32_t)t.n_group_max;
 	st->rolled_back = t.rolled_back;
 	st->poisoned = t.poisoned;
 }

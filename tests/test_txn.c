@@ -239,7 +239,7 @@ START_TEST(relaxed_commits_are_joined_into_one_flush)
 	ok(txn_sync(s.env));
 	txn_stat(s.env, &stat);
 	ck_assert_uint_eq(stat.n_flushes, 1);
-	ck_assert_uint_eq(stat.n_batch_max, 40);
+	ck_assert_uint_eq(stat.n_group_max, 40);
 	ck_assert_uint_eq(stat.durable_gen, stat.newest_gen);
 	stack_free(&s);
 }

@@ -189,11 +189,11 @@ static void run(int variant, unsigned n_sets)
 	txn_stat(h->s.env, &stat);
 	printf("%s, mode %d, sync %d: %u commits, %u flushes, group commit <= %u, %u snapshots\n",
 		h->s.pager->ops->name, mode, sync, (unsigned)stat.n_commits,
-		(unsigned)stat.n_flushes, (unsigned)stat.n_batch_max,
+		(unsigned)stat.n_flushes, (unsigned)stat.n_group_max,
 		(unsigned)atomic_load(&h->n_snapshots));
 	fflush(stdout);
 	if (sync == TXN_RELAXED)
-		ck_assert_uint_ge(stat.n_batch_max, 3);
+		ck_assert_uint_ge(stat.n_group_max, 3);
 	txn_stack_free(&h->s);
 }
 
@@ -241,7 +241,7 @@ START_TEST(commits_that_wait_are_flushed_together)
 		(void)pthread_join(threads[i], NULL);
 	atomic_store(&awaited_env, NULL);
 	txn_stat(h->s.env, &stat);
-	ck_assert_uint_eq(stat.n_batch_max, 3);
+	ck_assert_uint_eq(stat.n_group_max, 3);
 	ck_assert_uint_eq(stat.n_flushes, 3);
 	ck_assert_uint_gt(stat.n_rejoined_dead_pages, 0);
 	txn_stack_free(&h->s);

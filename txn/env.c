@@ -210,7 +210,7 @@ void txn_stat(struct txn_env *env, struct txn_stat *stat)
 	stat->n_list_pages_written = env->n_list_pages_written;
 	stat->n_bitmaps_written = env->n_bitmaps_written;
 	stat->n_cuts = env->n_cuts;
-	stat->n_batch_max = env->n_batch_max;
+	stat->n_group_max = env->n_group_max;
 	stat->n_rejoined_dead_pages = env->n_dead;
 	stat->rolled_back = env->rolled_back;
 	stat->walked = env->walked;

@@ -113,8 +113,8 @@ static void group_commit_flushed(struct txn_env *env, struct group_commit *group
 	env->durable_slot = slot;
 	env->slot_pages[slot] = group->meta.space.n_pages;
 	env->n_flushes++;
-	if (group->n_joined > env->n_batch_max)
-		env->n_batch_max = group->n_joined;
+	if (group->n_joined > env->n_group_max)
+		env->n_group_max = group->n_joined;
 	if (env->options.sync == TXN_FULL)
 		env_publish(env, &group->meta);
 	group_commit_clear(group);

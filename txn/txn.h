@@ -257,7 +257,7 @@ struct txn_stat {
 	uint32_t n_readers;
 	gen_t oldest_reader_gen; /* 0: no reader */
 	uint64_t n_commits, n_flushes, n_spilled_pages, n_recopied_pages, n_list_pages_written;
-	uint64_t n_bitmaps_written, n_cuts, n_batch_max, n_rejoined_dead_pages;
+	uint64_t n_bitmaps_written, n_cuts, n_group_max, n_rejoined_dead_pages;
 	bool rolled_back; /* opening rejected a commit that was not whole, or a damaged meta */
 	bool walked;      /* opening verified the newest group commit */
 	bool poisoned;

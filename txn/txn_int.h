@@ -111,7 +111,7 @@ struct txn_env {
 	uint32_t n_open;          /* handles_lock: transactions of either sort */
 
 	uint64_t n_commits, n_flushes, n_spilled, n_recopied, n_dead; /* for display */
-	uint64_t n_bitmaps_written, n_list_pages_written, n_cuts, n_batch_max;
+	uint64_t n_bitmaps_written, n_list_pages_written, n_cuts, n_group_max;
 	uint32_t n_free_pages, n_pending_pages; /* of the joined state, for display */
 };
 

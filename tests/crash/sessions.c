@@ -31,7 +31,7 @@ static void mark_session(const struct work *w)
 	session_marks[MARK_LIST_PAGES].n += s.n_list_pages_written;
 	session_marks[MARK_BITMAPS].n += s.n_bitmaps_written;
 	session_marks[MARK_CUTS].n += s.n_cuts;
-	session_marks[MARK_BATCH].n += s.n_batch_max >= 3;
+	session_marks[MARK_BATCH].n += s.n_group_max >= 3;
 	session_marks[MARK_DEAD].n += s.n_rejoined_dead_pages;
 	session_marks[MARK_POISONED].n += s.poisoned;
 	session_marks[MARK_GROUPS].n += s.n_pages > 256;
