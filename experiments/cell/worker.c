@@ -85,10 +85,9 @@ static void enter_phase(struct worker *w, unsigned phase)
 }
 
 /* E14: the harness wants memory, or gives it back. A map has nothing to be told. */
-static void resize(struct worker *w)
+static void resize(struct worker *w, uint64_t wanted)
 {
 	struct run *r = w->run;
-	uint64_t wanted = atomic_load_explicit(&r->live->cache_bytes, memory_order_relaxed);
 
 	if (wanted == 0 || wanted == atomic_load(&r->live->resized_bytes))
 		return;
@@ -101,6 +100,7 @@ static void resize(struct worker *w)
 static bool follow(struct worker *w, uint64_t ns)
 {
 	struct run *r = w->run;
+	uint64_t cache_bytes;
 	unsigned phase;
 
 	if (w->index == 0 && !r->has_harness && w->phase > 0 &&
@@ -108,11 +108,13 @@ static bool follow(struct worker *w, uint64_t ns)
 		atomic_store(&r->live->stop, 1);
 	if (atomic_load_explicit(&r->live->stop, memory_order_relaxed))
 		return false;
-	if (w->index == 0)
-		resize(w);
-	phase = (unsigned)atomic_load_explicit(&r->live->phase, memory_order_relaxed);
+	/* Before the phase: memory is taken in a phase that has begun. */
+	cache_bytes = atomic_load(&r->live->cache_bytes);
+	phase = (unsigned)atomic_load(&r->live->phase);
 	if (phase != w->phase)
 		enter_phase(w, phase);
+	if (w->index == 0)
+		resize(w, cache_bytes);
 	return true;
 }
 

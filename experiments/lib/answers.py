@@ -113,6 +113,16 @@ def regret_sentence(evidence, experiment):
     return sentence, fill('{n} round{s}' + brackets, n=rounds, s='' if rounds.text == '1' else 's')
 
 
+def code_sentence(evidence, experiment):
+    """(sentence, basis) of counted sources, or None."""
+    counts = [[evidence.counted(experiment, cell, name) for name in ('lines', 'tests')] for cell in ('pool', 'map')]
+    if None in counts[0] + counts[1]:
+        return None
+    (pool, pool_tests), (a_map, map_tests) = counts
+    return fill('The pool takes {pool} lines of code and has {pool_tests} tests of its own; the map takes {map} lines and has {map_tests}.',
+                pool=pool, pool_tests=pool_tests, map=a_map, map_tests=map_tests), fill('counted in the sources')
+
+
 HAZARD_SENTENCES = {'H1': answers_h1, 'H2': answers_h2}
 
 
@@ -156,6 +166,8 @@ def answer(evidence, question):
             found = _of_counts(question, experiment, hazard_sentence(evidence, experiment))
         elif plan is None:
             found = None  # lines without their plan say nothing
+        elif plan.kind == 'code':
+            found = _of_counts(question, experiment, code_sentence(evidence, experiment))
         elif plan.kind == 'replay':
             found = _of_counts(question, experiment, regret_sentence(evidence, experiment))
         else:

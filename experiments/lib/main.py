@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from lib import budget, machine, page, page_readme, plan as plans, plot, probe, program, progress, readings, replay, report, \
+from lib import budget, code, machine, page, page_readme, plan as plans, plot, probe, program, progress, readings, replay, report, \
     results, rules, session, within
 from lib.dataset import DataError, Dataset, lock, records_for
 
@@ -276,7 +276,7 @@ def main(words, text):
         print(f'run: {error}', file=sys.stderr)
         return USAGE
     except (budget.BudgetError, program.ProgramError, results.ResultsError, DataError, rules.Refused,
-            replay.ReplayError, page_readme.ReadmeError, plot.PlotError) as error:
+            replay.ReplayError, code.CodeError, page_readme.ReadmeError, plot.PlotError) as error:
         print(f'run: {error}', file=sys.stderr)
         return FAILED
     except OSError as error:

@@ -96,12 +96,23 @@ class Evidence:
     def replays(self, experiment):
         return self.session.of_kind('replay', experiment)
 
+    def codes(self, experiment):
+        return self.session.of_kind('code', experiment)
+
+    def counted(self, experiment, cell, name):
+        """What was counted in the sources, or None."""
+        lines = [line for line in self.codes(experiment) if line['cell'] == cell]
+        if not lines:
+            return None
+        n = lines[-1]['counts'][name]
+        return Number(digits(n), (self.line_id(lines[-1]),), f'code {experiment} {name} {cell}', float(n))
+
     def hazards(self, experiment):
         return self.session.of_kind('hazard', experiment)
 
     def lines(self, experiment):
         """All that was measured for an experiment, valid or not."""
-        return self.session.runs(experiment) + self.replays(experiment) + self.hazards(experiment)
+        return self.session.runs(experiment) + self.replays(experiment) + self.hazards(experiment) + self.codes(experiment)
 
     def is_measured(self, experiment):
         return bool(self.lines(experiment))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What stands in the middle of an experiment's section, by its kind: cells, a replay of a trace, or a hazard."""
-from lib import answers, answers_h1, answers_tally as tally, metrics, page_predictions, page_section as part, page_words as words, \
+from lib import answers, answers_h1, answers_tally as tally, code, metrics, page_predictions, page_section as part, page_words as words, \
     plot_lines, plot_ratio, plot_time
 from lib.page_evidence import quantity
 from lib.page_html import bullets, esc, figure, table
@@ -19,9 +19,23 @@ def section(show, evidence, experiment):
     if evidence.hazards(experiment):
         about = about_plan(plan) if plan else tally.TEXTS[experiment]
         return part.frame(evidence, experiment, about, hazard(show, evidence, experiment), lines)
+    if plan.kind == 'code':
+        return part.frame(evidence, experiment, about_plan(plan), of_code(show, evidence, plan), lines)
     names = [c['name'] for c in plan.cells]
     body = of_replay(show, evidence, plan) if plan.kind == 'replay' else of_cells(show, evidence, plan)
     return part.frame(evidence, experiment, about_plan(plan), body, lines, part.command_lines(evidence, plan, names))
+
+
+# --- sources --------------------------------------------------------------------------------------
+
+def of_code(show, evidence, plan):
+    rows = []
+    for cell in plan.cells:
+        if evidence.counted(plan.id, cell['name'], 'lines'):
+            title = f'{esc(cell.get("title", cell["name"]))} <code>{esc(" ".join(cell["files"]))}</code>'
+            rows.append([title] + [show(evidence.counted(plan.id, cell['name'], name)) for name in code.COUNTS])
+    return page_predictions.block(show, evidence, plan) + '<h3>Counted</h3>' \
+        + table('What stands in the sources', ['part', *code.COUNTS.values()], rows)
 
 
 # --- cells ----------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What was predicted before the run, and whether it came true: of cells, of replays, and of hazards."""
-from lib import answers_tally as tally, compare, metrics
+from lib import answers_tally as tally, code, compare, metrics
 from lib.page_html import bullets, chip
 from lib.page_number import Name, Number, fill
 
@@ -51,9 +51,16 @@ def _of_hazard(evidence, plan, p):
     return _in_range(p, [count.value / found.trials]), fill('{n} of {of}', n=count, of=tally.number([found]))
 
 
+def _of_code(evidence, plan, p):
+    """Of the ratio of two counts."""
+    ids = tuple(evidence.line_id(line) for line in evidence.codes(plan.id) if line['cell'] in (p['cell'], p['base']))
+    word, text = code.prediction_result(evidence.codes(plan.id), p)
+    return word, Number(text, ids, f'code {plan.id} {p["metric"]} {p["cell"]}/{p["base"]}', float(text)) if word != compare.OPEN else None
+
+
 def result(evidence, plan, p):
     """(compare.TRUE, FALSE or OPEN; what was found: a Number, a Sentence, or None)."""
-    return {'replay': _of_replay, 'hazard': _of_hazard}.get(plan.kind, _of_cells)(evidence, plan, p)
+    return {'replay': _of_replay, 'hazard': _of_hazard, 'code': _of_code}.get(plan.kind, _of_cells)(evidence, plan, p)
 
 
 def _range(evidence, plan, p):

@@ -33,6 +33,8 @@ def plot_of(evidence, experiment):
     if not evidence.is_measured(experiment) or experiment not in evidence.plans:
         return None
     plan = evidence.plans[experiment]
+    if plan.kind == 'code':
+        return None
     if plan.kind == 'replay':
         lines, picture = page_experiment.regret_picture(evidence, experiment)
         return (picture, f'{experiment}: regret by memory, one line each for {", ".join(lines)}') if picture else None

@@ -58,7 +58,7 @@ TOP = {'id': str, 'title': str, 'questions': list, 'asks': str, 'switch': str, '
        'workload': dict, 'cell': list, 'phase': list, 'compare': list, 'prediction': list, 'aa': str,
        'needs': list, 'quick': list, 'full': list, 'records_in_order': bool, 'writes': bool, 'frames': list, 'programs': list}
 CELL = {'name': str, 'title': str, 'limit_of': str, 'before': str, 'wrong': str, 'disk': str,
-        'memory_part': (int, float), 'rate_of': list, 'rate_share': (int, float), **CELL_OPTIONS}
+        'memory_part': (int, float), 'files': list, 'tests': list, 'rate_of': list, 'rate_share': (int, float), **CELL_OPTIONS}
 PHASE = {'name': str, 'until': str, 'seconds': (int, float), 'limit_seconds': (int, float), 'batch': int,
          'memory_share': (int, float)}
 COMPARE = {'cell': str, 'base': str, 'phase': str, 'metrics': list, 'bracket': bool}
@@ -72,7 +72,7 @@ NEEDED = {
 UNTIL = ('full', 'settled', 'end')
 NEEDS = ('kernel-limit', 'own-group', 'lmdb')
 BEFORE, WRONG, DISKS = ('run', 'run-drop'), ('R3', 'R5', 'R9'), ('ram',)
-KINDS = ('cells', 'replay', 'hazard')
+KINDS = ('cells', 'replay', 'hazard', 'code')
 PROGRAMS = ('hazard_rot', 'hazard_flush', 'hazard_powercut')
 
 
@@ -203,6 +203,9 @@ def _check_whole(where, plan):
             if key in cell and cell[key] not in known:
                 raise PlanError(f'{where}: cell "{cell["name"]}": "{key}": expected one of {", ".join(known)}, found "{cell[key]}"')
         _check_batch(f'{where}: cell "{cell["name"]}": "fill-batch"', plan.options(cell['name']).get('fill-batch', 1))
+    for cell in plan.cells:
+        if (plan.kind == 'code') != bool(cell.get('files')):
+            raise PlanError(f'{where}: cell "{cell["name"]}": "files": cells of a plan of kind "code" have some, others have none')
     for need in plan.needs:
         if need not in NEEDS:
             raise PlanError(f'{where}: "needs": expected {" or ".join(NEEDS)}, found "{need}"')
@@ -226,6 +229,8 @@ def _check_whole(where, plan):
         if plan.kind == 'cells':
             _check_compare(f'{where}: prediction {i}', plan,
                            {'base': p.get('base', p['cell']), 'bracket': True, **p, 'metrics': [p['metric']]})
+        if plan.kind == 'code' and not {p['cell'], p.get('base')} <= set(names):
+            raise PlanError(f'{where}: prediction {i}: expected "cell" and "base" out of {", ".join(names)}')
         if plan.kind == 'hazard' and p['cell'] not in names:
             raise PlanError(f'{where}: prediction {i}: "cell": no cell "{p["cell"]}"; expected one of {", ".join(names)}')
         if p['low'] > p['high']:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The summary on a terminal, from a session's lines alone."""
-from lib import compare, hazards, plan as plans, replay, rules
+from lib import code, compare, hazards, plan as plans, replay, rules
 
 RED, PLAIN = '\033[31m', '\033[0m'
 
@@ -96,6 +96,8 @@ def summary(session, colour=False):
             continue
         if plan.kind == 'hazard':
             lines += hazards.summary(session, plan, red)
+        elif plan.kind == 'code':
+            lines += code.summary(session, plan)
         else:
             lines += _replay(session, plan) if plan.kind == 'replay' else _cells(session, plan, red)
     return lines

@@ -5,7 +5,7 @@ goes on from there."""
 import random
 import time
 
-from lib import budget, cache, dataset, hazards, plan as plans, replay, results, rules, runner
+from lib import budget, cache, code, dataset, hazards, plan as plans, replay, results, rules, runner
 from lib.progress import Progress
 
 OVERHEAD_S, COPY_S_PER_MIB = 1.5, 0.002  # of a run, beside its phases: drop, idle second, start; a copy of the file
@@ -65,7 +65,7 @@ def seed_of(seed, plan_id, number):
 def rounds_of(plan, head):
     """How many rounds of a plan a session shall have. What is counted needs no repetition; `run full` and a command that names the
     replay repeat it all the same, with other keys."""
-    if plan.kind == 'hazard':
+    if plan.kind in ('hazard', 'code'):
         return 1
     return head.get('replay_rounds', head['rounds']) if plan.kind == 'replay' else head['rounds']
 
@@ -107,6 +107,8 @@ class Measure:
             return 0
         if plan.kind == 'hazard':
             return hazards.guess_s(plan, self.head['mode'], self.done)
+        if plan.kind == 'code':
+            return code.GUESS_S
         if plan.kind == 'replay':
             return replay.GUESS_S * len(replay.left(self, plan, number))
         return sum(self.guess_s(plan, name) for _, name, _ in self._jobs(plan, number))
@@ -151,6 +153,8 @@ class Measure:
             replay.measure(self, plan, number)
         elif plan.kind == 'hazard':
             hazards.measure(self, plan)
+        elif plan.kind == 'code':
+            code.measure(self, plan)
         else:
             jobs = self._jobs(plan, number)
             for i, job in enumerate(jobs, 1):
@@ -247,7 +251,7 @@ def finished_jobs(session):
     done = [(line['experiment'], line['round'], line['cell'], line['copy'], rate_of(line))
             for line in session.of_kind('run') if line.get('final')]
     done += [(line['experiment'], line['round'], line['key'], 1) for line in session.of_kind('replay')]
-    return done + hazards.finished(session)
+    return done + hazards.finished(session) + code.finished(session)
 
 
 def resumable(folder, head, plans, engines):
@@ -264,6 +268,9 @@ def resumable(folder, head, plans, engines):
                 continue
             if plan.kind == 'replay':
                 if not replay.is_complete(plan, session):
+                    return session
+            elif plan.kind == 'code':
+                if not code.is_complete(plan, session):
                     return session
             elif plan.kind == 'hazard':
                 if not hazards.is_complete(plan, session):

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""Experiments of kind "code": what an implementation takes to write, counted from the sources. Counts only, and they need no run."""
+import glob
+import os
+import re
+
+from lib import compare
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+COUNTS = {'lines': 'lines of code, without blanks and comments', 'functions': 'functions', 'states': 'named states and flags',
+          'locks': 'locks and conditions', 'atomics': 'atomic members', 'checks': 'assertions', 'tests': 'tests of its own'}
+GUESS_S = 1
+ROUND = 1
+
+
+class CodeError(Exception):
+    """Sources that are not there."""
+
+
+def without_comments(text):
+    """C without comments; what looks like one inside a string or a character stays."""
+    pattern = r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'|/\*.*?\*/|//[^\n]*'
+    return re.sub(pattern, lambda m: m.group() if m.group()[0] in '"\'' else '\n' * m.group().count('\n') + ' ', text, flags=re.S)
+
+
+def lines_of(text):
+    """Those that hold more than blanks and comments."""
+    return sum(bool(line.strip()) for line in without_comments(text).split('\n'))
+
+
+def count(text):
+    """What stands in the text of a C source."""
+    code = without_comments(text)
+    plain = re.sub(r'"(?:\\.|[^"\\\n])*"', '""', code)
+    enums = re.findall(r'\benum\b[^;{()]*\{([^}]*)\}', plain)
+    return {'lines': lines_of(text), 'functions': len(re.findall(r'(?m)^\{', plain)),
+            'states': sum(len([w for w in body.split(',') if w.strip()]) for body in enums),
+            'locks': len(re.findall(r'(?m)^\s*(?:static\s+)?(?:pthread_(?:mutex|cond|rwlock|spinlock)_t|struct (?:mutex|latch|rwlock))\s+\w', plain)),
+            'atomics': len(re.findall(r'\b_Atomic\b', plain)), 'checks': len(re.findall(r'\b(?:ASSERT|DCHECK|static_assert)\s*\(', plain)),
+            'tests': len(re.findall(r'\bSTART_TEST\s*\(', plain))}
+
+
+def count_files(root, patterns):
+    """The sum over the files of some patterns under root; CodeError when a pattern finds none."""
+    total = dict.fromkeys(COUNTS, 0)
+    for pattern in patterns:
+        paths = sorted(glob.glob(os.path.join(root, pattern)))
+        if not paths:
+            raise CodeError(f'{os.path.join(root, pattern)}: no such file: the experiments count the sources of their own tree')
+        for path in paths:
+            with open(path, encoding='utf-8') as f:
+                for name, n in count(f.read()).items():
+                    total[name] += n
+    return total
+
+
+def counts(root, cell):
+    """Of a cell: its files, and how many tests its test files have."""
+    found = count_files(root, cell['files'])
+    found['tests'] = count_files(root, cell['tests'])['tests'] if cell.get('tests') else 0
+    return found
+
+
+def finished(session):
+    return [(line['experiment'], line['round'], line['cell'], 1) for line in session.of_kind('code')]
+
+
+def measure(session, plan):
+    """session: a session.Measure."""
+    for cell in plan.cells:
+        if (plan.id, ROUND, cell['name'], 1) in session.done:
+            continue
+        line = {'kind': 'code', 'experiment': plan.id, 'plan': plan.hash, 'round': ROUND, 'cell': cell['name'], 'key': cell['name'],
+                'invalid': [], 'flags': [], 'counts': counts(ROOT, cell)}
+        session.writer.write(line)
+
+
+def is_complete(plan, session):
+    return {line['cell'] for line in session.of_kind('code', plan.id)} >= {c['name'] for c in plan.cells}
+
+
+def counts_of(lines):
+    """{cell: counts}, the last line of each."""
+    return {line['cell']: line['counts'] for line in lines}
+
+
+def prediction_result(lines, p):
+    """As compare.prediction_result: of the ratio of two counts."""
+    found = counts_of(lines)
+    if not {p['cell'], p['base']} <= set(found) or not found[p['base']][p['metric']]:
+        return compare.OPEN, 'not counted'
+    ratio = found[p['cell']][p['metric']] / found[p['base']][p['metric']]
+    return compare.TRUE if p['low'] <= ratio <= p['high'] else compare.FALSE, f'{ratio:.2f}'
+
+
+def summary(session, plan):
+    """Lines of a terminal's summary."""
+    lines = session.of_kind('code', plan.id)
+    found = counts_of(lines)
+    text = [f'  {"":10}' + ''.join(f'{name:>11}' for name in COUNTS)]
+    text += [f'  {cell:10}' + ''.join(f'{counts[name]:>11}' for name in COUNTS) for cell, counts in found.items()]
+    for p in plan.predictions:
+        result, value = prediction_result(lines, p)
+        text.append(f'  predicted: {p["says"]} ({p["low"]} to {p["high"]}): {result}, {value}')
+    return text

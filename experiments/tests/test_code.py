@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""What is counted in sources: known answers, and the sources of the tree."""
+import os
+import re
+import unittest
+
+from support import HERE, Scratch, plan_text
+from lib import code, compare, plan
+
+TEXT = '''/* a comment
+ * of two lines */
+#include <x.h> // and one behind
+
+enum state {
+	ONE, /* first */
+	TWO
+};
+struct x {
+	pthread_mutex_t lock; /* not pthread_mutex_t other; */
+	_Atomic int n;
+};
+static const char *s = "/* no comment */ ASSERT(";
+
+static int f(int c)
+{
+	ASSERT(c != '"');
+	return c; // _Atomic
+}
+'''
+
+
+class Code(Scratch):
+    def test_known_answers(self):
+        self.assertEqual(code.count(TEXT), {'lines': 15, 'functions': 1, 'states': 2, 'locks': 1, 'atomics': 1, 'checks': 1, 'tests': 0})
+        self.assertEqual(code.lines_of('/* a */ int x; /* b\n */ int y;\n\n'), 2)
+        self.assertEqual(code.count('START_TEST(a)\n{\n}\nEND_TEST\n/* START_TEST(b) */')['tests'], 1)
+
+    def test_sources_that_are_not_there_are_told(self):
+        with self.assertRaises(code.CodeError) as caught:
+            code.count_files(self.folder, ['*.c'])
+        self.assertIn('no such file', str(caught.exception))
+
+    def test_the_tree_is_counted_and_its_lines_agree_with_a_second_count(self):
+        p = plan.load(os.path.join(os.path.dirname(HERE), 'plans', 'E15.toml'))
+        for cell in p.cells:
+            found = code.counts(code.ROOT, cell)
+            self.assertGreater(found['lines'], 100)
+            self.assertEqual(found['tests'] > 0, 'tests' in cell)
+        path = os.path.join(code.ROOT, 'mmap', 'heap.c')
+        with open(path, encoding='utf-8') as f:
+            text = f.read()
+        left = re.sub(r'/\*.*?\*/', lambda m: re.sub(r'[^\n]', '', m.group()), text, flags=re.S)
+        self.assertEqual(code.lines_of(text), sum(1 for line in left.splitlines() if line.strip()))
+
+    def test_predictions_are_of_the_ratio_of_two_counts(self):
+        lines = [{'cell': name, 'counts': {'lines': n}} for name, n in (('pool', 200), ('map', 100))]
+        p = {'cell': 'pool', 'base': 'map', 'metric': 'lines', 'low': 1.5, 'high': 3}
+        self.assertEqual(code.prediction_result(lines, p), (compare.TRUE, '2.00'))
+        self.assertEqual(code.prediction_result(lines, {**p, 'low': 2.5})[0], compare.FALSE)
+        self.assertEqual(code.prediction_result(lines[:1], p)[0], compare.OPEN)
+
+    def test_files_belong_to_plans_of_this_kind(self):
+        for text in (plan_text(rest='[[cell]]\nname = "x"\nfiles = ["a"]\n'), 'kind = "code"\n' + plan_text(compares='')):
+            with self.assertRaises(plan.PlanError) as caught:
+                plan.parse(text, 'E0.toml')
+            self.assertIn('"files"', str(caught.exception))
+
+
+if __name__ == '__main__':
+    unittest.main()
