@@ -21,9 +21,6 @@
 #define EVENTS_MAX 4096
 #define IMAGES_MAX 128 /* distinct ones at a moment */
 
-static const char *const step_names[STORE_STEPS] = {"edit", "log write", "log flush", "page write",
-	"page flush", "meta write", "meta flush", "acknowledged"};
-
 struct share {
 	uint64_t neither, all;
 };
@@ -189,7 +186,8 @@ static void print_line(FILE *f, const char *name, const struct tally *t, uint64_
 	for (unsigned i = 0; i < STORE_STEPS; i++)
 		n += (size_t)snprintf(details + n, sizeof(details) - n,
 			t->steps[i].all ? "%s\"%s\":[%llu,%llu]" : "%s\"%s\":null", i ? "," : "",
-			step_names[i], (unsigned long long)t->steps[i].neither,
+			store_step_name((enum store_step)i),
+			(unsigned long long)t->steps[i].neither,
 			(unsigned long long)t->steps[i].all);
 	(void)snprintf(details + n, sizeof(details) - n, "}");
 	line_print(f, &(struct line){.cell = name,
@@ -246,7 +244,7 @@ int main(int argc, char **argv)
 	       "by what comes next\n\n%-14s",
 		"");
 	for (unsigned i = 0; i < STORE_STEPS; i++)
-		printf(" %12s", step_names[i]);
+		printf(" %12s", store_step_name((enum store_step)i));
 	printf(" %12s\n", "all");
 	for (unsigned row = 0; row < STORE_CONFIGS; row++) {
 		unsigned config = rows[row];

@@ -11,6 +11,14 @@
 #define LOG_NAME  "store-log"
 #define NEW_NAME  "store.new"
 
+const char *store_step_name(enum store_step step)
+{
+	static const char *const names[STORE_STEPS] = {"edit", "log write", "log flush",
+		"page write", "page flush", "meta write", "meta flush", "acknowledged"};
+
+	return names[step];
+}
+
 void store_step(struct store *s, enum store_step next)
 {
 	if (s->on_step)
@@ -149,6 +157,29 @@ int store_copy(struct store *s, unsigned to, unsigned from)
 {
 	memcpy(s->memory[to], s->memory[from], STORE_PAGE_BYTES);
 	return store_changed(s, to);
+}
+
+int store_read_in_place(struct store *s)
+{
+	int rc = 0;
+
+	for (unsigned page = 0; rc == 0 && page < STORE_PAGES; page++) {
+		s->where[page] = s->committed[page] = page;
+		rc = store_read(s, page);
+	}
+	return rc;
+}
+
+int store_write_touched(struct store *s)
+{
+	int rc = 0;
+
+	store_step(s, STEP_PAGE_WRITE);
+	for (unsigned page = 0; rc == 0 && page < STORE_PAGES; page++)
+		if (s->touched[page])
+			rc = store_write(s, s->where[page]);
+	store_step(s, STEP_PAGE_FLUSH);
+	return rc ? rc : store_sync(s);
 }
 
 int store_log_write(struct store *s, const uint8_t *bytes)

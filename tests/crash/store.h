@@ -76,6 +76,9 @@ extern const struct protocol protocol_none;   /* in place, without a log: not sa
 extern const struct protocol protocol_log;    /* in place, a redo log of pages before it */
 extern const struct protocol protocol_shadow; /* elsewhere, then one of two meta pages */
 
+/* Each stands in store_<name>.c. A recovery flushes before it believes what it reads: a process may
+ * have died without a power cut, and what it wrote is then visible, but not durable. */
+
 /* Makes a store of zeros where there is none: whole, or not at all. */
 int store_create(struct io *io);
 
@@ -89,6 +92,9 @@ int store_set(struct store *s, unsigned i, uint64_t value);
 int store_commit(struct store *s);
 
 /* --- what a protocol is made of -------------------------------------------------------------- */
+
+/* In words: "page write". */
+const char *store_step_name(enum store_step step);
 
 /* This comes next. */
 void store_step(struct store *s, enum store_step next);
@@ -107,6 +113,12 @@ int store_read(struct store *s, unsigned place);
 
 /* memory[to] becomes a copy of memory[from]. */
 int store_copy(struct store *s, unsigned to, unsigned from);
+
+/* Every page lies in the place of its own number: reads them all. */
+int store_read_in_place(struct store *s);
+
+/* Writes the pages that were touched to where they are now, and makes them durable. */
+int store_write_touched(struct store *s);
 
 /* STORE_LOG_BYTES at the beginning of the log, which is the only record in it. */
 int store_log_write(struct store *s, const uint8_t *bytes);

@@ -39,6 +39,7 @@ enum { MARK_DEATH, MARK_GONE, MARK_UNCOMMITTED };
 struct storedb {
 	struct store store;
 	struct simdisk *disk;
+	struct crash_history *history; /* of the commit that runs; NULL: none was made yet */
 };
 
 static void (*listener)(void *arg, enum store_step step);
@@ -48,6 +49,17 @@ void subject_store_listen(void (*on_step)(void *arg, enum store_step step), void
 {
 	listener = on_step;
 	listener_arg = arg;
+}
+
+/* Each step is a phase of the history too. */
+static void on_step(void *arg, enum store_step step)
+{
+	const struct storedb *db = arg;
+
+	if (db->history)
+		crash_phase(db->history, store_step_name(step));
+	if (listener)
+		listener(listener_arg, step);
 }
 
 static uint64_t digest_of(const struct store *s)
@@ -77,8 +89,8 @@ static int open_store(unsigned config, uint64_t seed, struct simdisk *d, void **
 		free(db);
 		return rc;
 	}
-	db->store.on_step = listener;
-	db->store.on_step_arg = listener_arg;
+	db->store.on_step = on_step;
+	db->store.on_step_arg = db;
 	*ret_db = db;
 	return 0;
 }
@@ -130,6 +142,7 @@ static int edit(struct storedb *db, uint64_t *rng, struct crash_history *h, unsi
 							  STORE_PAGE_BYTES / STORE_PAGE_NUMBERS],
 			values[k]);
 	}
+	db->history = h;
 	*ret_version = crash_begin(h, digest_of(&after));
 	for (unsigned k = 0; rc == 0 && k < n; k++)
 		rc = store_set(&db->store, which[k], values[k]);
