@@ -46,9 +46,13 @@ class Lab:
         if not os.path.isfile(os.path.join(self.folder, 'lab.toml')):
             have = ', '.join(sorted(n[3:] for n in os.listdir(LABS) if os.path.isfile(os.path.join(LABS, n, 'lab.toml'))))
             raise LabError(f'there is no lab {number}; there are: {have}')
+        self.elsewhere = {}
         about = toml(self.path('lab.toml'))
         self.title = about['title']
-        self.files = about['files']          # what the student writes; the same names in a submission
+        # What the student writes; the same names in a submission. A reference with a folder in its name is a
+        # file of the project, others stand in the lab's folder.
+        self.files = [os.path.basename(f) for f in about['files']]
+        self.elsewhere = {os.path.basename(f): os.path.join(ROOT, f) for f in about['files'] if '/' in f}
         self.given = about['given']          # sources of the project that stand before the engine's
         self.exports = set(about['exports'])  # the only names that these files may define for others
         self.symbols = set(about['symbols'])  # what they may use
@@ -59,7 +63,8 @@ class Lab:
         self.check()
 
     def path(self, *names):
-        return os.path.join(self.folder, *names)
+        """A file of the lab; the reference too, by its short name."""
+        return self.elsewhere.get(names[0]) or os.path.join(self.folder, *names)
 
     @property
     def mine(self):

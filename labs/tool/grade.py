@@ -101,19 +101,21 @@ def sentence(text):
     return f'{match.group(1)}expected: {match.group(2)}; found: {match.group(3)}'
 
 
-def environment(lab, program, scratch, seed):
+def environment(lab, program, scratch, seed, replay=None):
     env = {k: v for k, v in os.environ.items() if k in ('PATH', 'LANG', 'LD_LIBRARY_PATH')}
     env.update(VERSO_TEST_DIR=scratch, TMPDIR=scratch, HOME=scratch, VERSO_SEED=str(seed), VERSO_IO='sync',
                TSAN_OPTIONS='halt_on_error=1:exitcode=66', ASAN_OPTIONS='halt_on_error=1:detect_leaks=0')
     env.update({k: str(v) for k, v in program.get('env', {}).items()})
+    if replay:
+        env['VERSO_REPLAY'] = replay
     return env
 
 
 class Grading:
     """One submission, built once, of which tests are run."""
 
-    def __init__(self, lab, builder, folder, seed=1, programs=None):
-        self.lab, self.builder, self.seed = lab, builder, seed
+    def __init__(self, lab, builder, folder, seed=1, programs=None, replay=None):
+        self.lab, self.builder, self.seed, self.replay = lab, builder, seed, replay
         self.out = tempfile.mkdtemp(prefix='lab-', dir=builder.folder)
         self.paths, self.broken = {}, None
         self.n_hung = {}
@@ -154,7 +156,7 @@ class Grading:
         if self.n_hung.get(program['name'], 0) >= HUNG_MAX:
             return HUNG, f'not run: {HUNG_MAX} tests of {program["name"]} did not come to their end', '', 0.0
         scratch = tempfile.mkdtemp(dir=self.out)
-        env = environment(self.lab, program, scratch, seed or self.seed)
+        env = environment(self.lab, program, scratch, seed or self.seed, self.replay)
         if test.get('check'):
             env['VERSO_TEST'] = test['check']
         try:

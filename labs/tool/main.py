@@ -4,7 +4,8 @@
     ./lab doctor             what this machine has, and what is missing
     ./lab start N            puts the files of lab N into labs/my/labN/ (never over yours)
     ./lab test N             builds yours and runs the quick tests; --all: all that are graded
-    ./lab test N ID          one test, with all that it says; --gdb: in the debugger; --seed S: another seed
+    ./lab test N ID          one test, with all that it says; --gdb: in the debugger; --seed S: another seed;
+                             --replay 'LINE': the one image of a crash test that failed with this line
     ./lab hint N ID [K]      a hint on a test; K: which
     ./lab hours N H          notes that you have spent H hours more on lab N
     ./lab submit N           one file to hand in
@@ -34,6 +35,7 @@ def arguments(argv):
     p.add_argument('names', nargs='*')
     p.add_argument('--seed', type=int, default=1)
     p.add_argument('--private-seed', type=int)
+    p.add_argument('--replay')
     p.add_argument('--gdb', action='store_true')
     p.add_argument('--all', action='store_true')
     p.add_argument('--json')
@@ -74,7 +76,7 @@ def tested(lab, args):
     tests = [lab.test(n) for n in args.names] or [t for t in lab.tests if args.all or lab.programs[t['program']].get('quick')]
     began = time.monotonic()
     with build.Builder(args.build) as builder:
-        g = grade.Grading(lab, builder, folder, args.seed, {t['program'] for t in tests})
+        g = grade.Grading(lab, builder, folder, args.seed, {t['program'] for t in tests}, args.replay)
         try:
             if g.broken and not args.names:
                 say(g.broken[1])
@@ -104,7 +106,7 @@ def debug(g, test):
         say(g.broken[1])
         return BAD
     program = g.lab.programs[test['program']]
-    env = grade.environment(g.lab, program, g.out, g.seed)
+    env = grade.environment(g.lab, program, g.out, g.seed, g.replay)
     env.update(VERSO_TEST=test.get('check', ''), CK_FORK='no', TERM=os.environ.get('TERM', 'dumb'))
     if not test.get('check'):
         del env['VERSO_TEST']

@@ -27,62 +27,18 @@
 
 #define RECORD_PAGES 512U /* where the pages begin */
 
-/* Makes the record of what was touched, with its checksum. */
-static void record_fill(const struct store *s, uint8_t *record, uint64_t sequence)
-{
-	/* LAB 6.7 begin: begin with zeros; pages, mask, sequence; the checksum comes last */
-	uint64_t mask = 0;
-
-	memset(record, 0, STORE_LOG_BYTES);
-	for (unsigned page = 0; page < STORE_PAGES; page++)
-		if (s->touched[page]) {
-			mask |= UINT64_C(1) << page;
-			memcpy(record + RECORD_PAGES + page * STORE_PAGE_BYTES, s->memory[page],
-				STORE_PAGE_BYTES);
-		}
-	le64_set(record + 8, mask);
-	le64_set(record + 16, sequence);
-	le64_set(record, hash_bytes(record + 8, STORE_LOG_BYTES - 8, 0));
-	/* LAB 6.7 end: LAB_TODO_VOID("6.7"); */
-}
-
 /* Whether these bytes are a record as record_fill() made it: not torn, not empty. */
 static bool record_is_whole(const uint8_t *record)
 {
-	/* LAB 6.8 begin: compute the checksum again and compare */
+	/* LAB 6.7 begin: compute the checksum again and compare */
 	return le64_get(record) == hash_bytes(record + 8, STORE_LOG_BYTES - 8, 0);
-	/* LAB 6.8 end: LAB_TODO_VOID("6.8"); */
-}
-
-static int log_touch(struct store *s, unsigned page)
-{
-	return (int)s->where[page];
-}
-
-/* See store.h, commit. */
-static int log_commit(struct store *s)
-{
-	/* LAB 6.9 begin: record, flush of the log; then store_write_touched() */
-	uint8_t record[STORE_LOG_BYTES];
-	int rc;
-
-	record_fill(s, record, s->sequence + 1);
-	store_step(s, STEP_LOG_WRITE);
-	rc = store_log_write(s, record);
-	store_step(s, STEP_LOG_FLUSH);
-	if (rc == 0)
-		rc = store_log_sync(s); /* this is the commit */
-	if (rc)
-		return rc;
-	s->sequence++;
-	return store_write_touched(s);
-	/* LAB 6.9 end: return LAB_TODO("6.9"); */
+	/* LAB 6.7 end: LAB_TODO_VOID("6.7"); */
 }
 
 /* Writes again the pages that a whole record has, to memory and to the file, and flushes them. */
 static int log_redo(struct store *s, const uint8_t *record)
 {
-	/* LAB 6.10 begin: for each page of the mask: memory, store_changed(), store_write() */
+	/* LAB 6.8 begin: for each page of the mask: memory, store_changed(), store_write() */
 	uint64_t mask = le64_get(record + 8);
 	int rc = 0;
 
@@ -97,13 +53,13 @@ static int log_redo(struct store *s, const uint8_t *record)
 	}
 	s->sequence = le64_get(record + 16);
 	return rc ? rc : store_sync(s);
-	/* LAB 6.10 end: return LAB_TODO("6.10"); */
+	/* LAB 6.8 end: return LAB_TODO("6.8"); */
 }
 
 /* See store.h, recover. */
 static int log_recover(struct store *s)
 {
-	/* LAB 6.11 begin: flush the log, read it and the pages; redo what is whole */
+	/* LAB 6.9 begin: flush the log, read it and the pages; redo what is whole */
 	uint8_t record[STORE_LOG_BYTES];
 	int rc = store_log_sync(s);
 
@@ -114,6 +70,50 @@ static int log_recover(struct store *s)
 	if (rc)
 		return rc;
 	return record_is_whole(record) ? log_redo(s, record) : store_sync(s);
+	/* LAB 6.9 end: return LAB_TODO("6.9"); */
+}
+
+static int log_touch(struct store *s, unsigned page)
+{
+	return (int)s->where[page];
+}
+
+/* Makes the record of what was touched, with its checksum. */
+static void record_fill(const struct store *s, uint8_t *record, uint64_t sequence)
+{
+	/* LAB 6.10 begin: begin with zeros; pages, mask, sequence; the checksum comes last */
+	uint64_t mask = 0;
+
+	memset(record, 0, STORE_LOG_BYTES);
+	for (unsigned page = 0; page < STORE_PAGES; page++)
+		if (s->touched[page]) {
+			mask |= UINT64_C(1) << page;
+			memcpy(record + RECORD_PAGES + page * STORE_PAGE_BYTES, s->memory[page],
+				STORE_PAGE_BYTES);
+		}
+	le64_set(record + 8, mask);
+	le64_set(record + 16, sequence);
+	le64_set(record, hash_bytes(record + 8, STORE_LOG_BYTES - 8, 0));
+	/* LAB 6.10 end: LAB_TODO_VOID("6.10"); */
+}
+
+/* See store.h, commit. */
+static int log_commit(struct store *s)
+{
+	/* LAB 6.11 begin: record, flush of the log; then store_write_touched() */
+	uint8_t record[STORE_LOG_BYTES];
+	int rc;
+
+	record_fill(s, record, s->sequence + 1);
+	store_step(s, STEP_LOG_WRITE);
+	rc = store_log_write(s, record);
+	store_step(s, STEP_LOG_FLUSH);
+	if (rc == 0)
+		rc = store_log_sync(s); /* this is the commit */
+	if (rc)
+		return rc;
+	s->sequence++;
+	return store_write_touched(s);
 	/* LAB 6.11 end: return LAB_TODO("6.11"); */
 }
 

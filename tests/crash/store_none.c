@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* No protocol at all: pages are written where they lie. Any power cut may leave half of a commit. */
+/* No protocol: pages are written where they lie. A power cut may leave half of a commit. */
 #include "tests/crash/store.h"
 
 static int none_recover(struct store *s)

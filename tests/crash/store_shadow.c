@@ -38,69 +38,18 @@ static bool is_in(const unsigned *places, unsigned place)
 	return false;
 }
 
-/* Makes a meta page that says where the pages are now, with its checksum. */
-static void meta_fill(const struct store *s, uint8_t *meta, uint64_t sequence)
-{
-	/* LAB 6.1 begin: three kinds of numbers in their places; the checksum comes last */
-	le64_set(meta + 8, sequence);
-	for (unsigned page = 0; page < STORE_PAGES; page++)
-		le64_set(meta + 16 + 8 * page, s->where[page]);
-	le64_set(meta, hash_bytes(meta + 8, META_USED - 8, 0));
-	/* LAB 6.1 end: LAB_TODO_VOID("6.1"); */
-}
-
 /* Whether these bytes are a meta page as meta_fill() made it: not torn, not empty. */
 static bool meta_is_whole(const uint8_t *meta)
 {
-	/* LAB 6.2 begin: compute the checksum again and compare */
+	/* LAB 6.1 begin: compute the checksum again and compare */
 	return le64_get(meta) == hash_bytes(meta + 8, META_USED - 8, 0);
-	/* LAB 6.2 end: LAB_TODO_VOID("6.2"); */
-}
-
-/* See store.h, touch: a place that neither the committed state nor this transaction uses. */
-static int shadow_touch(struct store *s, unsigned page)
-{
-	/* LAB 6.3 begin: touched before? stay. Else find a place, and copy the page to it */
-	unsigned place = METAS;
-	int rc;
-
-	if (s->touched[page])
-		return (int)s->where[page];
-	while (is_in(s->committed, place) || is_in(s->where, place))
-		place++; /* of eight places four are committed, and at most three more touched */
-	rc = store_copy(s, place, s->where[page]);
-	return rc ? rc : (int)place;
-	/* LAB 6.3 end: return LAB_TODO("6.3"); */
-}
-
-/* See store.h, commit. */
-static int shadow_commit(struct store *s)
-{
-	/* LAB 6.4 begin: pages, flush; meta page, flush. A commit that fails has changed nothing */
-	uint64_t sequence = s->sequence + 1;
-	unsigned slot = (unsigned)(sequence % METAS);
-	int rc = store_write_touched(s);
-
-	if (rc)
-		return rc;
-	store_step(s, STEP_META_WRITE);
-	meta_fill(s, s->memory[slot], sequence);
-	rc = store_changed(s, slot);
-	if (rc == 0)
-		rc = store_write(s, slot);
-	store_step(s, STEP_META_FLUSH);
-	if (rc == 0)
-		rc = store_sync(s); /* this is the commit */
-	if (rc == 0)
-		s->sequence = sequence;
-	return rc;
-	/* LAB 6.4 end: return LAB_TODO("6.4"); */
+	/* LAB 6.1 end: LAB_TODO_VOID("6.1"); */
 }
 
 /* The place of the newest meta page in memory; -1: neither is whole, as before the first commit. */
 static int newest_meta(const struct store *s)
 {
-	/* LAB 6.5 begin: of those that are whole, the one with the larger sequence */
+	/* LAB 6.2 begin: of those that are whole, the one with the larger sequence */
 	int newest = -1;
 
 	for (int slot = 0; slot < (int)METAS; slot++)
@@ -109,13 +58,13 @@ static int newest_meta(const struct store *s)
 				le64_get(s->memory[slot] + 8) > le64_get(s->memory[newest] + 8)))
 			newest = slot;
 	return newest;
-	/* LAB 6.5 end: LAB_TODO_VOID("6.5"); */
+	/* LAB 6.2 end: LAB_TODO_VOID("6.2"); */
 }
 
 /* See store.h, recover. Before the first commit, page n lies in place METAS + n. */
 static int shadow_recover(struct store *s)
 {
-	/* LAB 6.6 begin: flush first; read every place; then believe the newest meta page */
+	/* LAB 6.3 begin: flush first; read every place; then believe the newest meta page */
 	int rc = store_sync(s), newest;
 
 	for (unsigned place = 0; rc == 0 && place < STORE_PLACES; place++)
@@ -133,6 +82,57 @@ static int shadow_recover(struct store *s)
 		s->where[page] = s->committed[page] = (unsigned)place;
 	}
 	return 0;
+	/* LAB 6.3 end: return LAB_TODO("6.3"); */
+}
+
+/* See store.h, touch: a place that neither the committed state nor this transaction uses. */
+static int shadow_touch(struct store *s, unsigned page)
+{
+	/* LAB 6.4 begin: touched before? stay. Else find a place, and copy the page to it */
+	unsigned place = METAS;
+	int rc;
+
+	if (s->touched[page])
+		return (int)s->where[page];
+	while (is_in(s->committed, place) || is_in(s->where, place))
+		place++; /* of eight places four are committed, and at most three more touched */
+	rc = store_copy(s, place, s->where[page]);
+	return rc ? rc : (int)place;
+	/* LAB 6.4 end: return LAB_TODO("6.4"); */
+}
+
+/* Makes a meta page that says where the pages are now, with its checksum. */
+static void meta_fill(const struct store *s, uint8_t *meta, uint64_t sequence)
+{
+	/* LAB 6.5 begin: three kinds of numbers in their places; the checksum comes last */
+	le64_set(meta + 8, sequence);
+	for (unsigned page = 0; page < STORE_PAGES; page++)
+		le64_set(meta + 16 + 8 * page, s->where[page]);
+	le64_set(meta, hash_bytes(meta + 8, META_USED - 8, 0));
+	/* LAB 6.5 end: LAB_TODO_VOID("6.5"); */
+}
+
+/* See store.h, commit. */
+static int shadow_commit(struct store *s)
+{
+	/* LAB 6.6 begin: pages, flush; meta page, flush. A commit that fails has changed nothing */
+	uint64_t sequence = s->sequence + 1;
+	unsigned slot = (unsigned)(sequence % METAS);
+	int rc = store_write_touched(s);
+
+	if (rc)
+		return rc;
+	store_step(s, STEP_META_WRITE);
+	meta_fill(s, s->memory[slot], sequence);
+	rc = store_changed(s, slot);
+	if (rc == 0)
+		rc = store_write(s, slot);
+	store_step(s, STEP_META_FLUSH);
+	if (rc == 0)
+		rc = store_sync(s); /* this is the commit */
+	if (rc == 0)
+		s->sequence = sequence;
+	return rc;
 	/* LAB 6.6 end: return LAB_TODO("6.6"); */
 }
 

@@ -1,0 +1,685 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lab 6: the student's two protocols, step by step. What happens at a power cut: test_lab6_crash.c.
+ *
+ * The ledger is what the disk was asked to do, in order: "page" a page was written, "meta" a meta
+ * page, "flush" the file was made durable, "log" the record was written, "log-flush" it was made
+ * durable.
+ */
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "tests/check_main.h"
+#include "tests/crash/store.h"
+#include "tests/sim/simdisk.h"
+#include "tests/sim/simwalk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATH_STORE   "store"
+#define PATH_LOG     "store-log"
+#define METAS        2U
+#define PLACES_AT    16U /* in a meta page */
+#define META_USED    (PLACES_AT + 8 * STORE_PAGES)
+#define RECORD_PAGES 512U
+#define LEDGER_BYTES 600
+#define STREAM       40
+#define FAIL_CALLS   20
+#define FAIL_WITH    (-EIO)
+#define ANY_PLACE    UINT64_MAX
+
+/* A store on a simulated disk, what it must hold, and what the disk was asked to do. */
+struct bench {
+	const struct protocol *protocol;
+	enum store_memory memory;
+	struct simdisk *disk;
+	struct store store;
+	uint64_t model[STORE_NUMBERS];
+	char ledger[LEDGER_BYTES];
+	uint64_t last_meta; /* the place of the meta page that was written last */
+	int fail_in;        /* calls until one fails; 0: none does */
+};
+
+static const char *word_for(struct bench *b, const struct sim_call *call)
+{
+	bool is_log = strcmp(call->path, PATH_LOG) == 0;
+
+	if (call->kind == SIM_CALL_SYNC)
+		return is_log ? "log-flush" : "flush";
+	if (is_log)
+		return "log";
+	if (call->off_bytes >= METAS * STORE_PAGE_BYTES || b->protocol == &protocol_log)
+		return "page";
+	b->last_meta = call->off_bytes / STORE_PAGE_BYTES;
+	return "meta";
+}
+
+static int on_call(void *arg, const struct sim_call *call)
+{
+	struct bench *b = arg;
+	size_t len = strlen(b->ledger);
+
+	if (call->kind != SIM_CALL_WRITE && call->kind != SIM_CALL_SYNC)
+		return 0;
+	if (b->fail_in > 0 && --b->fail_in == 0)
+		return FAIL_WITH;
+	(void)snprintf(b->ledger + len, sizeof(b->ledger) - len, "%s%s", len > 0 ? " " : "",
+		word_for(b, call));
+	return 0;
+}
+
+static int reopen(struct bench *b)
+{
+	return store_open(&b->store, simdisk_io(b->disk), b->protocol, b->memory);
+}
+
+static void bench_open(struct bench *b, const struct protocol *p, enum store_memory memory)
+{
+	memset(b, 0, sizeof(*b));
+	b->protocol = p;
+	b->memory = memory;
+	b->disk = simdisk_new(&(struct simdisk_options){.seed = check_seed()});
+	ck_assert_int_eq(store_create(simdisk_io(b->disk)), 0);
+	ck_assert_int_eq(reopen(b), 0);
+	simdisk_set_fault(b->disk, on_call, b);
+}
+
+static void bench_close(struct bench *b)
+{
+	store_close(&b->store);
+	simdisk_free(b->disk);
+}
+
+/* The process dies; another one opens what is there. No power cut: what was written is seen. */
+static void die_and_reopen(struct bench *b)
+{
+	simdisk_kill(b->disk);
+	store_close(&b->store);
+	ck_assert_int_eq(reopen(b), 0);
+}
+
+static void set(struct bench *b, unsigned i, uint64_t value)
+{
+	ck_assert_int_eq(store_set(&b->store, i, value), 0);
+}
+
+static void commit(struct bench *b)
+{
+	ck_assert_int_eq(store_commit(&b->store), 0);
+}
+
+static bool holds(const struct bench *b, const uint64_t *numbers)
+{
+	for (unsigned i = 0; i < STORE_NUMBERS; i++)
+		if (store_get(&b->store, i) != numbers[i])
+			return false;
+	return true;
+}
+
+static void is_model(const struct bench *b, const char *when)
+{
+	for (unsigned i = 0; i < STORE_NUMBERS; i++)
+		ck_assert_msg(store_get(&b->store, i) == b->model[i],
+			"%s, number %u (page %u) is %llu, expected %llu", when, i,
+			i / STORE_PAGE_NUMBERS, (unsigned long long)store_get(&b->store, i),
+			(unsigned long long)b->model[i]);
+}
+
+static void is_ledger(const struct bench *b, const char *expected)
+{
+	ck_assert_msg(strcmp(b->ledger, expected) == 0,
+		"the disk was asked to do \"%s\", expected \"%s\"", b->ledger, expected);
+}
+
+/* What lies in a file now; tests damage it too. */
+static uint8_t *bytes_of(struct bench *b, const char *path)
+{
+	uint64_t size_bytes;
+	const uint8_t *bytes = simdisk_bytes(b->disk, path, &size_bytes);
+
+	ck_assert_ptr_nonnull(bytes);
+	return (uint8_t *)(uintptr_t)bytes;
+}
+
+static void is_number(const uint8_t *bytes, unsigned off, uint64_t expected, const char *what)
+{
+	ck_assert_msg(le64_get(bytes + off) == expected,
+		"the 8 bytes at %u, %s, are 0x%llx, expected 0x%llx", off, what,
+		(unsigned long long)le64_get(bytes + off), (unsigned long long)expected);
+}
+
+static void overwrite(struct bench *b, const char *path, const uint8_t *bytes, size_t len_bytes,
+	uint64_t off_bytes)
+{
+	struct file *f;
+
+	simdisk_set_fault(b->disk, NULL, NULL);
+	ck_assert_int_eq(io_open(simdisk_io(b->disk), path, 0, 0600, &f), 0);
+	ck_assert_int_eq(file_write(f, bytes, len_bytes, off_bytes), 0);
+	ck_assert_int_eq(file_sync(f), 0);
+	file_close(f);
+	simdisk_set_fault(b->disk, on_call, b);
+}
+
+static void flip(struct bench *b, const char *path, uint64_t off_bytes)
+{
+	uint8_t byte = bytes_of(b, path)[off_bytes] ^ 0x10;
+
+	overwrite(b, path, &byte, 1, off_bytes);
+}
+
+/* One to four numbers of the model and of the store become others; then a commit. */
+static void random_commit(struct bench *b, uint64_t *rng)
+{
+	unsigned n = 1 + (unsigned)(check_random(rng) % 4);
+
+	for (unsigned k = 0; k < n; k++) {
+		unsigned i = (unsigned)(check_random(rng) % STORE_NUMBERS);
+
+		b->model[i] = check_random(rng);
+		set(b, i, b->model[i]);
+	}
+	commit(b);
+}
+
+/* --- what both protocols owe ----------------------------------------------------------------- */
+
+static void new_store_holds_zeros(const struct protocol *p)
+{
+	struct bench b;
+
+	bench_open(&b, p, STORE_POOL);
+	is_model(&b, "in a new store");
+	bench_close(&b);
+}
+
+static void stream_of_commits_is_there(const struct protocol *p, enum store_memory memory)
+{
+	uint64_t rng = check_seed();
+	struct bench b;
+
+	bench_open(&b, p, memory);
+	for (unsigned i = 0; i < STREAM; i++) {
+		char when[80];
+
+		random_commit(&b, &rng);
+		is_model(&b, "after a commit");
+		if (check_random(&rng) % 3 == 0)
+			continue;
+		store_close(&b.store);
+		ck_assert_int_eq(reopen(&b), 0);
+		(void)snprintf(when, sizeof(when), "after commit %u and opening again", i + 1);
+		is_model(&b, when);
+	}
+	bench_close(&b);
+}
+
+static void edit_without_commit_is_gone(const struct protocol *p, enum store_memory memory)
+{
+	uint64_t rng = check_seed();
+	struct bench b;
+
+	bench_open(&b, p, memory);
+	for (unsigned i = 0; i < 5; i++) {
+		random_commit(&b, &rng);
+		set(&b, (unsigned)(check_random(&rng) % STORE_NUMBERS), 77);
+		die_and_reopen(&b);
+		is_model(&b,
+			"after an edit that was never committed, and the death of the process");
+	}
+	bench_close(&b);
+}
+
+/* The n-th write or flush of a commit fails: what is found later is the state before or after. */
+static void failed_commit_is_all_or_nothing(const struct protocol *p)
+{
+	bool done = false;
+
+	for (int n = 1; !done; n++) {
+		uint64_t rng = check_seed(), before[STORE_NUMBERS];
+		struct bench b;
+		int rc;
+
+		ck_assert_msg(n < FAIL_CALLS, "a commit of two pages makes more than %d calls",
+			FAIL_CALLS - 1);
+		bench_open(&b, p, STORE_POOL);
+		random_commit(&b, &rng);
+		random_commit(&b, &rng);
+		memcpy(before, b.model, sizeof(before));
+		b.model[1] = 11;
+		b.model[9] = 99;
+		set(&b, 1, 11);
+		set(&b, 9, 99);
+		b.fail_in = n;
+		rc = store_commit(&b.store);
+		done = b.fail_in > 0;
+		b.fail_in = 0;
+		ck_assert_msg(done ? rc == 0 : rc == FAIL_WITH,
+			"call %d of a commit failed with %d, and the commit returned %d", n,
+			FAIL_WITH, rc);
+		die_and_reopen(&b);
+		ck_assert_msg(holds(&b, b.model) || (!done && holds(&b, before)),
+			"call %d of a commit failed, and what is found is neither the state before "
+			"nor the one after",
+			n);
+		bench_close(&b);
+	}
+}
+
+/* After recovery the next process may believe what this one saw, and a power cut takes nothing. */
+static void nothing_is_pending(struct bench *b)
+{
+	struct simwalk *w = simwalk_new(b->disk);
+
+	simwalk_to(w, simdisk_events(b->disk));
+	ck_assert_msg(simwalk_pending(w) == 0,
+		"recovery did \"%s\" and leaves %u writes that a power cut may lose", b->ledger,
+		simwalk_pending(w));
+	simwalk_free(w);
+}
+
+/* --- 6a: shadow pages ------------------------------------------------------------------------ */
+
+START_TEST(shadow_new_store_holds_zeros)
+{
+	new_store_holds_zeros(&protocol_shadow);
+}
+END_TEST
+
+START_TEST(shadow_touch_takes_a_place_that_nothing_uses)
+{
+	struct bench b;
+
+	bench_open(&b, &protocol_shadow, STORE_POOL);
+	for (unsigned round = 0; round < 4; round++) {
+		for (unsigned page = 0; page < STORE_PAGES; page++) {
+			const struct store *s = &b.store;
+			uint64_t beside = store_get(s, page * STORE_PAGE_NUMBERS + 1);
+			unsigned before[STORE_PAGES], to;
+
+			memcpy(before, s->where, sizeof(before));
+			set(&b, page * STORE_PAGE_NUMBERS, round + 1);
+			to = s->where[page];
+			ck_assert_msg(to >= METAS && to < STORE_PLACES,
+				"page %u went to place %u; pages have the places %u to %u", page,
+				to, METAS, STORE_PLACES - 1);
+			for (unsigned other = 0; other < STORE_PAGES; other++)
+				ck_assert_msg(s->committed[other] != to && before[other] != to,
+					"page %u went to place %u, where page %u is", page, to,
+					other);
+			ck_assert_msg(store_get(s, page * STORE_PAGE_NUMBERS + 1) == beside,
+				"page %u went to place %u, and its other numbers stayed behind",
+				page, to);
+			set(&b, page * STORE_PAGE_NUMBERS + 1, round + 100);
+		}
+		commit(&b);
+	}
+	bench_close(&b);
+}
+END_TEST
+
+START_TEST(shadow_touch_of_a_touched_page_stays)
+{
+	unsigned place;
+	struct bench b;
+
+	bench_open(&b, &protocol_shadow, STORE_POOL);
+	set(&b, 0, 5);
+	place = b.store.where[0];
+	set(&b, 1, 6);
+	ck_assert_msg(b.store.where[0] == place,
+		"page 0 was touched twice: it went to place %u, then to %u", place,
+		b.store.where[0]);
+	ck_assert_uint_eq(store_get(&b.store, 0), 5);
+	bench_close(&b);
+}
+END_TEST
+
+START_TEST(shadow_meta_page_has_its_bytes)
+{
+	struct bench b;
+
+	bench_open(&b, &protocol_shadow, STORE_POOL);
+	for (uint64_t sequence = 1; sequence <= 3; sequence++) {
+		const uint8_t *meta;
+
+		b.last_meta = ANY_PLACE;
+		set(&b, (unsigned)sequence * STORE_PAGE_NUMBERS, sequence);
+		commit(&b);
+		ck_assert_msg(b.last_meta != ANY_PLACE, "the commit wrote no meta page");
+		meta = bytes_of(&b, PATH_STORE) + b.last_meta * STORE_PAGE_BYTES;
+		is_number(meta, 8, sequence, "the sequence");
+		for (unsigned page = 0; page < STORE_PAGES; page++)
+			is_number(meta, PLACES_AT + 8 * page, b.store.where[page],
+				"the place of a page");
+		is_number(meta, 0, hash_bytes(meta + 8, META_USED - 8, 0), "the checksum");
+	}
+	bench_close(&b);
+}
+END_TEST
+
+START_TEST(shadow_commit_writes_pages_before_the_meta_page)
+{
+	struct bench b;
+
+	bench_open(&b, &protocol_shadow, STORE_POOL);
+	set(&b, 0, 1);
+	set(&b, STORE_PAGE_NUMBERS, 2);
+	commit(&b);
+	is_ledger(&b, "page page flush meta flush");
+	bench_close(&b);
+}
+END_TEST
+
+START_TEST(shadow_commits_use_the_meta_pages_in_turn)
+{
+	uint64_t rng = check_seed(), before;
+	struct bench b;
+
+	bench_open(&b, &protocol_shadow, STORE_POOL);
+	random_commit(&b, &rng);
+	for (unsigned i = 0; i < 6; i++) {
+		before = b.last_meta;
+		if (i % 2) {
+			store_close(&b.store);
+			ck_assert_int_eq(reopen(&b), 0);
+		}
+		b.last_meta = ANY_PLACE;
+		random_commit(&b, &rng);
+		ck_assert_msg(b.last_meta == 1 - before,
+			"commit %u wrote the meta page in place %llu; the newest one was in place "
+			"%llu",
+			i + 2, (unsigned long long)b.last_meta, (unsigned long long)before);
+	}
+	bench_close(&b);
+}
+END_TEST
+
+START_TEST(shadow_commits_are_there_after_opening_again)
+{
+	stream_of_commits_is_there(&protocol_shadow, (enum store_memory)_i);
+}
+END_TEST
+
+START_TEST(shadow_edit_without_commit_is_gone)
+{
+	edit_without_commit_is_gone(&protocol_shadow, (enum store_memory)_i);
+}
+END_TEST
+
+/* Byte by byte, one bit of the newest meta page is wrong: the one before must be found. */
+START_TEST(shadow_damaged_meta_page_is_not_believed)
+{
+	for (unsigned off = 0; off < META_USED; off++) {
+		uint64_t rng = check_seed(), before[STORE_NUMBERS];
+		struct bench b;
+
+		bench_open(&b, &protocol_shadow, STORE_POOL);
+		random_commit(&b, &rng);
+		random_commit(&b, &rng);
+		memcpy(before, b.model, sizeof(before));
+		random_commit(&b, &rng);
+		store_close(&b.store);
+		flip(&b, PATH_STORE, b.last_meta * STORE_PAGE_BYTES + off);
+		ck_assert_int_eq(reopen(&b), 0);
+		ck_assert_msg(holds(&b, before),
+			"byte %u of the newest meta page is damaged, and what is found is not the "
+			"state of the commit before",
+			off);
+		bench_close(&b);
+	}
+}
+END_TEST
+
+START_TEST(shadow_meta_page_with_an_impossible_place_is_an_error)
+{
+	static const uint64_t places[] = {0, 1, STORE_PLACES, UINT32_MAX, UINT64_MAX};
+
+	for (unsigned i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		uint8_t meta[META_USED];
+		uint64_t rng = check_seed();
+		struct bench b;
+
+		bench_open(&b, &protocol_shadow, STORE_POOL);
+		random_commit(&b, &rng);
+		store_close(&b.store);
+		memcpy(meta, bytes_of(&b, PATH_STORE) + b.last_meta * STORE_PAGE_BYTES,
+			sizeof(meta));
+		le64_set(meta + PLACES_AT + 8, places[i]);
+		le64_set(meta, hash_bytes(meta + 8, META_USED - 8, 0));
+		overwrite(&b, PATH_STORE, meta, sizeof(meta), b.last_meta * STORE_PAGE_BYTES);
+		ck_assert_msg(reopen(&b) < 0,
+			"a meta page puts page 1 into place %llu, and the store opens",
+			(unsigned long long)places[i]);
+		bench_close(&b);
+	}
+}
+END_TEST
+
+START_TEST(shadow_failed_commit_is_all_or_nothing)
+{
+	failed_commit_is_all_or_nothing(&protocol_shadow);
+}
+END_TEST
+
+/* The next commit must not write over the meta page that is in use. */
+START_TEST(shadow_commit_after_a_failed_one_writes_over_the_older_meta_page)
+{
+	uint64_t rng = check_seed(), newest;
+	struct bench b;
+
+	bench_open(&b, &protocol_shadow, STORE_POOL);
+	random_commit(&b, &rng);
+	random_commit(&b, &rng);
+	newest = b.last_meta;
+	b.model[3] = 33;
+	set(&b, 3, 33);
+	b.fail_in = 1;
+	ck_assert_int_eq(store_commit(&b.store), FAIL_WITH);
+	b.last_meta = ANY_PLACE;
+	commit(&b);
+	ck_assert_msg(b.last_meta == 1 - newest,
+		"a commit failed before its meta page; the next wrote the meta page in place %llu, "
+		"which was the newest",
+		(unsigned long long)b.last_meta);
+	die_and_reopen(&b);
+	is_model(&b, "after a failed commit and one that succeeded");
+	bench_close(&b);
+}
+END_TEST
+
+START_TEST(shadow_recovery_makes_durable_what_it_believes)
+{
+	uint64_t rng = check_seed();
+	struct bench b;
+
+	bench_open(&b, &protocol_shadow, STORE_POOL);
+	random_commit(&b, &rng);
+	set(&b, 4, 44);
+	b.fail_in = 4; /* page, flush, meta, flush: what is written is seen, and not durable */
+	ck_assert_int_eq(store_commit(&b.store), FAIL_WITH);
+	b.ledger[0] = '\0';
+	die_and_reopen(&b);
+	nothing_is_pending(&b);
+	bench_close(&b);
+}
+END_TEST
+
+/* --- 6b: a redo log -------------------------------------------------------------------------- */
+
+START_TEST(log_new_store_holds_zeros)
+{
+	new_store_holds_zeros(&protocol_log);
+}
+END_TEST
+
+START_TEST(log_record_has_its_bytes)
+{
+	const uint8_t *record;
+	struct bench b;
+
+	bench_open(&b, &protocol_log, STORE_POOL);
+	for (uint64_t sequence = 1; sequence <= 3; sequence++) {
+		set(&b, 0, sequence);
+		set(&b, 3 * STORE_PAGE_NUMBERS, 10 * sequence);
+		commit(&b);
+		record = bytes_of(&b, PATH_LOG);
+		is_number(record, 8, 1U << 0 | 1U << 3, "which pages");
+		is_number(record, 16, sequence, "the sequence");
+		is_number(record, RECORD_PAGES, sequence, "the first number of page 0");
+		is_number(record, RECORD_PAGES + STORE_PAGE_BYTES, 0, "page 1, not in the record");
+		is_number(record, RECORD_PAGES + 3 * STORE_PAGE_BYTES, 10 * sequence,
+			"the first number of page 3");
+		is_number(record, 0, hash_bytes(record + 8, STORE_LOG_BYTES - 8, 0),
+			"the checksum");
+	}
+	set(&b, STORE_PAGE_NUMBERS, 4);
+	commit(&b);
+	record = bytes_of(&b, PATH_LOG);
+	is_number(record, 8, 1U << 1, "which pages");
+	is_number(record, RECORD_PAGES, 0, "page 0, not in the record any more");
+	bench_close(&b);
+}
+END_TEST
+
+START_TEST(log_commit_makes_the_record_durable_before_the_pages)
+{
+	struct bench b;
+
+	bench_open(&b, &protocol_log, STORE_POOL);
+	set(&b, 0, 1);
+	set(&b, STORE_PAGE_NUMBERS, 2);
+	commit(&b);
+	is_ledger(&b, "log log-flush page page flush");
+	bench_close(&b);
+}
+END_TEST
+
+START_TEST(log_commits_are_there_after_opening_again)
+{
+	stream_of_commits_is_there(&protocol_log, (enum store_memory)_i);
+}
+END_TEST
+
+START_TEST(log_edit_without_commit_is_gone)
+{
+	edit_without_commit_is_gone(&protocol_log, _i ? STORE_COPIED : STORE_POOL);
+}
+END_TEST
+
+/* One bit of the record is wrong: it must not reach the pages. */
+START_TEST(log_damaged_record_is_not_believed)
+{
+	static const unsigned offs[] = {0, 7, 8, 16, 24, 511, RECORD_PAGES, RECORD_PAGES + 128,
+		RECORD_PAGES + 2 * STORE_PAGE_BYTES, STORE_LOG_BYTES - 1};
+
+	for (unsigned i = 0; i < sizeof(offs) / sizeof(*offs); i++) {
+		uint64_t rng = check_seed();
+		struct bench b;
+
+		bench_open(&b, &protocol_log, STORE_POOL);
+		random_commit(&b, &rng);
+		b.model[0] = b.model[16] = 7;
+		set(&b, 0, 7);
+		set(&b, 16, 7);
+		commit(&b);
+		store_close(&b.store);
+		flip(&b, PATH_LOG, offs[i]);
+		b.ledger[0] = '\0';
+		ck_assert_int_eq(reopen(&b), 0);
+		is_model(&b, "with a damaged record in the log");
+		ck_assert_msg(!strstr(b.ledger, "page"),
+			"byte %u of the record is damaged, and recovery wrote pages: \"%s\"",
+			offs[i], b.ledger);
+		bench_close(&b);
+	}
+}
+END_TEST
+
+/* As after a power cut between the log's flush and the pages': the pages are still the old ones. */
+static void lose_the_pages(struct bench *b, uint64_t *rng)
+{
+	uint8_t old[STORE_PAGES * STORE_PAGE_BYTES];
+
+	random_commit(b, rng);
+	memcpy(old, bytes_of(b, PATH_STORE), sizeof(old));
+	for (unsigned page = 0; page < STORE_PAGES; page++) {
+		b->model[page * STORE_PAGE_NUMBERS + 2] = 1000 + page;
+		set(b, page * STORE_PAGE_NUMBERS + 2, 1000 + page);
+	}
+	commit(b);
+	store_close(&b->store);
+	overwrite(b, PATH_STORE, old, sizeof(old), 0);
+	b->ledger[0] = '\0';
+}
+
+START_TEST(log_record_is_written_to_the_pages_again)
+{
+	uint64_t rng = check_seed();
+	struct bench b;
+
+	bench_open(&b, &protocol_log, (enum store_memory)_i);
+	lose_the_pages(&b, &rng);
+	ck_assert_int_eq(reopen(&b), 0);
+	is_model(&b, "after redo");
+	for (unsigned page = 0; page < STORE_PAGES; page++)
+		ck_assert_msg(memcmp(bytes_of(&b, PATH_STORE) + page * STORE_PAGE_BYTES,
+				      b.store.memory[page], STORE_PAGE_BYTES) == 0,
+			"page %u is right in memory after redo, but not in the file", page);
+	ck_assert_uint_eq(b.store.sequence, 2);
+	bench_close(&b);
+}
+END_TEST
+
+START_TEST(log_recovery_makes_durable_what_it_wrote)
+{
+	uint64_t rng = check_seed();
+	struct bench b;
+
+	bench_open(&b, &protocol_log, STORE_POOL);
+	lose_the_pages(&b, &rng);
+	ck_assert_int_eq(reopen(&b), 0);
+	nothing_is_pending(&b);
+	bench_close(&b);
+}
+END_TEST
+
+START_TEST(log_failed_commit_is_all_or_nothing)
+{
+	failed_commit_is_all_or_nothing(&protocol_log);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("lab6");
+	TCase *tc = tcase_create("steps");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_test(tc, shadow_new_store_holds_zeros);
+	tcase_add_test(tc, shadow_touch_takes_a_place_that_nothing_uses);
+	tcase_add_test(tc, shadow_touch_of_a_touched_page_stays);
+	tcase_add_test(tc, shadow_meta_page_has_its_bytes);
+	tcase_add_test(tc, shadow_commit_writes_pages_before_the_meta_page);
+	tcase_add_test(tc, shadow_commits_use_the_meta_pages_in_turn);
+	tcase_add_loop_test(tc, shadow_commits_are_there_after_opening_again, 0, STORE_MEMORIES);
+	tcase_add_loop_test(tc, shadow_edit_without_commit_is_gone, 0, STORE_MEMORIES);
+	tcase_add_test(tc, shadow_damaged_meta_page_is_not_believed);
+	tcase_add_test(tc, shadow_meta_page_with_an_impossible_place_is_an_error);
+	tcase_add_test(tc, shadow_failed_commit_is_all_or_nothing);
+	tcase_add_test(tc, shadow_commit_after_a_failed_one_writes_over_the_older_meta_page);
+	tcase_add_test(tc, shadow_recovery_makes_durable_what_it_believes);
+	tcase_add_test(tc, log_new_store_holds_zeros);
+	tcase_add_test(tc, log_record_has_its_bytes);
+	tcase_add_test(tc, log_commit_makes_the_record_durable_before_the_pages);
+	tcase_add_loop_test(tc, log_commits_are_there_after_opening_again, 0, STORE_MEMORIES);
+	tcase_add_loop_test(tc, log_edit_without_commit_is_gone, 0, 2);
+	tcase_add_test(tc, log_damaged_record_is_not_believed);
+	tcase_add_loop_test(tc, log_record_is_written_to_the_pages_again, 0, STORE_MEMORIES);
+	tcase_add_test(tc, log_recovery_makes_durable_what_it_wrote);
+	tcase_add_test(tc, log_failed_commit_is_all_or_nothing);
+	suite_add_tcase(s, tc);
+	return check_main(s);
+}
