@@ -72,7 +72,7 @@ static int advise_children(struct advise *a, const struct page *page, unsigned f
 		size_t n = last - i + 1U < at_once ? last - i + 1U : at_once;
 
 		if (!list_children(a, page, i, n))
-			return tree_corrupt(a->bt, page_ref(page), "a child has no page number");
+			return tree_corrupt(a->bt, page_ref(page), REF_IS_NULL);
 		if (page->level == 1) {
 			advise_leaves(a, n);
 			i += (unsigned)n;
@@ -98,7 +98,7 @@ static int advise_under(struct advise *a, struct page_ref ref, unsigned level)
 	if (children_in(a, page, &first, &last))
 		rc = advise_children(a, page, first, last);
 	else
-		rc = tree_corrupt(a->bt, ref, "its keys are not in order, or lie outside the page");
+		rc = tree_corrupt(a->bt, ref, INNER_IS_BAD);
 	pager_put(a->bt->txn->pager, page);
 	return rc;
 }

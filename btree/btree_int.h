@@ -21,6 +21,13 @@ static inline bool ref_is(struct page_ref a, struct page_ref b)
 	return a.pgno == b.pgno && a.gen == b.gen;
 }
 
+/* What readers expect of a node, and say where a file has something else (tree_corrupt). */
+#define LEAF_IS_BAD "expected records that lie in this leaf, found one that reaches beyond it"
+#define INNER_IS_BAD                                                                               \
+	"expected an inner page of this tree, with entries that lie in it, found another"
+#define REF_IS_NULL  "expected the number of a page, found 0, where the meta page lies"
+#define TABLE_IS_BAD "expected the description of a table, found other bytes"
+
 /* VERSO_ECORRUPT, with a text that names the page. */
 int tree_corrupt(const struct btree *bt, struct page_ref ref, const char *what);
 
@@ -65,7 +72,7 @@ static inline int tree_leaf_result(struct btree *bt, const struct page *leaf, un
 	int rc = VERSO_NOTFOUND;
 
 	if (i == NODE_BAD)
-		rc = tree_corrupt(bt, page_ref(leaf), "a leaf makes no sense");
+		rc = tree_corrupt(bt, page_ref(leaf), LEAF_IS_BAD);
 	else if (exact)
 		rc = tree_item(bt, leaf, i, ret_item);
 	if (rc != 0)

@@ -4,6 +4,7 @@
 #include "btree/btree_int.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #define AT_COUNTS 24U /* in a record, behind four bytes that are kept free */
 
@@ -50,8 +51,7 @@ int catalogue_find(struct btree *catalogue, struct btree_slice name, struct txn_
 	ok = !item.overflow && catalogue_decode(item.val.data, item.val.len, &root);
 	btree_item_put(catalogue, &item);
 	if (!ok)
-		return tree_corrupt(catalogue, catalogue->root.ref,
-			"a table's record makes no sense");
+		return tree_corrupt(catalogue, catalogue->root.ref, TABLE_IS_BAD);
 	if (root.kind != 0)
 		return error_set(VERSO_EVERSION,
 			"the table's order is comparator %u, which this Verso does not have",
@@ -74,8 +74,10 @@ int catalogue_create(struct btree *catalogue, struct btree_slice name, unsigned 
 			"the table's name has %zu bytes; the longest possible has %u", name.len,
 			catalogue_name_max(tree_page_size(catalogue)));
 	if (catalogue->root.user < CATALOGUE_TABLES)
-		return tree_corrupt(catalogue, catalogue->root.ref,
-			"the next table id makes no sense");
+		return error_set(VERSO_ECORRUPT,
+			"expected a next table id of %u at least, found %" PRIu64
+			". The file is damaged: restore it from a copy",
+			CATALOGUE_TABLES, catalogue->root.user);
 	if (catalogue->root.user > UINT32_MAX)
 		return error_set(VERSO_EFULL, "all table ids have been used");
 	catalogue_encode(bytes, &root);

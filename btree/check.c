@@ -6,6 +6,7 @@
 #include "btree/btree_int.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 struct check {
 	struct btree *bt;
@@ -159,7 +160,10 @@ int btree_check(struct btree *bt, btree_page_fn *each, void *arg,
 	if (!ref_is_null(bt->root.ref))
 		rc = check_under(&c, bt->root.ref, bt->root.level, NULL, none, none);
 	if (rc == 0 && c.stats.n_records != bt->root.count) /* B8 */
-		rc = tree_corrupt(bt, bt->root.ref, "the count of records is wrong");
+		rc = error_set(VERSO_ECORRUPT,
+			"tree %" PRIu32 ": expected %" PRIu64 " records, found %" PRIu64
+			". The file is damaged: restore it from a copy",
+			bt->root.tree, bt->root.count, c.stats.n_records);
 	tree_free(bt, c.seen);
 	tree_free(bt, c.keys);
 	if (rc == 0 && ret_stats)

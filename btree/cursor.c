@@ -155,14 +155,14 @@ static void become_bad(struct btree_cursor *c)
 static int leaf_is_bad(struct btree_cursor *c)
 {
 	become_bad(c);
-	return tree_corrupt(c->bt, c->bad, "a leaf makes no sense");
+	return tree_corrupt(c->bt, c->bad, LEAF_IS_BAD);
 }
 
 static int still_bad(const struct btree_cursor *c)
 {
 	return tree_corrupt(c->bt, c->bad,
-		"a leaf makes no sense, and the cursor cannot go on from it; first, last and seek "
-		"place it again");
+		LEAF_IS_BAD
+		"; the cursor cannot go on from it: first, last and seek place it again");
 }
 
 /* Takes over a pinned leaf. */
@@ -264,8 +264,7 @@ static int descend_from(struct btree_cursor *c, unsigned level, unsigned i, enum
 		else
 			guard_leave(txn->guard);
 		if (ref_is_null(child))
-			return tree_corrupt(bt, c->trail.at[level].ref,
-				"an inner page makes no sense");
+			return tree_corrupt(bt, c->trail.at[level].ref, INNER_IS_BAD);
 		if (level == 1)
 			return tree_get_node(bt, child, 0, ret_leaf);
 		c->trail.at[level - 1].ref = child;

@@ -145,8 +145,7 @@ static int descend_all(struct wave *b)
 			return rc;
 		if (!step_down(b, level)) {
 			guard_leave(bt->txn->guard);
-			return tree_corrupt(bt, bt->root.ref,
-				"an inner page below it makes no sense");
+			return tree_corrupt(bt, bt->root.ref, "below it: " INNER_IS_BAD);
 		}
 	}
 	return 0;

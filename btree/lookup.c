@@ -82,7 +82,7 @@ static inline int descend(struct btree *bt, enum tree_aim aim, struct btree_slic
 		}
 		if (!ok) {
 			guard_leave(guard);
-			return tree_corrupt(bt, at, "an inner page makes no sense here");
+			return tree_corrupt(bt, at, INNER_IS_BAD);
 		}
 		parent = page;
 	}

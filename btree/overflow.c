@@ -290,7 +290,7 @@ static int get_page(struct btree *bt, struct page_ref ref, unsigned level, uint6
 	int rc;
 
 	if (ref_is_null(ref))
-		return tree_corrupt(bt, ref, "a long value refers to no page");
+		return tree_corrupt(bt, ref, "a long value refers to no page: " REF_IS_NULL);
 	rc = pager_get(txn->pager, txn->guard, ref, &page);
 	if (rc < 0)
 		return rc;
@@ -303,7 +303,7 @@ static int get_page(struct btree *bt, struct page_ref ref, unsigned level, uint6
 		le32_get(page->tree) != bt->root.tree ||
 		le32_get(node_bytes(page) + OVERFLOW_USED) != used) {
 		pager_put(txn->pager, page);
-		return tree_corrupt(bt, ref, "expected another page of a long value");
+		return tree_corrupt(bt, ref, "expected a page of a long value, found another page");
 	}
 	*ret_page = page;
 	return 0;
@@ -462,7 +462,8 @@ static int gather_refs(struct btree *bt, const uint8_t *refs, unsigned level, ui
 		const struct page *page;
 
 		if (ref_is_null(ref))
-			return tree_corrupt(bt, ref, "a long value refers to no page");
+			return tree_corrupt(bt, ref,
+				"a long value refers to no page: " REF_IS_NULL);
 		rc = ref_list_add(pages, ref);
 		if (rc < 0 || level == 0)
 			continue;

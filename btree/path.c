@@ -80,7 +80,7 @@ int edit_descend(struct edit *e, const uint8_t *key, unsigned key_len, bool *ret
 		s->index = level > 0 ? node_child_index(s->page, e->page_size, key, key_len)
 				     : node_lower(s->page, e->page_size, key, key_len, ret_exact);
 		if (s->index == NODE_BAD) {
-			rc = tree_corrupt(bt, ref, "a node makes no sense here");
+			rc = tree_corrupt(bt, ref, level > 0 ? INNER_IS_BAD : LEAF_IS_BAD);
 			break;
 		}
 		if (level > 0)

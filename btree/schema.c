@@ -20,7 +20,7 @@ static int each_child(const struct page *page, uint32_t page_size, txn_ref_fn *f
 		int rc;
 
 		if (ref_is_null(ref))
-			return page_is_wrong(page, "a child's reference makes no sense");
+			return page_is_wrong(page, REF_IS_NULL);
 		rc = fn(arg, ref, page->level - 1U);
 		if (rc != 0)
 			return rc;
@@ -85,7 +85,7 @@ static int each_table(const struct page *page, uint32_t page_size, txn_ref_fn *f
 		if (!node_value(page, page_size, i, &val))
 			return page_is_wrong(page, "a value lies outside its page");
 		if (val.overflow || !catalogue_decode(val.data, val.len, &root))
-			return page_is_wrong(page, "a table's record makes no sense");
+			return page_is_wrong(page, TABLE_IS_BAD);
 		if (ref_is_null(root.ref))
 			continue;
 		rc = fn(arg, root.ref, root.level);

@@ -43,7 +43,7 @@ int tree_get_node(struct btree *bt, struct page_ref ref, unsigned level,
 	int rc;
 
 	if (ref_is_null(ref))
-		return tree_corrupt(bt, ref, "a child's reference makes no sense");
+		return tree_corrupt(bt, ref, REF_IS_NULL);
 	rc = pager_get(txn->pager, txn->guard, ref, &page);
 	if (rc < 0)
 		return rc;

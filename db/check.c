@@ -45,7 +45,7 @@ static int check_named(struct checker *k, struct verso_txn *txn, const struct ta
 	int rc;
 
 	(void)snprintf(what, sizeof(what), "table %s%s", n->name,
-		n->makes_sense ? "" : ": its record makes no sense");
+		n->makes_sense ? "" : ": expected its description, found other bytes");
 	if (!n->makes_sense) {
 		checker_found(k, 0, what);
 		return 0;

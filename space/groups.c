@@ -139,7 +139,10 @@ int groups_load_index(struct space *s, const struct space_record *record)
 			group_entry_decode(bytes + j * GROUP_ENTRY_BYTES, entry);
 			if (entry->copy > 1 || entry->n_free > s->layout.group_pages)
 				return error_set(VERSO_ECORRUPT,
-					"page %u: an allocation group is out of range", ref.pgno);
+					"page %u: expected allocation groups with copy 0 or 1 and "
+					"at most %u free pages, found copy %u and %u",
+					ref.pgno, s->layout.group_pages, entry->copy,
+					entry->n_free);
 		}
 	}
 	return 0;

@@ -34,7 +34,10 @@ static int list_page_read(struct pager *pager, const struct layout *layout, stru
 	*ret_before = page_ref_get(buf->payload);
 	*ret_n = le32_get(buf->payload + 12);
 	if (buf->type != PAGE_PENDING || *ret_n == 0 || *ret_n > layout->list_page_extents)
-		return error_set(VERSO_ECORRUPT, "page %u: no page of the pending list", ref.pgno);
+		return error_set(VERSO_ECORRUPT,
+			"page %u: expected a page of the pending list (type %d) with 1 to %u "
+			"entries, found type %d with %u",
+			ref.pgno, PAGE_PENDING, layout->list_page_extents, buf->type, *ret_n);
 	return 0;
 }
 
@@ -49,7 +52,9 @@ int chain_load(struct extent_queue *q, struct pager *pager, const struct layout 
 	for (uint32_t c = record->n_list_pages; c-- > 0; ref = before) {
 		if (!layout_is_ordinary(layout, record->n_pages, ref.pgno, 1))
 			return error_set(VERSO_ECORRUPT,
-				"page %u: no page of the pending list can lie there", ref.pgno);
+				"page %u: expected a page of the pending list, found a number "
+				"where none can lie",
+				ref.pgno);
 		rc = list_page_read(pager, layout, ref, buf, &before, &n);
 		if (rc)
 			return rc;

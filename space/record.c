@@ -48,17 +48,20 @@ const char *record_find_fault(const struct space_record *r, uint32_t page_size)
 
 	if (r->group_pages < GROUP_PAGES_MIN || r->group_pages > GROUP_PAGES_MAX ||
 		r->group_pages % 64 != 0 || r->group_pages > (page_size - PAGE_HEADER_BYTES) * 8)
-		return "the pages of an allocation group are out of range";
+		return "expected allocation groups of a multiple of 64 pages that one page "
+		       "can map, found another size";
 	if (r->groups_max == 0 || r->groups_max > RECORD_GROUPS_MAX || r->pending_max == 0 ||
 		r->pending_max > RECORD_PENDING_MAX || r->n_pending > r->pending_max)
-		return "a count is out of range";
+		return "expected counts of groups and pending extents that fit the meta page, "
+		       "found larger ones";
 	record_layout(r, page_size, &l);
 	if (r->group_pages != l.group_pages)
-		return "the pages of an allocation group are out of range";
+		return "expected allocation groups as large as the layout makes them, found "
+		       "another size";
 	if (r->n_pages < layout_first_page(&l, 0))
 		return "the file is shorter than its own metas";
 	if (r->n_pages > layout_pages_max(&l))
-		return "the file has more pages than any can";
+		return "the file has more pages than its groups can have";
 	if (r->n_pages < layout_first_page(&l, (r->n_pages - 1) / l.group_pages))
 		return "the last allocation group is too short";
 	if (r->n_groups != (r->n_pages - 1) / l.group_pages + 1)
@@ -69,7 +72,8 @@ const char *record_find_fault(const struct space_record *r, uint32_t page_size)
 		return "too many allocation groups";
 	for (uint32_t i = 0; i < n_entries; i++) {
 		if (r->groups[i].copy > 1 || r->groups[i].n_free > l.group_pages)
-			return "an allocation group is out of range";
+			return "expected allocation groups with copy 0 or 1 and no more free pages "
+			       "than pages, found others";
 	}
 	if (!windows_are_sane(r->windows, &l, r->n_pages))
 		return "an allocation window lies where pages cannot be free";

@@ -470,12 +470,12 @@ static const struct beast beasts[] = {
 	{"an inner page that is its own child", child_is_parent,
 		"not a node of this tree at the expected level"},
 	{"a child that is the root", child_is_root, NULL},
-	{"a child that is null", child_null, "makes no sense"},
+	{"a child that is null", child_null, "found 0, where the meta page lies"},
 	{"a child beyond the file", child_beyond, "no such page"},
 	{"a child of another generation", child_other_gen, NULL},
 	{"a child newer than its parent", child_newer, "newer than the one that refers to it"},
 	{"a leaf with a single record", leaf_low, "less than a quarter full"},
-	{"a record too many in the count", records_miscounted, "count of records"},
+	{"a record too many in the count", records_miscounted, "records, found"},
 };
 
 /* This build's nodes (btree/node.h, the dials) have nothing that could be damaged so. */

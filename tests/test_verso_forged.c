@@ -53,7 +53,7 @@ START_TEST(a_long_name_with_a_bad_record_is_a_finding)
 		f.n = 0;
 		API_IS(verso_check(db, VERSO_CHECK_TREES, note, &f), VERSO_ECORRUPT);
 		ck_assert_uint_eq(f.n, 1);
-		ck_assert_msg(strstr(f.first, "nnn: its record makes no sense") != NULL, "%s",
+		ck_assert_msg(strstr(f.first, "nnn: expected its description") != NULL, "%s",
 			f.first);
 		API_IS(verso_check(db, 0, note, &f), VERSO_ECORRUPT);
 		txn = api_begin(db, VERSO_WRITE);
@@ -164,8 +164,8 @@ static void scan_to(struct verso *db, bool up, const char *at)
 	API_IS(rc, VERSO_ECORRUPT);
 	ck_assert_int_eq(n, up ? atoi(at + 3) : N_RECORDS - 1 - atoi(at + 3));
 	for (int i = 0; i < 3; i++) {
-		API_SAYS(step(c, up, &key), VERSO_ECORRUPT, "makes no sense");
-		API_SAYS(step(c, !up, &key), VERSO_ECORRUPT, "makes no sense");
+		API_SAYS(step(c, up, &key), VERSO_ECORRUPT, "reaches beyond");
+		API_SAYS(step(c, !up, &key), VERSO_ECORRUPT, "reaches beyond");
 		API_IS(verso_cursor_get(c, &key, NULL), VERSO_NOTFOUND);
 	}
 	API_OK(verso_cursor_first(c, &key, NULL));

@@ -134,7 +134,8 @@ static struct page_ref over_cycle(struct zoo *z)
 }
 
 const struct beast zoo_overflow_beasts[] = {
-	{"a long value that is longer than its pages", over_length, "another page of a long value"},
+	{"a long value that is longer than its pages", over_length,
+		"expected a page of a long value"},
 	{"a long value of 2^64 - 1 bytes", over_length_huge, "impossible length"},
 	{"a long value of no bytes", over_length_zero, "impossible length"},
 	{"a long value of five bytes", over_length_short, "short value lies in overflow pages"},
@@ -144,14 +145,15 @@ const struct beast zoo_overflow_beasts[] = {
 	{"a cell with a piece twice", over_cell_twice, "reached twice"},
 	{"a piece newer than its leaf", over_cell_newer, "newer than the one that refers to it"},
 	{"an index page without its first piece", over_null_below, "refers to no page"},
-	{"a piece that holds less", over_used, "another page of a long value"},
-	{"an index page with 4 billion pieces", over_refs, "another page of a long value"},
-	{"an index page that says it is a piece", over_level, "another page of a long value"},
+	{"a piece that holds less", over_used, "expected a page of a long value"},
+	{"an index page with 4 billion pieces", over_refs, "expected a page of a long value"},
+	{"an index page that says it is a piece", over_level, "expected a page of a long value"},
 	{"a piece in two places", over_twice, "reached twice"},
-	{"a piece of another type", over_type, "another page of a long value"},
-	{"an index page that holds itself", over_cycle, "another page of a long value"},
-	{"a cell with an index page for a piece", over_cell_index, "another page of a long value"},
-	{"a cell with a leaf for a piece", over_cell_node, "another page of a long value"},
+	{"a piece of another type", over_type, "expected a page of a long value"},
+	{"an index page that holds itself", over_cycle, "expected a page of a long value"},
+	{"a cell with an index page for a piece", over_cell_index,
+		"expected a page of a long value"},
+	{"a cell with a leaf for a piece", over_cell_node, "expected a page of a long value"},
 };
 
 const int zoo_n_overflow_beasts = sizeof(zoo_overflow_beasts) / sizeof(zoo_overflow_beasts[0]);

@@ -16,7 +16,7 @@
 enum status {
 	STATUS_OK = 0,
 	STATUS_NO = 1,    /* not found, or the check found damage */
-	STATUS_USAGE = 2, /* the command line makes no sense */
+	STATUS_USAGE = 2, /* the command line cannot be understood */
 	STATUS_ERROR = 3, /* it could not be done: I/O, a damaged file, no such file, bad input */
 };
 
