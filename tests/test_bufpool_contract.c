@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The contract of buffer pools over the engine's own, with each policy, and over the stub. */
+/* The contract of buffer pools over the engine's own, with each policy, and over the plain pool. */
 #include "bufpool/bufpool_int.h"
 #include "tests/contract/contract_pool.h"
-#include "tests/refpager/stub_pager.h"
+#include "tests/refpager/plain_pool.h"
 
 #include <stdio.h>
 
@@ -17,15 +17,15 @@ static void check_pool(struct pager *p)
 }
 
 /* Another pool, of which the suite knows nothing. */
-static int open_stub(struct io *io, struct file *file, uint32_t page_size, uint64_t seed,
+static int open_plain(struct io *io, struct file *file, uint32_t page_size, uint64_t seed,
 	const struct bufpool_options *opts, struct pager **ret_pager)
 {
 	(void)io;
-	return stub_pager_open(file, page_size, seed, opts->writer_pages, opts->reader_pages,
+	return plain_pool_open(file, page_size, seed, opts->writer_pages, opts->reader_pages,
 		ret_pager);
 }
 
-static size_t stub_bytes_min(uint32_t page_size, const struct bufpool_options *opts)
+static size_t plain_bytes_min(uint32_t page_size, const struct bufpool_options *opts)
 {
 	return (size_t)(opts->writer_pages + opts->reader_pages) * page_size;
 }
@@ -33,7 +33,7 @@ static size_t stub_bytes_min(uint32_t page_size, const struct bufpool_options *o
 static const struct contract_pool engines = {
 	.open = bufpool_open, .cache_bytes_min = bufpool_cache_bytes_min, .check = check_pool};
 
-/* With each policy of the list, pins only, and the stub; the engine's own on a real file too. */
+/* With each policy, pins only, and the plain pool; the engine's own on a real file too. */
 #define N_POOLS (2 * (N_POLICIES + 1) + 1)
 
 static size_t list_pools(struct contract_pool *pools)
@@ -57,9 +57,9 @@ static size_t list_pools(struct contract_pool *pools)
 		p.real = true;
 		pools[n++] = p;
 	}
-	pools[n++] = (struct contract_pool){.name = "stub",
-		.open = open_stub,
-		.cache_bytes_min = stub_bytes_min,
+	pools[n++] = (struct contract_pool){.name = "plain",
+		.open = open_plain,
+		.cache_bytes_min = plain_bytes_min,
 		.no_prefetch = true,
 		.one_version = true};
 	return n;

@@ -12,7 +12,7 @@
 #include "mmap/mmap.h"
 #include "tests/contract/contract_suite.h"
 #include "tests/refpager/refpager.h"
-#include "tests/refpager/stub_pager.h"
+#include "tests/refpager/plain_pool.h"
 #include "vmcache/vmcache.h"
 
 #include <stdio.h>
@@ -35,11 +35,11 @@ static int open_forgetting(const struct contract_case *c, struct io *io, struct 
 	return rc;
 }
 
-static int open_stub(const struct contract_case *c, struct io *io, struct file *file,
+static int open_plain(const struct contract_case *c, struct io *io, struct file *file,
 	struct pager **ret_pager)
 {
 	(void)io;
-	return stub_pager_open(file, c->page_size, CONTRACT_SEED, CONTRACT_WRITER_PAGES,
+	return plain_pool_open(file, c->page_size, CONTRACT_SEED, CONTRACT_WRITER_PAGES,
 		2 * CONTRACT_READER_PAGES, ret_pager);
 }
 
@@ -203,7 +203,7 @@ static const struct kind kinds[] = {
 	{"vmcache, checksums always", open_vmcache_always, 0},
 	{"reference", open_reference, SIZES},
 	{"reference, forgetting", open_forgetting, SIZES},
-	{"stub", open_stub, SIZES},
+	{"plain", open_plain, SIZES},
 };
 
 static const uint32_t sizes[] = {4096, 512, 65536};

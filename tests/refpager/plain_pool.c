@@ -3,7 +3,7 @@
  * The smallest pool: one reservation of address space in which page n lies at n times a
  * stride, read on demand, given back with MADV_DONTNEED.
  */
-#include "tests/refpager/stub_pager.h"
+#include "tests/refpager/plain_pool.h"
 #include "base/error.h"
 #include "io/memory.h"
 
@@ -38,7 +38,7 @@ struct list {
 	uint32_t n;
 };
 
-struct stub {
+struct plain {
 	struct pager pager; /* first */
 	struct file *file;
 	uint8_t *base;        /* page i lies at base + i * stride; constant */
@@ -57,12 +57,12 @@ struct stub {
 	struct pager_stats stats;
 };
 
-static struct stub *of(struct pager *p)
+static struct plain *of(struct pager *p)
 {
-	return (struct stub *)p;
+	return (struct plain *)p;
 }
 
-static struct page *page_at(const struct stub *s, uint64_t pgno)
+static struct page *page_at(const struct plain *s, uint64_t pgno)
 {
 	return (struct page *)(s->base + pgno * s->stride_bytes);
 }
@@ -71,7 +71,7 @@ static struct page *page_at(const struct stub *s, uint64_t pgno)
  * Lists of places
  */
 
-static void list_add(struct stub *s, struct list *list, pgno_t pgno)
+static void list_add(struct plain *s, struct list *list, pgno_t pgno)
 {
 	struct place *pl = &s->places[pgno];
 
@@ -85,7 +85,7 @@ static void list_add(struct stub *s, struct list *list, pgno_t pgno)
 	list->n++;
 }
 
-static void list_remove(struct stub *s, struct list *list, pgno_t pgno)
+static void list_remove(struct plain *s, struct list *list, pgno_t pgno)
 {
 	struct place *pl = &s->places[pgno];
 
@@ -104,13 +104,13 @@ static void list_remove(struct stub *s, struct list *list, pgno_t pgno)
  * Moves between states; all under the lock
  */
 
-static void become_cached(struct stub *s, pgno_t pgno)
+static void become_cached(struct plain *s, pgno_t pgno)
 {
 	s->places[pgno].state = CACHED;
 	list_add(s, &s->cached, pgno);
 }
 
-static void become_absent(struct stub *s, pgno_t pgno)
+static void become_absent(struct plain *s, pgno_t pgno)
 {
 	struct place *pl = &s->places[pgno];
 
@@ -126,7 +126,7 @@ static void become_absent(struct stub *s, pgno_t pgno)
 	memory_discard(page_at(s, pgno), s->stride_bytes);
 }
 
-static void become_leaving(struct stub *s, pgno_t pgno)
+static void become_leaving(struct plain *s, pgno_t pgno)
 {
 	struct place *pl = &s->places[pgno];
 
@@ -139,7 +139,7 @@ static void become_leaving(struct stub *s, pgno_t pgno)
 	s->stats.n_evictions++;
 }
 
-static void reap(struct stub *s)
+static void reap(struct plain *s)
 {
 	uint64_t oldest = s->leaving.n > 0 ? guard_oldest(&s->pager.guards) : 0;
 
@@ -147,7 +147,7 @@ static void reap(struct stub *s)
 		become_absent(s, s->leaving.first);
 }
 
-static void wait_for_guards(struct stub *s)
+static void wait_for_guards(struct plain *s)
 {
 	pthread_mutex_unlock(&s->lock);
 	sched_yield();
@@ -155,7 +155,7 @@ static void wait_for_guards(struct stub *s)
 }
 
 /* 0: one more page fits; > 0: it may fit once guards have passed; VERSO_EPINNED. */
-static int make_room(struct stub *s)
+static int make_room(struct plain *s)
 {
 	reap(s);
 	if (s->cached.n + s->leaving.n < s->cache_pages)
@@ -173,7 +173,7 @@ static int make_room(struct stub *s)
 		s->cache_pages);
 }
 
-static void forget(struct stub *s, uint64_t from, uint64_t to)
+static void forget(struct plain *s, uint64_t from, uint64_t to)
 {
 	if (to > s->end_pages)
 		to = s->end_pages;
@@ -181,7 +181,7 @@ static void forget(struct stub *s, uint64_t from, uint64_t to)
 		become_absent(s, (pgno_t)pgno);
 }
 
-static void reach(struct stub *s, uint64_t end_pages)
+static void reach(struct plain *s, uint64_t end_pages)
 {
 	if (s->end_pages < end_pages)
 		s->end_pages = end_pages;
@@ -191,7 +191,7 @@ static void reach(struct stub *s, uint64_t end_pages)
  * Reading
  */
 
-static int read_file(struct stub *s, struct page_ref ref, struct page *to)
+static int read_file(struct plain *s, struct page_ref ref, struct page *to)
 {
 	uint32_t size = s->pager.page_size;
 	int rc = file_read(s->file, to, size, (uint64_t)ref.pgno * size, FILE_LIVE);
@@ -202,7 +202,7 @@ static int read_file(struct stub *s, struct page_ref ref, struct page *to)
 	return page_verify(to, size, ref, s->pager.seed);
 }
 
-static int load(struct stub *s, struct page_ref ref)
+static int load(struct plain *s, struct page_ref ref)
 {
 	int rc;
 
@@ -225,7 +225,7 @@ static int load(struct stub *s, struct page_ref ref)
 }
 
 /* Another gen is asked for than the one that is held: what does the file say? */
-static int replace(struct stub *s, struct page_ref ref)
+static int replace(struct plain *s, struct page_ref ref)
 {
 	struct place *pl = &s->places[ref.pgno];
 	int rc;
@@ -242,7 +242,7 @@ static int replace(struct stub *s, struct page_ref ref)
 }
 
 /* One step towards the page: 0, it is pinned; > 0, look again; < 0. */
-static int get_step(struct stub *s, struct page_ref ref)
+static int get_step(struct plain *s, struct page_ref ref)
 {
 	struct place *pl = &s->places[ref.pgno];
 	int rc;
@@ -270,10 +270,10 @@ static int get_step(struct stub *s, struct page_ref ref)
 	return 0;
 }
 
-static int stub_get(struct pager *p, const struct guard *g, struct page_ref ref,
+static int plain_get(struct pager *p, const struct guard *g, struct page_ref ref,
 	const struct page **ret_page)
 {
-	struct stub *s = of(p);
+	struct plain *s = of(p);
 	int rc;
 
 	(void)g;
@@ -289,9 +289,9 @@ static int stub_get(struct pager *p, const struct guard *g, struct page_ref ref,
 	return rc;
 }
 
-static void stub_put(struct pager *p, const struct page *page, bool unneeded)
+static void plain_put(struct pager *p, const struct page *page, bool unneeded)
 {
-	struct stub *s = of(p);
+	struct plain *s = of(p);
 	uint64_t pgno = (uint64_t)((const uint8_t *)page - s->base) / s->stride_bytes;
 
 	(void)unneeded;
@@ -306,7 +306,7 @@ static void stub_put(struct pager *p, const struct page *page, bool unneeded)
 	pthread_mutex_unlock(&s->lock);
 }
 
-static const struct page *peek_one(struct stub *s, struct page_ref ref)
+static const struct page *peek_one(struct plain *s, struct page_ref ref)
 {
 	bool found;
 
@@ -319,14 +319,14 @@ static const struct page *peek_one(struct stub *s, struct page_ref ref)
 	return found ? page_at(s, ref.pgno) : NULL;
 }
 
-static void stub_peek(struct pager *p, const struct page_ref *refs, size_t n,
+static void plain_peek(struct pager *p, const struct page_ref *refs, size_t n,
 	const struct page **ret_pages)
 {
 	for (size_t i = 0; i < n; i++)
 		ret_pages[i] = peek_one(of(p), refs[i]);
 }
 
-static size_t stub_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead)
+static size_t plain_prefetch(struct pager *p, const struct page_ref *refs, size_t n, bool ahead)
 {
 	(void)ahead;
 	(void)p; /* a hint, not taken */
@@ -334,7 +334,7 @@ static size_t stub_prefetch(struct pager *p, const struct page_ref *refs, size_t
 	return n;
 }
 
-static int stub_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
+static int plain_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
 {
 	uint64_t size = p->page_size;
 
@@ -345,9 +345,9 @@ static int stub_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void
  * Writing
  */
 
-static struct page *stub_fresh(struct pager *p, struct page_ref ref)
+static struct page *plain_fresh(struct pager *p, struct page_ref ref)
 {
-	struct stub *s = of(p);
+	struct plain *s = of(p);
 	struct page *page = page_at(s, ref.pgno);
 
 	ASSERT(ref.pgno < s->cap_pages);
@@ -365,16 +365,16 @@ static struct page *stub_fresh(struct pager *p, struct page_ref ref)
 	return page;
 }
 
-static void stub_drop(struct pager *p, pgno_t pgno, uint32_t n_pages)
+static void plain_drop(struct pager *p, pgno_t pgno, uint32_t n_pages)
 {
-	struct stub *s = of(p);
+	struct plain *s = of(p);
 
 	pthread_mutex_lock(&s->lock);
 	forget(s, pgno, (uint64_t)pgno + n_pages);
 	pthread_mutex_unlock(&s->lock);
 }
 
-static void page_written(struct stub *s, const struct page_write *w, int rc)
+static void page_written(struct plain *s, const struct page_write *w, int rc)
 {
 	if (w->buf) {
 		forget(s, w->pgno, (uint64_t)w->pgno + w->n_pages);
@@ -387,9 +387,9 @@ static void page_written(struct stub *s, const struct page_write *w, int rc)
 	become_cached(s, w->pgno);
 }
 
-static int stub_write(struct pager *p, const struct page_write *set, size_t n)
+static int plain_write(struct pager *p, const struct page_write *set, size_t n)
 {
-	struct stub *s = of(p);
+	struct plain *s = of(p);
 	uint64_t size = p->page_size;
 	int rc = 0;
 
@@ -408,9 +408,9 @@ static int stub_write(struct pager *p, const struct page_write *set, size_t n)
 	return rc;
 }
 
-static int stub_flush(struct pager *p)
+static int plain_flush(struct pager *p)
 {
-	struct stub *s = of(p);
+	struct plain *s = of(p);
 
 	pthread_mutex_lock(&s->lock);
 	s->stats.n_flushes++;
@@ -419,11 +419,11 @@ static int stub_flush(struct pager *p)
 }
 
 /* Zeros come from a place that is beyond every page: it was never written. */
-static int grow(struct stub *s, uint64_t from_pages, uint64_t to_pages)
+static int grow(struct plain *s, uint64_t from_pages, uint64_t to_pages)
 {
 	uint64_t size = s->pager.page_size;
 	uint64_t from = from_pages * size, to = to_pages * size;
-	int rc = to_pages > s->cap_pages ? error_set(-EFBIG, "the stub holds no file so long")
+	int rc = to_pages > s->cap_pages ? error_set(-EFBIG, "the plain pool holds no file so long")
 					 : file_allocate(s->file, from, to - from);
 
 	while (rc == 0 && from < to) {
@@ -435,9 +435,9 @@ static int grow(struct stub *s, uint64_t from_pages, uint64_t to_pages)
 	return rc;
 }
 
-static int stub_resize(struct pager *p, pgno_t n_pages)
+static int plain_resize(struct pager *p, pgno_t n_pages)
 {
-	struct stub *s = of(p);
+	struct plain *s = of(p);
 	uint64_t before = s->n_pages;
 	int rc = 0;
 
@@ -464,9 +464,9 @@ static int stub_resize(struct pager *p, pgno_t n_pages)
  * The rest
  */
 
-static void stub_stats(struct pager *p, struct pager_stats *stats)
+static void plain_stats(struct pager *p, struct pager_stats *stats)
 {
-	struct stub *s = of(p);
+	struct plain *s = of(p);
 
 	pthread_mutex_lock(&s->lock);
 	*stats = s->stats;
@@ -474,12 +474,12 @@ static void stub_stats(struct pager *p, struct pager_stats *stats)
 	stats->memory_bytes_max =
 		((uint64_t)p->writer_pages * 2 + s->cache_pages) * s->stride_bytes;
 	pthread_mutex_unlock(&s->lock);
-	strcpy(stats->how, "stub: anonymous memory, pread, MADV_DONTNEED");
+	strcpy(stats->how, "plain: anonymous memory, pread, MADV_DONTNEED");
 }
 
-static void stub_close(struct pager *p)
+static void plain_close(struct pager *p)
 {
-	struct stub *s = of(p);
+	struct plain *s = of(p);
 
 	ASSERT(s->n_fresh == 0);
 	for (pgno_t pgno = s->cached.first; pgno != NOBODY; pgno = s->places[pgno].next)
@@ -492,23 +492,23 @@ static void stub_close(struct pager *p)
 	free(s);
 }
 
-static const struct pager_ops stub_ops = {
-	.name = "stub",
-	.get = stub_get,
-	.put = stub_put,
-	.peek = stub_peek,
-	.fresh = stub_fresh,
-	.prefetch = stub_prefetch,
-	.write = stub_write,
-	.flush = stub_flush,
-	.drop = stub_drop,
-	.resize = stub_resize,
-	.read_device = stub_read_device,
-	.stats = stub_stats,
-	.close = stub_close,
+static const struct pager_ops plain_ops = {
+	.name = "plain",
+	.get = plain_get,
+	.put = plain_put,
+	.peek = plain_peek,
+	.fresh = plain_fresh,
+	.prefetch = plain_prefetch,
+	.write = plain_write,
+	.flush = plain_flush,
+	.drop = plain_drop,
+	.resize = plain_resize,
+	.read_device = plain_read_device,
+	.stats = plain_stats,
+	.close = plain_close,
 };
 
-static int reserve(struct stub *s)
+static int reserve(struct plain *s)
 {
 	int rc = -ENOMEM;
 
@@ -530,17 +530,17 @@ static int reserve(struct stub *s)
 	return rc;
 }
 
-int stub_pager_open(struct file *file, uint32_t page_size, uint64_t seed, uint32_t writer_pages,
+int plain_pool_open(struct file *file, uint32_t page_size, uint64_t seed, uint32_t writer_pages,
 	uint32_t cache_pages, struct pager **ret_pager)
 {
-	struct stub *s = aligned_alloc(64, (sizeof(*s) + 63) & ~(size_t)63);
+	struct plain *s = aligned_alloc(64, (sizeof(*s) + 63) & ~(size_t)63);
 	uint64_t size_bytes;
 	int rc;
 
 	if (!s)
 		return error_set(-ENOMEM, "no memory for a pager");
 	memset(s, 0, sizeof(*s));
-	pager_init(&s->pager, &stub_ops, page_size, seed, writer_pages);
+	pager_init(&s->pager, &plain_ops, page_size, seed, writer_pages);
 	s->pager.device_is_cached = !file->device_direct;
 	(void)pthread_mutex_init(&s->lock, NULL);
 	s->file = file;
@@ -552,9 +552,9 @@ int stub_pager_open(struct file *file, uint32_t page_size, uint64_t seed, uint32
 	if (rc == 0)
 		rc = file_size(file, &size_bytes);
 	if (rc == 0 && size_bytes / page_size > s->cap_pages)
-		rc = error_set(-EFBIG, "the stub holds no file so long");
+		rc = error_set(-EFBIG, "the plain pool holds no file so long");
 	if (rc < 0) {
-		stub_close(&s->pager);
+		plain_close(&s->pager);
 		return rc;
 	}
 	s->n_pages = size_bytes / page_size;

@@ -5,17 +5,17 @@
  * page is first got, MADV_DONTNEED to evict. It is small and right, not fast: one mutex, reads are
  * made under it. The pager that grew of it is in vmcache/.
  */
-#ifndef TESTS_REFPAGER_STUB_PAGER_H
-#define TESTS_REFPAGER_STUB_PAGER_H
+#ifndef TESTS_REFPAGER_PLAIN_POOL_H
+#define TESTS_REFPAGER_PLAIN_POOL_H
 
 #include "io/file.h"
 #include "pager/pager.h"
 
 /*
- * Opens a stub over `file`, which stays the caller's and outlives it. cache_pages: how many pages
+ * Opens one over `file`, which stays the caller's and outlives it. cache_pages: how many pages
  * are held besides the writer's own; at least 1. -ENOMEM, or what file_size() returns.
  */
-int stub_pager_open(struct file *file, uint32_t page_size, uint64_t seed, uint32_t writer_pages,
+int plain_pool_open(struct file *file, uint32_t page_size, uint64_t seed, uint32_t writer_pages,
 	uint32_t cache_pages, struct pager **ret_pager);
 
 #endif
