@@ -150,7 +150,7 @@ static uint32_t evict(struct pool *pool)
 /* A frame for a page: a free one, else one that is evicted. VERSO_EPINNED when there is neither. */
 static int take_frame(struct pool *pool, uint32_t *ret_frame)
 {
-	/* LAB 2.4 begin: the free list first; then evict(); then an error that says why */
+	/* LAB 2.4 begin: the free list first; then evict(); then an error with a text */
 	uint32_t frame = pool->free;
 
 	if (frame != FRAME_NONE)

@@ -46,7 +46,9 @@ def wrapper():
         spaces = ['unshare', '--net', '--pid', '--fork', '--kill-child']
         _wrapper = ([], 'a process group; this system refuses name spaces, so the network is not cut off')
         if shutil.which('unshare'):
-            for command in (spaces, [spaces[0], '--map-root-user', *spaces[1:]]):
+            # The shell is process 1 of the space, which no signal of its children ends; the program is not.
+            shell = ['sh', '-c', '"$@"; exit $?', 'sh']
+            for command in ([*spaces, *shell], [spaces[0], '--map-root-user', *spaces[1:], *shell]):
                 if _try(command):
                     _wrapper = (command, 'name spaces of its own for network and processes')
                     break
@@ -134,7 +136,7 @@ def run(command, limit_s, env=None, cwd=None):
         process.wait()
         process.stdout.close()
     result.status = process.returncode
-    if wrapper()[0] and result.status > 128:  # as unshare reports the signal that ended its child
+    if wrapper()[0] and result.status > 128:  # as a shell reports the signal that ended its child
         result.status = 128 - result.status
     result.seconds = time.monotonic() - began
     result.output = b''.join(chunks)[:OUTPUT_BYTES].decode(errors='replace')

@@ -41,7 +41,7 @@ def arguments(argv):
     p.add_argument('--json')
     p.add_argument('--quick', action='store_true', help='selfcheck: a part of at most 3 minutes')
     p.add_argument('--build', help='the folder of objects (default: build-labs)')
-    return p.parse_args(argv)
+    return p.parse_intermixed_args(argv)
 
 
 def doctor():

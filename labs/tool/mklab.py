@@ -30,7 +30,7 @@ QUIET = '''
 #pragma GCC diagnostic ignored "-Wunused-variable"
 '''
 TELLING_CHARACTERS = 24  # a line of a region as long as this gives something away
-NOT_IN_PACK = ('bugs.toml', 'rubric.md', 'predict.toml', 'meson.build')
+NOT_IN_PACK = ('bugs.toml', 'cheats.toml', 'rubric.md', 'meson.build')
 
 
 def cut(text, name='text'):
@@ -68,7 +68,7 @@ def cut(text, name='text'):
 def join(starter, regions):
     """The opposite of cut(): proves that nothing else was changed."""
     starter = starter.replace(STUBS + '\n', '', 1)
-    lines, out, stub = starter.replace(QUIET, '\n', 1).split('\n') if regions else starter.split('\n'), [], None
+    lines, out, stub = starter.replace(QUIET, '', 1).split('\n') if regions else starter.split('\n'), [], None
     for line in lines:
         task = TASK.match(line)
         if stub:
@@ -84,10 +84,12 @@ def join(starter, regions):
 
 
 def leaks(regions, outside, packed):
-    """Pairs of a file and a line of a region that it gives away; outside: what the starter has anyway."""
+    """(pairs of a file of the labs and a line of a region that it gives away; lines that the starter or the
+    engine has anyway: for the author to look at)."""
     known = {line.strip() for line in outside.split('\n')}
     telling = {line.strip() for lines in regions.values() for line in lines
                if len(line.strip()) >= TELLING_CHARACTERS and not line.strip().startswith(('/*', '*'))}
+    known |= {line.strip() for name, text in packed.items() if not name.startswith('labs/') for line in text.split('\n')}
     shared = sorted(telling & known)
     found = [(name, line) for name, text in packed.items() for line in sorted(telling - known)
              if any(line == there.strip() for there in text.split('\n'))]

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: MIT
+"""The grader graded: what a lab and the tool promise, proved on the reference, the starter, planted bugs and
+cheats. The quick part leaves out what takes long, and says so."""
+import io
+import os
+import platform
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+import build
+import contain
+import grade
+import mklab
+from common import GraderError, LabError, ROOT, read, say, toml, write
+
+HANDOUT_HEADINGS = ['One picture', 'You will be able to', 'Invariants', 'Predict first', 'Set-up and red list', 'Tasks', 'Experiment',
+                    'Debugging', 'What the tests do not prove', 'Questions', 'Points and hours', 'Further reading']
+QUICK_BUGS_S = 70
+STRICT = ['-Wall', '-Wextra', '-Werror', '-fsyntax-only']
+
+
+class Check:
+    """Counts what was proved, and keeps what was not."""
+
+    def __init__(self):
+        self.n = 0
+        self.bad = []
+
+    def that(self, condition, text):
+        self.n += 1
+        if not condition:
+            self.bad.append(text)
+            say('  FAILED: ' + text)
+        return bool(condition)
+
+
+def changed(lab, base, change, name):
+    """The files of `base` with one change made: {name: text}."""
+    files = dict(base)
+    text = files[change['file']]
+    for old, new in (('old', 'new'), ('append_old', 'append_new')):
+        if old in change:
+            if text.count(change[old]) != 1:
+                raise GraderError(f'{name}: `{old}` occurs {text.count(change[old])} times in {change["file"]}')
+            text = text.replace(change[old], change[new])
+    files[change['file']] = text
+    return files
+
+
+def references(lab):
+    return {name: read(lab.path(name)) for name in lab.files}
+
+
+def put(files):
+    folder = tempfile.TemporaryDirectory(prefix='lab-')
+    for name, text in files.items():
+        write(os.path.join(folder.name, name), text)
+    return folder
+
+
+def results(lab, builder, files, tests, seed=1):
+    with put(files) as folder:
+        g = grade.Grading(lab, builder, folder, seed, {t['program'] for t in tests})
+        try:
+            return g.run_all(tests)
+        finally:
+            g.close()
+
+
+def with_parents(lab, tests):
+    """The tests, with those without which they do not count, in the lab's order."""
+    wanted = {t['id'] for t in tests}
+    for t in reversed(lab.tests):
+        if t['id'] in wanted and t.get('parent'):
+            wanted.add(t['parent'])
+    return [t for t in lab.tests if t['id'] in wanted]
+
+
+def generator(lab, check):
+    """The proofs 1 to 5 and 7; the red list, 6, is the starter's."""
+    for name, text in references(lab).items():
+        starter, regions = mklab.cut(text, name)
+        check.that(regions, f'{name}: there is a region')
+        check.that(mklab.join(starter, regions) == text, f'{name}: starter and regions make the reference again')
+        check.that(not mklab.STRAY.search(starter), f'{name}: no marker is left in the starter')
+        packed = {n: data.decode(errors='replace') for n, data in mklab.pack_files(lab).items()}
+        found, shared = mklab.leaks(regions, starter, packed)
+        for where, line in found:
+            check.that(False, f'{where} gives a line of a region away: {line}')
+        check.that(True, 'leaks were looked for')
+        for line in shared:
+            say(f'  for the author: a region shares a line with the starter or the engine: {line}')
+        with put({name: starter}) as folder:
+            for cc in ('gcc', 'clang'):
+                if not build.shutil.which(cc):
+                    say(f'  skipped: the starter with {cc}, which is not installed')
+                    continue
+                done = subprocess.run([cc, *build.Builder().flags(), *STRICT, os.path.join(folder, name)], capture_output=True,
+                                      text=True, check=False)
+                check.that(done.returncode == 0, f'{name}: the starter compiles with {cc}: {done.stderr[:500]}')
+    handout = read(lab.path('handout.md'))
+    tasks = re.findall(r'^### Task (\d+\.\d+)', handout, re.M)
+    regions = sorted(mklab.all_regions(lab), key=lambda t: [int(n) for n in t.split('.')])
+    check.that(tasks == regions, f'the tasks of the handout, {tasks}, are the regions, {regions}')
+    scored = {t['task'] for t in lab.tests}
+    check.that(scored <= set(regions), f'points.toml has tasks without a region: {scored - set(regions)}')
+    check.that(set(regions) <= scored | set(re.findall(r'no test names task (\d+\.\d+)', handout)),
+               f'regions without a test: {set(regions) - scored}')
+    headings = re.findall(r'^## (.*)$', handout, re.M)
+    check.that(headings == HANDOUT_HEADINGS, f'the headings of the handout: {headings}')
+    if os.path.exists(lab.path('draw.py')):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, 'picture.svg')
+            subprocess.run([sys.executable, lab.path('draw.py'), path], check=True)
+            check.that(read(path) == read(lab.path('picture.svg')), 'picture.svg is what draw.py draws')
+    for target in re.findall(r'\]\(([^)#:]+)\)', handout):
+        check.that(os.path.exists(lab.path(target)), f'the handout refers to {target}, which is there')
+    with tempfile.TemporaryDirectory() as folder:
+        packs = []
+        for n in range(2):
+            path = os.path.join(folder, f'pack{n}')
+            mklab.pack(lab, path)
+            with open(path, 'rb') as f:
+                packs.append(f.read())
+        check.that(packs[0] == packs[1], 'two packs of one commit have the same bytes')
+        with tarfile.open(fileobj=io.BytesIO(packs[0])) as tar:
+            names = [m.name for m in tar]
+        check.that(not any(n.endswith(mklab.NOT_IN_PACK) and f'/labs/lab{lab.number}/' in n for n in names), 'a pack has no answers')
+
+
+def red_list(lab):
+    """The states that the handout prints: {id: state}."""
+    return dict(re.findall(r'^ {4}(\w+) +\w+ +\d+/\d+  ([A-Z ]+?)(?:   .*)?$', read(lab.path('handout.md')), re.M))
+
+
+def starter(lab, builder, check, quick):
+    tests = [t for t in lab.tests if not quick or lab.programs[t['program']].get('quick')]
+    rs = results(lab, builder, mklab.starters(lab), tests)
+    for r in rs:
+        test = lab.test(r['id'])
+        check.that(r['points'] == 0, f'the starter has no points, but {r["id"]}: {r["points"]}')
+        check.that(r['state'] == (grade.PASS if test.get('given') else grade.TODO),
+                   f'the starter: {r["id"]} is {r["state"]}: {r["message"]}')
+    printed = red_list(lab)
+    mine = {r['id']: r['state'] for r in rs if lab.programs[lab.test(r['id'])['program']].get('quick')}
+    check.that(printed == mine, f'the red list of the handout differs: {sorted(set(printed.items()) ^ set(mine.items()))[:6]}')
+
+
+def reference(lab, builder, check, quick):
+    """Three times beside a busy processor; the quick part once."""
+    tests = [t for t in lab.tests if not quick or lab.programs[t['program']].get('quick')]
+    busy = None if quick else subprocess.Popen([sys.executable, '-c', 'while True: pass'])
+    try:
+        for seed in [1] if quick else [1, 2, 3]:
+            for r in results(lab, builder, references(lab), tests, seed):
+                check.that(r['state'] == grade.PASS and r['points'] == r['max_points'],
+                           f'the reference, seed {seed}: {r["id"]} is {r["state"]}: {r["message"]}')
+    finally:
+        if busy:
+            busy.kill()
+            busy.wait()
+
+
+def bugs(lab, builder, check, quick):
+    """Each bug loses the points of the tests that name it; each test kills one, or says why it need not."""
+    killed, began, n_left = {}, time.monotonic(), 0
+    for name, bug in lab.bugs.items():
+        named = [lab.test(i) for i in bug['kills']]
+        if quick:
+            named = [t for t in named if lab.programs[t['program']].get('quick')][:1]
+            if not named or time.monotonic() - began > QUICK_BUGS_S:
+                n_left += 1
+                continue
+        tests = named if quick else with_parents(
+            lab, named + [t for t in lab.tests if lab.programs[t['program']].get('quick')])
+        rs = {r['id']: r for r in results(lab, builder, changed(lab, references(lab), bug, name), tests)}
+        for test in named:
+            r = rs[test['id']]
+            check.that(r['state'] in (grade.FAIL, grade.CRASHED, grade.HUNG), f'{name}: {r["id"]} is {r["state"]}: {r["message"]}')
+        lost = [i for i, r in rs.items() if r['state'] not in (grade.PASS, grade.SKIPPED, grade.ERROR)]
+        for i in lost:
+            killed.setdefault(i, []).append(name)
+        say(f'  {name:34} {" ".join(lost)}')
+    if quick:
+        say(f'  the quick part left {n_left} of {len(lab.bugs)} bugs out')
+        return
+    for test in lab.tests:
+        if not test.get('given') and not test.get('no_bug'):
+            check.that(test['id'] in killed, f'{test["id"]} kills no bug, and does not say why it need not (no_bug)')
+
+
+def cheats(lab, builder, check):
+    tests = [t for t in lab.tests if lab.programs[t['program']].get('quick')][:4]
+    for name, cheat in toml(lab.path('cheats.toml')).items():
+        if cheat.get('machine') not in (None, platform.machine()):
+            say(f'  skipped: {name}, which is for {cheat["machine"]}')
+            continue
+        rs = results(lab, builder, changed(lab, mklab.starters(lab), cheat, name), tests)
+        check.that(sum(r['points'] for r in rs) == 0, f'{name} has points')
+        check.that(any(re.search(cheat['says'], r['message']) for r in rs), f'{name}: nothing says so: {rs[0]["state"]}: {rs[0]["message"]}')
+        say(f'  {name:34} {rs[0]["state"]}: {rs[0]["message"][:90]}')
+    # A folder with more in it than the lab asks for: none of it is looked at.
+    files = mklab.starters(lab)
+    for extra in ('result.json', 'points.toml', 'lab.toml', 'labs/lib/cache.h', 'tests/check_main.h', 'check.h'):
+        files[extra] = '{"points": 100, "state": "PASS"}\n#error this file was taken\n'
+    rs = results(lab, builder, files, tests)
+    check.that(all(r['state'] == grade.TODO and r['points'] == 0 for r in rs), f'files beside the asked ones are not looked at: {rs[0]["message"]}')
+    with put(mklab.starters(lab)) as folder:
+        name = lab.files[0]
+        os.remove(os.path.join(folder, name))
+        os.symlink('/etc/passwd', os.path.join(folder, name))
+        g = grade.Grading(lab, builder, folder, 1, {tests[0]['program']})
+        check.that(g.broken and 'is not a file' in g.broken[1], 'a link is not followed')
+        g.close()
+
+
+def containment(check):
+    """Programs that would not end, and what is left of them."""
+    loop = contain.run(['sh', '-c', 'while :; do :; done'], 1)
+    check.that(loop.is_late and loop.seconds < 10, 'an endless loop is ended after its time')
+    loud = contain.run(['sh', '-c', 'yes'], 60)
+    check.that(loud.is_loud and len(loud.output) <= contain.OUTPUT_BYTES, 'endless output is ended')
+    bomb = contain.run(['sh', '-c', 'b() { b | b & }; b; sleep 60'], 2)
+    check.that(bomb.is_late and bomb.seconds < 60, 'a fork bomb is ended')
+    mark = f'lab-mark-{os.getpid()}'
+    contain.run([sys.executable, '-c', f'import os, time\nif os.fork() == 0:\n os.setpgid(0, 0)\n time.sleep(600)  # {mark}\n'], 20)
+    left = subprocess.run(['ps', '-eo', 'args'], capture_output=True, text=True, check=False).stdout
+    check.that(mark not in left, 'a child in a process group of its own does not outlive the program')
+    ended = contain.run(['sh', '-c', 'echo 1 passed, 0 failed, 0 skipped; kill -9 $$'], 20)
+    check.that(grade.words(ended, 'x')[0] != grade.PASS, f'a program that was killed has not passed: status {ended.status}')
+    check.that(contain.run(['sh', '-c', 'exit 3'], 20).status == 3, 'a status is passed on')
+    if contain.wrapper()[0]:
+        net = contain.run([sys.executable, '-c', 'import socket\nsocket.create_connection(("127.0.0.1", 9), 2)'], 20)
+        check.that('Network is unreachable' in net.output, 'there is no network')
+    else:
+        say('  skipped: the network, ' + contain.wrapper()[1])
+
+
+def main(lab, args):
+    check, began = Check(), time.monotonic()
+    steps = [('generator', lambda b: generator(lab, check)),
+             ('containment', lambda b: containment(check)),
+             ('starter', lambda b: starter(lab, b, check, args.quick)),
+             ('reference', lambda b: reference(lab, b, check, args.quick)),
+             ('cheats', lambda b: cheats(lab, b, check)),
+             ('bugs', lambda b: bugs(lab, b, check, args.quick))]
+    with build.Builder(args.build) as builder:
+        for name, step in steps:
+            if args.names and name not in args.names:
+                continue
+            say(f'{name}:')
+            step_began = time.monotonic()
+            try:
+                step(builder)
+            except LabError as e:
+                check.that(False, f'{name}: {e}')
+            say(f'  {time.monotonic() - step_began:.0f} s')
+    say(f'lab {lab.number}: {check.n - len(check.bad)} proofs, {len(check.bad)} failed, {time.monotonic() - began:.0f} s')
+    return 1 if check.bad or not check.n else 0
