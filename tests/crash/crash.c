@@ -332,6 +332,7 @@ static bool judge_image(struct run *r, struct level *up, uint64_t at, struct sim
 		(r->replay ? r->replay_depth > r->depth
 			   : (at * 31 + c.n * 7 + c.kind) % r->opts.second_one_in == 0);
 	img = simwalk_image(up->walk, c, again, &hash);
+	l->image.hash = hash;
 	if (!r->replay && seen_find(&l->images, hash, &digest)) {
 		l->image.again = true;
 		l->image.opening = digest == NO_DATABASE ? CRASH_NO_DATABASE : CRASH_OPENED;

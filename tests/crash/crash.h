@@ -176,6 +176,7 @@ struct crash_image {
 	uint64_t next_off_bytes;  /* of a write */
 	struct sim_choice choice; /* what of the pending operations is left */
 	unsigned n_pending;
+	uint64_t hash; /* of names, sizes and bytes; equal images have equal ones */
 	bool again; /* the same bytes were judged before: asked is only what may be found */
 	enum crash_opening opening;
 	int version; /* that was found, as numbered by crash_begin(); -1: none that ever was */
