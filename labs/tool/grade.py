@@ -128,7 +128,7 @@ class Grading:
 
     def build(self, folder, programs):
         lab = self.lab
-        wanted = [p for n, p in lab.programs.items() if programs is None or n in programs]
+        wanted = [p for n, p in lab.programs.items() if (not p.get('tool') if programs is None else n in programs)]
         self.builder.prepare(lab, wanted)
         collect(lab, folder, self.out)
         plain = self.builder.student(lab, self.out, self.out, 'plain')

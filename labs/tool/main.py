@@ -6,6 +6,8 @@
     ./lab test N             builds yours and runs the quick tests; --all: all that are graded
     ./lab test N ID          one test, with all that it says; --gdb: in the debugger; --seed S: another seed;
                              --replay 'LINE': the one image of a crash test that failed with this line
+    ./lab run N NAME [...]   a program of the lab that is no test, around your files; with its own arguments;
+                             --reference: around the teacher's files
     ./lab hint N ID [K]      a hint on a test; K: which
     ./lab hours N H          notes that you have spent H hours more on lab N
     ./lab submit N           one file to hand in
@@ -15,22 +17,24 @@ Teachers: ./lab grade N FOLDER [--private-seed S] [--json FILE], ./lab pack N FI
 import argparse
 import json
 import os
+import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 
 import build
 import contain
 import grade
 import mklab
-from common import GraderError, Lab, LabError, MINE, ROOT, say, warn, write
+from common import GraderError, Lab, LabError, MINE, ROOT, read, say, warn, write
 
 OK, BAD, USAGE, BROKEN = 0, 1, 2, 3
 
 
 def arguments(argv):
     p = argparse.ArgumentParser(prog='lab', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('command', choices=['doctor', 'start', 'test', 'hint', 'hours', 'submit', 'grade', 'pack', 'selfcheck'])
+    p.add_argument('command', choices=['doctor', 'start', 'test', 'run', 'hint', 'hours', 'submit', 'grade', 'pack', 'selfcheck'])
     p.add_argument('lab', nargs='?')
     p.add_argument('names', nargs='*')
     p.add_argument('--seed', type=int, default=1)
@@ -41,6 +45,10 @@ def arguments(argv):
     p.add_argument('--json')
     p.add_argument('--quick', action='store_true', help='selfcheck: a part of at most 3 minutes')
     p.add_argument('--build', help='the folder of objects (default: build-labs)')
+    if argv[:1] == ['run']:
+        args = p.parse_args(argv[:2])
+        args.names = argv[2:]
+        return args
     return p.parse_intermixed_args(argv)
 
 
@@ -110,8 +118,34 @@ def debug(g, test):
     env.update(VERSO_TEST=test.get('check', ''), CK_FORK='no', TERM=os.environ.get('TERM', 'dumb'))
     if not test.get('check'):
         del env['VERSO_TEST']
-    import subprocess  # pylint: disable=import-outside-toplevel
     return subprocess.call(['gdb', '-q', '--args', g.paths[program['name']], *test.get('args', [])], env=env)
+
+
+def run(lab, args):
+    """Its arguments are its own, so they are not those of this command."""
+    programs = [n for n, p in lab.programs.items() if p.get('tool')]
+    if not args.names or args.names[0] not in programs:
+        raise LabError(f'which program? ./lab run {lab.number} NAME; there are: {", ".join(programs) or "none"}')
+    program = lab.programs[args.names[0]]
+    rest = args.names[1:]
+    references = '--reference' in rest
+    with build.Builder(args.build) as builder, tempfile.TemporaryDirectory() as scratch:
+        folder = lab.mine
+        if references:
+            rest.remove('--reference')
+            folder = scratch
+            for name in lab.files:
+                write(os.path.join(scratch, name), read(lab.path(name)))
+        elif not os.path.isdir(folder):
+            raise LabError(f'there is nothing of yours yet: ./lab start {lab.number}')
+        g = grade.Grading(lab, builder, folder, args.seed, {program['name']})
+        try:
+            if g.broken:
+                say(g.broken[1])
+                return BAD if g.broken[0] != grade.ERROR else BROKEN
+            return subprocess.call([g.paths[program['name']], *rest], env=grade.environment(lab, program, scratch, args.seed))
+        finally:
+            g.close()
 
 
 def hint(lab, args):
@@ -192,6 +226,8 @@ def main(argv):
             return start(lab)
         if args.command == 'test':
             return tested(lab, args)
+        if args.command == 'run':
+            return run(lab, args)
         if args.command == 'hint':
             return hint(lab, args)
         if args.command == 'hours':
