@@ -4,8 +4,9 @@
  * be found, in per cent. A row is a protocol over a memory; a column is what comes next in the
  * commit. "-": no image, because nothing was pending there.
  *
- * The images are those of the crash engine, by its hook; equal ones of one moment count once. A workload is a store
- * that is created and takes COMMITS commits; nobody dies, for what a death leaves is another table.
+ * The images are those of the crash engine, by its hook; equal ones of one moment count once. A
+ * workload is a store that is created and takes COMMITS commits; nobody dies, for what a death
+ * leaves is another table.
  */
 #include "tests/crash/subject_store.h"
 

@@ -4,7 +4,7 @@
  *
  *	show shadow	the two meta pages, and which places are in use
  *	show log	the record in the log
- *	show images	three writes before a flush: how many images a power cut may leave, by choice
+ *	show images	two writes before a flush: how many images a power cut may leave
  */
 #include "base/bytes.h"
 #include "tests/crash/store.h"

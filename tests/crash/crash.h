@@ -177,7 +177,7 @@ struct crash_image {
 	struct sim_choice choice; /* what of the pending operations is left */
 	unsigned n_pending;
 	uint64_t hash; /* of names, sizes and bytes; equal images have equal ones */
-	bool again; /* the same bytes were judged before: asked is only what may be found */
+	bool again;    /* the same bytes were judged before: asked is only what may be found */
 	enum crash_opening opening;
 	int version; /* that was found, as numbered by crash_begin(); -1: none that ever was */
 	const char *failure; /* the verdict. NULL: as it must be; else what is wrong */
