@@ -103,9 +103,9 @@ def tested(lab, args):
         f'tested in {time.monotonic() - began - built_s:.0f} s')
     if len(tests) < len(lab.tests) and not args.names:
         say(f'{len(lab.tests) - len(tests)} longer tests were not run: ./lab test {lab.number} --all')
-    todo = sorted({r['task'] for r in results if r['state'] == grade.TODO}, key=lambda t: [int(n) for n in t.split('.')])
-    if todo:
-        say(f'next: task {todo[0]}')
+    left = [t for t, lines in sorted(mklab.left(lab).items(), key=lambda x: [int(n) for n in x[0].split('.')]) if lines]
+    if left:
+        say(f'next: task {left[0]}')
     return OK if all(r['state'] in (grade.PASS, grade.SKIPPED) for r in results) else BAD
 
 

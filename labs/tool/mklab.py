@@ -14,7 +14,7 @@ import re
 import subprocess
 import tarfile
 
-from common import GraderError, LABS, ROOT, read
+from common import GraderError, ROOT, read
 
 BEGIN = re.compile(r'^(\s*)/\* LAB (\d+\.\d+) begin: (.*) \*/$')
 END = re.compile(r'^(\s*)/\* LAB (\d+\.\d+) end: (.*) \*/$')
@@ -79,6 +79,22 @@ def join(starter, regions):
             out.append(f'{stub[0]}/* LAB {stub[1]} begin: {stub[2]} */')
             out += regions[stub[1]]
         else:
+            out.append(line)
+    return '\n'.join(out)
+
+
+def fill(text, tasks):
+    """A reference in which only these tasks are written: what a student has in the middle of a lab."""
+    out, inside = [], None
+    for line in text.split('\n'):
+        begin, end = BEGIN.match(line), END.match(line)
+        if begin:
+            inside = begin.group(2)
+        elif end:
+            if inside not in tasks:
+                out.append(end.group(1) + end.group(3))
+            inside = None
+        elif inside is None or inside in tasks:
             out.append(line)
     return '\n'.join(out)
 
@@ -149,6 +165,11 @@ def all_regions(lab):
     return regions
 
 
-def is_pack():
-    """In a pack the references are starters already."""
-    return not any(n.endswith('bugs.toml') for _, _, names in os.walk(LABS) for n in names)
+def left(lab):
+    """{task: stubs} that a student has not replaced yet."""
+    found = {}
+    for name in lab.files:
+        path = os.path.join(lab.mine, name)
+        for task in re.findall(r'\bLAB_TODO(?:_VOID)?\("(\d+\.\d+)"\)', read(path)) if os.path.exists(path) else []:
+            found[task] = found.get(task, 0) + 1
+    return found

@@ -104,7 +104,7 @@ def generator(lab, check):
                 check.that(done.returncode == 0, f'{name}: the starter compiles with {cc}: {done.stderr[:500]}')
     handout = read(lab.path('handout.md'))
     tasks = re.findall(r'^### Task (\d+\.\d+)', handout, re.M)
-    regions = sorted(mklab.all_regions(lab), key=lambda t: [int(n) for n in t.split('.')])
+    regions = sorted(mklab.all_regions(lab), key=number)
     check.that(tasks == regions, f'the tasks of the handout, {tasks}, are the regions, {regions}')
     scored = {t['task'] for t in lab.tests}
     check.that(scored <= set(regions), f'points.toml has tasks without a region: {scored - set(regions)}')
@@ -148,6 +148,41 @@ def starter(lab, builder, check, quick):
     printed = red_list(lab)
     mine = {r['id']: r['state'] for r in rs if lab.programs[lab.test(r['id'])['program']].get('quick')}
     check.that(printed == mine, f'the red list of the handout differs: {sorted(set(printed.items()) ^ set(mine.items()))[:6]}')
+
+
+def number(task):
+    return [int(n) for n in task.split('.')]
+
+
+def named(lab, words):
+    """The ids in a list such as `L1 to L9, C1, C3`."""
+    ids, found = [t['id'] for t in lab.tests], set()
+    for part in words.split(','):
+        ends = part.strip().rstrip('.').split(' to ')
+        if not set(ends) <= set(ids):
+            raise GraderError(f'handout.md names the tests {part.strip()}, which are not in points.toml')
+        found |= set(ids[ids.index(ends[0]):ids.index(ends[-1]) + 1])
+    return found
+
+
+def handout(lab, builder, check):
+    """After each task that says so, the tests that pass are those that the handout names."""
+    text, done = read(lab.path('handout.md')), set()
+    sections = re.split(r'^### Task (\d+\.\d+).*$', text.split('\n## Experiment')[0], flags=re.M)[1:]
+    tests = [t for t in lab.tests if lab.programs[t['program']].get('quick') and not t.get('given')]
+    for task, section in zip(sections[::2], sections[1::2]):
+        passing = re.search(r'^Now these pass: ((?:.|\n)*?)\.$', section, re.M)
+        if passing:
+            done |= named(lab, passing.group(1).replace('\n', ' '))
+        elif re.search(r'^Now everything passes', section, re.M):
+            done = {t['id'] for t in tests}
+        else:
+            continue
+        tasks = {t for t in mklab.all_regions(lab) if number(t) <= number(task)}
+        files = {name: mklab.fill(code, tasks) for name, code in references(lab).items()}
+        passed = {r['id'] for r in results(lab, builder, files, tests) if r['state'] == grade.PASS and r['points'] == r['max_points']}
+        check.that(passed == done, f'after task {task} pass {sorted(passed - done)} that the handout does not name, '
+                                   f'and {sorted(done - passed)} do not pass')
 
 
 def reference(lab, builder, check, quick):
@@ -245,6 +280,7 @@ def main(lab, args):
     steps = [('generator', lambda b: generator(lab, check)),
              ('containment', lambda b: containment(check)),
              ('starter', lambda b: starter(lab, b, check, args.quick)),
+             ('handout', lambda b: handout(lab, b, check)),
              ('reference', lambda b: reference(lab, b, check, args.quick)),
              ('cheats', lambda b: cheats(lab, b, check)),
              ('bugs', lambda b: bugs(lab, b, check, args.quick))]
