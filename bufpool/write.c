@@ -11,12 +11,10 @@
 #include "bufpool/bufpool_int.h"
 #include "base/error.h"
 #include "pager/growth.h"
+#include "pager/write_set.h"
 
 #include <errno.h>
 #include <inttypes.h>
-
-#define BATCH_REQS 128  /* requests handed over at once; enough to keep a disk busy */
-#define BATCH_IOVS 1024 /* their pieces */
 
 #define LOCKED_PAGES 256 /* of a set of any size, for which the lock is held at a time */
 
@@ -102,70 +100,6 @@ static uint32_t fresh_move(struct pool *pool, pgno_t pgno, enum word_state from,
 	return word_frame(w);
 }
 
-struct batch {
-	struct io_req reqs[BATCH_REQS];
-	struct io_req *ptrs[BATCH_REQS];
-	struct iovec iov[BATCH_IOVS];
-	uint32_t n_reqs, n_iov;
-	uint64_t end_bytes; /* where the last request ends in the file */
-};
-
-/* Writes what the batch holds and empties it. */
-static int batch_run(struct pool *pool, struct batch *batch)
-{
-	int rc = queue_run(pool->queue, batch->ptrs, batch->n_reqs);
-
-	batch->n_reqs = 0;
-	batch->n_iov = 0;
-	batch->end_bytes = UINT64_MAX;
-	return rc;
-}
-
-static void batch_new_req(struct pool *pool, struct batch *batch, uint64_t off_bytes)
-{
-	struct io_req *req = &batch->reqs[batch->n_reqs];
-
-	memset(req, 0, sizeof(*req));
-	req->kind = IO_WRITE;
-	req->file = pool->file;
-	req->iov = &batch->iov[batch->n_iov];
-	req->off_bytes = off_bytes;
-	batch->ptrs[batch->n_reqs++] = req;
-}
-
-/* Adds a piece: to the last request where it follows it in the file, else as a new one. */
-static int batch_add(struct pool *pool, struct batch *batch, const void *buf, size_t len_bytes,
-	uint64_t off_bytes)
-{
-	void *base = (void *)(uintptr_t)buf;
-	struct io_req *req;
-
-	if (batch->n_iov == BATCH_IOVS || batch->n_reqs == BATCH_REQS) {
-		int rc = batch_run(pool, batch);
-
-		if (rc < 0)
-			return rc;
-	}
-	if (off_bytes != batch->end_bytes || batch->reqs[batch->n_reqs - 1].n_iov == QUEUE_IOV_MAX)
-		batch_new_req(pool, batch, off_bytes);
-	batch->end_bytes = off_bytes + len_bytes;
-	count(&pool->write_bytes, len_bytes);
-
-	req = &batch->reqs[batch->n_reqs - 1];
-	if (req->n_iov > 0) {
-		struct iovec *last = &batch->iov[batch->n_iov - 1];
-
-		/* Frames that lie next to each other, too, make one piece. */
-		if ((char *)last->iov_base + last->iov_len == base) {
-			last->iov_len += len_bytes;
-			return 0;
-		}
-	}
-	req->n_iov++;
-	batch->iov[batch->n_iov++] = (struct iovec){base, len_bytes};
-	return 0;
-}
-
 static void begin_page(struct pool *pool, pgno_t pgno)
 {
 	uint32_t frame = fresh_move(pool, pgno, WORD_FRESH, WORD_WRITING);
@@ -176,28 +110,12 @@ static void begin_page(struct pool *pool, pgno_t pgno)
 	DCHECK(page_verify(page, pool->pager.page_size, page_ref(page), pool->pager.seed) == 0);
 }
 
-static int write_set(struct pool *pool, const struct page_write *set, size_t n)
+static const void *bytes_of(void *arg, pgno_t pgno)
 {
-	struct batch batch;
-	int rc = 0;
+	struct pool *pool = arg;
 
-	batch.n_reqs = 0;
-	batch.n_iov = 0;
-	batch.end_bytes = UINT64_MAX;
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		const void *buf = set[i].buf;
-
-		if (!buf)
-			buf = pool_page(pool,
-				word_frame(atomic_load_explicit(table_word(&pool->table,
-									set[i].pgno),
-					memory_order_relaxed)));
-		rc = batch_add(pool, &batch, buf, (size_t)set[i].n_pages << pool->page_shift,
-			(uint64_t)set[i].pgno << pool->page_shift);
-	}
-	if (rc == 0 && batch.n_reqs > 0)
-		rc = batch_run(pool, &batch);
-	return rc;
+	return pool_page(pool, word_frame(atomic_load_explicit(table_word(&pool->table, pgno),
+				       memory_order_relaxed)));
 }
 
 /* A unit of the pin quota for a written page, by deactivating one that the policy gives up. With
@@ -263,7 +181,9 @@ int pool_write(struct pager *p, const struct page_write *set, size_t n)
 		if (!set[i].buf)
 			begin_page(pool, set[i].pgno);
 	}
-	rc = write_set(pool, set, n);
+	rc = write_set_run(&(struct write_set){set, n, pool->file, pool->page_shift, bytes_of,
+				   pool},
+		pool->queue, &pool->write_bytes);
 	for (size_t i = 0; i < n; i++) {
 		/* Even where the write failed: what the file holds there now is not known. */
 		if (set[i].buf)
