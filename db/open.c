@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening and closing: the one place that knows the pagers and wires one to a file.
+ * Opening and closing: wires a file and one of the pagers (pagers.h) to the transactions.
  *
  *	1. judge the options, find the file, or learn that it has to be made
  *	2. lock DB-lock, which names the process that uses the database (side.h)
@@ -10,12 +10,10 @@
  *
  * What is not a database is refused in step 1 or 4, and nothing is left beside it.
  */
-#include "bufpool/bufpool.h"
 #include "db/create.h"
 #include "db/options.h"
+#include "db/pagers.h"
 #include "db/side.h"
-#include "mmap/mmap.h"
-#include "vmcache/vmcache.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -51,8 +49,7 @@ static unsigned file_flags(const struct verso_options *o)
 		flags |= FILE_RDONLY;
 	if (o->flags & VERSO_ANY_FS)
 		flags |= FILE_ANY_FS;
-	/* Direct writes beside a live map of the file would leave the map stale. */
-	if (o->pager != VERSO_MMAP && !(o->flags & VERSO_BUFFERED))
+	if (pager_kind_of(o)->transfers && !(o->flags & VERSO_BUFFERED))
 		flags |= FILE_DIRECT;
 	return flags;
 }
@@ -103,73 +100,17 @@ static int lock_file_itself(struct verso *db, uint64_t until_ns)
 	return rc == VERSO_EBUSY ? side_busy(db) : rc;
 }
 
-/* The enums of policies have one order, so that users can have every policy of the pool. */
-#define POLICY(NAME, name)                                                                         \
-	_Static_assert((int)VERSO_POLICY_##NAME == (int)BUFPOOL_##NAME,                            \
-		"enum verso_policy and BUFPOOL_POLICIES have one order");
-BUFPOOL_POLICIES(POLICY)
-#undef POLICY
-_Static_assert((int)VERSO_POLICIES == (int)N_POLICIES, "each policy stands in enum verso_policy");
-
-/* 0: none. */
-static uint32_t ahead_pages(const struct verso_options *o, uint32_t page_size)
-{
-	size_t n = o->readahead_pages;
-
-	if (n == VERSO_NO_READAHEAD)
-		return 0;
-	if (n == 0)
-		n = PAGER_AHEAD_BYTES_DEFAULT / page_size;
-	return n > UINT32_MAX ? UINT32_MAX : (uint32_t)n;
-}
-
-/* The writer's share follows from the transactions' options, as under the other pagers (D7). */
-static struct bufpool_options pool_options(const struct verso_options *o,
-	const struct txn_options *txn, uint32_t page_size)
-{
-	return (struct bufpool_options){
-		.cache_bytes = o->cache_bytes,
-		.cache_bytes_max = o->cache_bytes_max,
-		.writer_pages = txn_writer_pages(txn),
-		.ahead_pages = o->readahead_pages == 0 ? 0 : ahead_pages(o, page_size),
-		.policy = (enum bufpool_policy)o->policy,
-		.checksum = (enum pager_checksum)o->checksum,
-		.backend = (enum queue_backend)o->io,
-		.flags = (o->flags & VERSO_SMALL_PAGES ? BUFPOOL_SMALL_PAGES : 0u) |
-			 (o->flags & VERSO_PIN_INNER ? BUFPOOL_PIN_ONLY : 0u) |
-			 (o->readahead_pages == VERSO_NO_READAHEAD ? BUFPOOL_NO_AHEAD : 0u),
-	};
-}
-
-static struct vmcache_options vmcache_options(const struct verso_options *o,
-	const struct txn_options *txn, uint32_t page_size)
-{
-	return (struct vmcache_options){
-		.cache_bytes = o->cache_bytes,
-		.writer_pages = txn_writer_pages(txn),
-		.checksum = (enum pager_checksum)o->checksum,
-		.backend = (enum queue_backend)o->io,
-		.ahead_pages = ahead_pages(o, page_size),
-		.no_ahead = o->readahead_pages == VERSO_NO_READAHEAD,
-	};
-}
-
 /* Before a file is made: what would be refused when it is there. */
 static int judge_cache(const struct verso *db, const struct db_hooks *hooks)
 {
-	const struct verso_options *o = &db->options;
-	uint32_t page_size = options_page_size(o);
-	struct vmcache_options vmcache;
-	struct bufpool_options pool;
+	const struct pager_kind *kind = pager_kind_of(&db->options);
+	uint32_t page_size = options_page_size(&db->options);
 	struct txn_options txn;
 
-	if (o->pager == VERSO_MMAP)
+	if (!kind->check_cache)
 		return 0;
-	options_txn(o, hooks->txn, NULL, page_size, &txn);
-	pool = pool_options(o, &txn, page_size);
-	vmcache = vmcache_options(o, &txn, page_size);
-	return o->pager == VERSO_VMCACHE ? vmcache_check_cache(page_size, &vmcache)
-					 : bufpool_check_cache(page_size, &pool);
+	options_txn(&db->options, hooks->txn, NULL, page_size, &txn);
+	return kind->check_cache(&db->options, &txn, page_size);
 }
 
 /* Step 3. Through the page cache: pages may be smaller than what the device transfers. */
@@ -196,73 +137,6 @@ static int make(struct verso *db, const struct db_hooks *hooks, uint64_t until_n
 	error_clear(); /* that there was no file was no error */
 	file_lose(db);
 	return file_find(db, file_flags(&db->options));
-}
-
-static int open_bufpool(struct verso *db, const struct txn_probe *probe,
-	const struct txn_options *txn)
-{
-	struct bufpool_options options = pool_options(&db->options, txn, probe->page_size);
-
-	return bufpool_open(db->io, db->file, probe->page_size, probe->seed, &options, &db->pager);
-}
-
-_Static_assert((int)VERSO_IO_URING == (int)QUEUE_URING && (int)VERSO_IO_SYNC == (int)QUEUE_SYNC,
-	"the backends have one order");
-_Static_assert((int)VERSO_MADVISE_NORMAL == (int)MMAP_ADVICE_NORMAL &&
-		       (int)VERSO_MADVISE_CURSOR == (int)MMAP_ADVICE_CURSOR,
-	"the advices have one order");
-_Static_assert((int)VERSO_MAP_PRIVATE == (int)MMAP_WRITE_PRIVATE &&
-		       (int)VERSO_MAP_SHARED == (int)MMAP_WRITE_SHARED,
-	"the ways of writing have one order");
-_Static_assert((int)VERSO_CHECKSUM_NONE == (int)PAGER_CHECKSUM_NONE &&
-		       (int)VERSO_CHECKSUM_ALWAYS == (int)PAGER_CHECKSUM_ALWAYS,
-	"the checksum policies have one order");
-
-static int open_mmap(struct verso *db, const struct txn_probe *probe, const struct txn_options *txn)
-{
-	const struct verso_options *o = &db->options;
-	struct mmap_options options = {
-		.writer_pages = txn_writer_pages(txn),
-		.checksum = (enum pager_checksum)o->checksum,
-		.advice = (enum mmap_advice)o->madvise,
-		.writing = o->flags & VERSO_RDONLY ? MMAP_WRITE_HEAP
-						   : (enum mmap_writing)o->map_writing,
-		.backend = (enum queue_backend)o->io,
-		.ahead_pages = o->readahead_pages == 0 ? MMAP_AHEAD_PAGES_DEFAULT
-						       : ahead_pages(o, probe->page_size),
-	};
-
-	return mmap_open(db->io, db->file, probe->page_size, probe->seed, &options, &db->pager);
-}
-
-static int open_vmcache(struct verso *db, const struct txn_probe *probe,
-	const struct txn_options *txn)
-{
-	struct vmcache_options options = vmcache_options(&db->options, txn, probe->page_size);
-
-	return vmcache_open(db->io, db->file, probe->page_size, probe->seed, &options, &db->pager);
-}
-
-typedef int pager_open_fn(struct verso *db, const struct txn_probe *probe,
-	const struct txn_options *txn);
-
-static pager_open_fn *const pager_opens[] = {
-	[VERSO_BUFPOOL] = open_bufpool,
-	[VERSO_MMAP] = open_mmap,
-	[VERSO_VMCACHE] = open_vmcache,
-};
-
-/* Pages that are smaller than what the device transfers at least go through the page cache. */
-static bool fits_file(const struct verso *db, uint32_t page_size)
-{
-	switch (db->options.pager) {
-	case VERSO_BUFPOOL:
-		return bufpool_fits_file(db->file, page_size);
-	case VERSO_VMCACHE:
-		return vmcache_fits_file(db->file, page_size);
-	default:
-		return true;
-	}
 }
 
 static int reopen_buffered(struct verso *db)
@@ -299,9 +173,10 @@ static int start(struct verso *db, const struct db_hooks *hooks, uint64_t until_
 {
 	struct txn_probe probe;
 	struct txn_options txn;
+	const struct pager_kind *kind = pager_kind_of(&db->options);
 	int rc = lock_and_probe(db, until_ns, &probe);
 
-	if (rc == 0 && !fits_file(db, probe.page_size)) {
+	if (rc == 0 && kind->fits_file && !kind->fits_file(db->file, probe.page_size)) {
 		rc = reopen_buffered(db);
 		if (rc == 0)
 			rc = lock_and_probe(db, until_ns, &probe);
@@ -311,7 +186,7 @@ static int start(struct verso *db, const struct db_hooks *hooks, uint64_t until_
 	options_txn(&db->options, hooks->txn, db->file, probe.page_size, &txn);
 	db->commit_mode =
 		txn.mode == TXN_ONE_FLUSH ? VERSO_COMMIT_ONE_FLUSH : VERSO_COMMIT_TWO_FLUSH;
-	rc = pager_opens[db->options.pager](db, &probe, &txn);
+	rc = kind->open(db, &probe, &txn);
 	if (rc < 0)
 		return rc;
 	trace_begin(db);

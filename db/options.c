@@ -3,6 +3,7 @@
  * The options of an open: checked, defaults filled in, and turned into those of the floors below.
  */
 #include "db/options.h"
+#include "db/pagers.h"
 
 #include <string.h>
 
@@ -27,8 +28,8 @@ static int judge(const struct verso_options *o)
 		return wrong("an unknown flag");
 	if ((o->flags & VERSO_RDONLY) && (o->flags & VERSO_CREATE))
 		return wrong("VERSO_RDONLY and VERSO_CREATE exclude each other");
-	if ((unsigned)o->pager > VERSO_VMCACHE)
-		return wrong("`pager` is not VERSO_BUFPOOL, VERSO_MMAP or VERSO_VMCACHE");
+	if (!pager_kind_of(o))
+		return wrong("`pager` is no value of enum verso_pager");
 	if ((unsigned)o->sync > VERSO_SYNC_RELAXED ||
 		(unsigned)o->commit_mode > VERSO_COMMIT_ONE_FLUSH ||
 		(unsigned)o->madvise > VERSO_MADVISE_CURSOR ||

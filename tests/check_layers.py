@@ -5,7 +5,7 @@
 usage: check_layers.py ROOT
 
 base < io < pager < {bufpool, mmap, vmcache} < space < txn < btree < db < trace < {tools, bench} <
-tests < {labs, experiments}. The pagers never see each other, and only db/open.c sees them. A folder's
+tests < {labs, experiments}. The pagers never see each other, and only db/pagers.c sees them. A folder's
 private header (<folder>_int.h) is seen by its own folder only, tests excepted. include/verso_codes.h
 belongs to floor 0, the other public headers to 7; tools, labs and experiments are users of the API and
 see nothing else of the library but base/ and trace/, which replays the pool's policies; bench may
@@ -95,8 +95,8 @@ def edge_error(source, target):
         return None
     if FLOORS[to] >= floor:
         return 'includes go down only'
-    if to in PAGERS and source != 'db/open.c':
-        return 'only db/open.c names a pager'
+    if to in PAGERS and source != 'db/pagers.c':
+        return 'only db/pagers.c names a pager'
     return None
 
 
@@ -137,7 +137,7 @@ def self_test():
            ('experiments/a.c', 'tests/api.h'), ('experiments/a.c', 'tools/verso/tool.h'), ('labs/a.c', 'tests/sim/sim_int.h'),
            ('db/a.c', 'db/../mmap/mmap.h'), ('bufpool/a.c', 'bufpool/../mmap/mmap_int.h'),
            ('labs/a.c', 'tests/sim/../api.h'), ('db/a.c', './mmap/mmap.h'), ('bench/a.c', 'mmap/mmap.h')]
-    good = [('db/open.c', 'bufpool/bufpool.h'), ('db/open.c', 'mmap/mmap.h'),
+    good = [('db/pagers.c', 'bufpool/bufpool.h'), ('db/pagers.c', 'mmap/mmap.h'),
             ('txn/a.c', 'pager/pager.h'), ('txn/a.c', 'space/space.h'), ('base/error.h', 'verso_codes.h'),
             ('db/a.c', 'verso.h'), ('bench/a.c', 'io/queue.h'), ('tests/test_a.c', 'io/io_int.h'), ('io/a.c', 'io/io_int.h'),
             ('include/verso.h', 'verso_codes.h'), ('tools/a.c', 'verso.h'), ('labs/a.c', 'trace/trace.h'),
