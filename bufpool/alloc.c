@@ -12,17 +12,19 @@
  * in limbo.
  *
  * Memory that was used before is warm, and the kernel need not zero it. So a fresh page, which is
- * most often a copy of one that the writer put as unneeded just now, takes what is inactive before
- * new memory; what is loaded does not, since the cache is to grow by it. One batch at a time: while
- * a guard keeps that in limbo, more of what is inactive would leave the cache and be of no use.
+ * most often a copy of one that the writer put as unneeded just now, takes what is unneeded before
+ * new memory; what is loaded does not, since the cache is to grow by it.
+ *
+ * One batch at a time: while a guard keeps that in limbo, it keeps what leaves later, too. To evict
+ * more would empty the cache for a reader that is stopped, and be of no use.
  */
 static uint32_t frame_find(struct pool *pool, enum frame_use use)
 {
 	uint32_t frame = pool->free.head;
 
 	if (frame == FRAME_NONE && use == FRAME_FRESH && pool->limbo_n == 0 &&
-		pool->inactive.n >= pool->batch)
-		(void)inactive_evict(pool, pool->batch);
+		pool->unneeded.n >= pool->batch)
+		(void)unneeded_evict(pool, pool->batch);
 	if (frame == FRAME_NONE &&
 		(pool->limbo_open.n >= pool->batch || (use == FRAME_FRESH && pool->limbo_n > 0))) {
 		limbo_drain(pool);
@@ -31,8 +33,11 @@ static uint32_t frame_find(struct pool *pool, enum frame_use use)
 	if (frame == FRAME_NONE && pool->n_touched < pool->n_end)
 		return pool->n_touched++;
 	if (frame == FRAME_NONE) {
-		(void)inactive_evict(pool, pool->batch);
 		limbo_drain(pool);
+		if (pool->free.n == 0 && pool->limbo_n == 0 && pool->limbo_open.n == 0) {
+			(void)pages_evict(pool, pool->batch);
+			limbo_drain(pool);
+		}
 		frame = pool->free.head;
 	}
 	if (frame != FRAME_NONE)

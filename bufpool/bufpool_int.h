@@ -4,7 +4,8 @@
  *
  * Lock order: pool.sizing, which only cache_resize takes, before the others; pool.lock and
  * loads.lock are never held together, and neither is held across I/O or a call of the queue. Page
- * words change without a lock, but for those in state INACTIVE, which change only under pool.lock.
+ * words change without a lock, but for those of INACTIVE and UNNEEDED pages, which change only
+ * under pool.lock.
  */
 #ifndef BUFPOOL_INT_H
 #define BUFPOOL_INT_H
@@ -117,8 +118,10 @@ struct pool {
 	_Alignas(64) pthread_mutex_t lock;
 	uint32_t n_touched;     /* frames that were ever used; those beyond cost no memory yet */
 	struct frame_list free; /* lock */
-	struct frame_list inactive;              /* lock; the next to be evicted at the head */
-	struct frame_list limbo_open;            /* lock; retired, no epoch yet */
+	struct frame_list unneeded;   /* lock; UNNEEDED pages, the next to be evicted at the head */
+	uint32_t n_inactive;          /* lock; INACTIVE pages, which the policy has */
+	uint32_t unit_hand;           /* lock; the frame that is looked at next for its unit */
+	struct frame_list limbo_open; /* lock; retired, no epoch yet */
 	struct limbo_batch limbo[LIMBO_BATCHES]; /* lock; a ring, oldest first */
 	unsigned limbo_first, limbo_n;           /* lock */
 	uint32_t n_fresh;                        /* lock; FRESH and WRITING pages */
@@ -187,7 +190,7 @@ static inline void reads_end(struct pool *pool, uint64_t n)
  * or is being loaded, cannot be taken away at once, so each holds a unit of the pin quota, of which
  * there are n_quota = n_frames - writer_pages. A frame that is parked (parked.c) cannot be taken
  * either, and holds a unit for as long. So the writer always finds a frame: a free one, one in
- * limbo, or one whose page is inactive, which is clean and cannot be pinned.
+ * limbo, or one whose page is inactive or unneeded, which is clean and cannot be pinned.
  */
 
 /* Takes up to n units, as many as are left; returns how many. No lock needed. */
@@ -279,15 +282,17 @@ void loads_drain(struct pool *pool);
  * VERSO_EPINNED. No lock. */
 int quota_get(struct pool *pool);
 
-/* With the lock: moves up to n of the policy's victims to INACTIVE; returns how many. */
+/* With the lock: moves up to n pages to INACTIVE; returns how many: 0 when none could be had. */
 uint32_t pages_deactivate(struct pool *pool, uint32_t n);
 
-/* Moves this page to INACTIVE, unless it was pinned meanwhile, as the next to be evicted. No lock.
- */
-void page_deactivate(struct pool *pool, pgno_t pgno, uint32_t frame);
+/* Moves this page to UNNEEDED, unless it was pinned meanwhile: the next to be evicted. No lock. */
+void page_unneeded(struct pool *pool, pgno_t pgno, uint32_t frame);
 
-/* With the lock: unlinks up to n inactive pages, from the head, into limbo; returns how many. */
-uint32_t inactive_evict(struct pool *pool, uint32_t n);
+/* With the lock: unlinks up to n unneeded pages, from the head, into limbo; returns how many. */
+uint32_t unneeded_evict(struct pool *pool, uint32_t n);
+
+/* With the lock: the same with up to n pages, unneeded ones first, then the policy's victims. */
+uint32_t pages_evict(struct pool *pool, uint32_t n);
 
 /* What a step of a get may return besides 0 and errors. */
 enum {
@@ -296,8 +301,8 @@ enum {
 };
 
 /*
- * Makes an INACTIVE page CACHED and pins it; *ret_w: its word before. 0; LOOK_AGAIN: it is not
- * INACTIVE any more; VERSO_EPINNED. No lock.
+ * Makes an INACTIVE or UNNEEDED page CACHED and pins it; *ret_w: its word before. 0; LOOK_AGAIN: it
+ * is neither any more; VERSO_EPINNED. No lock.
  */
 int page_activate(struct pool *pool, pgno_t pgno, uint64_t *ret_w);
 

@@ -47,7 +47,8 @@ uint32_t pool_check(struct pool *pool)
 	ASSERT(n_linked + c.n_unlinked + c.n_limbo + pool->free.n + pool->parked.n ==
 		pool->n_touched);
 	ASSERT(pool->n_touched <= pool->n_end);
-	ASSERT(c.n[WORD_INACTIVE] == pool->inactive.n);
+	ASSERT(c.n[WORD_INACTIVE] == pool->n_inactive);
+	ASSERT(c.n[WORD_UNNEEDED] == pool->unneeded.n);
 	ASSERT(c.n[WORD_FRESH] + c.n[WORD_WRITING] == pool->n_fresh);
 	ASSERT(c.n[WORD_CACHED] + c.n[WORD_LOADING] + c.n_unlinked + c.n_pinned_fresh +
 			n_parked(pool) ==

@@ -144,8 +144,13 @@ void page_forget(struct pool *pool, pgno_t pgno)
 			break;
 	}
 	switch (word_state(w)) {
+	case WORD_UNNEEDED:
+		list_remove(&pool->unneeded, pool->frames, word_frame(w));
+		frame_retire(pool, word_frame(w));
+		break;
 	case WORD_INACTIVE:
-		list_remove(&pool->inactive, pool->frames, word_frame(w));
+		pool->policy->ops->remove(pool->policy, word_frame(w));
+		pool->n_inactive--;
 		frame_retire(pool, word_frame(w));
 		break;
 	case WORD_CACHED:

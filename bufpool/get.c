@@ -46,7 +46,7 @@ void pool_put(struct pager *p, const struct page *page, bool unneeded)
 
 	DCHECK(frame < pool->n_frames);
 	if (unpin(pool, pgno, frame) == word_make(WORD_CACHED, frame, 0) && unneeded)
-		page_deactivate(pool, pgno, frame);
+		page_unneeded(pool, pgno, frame);
 }
 
 /* PAGER_CHECKSUM_ALWAYS. The writer's own page has no checksum yet. */
@@ -159,6 +159,7 @@ static inline int pin(struct pool *pool, pgno_t pgno, uint64_t *ret_w)
 				"page %" PRIu32 " is pinned %u times: end some transactions", pgno,
 				WORD_PINS_MAX);
 		return word_move(word, &w, w + 1) ? 0 : LOOK_AGAIN;
+	case WORD_UNNEEDED:
 	case WORD_INACTIVE:
 		return page_activate(pool, pgno, ret_w);
 	case WORD_LOADING:
@@ -174,7 +175,7 @@ static bool is_cached_in(const struct pool *pool, pgno_t pgno, uint32_t frame)
 {
 	uint64_t w = atomic_load_explicit(table_word(&pool->table, pgno), memory_order_acquire);
 
-	return (word_state(w) == WORD_CACHED || word_state(w) == WORD_INACTIVE) &&
+	return (word_state(w) == WORD_CACHED || is_inactive(word_state(w))) &&
 	       word_frame(w) == frame;
 }
 

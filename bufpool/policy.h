@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A replacement policy: which page is deactivated when another needs its unit of the pin quota.
+ * A replacement policy: which page is evicted when another needs its frame.
  *
  * A hit costs a policy nothing but one byte a frame, `used`, that the pool sets when it is not set
  * yet: no list is moved, no lock taken. The policy clears it when it passes. A page that comes in
@@ -52,7 +52,7 @@ enum arrival {
 	ARRIVAL_GET,   /* a get asked for it */
 	ARRIVAL_SCAN,  /* a cursor will soon come to it (pager_read_ahead) */
 	ARRIVAL_WRITE, /* the writer has made it */
-	ARRIVAL_AGAIN, /* it was about to leave and is wanted again */
+	ARRIVAL_AGAIN, /* it was put as unneeded and is wanted again */
 };
 
 struct policy_ops {

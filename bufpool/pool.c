@@ -339,13 +339,13 @@ int bufpool_open(struct io *io, struct file *file, uint32_t page_size, uint64_t 
 	(void)pthread_mutex_init(&pool->loads.lock, NULL);
 	(void)pthread_cond_init(&pool->loads.arrived, NULL);
 	list_init(&pool->free);
-	list_init(&pool->inactive);
+	list_init(&pool->unneeded);
 	list_init(&pool->limbo_open);
 	list_init(&pool->parked);
 	for (unsigned i = 0; i < LOAD_SLOTS; i++)
 		pool->loads.slots[i].pool = pool;
 	pool->file = file;
-	pool->peek_from = pool->opts.flags & BUFPOOL_PIN_ONLY ? WORD_FRESH : WORD_INACTIVE;
+	pool->peek_from = pool->opts.flags & BUFPOOL_PIN_ONLY ? WORD_FRESH : WORD_UNNEEDED;
 
 	table_init(&pool->table, has_huge_table(pool));
 	if (rc == 0)

@@ -12,17 +12,18 @@
  * same thing, however much happened in between.
  *
  *	EMPTY ----miss----> LOADING --verified--> CACHED <--activate/deactivate--> INACTIVE
- *	  ^                    |                    ^  |                       |
- *	  +-------failed-------+                    |  +------evicted----------+---> EMPTY
- *	  |                                         |
+ *	  ^                    |                    ^  |                              ^
+ *	  +-------failed-------+                    |  +--put as unneeded--> UNNEEDED -+ peeked at
+ *	  |                                         |     (CACHED, INACTIVE, UNNEEDED: evict: EMPTY)
  *	  +--fresh--> FRESH --write--> WRITING --done (INACTIVE when no unit is left)
  *	                ^  \--drop--> EMPTY  |
  *	                +------failed--------+
  *
  * CACHED, FRESH and WRITING can be pinned. CACHED pages, pages being loaded and pinned FRESH or
- * WRITING ones each hold a unit of the *pin quota* (bufpool_int.h). INACTIVE ones hold no unit and
- * cannot be pinned, so that the frames which the writer does not use can cache pages and be taken
- * back at any time.
+ * WRITING ones each hold a unit of the *pin quota* (bufpool_int.h). INACTIVE and UNNEEDED ones hold
+ * no unit and cannot be pinned, so that the frames which the writer does not use can cache pages
+ * and be taken back at any time. INACTIVE pages are the policy's as CACHED ones are; UNNEEDED ones
+ * leave before it is asked.
  *
  * Source: a page table of atomic state words, as in vmcache (V. Leis et al., Virtual-memory
  * assisted buffer management, SIGMOD 2023).
@@ -36,10 +37,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In this order: from INACTIVE on a page can be seen, from CACHED on it can be pinned. */
+/* In this order: from UNNEEDED on a page can be seen, from CACHED on it can be pinned. */
 enum word_state {
 	WORD_EMPTY,    /* not in memory */
 	WORD_LOADING,  /* a frame is being filled; not visible */
+	WORD_UNNEEDED, /* clean, the next to leave; never pinned (F3) */
 	WORD_INACTIVE, /* clean, in a frame that the writer may take; never pinned (F3) */
 	WORD_CACHED,   /* clean */
 	WORD_FRESH,    /* the writer's own */
@@ -59,6 +61,12 @@ static inline uint64_t word_make(enum word_state state, uint32_t frame, uint32_t
 static inline enum word_state word_state(uint64_t w)
 {
 	return (enum word_state)(w >> WORD_STATE_SHIFT & 0xff);
+}
+
+/* Clean, in memory, without pins and without a unit of the pin quota. */
+static inline bool is_inactive(enum word_state state)
+{
+	return state == WORD_INACTIVE || state == WORD_UNNEEDED;
 }
 
 /* The writer's: in no policy, and without a unit of the pin quota until it is pinned. */
@@ -83,8 +91,10 @@ static inline bool word_move_is_legal(uint64_t from, uint64_t to)
 	static const uint8_t next[WORD_STATE_END] = {
 		[WORD_EMPTY] = 1 << WORD_LOADING | 1 << WORD_FRESH,
 		[WORD_LOADING] = 1 << WORD_CACHED | 1 << WORD_EMPTY,
-		[WORD_INACTIVE] = 1 << WORD_CACHED | 1 << WORD_EMPTY,
-		[WORD_CACHED] = 1 << WORD_CACHED | 1 << WORD_INACTIVE | 1 << WORD_EMPTY,
+		[WORD_UNNEEDED] = 1 << WORD_INACTIVE | 1 << WORD_CACHED | 1 << WORD_EMPTY,
+		[WORD_INACTIVE] = 1 << WORD_UNNEEDED | 1 << WORD_CACHED | 1 << WORD_EMPTY,
+		[WORD_CACHED] = 1 << WORD_CACHED | 1 << WORD_INACTIVE | 1 << WORD_UNNEEDED |
+				1 << WORD_EMPTY,
 		[WORD_FRESH] = 1 << WORD_FRESH | 1 << WORD_WRITING | 1 << WORD_EMPTY,
 		[WORD_WRITING] =
 			1 << WORD_WRITING | 1 << WORD_FRESH | 1 << WORD_CACHED | 1 << WORD_INACTIVE,

@@ -118,8 +118,7 @@ static const void *bytes_of(void *arg, pgno_t pgno)
 				       memory_order_relaxed)));
 }
 
-/* A unit of the pin quota for a written page, by deactivating one that the policy gives up. With
- * the lock. */
+/* A unit of the pin quota for a written page, by deactivating another. With the lock. */
 static bool quota_for_written(struct pool *pool)
 {
 	return quota_try(pool) || (pages_deactivate(pool, 1) > 0 && quota_try(pool));
@@ -146,10 +145,8 @@ static void page_written(struct pool *pool, pgno_t pgno)
 	if (word_pins(w) > 0 && has_quota)
 		quota_put(pool);
 	atomic_store_explicit(&pool->used[frame], USED_NOT, memory_order_relaxed);
-	if (word_state(to) == WORD_CACHED)
-		pool->policy->ops->insert(pool->policy, frame, ARRIVAL_WRITE);
-	else
-		list_push_tail(&pool->inactive, pool->frames, frame);
+	pool->n_inactive += word_state(to) == WORD_INACTIVE;
+	pool->policy->ops->insert(pool->policy, frame, ARRIVAL_WRITE);
 	pool->n_fresh--;
 }
 

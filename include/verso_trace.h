@@ -21,7 +21,7 @@ enum verso_event_kind {
 	VERSO_EVENT_LOAD,     /* it is in memory and verified, for a get, a get_many or a cursor */
 	VERSO_EVENT_PREFETCH, /* asked for by verso_get_many(), or for a long value */
 	VERSO_EVENT_READ_AHEAD, /* asked for by a cursor */
-	VERSO_EVENT_VICTIM,     /* VERSO_BUFPOOL: chosen by the policy, and may be evicted now */
+	VERSO_EVENT_VICTIM,     /* VERSO_BUFPOOL: chosen by the policy, to be evicted */
 	VERSO_EVENT_UNNEEDED,   /* VERSO_BUFPOOL: may be evicted, as the writer has copied it */
 	VERSO_EVENT_EVICT,      /* VERSO_BUFPOOL: it has left memory */
 	VERSO_EVENT_FRESH,      /* made by the writer */

@@ -98,7 +98,7 @@ enum pager_trace_op {
 	PAGER_LOAD,       /* it is in memory and good, by a get or a prefetch */
 	PAGER_PREFETCH,   /* asked for by a get of many, or of a long value */
 	PAGER_READ_AHEAD, /* asked for by a cursor, or by advice for a range */
-	PAGER_VICTIM,     /* a pool's: the policy's choice; it can be evicted now */
+	PAGER_VICTIM,     /* a pool's: the policy's choice; it is evicted now, or soon */
 	PAGER_UNNEEDED,   /* a pool's: the same for a page that the writer has copied elsewhere, or
 			     that advice calls cold */
 	PAGER_EVICT,      /* a pool's: it has left memory */

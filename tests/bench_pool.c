@@ -331,7 +331,7 @@ static void misses(struct bench *b, size_t cache_bytes)
  * Policies: one page in eight fits. The figures are misses, which no neighbour disturbs.
  */
 
-#define N_ACCESSES (1U << 20)
+enum pattern { PATTERN_SKEWED, PATTERN_SKEWED_AND_SCAN, PATTERN_LOOP, PATTERN_END };
 
 /* Zipf-like: rank r with a chance of about 1/r, the ranks spread over the file. */
 static pgno_t skewed(struct bench *b, uint64_t *state)
@@ -343,13 +343,27 @@ static pgno_t skewed(struct bench *b, uint64_t *state)
 	return (pgno_t)(rank * 2654435761u % b->n_pages);
 }
 
-/* Misses in a hundred accesses to the skewed pages; scan: a scan runs beside, a page an access. */
-static double miss_percent(struct bench *b, enum bufpool_policy policy, uint32_t writer, bool scan)
+static bool is_missed(struct bench *b, struct guard *g, pgno_t pgno)
+{
+	struct pager_stats stats;
+	const struct page *page;
+	uint64_t before;
+
+	pager_stats(b->pager, &stats);
+	before = stats.n_misses;
+	check(pager_get(b->pager, g, (struct page_ref){pgno, 1}, &page), "get");
+	pager_put(b->pager, page);
+	pager_stats(b->pager, &stats);
+	return stats.n_misses > before;
+}
+
+/* Misses in a hundred accesses, of the second half of all. A scan beside takes a page for each. */
+static double miss_percent(struct bench *b, enum bufpool_policy policy, uint32_t writer,
+	enum pattern pattern)
 {
 	struct bufpool_options opts = {.policy = policy};
-	uint32_t n_frames = b->n_pages / 8;
-	uint64_t state = 1, n_misses = 0;
-	struct pager_stats stats;
+	uint32_t n_frames = b->n_pages / 8, n = 16 * b->n_pages, n_misses = 0;
+	uint64_t state = 1;
 	struct guard *g;
 
 	opts.writer_pages = writer;
@@ -357,44 +371,39 @@ static double miss_percent(struct bench *b, enum bufpool_policy policy, uint32_t
 	opts.cache_bytes = bufpool_cache_bytes_min(PAGE_SIZE, &opts);
 	check(bufpool_open(b->io, b->file, PAGE_SIZE, SEED, &opts, &b->pager), "open");
 	check(guard_open(&b->pager->guards, &g), "guard");
-	for (uint32_t i = 0; i < 2 * N_ACCESSES; i++) {
-		pgno_t pgnos[2] = {skewed(b, &state), i % b->n_pages};
+	for (uint32_t i = 0; i < 2 * n; i++) {
+		pgno_t pgno =
+			pattern == PATTERN_LOOP ? i % (n_frames + n_frames / 4) : skewed(b, &state);
+		bool missed = is_missed(b, g, pgno);
 
-		for (unsigned k = 0; k < (scan ? 2 : 1); k++) {
-			const struct page *page;
-			uint64_t before;
-
-			pager_stats(b->pager, &stats);
-			before = stats.n_misses;
-			check(pager_get(b->pager, g, (struct page_ref){pgnos[k], 1}, &page), "get");
-			pager_put(b->pager, page);
-			pager_stats(b->pager, &stats);
-			if (k == 0 && i >= N_ACCESSES)
-				n_misses += stats.n_misses - before;
-		}
+		n_misses += i >= n && missed;
+		if (pattern == PATTERN_SKEWED_AND_SCAN)
+			(void)is_missed(b, g, i % b->n_pages);
 	}
 	guard_close(g);
 	pager_close(b->pager);
-	return 100.0 * (double)n_misses / N_ACCESSES;
+	return 100.0 * n_misses / n;
 }
 
 static void policies(struct bench *b)
 {
 	static const uint32_t parts[] = {0, 25, 50, 75};
+	static const char *const names[PATTERN_END] = {
+		"skewed", "skewed, and a scan beside", "a loop, 1.25 times the frames"};
 
-	printf("misses in 100 skewed accesses, one page in eight in memory\n");
-	for (unsigned scan = 0; scan < 2; scan++) {
-		printf("  %-28s", scan ? "and a scan beside" : "frames of the writer");
+	printf("misses in 100 accesses, one page in eight in memory\n");
+	for (unsigned pattern = 0; pattern < PATTERN_END; pattern++) {
+		printf("  %-32s", names[pattern]);
 		for (unsigned p = 0; p < N_POLICIES; p++)
 			printf(" %8s", bufpool_policies[p]->name);
 		printf("\n");
 		for (unsigned i = 0; i < 4; i++) {
 			uint32_t writer = b->n_pages / 8 * parts[i] / 100 + 1;
 
-			printf("  %-28u", writer);
+			printf("  frames of the writer %11u", writer);
 			for (unsigned p = 0; p < N_POLICIES; p++)
-				printf(" %8.2f",
-					miss_percent(b, (enum bufpool_policy)p, writer, scan));
+				printf(" %8.2f", miss_percent(b, (enum bufpool_policy)p, writer,
+							 (enum pattern)pattern));
 			printf("\n");
 			(void)fflush(stdout);
 		}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the pool does beyond the contract of pagers: its bounds, its eviction, its loads. */
 #include "bufpool/bufpool_int.h"
+#include "bufpool/policies.h"
 #include "tests/pool_fixture.h"
 
 #include <errno.h>
@@ -106,6 +107,104 @@ START_TEST(inactive_page_is_peeked_and_activated_by_a_get)
 }
 END_TEST
 
+/* How often a pool of 64 frames, so many of them the writer's, misses in skewed reads. */
+static uint64_t skewed_misses(int real, enum bufpool_policy policy, uint32_t writer)
+{
+	struct bufpool_options opts = {
+		.policy = policy, .writer_pages = writer, .reader_pages = 64 - writer};
+	uint32_t state = 1;
+	struct fixture f;
+	uint64_t n_misses;
+
+	fixture_file(&f, real, 4096, 512, 1);
+	fixture_pool(&f, &opts);
+	for (unsigned i = 0; i < 8000; i++) {
+		uint32_t octave, rank;
+
+		state = state * 1664525 + 1013904223;
+		octave = (state >> 24) % 9;
+		rank = (1U << octave) + (state >> 8) % (1U << octave);
+		fixture_visit(&f, ref(rank * 197 % 512, 1));
+	}
+	n_misses = fixture_stats(&f).n_misses;
+	fixture_close(&f);
+	return n_misses;
+}
+
+/* What leaves is what the policy says, so the writer's share of the frames changes nothing. */
+START_TEST(idle_frames_of_the_writer_are_the_policys)
+{
+	uint64_t few, many;
+
+	if (HOSTILE_BUILD) {
+		check_skip("hostile builds keep no page at pin 0");
+		return;
+	}
+	few = skewed_misses(0, (enum bufpool_policy)_i, 1);
+	many = skewed_misses(0, (enum bufpool_policy)_i, 48);
+	ck_assert_uint_le(100 * few, 102 * many);
+	ck_assert_uint_le(100 * many, 102 * few);
+}
+END_TEST
+
+START_TEST(policies_differ_in_a_pool_that_is_mostly_the_writers)
+{
+	if (HOSTILE_BUILD) {
+		check_skip("hostile builds keep no page at pin 0");
+		return;
+	}
+	ck_assert_uint_gt(100 * skewed_misses(_i, BUFPOOL_RANDOM, 48),
+		115 * skewed_misses(_i, BUFPOOL_SIEVE, 48));
+}
+END_TEST
+
+/* A page that a get activates is where it was in the policy's order. */
+START_TEST(activation_does_not_make_a_page_young)
+{
+	struct bufpool_options opts = {
+		.policy = BUFPOOL_FIFO, .writer_pages = 12, .reader_pages = 4};
+	struct fixture f;
+
+	if (HOSTILE_BUILD) {
+		check_skip("hostile builds keep no page at pin 0");
+		return;
+	}
+	set_up(&f, _i, &opts);
+	for (pgno_t pgno = 0; pgno < 16; pgno++)
+		fixture_visit(&f, ref(pgno, 1));
+	fixture_visit(&f, ref(0, 1));
+	fixture_visit(&f, ref(16, 1));
+	ck_assert_int_eq(word_state(word_of(&f, 0)), WORD_EMPTY);
+	ck_assert_int_ne(word_state(word_of(&f, 1)), WORD_EMPTY);
+	fixture_close(&f);
+}
+END_TEST
+
+/* After an abort, say: what the writer had copied is read on. */
+START_TEST(unneeded_page_that_is_peeked_at_becomes_the_policys_again)
+{
+	struct bufpool_options opts = {
+		.policy = BUFPOOL_FIFO, .writer_pages = 4, .reader_pages = 12};
+	struct fixture f;
+
+	if (HOSTILE_BUILD) {
+		check_skip("hostile builds keep no page at pin 0");
+		return;
+	}
+	set_up(&f, _i, &opts);
+	for (pgno_t pgno = 0; pgno < 16; pgno++)
+		fixture_visit(&f, ref(pgno, 1));
+	pager_put_unneeded(f.pager, fixture_get(&f, ref(9, 1)));
+	guard_enter(f.guard);
+	ck_assert_ptr_nonnull(pager_peek(f.pager, f.guard, ref(9, 1)));
+	guard_leave(f.guard);
+	fixture_visit(&f, ref(16, 1));
+	ck_assert_int_eq(word_state(word_of(&f, 9)), WORD_INACTIVE);
+	ck_assert_int_eq(word_state(word_of(&f, 0)), WORD_EMPTY);
+	fixture_close(&f);
+}
+END_TEST
+
 START_TEST(page_put_unneeded_stays_readable_and_is_the_first_to_go)
 {
 	struct bufpool_options opts = {.writer_pages = 4, .reader_pages = 28};
@@ -124,7 +223,7 @@ START_TEST(page_put_unneeded_stays_readable_and_is_the_first_to_go)
 	pager_put_unneeded(f.pager, page);
 	ck_assert_int_eq(word_state(word_of(&f, 20)), WORD_CACHED); /* still pinned */
 	pager_put_unneeded(f.pager, again);
-	ck_assert_int_eq(word_state(word_of(&f, 20)), WORD_INACTIVE);
+	ck_assert_int_eq(word_state(word_of(&f, 20)), WORD_UNNEEDED);
 	fixture_visit(&f, ref(20, 1));
 	ck_assert_uint_eq(fixture_stats(&f).n_misses, 32);
 	pager_put_unneeded(f.pager, fixture_get(&f, ref(20, 1)));
@@ -333,6 +432,10 @@ int main(void)
 	tcase_add_loop_test(tc, pins_of_fresh_pages_count_as_pins, 0, 2);
 	tcase_add_loop_test(tc, idle_frames_of_the_writer_cache_clean_pages, 0, 2);
 	tcase_add_loop_test(tc, inactive_page_is_peeked_and_activated_by_a_get, 0, 2);
+	tcase_add_loop_test(tc, idle_frames_of_the_writer_are_the_policys, 0, N_POLICIES);
+	tcase_add_loop_test(tc, policies_differ_in_a_pool_that_is_mostly_the_writers, 0, 2);
+	tcase_add_loop_test(tc, activation_does_not_make_a_page_young, 0, 2);
+	tcase_add_loop_test(tc, unneeded_page_that_is_peeked_at_becomes_the_policys_again, 0, 2);
 	tcase_add_loop_test(tc, page_put_unneeded_stays_readable_and_is_the_first_to_go, 0, 2);
 	tcase_add_loop_test(tc, page_seen_in_a_guard_stays_though_it_is_evicted, 0, 2);
 	tcase_add_loop_test(tc, prefetched_page_that_rotted_is_not_shown, 0, 2);

@@ -61,14 +61,14 @@ static void check(struct shared *sh, bool condition)
  * A guard that is left late
  */
 
-/* Frames are short, and all that could be had at once are in limbo. */
+/* Frames are short, and a thread waits for those in limbo. */
 static bool is_waiting_for_limbo(struct pool *pool)
 {
 	bool waiting;
 
 	pthread_mutex_lock(&pool->lock);
-	waiting = pool->n_touched == pool->n_frames && pool->free.n == 0 && pool->inactive.n == 0 &&
-		  pool->limbo_n + pool->limbo_open.n > 0;
+	waiting = pool->n_touched == pool->n_frames && pool->free.n == 0 &&
+		  pool->limbo_n + pool->limbo_open.n > 0 && atomic_load(&pool->n_waits_limbo) > 0;
 	pthread_mutex_unlock(&pool->lock);
 	return waiting;
 }

@@ -18,13 +18,14 @@ END_TEST
 START_TEST(only_the_moves_of_the_diagram_are_legal)
 {
 	static const bool legal[WORD_STATE_END][WORD_STATE_END] = {
-		/* to:            EMPTY LOADING INACTIVE  CACHED FRESH WRITING */
-		[WORD_EMPTY] = {false, true, false, false, true, false},
-		[WORD_LOADING] = {true, false, false, true, false, false},
-		[WORD_INACTIVE] = {true, false, false, true, false, false},
-		[WORD_CACHED] = {true, false, true, true, false, false},
-		[WORD_FRESH] = {true, false, false, false, true, true},
-		[WORD_WRITING] = {false, false, true, true, true, true},
+		/* to:            EMPTY LOADING UNNEEDED INACTIVE CACHED FRESH WRITING */
+		[WORD_EMPTY] = {false, true, false, false, false, true, false},
+		[WORD_LOADING] = {true, false, false, false, true, false, false},
+		[WORD_UNNEEDED] = {true, false, false, true, true, false, false},
+		[WORD_INACTIVE] = {true, false, true, false, true, false, false},
+		[WORD_CACHED] = {true, false, true, true, true, false, false},
+		[WORD_FRESH] = {true, false, false, false, false, true, true},
+		[WORD_WRITING] = {false, false, false, true, true, true, true},
 	};
 
 	for (enum word_state a = 0; a < WORD_STATE_END; a++) {

@@ -39,7 +39,7 @@ static void set_up(struct fixture *f, int real, const struct bufpool_options *op
 }
 
 /* A copy takes the frame of a page that was copied before it, not memory that costs a fault. */
-START_TEST(fresh_page_takes_an_inactive_frame_before_new_memory)
+START_TEST(fresh_page_takes_an_unneeded_frame_before_new_memory)
 {
 	struct fixture f;
 	struct pool *pool;
@@ -76,7 +76,7 @@ START_TEST(fresh_pages_evict_no_more_than_a_batch_that_cannot_come_free)
 	struct bufpool_options opts = {.cache_bytes = 96 * 4096, .writer_pages = 8};
 	struct fixture f;
 	struct pool *pool;
-	uint32_t n_lent;
+	uint32_t n_unneeded;
 
 	if (HOSTILE_BUILD) {
 		check_skip("hostile builds keep no page at pin 0");
@@ -86,13 +86,13 @@ START_TEST(fresh_pages_evict_no_more_than_a_batch_that_cannot_come_free)
 	pool = pool_of(f.pager);
 	for (pgno_t pgno = 0; pgno < N_PAGES / 2; pgno++)
 		pager_put_unneeded(f.pager, fixture_get(&f, ref(pgno, 1)));
-	n_lent = pool->inactive.n;
-	ck_assert_uint_ge(n_lent, 8 * pool->batch);
+	n_unneeded = pool->unneeded.n;
+	ck_assert_uint_ge(n_unneeded, 8 * pool->batch);
 	ck_assert_int_eq(guard_open(&f.pager->guards, &stopped), 0);
 	guard_enter(stopped);
 	for (pgno_t pgno = 0; pgno < 8; pgno++)
 		(void)pager_fresh(f.pager, ref(N_PAGES / 2 + pgno, 2));
-	ck_assert_uint_eq(pool->inactive.n + pool->batch, n_lent);
+	ck_assert_uint_eq(pool->unneeded.n + pool->batch, n_unneeded);
 	guard_leave(stopped);
 	guard_close(stopped);
 	stopped = NULL;
@@ -177,7 +177,7 @@ int main(void)
 	TCase *tc = tcase_create("write");
 
 	tcase_set_timeout(tc, 60);
-	tcase_add_loop_test(tc, fresh_page_takes_an_inactive_frame_before_new_memory, 0, 2);
+	tcase_add_loop_test(tc, fresh_page_takes_an_unneeded_frame_before_new_memory, 0, 2);
 	tcase_add_loop_test(tc, fresh_pages_evict_no_more_than_a_batch_that_cannot_come_free, 0, 2);
 	tcase_add_loop_test(tc, fresh_waits_for_a_reader_however_long_it_is_stopped, 0, 2);
 	tcase_add_loop_test(tc, get_gives_up_on_a_reader_that_is_stopped, 0, 2);
