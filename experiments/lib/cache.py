@@ -10,6 +10,7 @@ from lib import budget, runner
 PROBES = (0.3, 0.6)  # of the budget, but no more than PROBE_BYTES times that
 PROBE_BYTES = 64 << 20
 STEP_BYTES = 64 << 10
+PROBE_S = 0.3
 ENDLESS = 1000000  # passes: a probe is ended from here
 RESERVE_SHARE, RESERVE_BYTES = 0.01, 96 << 10  # the kernel charges memory in batches
 
@@ -22,8 +23,9 @@ def beside(path, job, cache_bytes):
     """Bytes that the cell's group holds beside the frames of a full pool of that size."""
     options = {k: v for k, v in job.options.items() if k not in ('ops', 'rate')}
     options.update({'keys': 'uniform', 'passes': ENDLESS, 'scan-phase': 1})
-    probe = dataclasses.replace(job, options=options, cache_bytes=cache_bytes, idle_s=0, phases=[{'name': 'probe', 'until': 'full',
-                                                                              'limit_seconds': 30}])
+    batch = max((p.get('batch', 0) for p in job.phases), default=0)  # many gets at once need memory too
+    probe = dataclasses.replace(job, options=options, cache_bytes=cache_bytes, idle_s=0, phases=[
+        {'name': 'probe', 'until': 'full', 'limit_seconds': 30, 'batch': batch}, {'name': 'as it will be', 'seconds': PROBE_S / job.seconds}])
     runner.make_cold(probe)
     run = runner.Run(path, probe)
     try:
@@ -31,6 +33,8 @@ def beside(path, job, cache_bytes):
             run.start(a_budget)
             series = runner.Series(run)
             run.drive_phase(1, probe.phases[0], series)
+            if batch:
+                run.drive_phase(2, probe.phases[1], series)
             row = series.take(1)
             held = row['group_bytes'] if a_budget.by_kernel else row['resident_bytes']
             frames_bytes = run.live.words[11]

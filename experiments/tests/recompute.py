@@ -117,6 +117,12 @@ def wrong(lines, ids_of, what, text, ids):
         mean, low, high = _interval(pairs)
         values = {'aa': (low, high), 'times': (max(mean, 1 / mean),)}.get(kind, (mean, low, high))
         return None if _close_all(text, values) else f'the lines give {values}'
+    if kind == 'code':
+        name, _, cells = rest.partition(' ')[2].partition(' ')
+        counts = {ids_of[i]['cell']: ids_of[i]['counts'][name] for i in ids}
+        names = cells.split('/')
+        value = counts[names[0]] / counts[names[1]] if len(names) > 1 else counts[cells]
+        return None if close(text, value) else f'the lines give {value}'
     if kind == 'misses':
         return _wrong_misses(lines, rest, text)
     if kind in ('regret', 'regrets'):

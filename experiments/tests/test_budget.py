@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""Budgets that a machine may not have: each path is run here with a fake, a systemd-run on the PATH and a tree of cgroup files."""
+import os
+import subprocess
+import unittest
+from unittest import mock
+
+from support import Scratch
+from lib import budget
+
+LIMIT = 64 << 20
+FILES = {'cgroup.procs': '', 'memory.max': 'max', 'memory.swap.max': 'max', 'memory.current': '4096', 'memory.peak': '8192',
+         'memory.events': 'low 0\nhigh 0\nmax 3\noom 0\noom_kill 1\n', 'memory.stat': 'anon 100\nfile 200\nworkingset_refault_file 7\n'}
+SYSTEMD_RUN = '''#!/bin/sh
+# As the real one: a scope with what -p says, and the program in it. TREE: the fake cgroups.
+[ -n "$FAIL" ] && { echo "Failed to connect to bus: no medium found" >&2; exit 1; }
+scope="$TREE/run-$$.scope"
+mkdir "$scope"
+for word in "$@"; do
+    case "$word" in
+        MemoryMax=*) echo "${word#MemoryMax=}" >"$scope/memory.max" ;;
+        MemorySwapMax=*) echo "${word#MemorySwapMax=}" >"$scope/memory.swap.max" ;;
+    esac
+done
+echo 4096 >"$scope/memory.current"
+echo "$$" >"$scope/cgroup.procs"
+while [ "$1" != -- ]; do shift; done
+shift
+exec "$@"
+'''
+
+
+class Fakes(Scratch):
+    def setUp(self):
+        super().setUp()
+        self.tree = self.path('tree')
+        os.mkdir(self.tree)
+
+    def text(self, folder, name):
+        with open(os.path.join(folder, name), encoding='ascii') as f:
+            return f.read().strip()
+
+    # --- a scope of systemd ------------------------------------------------------------------
+
+    def group_of(self, pid):
+        """The fake scope of a process; else this process's own group."""
+        for name in os.listdir(self.tree):
+            procs = os.path.join(self.tree, name, 'cgroup.procs')
+            if os.path.exists(procs) and self.text(os.path.join(self.tree, name), 'cgroup.procs') == str(pid):
+                return os.path.join(self.tree, name), 2
+        return os.path.join(self.tree, 'own'), 2
+
+    def scope(self, **environment):
+        os.mkdir(self.path('bin'))
+        os.chmod(self.write('bin/systemd-run', SYSTEMD_RUN), 0o755)
+        path = {'PATH': self.path('bin') + ':' + os.environ['PATH'], 'TREE': self.tree, **environment}
+        for patch in (mock.patch.dict(os.environ, path), mock.patch.object(budget, 'group_of', self.group_of)):
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def test_a_scope_limits_its_process_and_is_read(self):
+        self.scope()
+        self.assertIsNone(budget.why_not('scope', LIMIT))
+        with budget.make('scope', LIMIT) as b:
+            child = subprocess.Popen(b.command(['sleep', '5']))
+            b.attach(child.pid)
+            self.assertEqual((b.group.limit(), b.group.usage()), (LIMIT, 4096))
+            self.assertEqual(self.text(b.group.folder, 'memory.swap.max'), '0')
+            self.assertRaises(budget.BudgetError, b.change, LIMIT // 2)
+            child.kill()
+            child.wait()
+        self.assertEqual(budget.choose()[0], 'scope')
+
+    def test_a_scope_that_cannot_be_had_says_why(self):
+        self.scope(FAIL='1')
+        self.assertEqual(budget.why_not('scope', LIMIT), 'Failed to connect to bus: no medium found')
+
+    def test_a_scope_whose_limit_is_another_is_refused(self):
+        self.scope()
+        os.chmod(self.write('bin/systemd-run', SYSTEMD_RUN.replace('${word#MemoryMax=}', 'max')), 0o755)
+        self.assertIn('the limit is None, expected', budget.why_not('scope', LIMIT))
+
+    def test_a_process_that_ends_at_once_is_not_waited_for(self):
+        self.scope()
+        with budget.make('scope', LIMIT) as b:
+            child = subprocess.Popen(['true'])
+            b.attach(child.pid)  # within PATIENCE_S, as it has ended
+            self.assertIsNone(b.group.limit())
+            child.wait()
+
+    # --- cgroup version 2 --------------------------------------------------------------------
+
+    def version2(self, refuse=None):
+        def mkdir(path, real=os.mkdir):
+            real(path)
+            for name, text in FILES.items():
+                if name != refuse:
+                    with open(os.path.join(path, name), 'w', encoding='ascii') as f:
+                        f.write(text)
+            if refuse:
+                real(os.path.join(path, refuse))  # which cannot be opened for writing
+        def rmdir(path, real=os.rmdir):  # as the kernel does: the files of a group are no obstacle
+            for name in os.listdir(path):
+                (real if os.path.isdir(os.path.join(path, name)) else os.remove)(os.path.join(path, name))
+            real(path)
+        for patch in (mock.patch.object(budget, 'version2_root', lambda *_: self.tree), mock.patch.object(budget.os, 'mkdir', mkdir),
+                      mock.patch.object(budget.os, 'rmdir', rmdir)):
+            patch.start()
+            self.addCleanup(patch.stop)
+
+    def test_a_group_of_version_2_is_made_limited_read_changed_and_removed(self):
+        self.version2()
+        self.assertIsNone(budget.why_not('group2', LIMIT))
+        with budget.make('group2', LIMIT) as b:
+            folder = b.group.folder
+            child = subprocess.Popen(b.command(['sleep', '5']))
+            while not self.text(folder, 'cgroup.procs'):
+                pass
+            self.assertEqual(self.text(folder, 'cgroup.procs'), str(child.pid))
+            self.assertEqual((self.text(folder, 'memory.max'), self.text(folder, 'memory.swap.max')), (str(LIMIT), '0'))
+            self.assertEqual((b.group.usage(), b.group.peak(), b.group.limit_hits(), b.group.kills()), (4096, 8192, 3, 1))
+            self.assertEqual(b.group.stat(), {'anonymous_bytes': 100, 'page_cache_bytes': 200, 'refaults': 7})
+            b.change(LIMIT // 2)
+            self.assertEqual((self.text(folder, 'memory.max'), b.limit_bytes, b.now_bytes), (str(LIMIT // 2), LIMIT, LIMIT // 2))
+            child.kill()
+            child.wait()
+        self.assertFalse(os.path.exists(folder))
+
+    def test_a_group_whose_limit_cannot_be_set_is_removed_again(self):
+        self.version2(refuse='memory.max')
+        self.assertIn('the limit cannot be set', budget.why_not('group2', LIMIT))
+        self.assertEqual(os.listdir(self.tree), [])
+
+    def test_what_a_killed_harness_left_is_removed_and_others_are_not(self):
+        gone = subprocess.Popen(['true'])
+        gone.wait()
+        for name in (f'{budget.PREFIX}{gone.pid}-1', f'{budget.PREFIX}{os.getpid()}-1', 'other'):
+            os.mkdir(os.path.join(self.tree, name))
+        budget.remove_stale(self.tree)
+        self.assertEqual(sorted(os.listdir(self.tree)), sorted([f'{budget.PREFIX}{os.getpid()}-1', 'other']))
+
+    # --- the limit of a container ------------------------------------------------------------
+
+    def container(self, limit):
+        own = os.path.join(self.tree, 'own')
+        os.mkdir(own)
+        for name, text in {**FILES, 'memory.max': limit}.items():
+            with open(os.path.join(own, name), 'w', encoding='ascii') as f:
+                f.write(text)
+        patch = mock.patch.object(budget, 'group_of', lambda pid, text=None: (own, 2))
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def test_a_container_gives_its_own_limit(self):
+        self.container(str(LIMIT))
+        self.assertIsNone(budget.why_not('container', LIMIT))
+        with budget.make('container', 2 * LIMIT) as b:
+            self.assertEqual((b.limit_bytes, b.group.usage(), b.command(['x'])), (LIMIT, 4096, ['x']))
+            self.assertRaises(budget.BudgetError, b.change, LIMIT // 2)
+        self.assertTrue(os.path.exists(os.path.join(self.tree, 'own')))  # it is not ours to remove
+
+    def test_a_container_without_a_limit_or_with_a_larger_one_is_none(self):
+        self.container('max')
+        self.assertIn('the limit of this container is None', budget.why_not('container', LIMIT))
+        with open(os.path.join(self.tree, 'own', 'memory.max'), 'w', encoding='ascii') as f:
+            f.write(str(2 * LIMIT))
+        self.assertIn(f'is {2 * LIMIT}, expected at most', budget.why_not('container', LIMIT))
+
+
+if __name__ == '__main__':
+    unittest.main()
