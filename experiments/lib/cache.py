@@ -12,7 +12,7 @@ PROBE_BYTES = 64 << 20
 STEP_BYTES = 64 << 10
 PROBE_S = 0.3
 ENDLESS = 1000000  # passes: a probe is ended from here
-RESERVE_SHARE, RESERVE_BYTES = 0.01, 96 << 10  # the kernel charges memory in batches
+RESERVE_SHARE, RESERVE_BYTES = 0.02, 96 << 10  # the kernel charges memory in batches; 0.01 of 51 MiB was too little
 
 
 def has_pool(options):
@@ -20,7 +20,8 @@ def has_pool(options):
 
 
 def beside(path, job, cache_bytes):
-    """Bytes that the cell's group holds beside the frames of a full pool of that size."""
+    """Bytes that the cell's group holds beyond what the pool was told it may have. What it has in frames does not matter: it may be
+    a little more."""
     options = {k: v for k, v in job.options.items() if k not in ('ops', 'rate')}
     options.update({'keys': 'uniform', 'passes': ENDLESS, 'scan-phase': 1})
     batch = max((p.get('batch', 0) for p in job.phases), default=0)  # many gets at once need memory too
@@ -37,10 +38,9 @@ def beside(path, job, cache_bytes):
                 run.drive_phase(2, probe.phases[1], series)
             row = series.take(1)
             held = row['group_bytes'] if a_budget.by_kernel else row['resident_bytes']
-            frames_bytes = run.live.words[11]
             if run.finish() is None or held is None:
                 raise budget.BudgetError(f'what a cell needs beside its frames cannot be measured: {"; ".join(run.invalid)}')
-            return max(0, held - frames_bytes), frames_bytes
+            return max(0, held - cache_bytes), cache_bytes
     finally:
         run.close()
 

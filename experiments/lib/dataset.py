@@ -70,7 +70,7 @@ class Dataset:
         known = self._known(path)
         if known is None:
             self._make(path, engine, in_order, progress)
-            known = self._remember(path, engine)
+            known = self.remember(path, engine)
         return {'path': path, **known}
 
     def _known(self, path):
@@ -83,7 +83,8 @@ class Dataset:
             pass
         return None
 
-    def _remember(self, path, engine):
+    def remember(self, path, engine):
+        """A file that is there belongs to this folder from now on."""
         about = {'engine': engine, 'records': self.records, 'bytes': os.path.getsize(path), 'sha256': sha256(path)}
         with open(path + '.json', 'w', encoding='utf-8') as f:
             json.dump({**about, 'mtime_ns': os.stat(path).st_mtime_ns}, f)

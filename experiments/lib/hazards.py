@@ -57,7 +57,8 @@ class Disk:
     Else `image` is None and `why` says why. memory: the disk will be made to fail. So it has no journal, which would end it; and
     its image is in this folder, in memory, if it fits: no flush waits for a disk."""
 
-    def __init__(self, parent, memory=None):
+    def __init__(self, parent, memory=None, mib=IMAGE_MIB):
+        self.mib = mib
         self.features = ['-O', '^has_journal'] if memory else []
         if memory and os.geteuid() == 0 and os.path.isdir(memory) and shutil.disk_usage(memory).free > 4 * IMAGE_MIB << 20:
             parent = memory
@@ -81,7 +82,7 @@ class Disk:
         image = os.path.join(self.base, 'image')
         try:
             with open(image, 'wb') as f:
-                f.truncate(IMAGE_MIB << 20)
+                f.truncate(self.mib << 20)
             _run('mkfs.ext4', '-q', '-F', *self.features, image)
             self.loop = _run('losetup', '-f', '--show', image)
             _run('mount', '-o', 'noatime,errors=continue', self.loop, self.folder)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The command line of `run`."""
 import argparse
+import contextlib
 import os
 import random
 import re
@@ -9,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from lib import budget, code, machine, page, page_readme, plan as plans, plot, probe, program, progress, readings, replay, report, \
+from lib import budget, code, machine, page, page_readme, plan as plans, plot, probe, program, progress, ramdisk, readings, replay, report, \
     results, rules, session, within
 from lib.dataset import DataError, Dataset, lock, records_for
 
@@ -141,24 +142,34 @@ def measure_in(args, a_program, folder, chosen):
                                                            part * making.expected_s))
         making.clear()
         head['machine']['device_probe'] = probe.device(a_program, about)
-    writer = results.Writer(path)
-    try:
+    with contextlib.ExitStack() as stack:
+        ram = None
+        if wants_ram_disk(head, chosen, a_program.engines):
+            ram = stack.enter_context(ramdisk.RamDisk(data))
+            if not old:
+                head['machine']['ram_probe'] = probe.device(a_program, ram.data.get())
+        writer = results.Writer(path)
+        stack.callback(writer.close)
         if not old:
             writer.write(head)
         m = session.Measure(a_program, data, writer, head, chosen, args.retries, args.idle,
-                            session.finished_jobs(old) if old else (), minutes=args.minutes)
+                            session.finished_jobs(old) if old else (), minutes=args.minutes, ram=ram)
         about = f'about {int(m.progress.expected_s / 60) + 1} minutes'
         if args.minutes:
             about += f', of which {args.minutes:g} now'
         say(f'{", ".join(p.id for p in chosen)}: {about}; results in {path}')
         m.run()
-    finally:
-        writer.close()
     say()
     found = results.Session(path)
     say('\n'.join(report.summary(found, sys.stdout.isatty())))
     write_page(found)
     return OK
+
+
+def wants_ram_disk(head, chosen, engines):
+    """Whether a cell that will run is on one, and it can be had."""
+    names = [(p, name) for p in chosen if p.kind == 'cells' for name in session.cells_here(p, engines, head['mode'])[0]]
+    return any(p.cell(name).get('disk') == 'ram' for p, name in names) and ramdisk.why_not(head['file_bytes']) is None
 
 
 def guesses(args, a_program, folder, head, chosen):
@@ -240,6 +251,8 @@ def doctor(args):
              ('the disk', card['disk'] is not None, 'a file system on one disk')]
     for name, works, needs in known:
         say(f'reading      {name}: {"yes" if works else "no; it needs " + needs}')
+    why = ramdisk.why_not()
+    say(f'RAM disk     {"can be made" if why is None else "no: " + why}')
     before = readings.machine(card['disk'])
     time.sleep(max(args.idle, 0.2))
     after = readings.machine(card['disk'])
@@ -249,6 +262,10 @@ def doctor(args):
         reason = session.skip_reason(p, kind, a_program.engines)
         left_out = [f'{name} ({why})' for name, why in session.cells_here(p, a_program.engines)[1]]
         say(f'{pid:12} {"skipped: " + reason if reason else "can be measured"}{"; without " + ", ".join(left_out) if left_out else ""}')
+    args.what = ['standard']
+    chosen = chosen_plans(args, plans.load_all(args.plans))
+    for line in guesses(args, a_program, folder, head_of(args, a_program, folder, chosen, kind), chosen):
+        say(line)
     return OK
 
 

@@ -68,6 +68,8 @@ def machine_card(show, evidence):
     probe = card.get('device_probe')
     cold, again = (show(evidence.card('device_probe', quantity(probe[key], 'ns'))) if probe else ''
                    for key in ('cold_ns', 'again_ns'))
+    ram = card.get('ram_probe')
+    on_ram = [('RAM disk, one read', show(evidence.card('ram_probe', quantity(ram['cold_ns'], 'ns'))))] if ram else []
     seed = show(evidence.setting('seed', str(head['seed'])))
     pairs = [
         ('Processor', f'{esc(card["cpu"])}, {number("cpus")} CPUs{", virtual" if card["virtual"] else ""}'),
@@ -75,6 +77,7 @@ def machine_card(show, evidence):
         ('System', f'Linux {esc(card["kernel"])}, {_known(card["file_system"])} on {_known(card["disk"])}'),
         ('Readahead', f'{number("read_ahead_kb")} KiB; huge pages {_known(card.get("huge_pages"))}'),
         ('Disk, one read', f'{cold} cold, {again} again' if probe else 'not measured'),
+        *on_ram,
         ('File, memory', f'{setting("file_bytes")} of file, {setting("memory_bytes")} of memory, limited by {esc(head["budget"])}'),
         ('Rounds', f'{setting("rounds")}, phases of {setting("seconds")} s, seed {seed}'),
         ('Version', f'verso {esc(head["version"]["verso"])}, {esc(head["commit"] or head["version"]["cell"])}'),

@@ -5,7 +5,7 @@ goes on from there."""
 import random
 import time
 
-from lib import budget, cache, code, dataset, hazards, plan as plans, replay, results, rules, runner
+from lib import budget, cache, code, dataset, hazards, plan as plans, ramdisk, replay, results, rules, runner
 from lib.progress import Progress
 
 OVERHEAD_S, COPY_S_PER_MIB = 1.5, 0.002  # of a run, beside its phases: drop, idle second, start; a copy of the file
@@ -34,6 +34,9 @@ def cells_here(plan, engines, mode=None):
             continue
         if mode == 'quick' and plan.quick and cell['name'] not in plan.quick:
             left_out.append((cell['name'], 'not in quick; run standard has it'))
+            continue
+        if cell.get('disk') == 'ram' and ramdisk.why_not():
+            left_out.append((cell['name'], ramdisk.why_not()))
             continue
         engine = plan.options(cell['name']).get('engine', 'verso')
         if engine in engines:
@@ -74,9 +77,9 @@ class Measure:
     """Measures plans into a writer. head: the first line, or that of the session that is resumed. minutes: after which no round of
     a plan begins."""
 
-    def __init__(self, a_program, data, writer, head, plans, retries=2, idle_s=1.0, done=(), stream=None, minutes=None):
+    def __init__(self, a_program, data, writer, head, plans, retries=2, idle_s=1.0, done=(), stream=None, minutes=None, ram=None):
         self.program, self.data, self.writer, self.head = a_program, data, writer, head
-        self.minutes = minutes
+        self.minutes, self.ram = minutes, ram
         self.plans, self.retries, self.idle_s = plans, retries, idle_s
         self.done = {tuple(line[:4]) for line in done}  # (experiment, round, cell, copy) that need not be measured again
         self.rates = {tuple(line[:3]): line[4] for line in done if len(line) > 4}  # operations a second, by the same
@@ -161,10 +164,18 @@ class Measure:
                 line = self.measure(plan, *job, f'round {number} of {self.head["rounds"]}, {plan.id}: {i} of {len(jobs)}')
                 counts[1 if line['invalid'] else 0] += 1
 
-    def file_for(self, plan, options):
+    def data_of(self, plan, name):
+        """Where a cell has its files: on the RAM disk, or in the folder."""
+        if plan.cell(name).get('disk') != 'ram':
+            return self.data
+        if self.ram is None:
+            raise rules.Refused('no RAM disk was made')
+        return self.ram.data
+
+    def file_for(self, plan, options, data):
         def show(part):
             self.progress.show(f'{plan.id}: making the file, {part:.0%}')
-        return self.data.get(options.get('engine', 'verso'), plan.records_in_order, show)
+        return data.get(options.get('engine', 'verso'), plan.records_in_order, show)
 
     def memory_bytes(self, plan, name):
         """The budget of a cell: that of the session, or a part of it."""
@@ -172,8 +183,9 @@ class Measure:
 
     def job(self, plan, name, number):
         options = plans.resolve(plan.options(name), self.data.records)
-        about = self.file_for(plan, options)
-        return runner.Job(options, runner.phases_for(plan.phases, plan.phase_options(name)), self.data, about, seed_of(self.head['seed'], plan.id, number),
+        data = self.data_of(plan, name)
+        about = self.file_for(plan, options, data)
+        return runner.Job(options, runner.phases_for(plan.phases, plan.phase_options(name)), data, about, seed_of(self.head['seed'], plan.id, number),
                           self.head['seconds'], self.memory_bytes(plan, name), self.head['budget'], idle_s=self.idle_s,
                           before=plan.cell(name).get('before'), wrong=plan.cell(name).get('wrong'),
                           writes=plan.writes and options.get('engine') != 'device')
@@ -187,7 +199,7 @@ class Measure:
         if key not in self.caches:
             self.progress.show(f'{plan.id}: measuring what {name} needs beside its frames', force=True)
             if job.writes:
-                job.about = self.data.copy(job.about)
+                job.about = job.dataset.copy(job.about)
             self.caches[key] = cache.size_for(self.program.path, job)
         return self.caches[key]
 
@@ -227,7 +239,7 @@ class Measure:
             self.set_rate(plan, name, number, job)
             job.cache_bytes = self.cache_bytes(plan, name, job)
             if job.writes:
-                job.about = self.data.copy(original)
+                job.about = job.dataset.copy(original)
             job.on_sample = lambda s: self.progress.show(f'{text}, {name}', min(s, guess))
             started = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
             self.progress.show(f'{text}, {name}')

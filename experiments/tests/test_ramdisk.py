@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""The RAM disk: made, filled with the same bytes, measured on, and gone afterwards; or a reason."""
+import os
+import subprocess
+import sys
+import unittest
+from unittest import mock
+
+from support import CELL, RUN, Scratch, plan_text
+from lib import dataset, plan, ramdisk, readings, results, session
+from lib.program import Program
+
+RAM = '[[cell]]\nname = "ram"\npager = "mmap"\nchecksum = "none"\ndisk = "ram"\n'
+
+
+class RamDisks(Scratch):
+    def leftovers(self):
+        return [n for n in os.listdir(ramdisk.MEMORY) if n.startswith(f'hazard-{os.getpid()}-')]
+
+    def test_reasons(self):
+        self.assertIn('MiB in', ramdisk.why_not(1 << 50) if ramdisk.why_not() is None else 'MiB in')
+        with mock.patch.object(os, 'geteuid', lambda: 1000):
+            self.assertIn('needs root', ramdisk.why_not())
+            names, left_out = session.cells_here(plan.parse(plan_text(rest=RAM), 'E0.toml'), ['verso'])
+        self.assertEqual((names, left_out), (['one', 'two'], [('ram', 'a RAM disk needs root')]))
+        with self.assertRaises(plan.PlanError):
+            plan.parse(plan_text(rest=RAM.replace('"ram"\n', '"tape"\n', 2)), 'E0.toml')
+
+    @unittest.skipUnless(CELL, 'VERSO_CELL is not set')
+    def test_the_same_bytes_lie_on_it_and_it_goes_away(self):
+        if ramdisk.why_not(1 << 20):
+            self.skipTest(ramdisk.why_not(1 << 20))
+        data = dataset.Dataset(self.folder, Program(CELL), 5000)
+        with ramdisk.RamDisk(data) as ram:
+            here = ram.data.get()
+            self.assertEqual(here['sha256'], data.get()['sha256'])
+            self.assertNotEqual(here['path'], data.get()['path'])
+            self.assertTrue(readings.disk_of(here['path']).startswith('loop'))
+            self.assertEqual(ram.data.drop(here)['cached_bytes'], 0)
+            self.assertEqual(len(self.leftovers()), 1)
+            folder = ram.folder
+        self.assertEqual((self.leftovers(), os.path.exists(folder)), ([], False))
+
+    @unittest.skipUnless(CELL, 'VERSO_CELL is not set')
+    def test_a_session_measures_on_it(self):
+        if ramdisk.why_not(32 << 20):
+            self.skipTest(ramdisk.why_not(32 << 20))
+        self.write('E0.toml', plan_text(workload='[workload]\nwork = "get"\nops = 300\n', rest=RAM,
+                                        phases='[[phase]]\nname = "full"\nuntil = "end"\n'))
+        done = subprocess.run([sys.executable, RUN, 'E0', f'--plans={self.folder}', f'--cell={CELL}', f'--data={self.path("data")}',
+                               f'--results={self.path("results")}', '--size=tiny', '--rounds=1', '--retries=0', '--idle=0'],
+                              capture_output=True, text=True, check=False, timeout=100)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        folder = self.path('results')
+        found, = results.sessions_in(os.path.join(folder, os.listdir(folder)[0]))
+        runs = {r['cell']: r for r in found.runs('E0')}
+        self.assertEqual({name: r['invalid'] for name, r in runs.items()}, {'one': [], 'two': [], 'ram': []})
+        self.assertEqual(runs['ram']['file']['sha256'], runs['one']['file']['sha256'])
+        self.assertGreater(found.head['machine']['ram_probe']['cold_ns'], 0)
+
+
+if __name__ == '__main__':
+    unittest.main()
