@@ -16,7 +16,7 @@ import tempfile
 
 import contain
 import objects
-from common import GraderError, LabError
+from common import GraderError, LabError, ROOT
 
 PASS, FAIL, TODO, CRASHED, HUNG, SKIPPED, ERROR = (
     'PASS', 'FAIL', 'NOT IMPLEMENTED', 'CRASHED', 'HUNG', 'SKIPPED', 'GRADER ERROR')
@@ -94,11 +94,26 @@ def words(run, wanted):
 
 
 def sentence(text):
-    """Check's text without the half that says the same twice."""
+    """Check's text without the half that says the same twice: what was found, and what was expected."""
     match = re.match(r"(.*?)Assertion '(.*?)' failed: (.*)$", text)
     if not match:
         return text
-    return f'{match.group(1)}expected: {match.group(2)}; found: {match.group(3)}'
+    before, claim, values = match.groups()
+    for sign, words_of_it in ((' == ', ''), (' >= ', 'at least '), (' <= ', 'at most '), (' > ', 'more than '), (' != ', 'not ')):
+        left, found, right = claim.partition(sign)
+        same = re.match(re.escape(left) + r' == (.*?), ' + re.escape(right) + r' == ([^:]*)(?:: (.*))?$', values) if found else None
+        if same:
+            value, wanted, note = same.groups()
+            return f'{before}{left} was {value}' + (f' ({note})' if note else '') + \
+                f', expected {words_of_it}{right}' + (f' ({wanted})' if wanted != right else '')
+    return f'{before}expected: {claim}; found: {values}'
+
+
+def without_paths(text, *folders):
+    """Names as the student knows them."""
+    for folder in folders:
+        text = text.replace(folder + os.sep, '')
+    return text
 
 
 def environment(lab, program, scratch, seed, replay=None):
@@ -122,7 +137,7 @@ class Grading:
         try:
             self.build(folder, programs)
         except LabError as e:
-            self.broken = (FAIL, str(e))
+            self.broken = (FAIL, without_paths(str(e), self.out, ROOT))
         except GraderError as e:
             self.broken = (ERROR, str(e))
 
@@ -167,6 +182,7 @@ class Grading:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         state, message, context = words(run, test.get('check'))
+        message = without_paths(message, self.out, ROOT)
         if state == HUNG:
             self.n_hung[program['name']] = self.n_hung.get(program['name'], 0) + 1
         return state, message, context, run.seconds

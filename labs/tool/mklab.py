@@ -170,6 +170,7 @@ def left(lab):
     found = {}
     for name in lab.files:
         path = os.path.join(lab.mine, name)
-        for task in re.findall(r'\bLAB_TODO(?:_VOID)?\("(\d+\.\d+)"\)', read(path)) if os.path.exists(path) else []:
-            found[task] = found.get(task, 0) + 1
+        for line in read(path).split('\n') if os.path.exists(path) else []:
+            for task in re.findall(r'\bLAB_TODO(?:_VOID)?\("(\d+\.\d+)"\)', '' if END.match(line) else line):
+                found[task] = found.get(task, 0) + 1
     return found

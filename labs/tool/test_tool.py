@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The labs' tool on input that is wrong: each mistake is found, and said."""
+import os
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+
+import contain  # noqa: E402
+import grade  # noqa: E402
+import mklab  # noqa: E402
+import objects  # noqa: E402
+import selfcheck  # noqa: E402
+from build import Builder  # noqa: E402
+from common import GraderError, Lab, LabError, write  # noqa: E402
+
+REFERENCE = ('/* SPDX */\n#include "a.h"\n\nint f(void)\n{\n\t/* LAB 1.1 begin: do it */\n\tint telling_name_of_this_region = 1;\n'
+             '\n\treturn telling_name_of_this_region;\n\t/* LAB 1.1 end: return LAB_TODO("1.1"); */\n}\n')
+PROGRAM = '[[program]]\nname = "p"\nsources = []\nlimit_s = 1\n'
+TEST = '[[test]]\nid = "T1"\nprogram = "p"\ntask = "1.1"\npoints = 1\nwhy = "w"\nlook = "l"\n'
+
+
+def run(status=0, output='', **flags):
+    r = contain.Run()
+    r.status, r.output = status, output
+    for name, value in flags.items():
+        setattr(r, name, value)
+    return r
+
+
+class Cut(unittest.TestCase):
+    def test_starter_and_regions_make_the_reference(self):
+        starter, regions = mklab.cut(REFERENCE)
+        self.assertNotIn('telling', starter)
+        self.assertIn('\treturn LAB_TODO("1.1");\n', starter)
+        self.assertEqual(mklab.join(starter, regions), REFERENCE)
+        self.assertEqual(mklab.fill(REFERENCE, {'1.1'}).count('telling'), 2)
+        self.assertEqual(mklab.fill(REFERENCE, set()).count('telling'), 0)
+
+    def test_wrong_markers(self):
+        for old, new in (('LAB 1.1 end', 'LAB 1.2 end'), ('\t/* LAB 1.1 end: return LAB_TODO("1.1"); */\n', ''),
+                         ('/* LAB 1.1 begin: do it */', '/* LAB 1.1 begin */'),
+                         ('/* LAB 1.1 end: return LAB_TODO("1.1"); */', 'x; /* LAB 1.1 end: y */'),
+                         ('\n\treturn telling', '\n\t/* LAB 1.3 begin: another */\n\treturn telling')):
+            self.assertIn(old, REFERENCE)
+            with self.assertRaises(GraderError):
+                mklab.cut(REFERENCE.replace(old, new))
+        with self.assertRaises(GraderError):
+            mklab.cut(REFERENCE + REFERENCE)
+
+    def test_leak_is_found(self):
+        starter, regions = mklab.cut(REFERENCE)
+        line = 'int telling_name_of_this_region = 1;'
+        self.assertEqual(mklab.leaks(regions, starter, {'labs/a.md': f'see\n    {line}\n'})[0], [('labs/a.md', line)])
+        found, shared = mklab.leaks(regions, starter, {'labs/a.md': line, 'txn/b.c': line})
+        self.assertEqual((found, shared), ([], [line]))
+
+
+class Toml(unittest.TestCase):
+    def lab(self, points=PROGRAM + TEST, bugs=''):
+        with tempfile.TemporaryDirectory() as folder:
+            write(os.path.join(folder, 'lab.toml'), 'title = "t"\nfiles = ["a.c"]\ngiven = []\nexports = ["f"]\nsymbols = ["free"]\n')
+            write(os.path.join(folder, 'points.toml'), points)
+            write(os.path.join(folder, 'bugs.toml'), bugs)
+            return Lab('1', folder)
+
+    def test_good(self):
+        self.assertEqual(self.lab().test('T1')['points'], 1)
+        with self.assertRaises(LabError):
+            self.lab().test('T2')
+
+    def test_mistakes(self):
+        for points in (PROGRAM + TEST + TEST, PROGRAM + TEST.replace('"p"', '"q"'), PROGRAM + TEST + 'parent = "T9"\n',
+                       PROGRAM + TEST + 'parent = "T1"\n', PROGRAM + TEST + 'given = true\n', PROGRAM + TEST.replace('why', 'because'),
+                       PROGRAM + '[[test'):
+            with self.assertRaises(GraderError, msg=points):
+                self.lab(points)
+        bug = '[b]\nfile = "a.c"\nold = "x"\nnew = "y"\nkills = ["T1"]\n'
+        self.lab(bugs=bug)
+        for bugs in (bug.replace('T1', 'T2'), bug.replace('old', 'odd')):
+            with self.assertRaises(GraderError, msg=bugs):
+                self.lab(bugs=bugs)
+
+    def test_bug_that_drifted(self):
+        for text in ('', 'x x'):
+            with self.assertRaises(GraderError):
+                selfcheck.changed(None, {'a.c': text}, {'file': 'a.c', 'old': 'x', 'new': 'y'}, 'b')
+
+
+class States(unittest.TestCase):
+    def state(self, wanted='t', **how):
+        return grade.words(run(**how), wanted)[0]
+
+    def test_states(self):
+        ok = '1 passed, 0 failed, 0 skipped\n'
+        fails = 'a.c:1:F:case:t:0: Assertion \'x == 1\' failed: x == 2, 1 == 1\n0 passed, 1 failed, 0 skipped\n'
+        self.assertEqual(self.state(output=ok), grade.PASS)
+        self.assertEqual(self.state(status=-9, output=ok), grade.CRASHED)
+        self.assertEqual(self.state(status=1, output=ok), grade.FAIL)
+        self.assertEqual(self.state(output=ok, is_late=True), grade.HUNG)
+        self.assertEqual(self.state(output=ok, is_loud=True), grade.FAIL)
+        self.assertEqual(self.state(output=ok, is_big=True), grade.FAIL)
+        self.assertEqual(self.state(output=''), grade.FAIL)
+        self.assertEqual(self.state(wanted=None, output=''), grade.PASS)
+        self.assertEqual(self.state(output='0 passed, 0 failed, 0 skipped\n'), grade.FAIL)
+        self.assertEqual(self.state(output='skipped: t: no uring\n0 passed, 0 failed, 1 skipped\n'), grade.SKIPPED)
+        self.assertEqual(self.state(status=1, output='lab-todo: 1.1 f\n' + fails), grade.TODO)
+        self.assertEqual(self.state(output='lab-todo: 1.1 f\n' + ok), grade.PASS)
+        self.assertEqual(self.state(status=1, output=fails), grade.FAIL)
+        self.assertEqual(self.state(status=1, output='a.c:1:E:case:t:0: (after this point) Received signal 11\n'), grade.CRASHED)
+        self.assertEqual(self.state(status=1, output='a.c:1:E:case:t:0: (after this point) Test timeout expired\n'), grade.HUNG)
+        self.assertEqual(self.state(status=1, output='==1==ERROR: AddressSanitizer: heap-use-after-free\n' + fails), grade.CRASHED)
+        self.assertEqual(self.state(status=1, output='t: the process ended before the test did\n'), grade.CRASHED)
+
+    def test_sentence(self):
+        self.assertEqual(grade.sentence("Assertion 'get(a, b) == -EIO' failed: get(a, b) == -3, -EIO == -5: all are pinned"),
+                         'get(a, b) was -3 (all are pinned), expected -EIO (-5)')
+        self.assertEqual(grade.sentence("Assertion 'n >= 2' failed: n == 1, 2 == 2"), 'n was 1, expected at least 2')
+        self.assertEqual(grade.sentence('the pool did "r1"'), 'the pool did "r1"')
+
+    def test_submission(self):
+        class Two:
+            files = ['a.c']
+        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as to:
+            path = os.path.join(folder, 'a.c')
+            for make in (lambda: None, lambda: os.symlink('/etc/passwd', path), lambda: os.mkfifo(path), lambda: os.mkdir(path),
+                         lambda: write(path, 'x' * (grade.FILE_BYTES_MAX + 1))):
+                make()
+                with self.assertRaises(LabError):
+                    grade.collect(Two, folder, to)
+                if os.path.isdir(path):
+                    os.rmdir(path)
+                elif os.path.lexists(path):
+                    os.remove(path)
+            write(path, 'int x;')
+            grade.collect(Two, folder, to)
+            self.assertEqual(os.listdir(to), ['a.c'])
+
+    def test_objects(self):
+        class One:
+            symbols, exports = {'free'}, {'f'}
+        good = 'void free(void *); static int g; int f(void) { free(&g); return g; }\n'
+        with tempfile.TemporaryDirectory() as folder:
+            source, to = os.path.join(folder, 'a.c'), os.path.join(folder, 'a.o')
+            for code, word in ((good, None), (good + 'int h;', 'defines h'), (good + 'void *q(void); void *r(void) { return q(); }', 'uses q'),
+                               (good + 'static int z; __attribute__((constructor)) static void c(void) { z++; __asm__(""); }', 'before or after'),
+                               (good + 'static int z; __attribute__((destructor)) static void c(void) { z++; __asm__(""); }', 'before or after'),
+                               (good + 'extern int environ; int *p = &environ;', 'uses environ')):
+                write(source, code)
+                _, complaint = Builder(folder).object(source, 'plain', to=to)
+                self.assertIsNone(complaint)
+                found = objects.findings(to, One)
+                self.assertTrue((not found) if word is None else any(word in f for f in found), (code, found))
+
+
+if __name__ == '__main__':
+    unittest.main()
