@@ -254,7 +254,9 @@ class Container(Budget):
     def __init__(self, limit_bytes):
         super().__init__(limit_bytes)
         own = container_limit()
-        if own is None or own > limit_bytes:
+        if own is None:
+            raise BudgetError('this process has no limit of memory of its own')
+        if own > limit_bytes:
             raise BudgetError(f'the limit of this container is {own}, expected at most {limit_bytes}')
         self.limit_bytes = own
         self.group = Group(*group_of('self'))

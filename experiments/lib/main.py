@@ -17,6 +17,8 @@ from lib.dataset import DataError, Dataset, lock, records_for
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 OK, USAGE, FAILED, INTERRUPTED = 0, 2, 3, 130
 MINUTES_MAX = 100000
+BUDGET_WORDS = {'scope': 'systemd of this user', 'group2': 'cgroup version 2, root', 'group1': 'cgroup version 1, root',
+                'container': 'the limit of this container', 'cooperative': 'no limit: a thread evicts'}
 MAKING_BYTES_PER_S = 50 << 20  # a guess, for the time left
 
 
@@ -88,7 +90,12 @@ def the_program(args):
 
 def data_folder(args, a_program):
     folder = args.data or os.path.join(os.path.dirname(os.path.dirname(a_program.path)), 'experiments-data')
-    os.makedirs(folder, exist_ok=True)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise DataError(f'{folder}: {error.strerror}: the files are made there; choose another folder with --data=') from error
     return folder
 
 
@@ -242,9 +249,9 @@ def doctor(args):
         f'read-ahead {card["read_ahead_kb"]} KiB')
     for kind in budget.KINDS:
         reason = budget.why_not(kind)
-        say(f'budget       {kind}: {"works" if reason is None else "no: " + reason}')
+        say(f'budget       {kind} ({BUDGET_WORDS[kind]}): {"works" if reason is None else "no: " + reason}')
     kind, _ = budget.choose(args.budget)
-    say(f'             {kind} will be used')
+    say(f'             {kind} will be used{"" if budget.CLASSES[kind].by_kernel else ": a substitute, and the page says so"}')
     known = [('cachestat', has_cachestat(folder), 'Linux 6.5; mincore stands in, which knows no dirty pages'),
              ('TLB shootdowns', readings.tlb_shootdowns() is not None, 'a row in /proc/interrupts'),
              ('pressure (PSI)', readings.pressure_us('io') is not None, 'a kernel with CONFIG_PSI'),
@@ -260,8 +267,11 @@ def doctor(args):
     say(f'quiet        {"yes" if not noise else "no: " + "; ".join(noise) + " (rates and latencies will not count)"}')
     for pid, p in plans.load_all(args.plans).items():
         reason = session.skip_reason(p, kind, a_program.engines)
-        left_out = [f'{name} ({why})' for name, why in session.cells_here(p, a_program.engines)[1]]
-        say(f'{pid:12} {"skipped: " + reason if reason else "can be measured"}{"; without " + ", ".join(left_out) if left_out else ""}')
+        left_out = {}
+        for name, why in session.cells_here(p, a_program.engines)[1] if not reason else []:
+            left_out.setdefault(why, []).append(name)
+        without = '; '.join(f'{", ".join(names)} ({why})' for why, names in left_out.items())
+        say(f'{pid:12} {"skipped: " + reason if reason else "can be measured"}{"; without " + without if without else ""}')
     args.what = ['standard']
     chosen = chosen_plans(args, plans.load_all(args.plans))
     for line in guesses(args, a_program, folder, head_of(args, a_program, folder, chosen, kind), chosen):

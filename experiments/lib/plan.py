@@ -39,7 +39,7 @@ class Mode:
 MODES = {m.name: m for m in (
     Mode('tiny', 24 * MIB, 12 * MIB, 2, 0.3, False),
     Mode('quick', 1024 * MIB, 256 * MIB, 3, 2, False),
-    Mode('standard', 2048 * MIB, 512 * MIB, 7, 3, True),
+    Mode('standard', 2048 * MIB, 512 * MIB, 7, 2, True),
     Mode('full', 8192 * MIB, 2048 * MIB, 15, 20, True),
 )}
 QUICK = ('E2', 'E3', 'E5', 'E6', 'E7', 'H1', 'H2')

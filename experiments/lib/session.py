@@ -19,9 +19,9 @@ NOT_MEMORY = ('rate', 'keys', 'part', 'stride', 'ops', 'passes', 'scan-phase')  
 def skip_reason(plan, budget_kind, engines):
     """Why a plan cannot be run here, or None."""
     if 'kernel-limit' in plan.needs and budget_kind == 'cooperative':
-        return 'it asks what the kernel evicts, and no memory limit of the kernel can be had here'
+        return 'it asks what the kernel evicts, and no memory limit of the kernel can be had here (see the lines "budget" of run doctor)'
     if 'own-group' in plan.needs and budget_kind not in budget.OWN_GROUP:
-        return 'it needs a memory group that outlives its processes and whose limit can be changed: run it as root'
+        return 'it needs a memory group that outlives its processes and whose limit can be changed; only root can make one'
     return None
 
 

@@ -161,7 +161,7 @@ class Fakes(Scratch):
 
     def test_a_container_without_a_limit_or_with_a_larger_one_is_none(self):
         self.container('max')
-        self.assertIn('the limit of this container is None', budget.why_not('container', LIMIT))
+        self.assertIn('has no limit of memory', budget.why_not('container', LIMIT))
         with open(os.path.join(self.tree, 'own', 'memory.max'), 'w', encoding='ascii') as f:
             f.write(str(2 * LIMIT))
         self.assertIn(f'is {2 * LIMIT}, expected at most', budget.why_not('container', LIMIT))

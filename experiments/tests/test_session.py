@@ -244,6 +244,10 @@ class Sessions(Scratch):
         with dataset.lock(self.path('data')):
             self.assertIn('another harness is at work', self.run_harness(3, 'E0', '--rounds=1'))
 
+    def test_a_folder_that_cannot_be_used_is_told_with_what_to_do(self):
+        self.write('file', '')
+        self.assertIn('choose another folder with --data', self.run_harness(3, 'E0', f'--data={self.path("file")}/data'))
+
     def test_a_disk_without_space_for_the_file_is_told_before(self):
         self.assertIn('of free space, found', self.run_harness(3, 'E0', '--rounds=1', '--file=900000G'))
 
