@@ -66,7 +66,7 @@ def words(run, wanted):
     if run.is_loud:
         return FAIL, f'it wrote more than {contain.OUTPUT_BYTES >> 20} MiB of output and was ended', ''
     if run.is_big:
-        return FAIL, f'it used more than {contain.MEMORY_BYTES >> 30} GiB of memory and was ended', ''
+        return FAIL, f'it used more than {contain.MEMORY_BYTES >> 30} GiB of memory, or {contain.PROCESSES} processes, and was ended', ''
     sanitizer = SANITIZER.search(out)
     if sanitizer:
         return CRASHED, '; '.join(line.strip() for line in out[sanitizer.start(1):].split('\n')[:4] if line.strip()), context

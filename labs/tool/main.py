@@ -249,5 +249,8 @@ def main(argv):
     except GraderError as e:
         warn(f'lab: GRADER ERROR, not your fault: {e}')
         return BROKEN
+    except BrokenPipeError:  # as with `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return BAD
     except KeyboardInterrupt:
         return 130

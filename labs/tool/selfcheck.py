@@ -259,14 +259,21 @@ def containment(check):
     check.that(loop.is_late and loop.seconds < 10, 'an endless loop is ended after its time')
     loud = contain.run(['sh', '-c', 'yes'], 60)
     check.that(loud.is_loud and len(loud.output) <= contain.OUTPUT_BYTES, 'endless output is ended')
-    bomb = contain.run(['sh', '-c', 'b() { b | b & }; b; sleep 60'], 2)
-    check.that(bomb.is_late and bomb.seconds < 60, 'a fork bomb is ended')
+    # A slow bomb: one that doubles would be ended too, and be felt by all who use this machine.
+    bomb = contain.run(['sh', '-c', 'while :; do sleep 61.5 & done'], 60)
+    check.that(bomb.is_big and bomb.seconds < 60, f'a fork bomb is ended: {bomb.seconds:.0f} s')
     mark = f'lab-mark-{os.getpid()}'
     contain.run([sys.executable, '-c', f'import os, time\nif os.fork() == 0:\n os.setpgid(0, 0)\n time.sleep(600)  # {mark}\n'], 20)
     left = subprocess.run(['ps', '-eo', 'args'], capture_output=True, text=True, check=False).stdout
+    check.that('sleep 61.5' not in left, 'nothing of the bomb is left')
     check.that(mark not in left, 'a child in a process group of its own does not outlive the program')
     ended = contain.run(['sh', '-c', 'echo 1 passed, 0 failed, 0 skipped; kill -9 $$'], 20)
     check.that(grade.words(ended, 'x')[0] != grade.PASS, f'a program that was killed has not passed: status {ended.status}')
+    for delay in ('0.19', '0.2', '0.21', '0.4'):
+        last = contain.run(['sh', '-c', f'sleep 9 & sleep {delay}; echo the last line'], 20)
+        check.that(last.output == 'the last line\n', f'output of the last moment is not lost: {last.output!r}')
+    big = contain.run(['sh', '-c', 'ulimit -c; ulimit -f'], 20)
+    check.that(big.output == f'0\n{contain.FILE_BYTES // 512}\n', f'core files and long files are forbidden: {big.output!r}')
     check.that(contain.run(['sh', '-c', 'exit 3'], 20).status == 3, 'a status is passed on')
     if contain.wrapper()[0]:
         net = contain.run([sys.executable, '-c', 'import socket\nsocket.create_connection(("127.0.0.1", 9), 2)'], 20)
