@@ -42,7 +42,7 @@ static void publish(struct worker *w)
 	atomic_store(&r->live->n_evictions, stat.n_evictions);
 	atomic_store(&r->live->pool_bytes, stat.memory_bytes);
 	atomic_store(&r->live->n_frames,
-		stat.pager == VERSO_BUFPOOL ? stat.memory_bytes_max / stat.page_size : 0);
+		stat.pager != VERSO_MMAP ? stat.memory_bytes_max / stat.page_size : 0);
 }
 
 static void end_phase(struct worker *w)

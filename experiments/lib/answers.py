@@ -63,6 +63,7 @@ HEADLINES = {
            ('normal-scan', 'pool-scan', 'whole', ('cpu_ns_per_op',))),
     'E8': (('map-2', 'pool-2', 'full', ('cpu_ns_per_op',)), ('map-8', 'pool-8', 'full', ('cpu_ns_per_op',))),
     'E5': (('map-32', 'pool-32', 'full', ('device_reads_per_s', 'cpu_ns_per_read')),),
+    'E11': (('map-random', 'pool-uring', 'full', ('cpu_ns_per_op',)), ('vm-direct', 'vm-buffered', 'full', ('cpu_ns_per_op',))),
     'E6': (('map-random', 'pool-clock', 'during', ('service_p99_ns', 'cpu_ns_per_op')),),
 }
 

@@ -16,7 +16,7 @@ RESERVE_SHARE, RESERVE_BYTES = 0.02, 96 << 10  # the kernel charges memory in ba
 
 
 def has_pool(options):
-    return options.get('engine', 'verso') == 'verso' and options.get('pager', 'bufpool') == 'bufpool'
+    return options.get('engine', 'verso') == 'verso' and options.get('pager', 'bufpool') in ('bufpool', 'vmcache')
 
 
 def beside(path, job, cache_bytes):

@@ -56,7 +56,7 @@ HARNESS_OPTIONS = {'fill-batch': int}  # gets at once in phases that fill memory
 CELL_OPTIONS.update(HARNESS_OPTIONS)
 TOP = {'id': str, 'title': str, 'questions': list, 'asks': str, 'switch': str, 'kind': str, 'pitfalls': list,
        'workload': dict, 'cell': list, 'phase': list, 'compare': list, 'prediction': list, 'aa': str,
-       'needs': list, 'quick': list, 'full': list, 'records_in_order': bool, 'writes': bool, 'frames': list, 'programs': list}
+       'needs': list, 'ladder': dict, 'quick': list, 'full': list, 'records_in_order': bool, 'writes': bool, 'frames': list, 'programs': list}
 CELL = {'name': str, 'title': str, 'limit_of': str, 'before': str, 'wrong': str, 'disk': str,
         'memory_part': (int, float), 'files': list, 'tests': list, 'rate_of': list, 'rate_share': (int, float), **CELL_OPTIONS}
 PHASE = {'name': str, 'until': str, 'seconds': (int, float), 'limit_seconds': (int, float), 'batch': int,
@@ -64,6 +64,7 @@ PHASE = {'name': str, 'until': str, 'seconds': (int, float), 'limit_seconds': (i
 COMPARE = {'cell': str, 'base': str, 'phase': str, 'metrics': list, 'bracket': bool}
 PREDICTION = {'id': str, 'cell': str, 'base': str, 'phase': str, 'metric': str, 'low': (int, float),
               'high': (int, float), 'says': str}
+LADDER = {'base': str, 'top': str, 'alone': list}
 NEEDED = {
     'plan': ('id', 'title', 'asks', 'switch', 'questions', 'cell'),
     'cell': ('name',), 'phase': ('name',), 'compare': ('cell', 'base', 'phase', 'metrics'),
@@ -98,6 +99,7 @@ class Plan:
     records_in_order: bool = True
     writes: bool = False
     frames: list = field(default_factory=list)
+    ladder: dict = field(default_factory=dict)  # base, top, and cells with one switch each (ladder.py)
     programs: list = field(default_factory=list)
     hash: str = ''
     text: str = ''  # of the file
@@ -217,6 +219,11 @@ def _check_whole(where, plan):
                 raise PlanError(f'{where}: cell "{cell["name"]}": "rate_of": no closed loop "{other}"')
         if 'limit_of' in cell and cell['limit_of'] not in names:
             raise PlanError(f'{where}: cell "{cell["name"]}": "limit_of": no cell "{cell["limit_of"]}"')
+    if plan.ladder:
+        _check(f'{where}: ladder', plan.ladder, LADDER, LADDER)
+        for name in (plan.ladder['base'], plan.ladder['top'], *plan.ladder['alone']):
+            if name not in names:
+                raise PlanError(f'{where}: ladder: no cell "{name}"')
     for key, chosen in (('quick', plan.quick), ('full', plan.full)):
         for name in chosen:
             if name not in names:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The summary on a terminal, from a session's lines alone."""
-from lib import code, compare, hazards, plan as plans, replay, rules
+from lib import code, compare, hazards, ladder, plan as plans, replay, rules
 
 RED, PLAIN = '\033[31m', '\033[0m'
 
@@ -54,6 +54,7 @@ def _cells(session, plan, red):
     if struck_out:
         names = ', '.join(dict.fromkeys(c.metric.name for c in struck_out))
         lines.append(f'  not decided, as the machine was not quiet in enough rounds: {len(struck_out)} comparisons ({names})')
+    lines += [f'  {text}' for text in ladder.sentences(runs, plan)]
     for p in plan.predictions:
         result, text = compare.prediction_result(runs, plan, p)
         lines.append(f'  predicted: {p["says"]} ({p["low"]} to {p["high"]}): {result}, {text}')
