@@ -108,6 +108,6 @@ uint64_t view_offset(const struct view *v, const void *p)
 		if (off_bytes - segment_first(k) < segment_bytes(k) && v->maps[k])
 			return off_bytes;
 	}
-	ASSERT(!"a byte of the view");
+	ASSERT(false); /* it was a byte of the view */
 	return 0;
 }

@@ -218,6 +218,14 @@ START_TEST(every_snapshot_has_all_the_money)
 }
 END_TEST
 
+/* Readers look at what the writer stores into the file's own pages, or into private copies. */
+START_TEST(snapshots_have_it_whatever_map_the_writer_uses)
+{
+	run_bank(VERSO_MMAP, &(struct verso_options){.sync = VERSO_SYNC_RELAXED,
+				     .map_writing = (enum verso_map_writing)_i});
+}
+END_TEST
+
 START_TEST(relaxed_snapshots_have_it_too)
 {
 	run_bank(_i, &(struct verso_options){.sync = VERSO_SYNC_RELAXED,
@@ -272,6 +280,8 @@ int main(void)
 	tcase_set_timeout(t, 200);
 	tcase_add_loop_test(t, every_snapshot_has_all_the_money, 0, API_PAGERS);
 	tcase_add_loop_test(t, relaxed_snapshots_have_it_too, 0, API_PAGERS);
+	tcase_add_loop_test(t, snapshots_have_it_whatever_map_the_writer_uses, VERSO_MAP_PRIVATE,
+		VERSO_MAP_SHARED + 1);
 	tcase_add_loop_test(t, many_threads_miss_at_once, 0, API_PAGERS);
 	suite_add_tcase(s, t);
 	return check_main(s);
