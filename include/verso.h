@@ -239,13 +239,13 @@ enum verso_madvise {
 
 /*
  * How VERSO_MMAP's pages reach the file that a writer makes. The file is the same. PRIVATE and
- * SHARED are for experiments. With PRIVATE, if somebody cuts the file meanwhile, SIGBUS ends the
- * process. With SHARED the kernel writes each page when it wants, and a commit only seals and
- * flushes; a crash loses nothing that is committed. Its risks: a stray store that hits the mapping
- * damages the file, committed pages too; a failing device, a cut file and, where blocks are shared
- * with another file (XFS: cp --reflink; copy with --reflink=never), a full disk raise SIGBUS. It
- * returns -EOPNOTSUPP from verso_open() on file systems that copy on write: Btrfs, ZFS, bcachefs,
- * NILFS2, UBIFS, and on an overlay, as containers have.
+ * SHARED are for experiments: if somebody cuts the file below a commit, SIGBUS ends the process
+ * (other calls return VERSO_EIO). With SHARED the kernel writes each page when it wants; a commit
+ * only seals and flushes; a crash loses nothing that is committed. Its risks: a stray store that
+ * hits the mapping damages the file, committed pages too; a device that fails and, where blocks are
+ * shared with another file (XFS: cp --reflink; copy with --reflink=never), a full disk do as a cut
+ * does. verso_open() returns -EOPNOTSUPP for SHARED on file systems that copy on write: Btrfs, ZFS,
+ * bcachefs, NILFS2, UBIFS, and on an overlay, as containers have.
  */
 enum verso_map_writing {
 	VERSO_MAP_HEAP,    /* made in memory of their own, written by pwritev() */

@@ -115,14 +115,15 @@ static bool lies_in(const struct fault_area *area, const char *at)
 
 static bool covers(const struct fault_guard *g, const char *at)
 {
-	unsigned n;
-
 	if (!g->areas)
 		return lies_in(&g->area, at);
-	n = atomic_load_explicit(&g->areas->n, memory_order_acquire);
-	for (unsigned i = 0; i < n; i++) {
-		if (lies_in(&g->areas->areas[i], at))
-			return true;
+	for (const struct fault_areas *list = g->areas; list; list = list->next) {
+		unsigned n = atomic_load_explicit(&list->n, memory_order_acquire);
+
+		for (unsigned i = 0; i < n; i++) {
+			if (lies_in(&list->areas[i], at))
+				return true;
+		}
 	}
 	return false;
 }

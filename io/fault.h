@@ -44,6 +44,7 @@ struct fault_area {
 struct fault_areas {
 	_Atomic unsigned n;                       /* grows, by one thread */
 	struct fault_area areas[FAULT_AREAS_MAX]; /* constant once counted */
+	const struct fault_areas *next;           /* of another map, or NULL; constant */
 };
 
 struct fault_guard {

@@ -206,6 +206,7 @@ int mmap_open(struct io *io, struct file *file, uint32_t page_size, uint64_t see
 	}
 	m->pager.may_fault = true;
 	m->pager.device_is_cached = !file->device_direct;
+	m->view.areas.next = &m->alias.areas; /* the writer's own pages, which it reads in calls */
 	m->pager.fault_areas = &m->view.areas;
 	*ret_pager = &m->pager;
 	return 0;

@@ -11,6 +11,7 @@
  * at any time, half made: the newest durable state does not refer to it, and it is not sealed (M7).
  */
 #include "base/error.h"
+#include "io/fault.h"
 #include "mmap/own.h"
 #include "pager/growth.h"
 
@@ -72,6 +73,18 @@ struct page *mmap_fresh(struct pager *p, struct page_ref ref)
 	return page;
 }
 
+/* Of a page of the second map; one that the file does not reach any more has no seal. */
+static void unseal_page(struct mmap_pager *m, struct page *page)
+{
+	struct fault_guard g;
+
+	if (sigsetjmp(g.env, 0) != 0)
+		return;
+	fault_enter(&g, page, m->pager.page_size);
+	le64_set(page->checksum, 0);
+	fault_leave(&g);
+}
+
 /* What was stored into pages [from, to) and never written is in the file: seals none of it (M7). */
 static void unseal(struct mmap_pager *m, uint64_t from, uint64_t to)
 {
@@ -82,7 +95,7 @@ static void unseal(struct mmap_pager *m, uint64_t from, uint64_t to)
 			memory_order_relaxed);
 
 		if (word & WORD_HEAP && own_is_mapped(word))
-			le64_set(own_page(m, (pgno_t)pgno, word)->checksum, 0);
+			unseal_page(m, own_page(m, (pgno_t)pgno, word));
 	}
 }
 
@@ -95,20 +108,39 @@ void mmap_drop(struct pager *p, pgno_t pgno, uint32_t n_pages)
 	forget(m, pgno, (uint64_t)pgno + n_pages);
 }
 
-/* The bytes of a piece: the caller's, or the sealed fresh page of that number. */
-static const void *piece_bytes(struct mmap_pager *m, const struct page_write *w)
+/*
+ * Looks at the fresh page that lies at `page`, sealed by now. In the second map it may be gone. A
+ * leader flushes for others, so this may not jump out of it, into the guard of the call around it.
+ */
+static int piece_check(struct mmap_pager *m, pgno_t pgno, const struct page *page)
+{
+	struct fault_guard g;
+
+	if (sigsetjmp(g.env, 0) != 0)
+		return error_set(VERSO_EIO,
+			"page %" PRIu32 " of %s was there when it was made, and is gone: the file "
+			"was cut by another process, or the device failed",
+			pgno, m->file->path ? m->file->path : "the file");
+	fault_enter(&g, page, m->pager.page_size);
+	ASSERT(page_is_sealed(page));
+	DCHECK(page_verify(page, m->pager.page_size, page_ref(page), m->pager.seed) == 0);
+	fault_leave(&g);
+	return 0;
+}
+
+/* The bytes of a piece: the caller's, or the sealed fresh page of that number. VERSO_EIO. */
+static int piece_bytes(struct mmap_pager *m, const struct page_write *w, const void **ret_bytes)
 {
 	const struct page *page;
 	uint64_t word;
 
+	*ret_bytes = w->buf;
 	if (w->buf)
-		return w->buf;
+		return 0;
 	word = atomic_load(table_word(&m->table, w->pgno));
 	ASSERT((word & WORD_HEAP) != 0);
-	page = own_page(m, w->pgno, word);
-	ASSERT(page_is_sealed(page));
-	DCHECK(page_verify(page, m->pager.page_size, page_ref(page), m->pager.seed) == 0);
-	return page;
+	*ret_bytes = page = own_page(m, w->pgno, word);
+	return piece_check(m, w->pgno, page);
 }
 
 /* The file has it: nothing is left to be written. */
@@ -118,16 +150,19 @@ static bool is_stored(struct mmap_pager *m, const struct page_write *w)
 	       own_is_mapped(atomic_load(table_word(&m->table, w->pgno)));
 }
 
-/* How many pieces from set[0] on are stored. */
-static size_t pass_stored(struct mmap_pager *m, const struct page_write *set, size_t n)
+/* *ret_n: how many pieces from set[0] on are stored. VERSO_EIO. */
+static int pass_stored(struct mmap_pager *m, const struct page_write *set, size_t n, size_t *ret_n)
 {
+	const void *bytes;
 	size_t i = 0;
+	int rc = 0;
 
-	for (; i < n && is_stored(m, &set[i]); i++) {
-		(void)piece_bytes(m, &set[i]); /* sealed */
+	for (; i < n && rc == 0 && is_stored(m, &set[i]); i++) {
+		rc = piece_bytes(m, &set[i], &bytes); /* sealed */
 		mmap_count(&m->write_bytes, m->pager.page_size);
 	}
-	return i;
+	*ret_n = i;
+	return rc;
 }
 
 /* Writes as many pieces from set[0] on as lie next to each other; *ret_n: how many. */
@@ -146,9 +181,15 @@ static int write_run(struct mmap_pager *m, const struct page_write *set, size_t 
 	while (req.n_iov < n && req.n_iov < QUEUE_IOV_MAX && set[req.n_iov].pgno == end &&
 		!is_stored(m, &set[req.n_iov])) {
 		const struct page_write *w = &set[req.n_iov];
+		const void *bytes;
+		int rc = piece_bytes(m, w, &bytes);
 
+		if (rc < 0) {
+			*ret_n = req.n_iov;
+			return rc;
+		}
 		iov[req.n_iov++] = (struct iovec){
-			.iov_base = (void *)(uintptr_t)piece_bytes(m, w),
+			.iov_base = (void *)(uintptr_t)bytes,
 			.iov_len = (size_t)w->n_pages << m->page_shift,
 		};
 		end += w->n_pages;
@@ -176,8 +217,9 @@ int mmap_write(struct pager *p, const struct page_write *set, size_t n)
 	int rc = 0;
 
 	while (n_done < n && rc == 0) {
-		n_done += pass_stored(m, set + n_done, n - n_done);
-		if (n_done == n)
+		rc = pass_stored(m, set + n_done, n - n_done, &n_run);
+		n_done += n_run;
+		if (n_done == n || rc < 0)
 			break;
 		rc = write_run(m, set + n_done, n - n_done, &n_run);
 		n_done += n_run;

@@ -336,6 +336,40 @@ static bool blocks(int sig)
 }
 
 /* As workers of servers do. The kernel ends a process whose fault finds its signal blocked. */
+/* Its own pages lie in the second map, once the file is known to have all its blocks. */
+START_TEST(a_writer_whose_own_pages_are_cut_away_gets_an_error)
+{
+	struct verso *db = api_open_with(VERSO_MMAP, "own",
+		(struct verso_options){.map_writing = (enum verso_map_writing)_i});
+	struct cutter k = {0};
+	struct verso_val val;
+	struct verso_txn *txn;
+	char path[CHECK_PATH_BYTES], buf[16];
+
+	api_fill(db, N_RECORDS, 100);
+	k.fd = open(api_path(path, "own"), O_RDWR);
+	ck_assert_int_ge(k.fd, 0);
+	txn = api_begin(db, VERSO_WRITE);
+	API_OK(touch_some(txn));
+	API_OK(verso_get(txn, NULL, key_of(buf, 40), &val));
+	cut(&k);
+	API_IS(verso_get(txn, NULL, key_of(buf, 80), &val), VERSO_EIO);
+	ck_assert_int_lt(verso_put(txn, NULL, key_of(buf, 80), api_val("later"), 0), 0);
+	API_IS(verso_commit(txn), VERSO_EABORTONLY);
+	restore(&k);
+	txn = api_begin(db, VERSO_WRITE);
+	API_OK(touch_some(txn));
+	cut(&k);
+	verso_abort(txn);
+	restore(&k);
+	api_put(txn = api_begin(db, VERSO_WRITE), NULL, "after", "it");
+	API_OK(verso_commit(txn));
+	api_check(db);
+	verso_close(db);
+	(void)close(k.fd);
+}
+END_TEST
+
 START_TEST(a_thread_that_blocks_all_signals_gets_an_error_too)
 {
 	const struct call *call = &calls[_i];
@@ -576,6 +610,8 @@ int main(void)
 
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, a_call_that_a_fault_leaves_gives_back_all_that_it_held, 0, N_CALLS);
+	tcase_add_loop_test(t, a_writer_whose_own_pages_are_cut_away_gets_an_error,
+		VERSO_MAP_PRIVATE, VERSO_MAP_SHARED + 1);
 	tcase_add_loop_test(t, a_thread_that_blocks_all_signals_gets_an_error_too, 0, N_CALLS);
 	tcase_add_test(t, a_transaction_that_moves_to_such_a_thread_gets_an_error_too);
 	tcase_add_loop_test(t, the_last_close_of_a_file_that_is_cut_ends_like_any_other, 0, 4);
