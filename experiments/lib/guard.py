@@ -7,16 +7,23 @@ STEAL_SHARE = 0.02
 OTHER_CPU_SHARE = 0.05
 
 
+def served_s(before, after):
+    """CPU seconds of kswapd and kworkers between two readings. A cell that fills its memory causes them, so they are no others (rule R9
+    counts them as its own); what they do for others shows in the disk's bytes."""
+    then = before.get('servants', {})
+    return sum(max(0.0, now - then.get(thread, 0.0)) for thread, now in after.get('servants', {}).items())
+
+
 def noise(before, after, own_cpu_s, own_device_bytes):
     """Sentences, one for each disturbance between two readings of the machine; [] when it was quiet.
 
-    own_cpu_s: of the cell and the harness. own_device_bytes: that the cell read and wrote; None: not known, which counts as noise.
+    own_cpu_s: of the cell and the harness; what the kernel's threads did for them is added. own_device_bytes: that the cell read and wrote; None: not known, which counts as noise.
     """
     found = []
     if before['cpu'] and after['cpu']:
         total = after['cpu']['total'] - before['cpu']['total']
         steal = after['cpu']['steal'] - before['cpu']['steal']
-        other = after['cpu']['busy'] - before['cpu']['busy'] - own_cpu_s
+        other = after['cpu']['busy'] - before['cpu']['busy'] - own_cpu_s - served_s(before, after)
         if total > 0 and steal / total > STEAL_SHARE:
             found.append(f'the host took {steal / total:.0%} of the CPU time (steal)')
         if total > 0 and other / total > OTHER_CPU_SHARE:

@@ -92,11 +92,29 @@ def settings():
             'frequency_max': setting(cpu + 'scaling_max_freq')}
 
 
+SERVANTS = ('kswapd', 'kworker')  # reclaim, write-back and the block layer's work
+
+
+def servants(stats=None):
+    """{(pid, start): CPU seconds} of the kernel's own threads that serve whoever reads, writes and fills memory. stats: texts of
+    /proc/PID/stat."""
+    if stats is None:
+        stats = [read_text(f'/proc/{pid}/stat') for pid in os.listdir('/proc') if pid.isdigit()]
+    found = {}
+    for text in stats:
+        if text and text[text.index('(') + 1:].startswith(SERVANTS):
+            words = text[text.rindex(')') + 2:].split()
+            if words[1] == '2':  # a child of kthreadd, so no program of that name
+                found[int(text.split(' ', 1)[0]), int(words[19])] = (int(words[11]) + int(words[12])) / TICKS
+    return found
+
+
 def machine(disk):
     """A reading of the whole machine, to be subtracted from a later one."""
     vmstat = read_table('/proc/vmstat')
     return {
         'cpu': cpu_times(),
+        'servants': servants(),
         'disk': disk_counters(disk),
         'tlb_shootdowns': tlb_shootdowns(),
         'io_pressure_us': pressure_us('io'),

@@ -4,7 +4,7 @@ so in test_cell.py (R1, R3, R5, R8, R9, R12) and test_plan.py (R4)."""
 import unittest
 
 from support import a_run, phase, plan_text
-from lib import compare, guard, metrics, plan, rules, runner, stats
+from lib import compare, guard, metrics, plan, readings, rules, runner, stats
 
 
 def judged(**changes):
@@ -126,6 +126,21 @@ class Quiet(unittest.TestCase):
             found = self.noise(after)
             self.assertEqual(len(found), 1, found)
             self.assertIn(word, found[0])
+
+    def test_the_kernels_work_for_the_cell_is_no_others(self):
+        busy = reading(busy=12.0, read=10 << 20)
+        self.assertEqual(len(self.noise(busy)), 1)
+        before = {**reading(0.0, 0.0, 0.0), 'servants': {(60, 1): 5.0}}
+        served = {**busy, 'servants': {(60, 1): 12.0, (99, 7): 3.0}}  # kswapd, and a kworker that is new
+        self.assertEqual(guard.noise(before, served, 1.0, 10 << 20), [])
+        idle = {**busy, 'servants': {(60, 1): 5.0}}
+        self.assertIn('others used', guard.noise(before, idle, 1.0, 10 << 20)[0])
+
+    def test_only_threads_of_the_kernel_are_its_servants(self):
+        def stat(pid, name, parent):
+            return f'{pid} ({name}) S {parent} ' + ' '.join(str(i) for i in range(5, 60))
+        texts = [stat(60, 'kswapd0', 2), stat(61, 'kworker/0:1H-kblockd', 2), stat(900, 'kswapd0', 1), stat(901, 'cell', 2), None]
+        self.assertEqual({pid for pid, _ in readings.servants(texts)}, {60, 61})
 
     def test_what_cannot_be_read_is_not_taken_for_quiet(self):
         self.assertIn('cannot be seen', self.noise(reading(), own_bytes=None)[0])
