@@ -9,6 +9,7 @@
 #include "tests/sim/simdisk.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -328,6 +329,65 @@ START_TEST(ledger_of_a_long_stream_has_no_read_too_many)
 }
 END_TEST
 
+/*
+ * Of what is given (lab_pager.c): a page of the writer's that was seen inside a guard keeps its bytes
+ * until the guard is left, whatever the writer makes meanwhile.
+ */
+#define WRITER_FRAMES (4 + 4 + 64) /* writer_pages, pin_pages, and what may lie in limbo */
+
+struct looker {
+	struct ledger *ledger;
+	_Atomic bool has_seen;
+	_Atomic uint32_t n_made;
+	bool was_whole;
+};
+
+static void *look(void *arg)
+{
+	struct looker *k = arg;
+	struct pager *p = k->ledger->pager;
+	const struct page *page;
+	struct guard *guard;
+
+	ck_assert_int_eq(guard_open(&p->guards, &guard), 0);
+	guard_enter(guard);
+	page = pager_peek(p, guard, (struct page_ref){1, 2});
+	k->has_seen = true;
+	while (k->n_made < WRITER_FRAMES - 1)
+		(void)sched_yield();
+	/* The next one has to wait for this guard; one that does not wait comes to its end here. */
+	for (int i = 0; i < 2000 && k->n_made < 2 * WRITER_FRAMES; i++)
+		(void)sched_yield();
+	k->was_whole = page && page_is(page, (struct page_ref){1, 2});
+	guard_leave(guard);
+	guard_close(guard);
+	return NULL;
+}
+
+START_TEST(writers_frame_is_not_used_again_under_a_guard)
+{
+	struct ledger l;
+	struct looker k = {.ledger = &l};
+	pthread_t thread;
+
+	open_ledger(&l, 4, BUFPOOL_FIFO);
+	l.pager->tracer = NULL;
+	(void)pager_fresh(l.pager, (struct page_ref){1, 2});
+	ck_assert_int_eq(pthread_create(&thread, NULL, look, &k), 0);
+	while (!k.has_seen)
+		(void)sched_yield();
+	pager_drop(l.pager, 1, 1);
+	for (gen_t gen = 3; gen < 3 + 2 * WRITER_FRAMES; gen++) {
+		(void)pager_fresh(l.pager, (struct page_ref){2, gen});
+		pager_drop(l.pager, 2, 1);
+		k.n_made++;
+	}
+	(void)pthread_join(thread, NULL);
+	ck_assert(k.was_whole);
+	close_ledger(&l);
+}
+END_TEST
+
 static TCase *ledger_case(void)
 {
 	TCase *tc = tcase_create("ledger");
@@ -347,6 +407,7 @@ static TCase *ledger_case(void)
 	tcase_add_test(tc, ledger_of_another_generation_is_another_read);
 	tcase_add_test(tc, ledger_frees_a_forgotten_page_at_its_last_put);
 	tcase_add_test(tc, ledger_of_a_long_stream_has_no_read_too_many);
+	tcase_add_test(tc, writers_frame_is_not_used_again_under_a_guard);
 	return tc;
 }
 
