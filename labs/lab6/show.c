@@ -5,6 +5,7 @@
  *	show shadow	the two meta pages, and which places are in use
  *	show log	the record in the log
  *	show images	two writes before a flush: how many images a power cut may leave
+ *	show predict	all images of the commit that predict.toml asks about
  */
 #include "base/bytes.h"
 #include "tests/crash/store.h"
@@ -129,12 +130,66 @@ static void show_images(struct simdisk *d)
 	file_close(f);
 }
 
+/* predict.toml: page A in sectors 0 and 1, B in 2 and 3, the meta page in 4; new is upper case. */
+#define PREDICT_SECTORS 5U
+
+static void write_letters(struct file *f, const char *letters, unsigned sector)
+{
+	uint8_t bytes[SIM_SECTOR] = {0};
+
+	for (; *letters; letters++, sector++) {
+		bytes[0] = (uint8_t)*letters;
+		must(file_write(f, bytes, SIM_SECTOR, sector * SIM_SECTOR), "a write");
+	}
+}
+
+static void print_images(struct simwalk *w, const char *when)
+{
+	printf("%s\n", when);
+	for (uint64_t i = 0; i < simwalk_combinations(w); i++) {
+		struct simdisk *img =
+			simwalk_image(w, (struct sim_choice){SIM_COMBINATION, i}, false, NULL);
+		const uint8_t *bytes = bytes_of(img, "predict");
+
+		for (unsigned sector = 0; sector < PREDICT_SECTORS; sector++)
+			printf("%s%c", sector == 2 || sector == 4 ? "  " : " ",
+				bytes[sector * SIM_SECTOR]);
+		printf("\n");
+	}
+}
+
+static void show_predict(struct simdisk *d)
+{
+	uint64_t first, second;
+	struct simwalk *w;
+	struct file *f;
+
+	must(io_open(simdisk_io(d), "predict", FILE_CREATE, 0600, &f), "making a file");
+	write_letters(f, "aabbm", 0);
+	must(file_sync(f), "a flush");
+	must(io_sync_dir(simdisk_io(d), "predict"), "a flush of names");
+	write_letters(f, "AABB", 0);
+	first = simdisk_events(d);
+	must(file_sync(f), "the first flush");
+	write_letters(f, "M", 4);
+	second = simdisk_events(d);
+	must(file_sync(f), "the second flush");
+	w = simwalk_new(d);
+	simwalk_to(w, first);
+	print_images(w, "before the first flush is done:");
+	simwalk_to(w, second);
+	print_images(w, "after it, before the second is done:");
+	simwalk_free(w);
+	file_close(f);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		void (*show)(struct simdisk *d);
-	} shows[] = {{"shadow", show_shadow}, {"log", show_log}, {"images", show_images}};
+	} shows[] = {{"shadow", show_shadow}, {"log", show_log}, {"images", show_images},
+		{"predict", show_predict}};
 
 	for (unsigned i = 0; argc == 2 && i < sizeof(shows) / sizeof(*shows); i++)
 		if (strcmp(argv[1], shows[i].name) == 0) {
@@ -144,6 +199,6 @@ int main(int argc, char **argv)
 			simdisk_free(d);
 			return 0;
 		}
-	(void)fprintf(stderr, "usage: show shadow | log | images\n");
+	(void)fprintf(stderr, "usage: show shadow | log | images | predict\n");
 	return 2;
 }

@@ -73,15 +73,16 @@ static int shadow_recover(struct store *s)
 		return rc;
 	newest = newest_meta(s);
 	s->sequence = newest < 0 ? 0 : le64_get(s->memory[newest] + 8);
-	for (unsigned page = 0; page < STORE_PAGES; page++) {
+	for (unsigned page = 0; rc == 0 && page < STORE_PAGES; page++) {
 		uint64_t place =
 			newest < 0 ? METAS + page : le64_get(s->memory[newest] + 16 + 8 * page);
 
 		if (place < METAS || place >= STORE_PLACES)
-			return -EIO;
-		s->where[page] = s->committed[page] = (unsigned)place;
+			rc = -EIO;
+		else
+			s->where[page] = s->committed[page] = (unsigned)place;
 	}
-	return 0;
+	return rc;
 	/* LAB 6.3 end: return LAB_TODO("6.3"); */
 }
 
