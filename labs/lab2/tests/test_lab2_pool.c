@@ -330,7 +330,7 @@ START_TEST(ledger_of_a_long_stream_has_no_read_too_many)
 END_TEST
 
 /*
- * Of what is given (lab_pager.c): a page of the writer's that was seen inside a guard keeps its bytes
+ * Of what is given (lab_pager.c): a page of the writer that was seen inside a guard keeps its bytes
  * until the guard is left, whatever the writer makes meanwhile.
  */
 #define WRITER_FRAMES (4 + 4 + 64) /* writer_pages, pin_pages, and what may lie in limbo */
