@@ -11,11 +11,12 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import contain  # noqa: E402
 import grade  # noqa: E402
+import main  # noqa: E402
 import mklab  # noqa: E402
 import objects  # noqa: E402
 import selfcheck  # noqa: E402
 from build import Builder  # noqa: E402
-from common import GraderError, Lab, LabError, write  # noqa: E402
+from common import GraderError, Lab, LabError, ROOT, write  # noqa: E402
 
 REFERENCE = ('/* SPDX */\n#include "a.h"\n\nint f(void)\n{\n\t/* LAB 1.1 begin: do it */\n\tint telling_name_of_this_region = 1;\n'
              '\n\treturn telling_name_of_this_region;\n\t/* LAB 1.1 end: return LAB_TODO("1.1"); */\n}\n')
@@ -40,6 +41,16 @@ class Cut(unittest.TestCase):
         self.assertEqual(mklab.fill(REFERENCE, {'1.1'}).count('telling'), 2)
         self.assertEqual(mklab.fill(REFERENCE, set()).count('telling'), 0)
 
+    def test_what_stubs_need_is_included_once(self):
+        for text in (mklab.cut(REFERENCE)[0], mklab.fill(REFERENCE, set())):
+            self.assertEqual(text.count('labs/lib/todo.h'), 1)
+            self.assertLess(text.index('a.h'), text.index('todo.h'))
+            self.assertLess(text.index('todo.h'), text.index('LAB_TODO("'))
+        own = REFERENCE.replace('a.h', 'labs/lib/todo.h')
+        for text in (mklab.cut(own)[0], mklab.fill(own, set())):
+            self.assertEqual(text.count('labs/lib/todo.h'), 1)
+        self.assertEqual(mklab.join(*mklab.cut(own)), own)
+
     def test_wrong_markers(self):
         for old, new in (('LAB 1.1 end', 'LAB 1.2 end'), ('\t/* LAB 1.1 end: return LAB_TODO("1.1"); */\n', ''),
                          ('/* LAB 1.1 begin: do it */', '/* LAB 1.1 begin */'),
@@ -60,9 +71,9 @@ class Cut(unittest.TestCase):
 
 
 class Toml(unittest.TestCase):
-    def lab(self, points=PROGRAM + TEST, bugs=''):
+    def lab(self, points=PROGRAM + TEST, bugs='', file='a.c'):
         with tempfile.TemporaryDirectory() as folder:
-            write(os.path.join(folder, 'lab.toml'), 'title = "t"\nfiles = ["a.c"]\ngiven = []\nexports = ["f"]\nsymbols = ["free"]\n')
+            write(os.path.join(folder, 'lab.toml'), f'title = "t"\nfiles = ["{file}"]\ngiven = []\nexports = ["f"]\nsymbols = ["free"]\n')
             write(os.path.join(folder, 'points.toml'), points)
             write(os.path.join(folder, 'bugs.toml'), bugs)
             return Lab('1', folder)
@@ -71,6 +82,20 @@ class Toml(unittest.TestCase):
         self.assertEqual(self.lab().test('T1')['points'], 1)
         with self.assertRaises(LabError):
             self.lab().test('T2')
+
+    def test_a_reference_may_stand_elsewhere(self):
+        here, there = self.lab(), self.lab(file='btree/a.c')
+        self.assertEqual(here.files, there.files)
+        self.assertEqual(here.path('a.c'), os.path.join(here.folder, 'a.c'))
+        self.assertEqual(there.path('a.c'), os.path.join(ROOT, 'btree', 'a.c'))
+        self.assertEqual(there.path('points.toml'), os.path.join(there.folder, 'points.toml'))
+
+    def test_only_programs_that_are_no_tests_are_run(self):
+        lab = self.lab(PROGRAM + PROGRAM.replace('"p"', '"q"') + 'tool = true\n' + TEST)
+        for words in ([], ['p'], ['r']):
+            with self.assertRaisesRegex(LabError, 'there are: q'):
+                main.run(lab, main.arguments(['run', '1', *words]))
+        self.assertEqual(main.arguments(['run', '1', 'q', '--seed', 'x', '--json']).names, ['q', '--seed', 'x', '--json'])
 
     def test_mistakes(self):
         for points in (PROGRAM + TEST + TEST, PROGRAM + TEST.replace('"p"', '"q"'), PROGRAM + TEST + 'parent = "T9"\n',
