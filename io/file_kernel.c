@@ -16,14 +16,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #define BOUNCE_BYTES_MAX (1u << 20)
 #define FOLIO_BYTES_MAX  (UINT64_C(2) << 20) /* the page cache's largest piece */
+#define EXTENTS_AT_ONCE  64u
 
 static const struct file_ops file_kernel_ops;
 
@@ -251,13 +255,42 @@ static int allocate_by_writing(struct file *f, uint64_t end_bytes)
 	return rc;
 }
 
-/* Whether ENOSPC means nothing, because the file has as many blocks as bytes. */
-static bool has_blocks_for(int fd, uint64_t end_bytes)
+/*
+ * Whether ENOSPC means nothing, because each byte of [off, end) has a block of its own. Blocks that
+ * another file shares are not the file's own: a store needs new ones. The number of blocks alone
+ * proves nothing, since some may lie beyond the end while there are holes before it. False where the
+ * file system lists no extents: then an allocation fails that was not needed, and nothing is lost.
+ */
+static bool has_blocks_for(int fd, uint64_t off_bytes, uint64_t end_bytes)
 {
+	union {
+		struct fiemap map;
+		char room[sizeof(struct fiemap) + EXTENTS_AT_ONCE * sizeof(struct fiemap_extent)];
+	} u;
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && (uint64_t)st.st_size >= end_bytes &&
-	       (uint64_t)st.st_blocks * 512 >= end_bytes;
+	if (fstat(fd, &st) < 0 || (uint64_t)st.st_size < end_bytes)
+		return false;
+	while (off_bytes < end_bytes) {
+		uint64_t from_bytes = off_bytes;
+
+		memset(&u, 0, sizeof(u));
+		u.map.fm_start = off_bytes;
+		u.map.fm_length = end_bytes - off_bytes;
+		u.map.fm_extent_count = EXTENTS_AT_ONCE;
+		if (ioctl(fd, FS_IOC_FIEMAP, &u.map) < 0)
+			return false;
+		for (unsigned i = 0; i < u.map.fm_mapped_extents; i++) {
+			const struct fiemap_extent *e = &u.map.fm_extents[i];
+
+			if (e->fe_logical > off_bytes || e->fe_flags & FIEMAP_EXTENT_SHARED)
+				return false;
+			off_bytes = e->fe_logical + e->fe_length;
+		}
+		if (off_bytes == from_bytes)
+			return false;
+	}
+	return true;
 }
 
 /*
@@ -267,7 +300,7 @@ static bool has_blocks_for(int fd, uint64_t end_bytes)
 static int kernel_allocate(struct file *f, uint64_t off_bytes, uint64_t len_bytes)
 {
 	uint64_t end_bytes = off_bytes + len_bytes;
-	int fd = file_kernel_of(f)->fd;
+	int fd = file_kernel_of(f)->fd, rc;
 
 	if (lseek(fd, (off_t)off_bytes, SEEK_HOLE) >= (off_t)end_bytes)
 		return 0;
@@ -277,11 +310,12 @@ static int kernel_allocate(struct file *f, uint64_t off_bytes, uint64_t len_byte
 		if (errno != EINTR)
 			break;
 	}
-	if (errno == EOPNOTSUPP || errno == ENOSYS)
+	rc = -errno;
+	if (rc == -EOPNOTSUPP || rc == -ENOSYS)
 		return allocate_by_writing(f, end_bytes);
-	if (errno == ENOSPC && has_blocks_for(fd, end_bytes))
+	if (rc == -ENOSPC && has_blocks_for(fd, off_bytes, end_bytes))
 		return 0;
-	return error_resize(f, -errno, end_bytes);
+	return error_resize(f, rc, end_bytes);
 }
 
 /*

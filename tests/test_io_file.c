@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -324,6 +325,54 @@ START_TEST(a_disk_that_is_really_full_returns_enospc_and_goes_on)
 }
 END_TEST
 
+/* A small ext4 that only this test's process sees; false where that is not allowed. */
+static bool small_ext4(void)
+{
+	char disk[CHECK_PATH_BYTES], command[6 * CHECK_PATH_BYTES];
+
+	check_path(path, "image");
+	check_path(disk, "ext4");
+	(void)snprintf(command, sizeof(command),
+		"exec >/dev/null 2>&1; PATH=$PATH:/sbin:/usr/sbin; truncate -s 8M %s && mkfs.ext4 -qF %s "
+		"&& mkdir -p %s && mount -o loop %s %s",
+		path, path, disk, path, disk);
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		system(command) != 0) {
+		check_skip("no right to mount a small ext4, or no mkfs.ext4");
+		return false;
+	}
+	return true;
+}
+
+/* A hole of 1 MiB, and as many blocks that wait beyond the end. */
+START_TEST(blocks_beyond_the_end_fill_no_hole)
+{
+	char *p = block(64 << 10, 'f');
+	uint64_t off_bytes = 0;
+	struct file *f, *junk;
+	struct stat st;
+	int fd;
+
+	if (!small_ext4())
+		return;
+	f = open_new("ext4/file", 0);
+	ck_assert_int_eq(file_truncate(f, 1 << 20), 0);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	ck_assert_int_eq(fallocate(fd, FALLOC_FL_KEEP_SIZE, 1 << 20, 1 << 20), 0);
+	(void)close(fd);
+	junk = open_new("ext4/junk", 0);
+	while (file_write(junk, p, 64 << 10, off_bytes) == 0)
+		off_bytes += 64 << 10;
+	ck_assert_int_eq(stat(check_path(path, "ext4/file"), &st), 0);
+	ck_assert_int_ge((int64_t)st.st_blocks * 512, 1 << 20);
+	ck_assert_int_eq(file_allocate(f, 0, 1 << 20), -ENOSPC);
+	ck_assert_int_eq(file_truncate(junk, 0), 0);
+	ck_assert_int_eq(file_allocate(f, 0, 1 << 20), 0);
+	file_close(f);
+	file_close(junk);
+}
+END_TEST
+
 /* A page, a hole of 63 and a page; the disk has room for 32 more. */
 START_TEST(allocation_fills_holes_or_returns_enospc)
 {
@@ -610,6 +659,7 @@ int main(void)
 	tcase_add_test(t, a_full_disk_is_an_error_of_the_call_that_needs_blocks);
 	tcase_add_test(t, a_disk_that_is_really_full_returns_enospc_and_goes_on);
 	tcase_add_test(t, allocation_fills_holes_or_returns_enospc);
+	tcase_add_test(t, blocks_beyond_the_end_fill_no_hole);
 	tcase_add_test(t, locks_hold_between_handles_and_end_with_them);
 	tcase_add_test(t, locks_hold_between_processes_and_end_with_them);
 	tcase_add_test(t, no_descriptor_of_standard_input_or_output_is_taken);
