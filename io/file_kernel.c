@@ -258,8 +258,9 @@ static int allocate_by_writing(struct file *f, uint64_t end_bytes)
 /*
  * Whether ENOSPC means nothing, because each byte of [off, end) has a block of its own. Blocks that
  * another file shares are not the file's own: a store needs new ones. The number of blocks alone
- * proves nothing, since some may lie beyond the end while there are holes before it. False where the
- * file system lists no extents: then an allocation fails that was not needed, and nothing is lost.
+ * proves nothing: some may lie beyond the end while there are holes before it. Returns false where
+ * the file system lists no extents: then an allocation fails that was not needed, which loses
+ * nothing.
  */
 static bool has_blocks_for(int fd, uint64_t off_bytes, uint64_t end_bytes)
 {

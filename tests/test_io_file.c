@@ -333,8 +333,8 @@ static bool small_ext4(void)
 	check_path(path, "image");
 	check_path(disk, "ext4");
 	(void)snprintf(command, sizeof(command),
-		"exec >/dev/null 2>&1; PATH=$PATH:/sbin:/usr/sbin; truncate -s 8M %s && mkfs.ext4 -qF %s "
-		"&& mkdir -p %s && mount -o loop %s %s",
+		"exec >/dev/null 2>&1; PATH=$PATH:/sbin:/usr/sbin; truncate -s 8M %s && "
+		"mkfs.ext4 -qF %s && mkdir -p %s && mount -o loop %s %s",
 		path, path, disk, path, disk);
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 		system(command) != 0) {
