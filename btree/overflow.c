@@ -110,6 +110,7 @@ struct page_ref overflow_ref(const struct page *page, unsigned i)
 	return page_ref_get(node_bytes(page) + OVERFLOW_PAYLOAD + (size_t)i * PAGE_REF_BYTES);
 }
 
+/* Not base/array.h: what a fault leaves behind is freed with the tree (memory.c). */
 int ref_list_add(struct ref_list *list, struct page_ref ref)
 {
 	if (list->n == list->cap) {

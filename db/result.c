@@ -52,6 +52,7 @@ void results_fini(struct verso_txn *txn)
 	txn->cap_held = txn->cap_bytes = 0;
 }
 
+/* Not base/array.h, which begins with 64: most transactions hold one result at a time. */
 static int hold_more(struct verso_txn *txn)
 {
 	size_t cap = txn->cap_held ? 2 * txn->cap_held : 4;
