@@ -183,8 +183,10 @@ class Sessions(Scratch):
 
     def interrupt(self, how, *words):
         """Starts a session and ends it after its third line."""
-        child = subprocess.Popen(self.command('E0', '--rounds=2', '--seconds=0.2', *words), stdout=subprocess.PIPE,
-                                 stderr=subprocess.STDOUT, text=True, env=self.environment())
+        def hear():  # a shell starts what it puts behind itself with SIGINT ignored
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+        child = subprocess.Popen(self.command('E0', '--rounds=2', *words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                 env=self.environment(), preexec_fn=hear)
         end = time.monotonic() + TIMEOUT_S
         while time.monotonic() < end and child.poll() is None:
             found = self.sessions()
@@ -199,13 +201,13 @@ class Sessions(Scratch):
         for how, status in ((signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)):
             with self.subTest(how=how):
                 shutil.rmtree(self.path('results'), ignore_errors=True)
-                code, out = self.interrupt(how)
+                code, out = self.interrupt(how, '--seconds=0.6')  # long enough that a busy machine sees it before its end
                 self.assertEqual(code, status, out)
                 before = self.sessions()[0]
                 with open(before.path, 'a', encoding='utf-8') as f:
                     f.write('{"kind":"run","experi')
                 self.assertLess(len(before.lines), 7)
-                self.assertIn('Going on with', self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.2'))
+                self.assertIn('Going on with', self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.6'))
                 after, = self.sessions()
                 self.assertEqual(after.lines[:len(before.lines)], before.lines)
                 self.assertEqual(len(after.of_kind('run')), 6)
@@ -219,7 +221,7 @@ class Sessions(Scratch):
             self.assertNotIn('Going on', self.run_harness(0, 'E0', '--rounds=1', '--seconds=0.1', *words, **script))
             self.assertEqual(len(self.sessions()), n + 1)
             time.sleep(1)
-        self.interrupt(signal.SIGKILL)
+        self.interrupt(signal.SIGKILL, '--seconds=0.2')
         self.assertNotIn('Going on', self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.2', version='2'))
         with self.assertRaises(results.ResultsError):
             results.pool(self.sessions(), 'E0')
