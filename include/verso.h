@@ -315,8 +315,8 @@ struct verso_options {
 	enum verso_pager pager;
 	enum verso_sync sync;
 	unsigned flags;     /* enum verso_flags, of verso_open() */
-	size_t cache_bytes; /* page memory of the pool, a hard bound; default 64 MiB. A writer needs
-			       a minimum: verso_open() fails below it, and the text names it */
+	size_t cache_bytes; /* page memory of the pool, a hard bound; default 64 MiB. A page table,
+			       8 bytes a page of the file, is beside it. -EINVAL names the least */
 	uint32_t page_size; /* bytes, at creation: a power of two from 4096 (default) to 65536; 512
 			       to 2048 for tests only. An existing file keeps its size: pass 0; any
 			       size but the file's own returns VERSO_EMISUSE */
@@ -626,7 +626,7 @@ struct verso_stat {
 	uint64_t n_prefetched, n_barriers;
 	uint64_t read_bytes;  /* asked of the file; for a map, verified, and see the faults below */
 	uint64_t write_bytes; /* handed to the file */
-	uint64_t memory_bytes_max; /* bound of the pager's page memory, as it is now */
+	uint64_t memory_bytes_max; /* bound of the pager's page memory now, with its page table */
 	uint64_t memory_bytes;     /* of it, in use */
 
 	int rolled_back; /* 1: the open left out a commit that was not durable, or one of the two
