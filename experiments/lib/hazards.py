@@ -16,9 +16,12 @@ WORDS = {
     'hazard_rot': lambda size: ['--places', ('4', '40', '200', '1000')[size], '--records', ('2000', '20000', '20000', '60000')[size]],
     'hazard_flush': lambda size: ['--wait', ('1', '45', '45', '45')[size], '--watch', ('1', '3', '5', '5')[size]],
     'hazard_powercut': lambda size: ['--seeds', ('2', '20', '100', '1000')[size]],
+    'hazard_stray': lambda size: ['--stores', ('4', '200', '1000', '5000')[size]],
 }
-NEEDS_FOLDER = ('hazard_rot', 'hazard_flush')
-GUESS_S = {'hazard_rot': (5, 120, 600, 3600), 'hazard_flush': (10, 75, 85, 85), 'hazard_powercut': (1, 3, 15, 120)}
+NEEDS_FOLDER = ('hazard_rot', 'hazard_flush', 'hazard_stray')
+IN_MEMORY = ('hazard_rot', 'hazard_stray')  # nothing of their outcomes depends on how durable a file is
+GUESS_S = {'hazard_rot': (5, 120, 600, 3600), 'hazard_flush': (10, 75, 85, 85), 'hazard_powercut': (1, 3, 15, 120),
+           'hazard_stray': (2, 20, 100, 500)}
 IMAGE_MIB = 320
 UMOUNT_TRIES = 25
 MEMORY = '/dev/shm'
@@ -156,7 +159,7 @@ def measure(session, plan):
                                   'this build has no hazards, which use the tests: apt-get install check libsqlite3-dev, and build again'})
             continue
         session.progress.show(f'{plan.id}: {name}', force=True)
-        with Disk(session.data.folder, MEMORY if name == 'hazard_rot' else None) as disk:
+        with Disk(session.data.folder, MEMORY if name in IN_MEMORY else None) as disk:
             lines = call(path, _words(name, mode, seed, disk), lambda text: session.progress.show(text, force=True))
         for line in lines:
             session.writer.write({'kind': 'hazard', 'experiment': plan.id, 'plan': plan.hash, 'round': ROUND, 'seed': seed,
