@@ -146,28 +146,63 @@ void device_drop(struct device *d)
 	(void)posix_fadvise(d->fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
+/* A mapping of the file in this process. */
+struct mapping {
+	uintptr_t from, to;
+	uint64_t off; /* of the file, in bytes */
+	char rights[8];
+};
+
+static bool next_mapping(const struct stat *st, FILE *maps, struct mapping *ret_mapping)
+{
+	char line[512];
+
+	while (fgets(line, sizeof(line), maps)) {
+		unsigned major, minor;
+		unsigned long inode;
+
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %7s %" SCNx64 " %x:%x %lu",
+			    &ret_mapping->from, &ret_mapping->to, ret_mapping->rights,
+			    &ret_mapping->off, &major, &minor, &inode) == 7 &&
+			inode == st->st_ino && major == major(st->st_dev) &&
+			minor == minor(st->st_dev))
+			return true;
+	}
+	return false;
+}
+
 void device_evict(struct device *d)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
-	char line[512];
+	struct mapping m;
 	struct stat st;
 
 	if (!maps)
 		return;
 	if (fstat(d->fd, &st) == 0)
-		while (fgets(line, sizeof(line), maps)) {
-			uintptr_t from, to;
-			unsigned major, minor;
-			unsigned long inode;
-
-			if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %*s %*s %x:%x %lu", &from, &to,
-				    &major, &minor, &inode) == 5 &&
-				inode == st.st_ino && major == major(st.st_dev) &&
-				minor == minor(st.st_dev))
-				(void)madvise((void *)from, to - from, MADV_PAGEOUT);
-		}
+		while (next_mapping(&st, maps, &m))
+			(void)madvise((void *)m.from, m.to - m.from, MADV_PAGEOUT);
 	(void)fclose(maps);
 	device_drop(d);
+}
+
+uint8_t *device_mapped(const struct device *d, uint32_t page, bool to_write)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	uint64_t wanted = (uint64_t)page * PAGE_BYTES;
+	uint8_t *found = NULL;
+	struct mapping m;
+	struct stat st;
+
+	if (!maps)
+		return NULL;
+	if (fstat(d->fd, &st) == 0)
+		while (!found && next_mapping(&st, maps, &m))
+			if (wanted >= m.off && wanted - m.off < m.to - m.from &&
+				(!to_write || m.rights[1] == 'w'))
+				found = (uint8_t *)(m.from + (wanted - m.off));
+	(void)fclose(maps);
+	return found;
 }
 
 #ifndef SYS_cachestat

@@ -47,6 +47,9 @@ void device_drop_page(struct device *d, uint32_t page);
 /* Takes the pages of the file out of this process's maps and out of the page cache. */
 void device_evict(struct device *d);
 
+/* Where a mapping of the file in this process (one for writing) has the page; NULL: none has. */
+uint8_t *device_mapped(const struct device *d, uint32_t page, bool to_write);
+
 /* Whether the page is in the page cache. */
 bool device_is_resident(const struct device *d, uint32_t page);
 

@@ -53,6 +53,14 @@ struct subject {
 	/* One record in one transaction, durable. */
 	bool (*set)(struct subject_db *db, uint32_t record, uint32_t version,
 		char text[TEXT_BYTES]);
+	/* A transaction of a subject that is open for writing: `get` reads in it. end() commits. */
+	bool (*begin)(struct subject_db *db, bool write, char text[TEXT_BYTES]);
+	bool (*put)(struct subject_db *db, uint32_t record, uint32_t version,
+		char text[TEXT_BYTES]);
+	bool (*end)(struct subject_db *db, char text[TEXT_BYTES]);
+	/* The value where the engine holds it, in the transaction. NULL: text says why; a slot that
+	 * is NULL: the engine hands out copies. */
+	const uint8_t *(*address)(struct subject_db *db, uint32_t record, char text[TEXT_BYTES]);
 	/* Pages read from the file so far. NULL: only the kernel knows. */
 	uint64_t (*loads)(struct subject_db *db);
 	/* Every read of the file fails from now on. NULL: cannot be done with this engine. */
@@ -60,7 +68,11 @@ struct subject {
 	void (*close)(struct subject_db *db);
 };
 
-/* All that this build has; NULL ends them. */
+extern const struct subject subject_pool, subject_pool_none, subject_vmcache, subject_map_none,
+	subject_map_once, subject_map_always, subject_map_heap, subject_map_private,
+	subject_map_shared, subject_lmdb, subject_lmdb_writemap, subject_sqlite;
+
+/* All of H2 that this build has; NULL ends them. */
 extern const struct subject *const subjects[];
 
 /* Names of those that it has not, because a library was missing; and why. */

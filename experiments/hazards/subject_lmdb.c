@@ -132,6 +132,43 @@ static bool lmdb_set(struct subject_db *db, uint32_t record, uint32_t version,
 	return rc == 0 || failed(rc, text, "mdb_txn_commit");
 }
 
+static bool lmdb_begin(struct subject_db *db, bool write, char text[TEXT_BYTES])
+{
+	int rc = mdb_txn_begin(db->env, NULL, write ? 0 : MDB_RDONLY, &db->txn);
+
+	return rc == 0 || failed(rc, text, "mdb_txn_begin");
+}
+
+static bool lmdb_put(struct subject_db *db, uint32_t record, uint32_t version,
+	char text[TEXT_BYTES])
+{
+	int rc = put(db->txn, db->dbi, record, version);
+
+	return rc == 0 || failed(rc, text, "mdb_put");
+}
+
+static bool lmdb_end(struct subject_db *db, char text[TEXT_BYTES])
+{
+	int rc = mdb_txn_commit(db->txn);
+
+	db->txn = NULL;
+	return rc == 0 || failed(rc, text, "mdb_txn_commit");
+}
+
+static const uint8_t *lmdb_address(struct subject_db *db, uint32_t record, char text[TEXT_BYTES])
+{
+	uint8_t key[RECORD_KEY_BYTES];
+	MDB_val k = {sizeof(key), key}, v;
+	int rc;
+
+	record_key(record, key);
+	rc = mdb_get(db->txn, db->dbi, &k, &v);
+	if (rc == 0)
+		return v.mv_data;
+	(void)failed(rc, text, "mdb_get");
+	return NULL;
+}
+
 const struct subject subject_lmdb = {
 	.name = "lmdb",
 	.what = "LMDB",
@@ -140,6 +177,10 @@ const struct subject subject_lmdb = {
 	.open = lmdb_open,
 	.get = lmdb_get,
 	.set = lmdb_set,
+	.begin = lmdb_begin,
+	.put = lmdb_put,
+	.end = lmdb_end,
+	.address = lmdb_address,
 	.close = lmdb_close,
 };
 
@@ -152,5 +193,9 @@ const struct subject subject_lmdb_writemap = {
 	.open = lmdb_open,
 	.get = lmdb_get,
 	.set = lmdb_set,
+	.begin = lmdb_begin,
+	.put = lmdb_put,
+	.end = lmdb_end,
+	.address = lmdb_address,
 	.close = lmdb_close,
 };

@@ -56,12 +56,12 @@ static struct subject_db *sqlite_open(const struct subject *s, const char *path,
 	return NULL;
 }
 
-static bool put(struct subject_db *db, uint32_t first, uint32_t n, uint32_t version)
+/* In the transaction that is open. */
+static bool put_some(struct subject_db *db, uint32_t first, uint32_t n, uint32_t version)
 {
 	uint8_t key[RECORD_KEY_BYTES], value[RECORD_VALUE_BYTES];
 	sqlite3_stmt *st = NULL;
-	bool ok = sqlite3_exec(db->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK &&
-		  sqlite3_prepare_v2(db->db, "INSERT OR REPLACE INTO records(k, v) VALUES(?1, ?2)",
+	bool ok = sqlite3_prepare_v2(db->db, "INSERT OR REPLACE INTO records(k, v) VALUES(?1, ?2)",
 			  -1, &st, NULL) == SQLITE_OK;
 
 	for (uint32_t r = first; ok && r < first + n; r++) {
@@ -73,7 +73,17 @@ static bool put(struct subject_db *db, uint32_t first, uint32_t n, uint32_t vers
 		ok = sqlite3_reset(st) == SQLITE_OK && ok;
 	}
 	(void)sqlite3_finalize(st);
-	return ok && sqlite3_exec(db->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
+	return ok;
+}
+
+static bool run(struct subject_db *db, const char *sql)
+{
+	return sqlite3_exec(db->db, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static bool put(struct subject_db *db, uint32_t first, uint32_t n, uint32_t version)
+{
+	return run(db, "BEGIN IMMEDIATE") && put_some(db, first, n, version) && run(db, "COMMIT");
 }
 
 static bool sqlite_update(const struct subject *s, const char *path, uint32_t n_records,
@@ -124,6 +134,25 @@ static bool sqlite_set(struct subject_db *db, uint32_t record, uint32_t version,
 	return put(db, record, 1, version) || failed(db->db, text, "INSERT");
 }
 
+static bool sqlite_begin(struct subject_db *db, bool write, char text[TEXT_BYTES])
+{
+	return (write ? run(db, "BEGIN IMMEDIATE") : begin_read(db)) ||
+	       failed(db->db, text, "BEGIN");
+}
+
+static bool sqlite_put(struct subject_db *db, uint32_t record, uint32_t version,
+	char text[TEXT_BYTES])
+{
+	return put_some(db, record, 1, version) || failed(db->db, text, "INSERT");
+}
+
+static bool sqlite_end(struct subject_db *db, char text[TEXT_BYTES])
+{
+	(void)sqlite3_finalize(db->get);
+	db->get = NULL;
+	return run(db, "COMMIT") || failed(db->db, text, "COMMIT");
+}
+
 const struct subject subject_sqlite = {
 	.name = "sqlite",
 	.what = "SQLite with mmap_size",
@@ -132,5 +161,8 @@ const struct subject subject_sqlite = {
 	.open = sqlite_open,
 	.get = sqlite_get,
 	.set = sqlite_set,
+	.begin = sqlite_begin,
+	.put = sqlite_put,
+	.end = sqlite_end,
 	.close = sqlite_close,
 };

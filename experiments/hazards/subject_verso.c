@@ -134,6 +134,38 @@ static bool verso_set(struct subject_db *db, uint32_t record, uint32_t version,
 	return verso_commit(txn) == 0 || failed(text, "verso_commit");
 }
 
+static bool verso_begin_subject(struct subject_db *db, bool write, char text[TEXT_BYTES])
+{
+	return verso_begin(db->db, write ? VERSO_WRITE : VERSO_READ, &db->txn) == 0 ||
+	       failed(text, "verso_begin");
+}
+
+static bool verso_put_subject(struct subject_db *db, uint32_t record, uint32_t version,
+	char text[TEXT_BYTES])
+{
+	return put(db->txn, record, version) == 0 || failed(text, "verso_put");
+}
+
+static bool verso_end_subject(struct subject_db *db, char text[TEXT_BYTES])
+{
+	int rc = verso_commit(db->txn);
+
+	db->txn = NULL;
+	return rc == 0 || failed(text, "verso_commit");
+}
+
+static const uint8_t *verso_address(struct subject_db *db, uint32_t record, char text[TEXT_BYTES])
+{
+	uint8_t key[RECORD_KEY_BYTES];
+	struct verso_val val;
+
+	record_key(record, key);
+	if (verso_get(db->txn, NULL, (struct verso_val){key, sizeof(key)}, &val) == 0)
+		return val.data;
+	(void)failed(text, "verso_get");
+	return NULL;
+}
+
 static uint64_t verso_loads(struct subject_db *db)
 {
 	struct verso_stat stat = {.size = sizeof(stat)};
@@ -160,7 +192,8 @@ static void verso_close_subject(struct subject_db *db)
 
 /* clang-format off */
 #define VERSO_OPS .update = verso_update, .open = verso_open_subject, .get = verso_get_subject, \
-	.set = verso_set, .close = verso_close_subject
+	.set = verso_set, .begin = verso_begin_subject, .put = verso_put_subject, \
+	.end = verso_end_subject, .address = verso_address, .close = verso_close_subject
 /* clang-format on */
 
 const struct subject subject_pool = {
@@ -207,5 +240,45 @@ const struct subject subject_map_always = {
 	.promise = PROMISE_ALWAYS,
 	.is_map = true,
 	.options = {.pager = VERSO_MMAP, .checksum = VERSO_CHECKSUM_ALWAYS},
+	VERSO_OPS,
+};
+
+/* --- how a writer's pages reach the file ------------------------------------------------------ */
+
+const struct subject subject_vmcache = {
+	.name = "vmcache",
+	.what = "third pager: pages at fixed places in memory of its own",
+	.options = {.pager = VERSO_VMCACHE, .checksum = VERSO_CHECKSUM_ONCE},
+	.loads = verso_loads,
+	VERSO_OPS,
+};
+
+const struct subject subject_map_heap = {
+	.name = "map_heap",
+	.what = "read-only map, pages written from the heap",
+	.is_map = true,
+	.options = {.pager = VERSO_MMAP,
+		.checksum = VERSO_CHECKSUM_ONCE,
+		.map_writing = VERSO_MAP_HEAP},
+	VERSO_OPS,
+};
+
+const struct subject subject_map_private = {
+	.name = "map_private",
+	.what = "private map",
+	.is_map = true,
+	.options = {.pager = VERSO_MMAP,
+		.checksum = VERSO_CHECKSUM_ONCE,
+		.map_writing = VERSO_MAP_PRIVATE},
+	VERSO_OPS,
+};
+
+const struct subject subject_map_shared = {
+	.name = "map_shared",
+	.what = "shared map that is written",
+	.is_map = true,
+	.options = {.pager = VERSO_MMAP,
+		.checksum = VERSO_CHECKSUM_ONCE,
+		.map_writing = VERSO_MAP_SHARED},
 	VERSO_OPS,
 };

@@ -3,9 +3,6 @@
 
 #include <string.h>
 
-extern const struct subject subject_pool, subject_pool_none, subject_map_none, subject_map_once,
-	subject_map_always, subject_lmdb, subject_lmdb_writemap, subject_sqlite;
-
 const struct subject *const subjects[] = {
 	&subject_pool,
 	&subject_pool_none,

@@ -6,7 +6,7 @@ measured). It answers whether it is decided or not.
 """
 from dataclasses import dataclass
 
-from lib import answers_h1, answers_h2, answers_tally, metrics, page_words as words, stats
+from lib import answers_h1, answers_h2, answers_h3, answers_tally, metrics, page_words as words, stats
 from lib.page_evidence import NOT_PART
 from lib.page_number import Name, Sentence, fill, join
 
@@ -124,7 +124,7 @@ def code_sentence(evidence, experiment):
                 pool=pool, pool_tests=pool_tests, map=a_map, map_tests=map_tests), fill('counted in the sources')
 
 
-HAZARD_SENTENCES = {'H1': answers_h1, 'H2': answers_h2}
+HAZARD_SENTENCES = {'H1': answers_h1, 'H2': answers_h2, 'H3': answers_h3}
 
 
 def hazard_sentence(evidence, experiment):

@@ -9,7 +9,7 @@ SUBJECTS = {
     'pool': 'the pool', 'pool_none': 'the pool without verification', 'map_none': 'the map without verification',
     'map_once': 'the map that verifies once', 'map_always': 'the map that verifies at each get', 'lmdb': 'LMDB',
     'lmdb_writemap': 'LMDB with a writable map', 'sqlite': 'SQLite with a map',
-    'map_heap': 'the map, pages written from the heap', 'map_private': 'the map, private copies',
+    'vmcache': 'the third pager', 'map_heap': 'the map, pages written from the heap', 'map_private': 'the map, private copies',
     'map_shared': 'the shared map with shadow paging', 'in_place': 'the shared map, in place',
     'none-pool': 'pool, in place', 'none-map': 'map, in place', 'none-copied': 'private copies, in place',
     'log-pool': 'pool, in place with a log', 'log-map': 'map, in place with a log',
@@ -25,8 +25,12 @@ TRIGGERS = {
     'nothing': 'nothing but time', 'fsync': "another file's fsync", 'syncfs': 'syncfs', 'direct_read': 'a read past the page cache',
     'pressure_here': 'memory pressure here', 'pressure_elsewhere': 'memory pressure in another group',
 }
-HAZARDS = {**FAULTS, **TRIGGERS, 'power_cut': 'power cut'}
-BAD = ('wrong', 'wrong data', 'signal', 'death', 'neither')
+STORES = {
+    'stray_read': 'stray store into a page that is read', 'stray_alias': 'stray store where the page is mapped for writing',
+    'stray_neighbour': 'stray store, then a neighbour is updated', 'stray_written': 'stray store into a page just written',
+}
+HAZARDS = {**FAULTS, **TRIGGERS, **STORES, 'power_cut': 'power cut'}
+BAD = ('wrong', 'wrong data', 'signal', 'death', 'neither', 'wrong until evicted', 'broken on disk', 'wrong on disk', 'later death')
 WORDS = {'wrong': 'wrong data', 'right': 'right data', 'neither': 'neither before nor after'}
 
 # For a session whose plans say nothing about a hazard.

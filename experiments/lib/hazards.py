@@ -186,12 +186,22 @@ def lines_by_key(session, plan):
     return {line['key']: line for line in session.of_kind('hazard', plan.id)}
 
 
+def letters(names):
+    """{name: letter}: the initial of the first word, or where another name has that, of the last one that is free."""
+    found = {}
+    for name in names:
+        words = name.split()
+        free = [word[0].upper() for word in [words[0], *reversed(words[1:])] if word[0].upper() not in found.values()]
+        found[name] = free[0] if free else name.upper()
+    return found
+
+
 def _cell(line):
     if line['invalid']:
         return 'invalid'
     if not line['trials']:
         return '-'
-    return ' '.join(f'{name[0].upper()}{n}' for name, n in line['counts'].items() if n)
+    return ' '.join(f'{letter}{line["counts"][name]}' for name, letter in letters(line['counts']).items() if line['counts'][name])
 
 
 def _table(lines):
@@ -202,7 +212,7 @@ def _table(lines):
     names = list(dict.fromkeys(name for line in lines for name in line['counts']))
     width = max([len(c) for c in cells] + [len(text) for text in found.values()]) + 2
     first = max(len(row) for row in rows) + 2
-    text = ['  ' + ', '.join(f'{name[0].upper()} {name}' for name in names) + ', - not produced']
+    text = ['  ' + ', '.join(f'{letter} {name}' for name, letter in letters(names).items()) + ', - not produced']
     text.append('  ' + ' ' * first + ''.join(c.ljust(width) for c in cells).rstrip())
     for row in rows:
         text.append('  ' + row.ljust(first) + ''.join(found.get((row, c), '-').ljust(width) for c in cells).rstrip())

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""H1 and H2 on tiny files: known outcomes, pagers with a planted fault that must be named, bad input; and what the harness makes of
+"""H1 to H3 on tiny files: known outcomes, pagers with a planted fault that must be named, bad input; and what the harness makes of
 their lines.
 
 usage: test_hazards.py FOLDER [TEST ...]
@@ -121,6 +121,54 @@ class Planted(Programs):
         self.assertEqual(self.rot('rot_forget_place', 'pool', 'flip_cold')[0]['counts']['error'], 3)
 
 
+class Stray(Programs):
+    def stray(self, subject, hazard, name='hazard_stray', status=0, stores='6'):
+        words = ('--dir', self.folder, '--subject', subject, '--hazard', hazard, '--stores', stores)
+        found, text = self.lines(name, *words, status=status)
+        return found[f'{hazard}/{subject}'], text
+
+    def test_a_read_only_map_stops_each_store_and_says_by_which_signal(self):
+        line, _ = self.stray('map_heap', 'stray_read')
+        self.assertEqual(line['counts']['stopped at once'], 6)
+        self.assertIn('Segmentation', line['details']['text'])
+        self.assertIs(line['details']['promise_kept'], True)
+
+    def test_a_pool_keeps_the_damage_in_memory_until_a_neighbour_is_updated(self):
+        for subject in ('pool', 'vmcache'):
+            counts = self.stray(subject, 'stray_read')[0]['counts']
+            self.assertGreater(counts['wrong until evicted'], 0)
+            self.assertEqual((counts['wrong on disk'], counts['broken on disk'], counts['stopped at once']), (0, 0, 0))
+            self.assertGreater(self.stray(subject, 'stray_neighbour')[0]['counts']['wrong on disk'], 0)
+
+    def test_a_shared_map_lets_it_onto_the_disk_where_the_page_is_mapped_for_writing_and_a_private_one_does_not(self):
+        self.assertGreater(self.stray('map_shared', 'stray_alias')[0]['counts']['broken on disk'], 0)
+        self.assertEqual(self.stray('map_private', 'stray_alias')[0]['counts']['unseen'], 6)
+
+    def test_without_the_store_nothing_is_seen(self):
+        for subject in ('pool', 'vmcache', 'map_shared'):
+            line, _ = self.stray(subject, 'none')
+            self.assertEqual((line['trials'], line['counts']['unseen'], line['invalid']), (6, 6, []))
+
+    def test_where_a_page_is_not_mapped_for_writing_nothing_is_produced_and_the_reason_stands_there(self):
+        line, text = self.stray('pool', 'stray_alias')
+        self.assertEqual((line['trials'], line['counts']), (0, {}))
+        self.assertIn('no mapping of the file for writing', line['details']['skipped'])
+        self.assertIn('stray_alias: pool: it has no mapping', text)
+
+    def test_a_map_that_can_be_written_and_says_it_cannot_is_named(self):
+        line, text = self.stray('map_heap', 'stray_read', 'stray_writable_map', status=1)
+        self.assertEqual(line['counts']['stopped at once'], 0)
+        self.assertGreater(line['counts']['broken on disk'] + line['counts']['wrong on disk'], 0)
+        self.assertIs(line['details']['promise_kept'], False)
+        self.assertIn('BROKEN PROMISE: map_heap: stray_read: not stopped', text)
+
+    def test_the_same_seed_gives_the_same_line(self):
+        first, second = (self.stray('pool', 'stray_written')[0] for _ in range(2))
+        for line in (first, second):
+            line['details'].pop('text')
+        self.assertEqual(first, second)
+
+
 class Flush(Programs):
     def test_syncfs_writes_shared_maps_and_nothing_else_and_only_in_place_is_it_harmful(self):
         found, _ = self.lines('hazard_flush', '--dir', self.folder, '--trigger', 'syncfs', '--watch', '1')
@@ -171,6 +219,9 @@ class BadInput(Programs):
         for arguments, words in (((), '--dir is missing'), ((*here, '--wait', '0'), '--wait'), ((*here, '--watch', 'x'), '--watch'),
                                  ((*here, '--trigger', 'earthquake'), 'no such trigger')):
             self.expect(2, words, 'hazard_flush', *arguments)
+        for arguments, words in (((), '--dir is missing'), ((*here, '--stores', '0'), '--stores'), ((*here, '--seed', '-1'), '--seed'),
+                                 (('--dir', '/nonexistent'), 'no such folder'), ((*here, '--frobnicate', '1'), '--frobnicate')):
+            self.expect(2, words, 'hazard_stray', *arguments)
         for arguments in (('--seeds', '0'), ('--seed',), ('seeds', '1')):
             self.expect(2, arguments[0], 'hazard_powercut', *arguments)
 
@@ -178,6 +229,7 @@ class BadInput(Programs):
         here = ('--dir', self.folder, *SMALL)
         self.expect(3, 'nothing was run', 'hazard_rot', *here, '--subject', 'oracle')
         self.expect(3, 'nothing was run', 'hazard_rot', *here, '--subject', 'pool', '--hazard', 'earthquake')
+        self.expect(3, 'nothing was run', 'hazard_stray', '--dir', self.folder, '--subject', 'oracle')
         self.expect(3, '/nonexistent', 'hazard_rot', *here, '--image', '/nonexistent', '--subject', 'pool')
 
 
@@ -250,6 +302,13 @@ class FakeSession:
         return [line for line in self.lines if line['kind'] == kind and experiment in (None, line['experiment'])]
 
 
+class Letters(unittest.TestCase):
+    def test_outcomes_of_a_program_have_letters_of_their_own(self):
+        self.assertEqual(hazards.letters(['error', 'wrong data', 'right']), {'error': 'E', 'wrong data': 'W', 'right': 'R'})
+        self.assertEqual(hazards.letters(['wrong until evicted', 'wrong on disk']), {'wrong until evicted': 'W', 'wrong on disk': 'D'})
+        self.assertEqual(hazards.letters(['same', 'same on']), {'same': 'S', 'same on': 'O'})
+
+
 class Harness(unittest.TestCase):
     def setUp(self):
         self.plan = plans.parse(PLAN, 'H9.toml')
@@ -261,6 +320,7 @@ class Harness(unittest.TestCase):
         everything = plans.load_all(os.path.join(os.path.dirname(HERE), 'plans'))
         self.assertEqual(everything['H1'].kind, 'hazard')
         self.assertGreater(len(everything['H2'].predictions), 10)
+        self.assertGreater(len(everything['H3'].predictions), 10)
 
     def test_a_plan_that_cannot_be_is_refused(self):
         for old, new, words in (('"hazard_rot"', '"rm"', 'programs'), ('programs = ["hazard_rot"]', '', 'programs'),
