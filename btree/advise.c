@@ -8,6 +8,12 @@
 
 #define INNER_AT_ONCE 32U
 
+/* Which bounds lie below a page: along the edges of the range. Between them all children count, and a
+ * bound cannot be looked up, because it need not have the prefix that the page's keys share. */
+struct edges {
+	bool from, to;
+};
+
 struct advise {
 	struct btree *bt;
 	struct btree_slice from, to; /* data NULL: no bound */
@@ -16,12 +22,9 @@ struct advise {
 	struct page_ref refs[BTREE_BATCH_MAX];
 };
 
-/*
- * The children [*ret_first, *ret_last] whose keys can lie in the range: all of a page that lies
- * between the bounds. False: damaged.
- */
-static bool children_in(const struct advise *a, const struct page *page, unsigned *ret_first,
-	unsigned *ret_last)
+/* The children [*ret_first, *ret_last] whose keys can lie in the range. False: damaged. */
+static bool children_in(const struct advise *a, const struct page *page, struct edges edges,
+	unsigned *ret_first, unsigned *ret_last)
 {
 	uint32_t page_size = tree_page_size(a->bt);
 	unsigned n;
@@ -31,9 +34,9 @@ static bool children_in(const struct advise *a, const struct page *page, unsigne
 	n = node_count(page);
 	*ret_first = 0;
 	*ret_last = n;
-	if (a->from.data)
+	if (edges.from)
 		*ret_first = node_child_index(page, page_size, a->from.data, (unsigned)a->from.len);
-	if (a->to.data)
+	if (edges.to)
 		*ret_last = node_child_index(page, page_size, a->to.data, (unsigned)a->to.len);
 	return *ret_first <= *ret_last && *ret_last <= n;
 }
@@ -59,10 +62,11 @@ static void advise_leaves(struct advise *a, size_t n)
 		a->stopped = true;
 }
 
-static int advise_under(struct advise *a, struct page_ref ref, unsigned level);
+static int advise_under(struct advise *a, struct page_ref ref, unsigned level, struct edges edges);
 
 /* Children [first, last] of a pinned inner page. */
-static int advise_children(struct advise *a, const struct page *page, unsigned first, unsigned last)
+static int advise_children(struct advise *a, const struct page *page, struct edges edges,
+	unsigned first, unsigned last)
 {
 	struct pager *pager = a->bt->txn->pager;
 	size_t at_once = page->level == 1 ? BTREE_BATCH_MAX : INNER_AT_ONCE;
@@ -80,14 +84,17 @@ static int advise_children(struct advise *a, const struct page *page, unsigned f
 		}
 		if (n > 1)
 			pager_prefetch(pager, a->refs, n); /* got next, one after the other */
-		for (; rc == 0 && !a->stopped && n > 0; n--, i++)
+		for (; rc == 0 && !a->stopped && n > 0; n--, i++) {
+			struct edges below = {edges.from && i == first, edges.to && i == last};
+
 			rc = advise_under(a, node_child(page, tree_page_size(a->bt), i),
-				page->level - 1U);
+				page->level - 1U, below);
+		}
 	}
 	return rc;
 }
 
-static int advise_under(struct advise *a, struct page_ref ref, unsigned level)
+static int advise_under(struct advise *a, struct page_ref ref, unsigned level, struct edges edges)
 {
 	const struct page *page;
 	unsigned first, last;
@@ -95,8 +102,8 @@ static int advise_under(struct advise *a, struct page_ref ref, unsigned level)
 
 	if (rc < 0)
 		return rc;
-	if (children_in(a, page, &first, &last))
-		rc = advise_children(a, page, first, last);
+	if (children_in(a, page, edges, &first, &last))
+		rc = advise_children(a, page, edges, first, last);
 	else
 		rc = tree_corrupt(a->bt, ref, INNER_IS_BAD);
 	pager_put(a->bt->txn->pager, page);
@@ -130,7 +137,8 @@ int btree_advise(struct btree *bt, struct btree_slice from, struct btree_slice t
 	if (level >= BTREE_LEVELS_MAX)
 		return tree_corrupt(bt, bt->root.ref, "the root claims too many levels");
 	if (level > 0)
-		return advise_under(&a, bt->root.ref, level);
+		return advise_under(&a, bt->root.ref, level,
+			(struct edges){from.data != NULL, to.data != NULL});
 	a.refs[0] = bt->root.ref;
 	advise_leaves(&a, 1);
 	return 0;

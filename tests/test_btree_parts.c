@@ -394,6 +394,80 @@ START_TEST(short_scan_names_few_leaves)
 }
 END_TEST
 
+/* Groups of keys with prefixes of their own, so that a bound shares nothing with most inner pages. */
+static unsigned grouped_key(char *key, unsigned group, unsigned i)
+{
+	static const char *const prefixes[] = {
+		"", "a", "m/long/prefix/of/a/path/", "m/long/z", "~~"};
+	const unsigned n_prefixes = sizeof(prefixes) / sizeof(prefixes[0]);
+
+	return (unsigned)snprintf(key, 64, "%s%c%05u", prefixes[group % n_prefixes],
+		'0' + (char)group, i);
+}
+
+static int order(struct btree_slice a, struct btree_slice b)
+{
+	int c = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
+
+	return c != 0 ? c : (a.len > b.len) - (a.len < b.len);
+}
+
+/* The leaves that hold records of [from, to). */
+static unsigned leaves_of_range(struct fixture *f, struct btree_slice from, struct btree_slice to)
+{
+	struct btree_slice key = {0};
+	struct btree_item item;
+	struct btree_cursor *c;
+	const struct page *leaf = NULL;
+	unsigned n = 0;
+
+	ck_assert_int_eq(btree_cursor_open(&f->bt, &c), 0);
+	for (int rc = btree_cursor_seek(c, from, &key, &item); rc == 0;
+		rc = btree_cursor_next(c, &key, &item)) {
+		if (order(key, to) >= 0)
+			break;
+		n += item.pin != leaf;
+		leaf = item.pin;
+	}
+	btree_cursor_close(c);
+	return n;
+}
+
+/* The first and the last leaf may hold other records; of the rest none is left out or added. */
+START_TEST(advice_names_the_leaves_of_a_range)
+{
+	const unsigned n_groups = 10, n_keys = 300, step = 97;
+	struct btree_slice from, to;
+	char a[64], b[64];
+	struct fixture f;
+
+	open_tree(&f);
+	for (unsigned i = 0; i < n_keys; i++) {
+		for (unsigned group = 0; group < n_groups; group++) {
+			(void)grouped_key(a, group, i);
+			put(&f, a);
+		}
+	}
+	for (unsigned x = 0; x < n_groups * n_keys; x += step) {
+		for (unsigned y = 0; y < n_groups * n_keys; y += step) {
+			unsigned n;
+
+			from = (struct btree_slice){a, grouped_key(a, x / n_keys, x % n_keys)};
+			to = (struct btree_slice){b, grouped_key(b, y / n_keys, y % n_keys)};
+			if (order(from, to) >= 0)
+				continue;
+			n = leaves_of_range(&f, from, to);
+			f.env->n_prefetched = 0;
+			ck_assert_int_eq(btree_advise(&f.bt, from, to, BTREE_ADVICE_COLD), 0);
+			ck_assert_int_eq(btree_advise(&f.bt, from, to, BTREE_ADVICE_WILLNEED), 0);
+			ck_assert_uint_ge(f.env->n_prefetched, n);
+			ck_assert_uint_le(f.env->n_prefetched, n + 2);
+		}
+	}
+	close_tree(&f);
+}
+END_TEST
+
 /* How a scan's names are taken: peeks that miss, pages taken of a call, how far ahead. */
 static const struct {
 	unsigned miss;
@@ -454,6 +528,7 @@ int main(void)
 	tcase_add_test(t, edits_elsewhere_do_not_move_a_cursor);
 	tcase_add_test(t, seek_takes_a_key_longer_than_any);
 	tcase_add_test(t, short_scan_names_few_leaves);
+	tcase_add_test(t, advice_names_the_leaves_of_a_range);
 	tcase_add_loop_test(t, scan_names_leaves_ahead, 0, 2 * sizeof(scans) / sizeof(scans[0]));
 	suite_add_tcase(s, t);
 	return check_main(s);
