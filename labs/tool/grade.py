@@ -28,6 +28,9 @@ NOTED = re.compile(r'^lab-todo: (\S+) (\S+)', re.M)
 SANITIZER = re.compile(r'^.*((?:Thread|Address|Leak)Sanitizer: .*|runtime error: .*)$', re.M)
 ASSERTION = re.compile(r'^.*assertion.*failed.*$|^.*: ASSERT.*$', re.M | re.I)
 CONTEXT = re.compile(r'^# (.*)$', re.M)
+# What the machine refuses, and no student's code can bring about: it may not print, nor leave with a status.
+REFUSED = re.compile(r'^(FATAL: ThreadSanitizer: unexpected memory mapping.*|unshare: .*|sh: \d+: (?:Cannot fork|ulimit: ).*)$', re.M)
+NOT_STARTED = (126, 127)  # a shell's status for a program that it could not start
 
 
 def collect(lab, folder, to):
@@ -60,6 +63,9 @@ def words(run, wanted):
         if n_failed == 0 and n_skipped > 0:
             reason = re.search(r'^skipped: (.*)$', out, re.M)
             return SKIPPED, reason.group(1) if reason else 'no reason was printed', ''
+    refused = REFUSED.search(out)
+    if refused or (run.status in NOT_STARTED and not totals):
+        return ERROR, 'this machine could not run the test: ' + (refused.group(1) if refused else out.strip()[-200:]), ''
     noted = NOTED.search(out)
     if noted:
         return TODO, f'Lab {noted.group(1)}, {noted.group(2)}(), is not implemented yet', ''

@@ -140,6 +140,17 @@ class States(unittest.TestCase):
         self.assertEqual(self.state(status=1, output='==1==ERROR: AddressSanitizer: heap-use-after-free\n' + fails), grade.CRASHED)
         self.assertEqual(self.state(status=1, output='t: the process ended before the test did\n'), grade.CRASHED)
 
+    def test_what_the_machine_refuses_is_no_fault_of_a_student(self):
+        class Run:
+            is_late = is_loud = is_big = False
+            status, output = 1, ''
+        for status, output in ((66, 'FATAL: ThreadSanitizer: unexpected memory mapping 0x5d-0x5e\n'), (127, 'sh: 1: exec: /x: not found\n'),
+                               (126, ''), (1, 'unshare: unshare failed: Operation not permitted\n'), (2, 'sh: 1: Cannot fork\n')):
+            Run.status, Run.output = status, output
+            self.assertEqual(grade.words(Run, 't')[0], grade.ERROR, output)
+        Run.status, Run.output = 66, 'WARNING: ThreadSanitizer: data race (pid=1)\n'
+        self.assertEqual(grade.words(Run, 't')[0], grade.CRASHED)
+
     def test_sentence(self):
         self.assertEqual(grade.sentence("Assertion 'get(a, b) == -EIO' failed: get(a, b) == -3, -EIO == -5: all are pinned"),
                          'get(a, b) was -3 (all are pinned), expected -EIO (-5)')
