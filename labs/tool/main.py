@@ -27,7 +27,7 @@ import build
 import contain
 import grade
 import mklab
-from common import GraderError, Lab, LabError, MINE, ROOT, read, say, warn, write
+from common import GraderError, Lab, LabError, LABS, MINE, ROOT, read, say, warn, write
 
 OK, BAD, USAGE, BROKEN = 0, 1, 2, 3
 
@@ -72,6 +72,9 @@ def start(lab):
         write(path, text)
         made = True
         say(f'made {os.path.relpath(path, ROOT)}')
+    rules = os.path.join(lab.mine, 'AGENTS.md')
+    if not os.path.exists(rules):
+        write(rules, read(os.path.join(LABS, 'AGENTS.md')))
     if made:
         say(f'Read {os.path.relpath(lab.path("handout.md"), ROOT)}, then: ./lab test {lab.number}')
     return OK

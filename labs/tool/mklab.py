@@ -137,6 +137,7 @@ def pack_files(lab):
             continue
         with open(os.path.join(ROOT, name), 'rb') as f:
             files[name] = f.read()
+    files['AGENTS.md'] = files['labs/AGENTS.md']  # where tools look for it
     for name in lab.files:
         path = os.path.relpath(lab.path(name), ROOT)
         files[path] = cut(files[path].decode(), name)[0].encode()

@@ -16,7 +16,7 @@ import mklab  # noqa: E402
 import objects  # noqa: E402
 import selfcheck  # noqa: E402
 from build import Builder  # noqa: E402
-from common import GraderError, Lab, LabError, ROOT, write  # noqa: E402
+from common import GraderError, Lab, LabError, LABS, ROOT, read, write  # noqa: E402
 
 REFERENCE = ('/* SPDX */\n#include "a.h"\n\nint f(void)\n{\n\t/* LAB 1.1 begin: do it */\n\tint telling_name_of_this_region = 1;\n'
              '\n\treturn telling_name_of_this_region;\n\t/* LAB 1.1 end: return LAB_TODO("1.1"); */\n}\n')
@@ -190,6 +190,27 @@ class States(unittest.TestCase):
                 self.assertIsNone(complaint)
                 found = objects.findings(to, One)
                 self.assertTrue((not found) if word is None else any(word in f for f in found), (code, found))
+
+
+class Rules(unittest.TestCase):
+    def test_rules_for_assistants_are_in_every_pack(self):
+        rules = read(os.path.join(LABS, 'AGENTS.md')).encode()
+        for lab in [Lab('2'), Lab('6')]:
+            files = mklab.pack_files(lab)
+            self.assertEqual((files['AGENTS.md'], files['labs/AGENTS.md']), (rules, rules))
+            self.assertFalse([n for n in files if n.startswith('labs/teach/')])
+
+    def test_and_in_every_student_folder(self):
+        class Mine:
+            number, files = '1', []
+        with tempfile.TemporaryDirectory() as folder:
+            Mine.mine = os.path.join(folder, 'my')
+            self.assertEqual(main.start(Mine), main.OK)
+            path = os.path.join(Mine.mine, 'AGENTS.md')
+            self.assertEqual(read(path), read(os.path.join(LABS, 'AGENTS.md')))
+            write(path, 'mine')
+            main.start(Mine)
+            self.assertEqual(read(path), 'mine')
 
 
 if __name__ == '__main__':
