@@ -76,6 +76,24 @@ class Lab:
                 return t
         raise LabError(f'there is no test {name} in lab {self.number}: ./lab test {self.number} lists them')
 
+    def of_task(self, task):
+        tests = [t for t in self.tests if t['task'] == task and t['points']]
+        if not tests:
+            raise LabError(f'no test of lab {self.number} has points for task {task}; tasks with points: {", ".join(self.tasks())}')
+        return tests
+
+    def tasks(self):
+        """Those that have points, in their order."""
+        return sorted({t['task'] for t in self.tests if t['points']}, key=lambda task: [int(n) for n in task.split('.')])
+
+    def with_parents(self, tests):
+        """The tests, with those without which they do not count, in the lab's order."""
+        wanted = {t['id'] for t in tests}
+        for t in reversed(self.tests):
+            if t['id'] in wanted and t.get('parent'):
+                wanted.add(t['parent'])
+        return [t for t in self.tests if t['id'] in wanted]
+
     def check(self):
         """A mistake in these files is found here and not in the middle of a grading."""
         ids = [t['id'] for t in self.tests]

@@ -4,6 +4,7 @@
     ./lab doctor             what this machine has, and what is missing
     ./lab start N            puts the files of lab N into labs/my/labN/ (never over yours)
     ./lab test N             builds yours and runs the quick tests; --all: all that are graded
+    ./lab test N --task T    the tests of one task, with those without which they do not count; good: all points
     ./lab test N ID          one test, with all that it says; --gdb: in the debugger; --seed S: another seed;
                              --replay 'LINE': the one image of a crash test that failed with this line
     ./lab run N NAME [...]   a program of the lab that is no test, around your files; with its own arguments;
@@ -12,7 +13,8 @@
     ./lab hours N H          notes that you have spent H hours more on lab N
     ./lab submit N           one file to hand in
 
-Teachers: ./lab grade N FOLDER [--private-seed S] [--json FILE], ./lab pack N FILE, ./lab selfcheck N [--quick]
+Teachers: ./lab grade N FOLDER [--private-seed S] [--json FILE], ./lab pack N FILE, ./lab selfcheck N [--quick],
+          ./lab gradescope N FILE.zip --private-seed S, ./lab classroom N [--graders], ./lab prepare N
 """
 import argparse
 import json
@@ -24,8 +26,10 @@ import tempfile
 import time
 
 import build
+import classroom
 import contain
 import grade
+import gradescope
 import mklab
 from common import GraderError, Lab, LabError, LABS, MINE, ROOT, read, say, warn, write
 
@@ -34,11 +38,14 @@ OK, BAD, USAGE, BROKEN = 0, 1, 2, 3
 
 def arguments(argv):
     p = argparse.ArgumentParser(prog='lab', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('command', choices=['doctor', 'start', 'test', 'run', 'hint', 'hours', 'submit', 'grade', 'pack', 'selfcheck'])
+    p.add_argument('command', choices=['doctor', 'start', 'test', 'run', 'hint', 'hours', 'submit', 'grade', 'pack', 'selfcheck',
+                                       'gradescope', 'classroom', 'prepare'])
     p.add_argument('lab', nargs='?')
     p.add_argument('names', nargs='*')
     p.add_argument('--seed', type=int, default=1)
     p.add_argument('--private-seed', type=int)
+    p.add_argument('--task')
+    p.add_argument('--graders', action='store_true', help='classroom: with the graders of GitHub Classroom')
     p.add_argument('--replay')
     p.add_argument('--gdb', action='store_true')
     p.add_argument('--all', action='store_true')
@@ -84,12 +91,15 @@ def tested(lab, args):
     folder = lab.mine
     if not os.path.isdir(folder):
         raise LabError(f'there is nothing of yours yet: ./lab start {lab.number}')
-    tests = [lab.test(n) for n in args.names] or [t for t in lab.tests if args.all or lab.programs[t['program']].get('quick')]
+    wanted = [lab.test(n) for n in args.names] or (
+        lab.of_task(args.task) if args.task else [t for t in lab.tests if args.all or lab.programs[t['program']].get('quick')])
+    tests = lab.with_parents(wanted) if args.task else wanted
+    is_part = bool(args.names or args.task)
     began = time.monotonic()
     with build.Builder(args.build) as builder:
         g = grade.Grading(lab, builder, folder, args.seed, {t['program'] for t in tests}, args.replay)
         try:
-            if g.broken and not args.names:
+            if g.broken and not is_part:
                 say(g.broken[1])
                 return BAD if g.broken[0] != grade.ERROR else BROKEN
             built_s = time.monotonic() - began
@@ -99,16 +109,23 @@ def tested(lab, args):
         finally:
             g.close()
     report = grade.sheet(lab, results, args.seed)
-    if not args.names:
+    if not is_part:
         write(os.path.join(lab.mine, 'result.json'), json.dumps(report, indent=1) + '\n')
     say()
     say(f'lab {lab.number}: {report["points"]} of {report["max_points"]} points; built in {built_s:.0f} s, '
         f'tested in {time.monotonic() - began - built_s:.0f} s')
-    if len(tests) < len(lab.tests) and not args.names:
+    if len(tests) < len(lab.tests) and not is_part:
         say(f'{len(lab.tests) - len(tests)} longer tests were not run: ./lab test {lab.number} --all')
     left = [t for t, lines in sorted(mklab.left(lab).items(), key=lambda x: [int(n) for n in x[0].split('.')]) if lines]
     if left:
         say(f'next: task {left[0]}')
+    if args.task:
+        ids = {t['id'] for t in wanted}
+        mine = [r for r in results if r['id'] in ids]
+        say(f'task {args.task}: {sum(r["points"] for r in mine)} of {sum(r["max_points"] for r in mine)} points')
+        if any(r['state'] == grade.ERROR for r in results):
+            return BROKEN
+        return OK if all(r['points'] == r['max_points'] and r['state'] in (grade.PASS, grade.SKIPPED) for r in mine) else BAD
     return OK if all(r['state'] in (grade.PASS, grade.SKIPPED) for r in results) else BAD
 
 
@@ -199,22 +216,33 @@ def graded(lab, args):
     if len(args.names) != 1 or not os.path.isdir(args.names[0]):
         raise LabError(f'which folder? ./lab grade {lab.number} FOLDER')
     with build.Builder(args.build) as builder:
-        g = grade.Grading(lab, builder, args.names[0], args.seed)
-        try:
-            results = g.run_all(lab.tests)
-            if args.private_seed:
-                again = [{**t, 'id': t['id'] + 's', 'points': t['seeded'], 'parent': None} for t in lab.tests if t.get('seeded')]
-                results += g.run_all(again, args.private_seed)
-        finally:
-            g.close()
+        results = grade.grade_folder(lab, builder, args.names[0], args.seed, args.private_seed)
     report = grade.sheet(lab, results, args.seed)
     if args.json:
         grade.save(args.json, report)
-    by_id = {t['id']: t for t in lab.tests}
+    by_id = {t['id']: t for t in [*lab.tests, *grade.seeded(lab)]}
     for r in results:
-        say('\n'.join(grade.lines_of(by_id[r['id'].rstrip('s')], r, lab)))
+        say('\n'.join(grade.lines_of(by_id[r['id']], r, lab)))
     say(f'\n{report["points"]} of {report["max_points"]} points')
     return BROKEN if any(r['state'] == grade.ERROR for r in results) else OK
+
+
+def prepare(lab, args):
+    """All that is not a student's, so that what follows needs to compile little."""
+    with build.Builder(args.build) as builder:
+        builder.prepare(lab, [p for p in lab.programs.values() if not p.get('tool')])
+        say(f'lab {lab.number}: {builder.n_compiled} objects built, all there')
+    return OK
+
+
+def archive(lab, args):
+    if len(args.names) != 1:
+        raise LabError(f'into which file? ./lab gradescope {lab.number} FILE.zip --private-seed S')
+    if not args.private_seed:
+        raise LabError('--private-seed S is missing: a number that no student knows; without it the seeded points cannot be had')
+    say(f'{gradescope.make(lab, args.names[0], args.private_seed)} files in {args.names[0]}')
+    say(f'set the points of the assignment to {gradescope.max_points(lab)}')
+    return OK
 
 
 def main(argv):
@@ -243,6 +271,13 @@ def main(argv):
             if len(args.names) != 1:
                 raise LabError(f'into which file? ./lab pack {lab.number} FILE.tar.gz')
             say(f'{mklab.pack(lab, args.names[0])} bytes, compressed into {args.names[0]}')
+            return OK
+        if args.command == 'prepare':
+            return prepare(lab, args)
+        if args.command == 'gradescope':
+            return archive(lab, args)
+        if args.command == 'classroom':
+            say(classroom.workflow(lab, args.graders).rstrip('\n'))
             return OK
         import selfcheck  # pylint: disable=import-outside-toplevel
         return selfcheck.main(lab, args)

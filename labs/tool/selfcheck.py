@@ -2,6 +2,7 @@
 """The grader graded: what a lab and the tool promise, proved on the reference, the starter, planted bugs and
 cheats. The quick part leaves out what takes long, and says so."""
 import io
+import json
 import os
 import platform
 import re
@@ -10,16 +11,20 @@ import sys
 import tarfile
 import tempfile
 import time
+import zipfile
 
 import build
 import contain
 import grade
+import gradescope
 import mklab
 from common import GraderError, LabError, ROOT, read, say, toml, write
 
 HANDOUT_HEADINGS = ['One picture', 'You will be able to', 'Invariants', 'Predict first', 'Set-up and red list', 'Tasks', 'Experiment',
                     'Debugging', 'What the tests do not prove', 'Questions', 'Points and hours', 'Further reading']
 QUICK_BUGS_S = 70
+STATES = set()   # that were met, in all that is graded here
+FAULTS = set()   # of results.json, as Gradescope would have it, of all of these
 STRICT = ['-Wall', '-Wextra', '-Werror', '-fsyntax-only']
 
 
@@ -66,18 +71,12 @@ def results(lab, builder, files, tests, seed=1):
     with put(files) as folder:
         g = grade.Grading(lab, builder, folder, seed, {t['program'] for t in tests})
         try:
-            return g.run_all(tests)
+            rs = g.run_all(tests)
         finally:
             g.close()
-
-
-def with_parents(lab, tests):
-    """The tests, with those without which they do not count, in the lab's order."""
-    wanted = {t['id'] for t in tests}
-    for t in reversed(lab.tests):
-        if t['id'] in wanted and t.get('parent'):
-            wanted.add(t['parent'])
-    return [t for t in lab.tests if t['id'] in wanted]
+    STATES.update(r['state'] for r in rs)
+    FAULTS.update(gradescope.faults(gradescope.results(lab, grade.sheet(lab, rs, seed))))
+    return rs
 
 
 def generator(lab, check):
@@ -210,8 +209,8 @@ def bugs(lab, builder, check, quick):
             if not named or time.monotonic() - began > QUICK_BUGS_S:
                 n_left += 1
                 continue
-        tests = named if quick else with_parents(
-            lab, named + [t for t in lab.tests if lab.programs[t['program']].get('quick')])
+        tests = named if quick else lab.with_parents(
+            named + [t for t in lab.tests if lab.programs[t['program']].get('quick')])
         rs = {r['id']: r for r in results(lab, builder, changed(lab, references(lab), bug, name), tests)}
         for test in named:
             r = rs[test['id']]
@@ -282,6 +281,61 @@ def containment(check):
         say('  skipped: the network, ' + contain.wrapper()[1])
 
 
+def autograder(lab, builder, check, quick):
+    """What Gradescope gets, and what GitHub gets."""
+    check.that(not FAULTS, f'all results of this run are as Gradescope documents them: {sorted(FAULTS)[:5]}')
+    say('  states that were met: ' + (', '.join(sorted(STATES)) or 'none, since no other step was run'))
+    tests = [t for t in lab.tests if lab.programs[t['program']].get('quick')]
+    with put(references(lab)) as folder:
+        g = grade.Grading(lab, builder, folder, 1, {t['program'] for t in tests})
+        try:
+            lost = g.paths[tests[0]['program']]
+            os.remove(lost)  # as a machine that refuses to run it
+            rs = g.run_all(tests[:1])
+            check.that(rs[0]['state'] == grade.ERROR, f'a test that cannot be run is a GRADER ERROR: {rs[0]["state"]}: {rs[0]["message"]}')
+            check.that(grade.sheet(lab, rs, 1)['max_points'] == 0, 'a GRADER ERROR costs nobody points')
+        finally:
+            g.close()
+    with tempfile.TemporaryDirectory() as folder:
+        made = []
+        for n in range(2):
+            gradescope.make(lab, os.path.join(folder, f'{n}.zip'), 4711)
+            with open(os.path.join(folder, f'{n}.zip'), 'rb') as f:
+                made.append(f.read())
+        check.that(made[0] == made[1], 'two autograders of one commit have the same bytes')
+        with zipfile.ZipFile(io.BytesIO(made[0])) as z:
+            modes = {i.filename: i.external_attr >> 16 & 0o777 for i in z.infolist()}
+            texts = {n.removeprefix('verso/'): z.read(n).decode(errors='replace') for n in modes}
+        for name in ('setup.sh', 'run_autograder', 'verso/lab'):
+            check.that(modes.get(name) == 0o755, f'the autograder has {name}, and it can be run')
+        check.that('LAB_NUMBER' not in texts['setup.sh'] + texts['run_autograder'], 'the scripts name the lab')
+        starter = '\n'.join(mklab.starters(lab).values())
+        check.that(not mklab.leaks(mklab.all_regions(lab), starter, texts)[0], 'no line of a region is in the autograder')
+        check.that(not any(n.startswith('labs/teach/') or n.endswith(mklab.NOT_IN_PACK) and n.startswith(f'labs/lab{lab.number}/') for n in texts),
+                   'no answers are in the autograder')
+        check.that(texts.get('AGENTS.md') == read(os.path.join(ROOT, 'labs', 'AGENTS.md')), 'AGENTS.md stands at the top')
+        if quick:
+            say('  skipped: an autograder that is unpacked and run; the whole self-check does it')
+            return
+        unpacked(lab, os.path.join(folder, '0.zip'), os.path.join(folder, 'top'), check)
+
+
+def unpacked(lab, archive, top, check):
+    """The autograder at work, outside of the project."""
+    with zipfile.ZipFile(archive) as z:
+        z.extractall(os.path.join(top, 'source'))
+    for files, points in ((references(lab), gradescope.max_points(lab)), (mklab.starters(lab), 0)):
+        for name, text in files.items():
+            write(os.path.join(top, 'submission', name), text)
+        done = subprocess.run(['sh', os.path.join(top, 'source', 'run_autograder')], env={'PATH': os.environ['PATH'], 'AUTOGRADER': top},
+                              capture_output=True, text=True, check=False)
+        path = os.path.join(top, 'results', 'results.json')
+        if check.that(done.returncode == 0 and os.path.exists(path), f'the autograder runs: {done.stdout[-400:]}{done.stderr[-400:]}'):
+            made = json.loads(read(path))
+            check.that(not gradescope.faults(made), f'its results.json is as documented: {gradescope.faults(made)[:3]}')
+            check.that(made['score'] == points, f'its score is {made["score"]}, expected {points}: {done.stdout[-400:]}')
+
+
 def main(lab, args):
     check, began = Check(), time.monotonic()
     steps = [('generator', lambda b: generator(lab, check)),
@@ -290,7 +344,8 @@ def main(lab, args):
              ('handout', lambda b: handout(lab, b, check)),
              ('reference', lambda b: reference(lab, b, check, args.quick)),
              ('cheats', lambda b: cheats(lab, b, check)),
-             ('bugs', lambda b: bugs(lab, b, check, args.quick))]
+             ('bugs', lambda b: bugs(lab, b, check, args.quick)),
+             ('autograder', lambda b: autograder(lab, b, check, args.quick))]
     with build.Builder(args.build) as builder:
         for name, step in steps:
             if args.names and name not in args.names:
@@ -302,5 +357,7 @@ def main(lab, args):
             except LabError as e:
                 check.that(False, f'{name}: {e}')
             say(f'  {time.monotonic() - step_began:.0f} s')
+    if not args.names:
+        check.that({grade.PASS, grade.TODO, grade.FAIL, grade.HUNG} <= STATES, f'states that were met: {sorted(STATES)}')
     say(f'lab {lab.number}: {check.n - len(check.bad)} proofs, {len(check.bad)} failed, {time.monotonic() - began:.0f} s')
     return 1 if check.bad or not check.n else 0

@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What teachers get: Gradescope and GitHub. The results here are made by hand; those
+of real submissions are looked at in selfcheck.py."""
+import copy
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+
+import classroom  # noqa: E402
+import grade  # noqa: E402
+import gradescope  # noqa: E402
+import main  # noqa: E402
+from common import GraderError, Lab, LabError, LABS, read, write  # noqa: E402
+
+LABS_THERE = [Lab('2'), Lab('6')]
+
+
+def report(lab, states):
+    """A sheet in which each test has the next of these states."""
+    tests = [(t, False) for t in lab.tests] + [(t, True) for t in grade.seeded(lab)]
+    rs = []
+    for n, (t, is_private) in enumerate(tests):
+        state = states[n % len(states)]
+        rs.append({'id': t['id'], 'name': t.get('check', t['program']), 'task': t['task'], 'state': state,
+                   'points': t['points'] if state == grade.PASS else 0, 'max_points': t['points'], 'message': '' if state == grade.PASS else 'm',
+                   'context': '', 'seed': 4711 if is_private else 1, 'seconds': 0.1, **({'is_private': True} if is_private else {})})
+    return grade.sheet(lab, rs, 1)
+
+
+class Gradescope(unittest.TestCase):
+    def test_every_state(self):
+        for lab in LABS_THERE:
+            all_states = [grade.PASS, grade.FAIL, grade.TODO, grade.CRASHED, grade.HUNG, grade.SKIPPED]
+            for states in [[s] for s in all_states] + [all_states, all_states + [grade.ERROR]]:
+                made = gradescope.results(lab, report(lab, states), 3.2)
+                self.assertEqual(gradescope.faults(made), [], states)
+                self.assertEqual(made['stdout_visibility'], 'hidden')
+                self.assertEqual(sum(t['max_score'] for t in made['tests']), gradescope.max_points(lab))
+            self.assertEqual(gradescope.results(lab, report(lab, [grade.PASS]))['score'], gradescope.max_points(lab))
+            self.assertEqual(gradescope.results(lab, report(lab, [grade.TODO]))['score'], 0)
+
+    def test_a_grader_error_costs_nobody_points_and_gives_none(self):
+        lab = LABS_THERE[0]
+        for states, whole in (([grade.PASS, grade.ERROR], gradescope.max_points(lab)), ([grade.FAIL, grade.ERROR], 0)):
+            made = gradescope.results(lab, report(lab, states))
+            self.assertAlmostEqual(made['score'], whole, delta=0.01 * len(made['tests']))
+            lost = [t for t in made['tests'] if t['extra_data']['state'] == grade.ERROR]
+            self.assertTrue(lost and all('status' not in t and 'not your fault' in t['output'] for t in lost))
+        with self.assertRaisesRegex(GraderError, 'no test could be judged'):
+            gradescope.results(lab, report(lab, [grade.ERROR]))
+
+    def test_private_tests_come_late_and_keep_their_seed(self):
+        for lab in LABS_THERE:
+            made = gradescope.results(lab, report(lab, [grade.FAIL]))
+            late = [t for t in made['tests'] if t['visibility'] == 'after_published']
+            self.assertEqual(len(late), len(grade.seeded(lab)))
+            self.assertFalse(any('4711' in t['output'] for t in made['tests']))
+            self.assertTrue(all('--seed 1' in t['output'] for t in made['tests'] if t not in late))
+
+    def test_validator_finds_faults(self):
+        good = gradescope.results(LABS_THERE[0], report(LABS_THERE[0], [grade.PASS, grade.FAIL]))
+        for change in (lambda m: m.update(score='3'), lambda m: m.update(score=True), lambda m: m.update(stdout_visibility='no'),
+                       lambda m: m.update(points=3), lambda m: m.update(tests={}), lambda m: m['tests'][0].update(status='PASS'),
+                       lambda m: m['tests'][0].update(score=-1), lambda m: m['tests'][0].update(score=99), lambda m: m['tests'][0].update(visibility=None),
+                       lambda m: m['tests'][0].update(output=3), lambda m: m['tests'][0].update(tags='a'), lambda m: m['tests'].append(3),
+                       lambda m: m['tests'][0].update(result='ok'), lambda m: m['tests'][0].update(visibility='hidden'),
+                       lambda m: m['tests'].append(m['tests'][0]), lambda m: m.update(leaderboard=[{'name': 'a', 'value': [], 'order': 'asc'}]),
+                       lambda m: (m.pop('score'), m['tests'][0].pop('score')), lambda m: (m.pop('score'), m.pop('tests'))):
+            made = copy.deepcopy(good)
+            change(made)
+            self.assertTrue(gradescope.faults(made))
+        self.assertTrue(gradescope.faults([]))
+        made = copy.deepcopy(good)
+        made.pop('score')
+        made['leaderboard'] = [{'name': 'a', 'value': 0.5}, {'name': 'b', 'value': '*', 'order': 'desc'}]
+        self.assertEqual(gradescope.faults(made), [])
+        with tempfile.TemporaryDirectory() as folder:
+            with self.assertRaises(GraderError):
+                gradescope.write_checked(os.path.join(folder, 'r'), {'tests': 3})
+            self.assertEqual(os.listdir(folder), [])
+
+    def test_command_line(self):
+        tool = os.path.join(LABS, 'tool', 'gradescope')
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, 'r.json')
+            for text, status in (('{"score": 1.5}', 0), ('{"score": "x"}', 1), ('{', 1)):
+                write(path, text)
+                done = subprocess.run([sys.executable, tool, '--check', path], capture_output=True, text=True, check=False)
+                self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+            done = subprocess.run([sys.executable, tool, '9', folder, path, path], capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 3)
+            self.assertIn('there is no lab 9', done.stderr)
+        self.assertEqual(main.main(['gradescope', LABS_THERE[0].number, 'x.zip']), main.USAGE)
+        self.assertEqual(main.main(['gradescope', LABS_THERE[0].number]), main.USAGE)
+        with self.assertRaises(GraderError):
+            gradescope.make(LABS_THERE[0], '/dev/null', 0)
+
+
+class Classroom(unittest.TestCase):
+    def test_points_are_those_of_the_lab(self):
+        for lab in LABS_THERE:
+            of_lab = {}
+            for t in lab.tests:
+                of_lab[t['task']] = of_lab.get(t['task'], 0) + t['points']
+            of_lab = {task: n for task, n in of_lab.items() if n}
+            plain, graders = classroom.workflow(lab), classroom.workflow(lab, True)
+            for text in (plain, graders):
+                self.assertEqual(sorted(re.findall(rf'\./lab test {lab.number} --task (\d+\.\d+)$', text, re.M)), sorted(of_lab))
+                self.assertNotIn('\t', text)
+            self.assertEqual([int(n) for n in re.findall(r'max-score: (\d+)', graders)], list(classroom.points_of(lab).values()))
+            self.assertEqual(classroom.points_of(lab), of_lab)
+
+    def test_the_sum(self):
+        for lab in LABS_THERE:
+            script = '\n'.join(line[10:] for line in classroom.workflow(lab).split('        run: |\n')[1].split('\n'))
+            total = sum(classroom.points_of(lab).values())
+            first, of = next(iter(classroom.points_of(lab).items()))
+            for failed, points in (([], total), ([first], total - of), (list(classroom.points_of(lab)), 0)):
+                def outcome(match, failed=failed):
+                    return 'failure' if match.group(1) in [classroom.step_id(t) for t in failed] else 'success'
+                with tempfile.TemporaryDirectory() as folder:
+                    run = subprocess.run(['bash', '-e', '-c', re.sub(r'\$\{\{ steps\.([\w-]+)\.outcome \}\}', outcome, script)], check=False,
+                                         capture_output=True, text=True, env={**os.environ, 'GITHUB_STEP_SUMMARY': os.path.join(folder, 's')})
+                self.assertIn(f'{points} of {total} points\n', run.stdout)
+                self.assertEqual(run.returncode == 0, points == total)
+
+    def test_a_task_brings_what_it_counts_by(self):
+        for lab in LABS_THERE:
+            for task in lab.tasks():
+                ids = [t['id'] for t in lab.with_parents(lab.of_task(task))]
+                for t in lab.tests:
+                    if t['id'] in ids and t.get('parent'):
+                        self.assertLess(ids.index(t['parent']), ids.index(t['id']))
+            with self.assertRaisesRegex(LabError, 'no test of lab'):
+                lab.of_task('9.9')
+
+
+if __name__ == '__main__':
+    unittest.main()
