@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What teachers get: Gradescope and GitHub. The results here are made by hand; those
+"""What teachers get: Gradescope, GitHub, the guide and the exam bank. The results here are made by hand; those
 of real submissions are looked at in selfcheck.py."""
 import copy
 import os
@@ -17,9 +17,10 @@ import classroom  # noqa: E402
 import grade  # noqa: E402
 import gradescope  # noqa: E402
 import main  # noqa: E402
-from common import GraderError, Lab, LabError, LABS, read, write  # noqa: E402
+import teach  # noqa: E402
+from common import GraderError, LabError, LABS, read, write  # noqa: E402
 
-LABS_THERE = [Lab('2'), Lab('6')]
+LABS_THERE = teach.there()
 
 
 def report(lab, states):
@@ -140,6 +141,35 @@ class Classroom(unittest.TestCase):
                         self.assertLess(ids.index(t['parent']), ids.index(t['id']))
             with self.assertRaisesRegex(LabError, 'no test of lab'):
                 lab.of_task('9.9')
+
+
+class Teaching(unittest.TestCase):
+    def test_all_that_is_there(self):
+        self.assertEqual(teach.faults(), [])
+
+    def test_exam_faults(self):
+        q = {'id': 'E2.1', 'lab': '2', 'level': 1, 'question': 'What does a pin promise?', 'answer': 'x' * 60}
+        many = [{**q, 'id': f'E2.{n}', 'level': 1 + n % 3, 'question': f'What is question {n}?'} for n in range(9)]
+        self.assertEqual(teach.exam_faults({'question': many}, ['2']), [])
+        for change in ({'id': 'E2.2'}, {'id': 'Q1'}, {'id': 'E3.1'}, {'level': 4}, {'level': '1'}, {'answer': 'no'}, {'question': 'What is question 2?'},
+                       {'extra': 1}):
+            self.assertTrue(teach.exam_faults({'question': [{**many[1], **change}] + many[2:] + many[:1]}, ['2']), change)
+        self.assertTrue(teach.exam_faults({'question': many}, ['2', '6']))
+        self.assertTrue(teach.exam_faults({'question': many[:5]}, ['2']))
+        self.assertTrue(teach.exam_faults({'question': [{**x, 'level': 1} for x in many]}, ['2']))
+        self.assertTrue(teach.exam_faults({}, ['2']))
+
+    def test_guide_faults(self):
+        text = read(os.path.join(LABS, 'teach', 'guide.md'))
+        lab = LABS_THERE[0]
+        head = re.search(rf'^## Lab {lab.number}\b.*$', text, re.M).group(0)
+        for old, new in ((head, '## Laboratory'), ('### Dials', '### Knobs'), (f'./lab test {lab.number} L', f'./lab test {lab.number} Z'),
+                         ('| 7 | head to head: measuring | 8 to 12 | designed |', '| 9 | head to head | 8 | written |')):
+            self.assertIn(old, text)
+            self.assertTrue(teach.guide_faults(text.replace(old, new), [lab]), new)
+        rubric = read(lab.path('rubric.md'))
+        self.assertTrue(teach.rubric_faults(rubric.replace('## Five', '## Some'), lab))
+        self.assertTrue(teach.rubric_faults(rubric.replace('L9', 'L99'), lab))
 
 
 if __name__ == '__main__':

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""The material for teachers, held against the labs: labs/teach/exam.toml, guide.md, and each lab's rubric.md."""
+import os
+import re
+
+from common import GraderError, Lab, LABS, read, toml
+
+LEVELS = {1: 'knows the words', 2: 'follows a mechanism', 3: 'judges something new'}
+QUESTIONS_MIN = 8       # of each lab that is there
+ANSWER_CHARACTERS = 40  # shorter ones help nobody who has to mark
+PARTS = ['Demonstration', 'Five usual mistakes', 'Oral questions', 'Dials', 'Without this lab']
+
+
+def there():
+    """The labs that are written."""
+    return [Lab(n[3:]) for n in sorted(os.listdir(LABS)) if os.path.isfile(os.path.join(LABS, n, 'lab.toml'))]
+
+
+def exam_faults(exam, labs):
+    found, ids, texts = [], set(), set()
+    questions = exam.get('question', [])
+    for q in questions:
+        name = q.get('id', 'a question without an id')
+        if set(q) != {'id', 'lab', 'level', 'question', 'answer'}:
+            found.append(f'{name} has the fields {", ".join(sorted(q))}; expected id, lab, level, question, answer')
+            continue
+        if not re.fullmatch(r'E[0-7]\.\d+', name) or name[1] != q['lab']:
+            found.append(f'{name}: an id is E, the lab, a point and a number')
+        if name in ids:
+            found.append(f'{name} stands twice')
+        if q['question'] in texts:
+            found.append(f'{name} asks what another one asks')
+        if q['level'] not in LEVELS:
+            found.append(f'{name}: the level is {q["level"]!r}, expected one of {list(LEVELS)}')
+        if len(q['question'].strip()) < 15 or len(q['answer'].strip()) < ANSWER_CHARACTERS:
+            found.append(f'{name}: the question or the answer is too short to be of use')
+        ids.add(name)
+        texts.add(q['question'])
+    for number in labs:
+        mine = [q for q in questions if q.get('lab') == number]
+        if len(mine) < QUESTIONS_MIN:
+            found.append(f'lab {number} has {len(mine)} questions; expected at least {QUESTIONS_MIN}')
+        missing = set(LEVELS) - {q.get('level') for q in mine}
+        if missing:
+            found.append(f'lab {number} has no question of level {sorted(missing)}')
+    return found
+
+
+def mistakes_of(text):
+    """The tests in the second column of a table: a list of lists."""
+    rows = re.findall(r'^\|[^|]+\|([^|]+)\|\s*$', text, re.M)
+    return [re.findall(r'\b[A-Z]\d+\b', row) for row in rows[1:] if '---' not in row]
+
+
+def mistakes_faults(where, text, lab):
+    found, rows = [], mistakes_of(text)
+    if len(rows) < 5:
+        found.append(f'{where}: {len(rows)} usual mistakes; expected five')
+    ids = {t['id'] for t in lab.tests}
+    for row in rows:
+        if not row or not set(row) <= ids:
+            found.append(f'{where}: a mistake names {", ".join(row) or "no test"}; lab {lab.number} has no such test')
+    return found
+
+
+def guide_faults(text, labs):
+    """Each lab that is there has its notes, or is named as one that has none yet."""
+    found = []
+    sections = dict(re.findall(r'^## Lab (\d)\b[^\n]*\n(.*?)(?=^## |\Z)', text, re.M | re.S))
+    without = re.search(r'^Without notes yet: (.*)\.$', text, re.M)
+    without = set(re.findall(r'\d', without.group(1))) if without else set()
+    for number, state in re.findall(r'^\| (\d) \|.*\| (\w+) \|$', text, re.M):
+        if state == 'written' and not os.path.isfile(os.path.join(LABS, f'lab{number}', 'lab.toml')):
+            found.append(f'guide.md says that lab {number} is written, and there is none')
+    for lab in labs:
+        if lab.number in without and lab.number not in sections:
+            continue
+        if lab.number not in sections:
+            found.append(f'guide.md has no notes on lab {lab.number}')
+            continue
+        parts = dict(re.findall(r'^### ([^\n]*)\n(.*?)(?=^### |\Z)', sections[lab.number], re.M | re.S))
+        if list(parts) != PARTS:
+            found.append(f'guide.md, lab {lab.number}: the parts are {list(parts)}, expected {PARTS}')
+            continue
+        found += mistakes_faults(f'guide.md, lab {lab.number}', parts['Five usual mistakes'], lab)
+        found += command_faults(f'guide.md, lab {lab.number}', parts['Demonstration'], lab)
+    return found
+
+
+def command_faults(where, text, lab):
+    """The commands of a demonstration name what is there."""
+    found, names = [], {t['id'] for t in lab.tests}
+    commands = re.findall(r'^ {4}\./lab (test|hint|run) (\d) ?([^#\n]*)', text, re.M)
+    if not commands:
+        found.append(f'{where}: no command is shown')
+    for command, number, rest in commands:
+        word = rest.split()[0] if rest.split() else ''
+        tools = {n for n, p in lab.programs.items() if p.get('tool')}
+        if number != lab.number or (word and not word.startswith('-') and word not in (tools if command == 'run' else names)):
+            found.append(f'{where}: ./lab {command} {number} {rest.strip()}: there is no {word}')
+    return found
+
+
+def rubric_faults(text, lab):
+    """What is judged by hand has its points, and the mistakes their tests."""
+    found = []
+    mistakes = re.search(r'^## Five usual mistakes[^\n]*\n(.*?)(?=^## |\Z)', text, re.M | re.S)
+    if not mistakes:
+        found.append(f'lab {lab.number}: rubric.md has no usual mistakes')
+    else:
+        found += mistakes_faults(f'lab {lab.number}, rubric.md', mistakes.group(1), lab)
+    if not re.search(r'^\| question \| listen for \|$', text, re.M):
+        found.append(f'lab {lab.number}: rubric.md has no questions for ten minutes with the student')
+    return found
+
+
+def faults():
+    labs = there()
+    found = exam_faults(toml(os.path.join(LABS, 'teach', 'exam.toml')), [lab.number for lab in labs])
+    found += guide_faults(read(os.path.join(LABS, 'teach', 'guide.md')), labs)
+    for lab in labs:
+        if not os.path.exists(lab.path('rubric.md')):
+            raise GraderError(f'lab {lab.number} has no rubric.md')
+        found += rubric_faults(read(lab.path('rubric.md')), lab)
+    return found
