@@ -16,12 +16,14 @@ WORDS = {
     'hazard_rot': lambda size: ['--places', ('4', '40', '200', '1000')[size], '--records', ('2000', '20000', '20000', '60000')[size]],
     'hazard_flush': lambda size: ['--wait', ('1', '45', '45', '45')[size], '--watch', ('1', '3', '5', '5')[size]],
     'hazard_powercut': lambda size: ['--seeds', ('2', '20', '100', '1000')[size]],
+    'hazard_shootdown': lambda size: ['--pages', ('512', '4096', '16384', '65536')[size], '--repeats', ('1', '5', '9', '15')[size]],
     'hazard_stray': lambda size: ['--stores', ('4', '200', '1000', '5000')[size]],
 }
 NEEDS_FOLDER = ('hazard_rot', 'hazard_flush', 'hazard_stray')
+NO_SEED = ('hazard_flush', 'hazard_shootdown')
 IN_MEMORY = ('hazard_rot', 'hazard_stray')  # nothing of their outcomes depends on how durable a file is
 GUESS_S = {'hazard_rot': (5, 120, 600, 3600), 'hazard_flush': (10, 75, 85, 85), 'hazard_powercut': (1, 3, 15, 120),
-           'hazard_stray': (2, 20, 100, 500)}
+           'hazard_stray': (2, 20, 100, 500), 'hazard_shootdown': (1, 5, 30, 180)}
 IMAGE_MIB = 320
 UMOUNT_TRIES = 25
 MEMORY = '/dev/shm'
@@ -133,7 +135,7 @@ def call(path, words, say):
 
 def _words(name, mode, seed, disk):
     words = WORDS[name](SOME.get(mode, 1))
-    if name != 'hazard_flush':
+    if name not in NO_SEED:
         words += ['--seed', str(seed)]
     if name in NEEDS_FOLDER:
         words += ['--dir', disk.folder]

@@ -74,7 +74,7 @@ UNTIL = ('full', 'settled', 'end')
 NEEDS = ('kernel-limit', 'own-group', 'lmdb')
 BEFORE, WRONG, DISKS = ('run', 'run-drop'), ('R3', 'R5', 'R9'), ('ram',)
 KINDS = ('cells', 'replay', 'hazard', 'code')
-PROGRAMS = ('hazard_rot', 'hazard_flush', 'hazard_powercut', 'hazard_stray')
+PROGRAMS = ('hazard_rot', 'hazard_flush', 'hazard_powercut', 'hazard_stray', 'hazard_shootdown')
 
 
 @dataclass
