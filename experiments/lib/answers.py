@@ -6,7 +6,7 @@ measured). It answers whether it is decided or not.
 """
 from dataclasses import dataclass
 
-from lib import answers_h1, answers_h2, answers_h3, answers_tally, metrics, page_words as words, stats
+from lib import answers_h1, answers_h2, answers_h3, answers_tally, metrics, page_words as words, shootdown, stats
 from lib.page_evidence import NOT_PART
 from lib.page_number import Name, Sentence, fill, join
 
@@ -124,7 +124,7 @@ def code_sentence(evidence, experiment):
                 pool=pool, pool_tests=pool_tests, map=a_map, map_tests=map_tests), fill('counted in the sources')
 
 
-HAZARD_SENTENCES = {'H1': answers_h1, 'H2': answers_h2, 'H3': answers_h3}
+HAZARD_SENTENCES = {'H1': answers_h1, 'H2': answers_h2, 'H3': answers_h3, 'E9': shootdown}
 
 
 def hazard_sentence(evidence, experiment):
@@ -134,9 +134,9 @@ def hazard_sentence(evidence, experiment):
     return HAZARD_SENTENCES[experiment].sentence(answers_tally.tallies(evidence, experiment))
 
 
-def _of_counts(question, experiment, found):
+def _of_counts(question, experiment, found, kind=metrics.COUNTS):
     """found: (sentence, basis) or None."""
-    return Answer(question, DECIDED, *found, metrics.COUNTS, experiment) if found else None
+    return Answer(question, DECIDED, *found, kind, experiment) if found else None
 
 
 def _list(names):
@@ -164,7 +164,8 @@ def answer(evidence, question):
             continue
         plan = evidence.plans.get(experiment)
         if evidence.hazards(experiment):
-            found = _of_counts(question, experiment, hazard_sentence(evidence, experiment))
+            kind = metrics.CPU if experiment == 'E9' else metrics.COUNTS
+            found = _of_counts(question, experiment, hazard_sentence(evidence, experiment), kind)
         elif plan is None:
             found = None  # lines without their plan say nothing
         elif plan.kind == 'code':

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from lib import compare, rules
+from lib import compare, rules, shootdown
 
 SOME = {'tiny': 0, 'quick': 1, 'standard': 2, 'full': 3}
 # Words of each program's command line, by mode.
@@ -238,7 +238,12 @@ def prediction_result(lines, prediction):
         return compare.OPEN, 'not produced here'
     n, trials = line['counts'].get(prediction['metric'], 0), line['trials']
     true = prediction['low'] <= n / trials <= prediction['high']
-    return compare.TRUE if true else compare.FALSE, f'{n} of {trials} {prediction["metric"]}'
+    found = f'{n / trials:.3g} {prediction["metric"]} a page' if line['program'] == shootdown.PROGRAM else f'{n} of {trials} {prediction["metric"]}'
+    return compare.TRUE if true else compare.FALSE, found
+
+
+def _unit(plan):
+    return 'a page' if shootdown.PROGRAM in plan.programs else 'of the trials'
 
 
 def summary(session, plan, red):
@@ -248,12 +253,12 @@ def summary(session, plan, red):
     for name in plan.programs:
         mine = [line for line in by_key.values() if line['program'] == name]
         if mine:
-            text += _table(mine) + _reasons(mine)
+            text += (shootdown.summary(mine) if name == shootdown.PROGRAM else _table(mine)) + _reasons(mine)
     for line in by_key.values():
         text += [red(f'  invalid: {line["key"]}: {why}') for why in line['invalid']]
         if line['details'].get('promise_kept') is False:
             text.append(red(f'  BROKEN PROMISE: {line["cell"]}: {line["details"]["hazard"]}: {_cell(line)}: {line["details"]["text"]}'))
     for p in plan.predictions:
         result, found = prediction_result(by_key, p)
-        text.append(f'  predicted: {p["says"]} ({p["low"]} to {p["high"]} of the trials): {result}, {found}')
+        text.append(f'  predicted: {p["says"]} ({p["low"]} to {p["high"]} {_unit(plan)}): {result}, {found}')
     return text

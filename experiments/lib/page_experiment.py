@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What stands in the middle of an experiment's section, by its kind: cells, a replay of a trace, or a hazard."""
 from lib import answers, answers_h1, answers_tally as tally, code, ladder, metrics, page_predictions, page_section as part, page_words as words, \
-    plot_lines, plot_ratio, plot_time
+    plot_lines, plot_ratio, plot_time, shootdown
 from lib.page_evidence import quantity
 from lib.page_html import bullets, esc, figure, table
 
@@ -197,8 +197,38 @@ def _count_of_cuts(show, t, key):
     return f'<span class="outcome {kind}">{show(tally.number([t], key))}</span>' if t.trials else '–'
 
 
+def of_shootdown(show, evidence, plan, found):
+    """E9: two pictures, each with its table."""
+    said = bullets([show.sentence(s) for s in shootdown.sentences(found)], 'sentences')
+    html = ''
+    for name, unit in shootdown.UNITS.items():
+        lines = shootdown.lines(found, name)
+        rows = [[esc(str(shootdown.pages_a_call(h)))] + [show(shootdown.per_page(found, h, cell, name)) for cell in lines]
+                for h in shootdown.sizes(found)]
+        behind = table(f'{unit}, for each page', ['pages a call', *lines], rows)
+        picture = plot_lines.draw(f'{plan.id} {name}', lines, 'pages dropped by one call', f'{unit} a page',
+                                  lambda cell: 'pool' if cell == 'none' else 'map')
+        html += figure(picture, plot_lines.alt(lines, f'{unit} a page', 'pages dropped by one call'),
+                       f'{esc(unit)} a page {part.evidence_chip(shootdown.KINDS[name])}, by pages that one call drops.', behind)
+    lines = shootdown.by_threads(found)
+    if lines:
+        rows = [[esc(key), str(threads), f'{value:.3g}'] for key, points in lines.items() for threads, value in points]
+        picture = plot_lines.draw(f'{plan.id} threads', lines, 'threads of the process', 'interrupts a page',
+                                  lambda key: 'map' if key == 'measured' else None)
+        html += figure(picture, plot_lines.alt(lines, 'Interrupts a page', 'threads of the process, measured and by the model'),
+                       'Interrupts a page, one page to a call, by threads of the process. Solid: measured. Dashed: a <strong>model</strong>, not '
+                       'measured: <var>c</var> for each other thread, where <var>c</var> is what this machine showed with two threads.',
+                       table('Interrupts a page by threads', ['kind', 'threads', 'interrupts a page'], rows))
+    return said + html
+
+
 def hazard(show, evidence, experiment):
     found = tally.tallies(evidence, experiment)
+    if experiment == 'E9':
+        plan = evidence.plans[experiment]
+        none = tally.not_produced(found)
+        return page_predictions.block(show, evidence, plan) + '<h3>Found</h3>' + of_shootdown(show, evidence, plan, found) \
+            + (f'<h3>Not produced here</h3>{bullets([show(s) for s in none])}' if none else '')
     hazards = [name for name in dict.fromkeys(name for name, _ in found) if name != answers_h1.CUT]
     said = answers.HAZARD_SENTENCES[experiment].sentences(found) if experiment in answers.HAZARD_SENTENCES else []
     red = bullets([f'<strong class="red">{esc(tally.SUBJECTS.get(t.subject, t.subject))} broke what it promises: '

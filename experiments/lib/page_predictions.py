@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What was predicted before the run, and whether it came true: of cells, of replays, and of hazards."""
-from lib import answers_tally as tally, code, compare, metrics
+from lib import answers_tally as tally, code, compare, metrics, shootdown
 from lib.page_html import bullets, chip
 from lib.page_number import Name, Number, fill
 
@@ -47,6 +47,9 @@ def _of_hazard(evidence, plan, p):
     found = tally.tallies(evidence, plan.id).get((p['phase'], p['cell']))
     if found is None or not found.trials:
         return compare.OPEN, None
+    if shootdown.PROGRAM in plan.programs:
+        value = shootdown.per_page({(p['phase'], p['cell']): found}, p['phase'], p['cell'], p['metric'])
+        return _in_range(p, [value.value]), value
     count = tally.number([found], p['metric'], *[key for key, word in tally.WORDS.items() if word == p['metric']])
     return _in_range(p, [count.value / found.trials]), fill('{n} of {of}', n=count, of=tally.number([found]))
 
@@ -68,6 +71,8 @@ def _range(evidence, plan, p):
     said = fill('{low}', low=low) if p['low'] == p['high'] else fill('{low} to {high}', low=low, high=high)
     if plan.kind != 'hazard':
         return said
+    if shootdown.PROGRAM in plan.programs:
+        return fill('{said} a page', said=said)
     whole = {(0, 0): 'none', (1, 1): 'all'}.get((p['low'], p['high']))
     return fill('{said} of the trials', said=whole or said)
 

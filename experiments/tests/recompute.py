@@ -131,6 +131,12 @@ def wrong(lines, ids_of, what, text, ids):
         good = [ids_of[i] for i in ids if ids_of[i]['counts'] and not ids_of[i]['invalid']]
         value = sum(l['trials'] if rest == 'trials' else sum(l['counts'].get(key, 0) for key in rest.split('+')) for l in good)
         return None if text.replace(',', '') == str(value) else f'the lines give {value}'
+    if kind == 'per_page':
+        good = [ids_of[i] for i in ids if ids_of[i]['trials'] and not ids_of[i]['invalid']]
+        value = sum(l['counts'][rest] for l in good) / sum(l['trials'] for l in good)
+        return None if close(text, value) else f'the lines give {value}'
+    if kind == 'pages':
+        return None if all(ids_of[i]['details']['pages_a_call'] == int(text) for i in ids) else 'another number of pages'
     if kind == 'tallies':
         good = {(ids_of[i]['key']) for i in ids if ids_of[i]['trials']}
         reached = {ids_of[i]['key'] for i in ids if (ids_of[i]['counts'] or {}).get('reached the device')}

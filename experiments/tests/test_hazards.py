@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""H1 to H3 on tiny files: known outcomes, pagers with a planted fault that must be named, bad input; and what the harness makes of
+"""H1 to H3 and E9 on tiny files: known outcomes, pagers with a planted fault that must be named, bad input; and what the harness makes of
 their lines.
 
 usage: test_hazards.py FOLDER [TEST ...]
@@ -169,6 +169,33 @@ class Stray(Programs):
         self.assertEqual(first, second)
 
 
+class Shootdown(Programs):
+    def test_each_row_has_all_sizes_and_what_was_not_measured_has_its_reason(self):
+        found, text = self.lines('hazard_shootdown', '--pages', '512', '--repeats', '1')
+        self.assertEqual(len(found), 70)
+        cpus = len(os.sched_getaffinity(0))
+        for line in found.values():
+            victims = {'none': 0, 'spins-3': 3, 'spins-7': 7, 'spins-15': 15}.get(line['cell'], 1)
+            if victims >= cpus:
+                self.assertIn(f'needs {victims + 1} CPUs', line['details']['skipped'])
+            if not line['trials']:
+                self.assertEqual(line['counts'], {})
+                self.assertTrue(line['details']['skipped'])
+        alone = found['pages-1/none']
+        if 'row TLB' not in (alone['details']['skipped'] or ''):
+            self.assertEqual((alone['trials'], alone['counts']['victim ns']), (512, 0))
+            self.assertGreater(alone['counts']['sender ns'], 0)
+        if cpus < 16:
+            self.assertIn('spins-15: not measured: needs 16 CPUs', text)
+
+    def test_a_thread_beside_it_is_interrupted_once_a_call_and_another_process_is_not(self):
+        found, _ = self.lines('hazard_shootdown', '--pages', '512', '--repeats', '3')
+        for size in (1, 4, 16):
+            line = found[f'pages-{size}/spins']
+            if line['trials'] and found[f'pages-{size}/none']['counts']['interrupts'] < 20:
+                self.assertGreater(line['counts']['interrupts'], 0.4 * 512 / size, line)
+
+
 class Flush(Programs):
     def test_syncfs_writes_shared_maps_and_nothing_else_and_only_in_place_is_it_harmful(self):
         found, _ = self.lines('hazard_flush', '--dir', self.folder, '--trigger', 'syncfs', '--watch', '1')
@@ -222,6 +249,9 @@ class BadInput(Programs):
         for arguments, words in (((), '--dir is missing'), ((*here, '--stores', '0'), '--stores'), ((*here, '--seed', '-1'), '--seed'),
                                  (('--dir', '/nonexistent'), 'no such folder'), ((*here, '--frobnicate', '1'), '--frobnicate')):
             self.expect(2, words, 'hazard_stray', *arguments)
+        for arguments, words in ((('--pages', '100'), '--pages'), (('--pages', '513'), '--pages'), (('--repeats', '0'), '--repeats'),
+                                 (('--repeats', '100'), '--repeats'), (('--json',), '--json'), (('--frobnicate', '1'), '--frobnicate')):
+            self.expect(2, words, 'hazard_shootdown', *arguments)
         for arguments in (('--seeds', '0'), ('--seed',), ('seeds', '1')):
             self.expect(2, arguments[0], 'hazard_powercut', *arguments)
 

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 
 import recompute  # noqa: E402
-from lib import answers, page, page_experiment, page_grid, page_number, page_readme, page_words, plan as plans, plot, plot_time, results  # noqa: E402
+from lib import answers, answers_tally, hazards, page, page_experiment, page_grid, page_number, page_readme, page_words, plan as plans, plot, plot_time, results, shootdown  # noqa: E402
 from lib.page_evidence import Evidence, digits, quantity  # noqa: E402
 from lib.page_number import Name, NoSource, Number, Sentence, fill  # noqa: E402
 
@@ -283,6 +283,68 @@ class Golden(unittest.TestCase):
     def test_a_picture_that_gnuplot_refuses_is_an_error_that_says_why(self):
         with self.assertRaisesRegex(plot.PlotError, 'gnuplot failed on bad: .*nonsense'):
             plot.draw('bad', lambda width: (100, 'plot nonsense\n'))
+
+
+class Later(unittest.TestCase):
+    """H3 and E9, whose lines are not in the golden session."""
+
+    @classmethod
+    def setUpClass(cls):
+        lines = golden.lines()
+        cls.head = json.loads(json.dumps(lines[0]))
+        cls.plans = plans.load_all(os.path.join(os.path.dirname(HERE), 'plans'))
+        for name in ('H3', 'E9'):
+            cls.head['plans'][name] = {'hash': cls.plans[name].hash, 'text': cls.plans[name].text}
+        cls.lines = [cls.head, *golden.h3(), *golden.e9()]
+        cls.session = write(cls.lines, 'later.jsonl')
+        cls.evidence = Evidence(cls.session)
+        cls.text = without_plots(cls.session)
+        cls.answers = {a.question.id: a for a in answers.answers(cls.evidence)}
+
+    def test_they_answer_where_the_first_experiment_of_their_question_was_not_run(self):
+        self.assertEqual(self.answers['Q7'].sentence.text(),
+                         'Of stray stores into a page that is read, the pool stopped 0 of 1,000 and let 0 onto the disk (1,000 of 1,000 where a '
+                         'transaction updated a neighbour next), the map, pages written from the heap stopped 1,000 of 1,000 and let 0 onto the '
+                         'disk (0 of 1,000 where a transaction updated a neighbour next), LMDB with a writable map stopped 0 of 1,000 and let '
+                         '1,000 onto the disk (1,000 of 1,000 where a transaction updated a neighbour next).')
+        self.assertEqual(self.answers['Q5'].sentence.text(),
+                         'A page that is dropped by a call of its own costs the sender 500 ns alone and 2,500 ns while another thread runs, with '
+                         '1.000 interrupts; the other thread loses 700 ns. Of 512 pages to a call, each costs 0.002 interrupts.')
+        self.assertEqual(self.answers['Q5'].kind, 'cpu')
+
+    def test_every_figure_is_what_the_lines_give(self):
+        found = Page(self.text)
+        ids_of = {self.evidence.line_id(line): line for line in self.lines if line['kind'] == 'hazard'}
+        by_name = {self.evidence.index_of(i): i for i in ids_of}
+        checked = [(a['data-what'], text, recompute.wrong(self.lines, ids_of, a['data-what'], text,
+                                                             tuple(by_name[i] for i in a['data-runs'].split())))
+                   for a, text in found.figures if a['data-what'].startswith(('per_page', 'pages', 'sum'))]
+        self.assertGreater(len(checked), 60)
+        self.assertEqual([c for c in checked if c[2]], [])
+
+    def test_the_model_is_called_a_model_and_starts_from_what_this_machine_showed(self):
+        lines = shootdown.by_threads(answers_tally.tallies(self.evidence, 'E9'))
+        self.assertEqual(lines['measured'], [(1, 0.0), (2, 1.0)])
+        self.assertEqual(lines['model'][-1], (64, 63.0))
+        self.assertIn('<strong>model</strong>, not measured', self.text)
+        self.assertIn('needs 4 CPUs', self.text)
+
+    def test_without_what_it_starts_from_there_is_no_model_and_no_answer(self):
+        some = [line for line in self.lines if line.get('cell') != 'spins']
+        evidence = Evidence(write(some, 'no-model.jsonl'))
+        self.assertEqual(shootdown.by_threads(answers_tally.tallies(evidence, 'E9')), {})
+        self.assertEqual({a.question.id: a.state for a in answers.answers(evidence)}['Q5'], answers.MISSING)
+
+    def test_the_terminal_gives_figures_for_each_page(self):
+        text = '\n'.join(hazards.summary(self.session, self.plans['E9'], str))
+        self.assertRegex(text, r'(?m)^  1 +0\.000     500       0 +1\.000    2500     700$')
+        self.assertIn('needs 4 CPUs', text)
+        self.assertIn('(0.8 to 1.2 a page): came true, 1 interrupts a page', text)
+
+    @unittest.skipIf(SKIP_PLOTS, plot.NEEDED)
+    def test_the_pictures_are_drawn(self):
+        section = page.build(self.session).partition('id="E9"')[2]
+        self.assertGreaterEqual(section.count('class="plot"'), 4)
 
 
 class Pictures(unittest.TestCase):

@@ -328,6 +328,27 @@ def h2():
                 yield hazard('H2', name, subject, 200, counts, promise_kept=True)
 
 
+def h3():
+    """A read-only map stops each store; a pool keeps the damage until the page is copied; a writable map lets all onto the disk."""
+    names = ('stopped at once', 'unseen', 'error', 'later death', 'wrong until evicted', 'broken on disk', 'wrong on disk')
+    for subject, read, copied in (('pool', 'wrong until evicted', 'wrong on disk'), ('map_heap', 'stopped at once', 'stopped at once'),
+                                  ('lmdb_writemap', 'wrong on disk', 'wrong on disk')):
+        for name, harm in (('none', 'unseen'), ('stray_read', read), ('stray_neighbour', copied)):
+            yield hazard('H3', name, subject, 1000, {key: 1000 if key == harm else 0 for key in names}, promise_kept=True)
+        yield hazard('H3', 'stray_alias', subject, 0, None, 'it has no mapping of the file for writing')
+
+
+def e9(pages=16384):
+    """An interrupt a call: its sender pays 2,000 ns for it and its victim loses 700."""
+    for power in range(10):
+        n = 2 ** power
+        for cell, interrupts in (('none', 0), ('spins', pages // n), ('spins-3', None)):
+            counts = None if interrupts is None else {'interrupts': interrupts, 'sender ns': 500 * pages + 2000 * interrupts,
+                                                      'victim ns': 700 * interrupts}
+            yield {**hazard('E9', f'pages-{n}', cell, pages if counts else 0, counts, None if counts else 'needs 4 CPUs', pages_a_call=n),
+                   'program': 'hazard_shootdown', 'of': 30}
+
+
 def lines():
     """The lines of the session, the first one first."""
     make = Lines()
