@@ -42,6 +42,8 @@ TEXTS = {
            'switch': 'the fault of the disk, and the engine',
            'pitfalls': ['A fault must reach the device and not the page cache: it is written past the cache.',
                         'A fault that could not be produced counts for nothing, and is shown as not produced.']},
+    'H3': {'title': 'A stray store', 'asks': 'Which faults of a disk get through?',
+           'switch': 'the engine, and what the stray store hits', 'pitfalls': ['A store that harms no value is unseen.']},
 }
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What stands in the middle of an experiment's section, by its kind: cells, a replay of a trace, or a hazard."""
-from lib import answers, answers_h1, answers_tally as tally, code, ladder, metrics, page_predictions, page_section as part, page_words as words, \
+from lib import answers, answers_h1, answers_tally as tally, code, ladder, metrics, page_matrix, page_predictions, page_section as part, page_words as words, \
     plot_lines, plot_ratio, plot_time, shootdown
 from lib.page_evidence import quantity
 from lib.page_html import bullets, esc, figure, table
@@ -222,6 +222,13 @@ def of_shootdown(show, evidence, plan, found):
     return said + html
 
 
+def _pictures(show, experiment, found, hazards):
+    """A matrix each, with its table."""
+    cuts = _table_of_cuts(show, found)
+    return (page_matrix.of_hazards(experiment, found, hazards, _table_of(show, found, 'What came of each', hazards)) if hazards else '') \
+        + (page_matrix.of_cuts(experiment, found, answers_h1.CUT, cuts) if cuts else '')
+
+
 def hazard(show, evidence, experiment):
     found = tally.tallies(evidence, experiment)
     if experiment == 'E9':
@@ -238,4 +245,4 @@ def hazard(show, evidence, experiment):
     plan = evidence.plans.get(experiment)
     before = page_predictions.block(show, evidence, plan) if plan else ''
     return f'{before}<h3>Found {part.evidence_chip(metrics.COUNTS)}</h3>{red}' \
-        + bullets([show.sentence(s) for s in said], 'sentences') + (_table_of(show, found, 'What came of each', hazards) if hazards else '') + _table_of_cuts(show, found) + why
+        + bullets([show.sentence(s) for s in said], 'sentences') + _pictures(show, experiment, found, hazards) + why

@@ -6,7 +6,7 @@ from lib.page_number import Number, fill
 
 PROGRAM = 'hazard_shootdown'
 INTERRUPTS, SENDER, VICTIM = 'interrupts', 'sender ns', 'victim ns'
-UNITS = {INTERRUPTS: 'interrupts', SENDER: 'ns of the sender', VICTIM: 'ns of the victims'}
+UNITS = {INTERRUPTS: 'Interrupts', SENDER: 'Nanoseconds of the sender', VICTIM: 'Nanoseconds of the victims'}
 MODEL_THREADS = (2, 4, 8, 16, 32, 64)
 ONE = 'pages-1'
 

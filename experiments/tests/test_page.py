@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 
 import recompute  # noqa: E402
-from lib import answers, answers_tally, hazards, page, page_experiment, page_grid, page_number, page_readme, page_words, plan as plans, plot, plot_time, results, shootdown  # noqa: E402
+from lib import answers, answers_tally, hazards, page, page_experiment, page_grid, page_matrix, page_number, page_readme, page_words, plan as plans, plot, plot_time, results, shootdown  # noqa: E402
 from lib.page_evidence import Evidence, digits, quantity  # noqa: E402
 from lib.page_number import Name, NoSource, Number, Sentence, fill  # noqa: E402
 
@@ -345,6 +345,38 @@ class Later(unittest.TestCase):
     def test_the_pictures_are_drawn(self):
         section = page.build(self.session).partition('id="E9"')[2]
         self.assertGreaterEqual(section.count('class="plot"'), 4)
+
+
+class Matrix(unittest.TestCase):
+    def tally(self, **counts):
+        return answers_tally.Tally('h', 's', ('id',), sum(counts.values()), {key.replace('_', ' '): n for key, n in counts.items()})
+
+    def test_the_worst_outcome_colours_a_square_and_stands_in_it_in_words(self):
+        for counts, square in (({'error': 3}, ('fine', 'error')), ({'error': 2, 'wrong': 1}, ('bad', 'wrong data, at times')),
+                               ({'unseen': 1, 'wrong_on_disk': 9}, ('bad', 'wrong on disk, mostly')),
+                               ({'stopped_at_once': 3}, ('fine', 'stopped')), ({'signal': 2}, ('warn', 'signal')),
+                               ({'reached_the_device': 64}, ('warn', 'written')), ({}, ('missing', 'not produced'))):
+            self.assertEqual(page_matrix.square(self.tally(**counts)), square)
+        self.assertEqual(page_matrix.square(None), ('missing', 'not produced'))
+
+    def test_every_outcome_of_the_programs_has_its_place(self):
+        known = {key for key, _, _ in page_matrix.OUTCOMES}
+        for make in (golden.h1, golden.h2, golden.h3):
+            for line in make():
+                self.assertLessEqual(set(line['counts'] or {}), known)
+
+    def test_a_hazard_has_a_picture_with_a_text_a_legend_and_a_table(self):
+        head = golden.lines()[0]
+        text = without_plots(write([head, *golden.h1(), *golden.h2(), *golden.h3()], 'hazards.jsonl'))
+        found = Page(text)
+        pictures = [a['aria-label'] for tag, a in found.tags if tag == 'table' and 'matrix' in a.get('class', '')]
+        self.assertEqual(len(pictures), 4)  # H1 has two
+        self.assertIn('bit flips, page evicted: pool error, map, unverified wrong data, map, once wrong data, map, always error, LMDB wrong data.',
+                      pictures[2])
+        self.assertIn('in place, with a log: pool whole, shared map neither state, at times.', pictures[1])
+        self.assertIn('stray store into a page that is read: pool wrong in memory, map, heap stopped, LMDB writemap wrong on disk.', pictures[3])
+        self.assertEqual(text.count('<figure>'), text.count('The table behind it'))
+        self.assertNotIn('nothing (control)', ''.join(pictures))
 
 
 class Pictures(unittest.TestCase):
