@@ -17,14 +17,18 @@
 #define HOLD_MAX  2000U
 
 enum work_kind {
-	WORK_GET,       /* gets, `batch` at once */
-	WORK_SCAN,      /* all records in the order of their keys, `passes` times */
-	WORK_SCAN_GETS, /* gets; one more thread scans while phase `scan_phase` lasts */
-	WORK_UPDATE,    /* puts, `commit` in a transaction */
+	WORK_GET,         /* gets, `batch` at once */
+	WORK_SCAN,        /* all records in the order of their keys, `passes` times */
+	WORK_SCAN_GETS,   /* gets; one more thread scans while phase `scan_phase` lasts */
+	WORK_UPDATE,      /* puts, `commit` in a transaction */
+	WORK_UPDATE_GETS, /* gets; one more thread updates */
 	WORK_KINDS
 };
 
 extern const char *const work_names[]; /* NULL ends them */
+
+/* Whether the file is opened for a writer. */
+bool work_writes(enum work_kind work);
 
 struct engine;
 

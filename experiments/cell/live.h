@@ -26,7 +26,9 @@ struct live {
 	_Atomic uint64_t stop;        /* not 0: end */
 	_Atomic uint64_t batch;       /* gets at once in this phase; 0: the workload's own */
 	_Atomic uint64_t cache_bytes; /* that a pool shall have from now on; 0: as it was opened */
-	uint64_t unused[4];
+	_Atomic uint64_t part_ppm; /* of the records, in millionths, that this phase gets from; 0:
+					 as the workload says */
+	uint64_t unused[3];
 	/* The cell writes these. */
 	_Atomic uint64_t state;         /* enum live_state */
 	_Atomic uint64_t n_evictions;   /* of the pool; UINT64_MAX: the kernel evicts */

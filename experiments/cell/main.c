@@ -31,8 +31,14 @@ const char *const work_names[] = {
 	[WORK_SCAN] = "scan",
 	[WORK_SCAN_GETS] = "scan-gets",
 	[WORK_UPDATE] = "update",
+	[WORK_UPDATE_GETS] = "update-gets",
 	[WORK_KINDS] = NULL,
 };
+
+bool work_writes(enum work_kind work)
+{
+	return work == WORK_UPDATE || work == WORK_UPDATE_GETS;
+}
 
 void cell_fail(const char *what, const char *format, ...)
 {
@@ -199,9 +205,9 @@ static void check_config(const struct config *c)
 {
 	if (!c->file || c->n_records == 0)
 		cell_fail("arguments", "--file and --records are needed");
-	if (c->work != WORK_GET && c->work != WORK_UPDATE && !c->engine->scan)
+	if ((c->work == WORK_SCAN || c->work == WORK_SCAN_GETS) && !c->engine->scan)
 		cell_fail("arguments", "engine %s cannot scan", c->engine->name);
-	if (c->work == WORK_UPDATE && !c->engine->put)
+	if (work_writes(c->work) && !c->engine->put)
 		cell_fail("arguments", "engine %s cannot write", c->engine->name);
 	if (c->hold && (c->work != WORK_GET || c->batch > 1 || c->engine != &engine_verso))
 		cell_fail("arguments", "--hold keeps results of single gets of verso");

@@ -58,8 +58,8 @@ static void print_edge(FILE *f, const struct readings *a, const struct readings 
 	(void)fputc('}', f);
 }
 
-/* What some of the workers did in a phase: the ones that scan, or the others. */
-static void print_parts(const struct run *r, FILE *f, unsigned phase, bool scans)
+/* What some of the workers did in a phase: the one beside the others, or the others. */
+static void print_parts(const struct run *r, FILE *f, unsigned phase, bool beside)
 {
 	struct phase_part *sum = calloc(1, sizeof(*sum));
 
@@ -68,7 +68,7 @@ static void print_parts(const struct run *r, FILE *f, unsigned phase, bool scans
 	for (unsigned i = 0; i < r->n_workers; i++) {
 		const struct phase_part *part = r->workers[i].parts[phase - 1];
 
-		if (!part || r->workers[i].scans != scans)
+		if (!part || r->workers[i].beside != beside)
 			continue;
 		sum->n_ops += part->n_ops;
 		sum->n_checked += part->n_checked;
@@ -124,8 +124,9 @@ void print_run(const struct run *r, FILE *f)
 		(void)fprintf(f, "%s{\"phase\":%u,", i ? "," : "", r->edge_phases[i]);
 		print_parts(r, f, r->edge_phases[i], false);
 		print_edge(f, &r->edges[i], &r->edges[i + 1]);
-		if (r->config->work == WORK_SCAN_GETS) {
-			(void)fprintf(f, ",\"scan\":{");
+		if (r->workers[r->n_workers - 1].beside) {
+			(void)fprintf(f, ",\"%s\":{",
+				r->config->work == WORK_SCAN_GETS ? "scan" : "update");
 			print_parts(r, f, r->edge_phases[i], true);
 			(void)fputc('}', f);
 		}

@@ -39,7 +39,7 @@ static void *observe(void *arg)
 static void start_workers(struct run *r)
 {
 	const struct config *config = r->config;
-	bool beside = config->work == WORK_SCAN_GETS;
+	bool beside = config->work == WORK_SCAN_GETS || config->work == WORK_UPDATE_GETS;
 
 	r->n_workers = config->n_threads + beside;
 	for (unsigned i = 0; i < r->n_workers; i++) {
@@ -47,8 +47,13 @@ static void start_workers(struct run *r)
 
 		w->index = i;
 		w->run = r;
-		w->scans = beside && i == config->n_threads;
-		w->engine = config->engine->attach(r->db, config->work == WORK_UPDATE);
+		w->beside = beside && i == config->n_threads;
+		w->scans =
+			config->work == WORK_SCAN || (config->work == WORK_SCAN_GETS && w->beside);
+		w->updates = config->work == WORK_UPDATE ||
+			     (config->work == WORK_UPDATE_GETS && w->beside);
+		if (!(w->beside && w->updates))
+			w->engine = config->engine->attach(r->db, w->updates);
 		keys_init(&w->keys, config->keys, config->n_records, config->part, config->stride,
 			config->seed + UINT64_C(1000003) * i);
 	}
@@ -65,8 +70,10 @@ static void end_workers(struct run *r)
 	for (unsigned i = 1; i < r->n_workers; i++)
 		(void)pthread_join(r->workers[i].thread, NULL);
 	readings_take(&r->edges[r->n_edges], r->config->engine, r->db);
-	for (unsigned i = 0; i < r->n_workers; i++)
-		r->config->engine->detach(r->workers[i].engine);
+	for (unsigned i = 0; i < r->n_workers; i++) {
+		if (r->workers[i].engine)
+			r->config->engine->detach(r->workers[i].engine);
+	}
 }
 
 static void free_run(struct run *r)
@@ -93,7 +100,7 @@ void cell_run(const struct config *config, FILE *out)
 	r->live = map_live(config->live_fd);
 	if (config->evict_above_bytes)
 		evictor = evictor_start(config->file, config->evict_above_bytes, config->seed);
-	r->db = config->engine->open(config, false, config->work == WORK_UPDATE);
+	r->db = config->engine->open(config, false, work_writes(config->work));
 	start_workers(r);
 	if (config->plant_observer && pthread_create(&observer, NULL, observe, r) != 0)
 		cell_fail("threads", "no observer could be started");

@@ -58,6 +58,22 @@ static void end_phase(struct worker *w)
 	part->cpu_ns += cpu_ns(&usage) - cpu_ns(&w->phase_usage);
 }
 
+/* A phase may get from its own part of the records: the same keys in all cells of a round. */
+static void set_phase_keys(struct worker *w, double part)
+{
+	const struct config *config = w->run->config;
+
+	w->has_phase_keys = part > 0;
+	if (w->has_phase_keys)
+		keys_init(&w->phase_keys, KEYS_HOT, config->n_records, part, 1,
+			config->seed + UINT64_C(1000003) * w->index + w->phase);
+}
+
+static uint64_t next_key(struct worker *w)
+{
+	return keys_next(w->has_phase_keys ? &w->phase_keys : &w->keys);
+}
+
 static void enter_phase(struct worker *w, unsigned phase)
 {
 	struct run *r = w->run;
@@ -77,6 +93,7 @@ static void enter_phase(struct worker *w, unsigned phase)
 	if (w->phase_batch > 0)
 		w->intended_ns = 0; /* an open loop begins when memory has been filled */
 	w->phase_batch = (unsigned)atomic_load(&r->live->batch);
+	set_phase_keys(w, (double)atomic_load(&r->live->part_ppm) / 1e6);
 	if (w->phase_batch > BATCH_MAX)
 		cell_fail("phase", "expected a batch up to %u, found %u", BATCH_MAX,
 			w->phase_batch);
@@ -173,7 +190,7 @@ static size_t get_once(struct worker *w, size_t n)
 	uint64_t records[BATCH_MAX];
 
 	for (size_t i = 0; i < n; i++)
-		records[i] = keys_next(&w->keys);
+		records[i] = next_key(w);
 	if (config->plant_sleep_us)
 		pause_ns(config->plant_sleep_us * UINT64_C(1000));
 	if (config->plant_read_twice)
@@ -213,7 +230,7 @@ static size_t get_and_hold(struct worker *w)
 	const struct config *config = w->run->config;
 	struct phase_part *part = w->parts[w->phase - 1];
 	struct held *h = &w->held[w->n_held % config->hold];
-	uint64_t record = keys_next(&w->keys), before = major_faults(), after;
+	uint64_t record = next_key(w), before = major_faults(), after;
 	bool right;
 
 	if (h->value) {
@@ -251,7 +268,7 @@ static size_t update_once(struct worker *w)
 	const struct config *config = w->run->config;
 
 	for (unsigned i = 0; i < config->commit; i++)
-		config->engine->put(w->engine, keys_next(&w->keys), ++w->version);
+		config->engine->put(w->engine, next_key(w), ++w->version);
 	config->engine->commit(w->engine);
 	return config->commit;
 }
@@ -260,7 +277,7 @@ static size_t update_once(struct worker *w)
 static void run_points(struct worker *w)
 {
 	const struct config *config = w->run->config;
-	bool updates = config->work == WORK_UPDATE;
+	bool updates = w->updates;
 	uint64_t ns = now_ns(), published_ns = 0, start, refreshed = 0;
 
 	if (config->hold)
@@ -303,7 +320,7 @@ static void run_scan(struct worker *w)
 		uint64_t start = ns;
 		size_t n_right, n;
 
-		if (w->scans && w->phase != config->scan_phase) {
+		if (w->beside && w->phase != config->scan_phase) {
 			pause_ns(POLL_PAUSE_NS);
 			ns = now_ns();
 			continue;
@@ -323,7 +340,7 @@ static void run_scan(struct worker *w)
 			cell_fail("scan", "expected %llu records, found %llu",
 				(unsigned long long)config->n_records, (unsigned long long)n_pass);
 		n_pass = 0;
-		if (!w->scans && ++passes == config->passes)
+		if (!w->beside && ++passes == config->passes)
 			break;
 	}
 }
@@ -331,16 +348,25 @@ static void run_scan(struct worker *w)
 void *worker_main(void *arg)
 {
 	struct worker *w = arg;
+	const struct engine *engine = w->run->config->engine;
+	/* LMDB's writer ends on the thread on which it began. */
+	bool is_writer_beside = w->beside && w->updates;
 
 	while (atomic_load(&w->run->live->phase) == 0 && !atomic_load(&w->run->live->stop))
 		pause_ns(POLL_PAUSE_NS);
 	if (!follow(w, now_ns()))
 		return NULL;
-	if (w->scans || w->run->config->work == WORK_SCAN)
+	if (is_writer_beside)
+		w->engine = engine->attach(w->run->db, true);
+	if (w->scans)
 		run_scan(w);
 	else
 		run_points(w);
 	end_held(w);
 	end_phase(w);
+	if (is_writer_beside) {
+		engine->detach(w->engine);
+		w->engine = NULL;
+	}
 	return NULL;
 }

@@ -32,11 +32,14 @@ struct held {
 struct worker {
 	pthread_t thread;
 	unsigned index;
-	bool scans; /* the thread of WORK_SCAN_GETS that scans */
+	bool beside;  /* the one thread that does something else than the others */
+	bool scans;   /* WORK_SCAN; of WORK_SCAN_GETS the thread beside */
+	bool updates; /* WORK_UPDATE; of WORK_UPDATE_GETS the thread beside */
 	struct run *run;
 	struct engine_thread *engine;
 	struct engine_thread *planted; /* of the bare device; kept until the process ends */
-	struct keys keys;
+	struct keys keys, phase_keys;
+	bool has_phase_keys;  /* this phase gets from a part of the records, by phase_keys */
 	unsigned phase;       /* 0: none yet */
 	unsigned phase_batch; /* of live->batch: how memory is filled fast; 0: the workload's own */
 	uint64_t phase_start_ns;

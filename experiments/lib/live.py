@@ -5,7 +5,7 @@ import os
 
 WORD_BYTES = 8
 THREADS_MAX = 64
-PHASE, STOP, BATCH, CACHE = 0, 1, 2, 3
+PHASE, STOP, BATCH, CACHE, PART = 0, 1, 2, 3, 4
 STATE, EVICTIONS, FRAMES, POOL_BYTES, RESIZED = 8, 9, 10, 11, 12
 THREADS, THREAD_WORDS = 16, 8
 SIZE_BYTES = WORD_BYTES * (THREADS + THREADS_MAX * THREAD_WORDS)
@@ -31,9 +31,10 @@ class Live:
     def state(self):
         return self.words[STATE]
 
-    def begin(self, phase, batch=0):
-        """batch: gets at once in this phase, in a closed loop; 0: the workload's own."""
+    def begin(self, phase, batch=0, part=0):
+        """batch: gets at once in this phase, in a closed loop; 0: the workload's own. part: of the records that are asked for."""
         self.words[BATCH] = batch
+        self.words[PART] = round(part * 1e6)
         self.words[PHASE] = phase
 
     def resize(self, cache_bytes):

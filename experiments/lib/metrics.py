@@ -137,6 +137,8 @@ METRICS = {m.name: m for m in (
     Metric('service_p50_ns', 'median time of an operation in a closed loop', 'ns', WALL, 'worse', _service(0.5)),
     Metric('service_p99_ns', '99th percentile of the time of an operation in a closed loop', 'ns', WALL, 'worse',
            _service(0.99)),
+    Metric('service_p999_ns', '99.9th percentile of the time of an operation in a closed loop', 'ns', WALL, 'worse',
+           _service(0.999)),
     Metric('latency_p50_ns', 'median latency', 'ns', WALL, 'worse', _latency(0.5)),
     Metric('latency_p99_ns', '99th percentile of the latency', 'ns', WALL, 'worse', _latency(0.99)),
     Metric('latency_p999_ns', '99.9th percentile of the latency', 'ns', WALL, 'worse', _latency(0.999)),

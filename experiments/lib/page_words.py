@@ -12,7 +12,7 @@ KIND_MEANS = {
 ENGINES = {'pool': 'the pool', 'map': 'the map', 'lmdb': 'LMDB', 'device': 'the bare device', 'sqlite': 'SQLite',
            'third': 'the third pager'}
 PAGERS = {'bufpool': 'pool', 'mmap': 'map'}
-WORKS = ('get', 'gets', 'scan', 'sparse', 'update')  # in names of cells; the sentence says them otherwise
+WORKS = ('get', 'gets', 'scan', 'sparse', 'update', 'readers')  # in names of cells; the sentence says them otherwise
 
 
 def engine(plan, name):
@@ -42,6 +42,8 @@ def operation(plan, cell):
         return 'an update', 'updates'
     if work == 'scan-gets':
         return 'a get beside a scan', 'gets'
+    if work == 'update-gets':
+        return 'a get beside a writer', 'gets'
     if options.get('batch', 1) > 1:
         return 'a get of a batch', 'gets'
     if options.get('keys') == 'sparse':

@@ -9,7 +9,7 @@ SHORT = {
     'device_read_bytes_per_op': 'bytes read', 'device_write_bytes_per_op': 'bytes written', 'major_faults_per_op': 'major faults',
     'minor_faults_per_op': 'minor faults', 'switches_per_op': 'sleeps', 'misses_per_op': 'misses', 'evictions_per_op': 'evictions',
     'shootdowns_per_op': 'TLB shootdowns', 'requests_in_flight': 'requests in flight', 'longest_operation_ns': 'longest operation',
-    'service_p50_ns': 'median time', 'service_p99_ns': 'p99 time', 'latency_p50_ns': 'median latency',
+    'service_p50_ns': 'median time', 'service_p99_ns': 'p99 time', 'service_p999_ns': 'p99.9 time', 'latency_p50_ns': 'median latency',
     'latency_p99_ns': 'p99 latency', 'latency_p999_ns': 'p99.9 latency', 'latency_max_ns': 'longest latency',
 }
 

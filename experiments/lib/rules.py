@@ -18,7 +18,7 @@ class Refused(Exception):
 def same_work(run):
     """R1"""
     for phase in run['phases']:
-        for who in [phase] + ([phase['scan']] if phase.get('scan') else []):
+        for who in [phase] + [phase[beside] for beside in ('scan', 'update') if phase.get(beside)]:
             if who['wrong'] > 0:
                 return [f'R1: {who["wrong"]} of {who["checked"]} values were wrong in phase {phase["name"]}']
             if who['checked'] != who['ops']:

@@ -47,9 +47,10 @@ class Job:
 
 
 def phases_for(phases, options):
-    """Those of a cell. The bare device has no memory that could be full. `fill-batch`, an option of the harness: how many gets at
+    """Those of a cell: a phase that names a kind of work is for cells of that work. The bare device has no memory that could be full. `fill-batch`, an option of the harness: how many gets at
     once fill memory."""
-    found = [p for p in phases if options.get('engine') != 'device' or p.get('until') not in FILLING]
+    found = [p for p in phases if p.get('work', options.get('work', 'get')) == options.get('work', 'get')]
+    found = [p for p in found if options.get('engine') != 'device' or p.get('until') not in FILLING]
     if options.get('wrong') == 'R5':  # what others hold never fills this group
         found = [p for p in found if p.get('until') not in FILLING]
     if 'fill-batch' in options:
@@ -220,7 +221,7 @@ class Run:
     def drive_phase(self, number, plan, series):
         """Until its end. False: the cell has ended."""
         before, own = readings.machine(self.disk), sum(os.times()[:2])
-        self.live.begin(number, plan.get('batch', 0))
+        self.live.begin(number, plan.get('batch', 0), plan.get('part', 0))
         given_ns = self.share(plan['memory_share']) if 'memory_share' in plan else None
         start, reached = time.monotonic(), 'until' not in plan
         reads = []
@@ -265,7 +266,7 @@ class Run:
 
 def threads_expected(options):
     """How many threads the cell has at most, where that is known: a map starts none of its own."""
-    if options.get('pager') != 'mmap' or options.get('work', 'get') == 'update':
+    if options.get('pager') != 'mmap' or options.get('work', 'get') in ('update', 'update-gets'):
         return None
     return options.get('threads', 1) + (options.get('work') == 'scan-gets')
 

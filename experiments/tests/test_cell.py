@@ -48,6 +48,7 @@ class Cell(Scratch):
                             (('run', 'x'), 'expected --OPTION=VALUE'), (('run', '--file=/nowhere/x', '--records=5'), '/nowhere/x'),
                             (('run', '--file=x', '--records=5', '--work=update', '--threads=2'), 'one writer'),
                             (('run', '--file=x', '--records=5', '--work=scan', '--engine=device'), 'cannot scan'),
+                            (('run', '--file=x', '--records=5', '--work=update-gets', '--engine=device'), 'cannot write'),
                             (('run', '--file=x', '--records=5', '--hold=2', '--batch=2'), 'single gets'),
                             (('run', '--file=x', '--records=5', '--hold=2001'), '--hold cannot be 2001'),
                             (('run', '--file=x', '--records=5', '--hold=2', '--engine=device'), 'single gets')):
@@ -71,16 +72,20 @@ class Cell(Scratch):
         data = Dataset(self.folder, self.program, 5000)
         for engine in self.program.engines:
             about = data.get(engine)
-            for work in ('get', 'scan', 'scan-gets', 'update'):
+            for work in ('get', 'scan', 'scan-gets', 'update', 'update-gets'):
                 if engine == 'device' and work != 'get':
                     continue
-                copied = data.copy(about) if work == 'update' else about
+                copied = data.copy(about) if work.startswith('update') else about
                 status, out, errors = self.ask('run', f'--engine={engine}', f'--file={copied["path"]}', '--records=5000',
                                                f'--work={work}', '--commit-records=10', '--seconds=0.1')
                 self.assertEqual(status, 0, (engine, work, errors))
                 for phase in json.loads(out)['phases']:
                     self.assertGreater(phase['ops'], 0, (engine, work))
                     self.assertEqual(phase['wrong'], 0)
+                    self.assertEqual('update' in phase, work == 'update-gets', (engine, work))
+                    if 'update' in phase:
+                        self.assertGreater(phase['update']['ops'], 0, engine)
+                        self.assertEqual(phase['update']['wrong'], 0)
 
     def test_a_scan_that_finds_too_few_records_ends_the_cell(self):
         file = Dataset(self.folder, self.program, 5000).get()['path']
@@ -143,6 +148,15 @@ class BrokenRules(Scratch):
         self.assertGreater(line['phases'][0]['ops'], 0)
         self.assertNotEqual(line['sampler_pid'], line['cell_pid'])
 
+    def test_a_phase_gets_from_its_own_part_of_the_records(self):
+        phases = [{'name': 'hot', 'part': 0.01, 'seconds': 0.5}, {'name': 'all', 'seconds': 0.5}]
+        line = runner.run_cell(CELL, self.job('cooperative', phases, cache_bytes=4 << 20, options={'pager': 'bufpool'}))
+        hot, everything = line['phases']
+        # A hundredth of 7 MB is 70 KB, 17 pages and the path to them; of all, a third does not fit.
+        self.assertLess(hot['pager']['misses'], 60)
+        self.assertGreater(hot['ops'], 1000)
+        self.assertGreater(everything['pager']['misses'], 400)
+
     def test_r1_a_wrong_value(self):
         self.expect('R1', options={'keys': 'loop', 'part': 0.001}, extra=['--plant-wrong-at=3'])
 
@@ -154,8 +168,8 @@ class BrokenRules(Scratch):
         job = self.job(options={'pager': 'bufpool'}, phases=[{'name': 'filling', 'until': 'full', 'limit_seconds': 60}])
         if not budget.CLASSES[self.kind].by_kernel:
             self.skipTest('no memory limit of the kernel here')
-        job.dataset = Dataset(self.folder, self.program, 4 * RECORDS)
-        job.about, job.memory_bytes = job.dataset.get(), 4 * MEMORY  # the kernel charges memory in batches of half a MiB
+        job.dataset = Dataset(self.folder, self.program, 8 * RECORDS)
+        job.about, job.memory_bytes = job.dataset.get(), 8 * MEMORY  # the kernel charges memory in batches of half a MiB
         job.cache_bytes = cache.size_for(CELL, job)
         self.assertEqual(runner.run_cell(CELL, job)['invalid'], [])
 
