@@ -14,6 +14,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 
 from common import GraderError, LabError, ROOT, TOOL, toml
 
@@ -197,12 +198,23 @@ def is_fresh(path):
         return False
 
 
+def links_with(flag):
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            done = subprocess.run([*(shlex.split(os.environ.get('CC', '')) or ['cc']), flag, '-x', 'c', '-', '-o', os.path.join(folder, 'a')],
+                                  input='int main(void) { return 0; }\n', text=True, capture_output=True, check=False)
+        except OSError:
+            return False
+    return done.returncode == 0
+
+
 def doctor():
     """Pairs of whether it is there and what it is."""
     yield sys.version_info >= (3, 11), 'Python 3.11 or later'
     for name, why in (('cc', 'a C compiler (gcc or clang)'), ('ar', 'binutils'), ('nm', 'binutils'), ('objdump', 'binutils'),
                       ('pkg-config', 'pkg-config')):
         yield shutil.which(os.environ.get('CC', name).split()[-1] if name == 'cc' else name) is not None, f'{name}: {why}'
+    yield links_with('-fsanitize=thread'), 'ThreadSanitizer: comes with the compiler (the long tests of some labs)'
     for name in ('check', 'libxxhash', 'sqlite3'):
         have = shutil.which('pkg-config') and subprocess.run(['pkg-config', '--exists', name], check=False).returncode == 0
         yield bool(have), f'{name}: a library (Debian: check, libxxhash-dev, libsqlite3-dev)'

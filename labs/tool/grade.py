@@ -138,7 +138,7 @@ class Grading:
     def __init__(self, lab, builder, folder, seed=1, programs=None, replay=None):
         self.lab, self.builder, self.seed, self.replay = lab, builder, seed, replay
         self.out = tempfile.mkdtemp(prefix='lab-', dir=builder.folder)
-        self.paths, self.broken = {}, None
+        self.paths, self.errors, self.broken = {}, {}, None
         self.n_hung = {}
         try:
             self.build(folder, programs)
@@ -163,7 +163,16 @@ class Grading:
                 mine[variant] = self.builder.student(lab, self.out, self.out, variant)
         with concurrent.futures.ThreadPoolExecutor(self.builder.jobs) as pool:
             links = {p['name']: pool.submit(self.builder.link, lab, p, mine[p.get('variant', 'plain')], self.out) for p in wanted}
-            self.paths = {name: link.result() for name, link in links.items()}
+            for name, link in links.items():
+                try:
+                    self.paths[name] = link.result()
+                except GraderError as e:  # of this program alone
+                    self.errors[name] = without_paths(str(e), self.out, ROOT)
+
+    def path(self, program):
+        if program in self.errors:
+            raise GraderError(self.errors[program])
+        return self.paths[program]
 
     def close(self):
         shutil.rmtree(self.out, ignore_errors=True)
@@ -174,6 +183,8 @@ class Grading:
             state, text = self.broken
             return state, text if test is self.lab.tests[0] else text.split('\n', 1)[0], '', 0.0
         program = self.lab.programs[test['program']]
+        if program['name'] in self.errors:
+            return ERROR, '\n'.join(self.errors[program['name']].split('\n')[:2]), '', 0.0
         if self.n_hung.get(program['name'], 0) >= HUNG_MAX:
             return HUNG, f'not run: {HUNG_MAX} tests of {program["name"]} did not come to their end', '', 0.0
         scratch = tempfile.mkdtemp(dir=self.out)

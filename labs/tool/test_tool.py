@@ -175,6 +175,32 @@ class States(unittest.TestCase):
             grade.collect(Two, folder, to)
             self.assertEqual(os.listdir(to), ['a.c'])
 
+    def test_a_program_that_does_not_link_costs_its_own_tests_alone(self):
+        class Found:
+            title, number, files, given, programs = 't', '1', [], [], {n: {'name': n, 'limit_s': 9} for n in ('p', 'q')}
+            tests = [{'id': n, 'program': n, 'task': '1.1', 'points': 1} for n in ('p', 'q')]
+
+        class Fake(Builder):
+            def prepare(self, *_):
+                pass
+
+            def student(self, *_):
+                return []
+
+            def link(self, lab, program, mine, out):
+                if program['name'] == 'p':
+                    raise GraderError('no libtsan')
+                return '/bin/true'
+        with tempfile.TemporaryDirectory() as folder:
+            g = grade.Grading(Found, Fake(folder), folder)
+            results = g.run_all(Found.tests)
+            self.assertEqual([r['state'] for r in results], [grade.ERROR, grade.PASS])
+            self.assertEqual(grade.sheet(Found, results, 1)['max_points'], 1)
+            self.assertEqual(g.path('q'), '/bin/true')
+            with self.assertRaises(GraderError):
+                g.path('p')
+            g.close()
+
     def test_objects(self):
         class One:
             symbols, exports = {'free'}, {'f'}
@@ -184,6 +210,7 @@ class States(unittest.TestCase):
             for code, word in ((good, None), (good + 'int h;', 'defines h'), (good + 'void *q(void); void *r(void) { return q(); }', 'uses q'),
                                (good + 'static int z; __attribute__((constructor)) static void c(void) { z++; __asm__(""); }', 'before or after'),
                                (good + 'static int z; __attribute__((destructor)) static void c(void) { z++; __asm__(""); }', 'before or after'),
+                               (good + 'void __tsan_func_exit(void); void g2(void) { __tsan_func_exit(); }', 'uses __tsan_func_exit'),
                                (good + 'extern int environ; int *p = &environ;', 'uses environ')):
                 write(source, code)
                 _, complaint = Builder(folder).object(source, 'plain', to=to)
