@@ -18,6 +18,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 VISIBILITIES = ('hidden', 'after_due_date', 'after_published', 'visible')
 FORMATS = ('text', 'html', 'simple_format', 'md', 'ansi')
 STATUSES = ('passed', 'failed')
+NOT_JUDGED = (grade.ERROR, grade.SKIPPED)
 OUTPUT_CHARACTERS = 20000
 DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can hold: the same commit makes the same bytes
 
@@ -48,12 +49,12 @@ def max_points(lab):
 def results(lab, report, seconds=None):
     """results.json of a report (grade.sheet()).
 
-    The total of an assignment is fixed at Gradescope, so a test with a GRADER ERROR cannot be left out. It has the share of points
-    that the student has of all others: then it changes the share of the whole by nothing.
+    The total of an assignment is fixed at Gradescope, so a test that was not judged (GRADER ERROR, SKIPPED) cannot be left out. It has
+    the share of points that the student has of all others: then it changes the share of the whole by nothing.
     """
     by_id = {t['id']: t for t in [*lab.tests, *grade.seeded(lab)]}
-    judged = [r for r in report['tests'] if r['state'] != grade.ERROR]
-    lost = [r for r in report['tests'] if r['state'] == grade.ERROR]
+    lost = [r for r in report['tests'] if r['state'] in NOT_JUDGED]
+    judged = [r for r in report['tests'] if r['state'] not in NOT_JUDGED]
     of = sum(r['max_points'] for r in judged)
     if lost and not of:
         raise GraderError('no test could be judged: ' + lost[0]['message'])
@@ -65,18 +66,18 @@ def results(lab, report, seconds=None):
                'output': output(test, r, lab), 'output_format': 'text', 'tags': [f'task {r["task"]}'],
                'visibility': 'after_published' if r.get('is_private') else test.get('visibility', 'visible'),
                'extra_data': {'state': r['state']}}
-        if r['state'] == grade.ERROR:
+        if r['state'] in NOT_JUDGED:
             one['score'] = round(share * r['max_points'], 2)
-        elif r['state'] != grade.SKIPPED:
+        else:
             one['status'] = 'passed' if r['state'] == grade.PASS and r['points'] == r['max_points'] else 'failed'
         tests.append(one)
     text = f'Lab {lab.number}: {lab.title}. Points come from counts, never from seconds.\n'
     if lost:
         text += (f'{len(lost)} tests could not be judged, and that is no fault of yours: each has the share of points that you have of the '
-                 'others. Your teacher knows.\n')
+                 'others.\n')
     made = {'score': round(sum(t['score'] for t in tests), 2), 'output': text, 'output_format': 'text', 'visibility': 'visible',
             'stdout_visibility': 'hidden', 'tests': tests,
-            'extra_data': {'contained_by': report['contained_by'], 'host': report['host'], 'grader_errors': [r['id'] for r in lost]}}
+            'extra_data': {'contained_by': report['contained_by'], 'host': report['host'], 'not_judged': {r['id']: r['state'] for r in lost}}}
     if seconds is not None:
         made['execution_time'] = round(seconds)
     return made
