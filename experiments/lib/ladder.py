@@ -46,4 +46,4 @@ def sentences(runs, plan):
     """One a measured phase; [] for a plan without a ladder."""
     if not plan.ladder:
         return []
-    return [f'{p["name"]}: {TEXTS[of_plan(runs, plan, p["name"])]}' for p in plan.phases if 'seconds' in p]
+    return [f'{p["name"]}: {TEXTS[of_plan(runs, plan, p["name"])]}' for p in plan.phases if 'seconds' in p and p.get('work', 'get') == 'get']

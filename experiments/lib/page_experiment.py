@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What stands in the middle of an experiment's section, by its kind: cells, a replay of a trace, or a hazard."""
 from lib import answers, answers_h1, answers_tally as tally, code, ladder, metrics, page_matrix, page_predictions, page_section as part, page_words as words, \
-    plot_lines, plot_ratio, plot_time, shootdown
+    plot_ladder, plot_lines, plot_ratio, plot_time, shootdown
 from lib.page_evidence import quantity
 from lib.page_html import bullets, esc, figure, table
 
@@ -75,6 +75,29 @@ def _depth_figures(show, evidence, plan):
     return html
 
 
+def _ladder_figures(evidence, plan):
+    """The rungs as bars, a picture for each phase that is measured."""
+    html, metric = '', metrics.METRICS[ladder.METRIC]
+    if not plan.ladder.get('rungs'):
+        return html
+    suffixes = {'get': '', **{v.get('work', 'get'): f'-{v["suffix"]}' for v in plan.variants}}
+    for phase in (p for p in plan.phases if 'seconds' in p):
+        rungs = [rung + suffixes.get(phase.get('work', 'get'), '') for rung in plan.ladder['rungs']]
+        rows = plot_ladder.bars(evidence.runs(plan.id), rungs, phase['name'], metric.name)
+        if len(rows) < 2:
+            continue
+        scale, unit = part.axis(metric.unit, max(found.high or found.ratio for _, found in rows))
+        picture = plot_ladder.draw(f'{plan.id} ladder {phase["name"]}', rows, scale, f'{metric.text}{unit}',
+                                   lambda name: plan.cell(name).get('title', name), lambda name: words.engine(plan, name))
+        behind = table(f'{phase["name"]}: {metric.text}, geometric mean over rounds and its 95 % interval', ['rung', 'mean', 'lowest', 'highest'],
+                       [[esc(name), *(quantity(v, metric.unit) if v is not None else '–' for v in (found.ratio, found.low, found.high))]
+                        for name, found in rows])
+        caption = f'{esc(phase["name"].capitalize())}: {metric.text} {part.evidence_chip(metric.kind)}, one bar a rung, from the map as it ' \
+                  'comes to the pool as it comes. Each rung stands on the one above it.'
+        html += figure(picture, plot_ladder.alt(rows, f'{phase["name"]}: {metric.text}'), caption, behind)
+    return html
+
+
 def timed_runs(evidence, plan):
     """Runs for the picture of a rate over time, in the order of the plan's cells: of closed loops, for the rate of an open one is
     given. Where there are too many cells to tell apart, those that answer the question."""
@@ -112,7 +135,8 @@ def of_cells(show, evidence, plan):
     ratios = figure(picture, plot_ratio.alt(comparisons), caption, part.table_of_ratios(show, evidence, comparisons))
     return page_predictions.block(show, evidence, plan) + '<h3>Found</h3>' + part.limits(evidence, plan) \
         + part.sentences(show, evidence, comparisons) \
-        + bullets([esc(text) for text in ladder.sentences(evidence.runs(plan.id), plan)]) + ratios + _depth_figures(show, evidence, plan) + _time_figure(evidence, plan)
+        + bullets([esc(text) for text in ladder.sentences(evidence.runs(plan.id), plan)]) + _ladder_figures(evidence, plan) + ratios \
+        + _depth_figures(show, evidence, plan) + _time_figure(evidence, plan)
 
 
 # --- replays --------------------------------------------------------------------------------------

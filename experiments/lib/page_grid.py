@@ -55,7 +55,7 @@ def _place(evidence, c):
         return None  # nothing scans then
     if work != 'get' or options.get('keys') == 'sparse':
         return 'sparse' if work == 'get' else work, 'any', depth
-    part = options.get('part', 1) if options.get('keys') == 'hot' else 1
+    part = phase.get('part', options.get('part', 1) if options.get('keys') == 'hot' else 1)
     if part * evidence.head['file_bytes'] <= FITS_SHARE * evidence.head['memory_bytes']:
         return work, 'fits', depth
     return work, 'filling' if 'until' in phase else 'full', depth

@@ -103,8 +103,11 @@ def flags(lines):
 
 
 def missing_cells(evidence, experiment):
-    skips = [line for line in evidence.skips(experiment) if line['cell']]
-    return bullets([f'{esc(line["cell"])} was left out: {esc(line["reason"])}' for line in skips])
+    reasons = {}
+    for line in evidence.skips(experiment):
+        if line['cell']:
+            reasons.setdefault(line['reason'], []).append(line['cell'])
+    return bullets([f'{esc(", ".join(cells))} {"was" if len(cells) == 1 else "were"} left out: {esc(reason)}' for reason, cells in reasons.items()])
 
 
 def published(experiment):

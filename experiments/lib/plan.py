@@ -56,20 +56,23 @@ HARNESS_OPTIONS = {'fill-batch': int}  # gets at once in phases that fill memory
 CELL_OPTIONS.update(HARNESS_OPTIONS)
 TOP = {'id': str, 'title': str, 'questions': list, 'asks': str, 'switch': str, 'kind': str, 'pitfalls': list,
        'workload': dict, 'cell': list, 'phase': list, 'compare': list, 'prediction': list, 'aa': str,
-       'needs': list, 'ladder': dict, 'quick': list, 'full': list, 'records_in_order': bool, 'writes': bool, 'frames': list, 'programs': list}
+       'needs': list, 'ladder': dict, 'quick': list, 'full': list, 'records_in_order': bool, 'writes': bool, 'frames': list, 'programs': list,
+       'memory_part': (int, float), 'variant': list}
 CELL = {'name': str, 'title': str, 'limit_of': str, 'before': str, 'wrong': str, 'disk': str,
         'memory_part': (int, float), 'files': list, 'tests': list, 'rate_of': list, 'rate_share': (int, float), **CELL_OPTIONS}
 PHASE = {'name': str, 'until': str, 'seconds': (int, float), 'limit_seconds': (int, float), 'batch': int,
-         'memory_share': (int, float)}
+         'memory_share': (int, float), 'part': (int, float), 'work': str}
 COMPARE = {'cell': str, 'base': str, 'phase': str, 'metrics': list, 'bracket': bool}
 PREDICTION = {'id': str, 'cell': str, 'base': str, 'phase': str, 'metric': str, 'low': (int, float),
               'high': (int, float), 'says': str}
-LADDER = {'base': str, 'top': str, 'alone': list}
+LADDER = {'base': str, 'top': str, 'alone': list, 'rungs': list, 'metrics': list}
+VARIANT = {'suffix': str, 'of': list, 'standard': list, **CELL_OPTIONS}
 NEEDED = {
     'plan': ('id', 'title', 'asks', 'switch', 'questions', 'cell'),
     'cell': ('name',), 'phase': ('name',), 'compare': ('cell', 'base', 'phase', 'metrics'),
     'prediction': ('id', 'cell', 'phase', 'metric', 'low', 'high', 'says'),
 }
+WORKS = ('get', 'scan', 'scan-gets', 'update', 'update-gets')  # work_names of cell/main.c
 UNTIL = ('full', 'settled', 'end')
 NEEDS = ('kernel-limit', 'own-group', 'lmdb')
 BEFORE, WRONG, DISKS = ('run', 'run-drop'), ('R3', 'R5', 'R9'), ('ram',)
@@ -101,6 +104,8 @@ class Plan:
     frames: list = field(default_factory=list)
     ladder: dict = field(default_factory=dict)  # base, top, and cells with one switch each (ladder.py)
     programs: list = field(default_factory=list)
+    memory_part: float = 1  # of the session's budget, for cells without one of their own
+    variants: list = field(default_factory=list)
     hash: str = ''
     text: str = ''  # of the file
 
@@ -165,12 +170,53 @@ def parse(text, where):
     for name, known in (('cell', CELL), ('phase', PHASE), ('compare', COMPARE), ('prediction', PREDICTION)):
         for i, entry in enumerate(table.get(name, []), 1):
             _check(f'{where}: {name} {i}', entry, known, NEEDED[name])
-    renamed = {'cell': 'cells', 'phase': 'phases', 'compare': 'compares', 'prediction': 'predictions'}
+    for i, entry in enumerate(table.get('variant', []), 1):
+        _check(f'{where}: variant {i}', entry, VARIANT, ('suffix', 'of'))
+    renamed = {'variant': 'variants', 'cell': 'cells', 'phase': 'phases', 'compare': 'compares', 'prediction': 'predictions'}
     plan = Plan(**{renamed.get(key, key): value for key, value in table.items()})
+    _add_variants(where, plan)
+    _add_rungs(where, plan)
     plan.text = text
     plan.hash = hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()[:12]
     _check_whole(where, plan)
     return plan
+
+
+def _named(where, plan, names):
+    """Cells by their names, or an error."""
+    for name in names:
+        if name not in [c['name'] for c in plan.cells]:
+            raise PlanError(f'{where}: no cell "{name}"')
+    return [plan.cell(name) for name in names]
+
+
+def _add_variants(where, plan):
+    """The same cells once more, at another workload: `suffix` behind their names. Those that `standard` does not name are for
+    `run full` alone."""
+    for i, variant in enumerate(plan.variants, 1):
+        options = {k: v for k, v in variant.items() if k in CELL_OPTIONS}
+        chosen = variant.get('standard', variant['of'])
+        _named(f'{where}: variant {i}: "standard"', plan, chosen)
+        for cell in _named(f'{where}: variant {i}: "of"', plan, variant['of']):
+            name = f'{cell["name"]}-{variant["suffix"]}'
+            plan.cells.append({**cell, 'name': name, **options})
+            if cell['name'] not in chosen:
+                plan.full.append(name)
+
+
+def _add_rungs(where, plan):
+    """Each rung of a ladder beside the one below it, in each phase that is measured, at each workload. It is a bracket: what differs
+    may be the verification."""
+    rungs = plan.ladder.get('rungs', [])
+    _named(f'{where}: ladder: "rungs"', plan, rungs)
+    for suffix in ['', *(f'-{v["suffix"]}' for v in plan.variants)]:
+        for below, above in zip(rungs, rungs[1:]):
+            cell, base = f'{above}{suffix}', f'{below}{suffix}'
+            if not {cell, base} <= {c['name'] for c in plan.cells}:
+                continue
+            work = plan.options(cell).get('work', 'get')
+            plan.compares += [{'cell': cell, 'base': base, 'phase': p['name'], 'bracket': True, 'metrics': plan.ladder.get('metrics', ['cpu_ns_per_op'])}
+                              for p in plan.phases if 'seconds' in p and p.get('work', work) == work]
 
 
 def _check_batch(where, batch):
@@ -193,11 +239,17 @@ def _check_whole(where, plan):
         if phase.get('until', 'full') not in UNTIL or ('until' in phase) == ('seconds' in phase):
             raise PlanError(f'{where}: phase {i}: expected either seconds, or until = "full", "settled" or "end"')
         _check_batch(f'{where}: phase {i}: "batch"', phase.get('batch', 1))
+        if phase.get('work', 'get') not in WORKS:
+            raise PlanError(f'{where}: phase {i}: "work": expected one of {", ".join(WORKS)}, found "{phase["work"]}"')
+        if not 0 < phase.get('part', 1) <= 1:
+            raise PlanError(f'{where}: phase {i}: "part": expected more than 0 and at most 1, found {phase["part"]}')
         if not 0 < phase.get('memory_share', 1) <= 1:
             raise PlanError(f'{where}: phase {i}: "memory_share": expected more than 0 and at most 1, found {phase["memory_share"]}')
     asks_group = any('memory_share' in p for p in plan.phases) or any('before' in c for c in plan.cells)
     if asks_group and 'own-group' not in plan.needs:
         raise PlanError(f'{where}: "needs": expected "own-group", as memory is taken while it runs, or a process follows another')
+    if not 0 < plan.memory_part <= 1:
+        raise PlanError(f'{where}: "memory_part": expected more than 0 and at most 1, found {plan.memory_part}')
     for cell in plan.cells:
         if not 0 < cell.get('memory_part', 1) <= 1:
             raise PlanError(f'{where}: cell "{cell["name"]}": "memory_part": expected more than 0 and at most 1, found {cell["memory_part"]}')
@@ -220,7 +272,7 @@ def _check_whole(where, plan):
         if 'limit_of' in cell and cell['limit_of'] not in names:
             raise PlanError(f'{where}: cell "{cell["name"]}": "limit_of": no cell "{cell["limit_of"]}"')
     if plan.ladder:
-        _check(f'{where}: ladder', plan.ladder, LADDER, LADDER)
+        _check(f'{where}: ladder', plan.ladder, LADDER, ('base', 'top', 'alone'))
         for name in (plan.ladder['base'], plan.ladder['top'], *plan.ladder['alone']):
             if name not in names:
                 raise PlanError(f'{where}: ladder: no cell "{name}"')

@@ -92,7 +92,10 @@ def summary(session, colour=False):
             continue
         plan = plan_of(session, experiment)
         lines += ['', f'{plan.id} {plan.title}: {plan.asks}']
-        lines += [f'  skipped{": " + line["cell"] if line["cell"] else ""}: {line["reason"]}' for line in skipped]
+        reasons = {}
+        for line in skipped:
+            reasons.setdefault(line['reason'], []).append(line['cell'])
+        lines += [f'  skipped: {", ".join(cells) + ": " if all(cells) else ""}{reason}' for reason, cells in reasons.items()]
         if any(line['cell'] is None for line in skipped):
             continue
         if plan.kind == 'hazard':

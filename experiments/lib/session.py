@@ -10,7 +10,8 @@ from lib.progress import Progress
 
 OVERHEAD_S, COPY_S_PER_MIB = 1.5, 0.002  # of a run, beside its phases: drop, idle second, start; a copy of the file
 # What filling a MiB takes, one get after the other and many at once; what a phase takes that ends by itself.
-FULL_GUESS_S_PER_MIB, FAST_GUESS_S_PER_MIB, SETTLED_GUESS_S, END_GUESS_S = 0.025, 0.006, 3, 3
+FULL_GUESS_S_PER_MIB, FAST_GUESS_S_PER_MIB, SETTLED_GUESS_S, END_GUESS_S = 0.025, 0.006, 1, 3
+GET_GUESS_S = 0.0005  # of one get that reads, in a cell that ends by itself
 DEPTH_FAST = 4  # gets in flight from which filling is fast
 MAP_WRITER_PART = 2  # a map's writer holds at most this part of the budget in memory of its own
 NOT_MEMORY = ('rate', 'keys', 'part', 'stride', 'ops', 'passes', 'scan-phase')  # options that change no memory but the frames'
@@ -92,17 +93,31 @@ class Measure:
         total = OVERHEAD_S + self.idle_s
         if plan.writes:
             total += COPY_S_PER_MIB * (self.head['file_bytes'] >> 20)
+        part = options.get('part', 1) if options.get('keys') in ('hot', 'loop') else 1
         if 'before' in plan.cell(name):
-            total += SETTLED_GUESS_S + 1
+            total += 1 + self._settled_guess_s(plan, name, part)
         for phase in runner.phases_for(plan.phases, plan.phase_options(name)):
-            depth = max(phase.get('batch', 1), options.get('batch', 1), options.get('threads', 1))
+            depth = max(phase.get('batch', 1), options.get('batch', 1))
+            if options.get('io') == 'sync' and options.get('pager') != 'mmap':
+                depth = 1  # one read after the other, however many gets are asked for at once
+            depth = max(depth, options.get('threads', 1))
             if 'seconds' in phase:
                 total += phase['seconds'] * self.head['seconds']
             elif phase['until'] == 'full':
                 total += (FAST_GUESS_S_PER_MIB if depth >= DEPTH_FAST else FULL_GUESS_S_PER_MIB) * (self.memory_bytes(plan, name) >> 20)
             else:
-                total += SETTLED_GUESS_S if phase['until'] == 'settled' else END_GUESS_S
+                total += self._settled_guess_s(plan, name, phase.get('part', part), depth) if phase['until'] == 'settled' \
+                    else self._end_guess_s(options)
         return total
+
+    def _settled_guess_s(self, plan, name, part, depth=DEPTH_FAST):
+        """Until what is used is in memory: its pages are read, and then hardly any."""
+        used = min(part * self.head['file_bytes'], self.memory_bytes(plan, name))
+        return SETTLED_GUESS_S + (FAST_GUESS_S_PER_MIB if depth >= DEPTH_FAST else FULL_GUESS_S_PER_MIB) * (int(used) >> 20)
+
+    def _end_guess_s(self, options):
+        ops = plans.resolve(options, self.head['records']).get('ops')
+        return END_GUESS_S if ops is None else min(END_GUESS_S, ops * GET_GUESS_S)
 
     def round_guess_s(self, plan, number):
         """What is left of one round of a plan."""
@@ -179,7 +194,7 @@ class Measure:
 
     def memory_bytes(self, plan, name):
         """The budget of a cell: that of the session, or a part of it."""
-        return int(plan.cell(name).get('memory_part', 1) * self.head['memory_bytes'])
+        return int(plan.cell(name).get('memory_part', plan.memory_part) * self.head['memory_bytes'])
 
     def job(self, plan, name, number):
         options = plans.resolve(plan.options(name), self.data.records)

@@ -3,8 +3,8 @@
 import os
 import unittest
 
-from support import HERE
-from lib import compare, ladder, plan as plans, stats
+from support import HERE, a_run, phase
+from lib import compare, ladder, plan as plans, plot, plot_ladder, stats
 
 
 def effects(*rounds):
@@ -30,7 +30,7 @@ class Ladder(unittest.TestCase):
 
     def test_each_rung_of_e11_turns_one_switch(self):
         plan = plans.load(os.path.join(os.path.dirname(HERE), 'plans', 'E11.toml'))
-        names = [c['name'] for c in plan.cells if not c['name'].startswith('alone')]
+        names = plan.ladder['rungs']
         pairs = {(c['cell'], c['base']) for c in plan.compares}
         for below, above in zip(names, names[1:]):
             self.assertIn((above, below), pairs)
@@ -38,6 +38,24 @@ class Ladder(unittest.TestCase):
             differ = {key for key in a.keys() | b.keys() if a.get(key) != b.get(key)}
             if a['pager'] == b['pager']:
                 self.assertEqual(len(differ), 1, (below, above, differ))
+
+    def test_each_workload_has_its_rungs_as_bars_in_their_order(self):
+        plan = plans.load(os.path.join(os.path.dirname(HERE), 'plans', 'E11.toml'))
+        runs = [a_run(name, number, phases=[phase('full', user_ns=10 ** 8 * (i + 1), system_ns=0)])
+                for i, name in enumerate(plan.ladder['rungs'][:4]) for number in (1, 2)]
+        runs[0]['invalid'] = ['R3: used 0.5 of the budget']
+        rows = plot_ladder.bars(runs, plan.ladder['rungs'], 'full', 'cpu_ns_per_op')
+        self.assertEqual([name for name, _ in rows], plan.ladder['rungs'][:4])
+        self.assertEqual([round(found.ratio / 1e5, 6) for _, found in rows], [1, 2, 3, 4])
+        self.assertIsNone(rows[0][1].low)  # one valid round has no interval
+        self.assertEqual(plot_ladder.bars(runs, plan.ladder['rungs'], 'many', 'cpu_ns_per_op'), [])
+        picture = plot_ladder.draw('E11 full', rows, 1e3, 'CPU time, us', lambda name: plan.cell(name)['title'], lambda name: 'map')
+        far = [*rows, ('pool-uring', stats.estimate([1e8, 1.1e8]))]  # then the axis is logarithmic, and the short ones are seen
+        self.assertIsNotNone(plot_ladder.draw('E11 far', far, 1e3, 'CPU time, us', str, lambda name: 'pool') or not plot.program())
+        self.assertIsNone(plot_ladder.draw('E11 full', rows[:1], 1, '', str, str))
+        if plot.program():
+            for title in (plan.cell(name)['title'] for name, _ in rows):
+                self.assertIn(title, picture.wide)
 
     def test_each_switch_alone_differs_from_the_base_in_itself_only(self):
         plan = plans.load(os.path.join(os.path.dirname(HERE), 'plans', 'E11.toml'))

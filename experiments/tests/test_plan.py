@@ -33,6 +33,32 @@ class Plans(Scratch):
         self.assertEqual([f.get('batch') for f in runner.phases_for(p.phases, p.options('one'))], [64, None])
         self.assertEqual([f['name'] for f in runner.phases_for(p.phases, {'engine': 'device'})], ['full'])
 
+    VARIANT = '[[variant]]\nsuffix = "scan"\nwork = "scan"\nof = ["one", "two"]\nstandard = ["one"]\n'
+    PHASES = '[[phase]]\nname = "full"\nseconds = 1\nwork = "get"\n[[phase]]\nname = "scan"\nseconds = 1\nwork = "scan"\n'
+
+    def test_a_variant_is_the_same_cells_at_another_workload(self):
+        p = plan.parse(plan_text(phases=self.PHASES, rest=self.VARIANT), 'E0.toml')
+        self.assertEqual([c['name'] for c in p.cells], ['one', 'two', 'one-scan', 'two-scan'])
+        self.assertEqual(p.options('two-scan'), {**p.options('two'), 'work': 'scan'})
+        self.assertEqual(p.full, ['two-scan'])
+        self.assertEqual([[f['name'] for f in runner.phases_for(p.phases, p.options(name))] for name in ('one', 'one-scan')],
+                         [['full'], ['scan']])
+
+    def test_each_rung_of_a_ladder_is_compared_with_the_one_below_it_at_each_workload(self):
+        ladder = '[ladder]\nbase = "one"\ntop = "two"\nalone = []\nrungs = ["one", "two"]\n'
+        p = plan.parse(plan_text(phases=self.PHASES, compares='', rest=self.VARIANT + ladder), 'E0.toml')
+        self.assertEqual([(c['cell'], c['base'], c['phase']) for c in p.compares], [('two', 'one', 'full'), ('two-scan', 'one-scan', 'scan')])
+        self.refused(plan_text(rest=ladder.replace('rungs = ["one"', 'rungs = ["x"')), 'ladder: "rungs"', 'no cell "x"')
+
+    def test_variants_parts_and_works_that_make_no_sense_are_refused(self):
+        self.refused(plan_text(rest=self.VARIANT.replace('of = ["one"', 'of = ["x"')), 'variant 1: "of"', 'no cell "x"')
+        self.refused(plan_text(rest=self.VARIANT.replace('standard = ["one"', 'standard = ["x"')), 'variant 1: "standard"', 'no cell "x"')
+        self.refused(plan_text(rest=self.VARIANT.replace('suffix', 'sufix')), 'variant 1', 'unknown key "sufix"')
+        self.refused(plan_text(phases=self.PHASES.replace('work = "scan"', 'work = "scna"')), 'phase 2: "work"', 'found "scna"')
+        for part in (0, 1.5):
+            self.refused(plan_text(phases=f'[[phase]]\nname = "full"\nseconds = 1\npart = {part}\n'), 'phase 1: "part"')
+            self.refused(f'memory_part = {part}\n' + plan_text(), '"memory_part"', 'at most 1')
+
     def test_unknown_keys_are_refused_by_name(self):
         self.refused('colour = "red"\n' + plan_text(), 'unknown key "colour"', 'expected one of')
         self.refused(plan_text(workload='[workload]\nwrok = "get"\n'), 'workload', 'unknown key "wrok"')
