@@ -93,7 +93,7 @@ def _ladder_figures(evidence, plan):
                        [[esc(name), *(quantity(v, metric.unit) if v is not None else '–' for v in (found.ratio, found.low, found.high))]
                         for name, found in rows])
         caption = f'{esc(phase["name"].capitalize())}: {metric.text} {part.evidence_chip(metric.kind)}, one bar a rung, from the map as it ' \
-                  'comes to the pool as it comes. Each rung stands on the one above it.'
+                  'comes to the pool as it comes. Each rung stands on the one above it.' + (' The axis is logarithmic.' if plot_ladder.is_log(rows) else '')
         html += figure(picture, plot_ladder.alt(rows, f'{phase["name"]}: {metric.text}'), caption, behind)
     return html
 
@@ -134,8 +134,8 @@ def of_cells(show, evidence, plan):
               'grey where nothing is decided; rings: rounds; shaded: two runs of the same cell (A/A). *: wall clock.'
     ratios = figure(picture, plot_ratio.alt(comparisons), caption, part.table_of_ratios(show, evidence, comparisons))
     return page_predictions.block(show, evidence, plan) + '<h3>Found</h3>' + part.limits(evidence, plan) \
-        + part.sentences(show, evidence, comparisons) \
-        + bullets([esc(text) for text in ladder.sentences(evidence.runs(plan.id), plan)]) + _ladder_figures(evidence, plan) + ratios \
+        + _ladder_figures(evidence, plan) + part.sentences(show, evidence, comparisons) \
+        + bullets([esc(text) for text in ladder.sentences(evidence.runs(plan.id), plan)]) + ratios \
         + _depth_figures(show, evidence, plan) + _time_figure(evidence, plan)
 
 

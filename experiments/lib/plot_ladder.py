@@ -18,6 +18,11 @@ def bars(runs, rungs, phase, metric):
     return found
 
 
+def is_log(rows):
+    """Whether the longest bar would hide the others."""
+    return max(e.high or e.ratio for _, e in rows) > LINEAR_MAX * min(e.ratio for _, e in rows)
+
+
 def alt(rows, what):
     """What the picture shows, for who cannot see it. Its figures are in the table behind it."""
     return f'{what} as bars, one a rung: {", ".join(name for name, _ in rows)}; each with its interval over rounds.'
@@ -29,11 +34,10 @@ def draw(name, rows, scale, unit, title_of, engine_of):
         return None
     top = max((e.high or e.ratio) / scale for _, e in rows)
     least = min((e.low or e.ratio) / scale for _, e in rows)
-    is_log = top > LINEAR_MAX * min(e.ratio / scale for _, e in rows)
-    start = least / 1.5 if is_log else 0
+    start = least / 1.5 if is_log(rows) else 0
 
     def script(width):
-        lines = ['set logscale x'] if is_log else []
+        lines = ['set logscale x'] if start else []
         lines += [f'set xrange [{start:g}:{1.04 * top:g}]', f'set yrange [0:{len(rows)}]', 'unset ytics', 'set border 1', 'set grid noy',
                  f'set xlabel {plot.quote(unit)} tc {plot.colour("muted")}', 'set lmargin 1', 'set rmargin 2', 'set tmargin 0.3']
         boxes, ends, labels = {}, [], []

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Plans: those of the tree are good; bad ones are refused, with the place and what was expected."""
 import os
+import types
 import unittest
+from unittest import mock
 
 from support import HERE, Scratch, plan_text
-from lib import plan, runner
+from lib import plan, ramdisk, runner, session
+from lib.dataset import records_for
 
 
 class Plans(Scratch):
@@ -32,6 +35,19 @@ class Plans(Scratch):
         self.assertNotIn('fill-batch', plan.resolve(p.options('one'), 10))
         self.assertEqual([f.get('batch') for f in runner.phases_for(p.phases, p.options('one'))], [64, None])
         self.assertEqual([f['name'] for f in runner.phases_for(p.phases, {'engine': 'device'})], ['full'])
+
+    def test_a_further_round_of_standard_takes_twelve_minutes_at_most(self):
+        found, mode = plan.load_all(os.path.join(os.path.dirname(HERE), 'plans')), plan.MODES['standard']
+        head = {'mode': mode.name, 'file_bytes': mode.file_bytes, 'memory_bytes': mode.memory_bytes, 'rounds': mode.rounds, 'replay_rounds': 1,
+                'seconds': mode.seconds, 'seed': 1, 'budget': 'group1', 'records': records_for(mode.file_bytes)}
+        with mock.patch.object(ramdisk, 'why_not', lambda *_: None):
+            m = session.Measure(types.SimpleNamespace(engines=['verso', 'lmdb', 'device']), types.SimpleNamespace(records=head['records']),
+                                None, head, list(found.values()))
+            seconds = {pid: m.round_guess_s(p, 2) for pid, p in found.items()}
+            self.assertLessEqual(sum(seconds.values()), 12 * 60, seconds)
+            self.assertLessEqual(seconds['E11'], 150)
+            self.assertLessEqual(seconds['E10'], 75)
+            self.assertEqual([seconds[pid] for pid in ('E7', 'H1', 'H2', 'E15')], [0, 0, 0, 0])  # once
 
     VARIANT = '[[variant]]\nsuffix = "scan"\nwork = "scan"\nof = ["one", "two"]\nstandard = ["one"]\n'
     PHASES = '[[phase]]\nname = "full"\nseconds = 1\nwork = "get"\n[[phase]]\nname = "scan"\nseconds = 1\nwork = "scan"\n'
