@@ -3,10 +3,12 @@
 """What teachers get: Gradescope, GitHub, the guide and the exam bank. The results here are made by hand; those
 of real submissions are looked at in selfcheck.py."""
 import copy
+import io
 import os
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 import unittest
 
@@ -16,6 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import classroom  # noqa: E402
 import grade  # noqa: E402
 import gradescope  # noqa: E402
+import gradescope.__main__ as run  # noqa: E402
 import main  # noqa: E402
 import teach  # noqa: E402
 from common import GraderError, LabError, LABS, read, write  # noqa: E402
@@ -104,6 +107,35 @@ class Gradescope(unittest.TestCase):
         self.assertEqual(main.main(['gradescope', LABS_THERE[0].number]), main.USAGE)
         with self.assertRaises(GraderError):
             gradescope.make(LABS_THERE[0], '/dev/null', 0)
+
+
+    def test_submission_may_be_what_submit_made(self):
+        class One:
+            number, files = '1', ['a.c']
+
+        def names(put):
+            with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as scratch:
+                tar = os.path.join(folder, 'lab1.tar')
+                put(folder, tar)
+                return sorted(os.listdir(run.unpacked(One, folder, scratch))), sorted(os.listdir(scratch))
+
+        def packed(folder, tar, mode='w', link=None, size=3):
+            with tarfile.open(tar, mode) as t:
+                for name in ('a.c', '../b.c', 'points.toml'):
+                    info = tarfile.TarInfo(name)
+                    if link:
+                        info.type, info.linkname = tarfile.SYMTYPE, link
+                        t.addfile(info)
+                    else:
+                        info.size = size
+                        t.addfile(info, io.BytesIO(b'x' * size))
+        self.assertEqual(names(lambda f, t: write(os.path.join(f, 'a.c'), 'x')), (['a.c'], []))
+        self.assertEqual(names(packed), (['a.c'], ['a.c']))
+        self.assertEqual(names(lambda f, t: packed(f, t, link='/etc/passwd')), ([], []))
+        self.assertEqual(names(lambda f, t: packed(f, t, size=grade.FILE_BYTES_MAX + 1)), ([], []))
+        self.assertEqual(names(lambda f, t: packed(f, t, 'w:gz')), (['lab1.tar'], []))
+        self.assertEqual(names(lambda f, t: write(t, 'no tar')), (['lab1.tar'], []))
+        self.assertEqual(names(lambda f, t: (packed(f, t), write(os.path.join(f, 'a.c'), 'x'))), (['a.c', 'lab1.tar'], []))
 
 
 class Classroom(unittest.TestCase):
