@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define HANG_SECONDS 20
+#define EVICT_LOADS  800 /* three times the frames that a reader's pool has */
 
 const char *const hazard_names[HAZARDS] = {"none", "flip_cold", "flip_resident", "flip_evicted",
 	"torn", "lost", "misdirected", "eio", "cut", "hole"};
@@ -99,14 +100,17 @@ static size_t records_of(const struct image *m, const struct damage *d, uint32_t
 	return n;
 }
 
-/* Reads one record of every other page, so that a pool needs the frame. */
+/* Reads one record of other pages, so that a pool needs the frame: until it has loaded EVICT_LOADS,
+ * or each page twice. Whether it has evicted the page, check_loads() sees. */
 static void read_others(const struct bench *b, struct subject_db *db, const struct damage *d)
 {
 	const struct image *m = &b->image;
+	uint64_t loads = b->subject->loads(db);
 	char text[TEXT_BYTES];
 
 	for (unsigned round = 0; round < 2; round++)
-		for (uint32_t live = 0; live < m->n_live; live++)
+		for (uint32_t live = 0;
+			live < m->n_live && b->subject->loads(db) - loads < EVICT_LOADS; live++)
 			if (live != d->live[0])
 				(void)read_records(b, db, &m->values[m->pages[live]].record, 1,
 					text);

@@ -227,7 +227,8 @@ static void run_hazard(struct bench *b, const struct settings *set, enum hazard 
 	const char *why = case_why_not(b, hazard);
 
 	r->run = true;
-	(void)snprintf(r->how, sizeof(r->how), "%s", device_how(&b->device));
+	(void)snprintf(r->how, sizeof(r->how), "%s",
+		hazard == HAZARD_EIO && !b->device.image ? "seam" : device_how(&b->device));
 	if (why)
 		(void)snprintf(r->why_none, TEXT_BYTES, "%s", why);
 	for (uint32_t i = 0; !why && i < set->n_places; i++) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* SQLite with mmap_size over the whole file and a rollback journal, so that all is in one file. */
+#include "experiments/hazards/failing_vfs.h"
 #include "experiments/hazards/subject.h"
 
 #include <sqlite3.h>
@@ -41,9 +42,10 @@ static struct subject_db *sqlite_open(const struct subject *s, const char *path,
 	struct subject_db *db = calloc(1, sizeof(*db));
 	int flags = access == SUBJECT_WRITE ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
 					    : SQLITE_OPEN_READONLY;
+	const char *vfs = access == SUBJECT_READ_FAULTY ? failing_vfs() : NULL;
 
 	(void)s;
-	if (db && sqlite3_open_v2(path, &db->db, flags, NULL) == SQLITE_OK &&
+	if (db && sqlite3_open_v2(path, &db->db, flags, vfs) == SQLITE_OK &&
 		sqlite3_exec(db->db,
 			"PRAGMA page_size=4096; PRAGMA mmap_size=268435456; "
 			"PRAGMA synchronous=FULL",
@@ -153,6 +155,12 @@ static bool sqlite_end(struct subject_db *db, char text[TEXT_BYTES])
 	return run(db, "COMMIT") || failed(db->db, text, "COMMIT");
 }
 
+static void sqlite_fail_reads(struct subject_db *db)
+{
+	(void)db;
+	failing_vfs_fail();
+}
+
 const struct subject subject_sqlite = {
 	.name = "sqlite",
 	.what = "SQLite with mmap_size",
@@ -161,6 +169,7 @@ const struct subject subject_sqlite = {
 	.open = sqlite_open,
 	.get = sqlite_get,
 	.set = sqlite_set,
+	.fail_reads = sqlite_fail_reads,
 	.begin = sqlite_begin,
 	.put = sqlite_put,
 	.end = sqlite_end,

@@ -86,6 +86,14 @@ class Rot(Programs):
         self.assertEqual(self.rot('hazard_rot', 'map_once', 'cut')[0]['counts']['error'], 3)
         self.assertEqual(self.rot('hazard_rot', 'pool', 'eio')[0]['counts']['error'], 3)
 
+    def test_a_disk_that_fails_in_a_page_fault_of_sqlite_is_a_signal_and_one_that_works_is_not(self):
+        done = self.run_it('hazard_rot', '--dir', self.folder, '--subject', 'sqlite', '--hazard', 'eio', *SMALL)
+        if 'nothing was run' in done.stderr:
+            self.skipTest('SQLite is not in this build')
+        line, _ = self.rot('hazard_rot', 'sqlite', 'eio')
+        self.assertEqual((line['counts']['signal'], line['details']['by'], line['details']['text']), (3, 'seam', 'Bus error'))
+        self.assertEqual(self.rot('hazard_rot', 'sqlite', 'none')[0]['counts']['right'], 3)
+
     def test_nothing_happens_to_who_is_left_alone(self):
         for subject in ('pool', 'map_once'):
             self.assertEqual(self.rot('hazard_rot', subject, 'none')[0]['counts']['right'], 3)
