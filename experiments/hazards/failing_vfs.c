@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Everything goes on to SQLite's own VFS but read() and the mapping. A page that cannot be loaded
- * is a page of a mapping behind the end of its file: the kernel answers a load of it as it answers
- * one that the disk has failed, by SIGBUS.
+ * is a page of a mapping behind the end of its file. A load of it ends in SIGBUS, as one does
+ * that the disk has failed.
  */
 #include "experiments/hazards/failing_vfs.h"
 
