@@ -8,8 +8,11 @@
 
 #define INNER_AT_ONCE 32U
 
-/* Which bounds lie below a page: along the edges of the range. Between them all children count, and a
- * bound cannot be looked up, because it need not have the prefix that the page's keys share. */
+/*
+ * Which bounds lie below a page: those along whose edge of the range it lies. Elsewhere all
+ * children count, and a bound cannot be looked up: it need not have the prefix that the page's keys
+ * share.
+ */
 struct edges {
 	bool from, to;
 };

@@ -394,7 +394,7 @@ START_TEST(short_scan_names_few_leaves)
 }
 END_TEST
 
-/* Groups of keys with prefixes of their own, so that a bound shares nothing with most inner pages. */
+/* Groups of keys with prefixes of their own: a bound has the prefix of few inner pages. */
 static unsigned grouped_key(char *key, unsigned group, unsigned i)
 {
 	static const char *const prefixes[] = {
