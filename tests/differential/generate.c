@@ -68,7 +68,7 @@ static const struct flavour flavours[] = {
 		.weights = {[OP_PUT] = 150, [OP_DEL] = 20, READS, [OP_COMMIT] = 2}},
 	{.name = "delete-all",
 		.keys = -1,
-		.n_ids = 700,
+		.n_ids = 500,
 		.empties = true,
 		.long_one_in = 60,
 		.weights =
