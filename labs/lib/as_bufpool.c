@@ -64,6 +64,8 @@ int bufpool_open(struct io *io, struct file *file, uint32_t page_size, uint64_t 
 {
 	struct shares s = divide(page_size, opts);
 	struct cache_options options = {
+		.name = "bufpool",
+		.io = io,
 		.file = file,
 		.page_size = page_size,
 		.seed = seed,

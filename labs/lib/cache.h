@@ -44,10 +44,16 @@ struct cache_ops {
 	 */
 	void (*forget)(struct cache *c, pgno_t pgno, uint64_t n_pages);
 
-	/* The file has so many pages now. 0 or < 0. NULL: the cache has nothing to do. */
+	/*
+	 * The file has so many pages: it has grown to that, or is about to be cut to it (its pages
+	 * are forgotten first). One thread at a time. 0 or < 0. NULL: the cache has nothing to do.
+	 */
 	int (*resized)(struct cache *c, pgno_t n_pages);
 
-	/* These pages will be wanted soon: a hint. NULL: the cache takes no hints. */
+	/*
+	 * These pages will be wanted soon: a hint. Some may be the writer's, or beyond the file's
+	 * end. NULL: the cache takes no hints.
+	 */
 	void (*prefetch)(struct cache *c, const struct page_ref *refs, size_t n);
 
 	/* Ends the cache, but not its file. Nothing is pinned. Cannot fail. */
@@ -57,18 +63,24 @@ struct cache_ops {
 /* What is common to all caches; first member of a student's own. Counters: any thread. */
 struct cache {
 	const struct cache_ops *ops;
+	const char *name;             /* of the engine's pager whose place it takes; constant */
+	struct io *io;                /* of the file; constant */
 	struct file *file;            /* the caller's; constant */
+	const struct fault_areas *areas; /* its pages lie in a mapping, here; NULL: in frames;
+					    constant */
 	uint32_t page_size;           /* bytes; constant */
 	uint64_t seed;                /* of the checksums; constant */
 	enum pager_checksum checksum; /* constant */
 	size_t memory_bytes;          /* of its frames; constant */
 	struct pager *pager;      /* the pager that this is a half of; set by lab_pager_open() */
-	_Atomic uint64_t n_loads; /* pages that cache_load() has read and found good */
+	_Atomic uint64_t n_loads; /* pages that were read and found good */
 	_Atomic uint64_t n_evictions; /* counted by cache_evicted() */
 	_Atomic uint64_t read_bytes;  /* asked of the file */
 };
 
 struct cache_options {
+	const char *name; /* static */
+	struct io *io;
 	struct file *file;
 	uint32_t page_size; /* bytes */
 	uint64_t seed;      /* of the checksums */
@@ -89,6 +101,12 @@ void cache_init(struct cache *c, const struct cache_ops *ops, const struct cache
  * VERSO_EIO, -errno: it cannot be read. Then `to` holds any bytes.
  */
 int cache_load(struct cache *c, struct page_ref ref, struct page *to);
+
+/*
+ * The same for a page that lies in memory already, because the file is mapped: verifies it, as far
+ * as the checksum policy goes, and counts it as a load. VERSO_ECORRUPT.
+ */
+int cache_verify(struct cache *c, struct page_ref ref, const struct page *page);
 
 /* To be called for each page that leaves memory because another needs its frame: counts it. */
 void cache_evicted(struct cache *c, struct page_ref ref);

@@ -17,6 +17,7 @@
  * It deliberately has one lock and a queue that writes in the calling thread.
  */
 #include "base/error.h"
+#include "io/fault.h"
 #include "io/memory.h"
 #include "io/queue.h"
 #include "labs/lib/cache.h"
@@ -45,6 +46,7 @@ struct own_frame {
 
 struct lab_pager {
 	struct pager pager;
+	struct pager_ops ops; /* lab_ops, under the name of the cache; constant */
 	struct cache *cache;
 	struct io *io;
 	struct queue *queue;
@@ -184,6 +186,7 @@ static int pin_own(struct lab_pager *lp, struct page_ref ref, const struct page 
 {
 	uint32_t frame = find(lp, ref.pgno);
 	struct own_frame *f = &lp->frames[frame == NO_FRAME ? 0 : frame];
+	int rc;
 
 	if (frame == NO_FRAME)
 		return 1;
@@ -196,6 +199,9 @@ static int pin_own(struct lab_pager *lp, struct page_ref ref, const struct page 
 		return error_set(VERSO_EPINNED,
 			"page %" PRIu32 ": %" PRIu32 " of the writer's pages are pinned already",
 			ref.pgno, lp->n_pinned);
+	rc = fault_note(page_at(lp, frame)); /* a fault elsewhere may end the caller */
+	if (rc < 0)
+		return rc;
 	if (f->pins++ == 0)
 		lp->n_pinned++;
 	*ret_page = page_at(lp, frame);
@@ -239,6 +245,7 @@ static void lab_put(struct pager *p, const struct page *page, bool unneeded)
 		lp->cache->ops->unfix(lp->cache, page);
 		return;
 	}
+	fault_strike(page);
 	pthread_mutex_lock(&lp->lock);
 	ASSERT(lp->frames[frame].pins > 0);
 	if (--lp->frames[frame].pins == 0) {
@@ -366,40 +373,61 @@ static int lab_flush(struct pager *p)
 	return file_sync(lp->cache->file);
 }
 
-static int change_size(struct lab_pager *lp, uint64_t from, uint64_t to)
+static int tell_size(struct lab_pager *lp, uint64_t n_pages)
 {
-	struct file *file = lp->cache->file;
+	struct cache *c = lp->cache;
+
+	return c->ops->resized ? c->ops->resized(c, (pgno_t)n_pages) : 0;
+}
+
+/* Nobody refers to what is cut: it is forgotten, and the cache lets go of it before the file does.
+ */
+static int cut(struct lab_pager *lp, uint64_t before, pgno_t n_pages)
+{
+	struct cache *c = lp->cache;
 	int rc;
 
-	if (to < from)
-		return file_truncate(file, to);
-	if (to == from)
-		return file_allocate(file, 0, to);
-	rc = growth_make(file, from, to, lp->zeros, &lp->write_bytes);
-	if (rc < 0)
-		(void)file_truncate(file, from);
+	pthread_mutex_lock(&lp->lock);
+	unlink_range(lp, n_pages, before - n_pages);
+	pthread_mutex_unlock(&lp->lock);
+	c->ops->forget(c, n_pages, before - n_pages);
+	atomic_store(&lp->n_pages, n_pages);
+	rc = tell_size(lp, n_pages);
+	if (rc == 0)
+		rc = file_truncate(c->file, (uint64_t)n_pages * c->page_size);
+	if (rc < 0 && tell_size(lp, before) == 0)
+		atomic_store(&lp->n_pages, before);
 	return rc;
+}
+
+static int grow(struct lab_pager *lp, uint64_t before, pgno_t n_pages)
+{
+	struct cache *c = lp->cache;
+	uint64_t from = before * c->page_size;
+	int rc = growth_make(c->file, from, (uint64_t)n_pages * c->page_size, lp->zeros,
+		&lp->write_bytes);
+
+	if (rc == 0)
+		rc = tell_size(lp, n_pages);
+	if (rc < 0) {
+		(void)tell_size(lp, before);
+		(void)file_truncate(c->file, from);
+		return rc;
+	}
+	atomic_store(&lp->n_pages, n_pages);
+	return 0;
 }
 
 static int lab_resize(struct pager *p, pgno_t n_pages)
 {
 	struct lab_pager *lp = of(p);
 	uint64_t before = atomic_load(&lp->n_pages);
-	struct cache *c = lp->cache;
-	int rc;
 
-	if (n_pages < before) {
-		pthread_mutex_lock(&lp->lock);
-		unlink_range(lp, n_pages, before - n_pages);
-		pthread_mutex_unlock(&lp->lock);
-		c->ops->forget(c, n_pages, before - n_pages);
-	}
-	rc = change_size(lp, before * p->page_size, (uint64_t)n_pages * p->page_size);
-	if (rc == 0 && c->ops->resized)
-		rc = c->ops->resized(c, n_pages);
-	if (rc == 0)
-		atomic_store(&lp->n_pages, n_pages);
-	return rc;
+	if (n_pages < before)
+		return cut(lp, before, n_pages);
+	if (n_pages > before)
+		return grow(lp, before, n_pages);
+	return file_allocate(lp->cache->file, 0, before * p->page_size);
 }
 
 /*
@@ -421,10 +449,12 @@ static void lab_stats(struct pager *p, struct pager_stats *stats)
 		.write_bytes = atomic_load(&lp->write_bytes),
 		.memory_bytes_max = c->memory_bytes + (uint64_t)lp->n_frames * p->page_size,
 	};
+	if (c->areas) /* only the kernel knows */
+		stats->n_evictions = UINT64_MAX;
 	stats->n_loads[PAGER_LOAD_GET] = stats->n_misses;
 	stats->memory_bytes = stats->memory_bytes_max;
 	(void)snprintf(stats->how, sizeof(stats->how),
-		"bufpool: the cache of a lab; %s; queue %s; pins only",
+		"%s: the cache of a lab; %s; queue %s; pins only", c->name,
 		c->file->direct_why ? c->file->direct_why : "simulated", lp->queue->why);
 }
 
@@ -452,7 +482,6 @@ static void lab_close(struct pager *p)
 }
 
 static const struct pager_ops lab_ops = {
-	.name = "bufpool",
 	.get = lab_get,
 	.put = lab_put,
 	.peek = lab_peek,
@@ -500,8 +529,12 @@ int lab_pager_open(struct cache *c, const struct lab_pager_options *options,
 	if (!lp)
 		return error_set(-ENOMEM, "no memory for a pager");
 	memset((void *)lp, 0, sizeof(*lp));
-	pager_init(&lp->pager, &lab_ops, c->page_size, c->seed, options->writer_pages);
+	lp->ops = lab_ops;
+	lp->ops.name = c->name;
+	pager_init(&lp->pager, &lp->ops, c->page_size, c->seed, options->writer_pages);
 	lp->pager.pins_inner = true;
+	lp->pager.may_fault = c->areas != NULL;
+	lp->pager.fault_areas = c->areas;
 	lp->pager.device_is_cached = !c->file->device_direct;
 	(void)pthread_mutex_init(&lp->lock, NULL);
 	lp->cache = c;
