@@ -63,15 +63,15 @@ struct cache_ops {
 /* What is common to all caches; first member of a student's own. Counters: any thread. */
 struct cache {
 	const struct cache_ops *ops;
-	const char *name;             /* of the engine's pager whose place it takes; constant */
-	struct io *io;                /* of the file; constant */
-	struct file *file;            /* the caller's; constant */
+	const char *name;                /* of the engine's pager whose place it takes; constant */
+	struct io *io;                   /* of the file; constant */
+	struct file *file;               /* the caller's; constant */
 	const struct fault_areas *areas; /* its pages lie in a mapping, here; NULL: in frames;
 					    constant */
-	uint32_t page_size;           /* bytes; constant */
-	uint64_t seed;                /* of the checksums; constant */
-	enum pager_checksum checksum; /* constant */
-	size_t memory_bytes;          /* of its frames; constant */
+	uint32_t page_size;              /* bytes; constant */
+	uint64_t seed;                   /* of the checksums; constant */
+	enum pager_checksum checksum;    /* constant */
+	size_t memory_bytes;             /* of its frames; constant */
 	struct pager *pager;      /* the pager that this is a half of; set by lab_pager_open() */
 	_Atomic uint64_t n_loads; /* pages that were read and found good */
 	_Atomic uint64_t n_evictions; /* counted by cache_evicted() */
