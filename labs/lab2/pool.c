@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lab 2b: a buffer pool with one latch.
+ * Labs 2b and 2c: a buffer pool with one latch.
  *
  * The pool has n_frames frames of memory. A page that is asked for is found in a frame, or read
  * into one. While somebody uses it, it is pinned: it stays where it is. When no frame is free, a
@@ -10,13 +10,15 @@
  *
  *	1. A frame is in one of three places: in the free list; linked (in the bucket of its page,
  *	   and known to the policy); or unlinked (forgotten while it was pinned; its last unfix
- *	   frees it).
+ *	   frees it). In 2c there is a fourth: loading, the frame of a thread that reads.
  *	2. No two linked frames hold one page number.
  *	3. A frame with pins is never given to another page.
  *
- * One latch protects everything, and it is held while a page is read. That is simple and right; it
- * is not fast, because a thread that finds its page in memory waits for another's disk. Lab 2c
- * changes that.
+ * One latch protects everything. In 2b it is held while a page is read. That is simple and right;
+ * it is not fast, because a thread that finds its page in memory waits for another's disk. In 2c it
+ * is free meanwhile (LOADING), and one invariant more holds:
+ *
+ *	4. No page number is read by two threads at a time.
  */
 #include "base/error.h"
 #include "bufpool/policy.h"
@@ -34,6 +36,13 @@ struct slot {
 	bool linked;
 };
 
+/* 2c: a page number that is being read; on the stack of the thread that reads. Fields: latch. */
+struct loading {
+	pgno_t pgno;
+	bool is_stale; /* it was forgotten meanwhile: what was read may be old */
+	struct loading *next;
+};
+
 struct pool {
 	struct cache cache;
 	uint32_t n_frames;     /* constant */
@@ -44,6 +53,8 @@ struct pool {
 	uint32_t *buckets;     /* the first linked frame of each bucket, by page number */
 	uint32_t free;         /* the first free frame, or FRAME_NONE */
 	struct policy *policy; /* bufpool/policy.h */
+	struct loading *loads; /* 2c: all pages that are being read */
+	pthread_cond_t loaded; /* 2c: one of them is not read any more */
 };
 
 /*
@@ -114,13 +125,13 @@ static void note_hit(struct pool *pool, uint32_t frame)
 /* The linked frame that holds page number pgno, in whatever generation, or FRAME_NONE. */
 static uint32_t find(const struct pool *pool, pgno_t pgno)
 {
-	/* LAB 2.1 begin: walk the bucket of pgno to the frame with that number, or to its end */
+	/* LAB 2.6 begin: walk the bucket of pgno to the frame with that number, or to its end */
 	uint32_t frame = *bucket(pool, pgno);
 
 	while (frame != FRAME_NONE && pool->slots[frame].ref.pgno != pgno)
 		frame = pool->slots[frame].next;
 	return frame;
-	/* LAB 2.1 end: LAB_TODO_VOID("2.1"); */
+	/* LAB 2.6 end: LAB_TODO_VOID("2.6"); */
 }
 
 /* Asked by the policy: may the page in this frame leave? */
@@ -128,15 +139,15 @@ static bool may_leave(void *arg, uint32_t frame)
 {
 	struct pool *pool = arg;
 
-	/* LAB 2.2 begin: only what nobody uses */
+	/* LAB 2.7 begin: only what nobody uses */
 	return pool->slots[frame].pins == 0;
-	/* LAB 2.2 end: LAB_TODO_VOID("2.2"); */
+	/* LAB 2.7 end: LAB_TODO_VOID("2.7"); */
 }
 
 /* Makes one page leave; returns its frame, which is in no list then, or FRAME_NONE. */
 static uint32_t evict(struct pool *pool)
 {
-	/* LAB 2.3 begin: ask the policy for a victim; count it with cache_evicted(); unlink it */
+	/* LAB 2.8 begin: ask the policy for a victim; count it with cache_evicted(); unlink it */
 	uint32_t frame = pool->policy->ops->victim(pool->policy, may_leave, pool);
 
 	if (frame != FRAME_NONE) {
@@ -144,13 +155,13 @@ static uint32_t evict(struct pool *pool)
 		unlink_frame(pool, frame);
 	}
 	return frame;
-	/* LAB 2.3 end: LAB_TODO_VOID("2.3"); */
+	/* LAB 2.8 end: LAB_TODO_VOID("2.8"); */
 }
 
 /* A frame for a page: a free one, else one that is evicted. VERSO_EPINNED when there is neither. */
 static int take_frame(struct pool *pool, uint32_t *ret_frame)
 {
-	/* LAB 2.4 begin: the free list first; then evict(); then an error with a text */
+	/* LAB 2.9 begin: the free list first; then evict(); then an error with a text */
 	uint32_t frame = pool->free;
 
 	if (frame != FRAME_NONE)
@@ -162,29 +173,86 @@ static int take_frame(struct pool *pool, uint32_t *ret_frame)
 			pool->n_frames);
 	*ret_frame = frame;
 	return 0;
-	/* LAB 2.4 end: return LAB_TODO("2.4"); */
+	/* LAB 2.9 end: return LAB_TODO("2.9"); */
 }
 
 /* The page in a linked frame is found no more. The frame is free now, or at its last unfix. */
 static void forget_frame(struct pool *pool, uint32_t frame)
 {
-	/* LAB 2.5 begin: unlink it; is it free already? */
+	/* LAB 2.10 begin: unlink it; is it free already? */
 	unlink_frame(pool, frame);
 	if (pool->slots[frame].pins == 0)
 		free_push(pool, frame);
-	/* LAB 2.5 end: LAB_TODO_VOID("2.5"); */
+	/* LAB 2.10 end: LAB_TODO_VOID("2.10"); */
+}
+
+/*
+ * Lab 2c, which begins when 2b is right. Until then these three are what 2b needs: nothing to wait
+ * for, nothing to spoil, and a read under the latch.
+ */
+
+/* Returns when no thread reads page number pgno. May let the latch go, and takes it again. */
+static void wait_for_load(struct pool *pool, pgno_t pgno)
+{
+	/* LAB 2.15 begin: look for pgno in pool->loads; while it is there, wait for pool->loaded */
+	struct loading *l = pool->loads;
+
+	while (l) {
+		if (l->pgno != pgno) {
+			l = l->next;
+			continue;
+		}
+		pthread_cond_wait(&pool->loaded, &pool->latch);
+		l = pool->loads;
+	}
+	/* LAB 2.15 end: LAB_LATER("2.15"); */
+}
+
+/* Reads the page `ref` into a frame that is in no list. In 2c the latch is free meanwhile. */
+static int read_page(struct pool *pool, struct page_ref ref, uint32_t frame)
+{
+	/* LAB 2.16 begin: enter it in pool->loads, read without the latch, take it out, wake all */
+	struct loading mine = {.pgno = ref.pgno, .next = pool->loads}, **link = &pool->loads;
+	int rc;
+
+	pool->loads = &mine;
+	pool->slots[frame].pins = 1; /* it is mine: CLOCK offers frames that it does not know */
+	do {
+		mine.is_stale = false;
+		pthread_mutex_unlock(&pool->latch);
+		rc = cache_load(&pool->cache, ref, page_at(pool, frame));
+		pthread_mutex_lock(&pool->latch);
+	} while (mine.is_stale);
+	while (*link != &mine)
+		link = &(*link)->next;
+	*link = mine.next;
+	pool->slots[frame].pins = 0;
+	pthread_cond_broadcast(&pool->loaded);
+	return rc;
+	/* LAB 2.16 end: return cache_load(&pool->cache, ref, page_at(pool, frame)); */
+}
+
+/* What is being read of these page numbers is stale: the file's bytes change. */
+static void spoil_loads(struct pool *pool, pgno_t pgno, uint64_t n_pages)
+{
+	/* LAB 2.17 begin: mark those of pool->loads; read_page() reads again what is marked */
+	for (struct loading *l = pool->loads; l; l = l->next) {
+		if (l->pgno >= pgno && l->pgno - pgno < n_pages)
+			l->is_stale = true;
+	}
+	/* LAB 2.17 end: LAB_LATER("2.17"); */
 }
 
 /* Reads a page that is not in memory into a frame, and links it, unpinned. */
 static int load(struct pool *pool, struct page_ref ref, uint32_t *ret_frame)
 {
-	/* LAB 2.6 begin: take a frame; read; forget another generation of this number; link */
+	/* LAB 2.11 begin: take a frame; read; forget another generation of this number; link */
 	uint32_t frame = FRAME_NONE, old;
 	int rc = take_frame(pool, &frame);
 
 	if (rc < 0)
 		return rc;
-	rc = cache_load(&pool->cache, ref, page_at(pool, frame));
+	rc = read_page(pool, ref, frame);
 	if (rc < 0) {
 		free_push(pool, frame);
 		return rc;
@@ -195,18 +263,19 @@ static int load(struct pool *pool, struct page_ref ref, uint32_t *ret_frame)
 	link_frame(pool, frame, ref);
 	*ret_frame = frame;
 	return 0;
-	/* LAB 2.6 end: return LAB_TODO("2.6"); */
+	/* LAB 2.11 end: return LAB_TODO("2.11"); */
 }
 
 /* See cache.h, fix. */
 static int pool_fix(struct cache *c, struct page_ref ref, const struct page **ret_page)
 {
 	struct pool *pool = pool_of(c);
-	/* LAB 2.7 begin: find it or load it, and pin it; a hit is told to the policy */
+	/* LAB 2.12 begin: find it or load it, and pin it; a hit is told to the policy */
 	uint32_t frame;
 	int rc = 0;
 
 	pthread_mutex_lock(&pool->latch);
+	wait_for_load(pool, ref.pgno);
 	frame = find(pool, ref.pgno);
 	if (frame != FRAME_NONE && pool->slots[frame].ref.gen == ref.gen)
 		note_hit(pool, frame);
@@ -218,14 +287,14 @@ static int pool_fix(struct cache *c, struct page_ref ref, const struct page **re
 	}
 	pthread_mutex_unlock(&pool->latch);
 	return rc;
-	/* LAB 2.7 end: return LAB_TODO("2.7"); */
+	/* LAB 2.12 end: return LAB_TODO("2.12"); */
 }
 
 /* See cache.h, unfix. */
 static void pool_unfix(struct cache *c, const struct page *page)
 {
 	struct pool *pool = pool_of(c);
-	/* LAB 2.8 begin: one pin less; what if the page was forgotten meanwhile? */
+	/* LAB 2.13 begin: one pin less; what if the page was forgotten meanwhile? */
 	uint32_t frame = frame_of(pool, page);
 
 	pthread_mutex_lock(&pool->latch);
@@ -234,16 +303,17 @@ static void pool_unfix(struct cache *c, const struct page *page)
 	if (pool->slots[frame].pins == 0 && !pool->slots[frame].linked)
 		free_push(pool, frame);
 	pthread_mutex_unlock(&pool->latch);
-	/* LAB 2.8 end: LAB_TODO_VOID("2.8"); */
+	/* LAB 2.13 end: LAB_TODO_VOID("2.13"); */
 }
 
 /* See cache.h, forget. */
 static void pool_forget(struct cache *c, pgno_t pgno, uint64_t n_pages)
 {
 	struct pool *pool = pool_of(c);
-	/* LAB 2.9 begin: forget_frame() for each of these numbers; n_pages may be 1 or millions */
+	/* LAB 2.14 begin: forget_frame() for each of these numbers; n_pages may be 1 or millions */
 
 	pthread_mutex_lock(&pool->latch);
+	spoil_loads(pool, pgno, n_pages);
 	for (uint64_t i = 0; n_pages <= pool->n_frames && i < n_pages; i++) {
 		uint32_t frame = find(pool, (pgno_t)(pgno + i));
 
@@ -257,7 +327,7 @@ static void pool_forget(struct cache *c, pgno_t pgno, uint64_t n_pages)
 			forget_frame(pool, frame);
 	}
 	pthread_mutex_unlock(&pool->latch);
-	/* LAB 2.9 end: LAB_TODO_VOID("2.9"); */
+	/* LAB 2.14 end: LAB_TODO_VOID("2.14"); */
 }
 
 /*
@@ -276,6 +346,7 @@ static void pool_close(struct cache *c)
 	free(pool->memory);
 	free(pool->slots);
 	free(pool->buckets);
+	(void)pthread_cond_destroy(&pool->loaded);
 	(void)pthread_mutex_destroy(&pool->latch);
 	free(pool);
 }
@@ -309,6 +380,7 @@ int cache_open(const struct cache_options *options, struct cache **ret_cache)
 		return error_set(-ENOMEM, "no memory for a pool");
 	cache_init(&pool->cache, &pool_ops, options);
 	(void)pthread_mutex_init(&pool->latch, NULL);
+	(void)pthread_cond_init(&pool->loaded, NULL);
 	pool->n_frames = n;
 	pool->n_buckets = 2U << (31 - __builtin_clz(n));
 	pool->memory = aligned_alloc(4096, ((size_t)n * options->page_size + 4095) / 4096 * 4096);

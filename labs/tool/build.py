@@ -121,7 +121,7 @@ class Builder:
         for program in programs:
             variant = program.get('variant', 'plain')
             self.objects(find(program['sources']), variant)
-            self.objects([os.path.join(ROOT, s) for s in lab.given], variant)
+            self.objects(given(lab, program), variant)
             for name in self.names(program):
                 self.library(name, variant)
 
@@ -134,28 +134,33 @@ class Builder:
         return [*program.get('libs', []), 'check_main', *[n for n in floors if n in program.get('engine', floors)]]
 
     def student(self, lab, folder, out, variant):
-        """Objects of a student's files; or LabError with what the compiler says."""
-        made = []
+        """{file: object} of a student's files; or LabError with what the compiler says."""
+        made = {}
         for name in lab.files:
             path, complaint = self.object(os.path.join(folder, name), variant, STUDENT_FLAGS,
                                           os.path.join(out, f'{variant}-{name[:-2]}.o'))
             if complaint:
                 raise LabError(f'{name} does not compile:\n{complaint[:4000]}')
-            made.append(path)
+            made[name] = path
         return made
 
     def link(self, lab, program, mine, out):
         """A program around the student's objects."""
         variant = program.get('variant', 'plain')
         path = os.path.join(out, f'{variant}-{program["name"]}')
-        command = [*self.cc, *VARIANTS[variant], '-o', path, *self.objects(find(program['sources']), variant), *mine,
-                   *self.objects([os.path.join(ROOT, s) for s in lab.given], variant),
+        command = [*self.cc, *VARIANTS[variant], '-o', path, *self.objects(find(program['sources']), variant),
+                   *[mine[name] for name in lab.files_of(program)], *program.get('objects', []), *self.objects(given(lab, program), variant),
                    *[self.library(n, variant) for n in self.names(program)],
                    *external(program), '-lpthread']
         status, text = self.run(command)
         if status != 0:
             raise link_failed(lab, text)
         return path
+
+
+def given(lab, program):
+    """Sources of the project that stand before the engine's."""
+    return [os.path.join(ROOT, s) for s in program.get('given', lab.given)]
 
 
 def external(program):

@@ -59,6 +59,11 @@ class Lab:
         points = toml(self.path('points.toml'))
         self.programs = {p['name']: p for p in points['program']}
         self.tests = points['test']
+        self.public_points = points.get('public_points')  # what all public tests together are worth; default: their sum
+        self.own_tests = about.get('own_tests')           # a file of tests that the student writes
+        self.own_model = about.get('own_model')           # a file of the lab that shows what such tests can find
+        self.own_symbols = self.symbols | set(about.get('own_symbols', []))
+        self.questions = toml(self.path('predict.toml'))['question'] if os.path.exists(self.path('predict.toml')) else []
         self.bugs = toml(self.path('bugs.toml')) if os.path.exists(self.path('bugs.toml')) else {}
         self.check()
 
@@ -69,6 +74,10 @@ class Lab:
     @property
     def mine(self):
         return os.path.join(MINE, 'lab' + self.number)
+
+    def files_of(self, program):
+        """Those of the student's files that are linked into a program."""
+        return program.get('files', self.files)
 
     def test(self, name):
         for t in self.tests:
@@ -109,6 +118,16 @@ class Lab:
                 raise GraderError(f'points.toml: {test["id"]}: its parent {test["parent"]} does not stand before it')
             if test.get('given') and test['points']:
                 raise GraderError(f'points.toml: {test["id"]} is given and has points')
+        for program in self.programs.values():
+            for name in self.files_of(program):
+                if name not in self.files:
+                    raise GraderError(f'points.toml: {program["name"]}: {name} is no file of the student\'s')
+        for question in self.questions:
+            for key in ('id', 'text', 'program'):
+                if key not in question:
+                    raise GraderError(f'predict.toml: the question {question.get("id")} has no {key}')
+            if question['program'] not in self.programs:
+                raise GraderError(f'predict.toml: {question["id"]}: no program {question["program"]}')
         for name, bug in self.bugs.items():
             for key in ('file', 'old', 'new', 'kills'):
                 if key not in bug:

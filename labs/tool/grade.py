@@ -153,7 +153,7 @@ class Grading:
         self.builder.prepare(lab, wanted)
         collect(lab, folder, self.out)
         plain = self.builder.student(lab, self.out, self.out, 'plain')
-        found = [f for path in plain for f in objects.findings(path, lab)]
+        found = [f for path in plain.values() for f in objects.findings(path, lab)]
         if found:
             raise LabError('refused before it was run: ' + '; '.join(dict.fromkeys(found)))
         mine = {'plain': plain}
@@ -244,10 +244,16 @@ def seeded(lab):
 def sheet(lab, results, seed):
     """What result.json holds."""
     counted = [r for r in results if r['state'] not in (ERROR, SKIPPED)]  # the machine's fault costs nobody points
+    points, max_points = sum(r['points'] for r in counted), sum(r['max_points'] for r in counted)
+    extra = {}
+    if lab.public_points:
+        public = [r for r in counted if r['id'] in {t['id'] for t in lab.tests}]
+        whole = sum(r['max_points'] for r in public) or 1
+        extra = {'public_points': round(lab.public_points * sum(r['points'] for r in public) / whole, 1), 'public_max': lab.public_points}
     return {
         'lab': lab.number, 'title': lab.title, 'seed': seed, 'io_backend': 'sync', 'host': platform.machine(),
         'contained_by': contain.wrapper()[1],
-        'points': sum(r['points'] for r in counted), 'max_points': sum(r['max_points'] for r in counted),
+        'points': points, 'max_points': max_points, **extra,
         'tests': results,
     }
 

@@ -10,6 +10,9 @@
     ./lab run N NAME [...]   a program of the lab that is no test, around your files; with its own arguments;
                              --reference: around the teacher's files
     ./lab hint N ID [K]      a hint on a test; K: which
+    ./lab predict N          questions to answer before any code; then who is right
+    ./lab predict N ID WORDS notes a prediction, once; --seed S: of another question of this kind
+    ./lab bugs N             how many planted bugs your own tests find
     ./lab hours N H          notes that you have spent H hours more on lab N
     ./lab submit N           one file to hand in
 
@@ -31,6 +34,7 @@ import contain
 import grade
 import gradescope
 import mklab
+import own
 from common import GraderError, Lab, LabError, LABS, MINE, ROOT, read, say, warn, write
 
 OK, BAD, USAGE, BROKEN = 0, 1, 2, 3
@@ -38,8 +42,8 @@ OK, BAD, USAGE, BROKEN = 0, 1, 2, 3
 
 def arguments(argv):
     p = argparse.ArgumentParser(prog='lab', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('command', choices=['doctor', 'start', 'test', 'run', 'hint', 'hours', 'submit', 'grade', 'pack', 'selfcheck',
-                                       'gradescope', 'classroom', 'prepare'])
+    p.add_argument('command', choices=['doctor', 'start', 'test', 'run', 'hint', 'predict', 'bugs', 'hours', 'submit', 'grade', 'pack',
+                                       'selfcheck', 'gradescope', 'classroom', 'prepare'])
     p.add_argument('lab', nargs='?')
     p.add_argument('names', nargs='*')
     p.add_argument('--seed', type=int, default=1)
@@ -71,7 +75,10 @@ def doctor():
 
 def start(lab):
     made = False
-    for name, text in mklab.starters(lab).items():
+    files = mklab.starters(lab)
+    if lab.own_tests:
+        files[lab.own_tests] = read(lab.path(lab.own_tests))
+    for name, text in files.items():
         path = os.path.join(lab.mine, name)
         if os.path.exists(path):
             say(f'{os.path.relpath(path, ROOT)} is there already, and stays as it is')
@@ -112,7 +119,9 @@ def tested(lab, args):
     if not is_part:
         write(os.path.join(lab.mine, 'result.json'), json.dumps(report, indent=1) + '\n')
     say()
-    say(f'lab {lab.number}: {report["points"]} of {report["max_points"]} points; built in {built_s:.0f} s, '
+    whole = len(tests) == len(lab.tests) and 'public_points' in report
+    say(f'lab {lab.number}: {report["points"]} of {report["max_points"]} points'
+        + (f', which count {report["public_points"]} of {report["public_max"]}' if whole else '') + f'; built in {built_s:.0f} s, '
         f'tested in {time.monotonic() - began - built_s:.0f} s')
     if len(tests) < len(lab.tests) and not is_part:
         say(f'{len(lab.tests) - len(tests)} longer tests were not run: ./lab test {lab.number} --all')
@@ -143,7 +152,7 @@ def debug(g, test):
 
 def run(lab, args):
     """Its arguments are its own, so they are not those of this command."""
-    programs = [n for n, p in lab.programs.items() if p.get('tool')]
+    programs = [n for n, p in lab.programs.items() if p.get('tool') and not p.get('own')]
     if not args.names or args.names[0] not in programs:
         raise LabError(f'which program? ./lab run {lab.number} NAME; there are: {", ".join(programs) or "none"}')
     program = lab.programs[args.names[0]]
@@ -202,7 +211,7 @@ def hours(lab, args):
 def submit(lab):
     path = os.path.join(MINE, f'lab{lab.number}.tar')
     with tarfile.open(path, 'w') as tar:
-        for name in [*lab.files, 'hours.txt', 'report.md']:
+        for name in [*lab.files, *filter(None, [lab.own_tests]), 'hours.txt', 'predict.json', 'report.md']:
             mine = os.path.join(lab.mine, name)
             if os.path.isfile(mine):
                 tar.add(mine, name)
@@ -217,13 +226,17 @@ def graded(lab, args):
         raise LabError(f'which folder? ./lab grade {lab.number} FOLDER')
     with build.Builder(args.build) as builder:
         results = grade.grade_folder(lab, builder, args.names[0], args.seed, args.private_seed)
+        rows = own.extras(lab, builder, args.names[0])
     report = grade.sheet(lab, results, args.seed)
+    if rows:
+        report['others'] = [{'name': n, 'points': p, 'max_points': m, 'message': what} for n, p, m, what in rows]
     if args.json:
         grade.save(args.json, report)
     by_id = {t['id']: t for t in [*lab.tests, *grade.seeded(lab)]}
     for r in results:
         say('\n'.join(grade.lines_of(by_id[r['id']], r, lab)))
-    say(f'\n{report["points"]} of {report["max_points"]} points')
+    for line in totals(report, rows):
+        say(line)
     return BROKEN if any(r['state'] == grade.ERROR for r in results) else OK
 
 
@@ -245,6 +258,23 @@ def archive(lab, args):
     return OK
 
 
+def totals(report, rows):
+    """Where a lab says what its public tests are worth, their points are shares of that."""
+    points, of = report['points'], report['max_points']
+    if 'public_points' in report:
+        public = [r for r in report['tests'] if not r.get('is_private')]
+        seeded = [r for r in report['tests'] if r.get('is_private')]
+        points = report['public_points'] + sum(r['points'] for r in seeded)
+        of = report['public_max'] + sum(r['max_points'] for r in seeded)
+        yield (f'public tests: {sum(r["points"] for r in public)} of {sum(r["max_points"] for r in public)}, '
+               f'which count {report["public_points"]:g} of {report["public_max"]}')
+        if seeded:
+            yield f'seeded tests: {sum(r["points"] for r in seeded)} of {sum(r["max_points"] for r in seeded)}'
+    for name, got, most, what in rows:
+        yield f'{name}: {got} of {most} ({what})'
+    yield f'{points + sum(r[1] for r in rows):g} of {of + sum(r[2] for r in rows):g} points'
+
+
 def main(argv):
     args = arguments(argv)
     try:
@@ -261,6 +291,12 @@ def main(argv):
             return run(lab, args)
         if args.command == 'hint':
             return hint(lab, args)
+        if args.command in ('predict', 'bugs'):
+            with build.Builder(args.build) as builder:
+                if args.command == 'bugs':
+                    return OK if own.bugs(lab, builder) else BAD
+                own.predict(lab, args, builder)
+            return OK
         if args.command == 'hours':
             return hours(lab, args)
         if args.command == 'submit':

@@ -30,7 +30,7 @@ QUIET = '''
 #pragma GCC diagnostic ignored "-Wunused-variable"
 '''
 TELLING_CHARACTERS = 24  # a line of a region as long as this gives something away
-NOT_IN_PACK = ('bugs.toml', 'cheats.toml', 'rubric.md', 'meson.build')
+NOT_IN_PACK = ('bugs.toml', 'cheats.toml', 'rubric.md', 'meson.build', 'own_model.c')
 
 
 def cut(text, name='text'):
@@ -176,6 +176,6 @@ def left(lab):
     for name in lab.files:
         path = os.path.join(lab.mine, name)
         for line in read(path).split('\n') if os.path.exists(path) else []:
-            for task in re.findall(r'\bLAB_TODO(?:_VOID)?\("(\d+\.\d+)"\)', '' if END.match(line) else line):
+            for task in re.findall(r'\bLAB_(?:TODO|TODO_VOID|LATER)\("(\d+\.\d+)"\)', '' if END.match(line) else line):
                 found[task] = found.get(task, 0) + 1
     return found

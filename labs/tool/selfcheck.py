@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import resource
 import subprocess
 import sys
 import tarfile
@@ -18,11 +19,14 @@ import contain
 import grade
 import gradescope
 import mklab
+import own
 from common import GraderError, LabError, ROOT, read, say, toml, write
 
 HANDOUT_HEADINGS = ['One picture', 'You will be able to', 'Invariants', 'Predict first', 'Set-up and red list', 'Tasks', 'Experiment',
                     'Debugging', 'What the tests do not prove', 'Questions', 'Points and hours', 'Further reading']
-QUICK_BUGS_S = 70
+QUICK_BUGS_S = 40
+# Seconds of processor time, so that others on the machine cost nobody a budget; a build and a grading have two processors.
+BUILD_CPU_S, QUICK_CPU_S, GRADING_CPU_S = 2 * 30, 20, 2 * 180
 STATES = set()   # that were met, in all that is graded here
 FAULTS = set()   # of results.json, as Gradescope would have it, of all of these
 STRICT = ['-Wall', '-Wextra', '-Werror', '-fsyntax-only']
@@ -44,32 +48,8 @@ class Check:
         return bool(condition)
 
 
-def changed(lab, base, change, name):
-    """The files of `base` with one change made: {name: text}."""
-    files = dict(base)
-    text = files[change['file']]
-    for old, new in (('old', 'new'), ('append_old', 'append_new')):
-        if old in change:
-            if text.count(change[old]) != 1:
-                raise GraderError(f'{name}: `{old}` occurs {text.count(change[old])} times in {change["file"]}')
-            text = text.replace(change[old], change[new])
-    files[change['file']] = text
-    return files
-
-
-def references(lab):
-    return {name: read(lab.path(name)) for name in lab.files}
-
-
-def put(files):
-    folder = tempfile.TemporaryDirectory(prefix='lab-')
-    for name, text in files.items():
-        write(os.path.join(folder.name, name), text)
-    return folder
-
-
 def results(lab, builder, files, tests, seed=1):
-    with put(files) as folder:
+    with own.put(files) as folder:
         g = grade.Grading(lab, builder, folder, seed, {t['program'] for t in tests})
         try:
             rs = g.run_all(tests)
@@ -83,7 +63,7 @@ def results(lab, builder, files, tests, seed=1):
 
 def generator(lab, check):
     """The proofs 1 to 5 and 7; the red list, 6, is the starter's."""
-    for name, text in references(lab).items():
+    for name, text in own.references(lab).items():
         starter, regions = mklab.cut(text, name)
         check.that(regions, f'{name}: there is a region')
         check.that(mklab.join(starter, regions) == text, f'{name}: starter and regions make the reference again')
@@ -95,7 +75,7 @@ def generator(lab, check):
         check.that(True, 'leaks were looked for')
         for line in shared:
             say(f'  for the author: a region shares a line with the starter or the engine: {line}')
-        with put({name: starter}) as folder:
+        with own.put({name: starter}) as folder:
             for cc in ('gcc', 'clang'):
                 if not build.shutil.which(cc):
                     say(f'  skipped: the starter with {cc}, which is not installed')
@@ -180,7 +160,7 @@ def handout(lab, builder, check):
         else:
             continue
         tasks = {t for t in mklab.all_regions(lab) if number(t) <= number(task)}
-        files = {name: mklab.fill(code, tasks) for name, code in references(lab).items()}
+        files = {name: mklab.fill(code, tasks) for name, code in own.references(lab).items()}
         passed = {r['id'] for r in results(lab, builder, files, tests) if r['state'] == grade.PASS and r['points'] == r['max_points']}
         done -= set(check.skipped)
         check.that(passed == done, f'after task {task} pass {sorted(passed - done)} that the handout does not name, '
@@ -193,7 +173,7 @@ def reference(lab, builder, check, quick):
     busy = None if quick else subprocess.Popen([sys.executable, '-c', 'while True: pass'])
     try:
         for seed in [1] if quick else [1, 2, 3]:
-            for r in results(lab, builder, references(lab), tests, seed):
+            for r in results(lab, builder, own.references(lab), tests, seed):
                 if r['state'] == grade.SKIPPED:
                     if r['id'] not in check.skipped:
                         say(f'  skipped: {r["id"]}: {r["message"]}')
@@ -219,7 +199,7 @@ def bugs(lab, builder, check, quick):
                 continue
         tests = named if quick else lab.with_parents(
             named + [t for t in lab.tests if lab.programs[t['program']].get('quick')])
-        rs = {r['id']: r for r in results(lab, builder, changed(lab, references(lab), bug, name), tests)}
+        rs = {r['id']: r for r in results(lab, builder, own.changed(own.references(lab), bug, name), tests)}
         for test in named:
             r = rs[test['id']]
             if test['id'] in check.skipped:
@@ -239,12 +219,13 @@ def bugs(lab, builder, check, quick):
 
 
 def cheats(lab, builder, check):
-    tests = [t for t in lab.tests if lab.programs[t['program']].get('quick')][:4]
+    quick = [t for t in lab.tests if lab.programs[t['program']].get('quick')]
     for name, cheat in toml(lab.path('cheats.toml')).items():
         if cheat.get('machine') not in (None, platform.machine()):
             say(f'  skipped: {name}, which is for {cheat["machine"]}')
             continue
-        rs = results(lab, builder, changed(lab, mklab.starters(lab), cheat, name), tests)
+        tests = [t for t in quick if cheat['file'] in lab.files_of(lab.programs[t['program']])][:4]
+        rs = results(lab, builder, own.changed(mklab.starters(lab), cheat, name), tests)
         check.that(sum(r['points'] for r in rs) == 0, f'{name} has points')
         check.that(any(re.search(cheat['says'], r['message']) for r in rs), f'{name}: nothing says so: {rs[0]["state"]}: {rs[0]["message"]}')
         say(f'  {name:34} {rs[0]["state"]}: {rs[0]["message"][:90]}')
@@ -254,7 +235,7 @@ def cheats(lab, builder, check):
         files[extra] = '{"points": 100, "state": "PASS"}\n#error this file was taken\n'
     rs = results(lab, builder, files, tests)
     check.that(all(r['state'] == grade.TODO and r['points'] == 0 for r in rs), f'files beside the asked ones are not looked at: {rs[0]["message"]}')
-    with put(mklab.starters(lab)) as folder:
+    with own.put(mklab.starters(lab)) as folder:
         name = lab.files[0]
         os.remove(os.path.join(folder, name))
         os.symlink('/etc/passwd', os.path.join(folder, name))
@@ -297,7 +278,7 @@ def autograder(lab, builder, check, quick):
     check.that(not FAULTS, f'all results of this run are as Gradescope documents them: {sorted(FAULTS)[:5]}')
     say('  states that were met: ' + (', '.join(sorted(STATES)) or 'none, since no other step was run'))
     tests = [t for t in lab.tests if lab.programs[t['program']].get('quick')]
-    with put(references(lab)) as folder:
+    with own.put(own.references(lab)) as folder:
         g = grade.Grading(lab, builder, folder, 1, {t['program'] for t in tests})
         try:
             lost = g.paths[tests[0]['program']]
@@ -335,7 +316,7 @@ def unpacked(lab, archive, top, check):
     """The autograder at work, outside of the project."""
     with zipfile.ZipFile(archive) as z:
         z.extractall(os.path.join(top, 'source'))
-    for files, points in ((references(lab), gradescope.max_points(lab)), (mklab.starters(lab), 0)):
+    for files, points in ((own.references(lab), gradescope.max_points(lab)), (mklab.starters(lab), 0)):
         for name, text in files.items():
             write(os.path.join(top, 'submission', name), text)
         done = subprocess.run(['sh', os.path.join(top, 'source', 'run_autograder')], env={'PATH': os.environ['PATH'], 'AUTOGRADER': top},
@@ -347,6 +328,75 @@ def unpacked(lab, archive, top, check):
             check.that(made['score'] == points, f'its score is {made["score"]}, expected {points}: {done.stdout[-400:]}')
 
 
+def predictions(lab, builder, check):
+    """Each question has an answer, which a seed changes where the question is drawn by seed."""
+    if not lab.questions:
+        say('  this lab has no questions')
+        return
+    with own.Oracle(lab, builder) as oracle:
+        for q in lab.questions:
+            answers = [oracle.answer(q, seed) for seed in range(1, 9)]
+            check.that(all(answers), f'{q["id"]} has an answer: {answers}')
+            if 'images' not in q:
+                check.that(len(set(answers)) > 1, f'{q["id"]}: the seed changes the answer: {answers}')
+                check.that(all(oracle.question(q, seed) for seed in (1, 2)), f'{q["id"]} has a text of its own')
+
+
+def own_tests(lab, builder, check, quick):
+    """What a student starts from has no points, and what is wrong on a good pool has none either."""
+    if not lab.own_tests:
+        say('  this lab asks for no tests of the student\'s own')
+        return
+    text = read(lab.path(lab.own_tests))
+    with own.put({'a.c': text, 'exit.c': text.replace('int main(void)\n{', 'int main(void)\n{\n\textern void _exit(int);\n\t_exit(0);'),
+                  'red.c': text.replace('\tledger_close(', '\tck_assert_int_eq(1, 2);\n\tledger_close('),
+                  **({} if quick else {'model.c': read(lab.path(lab.own_model))})}) as folder:
+        def found(name):
+            names, n_all, wrong = own.judge(lab, builder, os.path.join(folder, name))
+            return own.own_points(len(names), n_all), len(names), n_all, wrong
+        check.that('must pass on a pool that is right' in found('red.c')[3], 'own tests that fail on the reference have no points')
+        try:
+            check.that(False, f'own tests that end the process are refused: {found("exit.c")}')
+        except LabError as e:
+            check.that('uses _exit' in str(e), str(e))
+        if quick:
+            return
+        points, n, n_all, wrong = found('a.c')
+        check.that(points == 0, f'{lab.own_tests} as it is given finds {n} of {n_all} bugs')
+        points, n, n_all, wrong = found('model.c')
+        check.that(points >= 7 and not wrong, f'{lab.own_model} finds {n} of {n_all} bugs {wrong}')
+        say(f'  {lab.own_model} finds {n} of {n_all} planted bugs: {points} points')
+
+
+def cpu_s():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def budgets(lab, check):
+    """The first build, the quick tests, and the grading of one submission with all that it needs."""
+    quick = [t for t in lab.tests if lab.programs[t['program']].get('quick')]
+    with tempfile.TemporaryDirectory(prefix='lab-') as folder, own.put(own.references(lab)) as files:
+        with build.Builder(folder) as builder:
+            builder.cc = [word for word in builder.cc if 'ccache' not in word] or ['cc']
+            marks, began = [cpu_s()], time.monotonic()
+            g = grade.Grading(lab, builder, files, 1, {t['program'] for t in quick})
+            marks.append(cpu_s())
+            g.run_all(quick)
+            marks.append(cpu_s())
+            g.close()
+            g = grade.Grading(lab, builder, files, 1)
+            g.run_all(lab.tests)
+            marks.append(cpu_s())
+            g.close()
+    first, tests, whole = marks[1] - marks[0], marks[2] - marks[1], marks[3] - marks[0]
+    say(f'  processor time: first build {first:.0f} s of {BUILD_CPU_S}, quick tests {tests:.0f} s of {QUICK_CPU_S}, '
+        f'all with building {whole:.0f} s of {GRADING_CPU_S} ({time.monotonic() - began:.0f} s on this machine now)')
+    check.that(first < BUILD_CPU_S, f'the first build takes {first:.0f} s of processor time')
+    check.that(tests < QUICK_CPU_S, f'the quick tests take {tests:.0f} s of processor time')
+    check.that(whole < GRADING_CPU_S, f'grading one submission takes {whole:.0f} s of processor time')
+
+
 def main(lab, args):
     check, began = Check(), time.monotonic()
     steps = [('generator', lambda b: generator(lab, check)),
@@ -355,8 +405,12 @@ def main(lab, args):
              ('reference', lambda b: reference(lab, b, check, args.quick)),
              ('handout', lambda b: handout(lab, b, check)),
              ('cheats', lambda b: cheats(lab, b, check)),
+             ('predictions', lambda b: predictions(lab, b, check)),
+             ('own tests', lambda b: own_tests(lab, b, check, args.quick)),
              ('bugs', lambda b: bugs(lab, b, check, args.quick)),
              ('autograder', lambda b: autograder(lab, b, check, args.quick))]
+    if not args.quick:
+        steps.append(('budgets', lambda b: budgets(lab, check)))
     with build.Builder(args.build) as builder:
         for name, step in steps:
             if args.names and name not in args.names:

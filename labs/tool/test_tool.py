@@ -14,7 +14,7 @@ import grade  # noqa: E402
 import main  # noqa: E402
 import mklab  # noqa: E402
 import objects  # noqa: E402
-import selfcheck  # noqa: E402
+import own  # noqa: E402
 from build import Builder  # noqa: E402
 from common import GraderError, Lab, LabError, LABS, ROOT, read, write  # noqa: E402
 
@@ -112,7 +112,7 @@ class Toml(unittest.TestCase):
     def test_bug_that_drifted(self):
         for text in ('', 'x x'):
             with self.assertRaises(GraderError):
-                selfcheck.changed(None, {'a.c': text}, {'file': 'a.c', 'old': 'x', 'new': 'y'}, 'b')
+                own.changed({'a.c': text}, {'file': 'a.c', 'old': 'x', 'new': 'y'}, 'b')
 
 
 class States(unittest.TestCase):

@@ -4,132 +4,22 @@
  * ledger: each read and each eviction of a small pool, in order, as it must be.
  */
 #include "base/error.h"
-#include "bufpool/bufpool.h"
+#include "labs/lab2/tests/ledger.h"
 #include "tests/contract/contract_pool.h"
-#include "tests/sim/simdisk.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-
-#define PAGE_BYTES 4096U
-#define N_PAGES    64U
-#define SEED       UINT64_C(9)
-#define LINE_BYTES 400
-
-/* A pool on a simulated disk, and what it did: "r5" page 5 was read, "e5" it was evicted. */
-struct ledger {
-	struct pager_tracer tracer;
-	struct simdisk *disk;
-	struct file *file;
-	struct pager *pager;
-	struct guard *guard;
-	int fault; /* of reads; 0: none */
-	char text[LINE_BYTES];
-};
-
-static void note(struct ledger *l, char what, uint64_t pgno)
-{
-	size_t len = strlen(l->text);
-
-	(void)snprintf(l->text + len, sizeof(l->text) - len, "%s%c%llu", len > 0 ? " " : "", what,
-		(unsigned long long)pgno);
-}
-
-static int on_call(void *arg, const struct sim_call *call)
-{
-	struct ledger *l = arg;
-
-	if (call->kind != SIM_CALL_READ)
-		return 0;
-	ck_assert_uint_eq(call->len_bytes, PAGE_BYTES);
-	note(l, 'r', call->off_bytes / PAGE_BYTES);
-	return l->fault;
-}
-
-static void on_event(struct pager_tracer *t, const struct pager_event *event)
-{
-	if (event->op == PAGER_EVICT)
-		note((struct ledger *)t, 'e', event->ref.pgno);
-}
-
-/* A sealed page in the file, behind the pool's back; its number is its first byte too. */
-static void put_page(struct ledger *l, struct page_ref ref)
-{
-	struct page *page = check_alloc(PAGE_BYTES);
-
-	page_init(page, ref, PAGE_TOY, 0, 0);
-	page->payload[0] = (uint8_t)ref.pgno;
-	page_seal(page, PAGE_BYTES, SEED);
-	ck_assert_int_eq(file_write(l->file, page, PAGE_BYTES, (uint64_t)ref.pgno * PAGE_BYTES), 0);
-}
-
-static void open_ledger(struct ledger *l, uint32_t n_frames, enum bufpool_policy policy)
-{
-	struct bufpool_options opts = {
-		.writer_pages = 4, .reader_pages = n_frames, .policy = policy};
-	struct io *io;
-
-	memset(l, 0, sizeof(*l));
-	l->disk = simdisk_new(&(struct simdisk_options){.seed = check_seed()});
-	io = simdisk_io(l->disk);
-	ck_assert_int_eq(io_open(io, "ledger", FILE_CREATE | FILE_EXCL, 0600, &l->file), 0);
-	for (pgno_t pgno = 0; pgno < N_PAGES; pgno++)
-		put_page(l, (struct page_ref){pgno, 1});
-	opts.cache_bytes = bufpool_cache_bytes_min(PAGE_BYTES, &opts);
-	ck_assert_int_eq(bufpool_open(io, l->file, PAGE_BYTES, SEED, &opts, &l->pager), 0);
-	ck_assert_int_eq(guard_open(&l->pager->guards, &l->guard), 0);
-	l->tracer.event = on_event;
-	l->pager->tracer = &l->tracer;
-	simdisk_set_fault(l->disk, on_call, l);
-}
-
-static void close_ledger(struct ledger *l)
-{
-	guard_close(l->guard);
-	pager_close(l->pager);
-	file_close(l->file);
-	simdisk_free(l->disk);
-}
-
-static const struct page *get(struct ledger *l, pgno_t pgno)
-{
-	const struct page *page = NULL;
-
-	ck_assert_int_eq(pager_get(l->pager, l->guard, (struct page_ref){pgno, 1}, &page), 0);
-	ck_assert_uint_eq(page->payload[0], pgno);
-	return page;
-}
-
-static void visit(struct ledger *l, pgno_t pgno)
-{
-	pager_put(l->pager, get(l, pgno));
-}
-
-/* Gets pages in order and puts each at once; `pages` ends with 0. */
-static void visit_all(struct ledger *l, const pgno_t *pages)
-{
-	for (; *pages > 0; pages++)
-		visit(l, *pages);
-}
-
-static void is_ledger(const struct ledger *l, const char *expected)
-{
-	ck_assert_msg(strcmp(l->text, expected) == 0,
-		"the pool did \"%s\", expected \"%s\" (r5: page 5 was read; e5: it was evicted)",
-		l->text, expected);
-}
 
 START_TEST(ledger_of_a_miss_is_one_read)
 {
 	struct ledger l;
 
-	open_ledger(&l, 4, BUFPOOL_FIFO);
-	visit_all(&l, (const pgno_t[]){7, 8, 9, 0});
-	is_ledger(&l, "r7 r8 r9");
-	close_ledger(&l);
+	ledger_open(&l, 4, BUFPOOL_FIFO);
+	ledger_visit_all(&l, (const pgno_t[]){7, 8, 9, 0});
+	ledger_is(&l, "r7 r8 r9");
+	ledger_close(&l);
 }
 END_TEST
 
@@ -137,10 +27,10 @@ START_TEST(ledger_of_a_hit_is_empty)
 {
 	struct ledger l;
 
-	open_ledger(&l, 4, BUFPOOL_FIFO);
-	visit_all(&l, (const pgno_t[]){7, 8, 7, 7, 8, 0});
-	is_ledger(&l, "r7 r8");
-	close_ledger(&l);
+	ledger_open(&l, 4, BUFPOOL_FIFO);
+	ledger_visit_all(&l, (const pgno_t[]){7, 8, 7, 7, 8, 0});
+	ledger_is(&l, "r7 r8");
+	ledger_close(&l);
 }
 END_TEST
 
@@ -148,10 +38,10 @@ START_TEST(ledger_uses_free_frames_before_it_evicts)
 {
 	struct ledger l;
 
-	open_ledger(&l, 4, BUFPOOL_FIFO);
-	visit_all(&l, (const pgno_t[]){1, 2, 3, 4, 5, 0});
-	is_ledger(&l, "r1 r2 r3 r4 e1 r5");
-	close_ledger(&l);
+	ledger_open(&l, 4, BUFPOOL_FIFO);
+	ledger_visit_all(&l, (const pgno_t[]){1, 2, 3, 4, 5, 0});
+	ledger_is(&l, "r1 r2 r3 r4 e1 r5");
+	ledger_close(&l);
 }
 END_TEST
 
@@ -159,11 +49,11 @@ START_TEST(ledger_evicts_in_the_order_of_fifo)
 {
 	struct ledger l;
 
-	open_ledger(&l, 3, BUFPOOL_FIFO);
+	ledger_open(&l, 3, BUFPOOL_FIFO);
 	/* Belady's anomaly, with three frames: nine misses. */
-	visit_all(&l, (const pgno_t[]){1, 2, 3, 4, 1, 2, 5, 1, 2, 3, 4, 5, 0});
-	is_ledger(&l, "r1 r2 r3 e1 r4 e2 r1 e3 r2 e4 r5 e1 r3 e2 r4");
-	close_ledger(&l);
+	ledger_visit_all(&l, (const pgno_t[]){1, 2, 3, 4, 1, 2, 5, 1, 2, 3, 4, 5, 0});
+	ledger_is(&l, "r1 r2 r3 e1 r4 e2 r1 e3 r2 e4 r5 e1 r3 e2 r4");
+	ledger_close(&l);
 }
 END_TEST
 
@@ -171,10 +61,10 @@ START_TEST(ledger_evicts_in_the_order_of_lru)
 {
 	struct ledger l;
 
-	open_ledger(&l, 3, BUFPOOL_LRU);
-	visit_all(&l, (const pgno_t[]){1, 2, 3, 1, 4, 1, 2, 0});
-	is_ledger(&l, "r1 r2 r3 e2 r4 e3 r2");
-	close_ledger(&l);
+	ledger_open(&l, 3, BUFPOOL_LRU);
+	ledger_visit_all(&l, (const pgno_t[]){1, 2, 3, 1, 4, 1, 2, 0});
+	ledger_is(&l, "r1 r2 r3 e2 r4 e3 r2");
+	ledger_close(&l);
 }
 END_TEST
 
@@ -182,10 +72,10 @@ START_TEST(ledger_gives_a_used_page_its_second_chance)
 {
 	struct ledger l;
 
-	open_ledger(&l, 3, BUFPOOL_CLOCK);
-	visit_all(&l, (const pgno_t[]){1, 2, 3, 1, 4, 5, 0});
-	is_ledger(&l, "r1 r2 r3 e2 r4 e3 r5");
-	close_ledger(&l);
+	ledger_open(&l, 3, BUFPOOL_CLOCK);
+	ledger_visit_all(&l, (const pgno_t[]){1, 2, 3, 1, 4, 5, 0});
+	ledger_is(&l, "r1 r2 r3 e2 r4 e3 r5");
+	ledger_close(&l);
 }
 END_TEST
 
@@ -194,13 +84,13 @@ START_TEST(ledger_passes_a_pinned_page_over)
 	const struct page *page;
 	struct ledger l;
 
-	open_ledger(&l, 3, BUFPOOL_FIFO);
-	page = get(&l, 1);
-	visit_all(&l, (const pgno_t[]){2, 3, 4, 5, 0});
-	is_ledger(&l, "r1 r2 r3 e2 r4 e3 r5");
+	ledger_open(&l, 3, BUFPOOL_FIFO);
+	page = ledger_get(&l, 1);
+	ledger_visit_all(&l, (const pgno_t[]){2, 3, 4, 5, 0});
+	ledger_is(&l, "r1 r2 r3 e2 r4 e3 r5");
 	ck_assert_uint_eq(page->payload[0], 1);
 	pager_put(l.pager, page);
-	close_ledger(&l);
+	ledger_close(&l);
 }
 END_TEST
 
@@ -209,17 +99,17 @@ START_TEST(ledger_of_a_full_pool_is_an_error_and_no_read)
 	const struct page *pages[3], *page;
 	struct ledger l;
 
-	open_ledger(&l, 3, BUFPOOL_FIFO);
+	ledger_open(&l, 3, BUFPOOL_FIFO);
 	for (pgno_t i = 0; i < 3; i++)
-		pages[i] = get(&l, i + 1);
+		pages[i] = ledger_get(&l, i + 1);
 	ck_assert_int_eq(pager_get(l.pager, l.guard, (struct page_ref){4, 1}, &page),
 		VERSO_EPINNED);
-	is_ledger(&l, "r1 r2 r3");
+	ledger_is(&l, "r1 r2 r3");
 	for (pgno_t i = 0; i < 3; i++)
 		pager_put(l.pager, pages[i]);
-	visit(&l, 4);
-	is_ledger(&l, "r1 r2 r3 e1 r4");
-	close_ledger(&l);
+	ledger_visit(&l, 4);
+	ledger_is(&l, "r1 r2 r3 e1 r4");
+	ledger_close(&l);
 }
 END_TEST
 
@@ -228,14 +118,14 @@ START_TEST(ledger_of_a_failed_read_keeps_no_frame)
 	const struct page *page;
 	struct ledger l;
 
-	open_ledger(&l, 2, BUFPOOL_FIFO);
+	ledger_open(&l, 2, BUFPOOL_FIFO);
 	l.fault = -EIO;
 	for (int i = 0; i < 5; i++)
 		ck_assert_int_eq(pager_get(l.pager, l.guard, (struct page_ref){1, 1}, &page), -EIO);
 	l.fault = 0;
-	visit_all(&l, (const pgno_t[]){1, 2, 1, 0});
-	is_ledger(&l, "r1 r1 r1 r1 r1 r1 r2");
-	close_ledger(&l);
+	ledger_visit_all(&l, (const pgno_t[]){1, 2, 1, 0});
+	ledger_is(&l, "r1 r1 r1 r1 r1 r1 r2");
+	ledger_close(&l);
 }
 END_TEST
 
@@ -243,15 +133,15 @@ START_TEST(ledger_of_a_forgotten_page_is_another_read)
 {
 	struct ledger l;
 
-	open_ledger(&l, 3, BUFPOOL_FIFO);
-	visit_all(&l, (const pgno_t[]){1, 2, 3, 0});
+	ledger_open(&l, 3, BUFPOOL_FIFO);
+	ledger_visit_all(&l, (const pgno_t[]){1, 2, 3, 0});
 	pager_drop(l.pager, 2, 2);
-	visit_all(&l, (const pgno_t[]){1, 2, 3, 0});
-	is_ledger(&l, "r1 r2 r3 r2 r3");
-	pager_drop(l.pager, 1, N_PAGES - 1);
-	visit_all(&l, (const pgno_t[]){1, 3, 0});
-	is_ledger(&l, "r1 r2 r3 r2 r3 r1 r3");
-	close_ledger(&l);
+	ledger_visit_all(&l, (const pgno_t[]){1, 2, 3, 0});
+	ledger_is(&l, "r1 r2 r3 r2 r3");
+	pager_drop(l.pager, 1, LEDGER_PAGES - 1);
+	ledger_visit_all(&l, (const pgno_t[]){1, 3, 0});
+	ledger_is(&l, "r1 r2 r3 r2 r3 r1 r3");
+	ledger_close(&l);
 }
 END_TEST
 
@@ -260,18 +150,18 @@ START_TEST(ledger_of_another_generation_is_another_read)
 	const struct page *page;
 	struct ledger l;
 
-	open_ledger(&l, 3, BUFPOOL_FIFO);
-	visit(&l, 5);
-	put_page(&l, (struct page_ref){5, 2});
+	ledger_open(&l, 3, BUFPOOL_FIFO);
+	ledger_visit(&l, 5);
+	ledger_put_page(&l, (struct page_ref){5, 2});
 	ck_assert_int_eq(pager_get(l.pager, l.guard, (struct page_ref){5, 2}, &page), 0);
 	ck_assert(page_is(page, (struct page_ref){5, 2}));
 	pager_put(l.pager, page);
-	is_ledger(&l, "r5 r5");
+	ledger_is(&l, "r5 r5");
 	/* Both are forgotten: what the file does not have any more is an error. */
 	pager_drop(l.pager, 5, 1);
 	ck_assert_int_eq(pager_get(l.pager, l.guard, (struct page_ref){5, 1}, &page),
 		VERSO_ECORRUPT);
-	close_ledger(&l);
+	ledger_close(&l);
 }
 END_TEST
 
@@ -281,17 +171,17 @@ START_TEST(ledger_frees_a_forgotten_page_at_its_last_put)
 	const struct page *page;
 	struct ledger l;
 
-	open_ledger(&l, 2, BUFPOOL_FIFO);
+	ledger_open(&l, 2, BUFPOOL_FIFO);
 	for (int i = 0; i < 5; i++) {
-		page = get(&l, 1);
+		page = ledger_get(&l, 1);
 		pager_drop(l.pager, 1, 1);
-		visit(&l, 2);
+		ledger_visit(&l, 2);
 		ck_assert_uint_eq(page->payload[0], 1);
 		pager_put(l.pager, page);
 	}
-	visit_all(&l, (const pgno_t[]){1, 2, 0});
-	is_ledger(&l, "r1 r2 r1 r1 r1 r1 r1");
-	close_ledger(&l);
+	ledger_visit_all(&l, (const pgno_t[]){1, 2, 0});
+	ledger_is(&l, "r1 r2 r1 r1 r1 r1 r1");
+	ledger_close(&l);
 }
 END_TEST
 
@@ -305,7 +195,7 @@ START_TEST(ledger_of_a_long_stream_has_no_read_too_many)
 	struct pager_stats stats;
 	struct ledger l;
 
-	open_ledger(&l, n_frames, BUFPOOL_FIFO);
+	ledger_open(&l, n_frames, BUFPOOL_FIFO);
 	simdisk_set_fault(l.disk, NULL, NULL);
 	l.pager->tracer = NULL;
 	for (int i = 0; i < 5000; i++) {
@@ -320,12 +210,12 @@ START_TEST(ledger_of_a_long_stream_has_no_read_too_many)
 			held[n_held++] = pgno;
 			n_misses++;
 		}
-		visit(&l, pgno);
+		ledger_visit(&l, pgno);
 	}
 	pager_stats(l.pager, &stats);
 	ck_assert_uint_eq(stats.n_misses, n_misses);
 	ck_assert_uint_eq(stats.n_evictions, n_misses - n_frames);
-	close_ledger(&l);
+	ledger_close(&l);
 }
 END_TEST
 
@@ -370,7 +260,7 @@ START_TEST(writers_frame_is_not_used_again_under_a_guard)
 	struct looker k = {.ledger = &l};
 	pthread_t thread;
 
-	open_ledger(&l, 4, BUFPOOL_FIFO);
+	ledger_open(&l, 4, BUFPOOL_FIFO);
 	l.pager->tracer = NULL;
 	(void)pager_fresh(l.pager, (struct page_ref){1, 2});
 	ck_assert_int_eq(pthread_create(&thread, NULL, look, &k), 0);
@@ -384,7 +274,7 @@ START_TEST(writers_frame_is_not_used_again_under_a_guard)
 	}
 	(void)pthread_join(thread, NULL);
 	ck_assert(k.was_whole);
-	close_ledger(&l);
+	ledger_close(&l);
 }
 END_TEST
 

@@ -43,7 +43,12 @@ def make(lab, path, private_seed):
 
 
 def max_points(lab):
-    return sum(t['points'] for t in lab.tests + grade.seeded(lab))
+    return round(sum(t['points'] for t in lab.tests) * share_of_public(lab), 2) + sum(t['points'] for t in grade.seeded(lab))
+
+
+def share_of_public(lab):
+    """What a point of a public test counts (points.toml, public_points)."""
+    return lab.public_points / sum(t['points'] for t in lab.tests) if lab.public_points else 1
 
 
 def results(lab, report, seconds=None):
@@ -62,12 +67,13 @@ def results(lab, report, seconds=None):
     tests = []
     for r in report['tests']:
         test = by_id[r['id']]
-        one = {'name': f'{r["id"]} {r["name"]}', 'score': r['points'], 'max_score': r['max_points'],
+        counts = 1 if r.get('is_private') else share_of_public(lab)
+        one = {'name': f'{r["id"]} {r["name"]}', 'score': round(counts * r['points'], 2), 'max_score': round(counts * r['max_points'], 2),
                'output': output(test, r, lab), 'output_format': 'text', 'tags': [f'task {r["task"]}'],
                'visibility': 'after_published' if r.get('is_private') else test.get('visibility', 'visible'),
                'extra_data': {'state': r['state']}}
         if r['state'] in NOT_JUDGED:
-            one['score'] = round(share * r['max_points'], 2)
+            one['score'] = round(share * one['max_score'], 2)
         else:
             one['status'] = 'passed' if r['state'] == grade.PASS and r['points'] == r['max_points'] else 'failed'
         tests.append(one)

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: MIT
+"""Points beside those of the tests: predictions, the student's own tests, and hours.
+
+A prediction counts when it was made: a wrong one teaches as much as a right one. The student's own tests
+must pass on the reference, and each planted bug that they find counts.
+"""
+import copy
+import json
+import os
+import shutil
+import tempfile
+
+import build
+import contain
+import grade
+import mklab
+import objects
+from common import GraderError, LabError, read, say, write
+
+PREDICTION_POINTS, HOURS_POINTS, OWN_POINTS = 4, 1, 10
+OWN_LIMIT_S = 20
+
+
+def has_references(lab):
+    """Not in a pack, where the regions are cut out."""
+    return all(mklab.cut(read(lab.path(name)), name)[1] for name in lab.files)
+
+
+def references(lab):
+    return {name: read(lab.path(name)) for name in lab.files}
+
+
+def put(files):
+    folder = tempfile.TemporaryDirectory(prefix='lab-')
+    for name, text in files.items():
+        write(os.path.join(folder.name, name), text)
+    return folder
+
+
+# Predictions.
+
+def noted(folder):
+    """{id: {seed, answer}} of what was predicted in a folder."""
+    path = os.path.join(folder, 'predict.json')
+    if not os.path.isfile(path) or os.path.getsize(path) > grade.FILE_BYTES_MAX:
+        return {}
+    try:
+        found = json.loads(read(path))
+        return {i: {'seed': int(p['seed']), 'answer': str(p['answer'])} for i, p in found.items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def words(text):
+    return ' '.join(text.lower().replace(',', ' ').split())
+
+
+class Oracle:
+    """Asks the programs of a lab, around the references where they are whole, else around the student's files."""
+
+    def __init__(self, lab, builder):
+        self.lab, self.builder = lab, builder
+        self.made = put(references(lab)) if has_references(lab) else None
+        names = {q['program'] for q in lab.questions}
+        self.g = grade.Grading(lab, builder, self.made.name if self.made else lab.mine, 1, names)
+
+    def __enter__(self):
+        if self.g.broken:
+            broken = self.g.broken
+            self.__exit__()
+            raise (GraderError if broken[0] == grade.ERROR else LabError)(broken[1])
+        return self
+
+    def __exit__(self, *_):
+        self.g.close()
+        if self.made:
+            self.made.cleanup()
+
+    def output(self, question, *more):
+        """What the program prints; None: the code for it is not written yet."""
+        program = self.lab.programs[question['program']]
+        with tempfile.TemporaryDirectory() as scratch:
+            run = contain.run([self.g.paths[program['name']], *question.get('args', []), *more], program['limit_s'],
+                              env=grade.environment(self.lab, program, scratch, 1), cwd=scratch)
+        if 'lab-todo: ' in run.output:
+            return None
+        if run.status != 0:
+            raise GraderError(f'{program["name"]}: status {run.status}: {run.output[:400]}')
+        return run.output
+
+    def question(self, question, seed):
+        """The lines of a question: drawn by seed, or a choice."""
+        if 'images' in question:
+            return [f'{n}  {image}' for n, image in enumerate(question['images'], 1)]
+        return (self.output(question, str(seed), 'question') or '').splitlines()
+
+    def answer(self, question, seed):
+        """None: not known before the code is written."""
+        if 'images' not in question:
+            out = self.output(question, str(seed), 'answer')
+            return out if out is None else words(out)
+        out = self.output(question)
+        if out is None:
+            return None
+        lines = iter(out.splitlines())
+        if question['section'] not in lines:
+            raise GraderError(f'predict.toml: {question["id"]}: the program has no section {question["section"]}')
+        there = set()
+        for line in lines:
+            if line.endswith(':'):
+                break
+            there.add(words(line))
+        return ' '.join(str(n) for n, image in enumerate(question['images'], 1) if words(image) in there)
+
+
+def predict(lab, args, builder):
+    if not lab.questions:
+        raise LabError(f'lab {lab.number} has no questions')
+    mine = noted(lab.mine)
+    if args.names:
+        ids = [q['id'] for q in lab.questions]
+        if args.names[0] not in ids or len(args.names) < 2:
+            raise LabError(f'which, and what? ./lab predict {lab.number} ID ANSWER; there are: {", ".join(ids)}')
+        if args.names[0] in mine:
+            raise LabError(f'{args.names[0]} is predicted already: the first answer counts')
+        mine[args.names[0]] = {'seed': args.seed, 'answer': words(' '.join(args.names[1:]))}
+        write(os.path.join(lab.mine, 'predict.json'), json.dumps(mine, indent=1) + '\n')
+        say(f'noted. {len(lab.questions) - len(mine)} to go' if len(mine) < len(lab.questions) else
+            f'noted. See who is right: ./lab predict {lab.number}')
+        return
+    with Oracle(lab, builder) as oracle:
+        for q in lab.questions:
+            p = mine.get(q['id'])
+            seed = p['seed'] if p else args.seed
+            say(f'{q["id"]}  {q["text"]}')
+            for line in oracle.question(q, seed):
+                say('        ' + line)
+            if not p:
+                say(f'    your prediction: ./lab predict {lab.number} {q["id"]} ANSWER' + (f' --seed {seed}' if seed != 1 else ''))
+                continue
+            right = oracle.answer(q, seed) if len(mine) == len(lab.questions) else None
+            say(f'    you predicted: {p["answer"]}' + ('' if right is None else '   right' if right == p['answer'] else f'   but it is: {right}'))
+    if len(mine) < len(lab.questions):
+        say('The answers are shown when all are predicted. A wrong prediction costs nothing.')
+
+
+# Own tests.
+
+def own_of(lab):
+    programs = [p for p in lab.programs.values() if p.get('own')]
+    if not lab.own_tests or len(programs) != 1:
+        raise LabError(f'lab {lab.number} asks for no tests of your own')
+    return programs[0]
+
+
+class OwnTests:
+    """The tests of a student, compiled once, to be run around any files."""
+
+    def __init__(self, lab, builder, path):
+        program = own_of(lab)
+        self.builder = builder
+        self.out = tempfile.mkdtemp(prefix='own-', dir=builder.folder)
+        source = os.path.join(self.out, lab.own_tests)
+        if not os.path.isfile(path) or os.path.islink(path) or os.path.getsize(path) > grade.FILE_BYTES_MAX:
+            raise LabError(f'there is no file {lab.own_tests}: ./lab start {lab.number}')
+        shutil.copyfile(path, source)
+        made, complaint = builder.object(source, 'plain', build.STUDENT_FLAGS, os.path.join(self.out, 'own_tests.o'))
+        if complaint:
+            raise LabError(grade.without_paths(f'{lab.own_tests} does not compile:\n{complaint[:4000]}', self.out))
+        allowed = copy.copy(lab)
+        allowed.symbols, allowed.exports = lab.own_symbols, {'main'}
+        found = objects.findings(made, allowed)
+        if found:
+            raise LabError(f'{lab.own_tests} is refused: ' + '; '.join(dict.fromkeys(found)))
+        self.lab = copy.copy(lab)
+        self.lab.programs = {'own': {**program, 'name': 'own', 'objects': [made]}}
+        self.lab.tests = [{'id': 'own', 'program': 'own', 'task': '-', 'points': 0, 'why': '', 'look': '', 'limit_s': OWN_LIMIT_S}]
+
+    def close(self):
+        shutil.rmtree(self.out, ignore_errors=True)
+
+    def run(self, files):
+        """(state, message) around these files."""
+        with put(files) as folder:
+            g = grade.Grading(self.lab, self.builder, folder, 1, {'own'})
+            try:
+                return g.run(self.lab.tests[0])[:2]
+            finally:
+                g.close()
+
+
+def planted(lab):
+    """The bugs that tests without a sanitizer can find."""
+    quick = {t['id'] for t in lab.tests if lab.programs[t['program']].get('quick')}
+    files = lab.files_of(own_of(lab))
+    return {name: bug for name, bug in lab.bugs.items() if bug['file'] in files and quick & set(bug['kills'])}
+
+
+def changed(base, change, name):
+    """The files of `base` with one change made: {name: text}."""
+    files = dict(base)
+    text = files[change['file']]
+    for old, new in (('old', 'new'), ('append_old', 'append_new')):
+        if old in change:
+            if text.count(change[old]) != 1:
+                raise GraderError(f'{name}: `{old}` occurs {text.count(change[old])} times in {change["file"]}')
+            text = text.replace(change[old], change[new])
+    files[change['file']] = text
+    return files
+
+
+def judge(lab, builder, path, each=None):
+    """(names of the bugs found, how many there are, what is wrong or '') of a file of own tests."""
+    tests = OwnTests(lab, builder, path)
+    try:
+        state, message = tests.run(references(lab))
+        if state != grade.PASS:
+            return [], len(planted(lab)), f'your tests must pass on a pool that is right, but: {state}: {message}'
+        found = []
+        for name, bug in planted(lab).items():
+            state, _ = tests.run(changed(references(lab), bug, name))
+            if state in (grade.FAIL, grade.CRASHED, grade.HUNG):
+                found.append(name)
+            if each:
+                each(name, state)
+        return found, len(planted(lab)), ''
+    finally:
+        tests.close()
+
+
+def own_points(n_found, n_all):
+    return round(OWN_POINTS * n_found / n_all) if n_all else 0
+
+
+def bugs(lab, builder):
+    """Names of bugs stay unsaid: they would give the answer away."""
+    path = os.path.join(lab.mine, lab.own_tests or '')
+    own_of(lab)
+    if not has_references(lab) or not lab.bugs:
+        tests = OwnTests(lab, builder, path)
+        try:
+            state, message = tests.run({name: read(os.path.join(lab.mine, name)) for name in lab.files})
+        finally:
+            tests.close()
+        say(f'your tests on your files: {state}{": " + message if message else ""}. The planted bugs are your teacher\'s.')
+        return state == grade.PASS
+    found, n_all, wrong = judge(lab, builder, path)
+    if wrong:
+        say(wrong)
+        return False
+    say(f'your tests find {len(found)} of {n_all} planted bugs: {own_points(len(found), n_all)} of {OWN_POINTS} points')
+    return True
+
+
+# The sheet.
+
+def extras(lab, builder, folder):
+    """[(name, points, of, what)] of a submission, for what is judged here."""
+    rows = []
+    if lab.questions and lab.public_points:  # elsewhere the rubric says what they are worth
+        made = len(set(noted(folder)) & {q['id'] for q in lab.questions})
+        rows.append(('predictions', PREDICTION_POINTS * made // len(lab.questions), PREDICTION_POINTS,
+                     f'{made} of {len(lab.questions)} made'))
+        rows.append(('hours', HOURS_POINTS if os.path.isfile(os.path.join(folder, 'hours.txt')) else 0, HOURS_POINTS, 'noted, or not'))
+    if lab.own_tests:
+        try:
+            found, n_all, wrong = judge(lab, builder, os.path.join(folder, lab.own_tests))
+        except LabError as e:
+            found, n_all, wrong = [], 0, str(e)
+        rows.append(('own tests', own_points(len(found), n_all), OWN_POINTS, wrong or f'{len(found)} of {n_all} planted bugs found'))
+    return rows
