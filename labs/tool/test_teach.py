@@ -46,7 +46,7 @@ class Gradescope(unittest.TestCase):
                 made = gradescope.results(lab, report(lab, states), 3.2)
                 self.assertEqual(gradescope.faults(made), [], states)
                 self.assertEqual(made['stdout_visibility'], 'hidden')
-                self.assertEqual(sum(t['max_score'] for t in made['tests']), gradescope.max_points(lab))
+                self.assertAlmostEqual(sum(t['max_score'] for t in made['tests']), gradescope.max_points(lab))
             self.assertEqual(gradescope.results(lab, report(lab, [grade.PASS]))['score'], gradescope.max_points(lab))
             self.assertEqual(gradescope.results(lab, report(lab, [grade.TODO]))['score'], 0)
 

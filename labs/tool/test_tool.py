@@ -115,6 +115,57 @@ class Toml(unittest.TestCase):
                 own.changed({'a.c': text}, {'file': 'a.c', 'old': 'x', 'new': 'y'}, 'b')
 
 
+class Own(unittest.TestCase):
+    """Predictions, own tests, and what they are worth."""
+
+    def test_what_was_predicted(self):
+        good = '{"P1": {"seed": 1, "answer": "9"}}'
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(own.noted(folder), {})
+            for text, n in ((good, 1), ('', 0), ('[]', 0), ('{"P1": 9}', 0), ('{"P1": {"seed": "x", "answer": ""}}', 0), ('{', 0)):
+                write(os.path.join(folder, 'predict.json'), text)
+                self.assertEqual(len(own.noted(folder)), n, text)
+
+    def test_the_first_prediction_counts(self):
+        lab = Lab('2')
+        with tempfile.TemporaryDirectory() as folder:
+            lab = type('L', (), {'number': '2', 'mine': folder, 'questions': lab.questions})
+            for names in (['P9', '1'], ['P1']):
+                with self.assertRaises(LabError):
+                    own.predict(lab, main.arguments(['predict', '2', *names]), None)
+            own.predict(lab, main.arguments(['predict', '2', 'P1', ' 9 ']), None)
+            with self.assertRaisesRegex(LabError, 'first answer counts'):
+                own.predict(lab, main.arguments(['predict', '2', 'P1', '8']), None)
+            self.assertEqual(own.noted(folder), {'P1': {'seed': 1, 'answer': '9'}})
+
+    def test_wrong_questions_and_programs(self):
+        toml = Toml()
+        with self.assertRaises(GraderError):
+            toml.lab(PROGRAM + 'files = ["b.c"]\n' + TEST)
+        with self.assertRaises(LabError):
+            own.own_of(toml.lab())
+        for question in ('id = "P1"\nprogram = "p"\n', 'id = "P1"\ntext = "?"\nprogram = "q"\n'):
+            with tempfile.TemporaryDirectory() as folder:
+                write(os.path.join(folder, 'lab.toml'), 'title = "t"\nfiles = ["a.c"]\ngiven = []\nexports = []\nsymbols = []\n')
+                write(os.path.join(folder, 'points.toml'), PROGRAM + TEST)
+                write(os.path.join(folder, 'predict.toml'), '[[question]]\n' + question)
+                with self.assertRaises(GraderError):
+                    Lab('1', folder)
+
+    def test_points(self):
+        self.assertEqual([own.own_points(n, 28) for n in (0, 1, 14, 28)], [0, 0, 5, 10])
+        self.assertEqual(own.own_points(0, 0), 0)
+        lab = Lab('2')
+        self.assertEqual(lab.public_points + sum(t['points'] for t in grade.seeded(lab))
+                         + own.OWN_POINTS + own.PREDICTION_POINTS + own.HOURS_POINTS, 100)
+        rs = [{'id': t['id'], 'state': grade.PASS, 'points': t['points'], 'max_points': t['points']} for t in lab.tests]
+        rs += [{'id': t['id'], 'state': grade.PASS, 'points': t['points'], 'max_points': t['points'], 'is_private': True} for t in grade.seeded(lab)]
+        report = grade.sheet(lab, rs, 1)
+        self.assertEqual(list(main.totals(report, []))[-1], '85 of 85 points')
+        rs[0]['points'] = 0
+        self.assertEqual(list(main.totals(grade.sheet(lab, rs, 1), []))[-1], '84.4 of 85 points')
+
+
 class States(unittest.TestCase):
     def state(self, wanted='t', **how):
         return grade.words(run(**how), wanted)[0]
@@ -225,7 +276,7 @@ class Rules(unittest.TestCase):
 
     def test_and_in_every_student_folder(self):
         class Mine:
-            number, files = '1', []
+            number, files, own_tests = '1', [], None
         with tempfile.TemporaryDirectory() as folder:
             Mine.mine = os.path.join(folder, 'my')
             self.assertEqual(main.start(Mine), main.OK)
