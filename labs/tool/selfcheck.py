@@ -24,7 +24,7 @@ from common import GraderError, LabError, ROOT, read, say, toml, write
 
 HANDOUT_HEADINGS = ['One picture', 'You will be able to', 'Invariants', 'Predict first', 'Set-up and red list', 'Tasks', 'Experiment',
                     'Debugging', 'What the tests do not prove', 'Questions', 'Points and hours', 'Further reading']
-QUICK_BUGS_S = 40
+QUICK_BUGS_S = 20
 # Seconds of processor time, so that others on the machine cost nobody a budget; a build and a grading have two processors.
 BUILD_CPU_S, QUICK_CPU_S, GRADING_CPU_S = 2 * 30, 20, 2 * 180
 STATES = set()   # that were met, in all that is graded here
