@@ -80,7 +80,7 @@ class Oracle:
         """What the program prints; None: the code for it is not written yet."""
         program = self.lab.programs[question['program']]
         with tempfile.TemporaryDirectory() as scratch:
-            run = contain.run([self.g.paths[program['name']], *question.get('args', []), *more], program['limit_s'],
+            run = contain.run([self.g.path(program['name']), *question.get('args', []), *more], program['limit_s'],
                               env=grade.environment(self.lab, program, scratch, 1), cwd=scratch)
         if 'lab-todo: ' in run.output:
             return None

@@ -228,12 +228,16 @@ class States(unittest.TestCase):
 
     def test_a_program_that_does_not_link_costs_its_own_tests_alone(self):
         class Found:
+            public_points = None
             title, number, files, given, programs = 't', '1', [], [], {n: {'name': n, 'limit_s': 9} for n in ('p', 'q')}
             tests = [{'id': n, 'program': n, 'task': '1.1', 'points': 1} for n in ('p', 'q')]
 
         class Fake(Builder):
             def prepare(self, *_):
                 pass
+
+            def student(self, *_):
+                return {}
 
             def link(self, _, program, *__):
                 if program['name'] == 'p':
