@@ -16,12 +16,16 @@ import subprocess
 import sys
 import tempfile
 
-from common import GraderError, LabError, ROOT, TOOL, toml
+from common import GraderError, LabError, ROOT, TOOL, read, toml, write
 
 VARIANTS = {
     'plain': [],
     'tsan': ['-fsanitize=thread'],
     'asan': ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'],
+    # A lab's two dials (btree/node.h).
+    'no_heads': ['-DNODE_HEAD_BYTES=0U'],
+    'no_prefixes': ['-DNODE_PREFIXES=0'],
+    'simple': ['-DNODE_HEAD_BYTES=0U', '-DNODE_PREFIXES=0'],
 }
 FLAGS = ['-std=c17', '-O1', '-g1', '-D_GNU_SOURCE', '-DWITHOUT_LIBURING=1', '-I', ROOT, '-I', os.path.join(ROOT, 'include')]
 STUDENT_FLAGS = ['-g', '-Wall', '-Wextra', '-Wno-unused-parameter']
@@ -42,6 +46,8 @@ class Builder:
         self.libraries = toml(os.path.join(TOOL, 'libraries.toml'))
         self.n_compiled = 0
         self.done = {}
+        self.over = []  # include folders before the project's
+        self.cut_out = []  # sources of the project that a student writes
         self._flags = None
 
     def __enter__(self):
@@ -75,9 +81,9 @@ class Builder:
                     self._flags.append(f'-DWITHOUT_{name}=1')
         return self._flags
 
-    def object(self, source, variant, extra=(), to=None):
-        """(path of the object, the compiler's complaint or None)."""
-        flags = [*self.flags(), *VARIANTS[variant], *extra]
+    def object(self, source, variant, extra=(), to=None, over=None):
+        """(path of the object, the compiler's complaint or None). over: include folders before the project's."""
+        flags = [*(f'-I{folder}' for folder in (self.over if over is None else over)), *self.flags(), *VARIANTS[variant], *extra]
         tag = hashlib.sha256(' '.join(self.cc + flags).encode()).hexdigest()[:12]
         path = to or os.path.join(self.folder, variant, tag, os.path.relpath(source, ROOT).replace(os.sep, '-')[:-2] + '.o')
         if not to and is_fresh(path):
@@ -99,13 +105,17 @@ class Builder:
                 raise GraderError(f'{os.path.basename(path)} of the project could not be built:\n{complaint[:2000]}')
         return [path for path, _ in made]
 
+    @staticmethod
+    def is_sanitized(variant):
+        return any(flag.startswith('-fsanitize') for flag in VARIANTS[variant])
+
     def library(self, name, variant):
         if (name, variant) in self.done:
             return self.done[name, variant]
         if name not in self.libraries:
             raise GraderError(f'libraries.toml has no {name}')
         entry = self.libraries[name]
-        objects = self.objects(find(entry['sources'], entry.get('without', ())), variant)
+        objects = self.objects(find(entry['sources'], [*entry.get('without', ()), *self.cut_out]), variant)
         path = os.path.join(os.path.dirname(objects[0]), f'lib{name}.a')
         if not os.path.exists(path) or any(os.path.getmtime(o) > os.path.getmtime(path) for o in objects):
             if os.path.exists(path):
@@ -118,12 +128,23 @@ class Builder:
 
     def prepare(self, lab, programs):
         """All that is not the student's, so that a student's build is one compilation and some links."""
+        self.declare(lab)
         for program in programs:
             variant = program.get('variant', 'plain')
             self.objects(find(program['sources']), variant)
             self.objects(given(lab, program), variant)
             for name in self.names(program):
                 self.library(name, variant)
+
+    def declare(self, lab):
+        """For a lab with headers: the engine is built with its own, in which the inline functions that a student
+        writes are only declared."""
+        self.cut_out = [os.path.relpath(path, ROOT) for path in lab.elsewhere.values()]
+        self.over = [os.path.join(self.folder, 'over', f'lab{lab.number}')] if lab.headers() else []
+        for short, name in lab.headers().items():
+            path, text = os.path.join(self.over[0], name), declared(read(lab.path(short)), lab.out_of_line)
+            if not os.path.exists(path) or read(path) != text:
+                write(path, text)
 
     def names(self, program):
         """The libraries of a program, in the order of linking; `engine`: the floors that it needs, else all."""
@@ -134,11 +155,14 @@ class Builder:
         return [*program.get('libs', []), 'check_main', *[n for n in floors if n in program.get('engine', floors)]]
 
     def student(self, lab, folder, out, variant):
-        """{file: object} of a student's files; or LabError with what the compiler says."""
-        made = {}
-        for name in lab.files:
-            path, complaint = self.object(os.path.join(folder, name), variant, STUDENT_FLAGS,
-                                          os.path.join(out, f'{variant}-{name[:-2]}.o'))
+        """{file: object} of a student's files, and of the glue to their headers; or LabError with what the compiler says."""
+        made, over = {}, os.path.join(out, 'over')
+        for short, name in lab.headers().items():
+            write(os.path.join(over, name), read(os.path.join(folder, short)))
+        sources = [os.path.join(folder, n) for n in lab.files if n not in lab.headers()] + [os.path.join(ROOT, n) for n in lab.glue]
+        for source in sources:
+            name = os.path.basename(source)
+            path, complaint = self.object(source, variant, STUDENT_FLAGS, os.path.join(out, f'{variant}-{name[:-2]}.o'), [over])
             if complaint:
                 raise LabError(f'{name} does not compile:\n{complaint[:4000]}')
             made[name] = path
@@ -149,7 +173,7 @@ class Builder:
         variant = program.get('variant', 'plain')
         path = os.path.join(out, f'{variant}-{program["name"]}')
         command = [*self.cc, *VARIANTS[variant], '-o', path, *self.objects(find(program['sources']), variant),
-                   *[mine[name] for name in lab.files_of(program)], *program.get('objects', []), *self.objects(given(lab, program), variant),
+                   *[mine[name] for name in [*lab.files_of(program), *map(os.path.basename, lab.glue)] if name in mine], *program.get('objects', []), *self.objects(given(lab, program), variant),
                    *[self.library(n, variant) for n in self.names(program)],
                    *external(program), '-lpthread']
         status, text = self.run(command)
@@ -161,6 +185,15 @@ class Builder:
 def given(lab, program):
     """Sources of the project that stand before the engine's."""
     return [os.path.join(ROOT, s) for s in program.get('given', lab.given)]
+
+
+def declared(text, names):
+    """A header in which these inline functions have no bodies."""
+    for name in names:
+        text, n = re.subn(r'^static inline (\w[^;{}]*?\b' + name + r'\([^;{}]*\))\n\{\n.*?^\}$', r'\1;', text, flags=re.M | re.S)
+        if n != 1:
+            raise GraderError(f'the function {name}() is defined {n} times')
+    return text
 
 
 def external(program):

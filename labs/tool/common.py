@@ -54,6 +54,10 @@ class Lab:
         self.files = [os.path.basename(f) for f in about['files']]
         self.elsewhere = {os.path.basename(f): os.path.join(ROOT, f) for f in about['files'] if '/' in f}
         self.given = about['given']          # sources of the project that stand before the engine's
+        # Inline functions of the student's headers: the engine calls them in an object of their own, which `glue`
+        # makes. So no other object is made of what a student wrote.
+        self.out_of_line = about.get('out_of_line', [])
+        self.glue = about.get('glue', [])
         self.exports = set(about['exports'])  # the only names that these files may define for others
         self.symbols = set(about['symbols'])  # what they may use
         points = toml(self.path('points.toml'))
@@ -78,6 +82,10 @@ class Lab:
     def files_of(self, program):
         """Those of the student's files that are linked into a program."""
         return program.get('files', self.files)
+
+    def headers(self):
+        """{short name: name in the project} of the headers that a student writes."""
+        return {n: os.path.relpath(p, ROOT) for n, p in self.elsewhere.items() if n.endswith('.h')}
 
     def test(self, name):
         for t in self.tests:

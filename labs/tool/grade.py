@@ -152,15 +152,13 @@ class Grading:
         wanted = [p for n, p in lab.programs.items() if (not p.get('tool') if programs is None else n in programs)]
         self.builder.prepare(lab, wanted)
         collect(lab, folder, self.out)
-        plain = self.builder.student(lab, self.out, self.out, 'plain')
-        found = [f for path in plain.values() for f in objects.findings(path, lab)]
+        mine = {v: self.builder.student(lab, self.out, self.out, v)
+                for v in dict.fromkeys(['plain', *(p.get('variant', 'plain') for p in wanted)])}
+        # In each variant: an #ifdef may hide code from one. Sanitizers have constructors of their own.
+        found = [f for variant, paths in mine.items() for path in paths.values()
+                 for f in objects.findings(path, lab, sanitized=self.builder.is_sanitized(variant))]
         if found:
             raise LabError('refused before it was run: ' + '; '.join(dict.fromkeys(found)))
-        mine = {'plain': plain}
-        for program in wanted:
-            variant = program.get('variant', 'plain')
-            if variant not in mine:
-                mine[variant] = self.builder.student(lab, self.out, self.out, variant)
         with concurrent.futures.ThreadPoolExecutor(self.builder.jobs) as pool:
             links = {p['name']: pool.submit(self.builder.link, lab, p, mine[p.get('variant', 'plain')], self.out) for p in wanted}
             for name, link in links.items():

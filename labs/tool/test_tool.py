@@ -15,7 +15,7 @@ import main  # noqa: E402
 import mklab  # noqa: E402
 import objects  # noqa: E402
 import own  # noqa: E402
-from build import Builder  # noqa: E402
+from build import Builder, declared  # noqa: E402
 from common import GraderError, Lab, LabError, LABS, ROOT, read, write  # noqa: E402
 
 REFERENCE = ('/* SPDX */\n#include "a.h"\n\nint f(void)\n{\n\t/* LAB 1.1 begin: do it */\n\tint telling_name_of_this_region = 1;\n'
@@ -68,6 +68,22 @@ class Cut(unittest.TestCase):
         self.assertEqual(mklab.leaks(regions, starter, {'labs/a.md': f'see\n    {line}\n'})[0], [('labs/a.md', line)])
         found, shared = mklab.leaks(regions, starter, {'labs/a.md': line, 'txn/b.c': line})
         self.assertEqual((found, shared), ([], [line]))
+
+
+HEADER = ('int a;\n\nstatic inline int f(int x)\n{\n\treturn x;\n}\n\n/* g */\nstatic inline unsigned long\ng(int x,\n\tint y)\n{\n\tif (x) {\n'
+          '\t\treturn y;\n\t}\n\treturn f(x);\n}\n\nint h(void);\n')
+
+
+class Headers(unittest.TestCase):
+    def test_an_inline_function_is_declared(self):
+        self.assertEqual(declared(HEADER, ['g']), HEADER[:HEADER.index('static inline unsigned')] +
+                         'unsigned long\ng(int x,\n\tint y);\n\nint h(void);\n')
+        self.assertEqual(declared(HEADER, []), HEADER)
+        for name in ('h', 'a', 'q'):
+            with self.assertRaises(GraderError):
+                declared(HEADER, [name])
+        with self.assertRaises(GraderError):
+            declared(HEADER + HEADER, ['g'])
 
 
 class Toml(unittest.TestCase):
@@ -268,6 +284,15 @@ class States(unittest.TestCase):
                 self.assertIsNone(complaint)
                 found = objects.findings(to, One)
                 self.assertTrue((not found) if word is None else any(word in f for f in found), (code, found))
+            # Under a sanitizer, its own calls and constructor are free; what a student hides there is not.
+            hidden = '#ifdef __SANITIZE_THREAD__\nvoid *q(void);\nvoid r(void);\n__attribute__((constructor)) void r(void) { q(); }\n#endif\n'
+            for code, words in ((good, []), (good + hidden, ['uses q', 'defines r'])):
+                write(source, code)
+                for variant, expected in (('plain', []), ('tsan', words)):
+                    self.assertIsNone(Builder(folder).object(source, variant, to=to)[1])
+                    found = objects.findings(to, One, Builder.is_sanitized(variant))
+                    self.assertEqual(len(found), len(expected), found)
+                    self.assertTrue(all(w in ' '.join(found) for w in expected), found)
 
 
 class Rules(unittest.TestCase):
