@@ -100,6 +100,7 @@ void node_lower_heads(struct node_probe *probes, size_t n)
 static const char *cell_validate(const struct page *page, uint32_t page_size, unsigned i,
 	unsigned heap, unsigned heap_end)
 {
+	/* LAB 1.7 begin: key, head, the place of the cell, its value, its end */
 	unsigned off = node_off(page, i), suffix_len = node_suffix_len(page, i), n;
 	unsigned n_head = suffix_len - node_tail_len(suffix_len);
 	unsigned key_len = node_key_len(page, i);
@@ -120,10 +121,12 @@ static const char *cell_validate(const struct page *page, uint32_t page_size, un
 			return "a cell is larger than half a page";
 	}
 	return off + n > heap_end ? "a cell lies outside the heap" : NULL;
+	/* LAB 1.7 end: LAB_TODO_VOID("1.7"); */
 }
 
 const char *node_validate(const struct page *page, uint32_t page_size)
 {
+	/* LAB 1.8 begin: type, slots, heap, prefix; each cell; the sum */
 	unsigned n = node_count(page), prefix_len = node_prefix_len(page);
 	unsigned heap_len = node_heap_len(page), heap, sum = 0;
 
@@ -146,6 +149,7 @@ const char *node_validate(const struct page *page, uint32_t page_size)
 	if (sum + prefix_len + node_dead(page) != heap_len)
 		return "the heap's bytes do not add up";
 	return NULL;
+	/* LAB 1.8 end: LAB_TODO_VOID("1.8"); */
 }
 
 /* Compares the keys of entries i and i + 1 by their tails, heads being equal. */
@@ -216,6 +220,7 @@ void node_init(struct page *page, uint32_t page_size, const uint8_t *prefix, uns
 static uint8_t *open_entry(struct page *page, uint32_t page_size, unsigned i, unsigned n,
 	uint32_t head, unsigned suffix_len)
 {
+	/* LAB 1.2 begin: move slots up, write the new one; the heap grows down */
 	unsigned count = node_count(page), heap_len = node_heap_len(page) + n;
 	uint8_t *slot = slot_at(page, i);
 
@@ -228,11 +233,13 @@ static uint8_t *open_entry(struct page *page, uint32_t page_size, unsigned i, un
 	set16(page, NODE_COUNT, count + 1);
 	set16(page, NODE_HEAP_LEN, heap_len);
 	return writable(page) + page_size - heap_len;
+	/* LAB 1.2 end: LAB_TODO_VOID("1.2"); */
 }
 
 static void write_entry(struct page *page, uint32_t page_size, unsigned i,
 	const struct node_entry *entry)
 {
+	/* LAB 1.3 begin: open_entry(); then length or child, the key's tail, the value */
 	unsigned prefix_len = node_prefix_len(page), len = entry->key_len - prefix_len;
 	const uint8_t *suffix = entry->key + prefix_len;
 	unsigned tail = node_tail_len(len), n = node_entry_need(page, entry) - NODE_SLOT_BYTES;
@@ -250,11 +257,13 @@ static void write_entry(struct page *page, uint32_t page_size, unsigned i,
 	}
 	if (tail > 0)
 		memcpy(cell, suffix + NODE_HEAD_BYTES, tail);
+	/* LAB 1.3 end: LAB_TODO_VOID("1.3"); */
 }
 
 void node_insert(struct page *page, uint32_t page_size, unsigned i, const struct node_entry *entry,
 	void *scratch)
 {
+	/* LAB 1.4 begin: node_compact() first when only dead bytes make it fit */
 	unsigned taken = node_count(page) * NODE_SLOT_BYTES + node_heap_len(page);
 
 	DCHECK(entry->key_len >= node_prefix_len(page));
@@ -262,10 +271,12 @@ void node_insert(struct page *page, uint32_t page_size, unsigned i, const struct
 	if (taken + node_entry_need(page, entry) > node_cap(page_size))
 		node_compact(page, page_size, scratch);
 	write_entry(page, page_size, i, entry);
+	/* LAB 1.4 end: LAB_TODO_VOID("1.4"); */
 }
 
 void node_remove(struct page *page, uint32_t page_size, unsigned i)
 {
+	/* LAB 1.5 begin: the lowest cell gives its bytes back, another is dead; close the slots */
 	unsigned count = node_count(page), n = cell_bytes(page, i);
 	uint8_t *slot = slot_at(page, i);
 
@@ -276,6 +287,7 @@ void node_remove(struct page *page, uint32_t page_size, unsigned i)
 		set16(page, NODE_DEAD, node_dead(page) + n);
 	memmove(slot, slot + NODE_SLOT_BYTES, (size_t)(count - i - 1) * NODE_SLOT_BYTES);
 	set16(page, NODE_COUNT, count - 1);
+	/* LAB 1.5 end: LAB_TODO_VOID("1.5"); */
 }
 
 void node_entry_get(const struct page *page, uint32_t page_size, unsigned i, uint8_t *key_buf,
@@ -331,6 +343,7 @@ void node_set_child(struct page *page, unsigned i, struct page_ref ref)
 
 void node_compact(struct page *page, uint32_t page_size, void *scratch)
 {
+	/* LAB 1.6 begin: a copy; an empty node; append_alike(); an inner node's leftmost child */
 	struct page *old = scratch;
 
 	memcpy(old, page, page_size);
@@ -338,4 +351,5 @@ void node_compact(struct page *page, uint32_t page_size, void *scratch)
 	append_alike(page, old, page_size, 0, node_count(old));
 	if (page->level > 0)
 		node_set_child(page, 0, node_child(old, page_size, 0));
+	/* LAB 1.6 end: LAB_TODO_VOID("1.6"); */
 }

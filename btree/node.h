@@ -225,6 +225,7 @@ static inline int node_tie(const struct page *page, uint32_t page_size, unsigned
 static inline unsigned node_lower(const struct page *page, uint32_t page_size, const uint8_t *key,
 	unsigned len, bool *ret_exact)
 {
+	/* LAB 1.1 begin: halve [lo, hi): the heads first, node_tie() where they are equal */
 	unsigned lo = 0, hi = node_count(page), prefix_len = node_prefix_len(page);
 	const uint8_t *slots = node_bytes(page) + NODE_SLOTS;
 	uint32_t head;
@@ -259,6 +260,7 @@ static inline unsigned node_lower(const struct page *page, uint32_t page_size, c
 		}
 	}
 	return lo;
+	/* LAB 1.1 end: LAB_TODO_VOID("1.1"); */
 }
 
 /* Whether a key lies above all of the node's, which are some: one compare instead of a search. */
