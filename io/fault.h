@@ -73,7 +73,7 @@ struct fault_notes {
 /* Where this thread notes; NULL: notes are off. */
 extern _Thread_local struct fault_notes *fault_noting __attribute__((tls_model("initial-exec")));
 
-/* 0 or -ENOMEM. */
+/* 0 or -ENOMEM. For pagers with may_fault alone: of the others not every call notes. */
 int fault_note(const void *what);
 
 void fault_strike(const void *what);

@@ -199,7 +199,8 @@ static int pin_own(struct lab_pager *lp, struct page_ref ref, const struct page 
 		return error_set(VERSO_EPINNED,
 			"page %" PRIu32 ": %" PRIu32 " of the writer's pages are pinned already",
 			ref.pgno, lp->n_pinned);
-	rc = fault_note(page_at(lp, frame)); /* a fault elsewhere may end the caller */
+	/* A fault elsewhere may end the caller, and the pin with it. */
+	rc = lp->pager.may_fault ? fault_note(page_at(lp, frame)) : 0;
 	if (rc < 0)
 		return rc;
 	if (f->pins++ == 0)
@@ -245,7 +246,8 @@ static void lab_put(struct pager *p, const struct page *page, bool unneeded)
 		lp->cache->ops->unfix(lp->cache, page);
 		return;
 	}
-	fault_strike(page);
+	if (lp->pager.may_fault)
+		fault_strike(page);
 	pthread_mutex_lock(&lp->lock);
 	ASSERT(lp->frames[frame].pins > 0);
 	if (--lp->frames[frame].pins == 0) {

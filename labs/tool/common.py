@@ -10,6 +10,11 @@ ROOT = os.path.dirname(LABS)
 MINE = os.path.join(LABS, 'my')  # what students write; not part of the project
 
 
+def numbers():
+    """Of the labs that there are."""
+    return sorted(n[3:] for n in os.listdir(LABS) if os.path.isfile(os.path.join(LABS, n, 'lab.toml')))
+
+
 class LabError(Exception):
     """What the user has to know, in words; not a bug of the tool."""
 
@@ -44,7 +49,7 @@ class Lab:
         self.number = str(number)
         self.folder = folder or os.path.join(LABS, 'lab' + self.number)
         if not os.path.isfile(os.path.join(self.folder, 'lab.toml')):
-            have = ', '.join(sorted(n[3:] for n in os.listdir(LABS) if os.path.isfile(os.path.join(LABS, n, 'lab.toml'))))
+            have = ', '.join(numbers())
             raise LabError(f'there is no lab {number}; there are: {have}')
         self.elsewhere = {}
         about = toml(self.path('lab.toml'))

@@ -16,8 +16,8 @@
     ./lab hours N H          notes that you have spent H hours more on lab N
     ./lab submit N           one file to hand in
 
-Teachers: ./lab grade N FOLDER [--private-seed S] [--json FILE], ./lab pack N FILE, ./lab selfcheck N [--quick],
-          ./lab gradescope N FILE.zip --private-seed S, ./lab classroom N [--graders], ./lab prepare N
+Teachers: ./lab grade N FOLDER [--private-seed S] [--json FILE], ./lab pack N FILE,
+          ./lab selfcheck N|all [--quick] [STEP ...], ./lab gradescope N FILE.zip --private-seed S, ./lab classroom N [--graders], ./lab prepare N
 """
 import argparse
 import json
@@ -35,7 +35,7 @@ import grade
 import gradescope
 import mklab
 import own
-from common import GraderError, Lab, LabError, LABS, MINE, ROOT, read, say, warn, write
+from common import GraderError, Lab, LabError, LABS, MINE, ROOT, numbers, read, say, warn, write
 
 OK, BAD, USAGE, BROKEN = 0, 1, 2, 3
 
@@ -282,6 +282,9 @@ def main(argv):
             return doctor()
         if not args.lab:
             raise LabError('which lab? ./lab ' + args.command + ' N')
+        if args.command == 'selfcheck':
+            import selfcheck  # pylint: disable=import-outside-toplevel
+            return selfcheck.main(numbers() if args.lab == 'all' else [args.lab], args)
         lab = Lab(args.lab)
         if args.command == 'start':
             return start(lab)
@@ -312,11 +315,8 @@ def main(argv):
             return prepare(lab, args)
         if args.command == 'gradescope':
             return archive(lab, args)
-        if args.command == 'classroom':
-            say(classroom.workflow(lab, args.graders).rstrip('\n'))
-            return OK
-        import selfcheck  # pylint: disable=import-outside-toplevel
-        return selfcheck.main(lab, args)
+        say(classroom.workflow(lab, args.graders).rstrip('\n'))
+        return OK
     except LabError as e:
         warn(f'lab: {e}')
         return USAGE
