@@ -61,7 +61,7 @@ def look(root):
             text = texts[folder][os.path.basename(source)] = f.read()
         for line in text.split('\n'):
             match = check_layers.INCLUDE.match(line)
-            if match and folder_of(match.group(1)) != folder:
+            if match and match.group(1) and folder_of(match.group(1)) != folder:
                 includes[folder, folder_of(match.group(1))] += 1
     return {folder: files for folder, files in texts.items() if files}, includes
 
