@@ -247,8 +247,8 @@ void frame_retire(struct pool *pool, uint32_t frame);
 void limbo_drain(struct pool *pool);
 
 /*
- * Unlinks the page at pgno, unless its state is FRESH or WRITING. The frame of a pinned page is
- * unlinked too: no get finds it any more, and its last put frees it.
+ * Unlinks the page at pgno, which is not WRITING. The frame of a pinned page is unlinked too: no
+ * get finds it any more, and its last put frees it. A load of the page finds out when it ends.
  */
 void page_forget(struct pool *pool, pgno_t pgno);
 

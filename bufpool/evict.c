@@ -17,8 +17,9 @@
  * policy says, however many frames are the writer's.
  *
  * Sources: the inactive list of Linux; the cooling stage of LeanStore (V. Leis et al., LeanStore:
- * in-memory data management beyond main memory, ICDE 2018). Both choose again there, as this file
- * did: a queue with a second chance that hides which policy fills it.
+ * in-memory data management beyond main memory, ICDE 2018). Both are queues with a second chance,
+ * which choose once more what is evicted. Here the policy chooses alone, so that policies can be
+ * compared (docs/measurements.md).
  */
 #include "bufpool/bufpool_int.h"
 #include "base/error.h"

@@ -6,8 +6,8 @@
  * pinned for ever: it holds a unit of the pin quota, and no list leads to it. So what is proved of
  * pinned frames (F2) holds of it, and neither a hit nor a miss knows of it.
  *
- *	smaller: take units, by deactivating what the policy gives up; take a frame for each, past
- *		limbo; give its memory back; park it
+ *	smaller: take units, by deactivating pages; take a frame for each, which an eviction frees,
+ *		past limbo; give its memory back; park it
  *	larger:	free parked frames; put their units
  *
  * The units come first, as a whole: when pinned pages do not leave enough, nothing has happened yet

@@ -2,8 +2,8 @@
 /*
  * Opening and closing the buffer pool, its table and its statistics. The files beside it each do
  * one thing: get.c hits, load.c misses, prefetch.c loads of many, arrivals.c waiting for loads,
- * alloc.c and frames.c memory, evict.c the pin quota, write.c the writer's side, policy_*.c which
- * page leaves first; word.h is the state that they all share.
+ * alloc.c and frames.c memory, evict.c the pin quota and eviction, write.c the writer's side,
+ * policy_*.c which page leaves first; word.h is the state that they all share.
  */
 #include "bufpool/bufpool_int.h"
 #include "base/error.h"

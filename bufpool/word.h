@@ -14,7 +14,8 @@
  *	EMPTY ----miss----> LOADING --verified--> CACHED <--activate/deactivate--> INACTIVE
  *	  ^                    |                    ^  |                              ^
  *	  +-------failed-------+                    |  +--put as unneeded--> UNNEEDED -+ peeked at
- *	  |                                         |     (CACHED, INACTIVE, UNNEEDED: evict: EMPTY)
+ *	  |                                         |     (and INACTIVE to UNNEEDED by advice;
+ *	  |                                         |      from all three to EMPTY by eviction)
  *	  +--fresh--> FRESH --write--> WRITING --done (INACTIVE when no unit is left)
  *	                ^  \--drop--> EMPTY  |
  *	                +------failed--------+

@@ -335,7 +335,6 @@ static bool blocks(int sig)
 	return sigismember(&now, sig);
 }
 
-/* As workers of servers do. The kernel ends a process whose fault finds its signal blocked. */
 /* Its own pages lie in the second map, once the file is known to have all its blocks. */
 START_TEST(a_writer_whose_own_pages_are_cut_away_gets_an_error)
 {
@@ -370,6 +369,7 @@ START_TEST(a_writer_whose_own_pages_are_cut_away_gets_an_error)
 }
 END_TEST
 
+/* As workers of servers do. The kernel ends a process whose fault finds its signal blocked. */
 START_TEST(a_thread_that_blocks_all_signals_gets_an_error_too)
 {
 	const struct call *call = &calls[_i];
