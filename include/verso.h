@@ -641,7 +641,7 @@ struct verso_stat {
 	/* The pool by cause. mmap: VERSO_UNKNOWN, the kernel loads and evicts. */
 	uint64_t n_loads_get;    /* pages loaded because a reader's get waited for them */
 	uint64_t n_loads_many;   /* by get_many, and of long values, together */
-	uint64_t n_loads_ahead;  /* before a cursor, in the background */
+	uint64_t n_loads_ahead;  /* before a cursor or by advice, in the background */
 	uint64_t n_victims;      /* pages that the policy gave up */
 	uint64_t n_unneeded;     /* pages given up: the writer had copied them, or advice (COLD) */
 	uint64_t n_waits_load;   /* times that a thread waited for a load of another's, or ahead */

@@ -20,10 +20,10 @@ enum verso_event_kind {
 	VERSO_EVENT_MISS,     /* a get has to load it (VERSO_MMAP: to verify it) */
 	VERSO_EVENT_LOAD,     /* it is in memory and verified, for a get, a get_many or a cursor */
 	VERSO_EVENT_PREFETCH, /* asked for by verso_get_many(), or for a long value */
-	VERSO_EVENT_READ_AHEAD, /* asked for by a cursor */
-	VERSO_EVENT_VICTIM,     /* VERSO_BUFPOOL: chosen by the policy, to be evicted */
-	VERSO_EVENT_UNNEEDED,   /* VERSO_BUFPOOL: may be evicted, as the writer has copied it */
-	VERSO_EVENT_EVICT,      /* VERSO_BUFPOOL: it has left memory */
+	VERSO_EVENT_READ_AHEAD, /* asked for by a cursor, or by verso_advise() */
+	VERSO_EVENT_VICTIM,     /* not VERSO_MMAP: chosen by the policy, to be evicted */
+	VERSO_EVENT_UNNEEDED,   /* not VERSO_MMAP: the writer has copied it, or advice is COLD */
+	VERSO_EVENT_EVICT,      /* not VERSO_MMAP: it has left memory */
 	VERSO_EVENT_FRESH,      /* made by the writer */
 	VERSO_EVENT_WRITE,      /* on its way to the file; gen is 0 */
 	VERSO_EVENT_FLUSH,      /* what was written is durable; no page */

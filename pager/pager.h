@@ -61,7 +61,7 @@ enum pager_load_cause {
 	PAGER_LOAD_GET,    /* a reader's get waits for it */
 	PAGER_LOAD_WRITER, /* the writer's does */
 	PAGER_LOAD_MANY,   /* gets of many, and of long values, ask for theirs at once */
-	PAGER_LOAD_AHEAD,  /* a cursor may want it */
+	PAGER_LOAD_AHEAD,  /* a cursor may want it, or advice names it */
 	PAGER_LOAD_CAUSES
 };
 
