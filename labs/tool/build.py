@@ -181,6 +181,15 @@ class Builder:
             raise link_failed(lab, text)
         return path
 
+    def nothing(self, variant, folder):
+        """A program of this variant that does nothing."""
+        source, path = os.path.join(folder, 'nothing.c'), os.path.join(folder, 'nothing')
+        write(source, 'int main(void)\n{\n\treturn 0;\n}\n')
+        status, text = self.run([*self.cc, *VARIANTS[variant], '-o', path, source])
+        if status != 0:
+            raise GraderError(text)
+        return path
+
 
 def given(lab, program):
     """Sources of the project that stand before the engine's."""

@@ -3,6 +3,9 @@
 
 A process group and, where the system has them, name spaces of its own: when the program ends, or is ended,
 all that it started ends too. What the machine refuses is named in `how`.
+
+Whether the program was started at all is said on a pipe of its own, before it is: what a program prints, or how it ends,
+cannot pass for a refusal of the machine (Run.refused).
 """
 import os
 import resource
@@ -26,15 +29,21 @@ class Run:
         self.is_late = False   # it was ended after its time
         self.is_loud = False   # more output than OUTPUT_BYTES
         self.is_big = False    # more than MEMORY_BYTES, or than PROCESSES
+        self.refused = ''      # why this machine could not start it: then nothing of it ran
         self.seconds = 0.0
 
 
 def _try(command):
     try:
-        return subprocess.run([*command, 'true'], capture_output=True, timeout=20, check=False).returncode == 0
+        done = subprocess.run([*command, 'true'], stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)
+        return done.returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 
+
+# Its standard input is the pipe for "started"; the program has none of it. The shell forks first: that may fail too.
+START = '(printf s >&0 && exec "$@" </dev/null); exit $?'
+NOT_STARTED = (126, 127)  # a shell's status for a program that it could not start
 
 _wrapper = None
 
@@ -44,10 +53,10 @@ def wrapper():
     global _wrapper
     if _wrapper is None:
         spaces = ['unshare', '--net', '--pid', '--fork', '--kill-child']
-        _wrapper = ([], 'a process group; this system refuses name spaces, so the network is not cut off')
+        _wrapper = (['sh', '-c', START, 'sh'], 'a process group; this system refuses name spaces, so the network is not cut off')
         if shutil.which('unshare'):
             # The shell is process 1 of the space, which no signal of its children ends; the program is not.
-            shell = ['sh', '-c', '"$@"; exit $?', 'sh']
+            shell = ['sh', '-c', START, 'sh']
             for command in ([*spaces, *shell], [spaces[0], '--map-root-user', *spaces[1:], *shell]):
                 if _try(command):
                     _wrapper = (command, 'name spaces of its own for network and processes')
@@ -89,11 +98,31 @@ def _limits(limit_s):
     return ['sh', '-c', f'ulimit -c 0; ulimit -t {limit_s * 4 + 10}; ulimit -f {blocks}; exec "$@"', 'sh']
 
 
+def _cannot_load(command):
+    """Why the system cannot start a program, or ''. The loader is asked, and runs nothing of it."""
+    try:
+        done = subprocess.run(command[:1], env={**os.environ, 'LD_TRACE_LOADED_OBJECTS': '1'}, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, errors='replace', timeout=20, check=False)
+    except subprocess.TimeoutExpired:
+        return ''
+    except OSError as e:
+        return f'{os.path.basename(command[0])}: {e.strerror}'
+    missing = [line.strip() for line in done.stdout.split('\n') if line.endswith('not found')]
+    return '; '.join(missing)
+
+
 def run(command, limit_s, env=None, cwd=None):
     result = Run()
     began = time.monotonic()
-    process = subprocess.Popen([*_limits(limit_s), *wrapper()[0], *command], stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, cwd=cwd, start_new_session=True)
+    started, says_started = os.pipe()
+    try:
+        process = subprocess.Popen([*_limits(limit_s), *wrapper()[0], *command], stdin=says_started,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, cwd=cwd, start_new_session=True)
+    except OSError:
+        os.close(started)
+        raise
+    finally:
+        os.close(says_started)
     chunks, n_bytes, looked = [], 0, began
     out = process.stdout.fileno()
     try:
@@ -135,9 +164,15 @@ def run(command, limit_s, env=None, cwd=None):
         _end(process.pid)  # the children too, however it ended
         process.wait()
         process.stdout.close()
+        is_started = bool(select.select([started], [], [], 0)[0] and os.read(started, 1))
+        os.close(started)
     result.status = process.returncode
-    if wrapper()[0] and result.status > 128:  # as a shell reports the signal that ended its child
+    if result.status > 128:  # as a shell reports the signal that ended its child
         result.status = 128 - result.status
     result.seconds = time.monotonic() - began
     result.output = b''.join(chunks)[:OUTPUT_BYTES].decode(errors='replace')
+    if not is_started:
+        result.refused = result.output.strip()[-200:] or f'status {result.status} before it was started'
+    elif result.status in NOT_STARTED:
+        result.refused = _cannot_load(command)
     return result

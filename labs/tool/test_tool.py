@@ -208,15 +208,31 @@ class States(unittest.TestCase):
         self.assertEqual(self.state(status=1, output='t: the process ended before the test did\n'), grade.CRASHED)
 
     def test_what_the_machine_refuses_is_no_fault_of_a_student(self):
-        class Run:
-            is_late = is_loud = is_big = False
-            status, output = 1, ''
-        for status, output in ((66, 'FATAL: ThreadSanitizer: unexpected memory mapping 0x5d-0x5e\n'), (127, 'sh: 1: exec: /x: not found\n'),
-                               (126, ''), (1, 'unshare: unshare failed: Operation not permitted\n'), (2, 'sh: 1: Cannot fork\n')):
-            Run.status, Run.output = status, output
-            self.assertEqual(grade.words(Run, 't')[0], grade.ERROR, output)
-        Run.status, Run.output = 66, 'WARNING: ThreadSanitizer: data race (pid=1)\n'
-        self.assertEqual(grade.words(Run, 't')[0], grade.CRASHED)
+        refused = run(status=1, output='sh: 1: Cannot fork\n', refused='sh: 1: Cannot fork')
+        self.assertEqual(grade.words(refused, 't')[0], grade.ERROR)
+        self.assertEqual(grade.words(run(status=66, output='WARNING: ThreadSanitizer: data race (pid=1)\n'), 't')[0], grade.CRASHED)
+
+    def test_no_output_and_no_status_passes_for_a_refusal(self):
+        for status, line in ((66, 'FATAL: ThreadSanitizer: unexpected memory mapping 0x5d-0x5e'), (127, 'sh: 1: exec: /x: not found'),
+                             (126, ''), (1, 'lab-todo: 2\nunshare: x '), (1, 'unshare: unshare failed: Operation not permitted'),
+                             (2, 'sh: 1: Cannot fork'), (2, 'sh: 1: ulimit: bad number')):
+            run = contain.run(['sh', '-c', f'echo "{line}"; echo s >&0; exit {status}'], 20)
+            self.assertEqual((run.status, run.refused), (status, ''), line)
+            self.assertNotEqual(grade.words(run, 't')[0], grade.ERROR, line)
+
+    def test_a_refusal_is_seen(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in (('none', None), ('no_program', '\177ELF')):
+                path = os.path.join(folder, name)
+                if text:
+                    write(path, text)
+                    os.chmod(path, 0o700)
+                self.assertTrue(contain.run([path], 20).refused, name)
+        wrapped, contain._wrapper = contain.wrapper(), (['sh', '-c', 'echo no name spaces; exit 1', 'sh'], '')
+        try:
+            self.assertEqual(contain.run(['true'], 20).refused, 'no name spaces')
+        finally:
+            contain._wrapper = wrapped
 
     def test_sentence(self):
         self.assertEqual(grade.sentence("Assertion 'get(a, b) == -EIO' failed: get(a, b) == -3, -EIO == -5: all are pinned"),
