@@ -15,8 +15,9 @@ import stat
 import tempfile
 
 import contain
+import mklab
 import objects
-from common import GraderError, LabError, ROOT
+from common import GraderError, LabError, ROOT, write
 
 PASS, FAIL, TODO, CRASHED, HUNG, SKIPPED, ERROR = (
     'PASS', 'FAIL', 'NOT IMPLEMENTED', 'CRASHED', 'HUNG', 'SKIPPED', 'GRADER ERROR')
@@ -163,8 +164,23 @@ class Grading:
             for name, link in links.items():
                 try:
                     self.paths[name] = link.result()
-                except GraderError as e:  # of this program alone
+                except GraderError as e:
+                    if self.starter_links(lab.programs[name]):
+                        raise LabError(f'your files do not link into {name}, and the starter does:\n'
+                                       + str(e).split('\n', 1)[-1]) from None
                     self.errors[name] = without_paths(str(e), self.out, ROOT)
+
+    def starter_links(self, program):
+        """Whose fault a link is that failed: not the project's, if the same program links around the starter."""
+        with tempfile.TemporaryDirectory(dir=self.out) as folder:
+            for name, text in mklab.starters(self.lab).items():
+                write(os.path.join(folder, name), text)
+            try:
+                mine = self.builder.student(self.lab, folder, folder, program.get('variant', 'plain'))
+                self.builder.link(self.lab, program, mine, folder)
+            except (GraderError, LabError):
+                return False
+        return True
 
     def path(self, program):
         if program in self.errors:

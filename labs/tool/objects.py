@@ -12,8 +12,9 @@ from common import GraderError
 
 # What compilers put in by themselves.
 FREE = re.compile(r'^(__stack_chk_fail|_GLOBAL_OFFSET_TABLE_)$')
-# Calls that the sanitizers' compilers make. Not those by which a program would set a sanitizer up.
-SANITIZER = re.compile(r'^__(tsan|asan(?!_set_)|ubsan_handle)_\w+$')
+# Calls that the sanitizers' compilers make. Not those by which a program would set a sanitizer up, or hide a race from it.
+SANITIZER = re.compile(r'^__((asan(?!_set_)|ubsan_handle)_\w+|tsan_(init|func_(entry|exit)|vptr_(update|read)|mem(cpy|move|set)|'
+                       r'(unaligned_)?(volatile_)?(read|write|read_write)(\d+|_range)(_pc)?|atomic\d+_\w+|atomic_(thread|signal)_fence))$')
 EARLY = re.compile(r'^\s*\d+ (\.(?:pre)?init(?:_array)?\S*|\.fini(?:_array)?\S*|\.ctors\S*|\.dtors\S*)\s+([0-9a-f]+)', re.M)
 ENTERS = re.compile(r'\t(syscall|sysenter|int +\$0x80|svc\b.*)')
 

@@ -284,6 +284,30 @@ class States(unittest.TestCase):
                 g.path('p')
             g.close()
 
+    def test_a_link_that_the_starter_has_is_the_students_fault(self):
+        class One:
+            title, number, files, given, programs = 't', '1', [], [], {'p': {'name': 'p', 'limit_s': 9}}
+            tests = [{'id': 'p', 'program': 'p', 'task': '1.1', 'points': 1}]
+
+        class Fake(Builder):
+            n_links = 0
+
+            def prepare(self, *_):
+                pass
+
+            def student(self, *_):
+                return {}
+
+            def link(self, *_):
+                self.n_links += 1
+                if self.n_links == 1:  # around the student's files; then around the starter
+                    raise GraderError('the parts do not link:\nld: huge')
+        with tempfile.TemporaryDirectory() as folder:
+            g = grade.Grading(One, Fake(folder), folder)
+            self.assertEqual(g.run_all(One.tests)[0]['state'], grade.FAIL)
+            self.assertIn('ld: huge', g.broken[1])
+            g.close()
+
     def test_objects(self):
         class One:
             symbols, exports = {'free'}, {'f'}
