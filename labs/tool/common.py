@@ -139,6 +139,9 @@ class Lab:
             for key in ('id', 'text', 'program'):
                 if key not in question:
                     raise GraderError(f'predict.toml: the question {question.get("id")} has no {key}')
+            unknown = set(question) - {'id', 'text', 'program', 'args', 'images', 'section', 'choices'}
+            if unknown:
+                raise GraderError(f'predict.toml: {question["id"]}: what is {", ".join(sorted(unknown))}?')
             if question['program'] not in self.programs:
                 raise GraderError(f'predict.toml: {question["id"]}: no program {question["program"]}')
         for name, bug in self.bugs.items():

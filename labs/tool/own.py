@@ -19,6 +19,7 @@ from common import GraderError, LabError, read, say, write
 
 PREDICTION_POINTS, HOURS_POINTS, OWN_POINTS = 4, 1, 10
 OWN_LIMIT_S = 20
+NOT_SHOWN = 77  # status of a program that cannot show an answer on this machine
 
 
 def has_references(lab):
@@ -77,12 +78,16 @@ class Oracle:
             self.made.cleanup()
 
     def output(self, question, *more):
-        """What the program prints; None: the code for it is not written yet."""
+        """What the program prints; None: the code for it is not written yet, or this machine cannot show it."""
         program = self.lab.programs[question['program']]
-        with tempfile.TemporaryDirectory() as scratch:
+        # Not where temporary files go: what lies in memory only shows nothing of a disk.
+        with tempfile.TemporaryDirectory(dir=self.builder.folder) as scratch:
             run = contain.run([self.g.path(program['name']), *question.get('args', []), *more], program['limit_s'],
                               env=grade.environment(self.lab, program, scratch, 1), cwd=scratch)
         if 'lab-todo: ' in run.output:
+            return None
+        if run.status == NOT_SHOWN:
+            say(f'    not known here: {run.output.strip()[:200]}')
             return None
         if run.status != 0:
             raise GraderError(f'{program["name"]}: status {run.status}: {run.output[:400]}')
@@ -90,12 +95,19 @@ class Oracle:
 
     def question(self, question, seed):
         """The lines of a question: drawn by seed, or a choice."""
+        if 'choices' in question:
+            return [f'{n}  {choice}' for n, choice in enumerate(question['choices'], 1)]
         if 'images' in question:
             return [f'{n}  {image}' for n, image in enumerate(question['images'], 1)]
         return (self.output(question, str(seed), 'question') or '').splitlines()
 
     def answer(self, question, seed):
         """None: not known before the code is written."""
+        if 'choices' in question:
+            out = self.output(question)
+            if out is not None and out.strip() not in question['choices']:
+                raise GraderError(f'predict.toml: {question["id"]} has no choice {out.strip()[:80]}')
+            return out if out is None else str(question['choices'].index(out.strip()) + 1)
         if 'images' not in question:
             out = self.output(question, str(seed), 'answer')
             return out if out is None else words(out)
@@ -111,6 +123,12 @@ class Oracle:
                 break
             there.add(words(line))
         return ' '.join(str(n) for n, image in enumerate(question['images'], 1) if words(image) in there)
+
+
+def as_number(question, answer):
+    """An answer in the words of a choice is the choice's number."""
+    choices = [words(c) for c in question.get('choices', [])]
+    return str(choices.index(answer) + 1) if answer in choices else answer
 
 
 def predict(lab, args, builder):
@@ -139,7 +157,7 @@ def predict(lab, args, builder):
                 say(f'    your prediction: ./lab predict {lab.number} {q["id"]} ANSWER' + (f' --seed {seed}' if seed != 1 else ''))
                 continue
             right = oracle.answer(q, seed) if len(mine) == len(lab.questions) else None
-            say(f'    you predicted: {p["answer"]}' + ('' if right is None else '   right' if right == p['answer'] else f'   but it is: {right}'))
+            say(f'    you predicted: {p["answer"]}' + ('' if right is None else '   right' if right == as_number(q, p['answer']) else f'   but it is: {right}'))
     if len(mine) < len(lab.questions):
         say('The answers are shown when all are predicted. A wrong prediction costs nothing.')
 

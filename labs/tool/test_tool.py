@@ -154,13 +154,29 @@ class Own(unittest.TestCase):
                 own.predict(lab, main.arguments(['predict', '2', 'P1', '8']), None)
             self.assertEqual(own.noted(folder), {'P1': {'seed': 1, 'answer': '9'}})
 
+    def test_a_choice_is_its_number_or_its_words(self):
+        question = {'choices': ['200', 'some 400', 'none']}
+        self.assertEqual([own.as_number(question, a) for a in ('2', 'some 400', 'none', '7', 'nine')], ['2', '2', '3', '7', 'nine'])
+        self.assertEqual(own.as_number({}, '200'), '200')
+
+        class Asked(own.Oracle):
+            def __init__(self, out):
+                self.out = out
+
+            def output(self, *_):
+                return self.out
+        self.assertEqual([Asked(out).answer({'id': 'P1', **question}, 1) for out in ('none\n', None)], ['3', None])
+        self.assertEqual(len(Asked('').question(question, 1)), 3)
+        with self.assertRaises(GraderError):
+            Asked('several\n').answer({'id': 'P1', **question}, 1)
+
     def test_wrong_questions_and_programs(self):
         toml = Toml()
         with self.assertRaises(GraderError):
             toml.lab(PROGRAM + 'files = ["b.c"]\n' + TEST)
         with self.assertRaises(LabError):
             own.own_of(toml.lab())
-        for question in ('id = "P1"\nprogram = "p"\n', 'id = "P1"\ntext = "?"\nprogram = "q"\n'):
+        for question in ('id = "P1"\nprogram = "p"\n', 'id = "P1"\ntext = "?"\nprogram = "p"\nchoice = ["a"]\n', 'id = "P1"\ntext = "?"\nprogram = "q"\n'):
             with tempfile.TemporaryDirectory() as folder:
                 write(os.path.join(folder, 'lab.toml'), 'title = "t"\nfiles = ["a.c"]\ngiven = []\nexports = []\nsymbols = []\n')
                 write(os.path.join(folder, 'points.toml'), PROGRAM + TEST)
