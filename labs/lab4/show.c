@@ -6,7 +6,7 @@
  *	show amplification [FOLDER]	what the kernel reads for 200 random gets, by advice
  *	show latency [FOLDER]		each get of 2,000, by advice, as lines `name,ns` for plot.py
  *	show tables [FOLDER]		page tables after the whole file was touched
- *	show P1|P2|P3 [FOLDER]		what came of a question of predict.toml, in the words of its choices
+ *	show P1|P2|P3 [FOLDER]		the choice of predict.toml that came of it
  *
  * The file has 64 MiB and lies in FOLDER (else in the working folder), without a name. A map
  * without advice stands in this file; "yours" is the pager with your map.
