@@ -104,6 +104,14 @@ class Group:
         name = 'memory.oom_control' if self.version == 1 else 'memory.events'
         return read_table(os.path.join(self.folder, name)).get('oom_kill')
 
+    def kernel(self):
+        """Bytes that the kernel itself holds for its processes: page tables, stacks, rings, descriptors."""
+        if not self.folder:
+            return None
+        if self.version == 1:
+            return _number(os.path.join(self.folder, 'memory.kmem.usage_in_bytes'))
+        return read_table(os.path.join(self.folder, 'memory.stat')).get('kernel')
+
     def stat(self):
         """Anonymous memory, page cache and refaults of the group, in bytes and pages."""
         table = read_table(os.path.join(self.folder, 'memory.stat')) if self.folder else {}

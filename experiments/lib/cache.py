@@ -5,7 +5,7 @@ Two short runs with small pools measure it: what the group holds beside frames, 
 """
 import dataclasses
 
-from lib import budget, runner
+from lib import budget, readings, runner
 
 PROBES = (0.3, 0.6)  # of the budget, but no more than PROBE_BYTES times that
 PROBE_BYTES = 64 << 20
@@ -17,6 +17,17 @@ RESERVE_SHARE, RESERVE_BYTES = 0.02, 96 << 10  # the kernel charges memory in ba
 
 def has_pool(options):
     return options.get('engine', 'verso') == 'verso' and options.get('pager', 'bufpool') in ('bufpool', 'vmcache')
+
+
+def held(a_budget, pid, row):
+    """Bytes that the cell's group holds at a sample, or None. Its usage has what the kernel charged in advance too, up to 64 pages a
+    CPU that nothing uses: by chance one probe has them and the other has not, and the slope between two small probes is nothing else."""
+    if not a_budget.by_kernel:
+        return row['resident_bytes']
+    parts = readings.anonymous(pid), a_budget.group.kernel(), a_budget.group.stat()['page_cache_bytes']
+    if a_budget.kind == 'container' or row['group_bytes'] is None or None in parts:  # a container has the harness in it too
+        return row['group_bytes']
+    return min(row['group_bytes'], sum(parts))
 
 
 def beside(path, job, cache_bytes):
@@ -37,10 +48,10 @@ def beside(path, job, cache_bytes):
             if batch:
                 run.drive_phase(2, probe.phases[1], series)
             row = series.take(1)
-            held = row['group_bytes'] if a_budget.by_kernel else row['resident_bytes']
-            if run.finish() is None or held is None:
+            found = held(a_budget, run.child.pid, row)
+            if run.finish() is None or found is None:
                 raise budget.BudgetError(f'what a cell needs beside its frames cannot be measured: {"; ".join(run.invalid)}')
-            return max(0, held - cache_bytes), cache_bytes
+            return max(0, found - cache_bytes), cache_bytes
     finally:
         run.close()
 

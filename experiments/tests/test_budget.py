@@ -2,15 +2,16 @@
 """Budgets that a machine may not have: each path is run here with a fake, a systemd-run on the PATH and a tree of cgroup files."""
 import os
 import subprocess
+import sys
 import unittest
 from unittest import mock
 
 from support import Scratch
-from lib import budget
+from lib import budget, cache, readings
 
 LIMIT = 64 << 20
 FILES = {'cgroup.procs': '', 'memory.max': 'max', 'memory.swap.max': 'max', 'memory.current': '4096', 'memory.peak': '8192',
-         'memory.events': 'low 0\nhigh 0\nmax 3\noom 0\noom_kill 1\n', 'memory.stat': 'anon 100\nfile 200\nworkingset_refault_file 7\n'}
+         'memory.events': 'low 0\nhigh 0\nmax 3\noom 0\noom_kill 1\n', 'memory.stat': 'anon 100\nfile 200\nkernel 300\nworkingset_refault_file 7\n'}
 SYSTEMD_RUN = '''#!/bin/sh
 # As the real one: a scope with what -p says, and the program in it. TREE: the fake cgroups.
 [ -n "$FAIL" ] && { echo "Failed to connect to bus: no medium found" >&2; exit 1; }
@@ -120,11 +121,34 @@ class Fakes(Scratch):
             self.assertEqual((self.text(folder, 'memory.max'), self.text(folder, 'memory.swap.max')), (str(LIMIT), '0'))
             self.assertEqual((b.group.usage(), b.group.peak(), b.group.limit_hits(), b.group.kills()), (4096, 8192, 3, 1))
             self.assertEqual(b.group.stat(), {'anonymous_bytes': 100, 'page_cache_bytes': 200, 'refaults': 7})
+            self.assertEqual(b.group.kernel(), 300)
             b.change(LIMIT // 2)
             self.assertEqual((self.text(folder, 'memory.max'), b.limit_bytes, b.now_bytes), (str(LIMIT // 2), LIMIT, LIMIT // 2))
             child.kill()
             child.wait()
         self.assertFalse(os.path.exists(folder))
+
+    def test_what_the_kernel_charged_in_advance_is_not_held(self):
+        self.version2()
+        with budget.make('group2', LIMIT) as b, mock.patch.object(readings, 'anonymous', lambda _: 5000):
+            for usage in (5500, 5500 + (64 << 12), 5500 + (128 << 12)):
+                self.assertEqual(cache.held(b, 1, {'group_bytes': usage}), 5500)
+            self.assertEqual(cache.held(b, 1, {'group_bytes': 5400}), 5400)  # readings of one moment after the other
+            self.assertIsNone(cache.held(b, 1, {'group_bytes': None}))
+        with budget.make('group2', LIMIT) as b:
+            self.assertEqual(cache.held(b, 0, {'group_bytes': 5500}), 5500)  # no such process: its usage is all that is known
+        with budget.make('cooperative', LIMIT) as b:
+            self.assertEqual(cache.held(b, 1, {'group_bytes': 5, 'resident_bytes': 7}), 7)
+
+    def test_a_process_holds_the_pages_that_it_touched(self):
+        touch = 'import sys; a = bytearray(32 << 20); print(1, flush=True); sys.stdin.read()'
+        found = []
+        for text in (touch, touch.replace('32', '0')):
+            with subprocess.Popen([sys.executable, '-c', text], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+                child.stdout.readline()
+                found.append(readings.anonymous(child.pid))
+        self.assertAlmostEqual(found[0] - found[1], 32 << 20, delta=1 << 20)
+        self.assertIsNone(readings.anonymous(0))
 
     def test_a_group_whose_limit_cannot_be_set_is_removed_again(self):
         self.version2(refuse='memory.max')
@@ -158,6 +182,11 @@ class Fakes(Scratch):
             self.assertEqual((b.limit_bytes, b.group.usage(), b.command(['x'])), (LIMIT, 4096, ['x']))
             self.assertRaises(budget.BudgetError, b.change, LIMIT // 2)
         self.assertTrue(os.path.exists(os.path.join(self.tree, 'own')))  # it is not ours to remove
+
+    def test_what_a_container_holds_is_its_usage(self):
+        self.container(str(LIMIT))
+        with budget.make('container', LIMIT) as b:
+            self.assertEqual(cache.held(b, os.getpid(), {'group_bytes': LIMIT}), LIMIT)
 
     def test_a_container_without_a_limit_or_with_a_larger_one_is_none(self):
         self.container('max')
