@@ -33,7 +33,7 @@ def held(a_budget, pid, row):
 def beside(path, job, cache_bytes):
     """Bytes that the cell's group holds beyond what the pool was told it may have. What it has in frames does not matter: it may be
     a little more."""
-    options = {k: v for k, v in job.options.items() if k not in ('ops', 'rate')}
+    options = {k: v for k, v in job.options.items() if k not in ('ops', 'rate', 'plant-cache-share')}  # E17 halves what an honest pool has
     options.update({'keys': 'uniform', 'passes': ENDLESS, 'scan-phase': 1})
     batch = max((p.get('batch', 0) for p in job.phases), default=0)  # many gets at once need memory too
     probe = dataclasses.replace(job, options=options, cache_bytes=cache_bytes, idle_s=0, phases=[

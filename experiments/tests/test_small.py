@@ -7,7 +7,7 @@ import sys
 import unittest
 
 from support import CELL, HERE, RUN, Scratch
-from lib import budget, metrics, results
+from lib import budget, cache, metrics, results
 
 
 @unittest.skipUnless(CELL, 'VERSO_CELL is not set')
@@ -74,9 +74,11 @@ class Small(Scratch):
         self.assertGreater(sizes[3], 0.95 * sizes[1])
 
     def test_e17_each_broken_rule_is_noticed(self):
-        runs = self.measure('E17', ['pool-half', 'map-free', 'map-observer'])
+        runs = self.measure('E17', ['pool', 'pool-half', 'map-free', 'map-observer'])
         for name, rule in (('pool-half', 'R3'), ('map-free', 'R5'), ('map-observer', 'R9')):
             self.assertTrue(runs[name]['broken'] and all(text.startswith(rule) for text in runs[name]['broken']), name)
+        self.assertNotIn('broken', runs['pool'])
+        self.assertAlmostEqual(runs['pool-half']['cache_bytes'], runs['pool']['cache_bytes'], delta=2 * cache.STEP_BYTES)  # it takes half
         self.assertEqual(metrics.phase_of(runs['map-free'], 'full')['device_read_bytes'], 0)
 
 
