@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Runs a program that somebody else wrote: limits of time, memory and output, no network, no leftovers.
+"""Runs a program that somebody else wrote: limits of time, memory and output, no network, no leftovers, and files that it
+may only read, but for those of its working folder.
 
 A process group and, where the system has them, name spaces of its own: when the program ends, or is ended,
 all that it started ends too. What the machine refuses is named in `how`.
@@ -10,9 +11,10 @@ cannot pass for a refusal of the machine (Run.refused).
 import os
 import resource
 import select
-import shutil
 import signal
 import subprocess
+import tempfile
+import threading
 import time
 
 OUTPUT_BYTES = 4 << 20
@@ -35,33 +37,57 @@ class Run:
 
 def _try(command):
     try:
-        done = subprocess.run([*command, 'true'], stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)
-        return done.returncode == 0
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([*command, os.path.realpath(folder), 'true'], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, timeout=20, check=False)
+            return done.returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
 
 
-# Its standard input is the pipe for "started"; the program has none of it. The shell forks first: that may fail too.
-START = '(printf s >&0 && exec "$@" </dev/null); exit $?'
+# What the shells get as $1 is the folder that may be written. Their standard input is the pipe for "started"; the program
+# has none of it. The shell forks first: that may fail too.
+START = 'shift; (printf s >&0 && exec "$@" </dev/null); exit $?'
+# In a name space for mounts: the folder is a mount of its own, and the others are for reading. Those of the kernel stay, as
+# devices are no files; but /proc shows nobody outside, whose memory is a file there.
+READ_ONLY = r'''
+set -e
+mount --bind "$1" "$1"
+mount -t proc -o ro,nosuid,nodev,noexec proc /proc
+while read -r _ _ _ _ at options _; do
+	case "$at" in
+	"$1"|/proc|/proc/*|/sys|/sys/*|/dev|/dev/pts|/dev/mqueue) continue;;
+	esac
+	case ",$options," in
+	*,ro,*) continue;;
+	esac
+	mount -o "remount,bind,ro,${options#rw,}" "$(printf %b "$at")" </dev/null
+done </proc/self/mountinfo
+cd "$1"
+set +e
+'''
 NOT_STARTED = (126, 127)  # a shell's status for a program that it could not start
 
-_wrapper = None
+_wrapper, _lock = None, threading.Lock()
 
 
 def wrapper():
-    """What stands before a command, and in words what it forbids."""
+    """What stands before a command, after which come the folder that it may write and the command; and in words what it forbids."""
     global _wrapper
-    if _wrapper is None:
-        spaces = ['unshare', '--net', '--pid', '--fork', '--kill-child']
-        _wrapper = (['sh', '-c', START, 'sh'], 'a process group; this system refuses name spaces, so the network is not cut off')
-        if shutil.which('unshare'):
-            # The shell is process 1 of the space, which no signal of its children ends; the program is not.
-            shell = ['sh', '-c', START, 'sh']
-            for command in ([*spaces, *shell], [spaces[0], '--map-root-user', *spaces[1:], *shell]):
-                if _try(command):
-                    _wrapper = (command, 'name spaces of its own for network and processes')
-                    break
+    with _lock:  # several tests begin at a time
+        if _wrapper is None:
+            _wrapper = _best()
     return _wrapper
+
+
+def _best():
+    for extra, script, what in ((['--mount'], READ_ONLY + START, 'network, processes and files'), ([], START, 'network and processes')):
+        # The shell is process 1 of the space, which no signal of its children ends; the program is not.
+        rest = ['--net', '--pid', '--fork', '--kill-child', *extra, 'sh', '-c', script, 'sh']
+        for command in (['unshare', *rest], ['unshare', '--map-root-user', *rest]):
+            if _try(command):
+                return command, f'name spaces of its own for {what}'
+    return ['sh', '-c', START, 'sh'], 'a process group; this system refuses name spaces, so the network is not cut off'
 
 
 def _session(leader):
@@ -112,11 +138,15 @@ def _cannot_load(command):
 
 
 def run(command, limit_s, env=None, cwd=None):
+    """cwd: the folder that it may write, where the system allows to forbid the others; without one, a new one."""
+    if cwd is None:
+        with tempfile.TemporaryDirectory() as folder:
+            return run(command, limit_s, env, folder)
     result = Run()
     began = time.monotonic()
     started, says_started = os.pipe()
     try:
-        process = subprocess.Popen([*_limits(limit_s), *wrapper()[0], *command], stdin=says_started,
+        process = subprocess.Popen([*_limits(limit_s), *wrapper()[0], os.path.realpath(cwd), *command], stdin=says_started,
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, cwd=cwd, start_new_session=True)
     except OSError:
         os.close(started)

@@ -268,6 +268,19 @@ def containment(check):
     big = contain.run(['sh', '-c', 'ulimit -c; ulimit -f'], 20)
     check.that(big.output == f'0\n{contain.FILE_BYTES // 512}\n', f'core files and long files are forbidden: {big.output!r}')
     check.that(contain.run(['sh', '-c', 'exit 3'], 20).status == 3, 'a status is passed on')
+    with tempfile.TemporaryDirectory() as folder:
+        scratch, other = os.path.join(folder, 'scratch'), os.path.join(folder, 'other')
+        os.mkdir(scratch)
+        write(other, 'a')
+        tried = contain.run(['sh', '-c', f'echo b >mine && cat mine; echo b >../other; echo b >{other}; echo b >../new; rm -f {other}; '
+                             f'mv {other} {scratch}; echo b >/proc/{os.getpid()}/comm'], 20, cwd=scratch)
+        check.that(tried.output.startswith('b\n'), f'a program may write its working folder: {tried.output!r}')
+        if '--mount' in contain.wrapper()[0]:
+            check.that(sorted(os.listdir(folder)) == ['other', 'scratch'] and read(other) == 'a',
+                       f'and no other file: {os.listdir(folder)}')
+            check.that('comm: ' in tried.output, f'nor does it see other processes: {tried.output!r}')
+        else:
+            say('  skipped: files that may only be read, ' + contain.wrapper()[1])
     if contain.wrapper()[0][0] == 'unshare':
         net = contain.run([sys.executable, '-c', 'import socket\nsocket.create_connection(("127.0.0.1", 9), 2)'], 20)
         check.that('Network is unreachable' in net.output, 'there is no network')

@@ -300,6 +300,41 @@ class States(unittest.TestCase):
                 g.path('p')
             g.close()
 
+    def test_a_program_that_changes_another_takes_all_points(self):
+        class Two:
+            public_points = None
+            title, number, files, given, programs = 't', '1', [], [], {n: {'name': n, 'limit_s': 9} for n in ('p', 'q')}
+            tests = [{'id': n, 'program': n, 'task': '1.1', 'points': 1} for n in ('p', 'q')]
+
+        class Fake(Builder):
+            deed = ''
+
+            def prepare(self, *_):
+                pass
+
+            def student(self, *_):
+                return {}
+
+            def link(self, _, program, __, out):
+                path = os.path.join(out, program['name'])
+                write(path, '#!/bin/sh\n' + (self.deed if program['name'] == 'q' else '') + '\nexit 0\n')
+                os.chmod(path, 0o700)
+                return path
+        wrapped, contain._wrapper = contain.wrapper(), (['sh', '-c', contain.START, 'sh'], 'no name spaces')
+        try:
+            for deed, state in (('', grade.PASS), ('echo >>../p', grade.FAIL), ('cp ../p x; mv x ../p', grade.FAIL), ('rm ../p', grade.FAIL),
+                                ('cp -p ../p x; echo >>../p; touch -r x ../p', grade.FAIL), ('chmod a+w ../p', grade.FAIL)):
+                with tempfile.TemporaryDirectory() as folder:
+                    builder = Fake(folder, jobs=1)
+                    builder.deed = deed
+                    g = grade.Grading(Two, builder, folder)
+                    results = g.run_all(Two.tests)
+                    g.close()
+                self.assertEqual([r['state'] for r in results], [state] * 2, deed)
+                self.assertEqual(sum(r['points'] for r in results), 2 if state == grade.PASS else 0, deed)
+        finally:
+            contain._wrapper = wrapped
+
     def test_a_link_that_the_starter_has_is_the_students_fault(self):
         class One:
             title, number, files, given, programs = 't', '1', [], [], {'p': {'name': 'p', 'limit_s': 9}}
