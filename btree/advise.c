@@ -21,7 +21,8 @@ struct advise {
 	struct btree *bt;
 	struct btree_slice from, to; /* data NULL: no bound */
 	enum btree_advice advice;
-	bool stopped; /* the pager takes no more for now */
+	size_t n_left; /* leaves that may be wanted yet */
+	bool stopped;  /* there are none, or the pager takes no more for now */
 	struct page_ref refs[BTREE_BATCH_MAX];
 };
 
@@ -55,14 +56,19 @@ static bool list_children(struct advise *a, const struct page *page, unsigned i,
 	return true;
 }
 
+/* Wanted leaves are counted, too: a pager whose reads end inside the call would take them all. */
 static void advise_leaves(struct advise *a, size_t n)
 {
 	struct pager *pager = a->bt->txn->pager;
 
-	if (a->advice == BTREE_ADVICE_COLD)
+	if (a->advice == BTREE_ADVICE_COLD) {
 		pager_cool(pager, a->refs, n);
-	else if (pager_read_ahead(pager, a->refs, n) < n)
-		a->stopped = true;
+		return;
+	}
+	if (n > a->n_left)
+		n = a->n_left;
+	a->n_left -= n;
+	a->stopped = pager_read_ahead(pager, a->refs, n) < n || a->n_left == 0;
 }
 
 static int advise_under(struct advise *a, struct page_ref ref, unsigned level, struct edges edges);
@@ -135,6 +141,7 @@ int btree_advise(struct btree *bt, struct btree_slice from, struct btree_slice t
 	unsigned level = bt->root.level;
 
 	a.advice = advice;
+	a.n_left = atomic_load_explicit(&bt->txn->pager->advice_pages, memory_order_relaxed);
 	if (ref_is_null(bt->root.ref) || (to.data && compare_slices(from, to) >= 0))
 		return 0;
 	if (level >= BTREE_LEVELS_MAX)

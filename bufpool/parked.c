@@ -47,10 +47,11 @@ void shares_set(struct pool *pool)
 {
 	uint32_t n_units = pool->n_quota - n_parked(pool);
 	uint32_t asked = pool->opts.prefetch_pages;
+	uint32_t ahead_max = asked ? at_most(asked, n_units) : n_units / 4;
 
 	pool->batch = n_units < 64 ? 1 : at_most(n_units / 64, BATCH_MAX);
-	atomic_store_explicit(&pool->n_ahead_max, asked ? at_most(asked, n_units) : n_units / 4,
-		memory_order_relaxed);
+	atomic_store_explicit(&pool->n_ahead_max, ahead_max, memory_order_relaxed);
+	atomic_store_explicit(&pool->pager.advice_pages, ahead_max, memory_order_relaxed);
 	if (pool->policy && pool->policy->ops->resize)
 		pool->policy->ops->resize(pool->policy, pool->n_frames - n_parked(pool));
 }

@@ -508,7 +508,7 @@ enum verso_advice {
  * from, to: empty means no bound. The advice is for the leaves of these records, of which the first
  * and the last may hold others too; not for the pages of long values, nor for pages in use.
  * WILLNEED goes no further than the pager can load at a time: a pool 128 runs of neighbours, and a
- * quarter of its pages; a map what the kernel takes. Costs the inner pages of the range, about one
+ * quarter of its pages; a map 64 MiB of leaves. Costs the inner pages of the range, about one
  * for a hundred leaves or more, which are read; then a short lock a page (pool) or a system call a
  * run of neighbours (map). Waits for no leaf, unless `io` is VERSO_IO_SYNC. VERSO_MMAP: COLD is
  * MADV_COLD, which skips pages that another process maps too. VERSO_EMISUSE: an unknown advice.

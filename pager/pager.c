@@ -16,6 +16,7 @@ void pager_init(struct pager *p, const struct pager_ops *ops, uint32_t page_size
 	p->seed = seed;
 	p->writer_pages = writer_pages;
 	p->ahead_pages = PAGER_AHEAD_BYTES_DEFAULT / page_size;
+	atomic_init(&p->advice_pages, PAGER_ADVICE_BYTES / page_size);
 	p->may_fault = false;
 	p->fault_areas = NULL;
 	p->tracer = NULL;

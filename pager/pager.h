@@ -252,7 +252,8 @@ struct pager {
 	uint64_t seed;         /* of the checksums; constant */
 	uint32_t writer_pages; /* how many pages may be fresh at a time; constant */
 	uint32_t ahead_pages;  /* how far before itself a cursor names leaves; 0: not; constant */
-	bool pins_inner;       /* peek finds none but the writer's own pages; constant */
+	_Atomic uint32_t advice_pages; /* most leaves that one piece of advice wants; relaxed */
+	bool pins_inner;               /* peek finds none but the writer's own pages; constant */
 	bool may_fault; /* its pages lie in a mapping: touch them inside a fault guard; constant */
 	const struct fault_areas *fault_areas; /* of that mapping; constant */
 	bool device_is_cached; /* the system refuses to pass its page cache: read_device cannot keep
@@ -264,6 +265,7 @@ struct pager {
 };
 
 #define PAGER_AHEAD_BYTES_DEFAULT (4u << 20)
+#define PAGER_ADVICE_BYTES        (64u << 20) /* where the pager has no memory of its own */
 
 /* Set up and end the part that all implementations share. */
 void pager_init(struct pager *p, const struct pager_ops *ops, uint32_t page_size, uint64_t seed,

@@ -140,6 +140,34 @@ START_TEST(no_bounds_mean_all_and_crossed_ones_nothing)
 }
 END_TEST
 
+/*
+ * With io = SYNC each read ends inside the call, so nothing is ever in flight: only a count ends
+ * the advice. _i is the pager.
+ */
+START_TEST(one_call_loads_no_more_than_a_quarter_of_the_pool)
+{
+	const size_t cache_bytes = (size_t)8 << 20;
+	struct verso_options options = {.cache_bytes = cache_bytes, .io = VERSO_IO_SYNC};
+	struct verso *db = api_open(_i, "advise", 0);
+	struct verso_txn *txn;
+	uint64_t n_loads;
+
+	api_fill(db, 20 * N_RECORDS, VAL_BYTES);
+	verso_close(db);
+	db = api_open_with(_i, "advise", options);
+	ck_assert_uint_gt(stat_of(db).n_pages, 5 * cache_bytes / 4096);
+	txn = api_begin(db, VERSO_READ);
+	API_OK(verso_advise(txn, NULL, no_bound, no_bound, VERSO_ADVICE_WILLNEED));
+	n_loads = stat_of(db).n_loads_ahead;
+	if (_i != VERSO_MMAP && !HOSTILE_BUILD) { /* test_map_advice looks at the map's */
+		ck_assert_uint_gt(n_loads, 0);
+		ck_assert_uint_le(n_loads, cache_bytes / 4096 / 4);
+	}
+	verso_abort(txn);
+	verso_close(db);
+}
+END_TEST
+
 START_TEST(advice_in_a_writer_leaves_its_own_pages_alone)
 {
 	struct verso *db = open_cold(_i, 0);
@@ -199,6 +227,7 @@ int main(void)
 	tcase_add_loop_test(t, a_wanted_range_is_loaded_before_it_is_read, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_cold_range_is_given_up_before_the_policy_has_to, 0, API_PAGERS);
 	tcase_add_loop_test(t, no_bounds_mean_all_and_crossed_ones_nothing, 0, API_PAGERS);
+	tcase_add_loop_test(t, one_call_loads_no_more_than_a_quarter_of_the_pool, 0, API_PAGERS);
 	tcase_add_loop_test(t, advice_in_a_writer_leaves_its_own_pages_alone, 0, API_PAGERS);
 	tcase_add_loop_test(t, what_advice_does_not_know_is_refused, 0, API_PAGERS);
 	suite_add_tcase(s, t);

@@ -248,6 +248,7 @@ int vmcache_open(struct io *io, struct file *file, uint32_t page_size, uint64_t 
 	rc = options_fill(vm, page_size, opts);
 	pager_init(&vm->pager, &vm_ops, page_size, seed, vm->opts.writer_pages);
 	vm->pager.ahead_pages = vm->opts.ahead_pages;
+	atomic_init(&vm->pager.advice_pages, vm->opts.prefetch_pages);
 	vm->pager.device_is_cached = !file->device_direct;
 	vm->file = file;
 	vm->page_shift = (unsigned)__builtin_ctz(page_size);
