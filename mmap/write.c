@@ -76,13 +76,16 @@ struct page *mmap_fresh(struct pager *p, struct page_ref ref)
 /* Of a page of the second map; one that the file does not reach any more has no seal. */
 static void unseal_page(struct mmap_pager *m, struct page *page)
 {
+	bool was_blocked = fault_unblock();
 	struct fault_guard g;
 
-	if (sigsetjmp(g.env, 0) != 0)
-		return;
-	fault_enter(&g, page, m->pager.page_size);
-	le64_set(page->checksum, 0);
-	fault_leave(&g);
+	if (sigsetjmp(g.env, 0) == 0) {
+		fault_enter(&g, page, m->pager.page_size);
+		le64_set(page->checksum, 0);
+		fault_leave(&g);
+	}
+	if (was_blocked)
+		fault_block();
 }
 
 /* What was stored into pages [from, to) and never written is in the file: seals none of it (M7). */
@@ -210,9 +213,8 @@ static void page_written(struct mmap_pager *m, const struct page_write *w)
 	own_retire(m, w->pgno, word);
 }
 
-int mmap_write(struct pager *p, const struct page_write *set, size_t n)
+static int write_set(struct mmap_pager *m, const struct page_write *set, size_t n)
 {
-	struct mmap_pager *m = mmap_of(p);
 	size_t n_done = 0, n_run;
 	int rc = 0;
 
@@ -230,6 +232,18 @@ int mmap_write(struct pager *p, const struct page_write *set, size_t n)
 		else if (rc == 0)
 			page_written(m, &set[i]);
 	}
+	return rc;
+}
+
+/* In the second map a piece may be gone, and this thread may be one that blocks SIGBUS. */
+int mmap_write(struct pager *p, const struct page_write *set, size_t n)
+{
+	struct mmap_pager *m = mmap_of(p);
+	bool was_blocked = m->opts.writing != MMAP_WRITE_HEAP && fault_unblock();
+	int rc = write_set(m, set, n);
+
+	if (was_blocked)
+		fault_block();
 	return rc;
 }
 

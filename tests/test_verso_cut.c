@@ -344,6 +344,7 @@ START_TEST(a_writer_whose_own_pages_are_cut_away_gets_an_error)
 	struct verso_val val;
 	struct verso_txn *txn;
 	char path[CHECK_PATH_BYTES], buf[16];
+	sigset_t all, before;
 
 	api_fill(db, N_RECORDS, 100);
 	k.fd = open(api_path(path, "own"), O_RDWR);
@@ -358,8 +359,12 @@ START_TEST(a_writer_whose_own_pages_are_cut_away_gets_an_error)
 	restore(&k);
 	txn = api_begin(db, VERSO_WRITE);
 	API_OK(touch_some(txn));
+	(void)sigfillset(&all);
+	ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, &all, &before), 0);
 	cut(&k);
 	verso_abort(txn);
+	ck_assert(blocks(SIGBUS));
+	ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
 	restore(&k);
 	api_put(txn = api_begin(db, VERSO_WRITE), NULL, "after", "it");
 	API_OK(verso_commit(txn));
