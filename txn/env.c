@@ -54,6 +54,7 @@ static void writer_fini(struct txn_env *env)
 	struct txn_writer *w = &env->writer;
 
 	guard_close(env->write_handle.guard);
+	free(w->spilled);
 	free(w->list_page_bufs);
 	free(w->dirty);
 	free(w->recycled.items);

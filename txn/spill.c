@@ -70,6 +70,21 @@ static void dirty_compact(struct txn_writer *w)
 	w->n_dirty = n;
 }
 
+/* The writer's set, with place for n; NULL: no memory. */
+static struct page_write *spilled_reach(struct txn_writer *w, uint32_t n)
+{
+	struct page_write *set;
+
+	if (n <= w->cap_spilled)
+		return w->spilled;
+	set = realloc(w->spilled, n * sizeof(*set));
+	if (!set)
+		return NULL;
+	w->spilled = set;
+	w->cap_spilled = n;
+	return set;
+}
+
 int spill(struct txn *txn, uint32_t n_keep)
 {
 	struct txn_writer *w = txn->writer;
@@ -88,14 +103,13 @@ int spill(struct txn *txn, uint32_t n_keep)
 	rc = session_start(txn->env);
 	if (rc)
 		return rc;
-	set = malloc(n_victims * sizeof(*set));
+	set = spilled_reach(w, n_victims);
 	if (!set)
 		return -ENOMEM;
 	for (unsigned victims = 0; victims < VICTIMS_END; victims++)
 		n = seal_oldest(txn, n_keep, (enum victims)victims, set, n);
 	page_writes_sort(set, n);
 	rc = pager_write(txn->pager, set, n);
-	free(set);
 	if (rc)
 		return txn_break(txn, rc); /* they stay in the list, to be dropped */
 	dirty_compact(w);

@@ -47,6 +47,9 @@ struct txn_writer {
 	uint64_t n_spilled, n_recopied; /* not yet in env's */
 	struct txn_root roots_before[TXN_ROOTS];
 	gen_t readers[SNAPSHOT_READERS];
+	/* Of spill(), used again: a fault in a page that it seals jumps out of it. */
+	struct page_write *spilled;
+	uint32_t cap_spilled;
 	void *list_page_bufs; /* NULL, or PENDING_EARLY_LIST_PAGES of page_buffers_alloc() */
 };
 
