@@ -85,7 +85,7 @@ static int advise_children(struct advise *a, const struct page *page, struct edg
 		size_t n = last - i + 1U < at_once ? last - i + 1U : at_once;
 
 		if (!list_children(a, page, i, n))
-			return tree_corrupt(a->bt, page_ref(page), REF_IS_NULL);
+			return tree_corrupt(a->bt, page_ref(page), INNER_IS_BAD);
 		if (page->level == 1) {
 			advise_leaves(a, n);
 			i += (unsigned)n;

@@ -166,8 +166,8 @@ enum btree_advice {
 /*
  * Advises the pager about the leaves that hold keys with from <= key < to; from.data or to.data
  * NULL: from the first one on, to the last one. A hint: it changes no result, and WILLNEED ends
- * where the pager takes no more for now. Reads inner pages, and may wait for them. 0, or an error
- * of reading those.
+ * where the pager takes no more for now, or after its advice_pages. Reads inner pages, and may wait
+ * for them. 0, or an error of reading those.
  */
 int btree_advise(struct btree *bt, struct btree_slice from, struct btree_slice to,
 	enum btree_advice advice);

@@ -43,7 +43,8 @@ int tree_get_node(struct btree *bt, struct page_ref ref, unsigned level,
 	int rc;
 
 	if (ref_is_null(ref))
-		return tree_corrupt(bt, ref, REF_IS_NULL);
+		return tree_corrupt(bt, ref,
+			REF_IS_NULL ", or an entry that reaches beyond its inner page");
 	rc = pager_get(txn->pager, txn->guard, ref, &page);
 	if (rc < 0)
 		return rc;

@@ -530,6 +530,22 @@ static int nothing(void *arg, struct page_ref ref, unsigned level)
 	return 0;
 }
 
+static const struct btree_slice no_bound;
+static void advise_all(struct zoo *z)
+{
+	char from[32], to[32];
+
+	for (unsigned advice = 0; advice < 2; advice++) {
+		(void)btree_advise(&z->bt, no_bound, no_bound, (enum btree_advice)advice);
+		for (unsigned i = 0; i + 100 < N; i += 50) {
+			make_key(from, i);
+			make_key(to, i + 100);
+			(void)btree_advise(&z->bt, (struct btree_slice){from, strlen(from)},
+				(struct btree_slice){to, strlen(to)}, (enum btree_advice)advice);
+		}
+	}
+}
+
 /* Every call over the damaged tree. What they answer is free; that they answer, and hold nothing,
  * is not. */
 static void use_all(struct zoo *z)
@@ -554,6 +570,7 @@ static void use_all(struct zoo *z)
 			btree_item_put(&z->bt, &item);
 		}
 	}
+	advise_all(z);
 	ck_assert_int_eq(btree_cursor_open(&z->bt, &c), 0);
 	for (int rc = btree_cursor_first(c, &key, &item); rc == 0 && steps < 2 * N; steps++)
 		rc = btree_cursor_next(c, &key, &item);
@@ -570,6 +587,52 @@ static void use_all(struct zoo *z)
 	}
 	ck_assert_uint_eq(z->env->n_pins, 0);
 }
+
+/* A reference in the middle of an inner page that lies beyond the page's end. */
+static struct page_ref child_cut_off(struct zoo *z)
+{
+	le16_set(slot(z, z->inner, 0) + NODE_SLOT_OFF, PAGE - 4);
+	return z->inner;
+}
+
+static struct page_ref inner_count_huge(struct zoo *z)
+{
+	le16_set(zoo_bytes(z, z->inner) + NODE_COUNT, 60000);
+	return z->inner;
+}
+
+static struct page_ref inner_level(struct zoo *z)
+{
+	zoo_bytes(z, z->inner)[13] = 9;
+	return z->inner;
+}
+
+static const struct beast inner_beasts[] = {
+	{"a child that is null", child_null, INNER_IS_BAD},
+	{"a child's reference beyond the page", child_cut_off, INNER_IS_BAD},
+	{"more slots than an inner page holds", inner_count_huge, INNER_IS_BAD},
+	{"an inner page of another level", inner_level, "at the expected level"},
+	{"a root that is said to be higher", root_level, "at the expected level"},
+	{"a root beyond all levels", root_too_high, "too many levels"},
+};
+
+/* _i: the damage, and the advice. */
+START_TEST(advice_says_which_inner_page_is_damaged)
+{
+	const struct beast *b = &inner_beasts[_i / 2];
+	struct zoo z;
+	int rc;
+
+	zoo_open(&z);
+	damage(&z, b);
+	z.env->damaged = true;
+	rc = btree_advise(&z.bt, no_bound, no_bound, (enum btree_advice)(_i % 2));
+	ck_assert_msg(rc == VERSO_ECORRUPT, "%s: %d", b->name, rc);
+	ck_assert_msg(strstr(error_text(), b->reason) != NULL, "%s: \"%s\"", b->name, error_text());
+	ck_assert_uint_eq(z.env->n_pins, 0);
+	zoo_close(&z);
+}
+END_TEST
 
 START_TEST(damaged_tree_never_crashes)
 {
@@ -629,6 +692,8 @@ int main(void)
 		tcase_add_loop_test(t, check_says_what_is_wrong, i, i + 1);
 		tcase_add_loop_test(t, damaged_tree_never_crashes, i, i + 1);
 	}
+	tcase_add_loop_test(t, advice_says_which_inner_page_is_damaged, 0,
+		2 * (int)(sizeof(inner_beasts) / sizeof(inner_beasts[0])));
 	tcase_add_loop_test(t, random_damage_never_crashes, 0, 10);
 	suite_add_tcase(s, t);
 	return check_main(s);
