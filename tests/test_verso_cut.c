@@ -136,6 +136,16 @@ static int scan(struct verso_txn *txn)
 	return rc == VERSO_NOTFOUND ? 0 : rc;
 }
 
+static int advise(struct verso_txn *txn)
+{
+	const struct verso_val none = {NULL, 0};
+	int rc = verso_advise(txn, NULL, none, none, VERSO_ADVICE_WILLNEED);
+
+	if (rc == 0)
+		rc = verso_advise(txn, NULL, api_val("key000100"), none, VERSO_ADVICE_COLD);
+	return rc;
+}
+
 static int name_tables(void *arg, const char *name)
 {
 	(void)arg;
@@ -238,6 +248,7 @@ static const struct call {
 	{"get_many", get_some, false},
 	{"read", read_long, false},
 	{"scan", scan, false},
+	{"advise", advise, false},
 	{"table_each", each_table, false},
 	{"check_trees", check_trees, false},
 	{"check_all", check_all, false},
