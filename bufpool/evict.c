@@ -293,7 +293,9 @@ void evict_now(struct pool *pool, pgno_t pgno)
 	pthread_mutex_lock(&pool->lock);
 	w = atomic_load_explicit(table_word(&pool->table, pgno), memory_order_acquire);
 	if (word_state(w) == WORD_UNNEEDED) {
-		(void)word_move(table_word(&pool->table, pgno), &w, 0);
+		bool moved = word_move(table_word(&pool->table, pgno), &w, 0);
+
+		ASSERT(moved); /* F3 */
 		list_remove(&pool->unneeded, pool->frames, word_frame(w));
 		frame_evicted(pool, word_frame(w));
 	} else if ((word_state(w) == WORD_CACHED || word_state(w) == WORD_INACTIVE) &&
