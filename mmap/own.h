@@ -58,15 +58,13 @@ static inline bool own_may_be_mapped(const struct mmap_pager *m, struct page_ref
 	return ref.pgno < atomic_load_explicit(&m->n_pages, memory_order_relaxed);
 }
 
-/* The word of a page that is about to be made. Cannot fail. */
+/* The word of a page that is about to be made, not counted yet. Cannot fail. */
 static inline uint64_t own_take(struct mmap_pager *m, struct page_ref ref)
 {
 	uint32_t copy;
 
-	if (own_may_be_mapped(m, ref)) {
-		mmap_count(&m->n_mapped, 1);
+	if (own_may_be_mapped(m, ref))
 		return WORD_HEAP | ref.gen;
-	}
 	copy = heap_take(&m->heap);
 	atomic_store_explicit(&m->heap.copies[copy].gen, ref.gen, memory_order_relaxed);
 	return WORD_HEAP | WORD_COPY | copy;

@@ -70,6 +70,8 @@ struct page *mmap_fresh(struct pager *p, struct page_ref ref)
 	if (m->opts.writing == MMAP_WRITE_SHARED && own_is_mapped(word))
 		make_dirty(m, page);
 	atomic_store(table_word(&m->table, ref.pgno), word);
+	if (own_is_mapped(word)) /* counted here, since page_blank() may fault and jump */
+		mmap_count(&m->n_mapped, 1);
 	return page;
 }
 
