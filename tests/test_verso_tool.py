@@ -194,6 +194,10 @@ def test_scan_with_advice(sh):
         sh.expect(OK, 'scan', 'a', '--from=key00100', '--to=key00102', f'--advise={advise}',
                   out=lines[100 * 310:102 * 310])
         sh.expect(OK, 'scan', 'a', '--prefix=x', f'--advise={advise}', out=b'')
+    # One record of a wide range: the trace grows by what is wanted, and by the inner pages read.
+    words = ('scan', 'a', '--from=key00100', '--to=key00900', '--limit=1')
+    plain = trace_of(sh, *words)
+    assert trace_of(sh, *words, '--advise=willneed') > trace_of(sh, *words, '--advise=cold') > plain
     assert b'advise' in sh.expect(USAGE, 'scan', 'a', '--advise=never').stderr
     sh.expect(USAGE, 'get', 'a', 'key00001', '--advise=cold')
 
