@@ -122,6 +122,13 @@ def without_paths(text, *folders):
     return text
 
 
+def without_seed(text, seed):
+    """A message of a test that ran with the teacher's seed: no number that is called a seed (that of a round, or of a line to
+    replay, leads back to it), nor that number by itself."""
+    text = re.sub(r'(seeds?\W{0,3}|seed is )(0x[0-9a-f]+|\d[0-9a-f]*)', r'\1?', text, flags=re.I)
+    return re.sub(rf'(?<![0-9a-z])({seed}|0*{seed:x}|0x0*{seed:x})(?![0-9a-z])', '?', text, flags=re.I)
+
+
 def environment(lab, program, scratch, seed, replay=None):
     env = {k: v for k, v in os.environ.items() if k in ('PATH', 'LANG', 'LD_LIBRARY_PATH')}
     env.update(VERSO_TEST_DIR=scratch, TMPDIR=scratch, TEMP=scratch, HOME=scratch, VERSO_SEED=str(seed), VERSO_IO='sync',
@@ -272,12 +279,13 @@ class Grading:
 
 
 def grade_folder(lab, builder, folder, seed=1, private_seed=None):
-    """All results of a submission; those of the private seed have an `s` after their id."""
+    """All results of a submission; those of the private seed have an `s` after their id, and do not tell it."""
     g = Grading(lab, builder, folder, seed)
     try:
         results = g.run_all(lab.tests)
         if private_seed:
-            results += [{**r, 'is_private': True} for r in g.run_all(seeded(lab), private_seed)]
+            results += [{**r, 'message': without_seed(r['message'], private_seed), 'context': without_seed(r['context'], private_seed),
+                         'seed': None, 'is_private': True} for r in g.run_all(seeded(lab), private_seed)]
         return results
     finally:
         g.close()

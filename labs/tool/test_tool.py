@@ -250,6 +250,32 @@ class States(unittest.TestCase):
         finally:
             contain._wrapper = wrapped
 
+    def test_a_private_seed_stays_private(self):
+        texts = ['image 3: replay: config=mmap-one-full seed=4711 event=7 choice=2', 'again: VERSO_SEED=4711 ./test', 'page 4711 is 0x1267',
+                 'round 2 (seed 4712) differs', 'seed: 0x1267', 'seed 0X1267', 'seed=00001267']
+        lab = type('L', (), {'tests': [{'id': 'T', 'program': 'p', 'task': '1.1', 'points': 1, 'seeded': 1}]})
+        given = iter(texts)
+
+        class Asked(grade.Grading):
+            def __init__(self, *_):
+                self.lab, self.seed, self.broken, self.builder = lab, 1, None, type('B', (), {'jobs': 1})
+
+            def run(self, _, seed=None):
+                return grade.FAIL, next(given) if seed else 'seed=1', 'seed=4711', 0.0
+
+            def close(self):
+                pass
+        whole, grade.Grading = grade.Grading, Asked
+        try:
+            for _ in texts:
+                results = grade.grade_folder(lab, None, None, 1, 4711)
+                private = results[-1]
+                self.assertEqual((results[0]['message'], results[0]['seed']), ('seed=1', 1))
+                for number in ('4711', '4712', '1267'):
+                    self.assertNotIn(number, str(private))
+        finally:
+            grade.Grading = whole
+
     def test_sentence(self):
         self.assertEqual(grade.sentence("Assertion 'get(a, b) == -EIO' failed: get(a, b) == -3, -EIO == -5: all are pinned"),
                          'get(a, b) was -3 (all are pinned), expected -EIO (-5)')
