@@ -29,7 +29,8 @@ static int judge(const struct verso_options *o)
 	if ((o->flags & VERSO_RDONLY) && (o->flags & VERSO_CREATE))
 		return wrong("VERSO_RDONLY and VERSO_CREATE exclude each other");
 	if (!pager_kind_of(o))
-		return wrong("`pager` is no value of enum verso_pager");
+		return wrong("an unknown `pager`: there are VERSO_BUFPOOL, VERSO_MMAP and "
+			     "VERSO_VMCACHE");
 	if ((unsigned)o->sync > VERSO_SYNC_RELAXED ||
 		(unsigned)o->commit_mode > VERSO_COMMIT_ONE_FLUSH ||
 		(unsigned)o->madvise > VERSO_MADVISE_CURSOR ||
