@@ -239,8 +239,8 @@ enum verso_madvise {
 
 /*
  * How VERSO_MMAP's pages reach the file that a writer makes. The file is the same. PRIVATE and
- * SHARED are for experiments: if somebody cuts the file below a commit, SIGBUS ends the process
- * (other calls return VERSO_EIO). With SHARED the kernel writes each page when it wants; a commit
+ * SHARED are for experiments: a file that is cut below a commit or a close ends the process by
+ * SIGBUS (other calls return VERSO_EIO). SHARED: the kernel writes pages when it wants; a commit
  * only seals and flushes; a crash loses nothing that is committed. Its risks: a stray store that
  * hits the mapping damages the file, committed pages too; a device that fails and, where blocks are
  * shared with another file (XFS: cp --reflink; copy with --reflink=never), a full disk do as a cut
