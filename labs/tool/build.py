@@ -42,7 +42,7 @@ class Builder:
     def __init__(self, folder=None, jobs=None):
         self.folder = folder or os.path.join(ROOT, 'build-labs')
         self.cc = shlex.split(os.environ.get('CC', '')) or ['cc']
-        self.jobs = jobs or os.cpu_count() or 1
+        self.jobs = jobs or processors()
         self.libraries = toml(os.path.join(TOOL, 'libraries.toml'))
         self.n_compiled = 0
         self.done = {}
@@ -189,6 +189,19 @@ class Builder:
         if status != 0:
             raise GraderError(text)
         return path
+
+
+def processors(groups='/sys/fs/cgroup'):
+    """How many this process may use: a container's quota counts, of both versions of cgroups."""
+    n = len(os.sched_getaffinity(0))
+    for paths in (['cpu.max'], ['cpu/cpu.cfs_quota_us', 'cpu/cpu.cfs_period_us']):
+        try:
+            quota, period = ' '.join(read(os.path.join(groups, path)) for path in paths).split()
+            if int(quota) > 0 and int(period) > 0:
+                n = min(n, max(1, -(-int(quota) // int(period))))
+        except (OSError, ValueError):  # no such file, or no quota: `max`
+            pass
+    return n
 
 
 def given(lab, program):

@@ -9,6 +9,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
+import build  # noqa: E402
 import contain  # noqa: E402
 import grade  # noqa: E402
 import main  # noqa: E402
@@ -401,6 +402,18 @@ class States(unittest.TestCase):
                 self.assertIsNone(complaint)
                 found = objects.findings(to, One)
                 self.assertTrue((not found) if word is None else any(word in f for f in found), (code, found))
+            # What compilers make of honest code by themselves: a fortified copy, bcmp() for a comparison with 0.
+            One.symbols = {'memcpy', 'memcmp'}
+            for code, good_too in (('void *__memcpy_chk(void *, const void *, unsigned long, unsigned long);\n'
+                                    'void *f(void *a) { return __memcpy_chk(a, a, 1, 1); }\n', True),
+                                   ('int bcmp(const void *, const void *, unsigned long); int f(void *a) { return bcmp(a, a, 9); }\n', True),
+                                   ('void *__memset_chk(void *, int, unsigned long, unsigned long);\n'
+                                    'void *f(void *a) { return __memset_chk(a, 1, 1, 1); }\n', False),
+                                   ('int __printf_chk(int, const char *, ...); int f(void) { return __printf_chk(1, ""); }\n', False)):
+                write(source, code)
+                self.assertIsNone(Builder(folder).object(source, 'plain', ['-fno-builtin'], to=to)[1])
+                self.assertEqual(not objects.findings(to, One), good_too, code)
+            One.symbols = {'free'}
             # Under a sanitizer, its own calls and constructor are free; what a student hides there is not.
             hidden = '#ifdef __SANITIZE_THREAD__\nvoid *q(void);\nvoid r(void);\n__attribute__((constructor)) void r(void) { q(); }\n#endif\n'
             for code, words in ((good, []), (good + hidden, ['uses q', 'defines r'])):
@@ -410,6 +423,22 @@ class States(unittest.TestCase):
                     found = objects.findings(to, One, Builder.is_sanitized(variant))
                     self.assertEqual(len(found), len(expected), found)
                     self.assertTrue(all(w in ' '.join(found) for w in expected), found)
+
+
+class Processors(unittest.TestCase):
+    def test_the_quota_of_a_container_counts(self):
+        with tempfile.TemporaryDirectory() as folder:
+            mine = len(os.sched_getaffinity(0))
+            for name, texts in (('cpu.max', ('150000 100000\n',)), ('cpu/cpu.cfs_quota_us', ('150000\n', '100000\n'))):
+                for path, text in zip((name, name.replace('quota', 'period')), texts):
+                    write(os.path.join(folder, path), text)
+                self.assertEqual(build.processors(folder), min(mine, 2), name)
+                os.remove(os.path.join(folder, name))
+            for text in ('max 100000\n', '', 'x y\n', '0 0\n'):
+                write(os.path.join(folder, 'cpu.max'), text)
+                self.assertEqual(build.processors(folder), mine, text)
+            write(os.path.join(folder, 'cpu.max'), '5000 100000\n')
+            self.assertEqual(build.processors(folder), 1)
 
 
 class Rules(unittest.TestCase):
