@@ -113,20 +113,28 @@ void mmap_drop(struct pager *p, pgno_t pgno, uint32_t n_pages)
 	forget(m, pgno, (uint64_t)pgno + n_pages);
 }
 
+static int error_gone(struct mmap_pager *m, pgno_t pgno)
+{
+	return error_set(VERSO_EIO,
+		"page %" PRIu32 " of %s was there when it was made, and is gone: the file was cut "
+		"by another process, or the device failed",
+		pgno, m->file->path ? m->file->path : "the file");
+}
+
 /*
- * Looks at the fresh page that lies at `page`, sealed by now. In the second map it may be gone. A
- * leader flushes for others, so this may not jump out of it, into the guard of the call around it.
+ * Looks at the fresh page that lies at `page`, sealed by now. In the second map it may be gone, or
+ * some of the kernel's pages below it. A leader flushes for others, so this may not jump out of it,
+ * into the guard of the call around it.
  */
 static int piece_check(struct mmap_pager *m, pgno_t pgno, const struct page *page)
 {
 	struct fault_guard g;
 
 	if (sigsetjmp(g.env, 0) != 0)
-		return error_set(VERSO_EIO,
-			"page %" PRIu32 " of %s was there when it was made, and is gone: the file "
-			"was cut by another process, or the device failed",
-			pgno, m->file->path ? m->file->path : "the file");
+		return error_gone(m, pgno);
 	fault_enter(&g, page, m->pager.page_size);
+	for (uint32_t off = 0; off < m->pager.page_size; off += KERNEL_PAGE_BYTES)
+		(void)((const volatile uint8_t *)page)[off]; /* a cut may go through the page */
 	ASSERT(page_is_sealed(page));
 	DCHECK(page_verify(page, m->pager.page_size, page_ref(page), m->pager.seed) == 0);
 	fault_leave(&g);
@@ -182,13 +190,14 @@ static int write_run(struct mmap_pager *m, const struct page_write *set, size_t 
 	};
 	struct io_req *reqs[] = {&req};
 	uint64_t end = set[0].pgno;
+	int rc;
 
 	while (req.n_iov < n && req.n_iov < QUEUE_IOV_MAX && set[req.n_iov].pgno == end &&
 		!is_stored(m, &set[req.n_iov])) {
 		const struct page_write *w = &set[req.n_iov];
 		const void *bytes;
-		int rc = piece_bytes(m, w, &bytes);
 
+		rc = piece_bytes(m, w, &bytes);
 		if (rc < 0) {
 			*ret_n = req.n_iov;
 			return rc;
@@ -202,7 +211,8 @@ static int write_run(struct mmap_pager *m, const struct page_write *set, size_t 
 	ASSERT(end <= atomic_load(&m->n_pages));
 	mmap_count(&m->write_bytes, (end - set[0].pgno) << m->page_shift);
 	*ret_n = req.n_iov;
-	return queue_run(m->queue, reqs, 1);
+	rc = queue_run(m->queue, reqs, 1);
+	return rc == -EFAULT ? error_gone(m, set[0].pgno) : rc; /* cut since it was looked at */
 }
 
 /* From here on readers find the page of this piece in the map. */

@@ -479,6 +479,48 @@ START_TEST(a_file_cut_by_who_is_told_of_a_finding_is_an_error)
 }
 END_TEST
 
+/* Cuts the file inside the last page that was made, which is sealed and about to be written. */
+struct page_cutter {
+	struct pager_tracer tracer;
+	int fd;
+	pgno_t pgno;
+	bool was_cut;
+};
+
+static void cut_inside(struct pager_tracer *t, const struct pager_event *event)
+{
+	struct page_cutter *k = (struct page_cutter *)t; /* its first member */
+
+	if (event->op == PAGER_FRESH && event->ref.pgno > k->pgno)
+		k->pgno = event->ref.pgno;
+	if (event->op != PAGER_WRITE || event->ref.pgno != k->pgno || k->was_cut)
+		return;
+	k->was_cut = true;
+	ck_assert_int_eq(ftruncate(k->fd, (off_t)k->pgno * 65536 + 4096), 0);
+}
+
+START_TEST(a_commit_of_a_page_that_is_cut_in_its_middle_fails)
+{
+	struct page_cutter k = {.tracer = {cut_inside}};
+	struct verso *db = api_open_with(VERSO_MMAP, "large",
+		(struct verso_options){
+			.map_writing = (enum verso_map_writing)_i, .page_size = 65536});
+	struct verso_txn *txn;
+	char path[CHECK_PATH_BYTES];
+
+	api_fill(db, 400, 100);
+	k.fd = open(api_path(path, "large"), O_RDWR);
+	ck_assert_int_ge(k.fd, 0);
+	db->pager->tracer = &k.tracer;
+	txn = api_begin(db, VERSO_WRITE);
+	api_put(txn, NULL, "key000100", "touched");
+	API_SAYS(verso_commit(txn), VERSO_EPOISONED, "the file was cut");
+	ck_assert(k.was_cut);
+	verso_close(db);
+	(void)close(k.fd);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("faults");
@@ -496,6 +538,8 @@ int main(void)
 	tcase_add_loop_test(t, a_file_cut_under_the_account_of_all_pages_is_an_error, 0,
 		API_PAGERS);
 	tcase_add_loop_test(t, a_file_cut_by_who_is_told_of_a_finding_is_an_error, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_commit_of_a_page_that_is_cut_in_its_middle_fails,
+		VERSO_MAP_PRIVATE, VERSO_MAP_SHARED + 1);
 	suite_add_tcase(s, t);
 	return check_main(s);
 }
