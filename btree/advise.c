@@ -45,7 +45,7 @@ static bool children_in(const struct advise *a, const struct page *page, struct 
 	return *ret_first <= *ret_last && *ret_last <= n;
 }
 
-/* Lists up to n children from i on. False: a reference makes no sense. */
+/* Lists up to n children from i on. False: a reference is null, or lies beyond the page. */
 static bool list_children(struct advise *a, const struct page *page, unsigned i, size_t n)
 {
 	for (size_t k = 0; k < n; k++) {
