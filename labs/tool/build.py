@@ -175,7 +175,7 @@ class Builder:
         command = [*self.cc, *VARIANTS[variant], '-o', path, *self.objects(find(program['sources']), variant),
                    *[mine[name] for name in [*lab.files_of(program), *map(os.path.basename, lab.glue)] if name in mine], *program.get('objects', []), *self.objects(given(lab, program), variant),
                    *[self.library(n, variant) for n in self.names(program)],
-                   *external(program), '-lpthread']
+                   *external(program), *program.get('link', ()), '-lpthread']
         status, text = self.run(command)
         if status != 0:
             raise link_failed(lab, text)

@@ -9,6 +9,8 @@
                              --replay 'LINE': the one image of a crash test that failed with this line
     ./lab run N NAME [...]   a program of the lab that is no test, around your files; with its own arguments;
                              --reference: around the teacher's files
+    ./lab trace N NAME       a page to look at: what one test does with the pages of your cache, event by event (Labs 2 to 4);
+                             NAME CHECK: one test of a whole program; --events K: how many; --out FOLDER; --reference
     ./lab hint N ID [K]      a hint on a test; K: which
     ./lab predict N          questions to answer before any code; then who is right
     ./lab predict N ID WORDS notes a prediction, once; --seed S: of another question of this kind
@@ -35,6 +37,7 @@ import grade
 import gradescope
 import mklab
 import own
+import traces
 from common import GraderError, Lab, LabError, LABS, MINE, ROOT, numbers, read, say, warn, write
 
 OK, BAD, USAGE, BROKEN = 0, 1, 2, 3
@@ -42,7 +45,7 @@ OK, BAD, USAGE, BROKEN = 0, 1, 2, 3
 
 def arguments(argv):
     p = argparse.ArgumentParser(prog='lab', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('command', choices=['doctor', 'start', 'test', 'run', 'hint', 'predict', 'bugs', 'hours', 'submit', 'grade', 'pack',
+    p.add_argument('command', choices=['doctor', 'start', 'test', 'run', 'trace', 'hint', 'predict', 'bugs', 'hours', 'submit', 'grade', 'pack',
                                        'selfcheck', 'gradescope', 'classroom', 'prepare'])
     p.add_argument('lab', nargs='?')
     p.add_argument('names', nargs='*')
@@ -55,6 +58,9 @@ def arguments(argv):
     p.add_argument('--all', action='store_true')
     p.add_argument('--json')
     p.add_argument('--quick', action='store_true', help='selfcheck: a part of at most 3 minutes')
+    p.add_argument('--events', type=int, default=traces.EVENTS_MAX, help='trace: most events of a trace')
+    p.add_argument('--out', help='trace: into which folder')
+    p.add_argument('--reference', action='store_true', help='trace: of the teacher\'s files')
     p.add_argument('--build', help='the folder of objects (default: build-labs)')
     if argv[:1] == ['run']:
         args = p.parse_args(argv[:2])
@@ -292,6 +298,8 @@ def main(argv):
             return tested(lab, args)
         if args.command == 'run':
             return run(lab, args)
+        if args.command == 'trace':
+            return traces.trace(lab, args)
         if args.command == 'hint':
             return hint(lab, args)
         if args.command in ('predict', 'bugs'):
