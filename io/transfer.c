@@ -28,6 +28,7 @@ void transfer_next(const struct io_req *req, uint32_t align_bytes, struct attemp
 	unsigned i = 0;
 
 	ASSERT(req->kind != IO_SYNC);
+	/* LAB 0.7 begin: where; all of the vector, or the rest of one buffer; not too much */
 	*ret_attempt = (struct attempt){.off_bytes = req->off_bytes + req->done_bytes};
 	if (req->n_iov > 1 && skip_bytes == 0 && !hostile_once_in(4)) {
 		ret_attempt->iov = req->iov;
@@ -40,6 +41,7 @@ void transfer_next(const struct io_req *req, uint32_t align_bytes, struct attemp
 	ret_attempt->len_bytes = req->iov[i].iov_len - skip_bytes;
 	if (ret_attempt->len_bytes > TRANSFER_BYTES_MAX)
 		ret_attempt->len_bytes = TRANSFER_BYTES_MAX;
+	/* LAB 0.7 end: LAB_TODO_VOID("0.7"); */
 	ret_attempt->len_bytes = hostile_ask(ret_attempt->len_bytes, align_bytes);
 }
 
@@ -62,6 +64,7 @@ bool transfer_take(struct io_req *req, uint32_t align_bytes, int64_t answer)
 {
 	size_t len_bytes, done_bytes;
 
+	/* LAB 0.8 begin: a flush; errors, and those to try again; the end; all; whole blocks */
 	if (req->kind == IO_SYNC)
 		return finish(req, answer < 0 ? (int)answer : 0);
 	/* ECANCELED: the thread that submitted it has ended; the request is still wanted. */
@@ -84,6 +87,7 @@ bool transfer_take(struct io_req *req, uint32_t align_bytes, int64_t answer)
 		return try_again(req, req->kind == IO_READ ? VERSO_EIO : -EIO);
 	req->done_bytes = done_bytes;
 	return false;
+	/* LAB 0.8 end: LAB_TODO_VOID("0.8"); */
 }
 
 static int64_t ask(const struct io_req *req, int fd, uint32_t align_bytes)
