@@ -18,8 +18,9 @@
     ./lab hours N H          notes that you have spent H hours more on lab N
     ./lab submit N           one file to hand in
 
-Teachers: ./lab grade N FOLDER [--private-seed S] [--json FILE], ./lab pack N FILE,
-          ./lab selfcheck N|all [--quick] [STEP ...], ./lab gradescope N FILE.zip --private-seed S, ./lab classroom N [--graders], ./lab prepare N
+Teachers: ./lab grade N FOLDER [--private-seed S] [--json FILE], ./lab pack N FILE [--variant V] [--base mine],
+          ./lab selfcheck N|all [--variant V] [--quick] [STEP ...], ./lab gradescope N FILE.zip --private-seed S [--variant V],
+          ./lab classroom N [--graders], ./lab prepare N
 """
 import argparse
 import json
@@ -38,6 +39,7 @@ import gradescope
 import mklab
 import own
 import traces
+import variants
 from common import GraderError, Lab, LabError, LABS, MINE, ROOT, numbers, read, say, warn, write
 
 OK, BAD, USAGE, BROKEN = 0, 1, 2, 3
@@ -61,6 +63,8 @@ def arguments(argv):
     p.add_argument('--events', type=int, default=traces.EVENTS_MAX, help='trace: most events of a trace')
     p.add_argument('--out', help='trace: into which folder')
     p.add_argument('--reference', action='store_true', help='trace: of the teacher\'s files')
+    p.add_argument('--variant', help='pack, gradescope, selfcheck: a variant of the lab (variants.toml)')
+    p.add_argument('--base', choices=['reference', 'mine'], default='reference', help='pack: the earlier labs; mine: as you wrote them')
     p.add_argument('--build', help='the folder of objects (default: build-labs)')
     if argv[:1] == ['run']:
         args = p.parse_args(argv[:2])
@@ -246,6 +250,24 @@ def graded(lab, args):
     return BROKEN if any(r['state'] == grade.ERROR for r in results) else OK
 
 
+def packed(lab, args):
+    """The lab for students; of a variant, or on one's own files of the earlier labs."""
+    if len(args.names) != 1:
+        raise LabError(f'into which file? ./lab pack {lab.number} FILE.tar.gz')
+    of_variant, taken = variants.changer(lab, args.variant), []
+
+    def change(files):
+        files = of_variant(files) if of_variant else files
+        if args.base == 'mine':
+            files, taken[:] = variants.on_mine(files, lab)
+        return files
+    n_bytes = mklab.pack(lab, args.names[0], change)
+    say(f'{n_bytes} bytes, compressed into {args.names[0]}' + (f', variant {args.variant}' if args.variant else ''))
+    if args.base == 'mine':
+        say('on your own files of ' + (f'lab {", ".join(taken)}' if taken else 'no earlier lab: it is on the references'))
+    return OK
+
+
 def prepare(lab, args):
     """All that is not a student's, so that what follows needs to compile little."""
     with build.Builder(args.build) as builder:
@@ -259,7 +281,7 @@ def archive(lab, args):
         raise LabError(f'into which file? ./lab gradescope {lab.number} FILE.zip --private-seed S')
     if not args.private_seed:
         raise LabError('--private-seed S is missing: a number that no student knows; without it the seeded points cannot be had')
-    say(f'{gradescope.make(lab, args.names[0], args.private_seed)} files in {args.names[0]}')
+    say(f'{gradescope.make(lab, args.names[0], args.private_seed, variants.changer(lab, args.variant))} files in {args.names[0]}')
     say(f'set the points of the assignment to {gradescope.max_points(lab)}')
     return OK
 
@@ -290,6 +312,8 @@ def main(argv):
             raise LabError('which lab? ./lab ' + args.command + ' N')
         if args.command == 'selfcheck':
             import selfcheck  # pylint: disable=import-outside-toplevel
+            if args.variant:
+                return OK if variants.selfcheck(Lab(args.lab), args.variant, args.names, args.quick) else BAD
             return selfcheck.main(numbers() if args.lab == 'all' else [args.lab], args)
         lab = Lab(args.lab)
         if args.command == 'start':
@@ -315,10 +339,7 @@ def main(argv):
         if args.command == 'grade':
             return graded(lab, args)
         if args.command == 'pack':
-            if len(args.names) != 1:
-                raise LabError(f'into which file? ./lab pack {lab.number} FILE.tar.gz')
-            say(f'{mklab.pack(lab, args.names[0])} bytes, compressed into {args.names[0]}')
-            return OK
+            return packed(lab, args)
         if args.command == 'prepare':
             return prepare(lab, args)
         if args.command == 'gradescope':

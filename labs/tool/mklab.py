@@ -30,7 +30,7 @@ QUIET = '''
 #pragma GCC diagnostic ignored "-Wunused-variable"
 '''
 TELLING_CHARACTERS = 24  # a line of a region as long as this gives something away
-NOT_IN_PACK = ('bugs.toml', 'cheats.toml', 'rubric.md', 'meson.build', 'own_model.c')
+NOT_IN_PACK = ('bugs.toml', 'cheats.toml', 'rubric.md', 'meson.build', 'own_model.c', 'variants.toml')
 
 
 def cut(text, name='text'):
@@ -121,11 +121,12 @@ def project_files():
     if done.returncode == 0:
         return [n for n in done.stdout.split('\n') if n]
     return sorted(os.path.relpath(os.path.join(path, n), ROOT) for path, folders, names in os.walk(ROOT)
-                  for n in names if not folders.sort() and not os.path.relpath(path, ROOT).startswith(('build', '.', 'labs/my')))
+                  for n in names if not folders.sort() and (path == ROOT or not os.path.relpath(path, ROOT).startswith(('build', '.', 'labs/my'))))
 
 
-def pack_files(lab):
-    """{name in the pack: bytes}: the engine, its tests, the tool, and this lab without what gives it away."""
+def pack_files(lab, change=None):
+    """{name in the pack: bytes}: the engine, its tests, the tool, and this lab without what gives it away. change: makes
+    other files of these, before the starter is cut."""
     files = {}
     own = os.path.relpath(lab.folder, ROOT) + '/'
     tops = {'base', 'io', 'pager', 'bufpool', 'mmap', 'vmcache', 'space', 'txn', 'btree', 'db', 'include', 'trace', 'tests'}
@@ -137,6 +138,7 @@ def pack_files(lab):
             continue
         with open(os.path.join(ROOT, name), 'rb') as f:
             files[name] = f.read()
+    files = change(files) if change else files
     files['AGENTS.md'] = files['labs/AGENTS.md']  # where tools look for it
     for name in lab.files:
         path = os.path.relpath(lab.path(name), ROOT)
@@ -144,12 +146,12 @@ def pack_files(lab):
     return files
 
 
-def pack(lab, path):
+def pack(lab, path, change=None):
     """The same commit makes the same bytes: no time, no owner, one order."""
     raw = io.BytesIO()
     top = f'verso-lab{lab.number}/'
     with tarfile.open(fileobj=raw, mode='w', format=tarfile.USTAR_FORMAT) as tar:
-        for name, data in sorted(pack_files(lab).items()):
+        for name, data in sorted(pack_files(lab, change).items()):
             info = tarfile.TarInfo(top + name)
             info.size = len(data)
             info.mode = 0o755 if name == 'lab' or name.endswith('.sh') else 0o644

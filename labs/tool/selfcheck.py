@@ -20,6 +20,7 @@ import grade
 import gradescope
 import mklab
 import own
+import variants
 from common import GraderError, Lab, LabError, ROOT, read, say, toml, write
 
 HANDOUT_HEADINGS = ['One picture', 'You will be able to', 'Invariants', 'Predict first', 'Set-up and red list', 'Tasks', 'Experiment',
@@ -387,6 +388,19 @@ def own_tests(lab, builder, check, quick):
         say(f'  {lab.own_model} finds {n} of {n_all} planted bugs: {points} points')
 
 
+def of_variants(lab, check, quick):
+    """Each variant in a copy of the project: starter, reference and handout fit together there too."""
+    for name, variant in variants.of(lab).items():
+        say(f'  {name}: {variant["about"]}')
+        if quick:
+            files = mklab.pack_files(lab, variants.changer(lab, name))
+            check.that(files != mklab.pack_files(lab), f'the variant {name} changes what is packed')
+        else:
+            check.that(variants.selfcheck(lab, name), f'the variant {name} passes its own self-check')
+    if not variants.of(lab):
+        say('  this lab has no variants')
+
+
 def cpu_s():
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
@@ -435,7 +449,8 @@ def check_lab(lab, args):
              ('predictions', lambda b: predictions(lab, b, check)),
              ('own tests', lambda b: own_tests(lab, b, check, args.quick)),
              ('bugs', lambda b: bugs(lab, b, check, args.quick)),
-             ('autograder', lambda b: autograder(lab, b, check, args.quick))]
+             ('autograder', lambda b: autograder(lab, b, check, args.quick)),
+             ('variants', lambda b: of_variants(lab, check, args.quick))]
     if not args.quick:
         steps.append(('budgets', lambda b: budgets(lab, check)))
     with build.Builder(args.build) as builder:

@@ -23,11 +23,11 @@ OUTPUT_CHARACTERS = 20000
 DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can hold: the same commit makes the same bytes
 
 
-def make(lab, path, private_seed):
-    """Writes the archive; returns how many files it has."""
+def make(lab, path, private_seed, change=None):
+    """Writes the archive; returns how many files it has. change: as of mklab.pack_files()."""
     if not isinstance(private_seed, int) or private_seed <= 0:
         raise GraderError(f'the private seed is {private_seed}; it must be a number above 0')
-    files = {f'verso/{name}': data for name, data in mklab.pack_files(lab).items()}
+    files = {f'verso/{name}': data for name, data in mklab.pack_files(lab, change).items()}
     for name in ('setup.sh', 'run_autograder'):
         with open(os.path.join(HERE, name), 'rb') as f:
             files[name] = f.read().replace(b'LAB_NUMBER', lab.number.encode())
