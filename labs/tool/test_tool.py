@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The labs' tool on input that is wrong: each mistake is found, and said."""
 import os
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -501,6 +502,22 @@ class States(unittest.TestCase):
                     found = objects.findings(to, One, Builder.is_sanitized(variant))
                     self.assertEqual(len(found), len(expected), found)
                     self.assertTrue(all(w in ' '.join(found) for w in expected), found)
+
+
+class Archives(unittest.TestCase):
+    def test_what_a_lab_cuts_out_of_a_library_is_there_for_the_others(self):
+        with tempfile.TemporaryDirectory() as folder:
+            def members(cut_out):
+                builder = Builder(folder)
+                builder.cut_out = cut_out
+                return subprocess.run(['ar', 't', builder.library('store', 'plain')], capture_output=True, text=True, check=True).stdout.split()
+            without, whole = members(['tests/crash/store_none.c']), members([])
+            self.assertEqual(len(whole), len(without) + 1)
+            self.assertEqual([n for n in whole if n not in without], ['tests-crash-store_none.o'])
+            self.assertEqual(members(['tests/crash/store_none.c']), without)
+
+    def test_programs_are_found_from_any_working_folder(self):
+        self.assertTrue(os.path.isabs(Builder('folder').folder))
 
 
 class Processors(unittest.TestCase):
