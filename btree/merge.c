@@ -15,6 +15,7 @@
 /* Puts both into the left page, if they fit. */
 static bool merge(struct edit *e, unsigned d)
 {
+	/* LAB 5.8 begin: count first; copy both; all into the left one; give the other up */
 	struct btree_work *w = e->bt->work;
 	struct edit_step *s = &e->steps[d];
 	struct pair p = pair_of(e, d);
@@ -45,6 +46,7 @@ static bool merge(struct edit *e, unsigned d)
 	txn_free(e->bt->txn, gone);
 	node_remove(edit_page(e, d - 1), e->page_size, p.slot);
 	return true;
+	/* LAB 5.8 end: LAB_TODO_VOID("5.8"); */
 }
 
 static bool pair_fits(const struct pair *p, struct btree_work *w, unsigned k)
@@ -62,6 +64,7 @@ static bool pair_fits(const struct pair *p, struct btree_work *w, unsigned k)
  */
 static unsigned pair_divide(const struct pair *p, struct btree_work *w)
 {
+	/* LAB 5.9 begin: as in a split, but by bytes without prefix; then until both fit */
 	unsigned n = pair_count(p), now = node_count(p->left), k = 0, sum = 0;
 	bool leaf = pair_is_leaf(p);
 	unsigned last = leaf ? n - 1 : n - 2;
@@ -73,11 +76,13 @@ static unsigned pair_divide(const struct pair *p, struct btree_work *w)
 	while (k != now && !pair_fits(p, w, k))
 		k = k < now ? k + 1 : k - 1;
 	return k;
+	/* LAB 5.9 end: LAB_TODO_VOID("5.9"); */
 }
 
 /* Divides the two anew. True if the parent split: then nothing above has become low. */
 static bool redistribute(struct edit *e, unsigned d)
 {
+	/* LAB 5.10 begin: divide; copy; both anew; the separator above gives way to the new one */
 	struct btree_work *w = e->bt->work;
 	struct edit_step *s = &e->steps[d];
 	struct pair p = pair_of(e, d);
@@ -120,11 +125,13 @@ static bool redistribute(struct edit *e, unsigned d)
 	has_split = split_insert(e, d - 1, p.slot, up);
 	e->bt->marks.n_late_splits += has_split;
 	return has_split;
+	/* LAB 5.10 end: LAB_TODO_VOID("5.10"); */
 }
 
 /* An inner root with one child gives way to it. */
 static void shrink_root(struct edit *e)
 {
+	/* LAB 5.7 begin: its only child becomes the root */
 	struct txn_root *root = &e->bt->root;
 	const struct page *page = e->steps[0].page;
 
@@ -134,10 +141,12 @@ static void shrink_root(struct edit *e)
 	root->level--;
 	e->bt->marks.n_roots_shrunk++;
 	txn_free(e->bt->txn, e->steps[0].ref);
+	/* LAB 5.7 end: LAB_TODO_VOID("5.7"); */
 }
 
 void merge_repair(struct edit *e, unsigned d)
 {
+	/* LAB 5.6 begin: while a page is low: merge, or redistribute; then up; at last the root */
 	for (; d > 0; d--) {
 		struct edit_step *s = &e->steps[d];
 
@@ -147,4 +156,5 @@ void merge_repair(struct edit *e, unsigned d)
 			return;
 	}
 	shrink_root(e);
+	/* LAB 5.6 end: LAB_TODO_VOID("5.6"); */
 }

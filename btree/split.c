@@ -63,6 +63,7 @@ static void crowd_append(const struct crowd *c, struct page *dst, unsigned from,
  */
 static unsigned crowd_split(const struct crowd *c, bool right_edge)
 {
+	/* LAB 5.3 begin: where the halves differ least; the last entry of all goes alone */
 	unsigned n = node_count(c->page) + 1, sum = 0, total = 0, k = 0;
 	bool leaf = c->page->level == 0;
 	unsigned last = leaf ? n - 1 : n - 2;
@@ -75,6 +76,7 @@ static unsigned crowd_split(const struct crowd *c, bool right_edge)
 		sum += crowd_size(c, k++);
 	ASSERT(k > 0); /* no entry is as large as all the others */
 	return k;
+	/* LAB 5.3 end: LAB_TODO_VOID("5.3"); */
 }
 
 /*
@@ -84,6 +86,7 @@ static unsigned crowd_split(const struct crowd *c, bool right_edge)
 static struct node_entry split(struct edit *e, unsigned d, unsigned pos,
 	const struct node_entry *entry, uint8_t *sep_buf)
 {
+	/* LAB 5.4 begin: copy; choose; separator; a new right page, the left one anew; children */
 	struct btree_work *w = e->bt->work;
 	struct page *left = edit_page(e, d), *right;
 	unsigned index = d > 0 ? e->steps[d - 1].index : 0, k, from, n = node_count(left) + 1;
@@ -122,11 +125,13 @@ static struct node_entry split(struct edit *e, unsigned d, unsigned pos,
 	up.key = sep.data;
 	up.key_len = sep.len;
 	return up;
+	/* LAB 5.4 end: LAB_TODO_VOID("5.4"); */
 }
 
 /* A new root over the old one and the page that it was split into. */
 static void grow_root(struct edit *e, const struct node_entry *entry)
 {
+	/* LAB 5.5 begin: a page one level up, with two children */
 	struct txn_root *root = &e->bt->root;
 	struct page_ref ref;
 	struct page *page;
@@ -139,10 +144,12 @@ static void grow_root(struct edit *e, const struct node_entry *entry)
 	root->ref = ref;
 	root->level++;
 	e->bt->marks.n_roots_grown++;
+	/* LAB 5.5 end: LAB_TODO_VOID("5.5"); */
 }
 
 bool split_insert(struct edit *e, unsigned d, unsigned pos, struct node_entry entry)
 {
+	/* LAB 5.2 begin: while it does not fit, split, and go up with the separator */
 	struct btree_work *w = e->bt->work;
 	unsigned turn = entry.key == w->sep[0] ? 1 : 0;
 	bool has_split = false;
@@ -159,4 +166,5 @@ bool split_insert(struct edit *e, unsigned d, unsigned pos, struct node_entry en
 	}
 	node_insert(edit_page(e, d), e->page_size, pos, &entry, w->page);
 	return has_split;
+	/* LAB 5.2 end: LAB_TODO_VOID("5.2"); */
 }
