@@ -41,6 +41,11 @@ uint64_t hash_bytes(const void *data, size_t len_bytes, uint64_t seed)
 	return hash_by_hand(data, len_bytes, seed);
 }
 
+static void hash_anew(void)
+{
+	memset(&hashed, 0, sizeof(hashed));
+}
+
 static const struct field {
 	const char *name;
 	unsigned at, len_bytes;
@@ -431,6 +436,7 @@ int main(void)
 	TCase *t = tcase_create("pages");
 
 	tcase_set_timeout(t, 60);
+	tcase_add_checked_fixture(t, hash_anew, NULL);
 	tcase_add_test(t, sizes_from_512_to_65536_are_valid);
 	tcase_add_test(t, sizes_that_are_no_power_of_two_are_refused);
 	tcase_add_test(t, sizes_that_are_too_small_or_too_large_are_refused);
