@@ -21,6 +21,7 @@ from common import GraderError, LabError, ROOT, TOOL, read, toml, write
 VARIANTS = {
     'plain': [],
     'tsan': ['-fsanitize=thread'],
+    'fast': ['-O3'],
     'asan': ['-fsanitize=address,undefined', '-fno-sanitize-recover=undefined'],
     # A lab's two dials (btree/node.h).
     'no_heads': ['-DNODE_HEAD_BYTES=0U'],

@@ -65,14 +65,18 @@ class Lab:
         self.glue = about.get('glue', [])
         self.exports = set(about['exports'])  # the only names that these files may define for others
         self.symbols = set(about['symbols'])  # what they may use
-        points = toml(self.path('points.toml'))
+        # A lab without code asks for a report, which has rules instead of tests (reports.py).
+        self.is_report = about.get('report', False)
+        points = {'program': [], 'test': []} if self.is_report else toml(self.path('points.toml'))
+        self.rules = toml(self.path('rules.toml'))['rule'] if self.is_report else []
+        self.hypotheses = toml(self.path('predict.toml'))['hypothesis'] if self.is_report else []
         self.programs = {p['name']: p for p in points['program']}
         self.tests = points['test']
         self.public_points = points.get('public_points')  # what all public tests together are worth; default: their sum
         self.own_tests = about.get('own_tests')           # a file of tests that the student writes
         self.own_model = about.get('own_model')           # a file of the lab that shows what such tests can find
         self.own_symbols = self.symbols | set(about.get('own_symbols', []))
-        self.questions = toml(self.path('predict.toml'))['question'] if os.path.exists(self.path('predict.toml')) else []
+        self.questions = toml(self.path('predict.toml'))['question'] if os.path.exists(self.path('predict.toml')) and not self.is_report else []
         self.bugs = toml(self.path('bugs.toml')) if os.path.exists(self.path('bugs.toml')) else {}
         self.check()
 

@@ -14,6 +14,9 @@
     ./lab hint N ID [K]      a hint on a test; K: which
     ./lab predict N          questions to answer before any code; then who is right
     ./lab predict N ID WORDS notes a prediction, once; --seed S: of another question of this kind
+    ./lab measure N [...]    a lab that is a report: measures; further words are for experiments/run, but --reference
+    ./lab lint N REPORT RUNS whether each claim of a report names its run, and has its number; --source 'E72 full rate: own-pool / pool-sync':
+                             what a claim may say of that
     ./lab bugs N             how many planted bugs your own tests find
     ./lab hours N H          notes that you have spent H hours more on lab N
     ./lab submit N           one file to hand in
@@ -38,16 +41,18 @@ import grade
 import gradescope
 import mklab
 import own
+import reports
 import traces
 import variants
 from common import GraderError, Lab, LabError, LABS, MINE, ROOT, numbers, read, say, warn, write
 
 OK, BAD, USAGE, BROKEN = 0, 1, 2, 3
+FOR_REPORTS, FOR_ALL = ('lint', 'measure'), ('start', 'predict', 'hours', 'submit')
 
 
 def arguments(argv):
     p = argparse.ArgumentParser(prog='lab', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('command', choices=['doctor', 'start', 'test', 'run', 'trace', 'hint', 'predict', 'bugs', 'hours', 'submit', 'grade', 'pack',
+    p.add_argument('command', choices=['doctor', 'start', 'test', 'run', 'trace', 'measure', 'lint', 'hint', 'predict', 'bugs', 'hours', 'submit', 'grade', 'pack',
                                        'selfcheck', 'gradescope', 'classroom', 'prepare'])
     p.add_argument('lab', nargs='?')
     p.add_argument('names', nargs='*')
@@ -65,8 +70,9 @@ def arguments(argv):
     p.add_argument('--reference', action='store_true', help='trace: of the teacher\'s files')
     p.add_argument('--variant', help='pack, gradescope, selfcheck: a variant of the lab (variants.toml)')
     p.add_argument('--base', choices=['reference', 'mine'], default='reference', help='pack: the earlier labs; mine: as you wrote them')
+    p.add_argument('--source', help='lint: what a claim may say of this')
     p.add_argument('--build', help='the folder of objects (default: build-labs)')
-    if argv[:1] == ['run']:
+    if argv[:1] in (['run'], ['measure']):
         args = p.parse_args(argv[:2])
         args.names = argv[2:]
         return args
@@ -100,7 +106,7 @@ def start(lab):
     if not os.path.exists(rules):
         write(rules, read(os.path.join(LABS, 'AGENTS.md')))
     if made:
-        say(f'Read {os.path.relpath(lab.path("handout.md"), ROOT)}, then: ./lab test {lab.number}')
+        say(f'Read {os.path.relpath(lab.path("handout.md"), ROOT)}, then: ./lab {"predict" if lab.is_report else "test"} {lab.number}')
     return OK
 
 
@@ -218,10 +224,16 @@ def hours(lab, args):
     return OK
 
 
+def runs_of(lab):
+    """What was measured for a report: names below the student's folder."""
+    return sorted(os.path.relpath(os.path.join(at, n), lab.mine) for at, _, names in os.walk(os.path.join(lab.mine, 'runs')) for n in names
+                  if n.endswith('.jsonl')) if lab.is_report else []
+
+
 def submit(lab):
     path = os.path.join(MINE, f'lab{lab.number}.tar')
     with tarfile.open(path, 'w') as tar:
-        for name in [*lab.files, *filter(None, [lab.own_tests]), 'hours.txt', 'predict.json', 'report.md']:
+        for name in dict.fromkeys([*lab.files, *filter(None, [lab.own_tests]), 'hours.txt', 'predict.json', 'report.md', *runs_of(lab)]):
             mine = os.path.join(lab.mine, name)
             if os.path.isfile(mine):
                 tar.add(mine, name)
@@ -303,6 +315,15 @@ def totals(report, rows):
     yield f'{points + sum(r[1] for r in rows):g} of {of + sum(r[2] for r in rows):g} points'
 
 
+def refuse(lab, command):
+    """A command is for labs with code, for reports, or for both."""
+    if command in FOR_ALL or lab.is_report == (command in FOR_REPORTS):
+        return
+    if lab.is_report:
+        raise LabError(f'lab {lab.number} is a report and has no code, so there is no ./lab {command}; there are: {", ".join((*FOR_ALL, *FOR_REPORTS))}')
+    raise LabError(f'lab {lab.number} has code and no report, so there is no ./lab {command}')
+
+
 def main(argv):
     args = arguments(argv)
     try:
@@ -316,6 +337,14 @@ def main(argv):
                 return OK if variants.selfcheck(Lab(args.lab), args.variant, args.names, args.quick) else BAD
             return selfcheck.main(numbers() if args.lab == 'all' else [args.lab], args)
         lab = Lab(args.lab)
+        refuse(lab, args.command)
+        if args.command == 'lint':
+            return reports.lint_command(lab, args)
+        if args.command == 'measure':
+            return reports.measure(lab, args)
+        if args.command == 'predict' and lab.is_report:
+            reports.predict(lab, args)
+            return OK
         if args.command == 'start':
             return start(lab)
         if args.command == 'test':

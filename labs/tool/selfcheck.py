@@ -20,6 +20,7 @@ import grade
 import gradescope
 import mklab
 import own
+import reports
 import variants
 from common import GraderError, Lab, LabError, ROOT, read, say, toml, write
 
@@ -94,13 +95,7 @@ def generator(lab, check):
                f'regions without a test: {set(regions) - scored}')
     headings = re.findall(r'^## (.*)$', handout, re.M)
     check.that(headings == HANDOUT_HEADINGS, f'the headings of the handout: {headings}')
-    if os.path.exists(lab.path('draw.py')):
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, 'picture.svg')
-            subprocess.run([sys.executable, lab.path('draw.py'), path], check=True)
-            check.that(read(path) == read(lab.path('picture.svg')), 'picture.svg is what draw.py draws')
-    for target in re.findall(r'\]\(([^)#:]+)\)', handout):
-        check.that(os.path.exists(lab.path(target)), f'the handout refers to {target}, which is there')
+    text_and_picture(lab, handout, check)
     with tempfile.TemporaryDirectory() as folder:
         packs = []
         for n in range(2):
@@ -112,6 +107,16 @@ def generator(lab, check):
         with tarfile.open(fileobj=io.BytesIO(packs[0])) as tar:
             names = [m.name for m in tar]
         check.that(not any(n.endswith(mklab.NOT_IN_PACK) and f'/labs/lab{lab.number}/' in n for n in names), 'a pack has no answers')
+
+
+def text_and_picture(lab, text, check):
+    if os.path.exists(lab.path('draw.py')):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, 'picture.svg')
+            subprocess.run([sys.executable, lab.path('draw.py'), path], check=True)
+            check.that(read(path) == read(lab.path('picture.svg')), 'picture.svg is what draw.py draws')
+    for target in re.findall(r'\]\(([^)#:]+)\)', text):
+        check.that(os.path.exists(lab.path(target)), f'the handout refers to {target}, which is there')
 
 
 def red_list(lab):
@@ -430,6 +435,16 @@ def budgets(lab, check):
     check.that(whole < GRADING_CPU_S, f'grading one submission takes {whole:.0f} s of processor time')
 
 
+def of_report(lab, check):
+    """A lab without code: its handout, and its linter on a report that is right and on all that are not."""
+    text = read(lab.path('handout.md'))
+    headings = re.findall(r'^## (.*)$', text, re.M)
+    check.that(headings == HANDOUT_HEADINGS, f'the headings of the handout: {headings}')
+    text_and_picture(lab, text, check)
+    with tempfile.TemporaryDirectory() as folder:
+        reports.selfcheck(lab, check, folder)
+
+
 def main(numbers, args):
     """Checks these labs, one after the other. The status of the command."""
     bad = [number for number in numbers if not check_lab(Lab(number), args)]
@@ -451,11 +466,13 @@ def check_lab(lab, args):
              ('bugs', lambda b: bugs(lab, b, check, args.quick)),
              ('autograder', lambda b: autograder(lab, b, check, args.quick)),
              ('variants', lambda b: of_variants(lab, check, args.quick))]
-    if not args.quick:
+    if lab.is_report:
+        steps = [('report', lambda b: of_report(lab, check))]  # takes seconds, so it is never left out
+    elif not args.quick:
         steps.append(('budgets', lambda b: budgets(lab, check)))
     with build.Builder(args.build) as builder:
         for name, step in steps:
-            if args.names and name not in args.names:
+            if args.names and name not in args.names and not lab.is_report:
                 continue
             say(f'{name}:')
             step_began = time.monotonic()
@@ -464,7 +481,7 @@ def check_lab(lab, args):
             except LabError as e:
                 check.that(False, f'{name}: {e}')
             say(f'  {time.monotonic() - step_began:.0f} s')
-    if not args.names:
+    if not args.names and not lab.is_report:
         check.that({grade.PASS, grade.TODO, grade.FAIL, grade.HUNG} <= STATES, f'states that were met: {sorted(STATES)}')
     say(f'lab {lab.number}: {check.n - len(check.bad)} proofs, {len(check.bad)} failed, {time.monotonic() - began:.0f} s')
     return check.n > 0 and not check.bad

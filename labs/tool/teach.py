@@ -3,7 +3,7 @@
 import os
 import re
 
-from common import GraderError, Lab, LABS, read, toml
+from common import GraderError, Lab, LABS, ROOT, read, toml
 
 LEVELS = {1: 'knows the words', 2: 'follows a mechanism', 3: 'judges something new'}
 QUESTIONS_MIN = 8       # of each lab that is there
@@ -56,7 +56,7 @@ def mistakes_faults(where, text, lab):
     found, rows = [], mistakes_of(text)
     if len(rows) < 5:
         found.append(f'{where}: {len(rows)} usual mistakes; expected five')
-    ids = {t['id'] for t in lab.tests}
+    ids = {t['id'] for t in [*lab.tests, *lab.rules]}
     for row in rows:
         if not row or not set(row) <= ids:
             found.append(f'{where}: a mistake names {", ".join(row) or "no test"}; lab {lab.number} has no such test')
@@ -90,12 +90,16 @@ def guide_faults(text, labs):
 def command_faults(where, text, lab):
     """The commands of a demonstration name what is there."""
     found, names = [], {t['id'] for t in lab.tests}
-    commands = re.findall(r'^ {4}\./lab (test|hint|run) (\d) ?([^#\n]*)', text, re.M)
+    commands = re.findall(r'^ {4}\./lab (test|hint|run|lint|predict|measure) (\d) ?([^#\n]*)', text, re.M)
     if not commands:
         found.append(f'{where}: no command is shown')
     for command, number, rest in commands:
         word = rest.split()[0] if rest.split() else ''
         tools = {n for n, p in lab.programs.items() if p.get('tool')}
+        if command in ('lint', 'predict', 'measure'):
+            if number != lab.number or (command == 'lint' and word and not word.startswith(('-', '/')) and not os.path.exists(os.path.join(ROOT, word))):
+                found.append(f'{where}: ./lab {command} {number} {rest.strip()}: there is no {word}')
+            continue
         if number != lab.number or (word and not word.startswith('-') and word not in (tools if command == 'run' else names)):
             found.append(f'{where}: ./lab {command} {number} {rest.strip()}: there is no {word}')
     return found
