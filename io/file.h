@@ -57,6 +57,21 @@ struct file_ops {
 	int (*lock)(struct file *f, enum lock_kind kind, uint64_t off_bytes, uint64_t len_bytes);
 
 	/*
+	 * The same, but waits for another owner, without end: it is for locks that their owners
+	 * hold for a short time. A simulated disk, which has one thread, answers VERSO_EBUSY.
+	 */
+	int (*wait_lock)(struct file *f, enum lock_kind kind, uint64_t off_bytes,
+		uint64_t len_bytes);
+
+	/*
+	 * Whether another owner holds a lock that `kind` on this range would meet: *ret_found. Of
+	 * several any one, *ret_off_bytes being its first byte in the range. Takes nothing; by the
+	 * time of the answer it may have changed.
+	 */
+	int (*find_lock)(struct file *f, enum lock_kind kind, uint64_t off_bytes,
+		uint64_t len_bytes, bool *ret_found, uint64_t *ret_off_bytes);
+
+	/*
 	 * Gives f the owner, the group and the permissions to read and write that `like` has, as
 	 * far as this process may. Another open file of the same io.
 	 */
@@ -123,6 +138,18 @@ static inline int file_lock(struct file *f, enum lock_kind kind, uint64_t off_by
 	uint64_t len_bytes)
 {
 	return f->ops->lock(f, kind, off_bytes, len_bytes);
+}
+
+static inline int file_wait_lock(struct file *f, enum lock_kind kind, uint64_t off_bytes,
+	uint64_t len_bytes)
+{
+	return f->ops->wait_lock(f, kind, off_bytes, len_bytes);
+}
+
+static inline int file_find_lock(struct file *f, enum lock_kind kind, uint64_t off_bytes,
+	uint64_t len_bytes, bool *ret_found, uint64_t *ret_off_bytes)
+{
+	return f->ops->find_lock(f, kind, off_bytes, len_bytes, ret_found, ret_off_bytes);
 }
 
 static inline void file_imitate(struct file *f, struct file *like)

@@ -325,23 +325,20 @@ static int kernel_allocate(struct file *f, uint64_t off_bytes, uint64_t len_byte
 
 static int kernel_lock(struct file *f, enum lock_kind kind, uint64_t off_bytes, uint64_t len_bytes)
 {
-	static const short types[] = {
-		[LOCK_NONE] = F_UNLCK, [LOCK_SHARED] = F_RDLCK, [LOCK_EXCLUSIVE] = F_WRLCK};
-	struct flock lock = {
-		.l_type = types[kind],
-		.l_whence = SEEK_SET,
-		.l_start = (off_t)off_bytes,
-		.l_len = (off_t)len_bytes,
-	};
+	return fd_lock(file_kernel_of(f)->fd, f->path, kind, off_bytes, len_bytes, false);
+}
 
-	ASSERT(len_bytes > 0); /* to the kernel 0 would mean: up to the end */
-	if (fcntl(file_kernel_of(f)->fd, F_OFD_SETLK, &lock) == 0)
-		return 0;
-	if (errno == EAGAIN || errno == EACCES)
-		return error_set(VERSO_EBUSY,
-			"%s is in use by another process or by another handle of this one",
-			f->path);
-	return error_set(-errno, "cannot lock %s: %s", f->path, error_name(-errno));
+static int kernel_wait_lock(struct file *f, enum lock_kind kind, uint64_t off_bytes,
+	uint64_t len_bytes)
+{
+	return fd_lock(file_kernel_of(f)->fd, f->path, kind, off_bytes, len_bytes, true);
+}
+
+static int kernel_find_lock(struct file *f, enum lock_kind kind, uint64_t off_bytes,
+	uint64_t len_bytes, bool *ret_found, uint64_t *ret_off_bytes)
+{
+	return fd_find_lock(file_kernel_of(f)->fd, f->path, kind, off_bytes, len_bytes, ret_found,
+		ret_off_bytes);
 }
 
 /*
@@ -657,10 +654,8 @@ static void kernel_abandon(struct file *f)
 
 static void kernel_close(struct file *f)
 {
-	struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
-
 	/* A child that was forked has the descriptor too: closing alone leaves it the locks. */
-	(void)fcntl(file_kernel_of(f)->fd, F_OFD_SETLK, &all);
+	fd_unlock_all(file_kernel_of(f)->fd);
 	kernel_abandon(f);
 }
 
@@ -672,6 +667,8 @@ static const struct file_ops file_kernel_ops = {
 	.allocate = kernel_allocate,
 	.size = kernel_size,
 	.lock = kernel_lock,
+	.wait_lock = kernel_wait_lock,
+	.find_lock = kernel_find_lock,
 	.imitate = kernel_imitate,
 	.close = kernel_close,
 	.abandon = kernel_abandon,

@@ -28,6 +28,13 @@ int file_kernel_open(struct io *io, const char *path, unsigned flags, unsigned m
  */
 int fd_above_stdio(int fd);
 
+/* lock.c: file_ops.lock, or wait_lock, and find_lock of a descriptor. path: for the text. */
+int fd_lock(int fd, const char *path, enum lock_kind kind, uint64_t off_bytes, uint64_t len_bytes,
+	bool wait);
+int fd_find_lock(int fd, const char *path, enum lock_kind kind, uint64_t off_bytes,
+	uint64_t len_bytes, bool *ret_found, uint64_t *ret_off_bytes);
+void fd_unlock_all(int fd);
+
 /* The kernel's file behind f, which must be one. */
 struct file_kernel *file_kernel_of(struct file *f);
 

@@ -428,6 +428,8 @@ START_TEST(locks_hold_between_processes_and_end_with_them)
 	static struct file *mine; /* static: the child's copy is no leak */
 	struct file *theirs;
 	int to_child[2], to_parent[2];
+	uint64_t at_bytes;
+	bool found;
 	char byte;
 	pid_t pid;
 
@@ -447,9 +449,14 @@ START_TEST(locks_hold_between_processes_and_end_with_them)
 	ck_assert_int_eq(byte, 'y');
 	ck_assert_int_eq(file_lock(mine, LOCK_EXCLUSIVE, 5, 1), VERSO_EBUSY);
 	ck_assert_int_eq(file_lock(mine, LOCK_EXCLUSIVE, 6, 1), 0);
+	ck_assert_int_eq(file_find_lock(mine, LOCK_SHARED, 0, 100, &found, &at_bytes), 0);
+	ck_assert(found);
+	ck_assert_uint_eq(at_bytes, 5);
 	ck_assert_int_eq(write(to_child[1], "x", 1), 1);
+	ck_assert_int_eq(file_wait_lock(mine, LOCK_EXCLUSIVE, 5, 1), 0); /* until it has ended */
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
-	ck_assert_int_eq(file_lock(mine, LOCK_EXCLUSIVE, 5, 1), 0);
+	ck_assert_int_eq(file_find_lock(mine, LOCK_EXCLUSIVE, 0, 100, &found, &at_bytes), 0);
+	ck_assert(!found);
 	file_close(mine);
 }
 END_TEST

@@ -323,6 +323,20 @@ START_TEST(a_full_disk_that_copies_on_write_does_not)
 }
 END_TEST
 
+#define NOWHERE UINT64_MAX
+
+/* Whether a lock stands in the way that begins there, as seen from this range. */
+static bool finds(struct file *f, enum lock_kind kind, uint64_t off_bytes, uint64_t len_bytes,
+	uint64_t at_bytes)
+{
+	uint64_t found_bytes = NOWHERE;
+	bool found;
+
+	ck_assert_int_eq(file_find_lock(f, kind, off_bytes, len_bytes, &found, &found_bytes), 0);
+	ck_assert_int_eq(found, found_bytes != NOWHERE);
+	return found_bytes == at_bytes;
+}
+
 START_TEST(locks_belong_to_the_handle)
 {
 	struct file *g;
@@ -339,6 +353,11 @@ START_TEST(locks_belong_to_the_handle)
 	ck_assert_int_eq(file_lock(g, LOCK_EXCLUSIVE, 12, 4), 0);
 	ck_assert_int_eq(file_lock(g, LOCK_SHARED, 11, 1), VERSO_EBUSY);
 	ck_assert_int_eq(file_lock(g, LOCK_SHARED, 16, 1), VERSO_EBUSY);
+	ck_assert(finds(g, LOCK_SHARED, 11, 6, 11));
+	ck_assert(finds(g, LOCK_SHARED, 12, 8, 16));
+	ck_assert(finds(file, LOCK_EXCLUSIVE, 0, 17, 12));
+	ck_assert(finds(g, LOCK_SHARED, 12, 4, NOWHERE)); /* one's own is in nobody's way */
+	ck_assert_int_eq(file_wait_lock(g, LOCK_SHARED, 11, 1), VERSO_EBUSY);
 	/* an upgrade and a downgrade of one's own */
 	ck_assert_int_eq(file_lock(g, LOCK_SHARED, 12, 4), 0);
 	ck_assert_int_eq(file_lock(file, LOCK_SHARED, 12, 4), 0);

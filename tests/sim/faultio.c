@@ -125,6 +125,26 @@ static int fault_lock(struct file *file, enum lock_kind kind, uint64_t off_bytes
 	return r < 0 ? r : file_lock(f->below, kind, off_bytes, len_bytes);
 }
 
+static int fault_wait_lock(struct file *file, enum lock_kind kind, uint64_t off_bytes,
+	uint64_t len_bytes)
+{
+	struct faultfile *f = (struct faultfile *)file;
+	int r = ask(f, FAULT_LOCK);
+
+	return r < 0 ? r : file_wait_lock(f->below, kind, off_bytes, len_bytes);
+}
+
+static int fault_find_lock(struct file *file, enum lock_kind kind, uint64_t off_bytes,
+	uint64_t len_bytes, bool *ret_found, uint64_t *ret_off_bytes)
+{
+	struct faultfile *f = (struct faultfile *)file;
+	int r = ask(f, FAULT_LOCK);
+
+	return r < 0 ? r
+		     : file_find_lock(f->below, kind, off_bytes, len_bytes, ret_found,
+			       ret_off_bytes);
+}
+
 static void fault_imitate(struct file *file, struct file *like)
 {
 	file_imitate(((struct faultfile *)file)->below, ((struct faultfile *)like)->below);
@@ -154,6 +174,8 @@ static const struct file_ops fault_file_ops = {
 	.allocate = fault_allocate,
 	.size = fault_size,
 	.lock = fault_lock,
+	.wait_lock = fault_wait_lock,
+	.find_lock = fault_find_lock,
 	.imitate = fault_imitate,
 	.close = fault_close,
 	.abandon = fault_abandon,

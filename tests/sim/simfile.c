@@ -30,18 +30,27 @@ static void lock_add(struct sim_inode *in, struct sim_lock l)
 	in->locks[in->n_locks++] = l;
 }
 
+/* The first lock of another owner that `kind` would meet; NULL: none. */
+static const struct sim_lock *lock_in_the_way(const struct sim_inode *in, const void *owner,
+	enum lock_kind kind, uint64_t from, uint64_t to)
+{
+	for (unsigned i = 0; i < in->n_locks && kind != LOCK_NONE; i++) {
+		const struct sim_lock *l = &in->locks[i];
+
+		if (l->owner != owner && l->from < to && from < l->to &&
+			(kind == LOCK_EXCLUSIVE || l->kind == LOCK_EXCLUSIVE))
+			return l;
+	}
+	return NULL;
+}
+
 static int lock_set(struct sim_inode *in, const void *owner, enum lock_kind kind, uint64_t from,
 	uint64_t to)
 {
 	unsigned n = in->n_locks;
 
-	for (unsigned i = 0; i < n && kind != LOCK_NONE; i++) {
-		const struct sim_lock *l = &in->locks[i];
-
-		if (l->owner != owner && l->from < to && from < l->to &&
-			(kind == LOCK_EXCLUSIVE || l->kind == LOCK_EXCLUSIVE))
-			return VERSO_EBUSY;
-	}
+	if (lock_in_the_way(in, owner, kind, from, to))
+		return VERSO_EBUSY;
 	for (unsigned i = 0; i < n;) {
 		struct sim_lock l = in->locks[i];
 
@@ -288,19 +297,41 @@ static int file_size_sim(struct file *file, uint64_t *ret_size_bytes)
 
 /* --- the rest of the file table ------------------------------------------------------------- */
 
+static uint64_t lock_end(uint64_t off_bytes, uint64_t len_bytes)
+{
+	return len_bytes == 0 || len_bytes > UINT64_MAX - off_bytes ? UINT64_MAX
+								    : off_bytes + len_bytes;
+}
+
 static int file_lock_sim(struct file *file, enum lock_kind kind, uint64_t off_bytes,
 	uint64_t len_bytes)
 {
 	struct simfile *f = (struct simfile *)file;
-	uint64_t to = len_bytes == 0 || len_bytes > UINT64_MAX - off_bytes ? UINT64_MAX
-									   : off_bytes + len_bytes;
 	int r = -EIO;
 
 	(void)pthread_mutex_lock(&f->disk->lock);
 	if (!f->dead)
-		r = lock_set(&f->disk->inodes[f->ino], f, kind, off_bytes, to);
+		r = lock_set(&f->disk->inodes[f->ino], f, kind, off_bytes,
+			lock_end(off_bytes, len_bytes));
 	(void)pthread_mutex_unlock(&f->disk->lock);
 	return r;
+}
+
+static int file_find_lock_sim(struct file *file, enum lock_kind kind, uint64_t off_bytes,
+	uint64_t len_bytes, bool *ret_found, uint64_t *ret_off_bytes)
+{
+	struct simfile *f = (struct simfile *)file;
+	const struct sim_lock *l = NULL;
+
+	(void)pthread_mutex_lock(&f->disk->lock);
+	if (!f->dead)
+		l = lock_in_the_way(&f->disk->inodes[f->ino], f, kind, off_bytes,
+			lock_end(off_bytes, len_bytes));
+	*ret_found = l != NULL;
+	if (l)
+		*ret_off_bytes = l->from > off_bytes ? l->from : off_bytes;
+	(void)pthread_mutex_unlock(&f->disk->lock);
+	return f->dead ? -EIO : 0;
 }
 
 /* No file has an owner here. */
@@ -333,6 +364,8 @@ static const struct file_ops sim_file_ops = {
 	.allocate = file_allocate_sim,
 	.size = file_size_sim,
 	.lock = file_lock_sim,
+	.wait_lock = file_lock_sim, /* nobody else would ever give it up */
+	.find_lock = file_find_lock_sim,
 	.imitate = file_imitate_sim,
 	.close = file_close_sim,
 	.abandon = file_close_sim, /* no process ever forks here */

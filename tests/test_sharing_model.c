@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* The protocol of several processes, in a model of it: kept whole, and with each rule left out. */
+#include "tests/sharing_model.h"
+#include "tests/check_main.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct bounds kept[] = {
+	{KEEP_ALL, false, 1, 0, 0, BOTH},
+	{KEEP_ALL, false, 3, 0, 0, SLOT},
+	{KEEP_ALL, false, 3, 0, 0, LOCK},
+	{KEEP_ALL, false, 2, 1, 1, SLOT},
+	{KEEP_ALL, true, 1, 0, 0, BOTH},
+	{KEEP_ALL, true, 3, 0, 0, LOCK},
+	{KEEP_ALL, true, 2, 1, 1, SLOT},
+};
+
+START_TEST(every_interleaving_keeps_every_promise)
+{
+	const char *verdict;
+	uint32_t n = model_run(&kept[_i], &verdict);
+
+	printf("%s flush, %u attempts, %u deaths, %u power cuts: %u states\n",
+		kept[_i].one_flush ? "one" : "two", kept[_i].attempts, kept[_i].deaths,
+		kept[_i].cuts, n);
+	ck_assert_msg(!verdict, "%s", verdict);
+	ck_assert_uint_gt(n, 10000); /* it went somewhere */
+}
+END_TEST
+
+static const struct {
+	const char *name, *judgement;
+	struct bounds bounds;
+} left_out[] = {
+	{"a reader with a slot looks once", "J1", {NO_SECOND_LOOK_SLOT, false, 3, 0, 0, SLOT}},
+	{"a reader with a lock looks once", "J1", {NO_SECOND_LOOK_LOCK, false, 3, 0, 0, LOCK}},
+	{"the writer does not look at slots", "J1", {NO_SCAN_OF_SLOTS, false, 3, 0, 0, SLOT}},
+	{"the writer does not look at locks", "J1", {NO_SCAN_OF_LOCKS, false, 3, 0, 0, LOCK}},
+	{"the writer looks before it has its turn", "J1", {SCAN_BEFORE_TURN, false, 3, 0, 0, SLOT}},
+	{"who follows a dead writer does not recover", "J", {NO_TAKE_OVER, false, 3, 1, 1, 0}},
+	{"who recovers does not sync first", "J", {SYNC_FORGOTTEN, false, 3, 1, 1, 0}},
+	{"who recovers goes on with the incarnation", "J3", {SAME_INCARNATION, true, 3, 1, 1, 0}},
+	{"the incarnation is not made durable", "J3", {INCARNATION_IN_MEMORY, true, 3, 1, 2, 0}},
+	{"each process counts its own generations", "J", {OWN_SEQUENCE, true, 3, 1, 1, 0}},
+	{"a process goes on from the state that it knew", "J",
+		{OLD_STATE_KEPT, false, 3, 0, 0, SLOT}},
+	{"a state is published before its flush", "J4", {PUBLISH_UNFLUSHED, false, 2, 0, 0, SLOT}},
+	{"a reader with a lock does not walk", "J1", {NO_WALK_BY_LOCK, true, 2, 0, 0, LOCK}},
+	{"who recovers does not walk", "J3", {NO_WALK_AT_OPENING, true, 2, 0, 1, 0}},
+};
+
+START_TEST(each_rule_is_needed)
+{
+	const char *verdict;
+	uint32_t n = model_run(&left_out[_i].bounds, &verdict);
+
+	printf("%s: %s (%u states)\n", left_out[_i].name, verdict ? verdict : "nothing found", n);
+	ck_assert_ptr_nonnull(verdict);
+	ck_assert_int_eq(strncmp(verdict, left_out[_i].judgement, strlen(left_out[_i].judgement)),
+		0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("sharing_model");
+	TCase *tc = tcase_create("model");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_loop_test(tc, every_interleaving_keeps_every_promise, 0,
+		(int)(sizeof(kept) / sizeof(kept[0])));
+	tcase_add_loop_test(tc, each_rule_is_needed, 0,
+		(int)(sizeof(left_out) / sizeof(left_out[0])));
+	suite_add_tcase(s, tc);
+	return check_main(s);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Going on from the state that the file has: at the opening, and when another process has written.
+ */
+#include "txn/txn_int.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the writer knows of the file's space and pending pages, anew. */
+static int load_space(struct txn_env *env, const struct recovered *r)
+{
+	struct space_options options = space_options_of(&env->options);
+	int rc;
+
+	space_fini(&env->space);
+	pending_fini(&env->pending);
+	rc = space_init(&env->space, env->pager, &r->meta.space, r->file_pages, &options);
+	if (rc == 0)
+		rc = pending_init(&env->pending, env->pager, &env->layout, &r->meta.space,
+			r->meta.gen);
+	return rc;
+}
+
+/* env->lock is held. */
+static void take(struct txn_env *env, const struct recovered *r)
+{
+	const gen_t gen = r->meta.gen;
+
+	ASSERT(group_commit_is_empty(env->open)); /* T6: nothing that joined is left behind */
+	env->durable = env->joined = r->meta;
+	env->durable_slot = r->slot;
+	memcpy(env->slot_pages, r->slot_pages, sizeof(env->slot_pages));
+	env->joined_gen = env->taken_gen = env->durable_gen = env->flushed_gen = gen;
+	env->session_gen = r->session_gen;
+	env->next_gen = r->session_gen + 1;
+	env->in_session = false;
+	env->rolled_back = r->rolled_back;
+	env->n_free_pages = space_count_free(&env->space);
+	env->n_pending_pages = pending_count_pages(&env->pending);
+	if (r->sync_code && env->pager->device_is_cached && env->state != ENV_POISONED)
+		env_stop_writing(env, r->sync_code);
+}
+
+int adopt_recovered(struct txn_env *env, const struct recovered *r)
+{
+	int rc = load_space(env, r);
+
+	if (rc)
+		return rc;
+	pthread_mutex_lock(&env->lock);
+	take(env, r);
+	if (r->flushed_gen == 0)
+		env_publish(env, &r->meta);
+	pthread_mutex_unlock(&env->lock);
+	return 0;
+}
+
+int adopt(struct txn_env *env, gen_t flushed_gen)
+{
+	struct recovered *r = calloc(1, sizeof(*r));
+	int rc = r ? pager_reach(env->pager, &r->file_pages) : -ENOMEM;
+
+	if (rc == 0) {
+		atomic_store(&env->reached_pages, r->file_pages);
+		r->flushed_gen = flushed_gen;
+		rc = recover(env, r);
+	}
+	if (rc == 0)
+		rc = adopt_recovered(env, r);
+	free(r);
+	return rc;
+}
