@@ -420,6 +420,7 @@ int pool_write(struct pager *p, const struct page_write *set, size_t n);
 int pool_flush(struct pager *p);
 void pool_drop(struct pager *p, pgno_t pgno, uint32_t n_pages);
 int pool_resize(struct pager *p, pgno_t n_pages);
+int pool_reach(struct pager *p, pgno_t *ret_n_pages);
 int pool_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf);
 
 #endif

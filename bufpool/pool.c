@@ -298,6 +298,7 @@ static const struct pager_ops pool_ops = {
 	.flush = pool_flush,
 	.drop = pool_drop,
 	.resize = pool_resize,
+	.reach = pool_reach,
 	.read_device = pool_read_device,
 	.cache_resize = pool_cache_resize,
 	.stats = pool_stats,

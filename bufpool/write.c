@@ -231,6 +231,23 @@ int pool_resize(struct pager *p, pgno_t n_pages)
 	return rc;
 }
 
+int pool_reach(struct pager *p, pgno_t *ret_n_pages)
+{
+	struct pool *pool = pool_of(p);
+	uint64_t old_pages = atomic_load(&pool->n_pages), n_pages;
+	int rc = growth_look(pool->file, pool->page_shift, &n_pages);
+
+	if (rc == 0)
+		rc = table_reach(&pool->table, n_pages);
+	if (rc < 0)
+		return rc;
+	if (n_pages < old_pages)
+		drop_range(pool, n_pages, old_pages);
+	atomic_store(&pool->n_pages, n_pages);
+	*ret_n_pages = (pgno_t)n_pages;
+	return 0;
+}
+
 int pool_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
 {
 	struct pool *pool = pool_of(p);

@@ -86,6 +86,7 @@ static const struct pager_ops mmap_ops = {
 	.flush = mmap_flush,
 	.drop = mmap_drop,
 	.resize = mmap_resize,
+	.reach = mmap_reach,
 	.read_device = mmap_read_device,
 	.stats = mmap_stats,
 	.close = mmap_close,
@@ -94,20 +95,17 @@ static const struct pager_ops mmap_ops = {
 /* Maps the file and makes a word for each page. */
 static int open_view(struct mmap_pager *m, struct io *io)
 {
-	uint64_t size_bytes;
+	uint64_t n_pages;
 	int rc;
 
 	view_init(&m->view, io, m->file, MAP_READ_SHARED);
 	view_init(&m->alias, io, m->file,
 		m->opts.writing == MMAP_WRITE_SHARED ? MAP_WRITE_SHARED : MAP_WRITE_PRIVATE);
 	table_init(&m->table, false);
-	rc = file_size(m->file, &size_bytes);
+	rc = growth_look(m->file, m->page_shift, &n_pages);
 	if (rc < 0)
 		return rc;
-	if (size_bytes >> m->page_shift > UINT32_MAX)
-		return error_set(-EFBIG, "%s has %" PRIu64 " bytes, more than 2^32 pages",
-			m->file->path ? m->file->path : "the file", size_bytes);
-	m->n_pages = size_bytes >> m->page_shift;
+	m->n_pages = n_pages;
 	m->end_pages = m->n_pages;
 	rc = table_reach(&m->table, m->n_pages);
 	if (rc == 0)

@@ -213,6 +213,7 @@ int mmap_write(struct pager *p, const struct page_write *set, size_t n);
 int mmap_flush(struct pager *p);
 void mmap_drop(struct pager *p, pgno_t pgno, uint32_t n_pages);
 int mmap_resize(struct pager *p, pgno_t n_pages);
+int mmap_reach(struct pager *p, pgno_t *ret_n_pages);
 
 /* All maps of the file show its first len_bytes. As view_reach(). */
 int views_reach(struct mmap_pager *m, uint64_t len_bytes);

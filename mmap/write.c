@@ -323,6 +323,41 @@ static int grow(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
 	return 0;
 }
 
+/* Maps what another process has made. */
+static int follow(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
+{
+	int rc = table_reach(&m->table, to_pages);
+
+	if (rc == 0)
+		rc = views_reach(m, to_pages << m->page_shift);
+	if (rc < 0) {
+		(void)views_reach(m, from_pages << m->page_shift);
+		return rc;
+	}
+	mmap_advise(m, from_pages, to_pages);
+	words_reach(m, to_pages);
+	atomic_store_explicit(&m->n_pages, to_pages, memory_order_release);
+	return 0;
+}
+
+int mmap_reach(struct pager *p, pgno_t *ret_n_pages)
+{
+	struct mmap_pager *m = mmap_of(p);
+	uint64_t from_pages = atomic_load(&m->n_pages), to_pages;
+	int rc = growth_look(m->file, m->page_shift, &to_pages);
+
+	if (rc == 0 && to_pages > from_pages)
+		rc = follow(m, from_pages, to_pages);
+	if (rc == 0 && to_pages < from_pages) {
+		atomic_store_explicit(&m->n_pages, to_pages, memory_order_release);
+		forget(m, to_pages, from_pages);
+		rc = views_reach(m, to_pages << m->page_shift);
+	}
+	if (rc == 0)
+		*ret_n_pages = (pgno_t)to_pages;
+	return rc;
+}
+
 /* The map first, so that a late reader does not meet SIGBUS. */
 static int cut(struct mmap_pager *m, uint64_t from_pages, uint64_t to_pages)
 {

@@ -2,6 +2,7 @@
 #include "pager/growth.h"
 #include "base/error.h"
 
+#include <errno.h>
 #include <inttypes.h>
 
 int growth_make(struct file *file, uint64_t from_bytes, uint64_t to_bytes, const void *zeros,
@@ -16,6 +17,20 @@ int growth_make(struct file *file, uint64_t from_bytes, uint64_t to_bytes, const
 	if (rc == 0)
 		atomic_fetch_add_explicit(write_bytes, len_bytes, memory_order_relaxed);
 	return rc;
+}
+
+int growth_look(struct file *file, unsigned page_shift, uint64_t *ret_n_pages)
+{
+	uint64_t size_bytes;
+	int rc = file_size(file, &size_bytes);
+
+	if (rc < 0)
+		return rc;
+	if (size_bytes >> page_shift > UINT32_MAX)
+		return error_set(-EFBIG, "%s has %" PRIu64 " bytes, more than 2^32 pages",
+			file->path ? file->path : "the file", size_bytes);
+	*ret_n_pages = size_bytes >> page_shift;
+	return 0;
 }
 
 int growth_has(const _Atomic uint64_t *n_pages, struct file *file, unsigned page_shift,

@@ -19,6 +19,9 @@
 int growth_make(struct file *file, uint64_t from_bytes, uint64_t to_bytes, const void *zeros,
 	_Atomic uint64_t *write_bytes);
 
+/* How many whole pages the file has now. -EFBIG: more than page numbers. */
+int growth_look(struct file *file, unsigned page_shift, uint64_t *ret_n_pages);
+
 /* VERSO_ECORRUPT for a reference beyond the file's end, as it is now: another process may have made
  * it longer than the n_pages that the pager knows. */
 int growth_has(const _Atomic uint64_t *n_pages, struct file *file, unsigned page_shift,

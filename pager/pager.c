@@ -22,11 +22,36 @@ void pager_init(struct pager *p, const struct pager_ops *ops, uint32_t page_size
 	p->tracer = NULL;
 	p->hints = (struct pager_hints){.frames = NULL};
 	guard_domain_init(&p->guards);
+	(void)pthread_mutex_init(&p->size_lock, NULL);
 }
 
 void pager_fini(struct pager *p)
 {
 	guard_domain_fini(&p->guards);
+	(void)pthread_mutex_destroy(&p->size_lock);
+}
+
+int pager_resize(struct pager *p, pgno_t n_pages)
+{
+	int rc;
+
+	pthread_mutex_lock(&p->size_lock);
+	rc = p->ops->resize(p, n_pages);
+	pthread_mutex_unlock(&p->size_lock);
+	return rc;
+}
+
+int pager_reach(struct pager *p, pgno_t *ret_n_pages)
+{
+	int rc;
+
+	if (!p->ops->reach)
+		return error_set(-EOPNOTSUPP,
+			"%s has a file of its own, which no other process uses", p->ops->name);
+	pthread_mutex_lock(&p->size_lock);
+	rc = p->ops->reach(p, ret_n_pages);
+	pthread_mutex_unlock(&p->size_lock);
+	return rc;
 }
 
 int pager_cache_resize(struct pager *p, size_t cache_bytes)

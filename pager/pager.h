@@ -209,6 +209,14 @@ struct pager_ops {
 	int (*resize)(struct pager *p, pgno_t n_pages);
 
 	/*
+	 * Looks how long the file is: another process may have set its size. Afterwards what lies
+	 * before its end can be got, and nothing is remembered of what lies beyond, to which no
+	 * reference is left. One thread at a time, resize included. May block. -ENOMEM, -EFBIG,
+	 * I/O errors: the size is known as before. NULL: the pager's file is its own.
+	 */
+	int (*reach)(struct pager *p, pgno_t *ret_n_pages);
+
+	/*
 	 * Reads n_pages past every cache, unverified (P4). buf: aligned to 4096. May block. Any
 	 * thread. VERSO_EIO beyond the end.
 	 */
@@ -261,6 +269,7 @@ struct pager {
 				  constant */
 	struct pager_hints hints;
 	struct guard_domain guards;
+	pthread_mutex_t size_lock;   /* held over resize and reach */
 	struct pager_tracer *tracer; /* NULL: off; set before the pager is shared */
 };
 
@@ -482,10 +491,9 @@ static inline void pager_drop(struct pager *p, pgno_t pgno, uint32_t n_pages)
 	p->ops->drop(p, pgno, n_pages);
 }
 
-static inline int pager_resize(struct pager *p, pgno_t n_pages)
-{
-	return p->ops->resize(p, n_pages);
-}
+/* The writer sets the size, while a reader may find that another process has. */
+int pager_resize(struct pager *p, pgno_t n_pages);
+int pager_reach(struct pager *p, pgno_t *ret_n_pages);
 
 /* -EOPNOTSUPP where the pager has no such operation. */
 int pager_cache_resize(struct pager *p, size_t cache_bytes);

@@ -202,6 +202,7 @@ static const struct pager_ops vm_ops = {
 	.flush = vm_flush,
 	.drop = vm_drop,
 	.resize = vm_resize,
+	.reach = vm_look,
 	.read_device = vm_read_device,
 	.stats = vm_stats,
 	.close = vm_close,

@@ -315,6 +315,7 @@ int vm_write(struct pager *p, const struct page_write *set, size_t n);
 int vm_flush(struct pager *p);
 void vm_drop(struct pager *p, pgno_t pgno, uint32_t n_pages);
 int vm_resize(struct pager *p, pgno_t n_pages);
+int vm_look(struct pager *p, pgno_t *ret_n_pages);
 int vm_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf);
 
 #endif

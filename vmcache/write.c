@@ -264,6 +264,23 @@ int vm_resize(struct pager *p, pgno_t n_pages)
 	return rc;
 }
 
+int vm_look(struct pager *p, pgno_t *ret_n_pages)
+{
+	struct vmcache *vm = vm_of(p);
+	uint64_t old_pages = atomic_load(&vm->n_pages), n_pages;
+	int rc = growth_look(vm->file, vm->page_shift, &n_pages);
+
+	if (rc == 0)
+		rc = vm_reach(vm, (pgno_t)n_pages);
+	if (rc < 0)
+		return rc;
+	if (n_pages < old_pages)
+		drop_range(vm, n_pages, old_pages);
+	atomic_store(&vm->n_pages, n_pages);
+	*ret_n_pages = (pgno_t)n_pages;
+	return 0;
+}
+
 int vm_read_device(struct pager *p, pgno_t pgno, uint32_t n_pages, void *buf)
 {
 	struct vmcache *vm = vm_of(p);

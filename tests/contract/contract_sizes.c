@@ -219,6 +219,62 @@ START_TEST(growth_that_fails_leaves_the_size)
 }
 END_TEST
 
+/* What another process writes: the file's own page, without the pager's knowledge. */
+static struct page_ref make_beneath(struct world *w, pgno_t pgno, void *buf)
+{
+	struct page_ref ref = {pgno, ++w->gen};
+
+	page_fill(buf, w->page_size, ref);
+	page_seal(buf, w->page_size, w->pager->seed);
+	world_overwrite(w, pgno, buf);
+	return ref;
+}
+
+/* The file's size is another process's for once: it grows, pages are used again, it is cut. */
+START_TEST(what_another_process_makes_is_reached)
+{
+	enum { LONGER = 3 * WORLD_PAGES };
+	struct world w;
+	struct page_ref refs[WORLD_PAGES], newer, last;
+	uint64_t page_size;
+	pgno_t n_pages;
+	uint8_t *buf;
+
+	world_open(&w, _i);
+	if (!w.pager->ops->reach) { /* no process shares its file */
+		ck_assert_int_eq(pager_reach(w.pager, &n_pages), -EOPNOTSUPP);
+		world_close(&w);
+		return;
+	}
+	page_size = w.page_size;
+	buf = world_buffer(&w, 1);
+	world_add_many(&w, 0, WORLD_PAGES, refs);
+	for (unsigned i = 0; i < WORLD_PAGES; i++)
+		check_get(&w, refs[i]);
+	ck_assert_int_eq(file_truncate(w.file, LONGER * page_size), 0);
+	newer = make_beneath(&w, 5, buf);
+	last = make_beneath(&w, LONGER - 1, buf);
+	ck_assert_int_eq(pager_reach(w.pager, &n_pages), 0);
+	ck_assert_uint_eq(n_pages, LONGER);
+	check_get(&w, last);
+	check_get(&w, newer); /* what is cached there is stale */
+	check_get(&w, refs[6]);
+	ck_assert_int_eq(file_truncate(w.file, WORLD_PAGES / 2 * page_size), 0);
+	ck_assert_int_eq(pager_reach(w.pager, &n_pages), 0);
+	ck_assert_uint_eq(n_pages, WORLD_PAGES / 2);
+	check_absent(&w, last);
+	check_absent(&w, refs[WORLD_PAGES - 1]);
+	check_get(&w, refs[6]);
+	/* It grows here again, and nothing comes back. */
+	ck_assert_int_eq(pager_resize(w.pager, LONGER), 0);
+	check_absent(&w, last);
+	check_absent(&w, refs[WORLD_PAGES - 1]);
+	check_get(&w, world_add(&w, LONGER - 1));
+	free(buf);
+	world_close(&w);
+}
+END_TEST
+
 TCase *contract_sizes(void)
 {
 	TCase *tc = tcase_create("sizes");
@@ -233,5 +289,6 @@ TCase *contract_sizes(void)
 	ADD_SIMULATED_TEST(tc, resize_to_the_same_size_fills_holes);
 	ADD_TEST(tc, fresh_page_waits_for_the_file_to_grow);
 	ADD_TEST(tc, growth_that_fails_leaves_the_size);
+	ADD_TEST(tc, what_another_process_makes_is_reached);
 	return tc;
 }
