@@ -13,6 +13,7 @@
 #include "io/fault.h"
 #include "io/file.h"
 #include "pager/pager.h"
+#include "txn/members.h"
 #include "txn/txn.h"
 #include "verso.h"
 
@@ -34,6 +35,7 @@ struct db_hooks {
 	const struct txn_options *txn; /* NULL: what verso_open() uses; `mode`, `sync` and
 					  `read_only` always come from the public options */
 	const uint8_t *uuid;           /* of a database that is made; NULL: random */
+	bool shared; /* other processes may have it open too (docs/several-processes.md) */
 };
 
 /* verso_open() with hooks (db/open.c). path is taken as it is: links are not resolved. */
@@ -112,6 +114,10 @@ struct verso {
 	bool side_has_record;               /* it names us; constant */
 	bool name_is_durable;               /* the folder was synced; the writer's */
 	int name_error;                     /* why it could not be; the writer's */
+	bool is_shared;                     /* with other processes; constant */
+	bool has_joined;                    /* them; constant */
+	struct members members;             /* of those; constant */
+	struct map *board;                  /* of the side file; constant */
 	struct pager *pager;                /* constant */
 	struct txn_env *env;                /* constant */
 	enum verso_commit_mode commit_mode; /* in use; constant */

@@ -10,6 +10,7 @@
  *
  * What is not a database is refused in step 1 or 4, and nothing is left beside it.
  */
+#include "db/board.h"
 #include "db/create.h"
 #include "db/options.h"
 #include "db/pagers.h"
@@ -94,7 +95,8 @@ static int find(struct verso *db, bool *ret_make)
 /* Of step 4. */
 static int lock_file_itself(struct verso *db, uint64_t until_ns)
 {
-	enum lock_kind kind = db->options.flags & VERSO_RDONLY ? LOCK_SHARED : LOCK_EXCLUSIVE;
+	bool has_company = (db->options.flags & VERSO_RDONLY) || db->is_shared;
+	enum lock_kind kind = has_company ? LOCK_SHARED : LOCK_EXCLUSIVE;
 	int rc = lock_until(db->io, db->file, kind, FILE_LOCK_OFF_BYTES, 1, until_ns);
 
 	return rc == VERSO_EBUSY ? side_busy(db) : rc;
@@ -183,7 +185,12 @@ static int start(struct verso *db, const struct db_hooks *hooks, uint64_t until_
 	}
 	if (rc < 0)
 		return rc;
+	if (db->is_shared)
+		rc = board_open(db, until_ns);
+	if (rc < 0)
+		return rc;
 	options_txn(&db->options, hooks->txn, db->file, probe.page_size, &txn);
+	txn.members = db->is_shared ? &db->members : NULL;
 	db->commit_mode =
 		txn.mode == TXN_ONE_FLUSH ? VERSO_COMMIT_ONE_FLUSH : VERSO_COMMIT_TWO_FLUSH;
 	rc = kind->open(db, &probe, &txn);
@@ -204,10 +211,11 @@ static int open_steps(struct verso *db, const struct db_hooks *hooks)
 		rc = must_make ? judge_cache(db, hooks) : probe_file(db, &probe);
 	if (rc == 0 && open_has(db))
 		until_ns = 0; /* tries each lock once: the name may mean another file by now */
-	if (rc == 0)
+	if (rc == 0 && !hooks->shared)
 		rc = side_open(db, until_ns);
 	if (rc == 0 && must_make)
 		rc = make(db, hooks, until_ns);
+	db->is_shared = hooks->shared;
 	return rc < 0 ? rc : start(db, hooks, until_ns);
 }
 
@@ -217,6 +225,7 @@ static void take_apart(struct verso *db)
 	open_remove(db);
 	txn_env_close(db->env);
 	pager_close(db->pager);
+	board_close(db);
 	file_close(db->file);
 	side_close(db);
 	free(db->path);

@@ -130,8 +130,9 @@ static void join(struct txn *txn)
 	env->n_pending_pages = pending_count_pages(&env->pending);
 	if (env->options.sync == TXN_RELAXED) {
 		group->published = true;
-		env_publish(env, m);
+		env_publish_ahead(env, m);
 	}
+	turn_note_awaited(env);
 }
 
 static int prepare_join(struct txn *txn)
@@ -182,8 +183,9 @@ static int commit_write(struct txn *txn)
 	join(txn);
 	env->writer_busy = false;
 	pthread_cond_signal(&env->turn);
-	if (env->options.sync == TXN_FULL)
+	if (env->options.sync == TXN_FULL || env->turn_is_promised)
 		rc = flush_until(env, gen);
+	turn_give(env);
 	pthread_mutex_unlock(&env->lock);
 	return rc;
 }

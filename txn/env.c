@@ -88,6 +88,7 @@ static void env_free(struct txn_env *env)
 	(void)pthread_cond_destroy(&env->turn);
 	(void)pthread_mutex_destroy(&env->lock);
 	(void)pthread_mutex_destroy(&env->handles_lock);
+	free(env->own_board);
 	free(env);
 }
 
@@ -104,35 +105,81 @@ static int group_commits_init(struct txn_env *env)
 	return rc;
 }
 
-static int env_load(struct txn_env *env)
+/* What this Verso can do with such a file, and where its parts lie. */
+static int use_meta(struct txn_env *env, const struct meta *m)
 {
-	struct meta *m = &env->durable;
-	struct space_options space = space_options_of(&env->options);
-	int rc = recover(env);
-
-	if (rc == 0 && m->ro_compat != 0 && !env->options.read_only)
-		rc = error_set(VERSO_EVERSION,
+	if (m->ro_compat != 0 && !env->options.read_only)
+		return error_set(VERSO_EVERSION,
 			"the file uses features (%x) that this Verso can read but not write: open "
 			"it for reading only, or with a newer Verso",
 			m->ro_compat);
-	if (rc)
-		return rc;
 	meta_layout(m, &env->layout);
-	env->joined = *m;
-	env->joined_gen = env->taken_gen = env->durable_gen = env->flushed_gen = m->gen;
-	rc = group_commits_init(env);
+	return group_commits_init(env);
+}
+
+/* Nobody else has the file open. */
+static int load(struct txn_env *env, pgno_t file_pages)
+{
+	struct recovered *r = calloc(1, sizeof(*r));
+	int rc = r ? 0 : -ENOMEM;
+
+	if (rc == 0) {
+		r->file_pages = file_pages;
+		rc = recover(env, r);
+	}
 	if (rc == 0)
-		rc = space_init(&env->space, env->pager, &m->space, env->file_pages_at_open,
-			&space);
+		rc = use_meta(env, &r->meta);
 	if (rc == 0)
-		rc = pending_init(&env->pending, env->pager, &env->layout, &m->space, m->gen);
+		rc = adopt_recovered(env, r);
+	if (rc == 0)
+		env->walked = r->walked;
+	free(r);
+	return rc;
+}
+
+/* Others have: what is published stands on the board, and the rest is learned with the turn. */
+static int join(struct txn_env *env)
+{
+	struct meta *m = malloc(sizeof(*m));
+	int rc = m ? recover_any(env, m) : -ENOMEM;
+
+	if (rc == 0)
+		rc = use_meta(env, m);
+	if (rc == 0) {
+		env->joined = env->durable = *m;
+		env->turn_seen = UINT64_MAX;
+	}
+	free(m);
+	return rc;
+}
+
+static int env_load(struct txn_env *env, pgno_t file_pages)
+{
+	bool joins = env->members && !env->members->is_first;
+	int rc = joins ? join(env) : load(env, file_pages);
+
 	if (rc == 0)
 		rc = writer_init(env);
-	if (rc)
-		return rc;
-	env->n_free_pages = space_count_free(&env->space);
-	env->n_pending_pages = pending_count_pages(&env->pending);
-	env_publish(env, m);
+	if (rc == 0 && env->members && env->members->is_first)
+		rc = turn_found(env);
+	atomic_store(&env->reached_pages, file_pages);
+	return rc;
+}
+
+/* Memory for the board, where no other process has one. */
+static int board_init(struct txn_env *env)
+{
+	size_t len_bytes = (sizeof(*env->board) + 63) / 64 * 64;
+
+	env->members = env->options.members;
+	if (env->members) {
+		env->board = env->members->board;
+		return 0;
+	}
+	env->board = env->own_board = aligned_alloc(64, len_bytes);
+	if (!env->board)
+		return -ENOMEM;
+	memset(env->board, 0, len_bytes);
 	return 0;
 }
 
@@ -151,7 +198,6 @@ int txn_env_open(struct pager *pager, const struct txn_probe *probe,
 	env->options = *options;
 	options_fill(&env->options);
 	env->layout.page_size = probe->page_size;
-	env->file_pages_at_open = probe->file_pages;
 	memcpy(env->uuid, probe->uuid, sizeof(env->uuid));
 	(void)pthread_mutex_init(&env->lock, NULL);
 	(void)pthread_mutex_init(&env->handles_lock, NULL);
@@ -164,7 +210,9 @@ int txn_env_open(struct pager *pager, const struct txn_probe *probe,
 			"cache more memory",
 			pager->writer_pages, txn_writer_pages(&env->options));
 	else
-		rc = env_load(env);
+		rc = board_init(env);
+	if (rc == 0)
+		rc = env_load(env, probe->file_pages);
 	if (rc) {
 		env_free(env);
 		return rc;
@@ -178,7 +226,7 @@ void txn_env_close(struct txn_env *env)
 	if (!env)
 		return;
 	ASSERT(env->n_open == 0);
-	if (txn_sync(env) == 0) {
+	if (txn_sync(env) == 0 && turn_begins_last(env)) {
 		env_shrink(env);
 		session_mark_clean(env);
 	}
@@ -187,13 +235,26 @@ void txn_env_close(struct txn_env *env)
 
 /* --- looking ------------------------------------------------------------------------------- */
 
+/* Without the turn, what others have published; env->lock is held. */
+static void look_at_board(struct txn_env *env, struct txn_stat *stat)
+{
+	struct snapshot state;
+
+	if (!env->members || env->has_turn)
+		return;
+	published_get(&env->board->snapshots.published, &state);
+	stat->newest_gen = stat->durable_gen = stat->published_gen = state.gen;
+	stat->n_pages = state.n_pages;
+	stat->poisoned = stat->poisoned || atomic_load(&env->board->turn) == BOARD_POISONED;
+}
+
 void txn_stat(struct txn_env *env, struct txn_stat *stat)
 {
 	gen_t *readers = malloc(SNAPSHOT_READERS * sizeof(*readers));
 
 	memset(stat, 0, sizeof(*stat));
 	if (readers) {
-		stat->n_readers = (uint32_t)snapshots_in_use(&env->snapshots, readers);
+		stat->n_readers = (uint32_t)env_readers(env, readers);
 		stat->oldest_reader_gen = stat->n_readers ? readers[0] : 0;
 		free(readers);
 	}
@@ -218,5 +279,6 @@ void txn_stat(struct txn_env *env, struct txn_stat *stat)
 	stat->poisoned = env->state == ENV_POISONED;
 	stat->mode = env->options.mode;
 	stat->sync = env->options.sync;
+	look_at_board(env, stat);
 	pthread_mutex_unlock(&env->lock);
 }

@@ -20,14 +20,25 @@ int meta_write(struct txn_env *env, const struct meta *m, unsigned slot, void *s
 	return pager_write(env->pager, &write, 1);
 }
 
-void env_publish(struct txn_env *env, const struct meta *m)
+static void publish(struct published *p, const struct meta *m)
 {
 	struct snapshot state = {.gen = m->gen, .n_pages = m->space.n_pages};
 
-	/* T9: under FULL readers see what is flushed. */
-	ASSERT(env->options.sync == TXN_RELAXED || m->gen <= env->durable_gen);
 	memcpy(state.roots, m->roots, sizeof(state.roots));
-	snapshots_publish(&env->snapshots, &state);
+	published_set(p, &state);
+}
+
+void env_publish(struct txn_env *env, const struct meta *m)
+{
+	ASSERT(m->gen <= env->durable_gen); /* T9: readers of all processes see what is flushed */
+	publish(&env->board->snapshots.published, m);
+}
+
+void env_publish_ahead(struct txn_env *env, const struct meta *m)
+{
+	ASSERT(env->options.sync == TXN_RELAXED); /* T9 */
+	publish(&env->ahead, m);
+	atomic_store(&env->is_ahead, true);
 }
 
 void env_move(struct txn_env *env, enum env_state to)
@@ -115,8 +126,7 @@ static void group_commit_flushed(struct txn_env *env, struct group_commit *group
 	env->n_flushes++;
 	if (group->n_joined > env->n_group_max)
 		env->n_group_max = group->n_joined;
-	if (env->options.sync == TXN_FULL)
-		env_publish(env, &group->meta);
+	env_publish(env, &group->meta);
 	group_commit_clear(group);
 }
 
@@ -158,14 +168,4 @@ int flush_until(struct txn_env *env, gen_t gen)
 			pthread_cond_wait(&env->open->moved, &env->lock);
 	}
 	return 0;
-}
-
-int txn_sync(struct txn_env *env)
-{
-	int rc;
-
-	pthread_mutex_lock(&env->lock);
-	rc = flush_until(env, env->joined_gen);
-	pthread_mutex_unlock(&env->lock);
-	return rc;
 }

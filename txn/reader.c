@@ -3,10 +3,24 @@
  * Read transactions: handles that are used again, each with a guard and a reader's slot; and the
  * count of all open transactions.
  */
+#include "base/error.h"
 #include "txn/txn_int.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+static int take_slot(struct txn_env *env, unsigned *ret_slot)
+{
+	struct snapshots *s = &env->board->snapshots;
+	unsigned id = env->members ? env->members->id : 0;
+	int rc = snapshots_take_slot(s, id, ret_slot);
+
+	if (rc == VERSO_EBUSY && env->members) {
+		members_sweep(env->members);
+		rc = snapshots_take_slot(s, id, ret_slot);
+	}
+	return rc;
+}
 
 static int reader_make(struct txn_env *env, struct txn **ret_txn)
 {
@@ -17,7 +31,7 @@ static int reader_make(struct txn_env *env, struct txn **ret_txn)
 		return -ENOMEM;
 	rc = guard_open(&env->pager->guards, &txn->guard);
 	if (rc == 0) {
-		rc = snapshots_take_slot(&env->snapshots, &txn->reader_slot);
+		rc = take_slot(env, &txn->reader_slot);
 		if (rc)
 			guard_close(txn->guard);
 	}
@@ -69,6 +83,31 @@ void txn_handle_opened(struct txn *txn)
 	pthread_mutex_unlock(&txn->env->handles_lock);
 }
 
+/* What is published, to this process at least, registered in a slot. */
+static void begin(struct txn_env *env, unsigned slot, struct snapshot *ret_state)
+{
+	struct snapshots *s = &env->board->snapshots;
+
+	while (!snapshots_begin(s, atomic_load(&env->is_ahead) ? &env->ahead : &s->published, slot,
+		ret_state))
+		;
+}
+
+/* Another process may have made the file longer. */
+static int reach(struct txn_env *env, pgno_t n_pages)
+{
+	pgno_t file_pages;
+	int rc;
+
+	if (n_pages <= atomic_load_explicit(&env->reached_pages, memory_order_relaxed) ||
+		!env->members)
+		return 0;
+	rc = pager_reach(env->pager, &file_pages);
+	if (rc == 0)
+		atomic_store(&env->reached_pages, file_pages);
+	return rc;
+}
+
 int txn_begin_read(struct txn_env *env, struct txn **ret_txn)
 {
 	struct txn *txn = reader_reuse(env);
@@ -81,17 +120,22 @@ int txn_begin_read(struct txn_env *env, struct txn **ret_txn)
 		pthread_mutex_unlock(&env->handles_lock);
 		return rc;
 	}
-	snapshots_begin(&env->snapshots, txn->reader_slot, &state);
+	begin(env, txn->reader_slot, &state);
 	txn->gen = state.gen;
 	txn->n_pages = state.n_pages;
 	txn->broken = 0;
 	memcpy(txn->roots, state.roots, sizeof(txn->roots));
+	rc = reach(env, state.n_pages);
+	if (rc < 0) {
+		txn_end_read(txn);
+		return rc;
+	}
 	*ret_txn = txn;
 	return 0;
 }
 
 void txn_end_read(struct txn *txn)
 {
-	snapshots_end(&txn->env->snapshots, txn->reader_slot);
+	snapshots_end(&txn->env->board->snapshots, txn->reader_slot);
 	reader_keep(txn);
 }

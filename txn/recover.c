@@ -65,14 +65,14 @@ static int file_is_cut(const struct meta *m, pgno_t file_pages)
 }
 
 /* 0: take it. NOT_WHOLE: take the other. < 0: an error. */
-static int judge(struct txn_env *env, const struct meta *m, pgno_t file_pages)
+static int judge(struct txn_env *env, const struct meta *m, struct recovered *r)
 {
 	int rc;
 
-	if (m->mode == TXN_TWO_FLUSH || m->durable_gen >= m->gen)
-		return m->space.n_pages <= file_pages ? 0 : file_is_cut(m, file_pages);
-	env->walked = true;
-	if (m->space.n_pages > file_pages)
+	if (m->mode == TXN_TWO_FLUSH || m->durable_gen >= m->gen || m->gen == r->flushed_gen)
+		return m->space.n_pages <= r->file_pages ? 0 : file_is_cut(m, r->file_pages);
+	r->walked = true;
+	if (m->space.n_pages > r->file_pages)
 		return NOT_WHOLE;
 	rc = walk_pages(env, m, m->durable_gen, NULL, NULL);
 	return rc == VERSO_ECORRUPT ? NOT_WHOLE : rc;
@@ -80,21 +80,25 @@ static int judge(struct txn_env *env, const struct meta *m, pgno_t file_pages)
 
 /*
  * T7, in one piece, for the assertion: why all pages of m are on the disk. By the order of its
- * flushes, by its own word or the rejected meta's that it was flushed, or by a walk.
+ * flushes, by its own word or the rejected meta's that it was flushed, by the word of the process
+ * that flushed it, or by a walk.
  */
-static bool is_proved_whole(const struct meta *m, const struct meta *rejected, bool walked)
+static bool is_proved_whole(const struct recovered *r, const struct meta *rejected)
 {
+	const struct meta *m = &r->meta;
+
 	if (rejected)
 		return m->gen == rejected->durable_gen && m->gen < rejected->gen;
-	return m->mode == TXN_TWO_FLUSH || m->gen <= m->durable_gen || walked;
+	return m->mode == TXN_TWO_FLUSH || m->gen <= m->durable_gen || m->gen == r->flushed_gen ||
+	       r->walked;
 }
 
-static int decide(struct txn_env *env, struct candidate *c, pgno_t file_pages)
+static int decide(struct txn_env *env, struct candidate *c, struct recovered *r)
 {
 	unsigned newest = !c[0].valid || (c[1].valid && is_newer(&c[1].meta, &c[0].meta));
 	const struct meta *m = &c[newest].meta, *other = &c[!newest].meta;
 	const struct meta *rejected = NULL;
-	int rc = judge(env, m, file_pages);
+	int rc = judge(env, m, r);
 
 	if (rc < 0)
 		return rc;
@@ -105,55 +109,69 @@ static int decide(struct txn_env *env, struct candidate *c, pgno_t file_pages)
 				", which was durable before it, is gone: restore the file from a "
 				"copy",
 				m->gen, m->durable_gen);
-		if (other->space.n_pages > file_pages)
-			return file_is_cut(other, file_pages);
-		env->rolled_back = true;
+		if (other->space.n_pages > r->file_pages)
+			return file_is_cut(other, r->file_pages);
+		r->rolled_back = true;
 		rejected = m;
 		newest = !newest;
 	}
-	ASSERT(c[newest].valid);                                         /* T7 */
-	ASSERT(rejected || !c[!newest].valid || !is_newer(other, m));    /* T7: the newest one */
-	ASSERT(is_proved_whole(&c[newest].meta, rejected, env->walked)); /* T7 */
-	ASSERT(c[newest].meta.space.n_pages <= file_pages); /* T7: all its pages can be there */
+	r->meta = c[newest].meta;
+	r->slot = newest;
+	ASSERT(c[newest].valid);                                      /* T7 */
+	ASSERT(rejected || !c[!newest].valid || !is_newer(other, m)); /* T7: the newest one */
+	ASSERT(is_proved_whole(r, rejected));                         /* T7 */
+	ASSERT(r->meta.space.n_pages <= r->file_pages); /* T7: all its pages can be there */
 	/* Both slots are valid since the format: one that is not was torn, or has rotted. */
 	if (!c[!newest].valid)
-		env->rolled_back = true;
-	env->durable = c[newest].meta;
-	env->durable_slot = newest;
-	for (unsigned slot = 0; slot < 2; slot++) {
-		env->slot_pages[slot] = c[slot].valid ? c[slot].meta.space.n_pages : UINT32_MAX;
-	}
-	env->session_gen =
+		r->rolled_back = true;
+	for (unsigned slot = 0; slot < 2; slot++)
+		r->slot_pages[slot] = c[slot].valid ? c[slot].meta.space.n_pages : UINT32_MAX;
+	r->session_gen =
 		session_first_gen(c[0].valid ? &c[0].meta : NULL, c[1].valid ? &c[1].meta : NULL);
 	/* T2: whatever is on the disk, what is written from here on is newer. */
-	ASSERT(env->session_gen == 0 || env->session_gen > env->durable.gen);
-	env->next_gen = env->session_gen + 1;
+	ASSERT(r->session_gen == 0 || r->session_gen > r->meta.gen);
 	return 0;
 }
 
-int recover(struct txn_env *env)
+static int read_slots(struct txn_env *env, struct candidate *c)
 {
-	struct candidate *c = calloc(2, sizeof(*c));
 	struct space_options none = {0};
 	struct layout l;
 	void *buf;
-	int rc = 0, sync_rc = 0;
+	int rc = 0;
 
 	layout_init(&l, env->layout.page_size, &none);
 	buf = aligned_alloc(4096, l.slot_pages * l.page_size);
-	if (!c || !buf)
-		rc = -ENOMEM;
-	if (rc == 0 && !env->options.read_only)
-		sync_rc = pager_flush(env->pager);
+	if (!buf)
+		return -ENOMEM;
 	for (unsigned slot = 0; rc == 0 && slot < 2; slot++)
 		rc = read_slot(env, &l, slot, buf, &c[slot]);
-	if (rc == 0 && !c[0].valid && !c[1].valid)
-		rc = c[0].rc;
-	if (rc == 0)
-		rc = decide(env, c, env->file_pages_at_open);
-	if (rc == 0 && sync_rc && env->pager->device_is_cached)
-		env_stop_writing(env, sync_rc);
 	free(buf);
+	return rc == 0 && !c[0].valid && !c[1].valid ? c[0].rc : rc;
+}
+
+int recover(struct txn_env *env, struct recovered *r)
+{
+	struct candidate *c = calloc(2, sizeof(*c));
+	int rc = c ? 0 : -ENOMEM;
+
+	if (rc == 0 && !env->options.read_only && r->flushed_gen == 0)
+		r->sync_code = pager_flush(env->pager);
+	if (rc == 0)
+		rc = read_slots(env, c);
+	if (rc == 0)
+		rc = decide(env, c, r);
+	free(c);
+	return rc;
+}
+
+int recover_any(struct txn_env *env, struct meta *ret_meta)
+{
+	struct candidate *c = calloc(2, sizeof(*c));
+	int rc = c ? read_slots(env, c) : -ENOMEM;
+
+	if (rc == 0)
+		*ret_meta = c[c[0].valid ? 0 : 1].meta;
 	free(c);
 	return rc;
 }

@@ -45,8 +45,11 @@ bool session_is_used_up(const struct txn_env *env)
 /* A sequence that is full carries into the incarnation, which then begins as a session does. */
 static int incarnation_carry(struct txn_env *env)
 {
-	int rc = txn_sync(env);
+	int rc;
 
+	pthread_mutex_lock(&env->lock);
+	rc = flush_until(env, env->joined_gen);
+	pthread_mutex_unlock(&env->lock);
 	if (rc < 0)
 		return rc;
 	env->in_session = false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The published state as a seqlock (Linux), and the slots in which readers say what they read, as
- * LMDB's reader table does within one process. Why no reader is missed stands in snapshot.h.
+ * The published state, and the slots in which readers say what they read, as LMDB's reader table
+ * does. Why no reader is missed stands in snapshot.h.
  */
 #include "txn/snapshot.h"
 #include "base/error.h"
@@ -12,41 +12,51 @@
 _Static_assert(sizeof(struct snapshot) == PUBLISHED_WORDS * sizeof(uint64_t),
 	"words of a snapshot");
 
-void snapshots_publish(struct snapshots *s, const struct snapshot *state)
+void published_set(struct published *p, const struct snapshot *state)
 {
-	struct published *p = &s->published;
-	uint64_t sequence = atomic_load_explicit(&p->sequence, memory_order_relaxed);
+	uint64_t next = atomic_load_explicit(&p->n_moves, memory_order_relaxed) + 1;
 	uint64_t words[PUBLISHED_WORDS];
 
-	DCHECK(sequence % 2 == 0); /* one thread at a time publishes */
 	memcpy(words, state, sizeof(words));
-	atomic_store_explicit(&p->sequence, sequence + 1, memory_order_relaxed);
-	/* Release: a reader that sees one of these words sees the odd sequence too. */
+	/* Release: a reader that sees one of these words sees that another place is current. */
 	for (unsigned i = 0; i < PUBLISHED_WORDS; i++)
-		atomic_store_explicit(&p->words[i], words[i], memory_order_release);
-	atomic_store_explicit(&p->sequence, sequence + 2, memory_order_seq_cst);
+		atomic_store_explicit(&p->words[next % 2][i], words[i], memory_order_release);
+	atomic_store_explicit(&p->n_moves, next, memory_order_seq_cst);
 }
 
-/* A consistent copy of the published words; returns the sequence under which it stood. */
+void published_move(struct published *p)
+{
+	(void)atomic_fetch_add(&p->n_moves, 2);
+}
+
+/* A consistent copy of the published words; returns n_moves under which it stood. */
 static uint64_t published_read(const struct published *p, uint64_t *words)
 {
 	for (;;) {
-		uint64_t before = atomic_load_explicit(&p->sequence, memory_order_seq_cst);
+		uint64_t n_moves = atomic_load_explicit(&p->n_moves, memory_order_seq_cst);
 
 		for (unsigned i = 0; i < PUBLISHED_WORDS; i++)
-			words[i] = atomic_load_explicit(&p->words[i], memory_order_acquire);
-		if (before % 2 == 0 &&
-			atomic_load_explicit(&p->sequence, memory_order_relaxed) == before)
-			return before;
+			words[i] = atomic_load_explicit(&p->words[n_moves % 2][i],
+				memory_order_acquire);
+		if (atomic_load_explicit(&p->n_moves, memory_order_relaxed) == n_moves)
+			return n_moves;
 	}
 }
 
-int snapshots_take_slot(struct snapshots *s, unsigned *ret_slot)
+void published_get(const struct published *p, struct snapshot *ret_state)
+{
+	uint64_t words[PUBLISHED_WORDS];
+
+	(void)published_read(p, words);
+	memcpy(ret_state, words, sizeof(words));
+}
+
+int snapshots_take_slot(struct snapshots *s, unsigned member, unsigned *ret_slot)
 {
 	for (unsigned i = 0; i < SNAPSHOT_READERS; i++) {
-		uint32_t used;
+		uint32_t used, nobody = 0;
 
-		if (atomic_exchange(&s->readers[i].taken, true))
+		if (!atomic_compare_exchange_strong(&s->readers[i].owner, &nobody, member + 1))
 			continue;
 		used = atomic_load(&s->n_used);
 		while (used < i + 1 && !atomic_compare_exchange_weak(&s->n_used, &used, i + 1))
@@ -58,20 +68,35 @@ int snapshots_take_slot(struct snapshots *s, unsigned *ret_slot)
 		SNAPSHOT_READERS);
 }
 
-void snapshots_begin(struct snapshots *s, unsigned slot, struct snapshot *ret_state)
+void snapshots_give_slot(struct snapshots *s, unsigned slot)
+{
+	atomic_store(&s->readers[slot].gen, 0);
+	atomic_store(&s->readers[slot].owner, 0);
+}
+
+void snapshots_forget(struct snapshots *s, unsigned member)
+{
+	for (unsigned i = 0; i < SNAPSHOT_READERS; i++) {
+		if (atomic_load(&s->readers[i].owner) == member + 1)
+			snapshots_give_slot(s, i);
+	}
+}
+
+bool snapshots_begin(struct snapshots *s, const struct published *p, unsigned slot,
+	struct snapshot *ret_state)
 {
 	struct reader_slot *reader = &s->readers[slot];
-	uint64_t words[PUBLISHED_WORDS], sequence;
+	uint64_t words[PUBLISHED_WORDS], n_moves;
 
-	DCHECK(atomic_load(&reader->taken));
-	DCHECK(atomic_load(&reader->gen) == 0); /* a handle has one snapshot at a time */
+	DCHECK(atomic_load(&reader->owner) != 0);
 	/* T4: from the store on no page that this generation reaches is used again. */
-	do {
-		sequence = published_read(&s->published, words);
-		/* Sequentially consistent, as the writer's scan: one of the two sees the other. */
-		atomic_store_explicit(&reader->gen, words[0], memory_order_seq_cst);
-	} while (atomic_load_explicit(&s->published.sequence, memory_order_seq_cst) != sequence);
+	n_moves = published_read(p, words);
+	/* Sequentially consistent, as the writer's scan: one of the two sees the other. */
+	atomic_store_explicit(&reader->gen, words[0], memory_order_seq_cst);
+	if (atomic_load_explicit(&p->n_moves, memory_order_seq_cst) != n_moves)
+		return false;
 	memcpy(ret_state, words, sizeof(words));
+	return true;
 }
 
 void snapshots_end(struct snapshots *s, unsigned slot)
@@ -86,15 +111,17 @@ static int compare_gens(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-size_t snapshots_in_use(struct snapshots *s, gen_t *gens)
+size_t snapshots_in_use(struct snapshots *s, member_lives_fn *lives, void *arg, gen_t *gens)
 {
 	uint32_t n_used = atomic_load(&s->n_used);
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < n_used; i++) {
-		gen_t gen = atomic_load_explicit(&s->readers[i].gen, memory_order_seq_cst);
+		const struct reader_slot *reader = &s->readers[i];
+		gen_t gen = atomic_load_explicit(&reader->gen, memory_order_seq_cst);
+		uint32_t owner = gen ? atomic_load(&reader->owner) : 0;
 
-		if (gen)
+		if (owner != 0 && lives(arg, owner - 1))
 			gens[n++] = gen;
 	}
 	qsort(gens, n, sizeof(*gens), compare_gens);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Snapshots: the published state, and which generations are being read. Both are memory of this
- * process, the only one that has the database open.
+ * Snapshots: the published state, and which generations are being read, in memory that all
+ * processes share which have the database open (board.h).
  *
  * To begin, a reader stores the published generation in a slot of its own, with a fence, and reads
  * the published state again: if it has moved, it repeats. The writer scans the slots after
  * publishing, so either it sees the reader or the reader sees the newer state. Neither waits for
- * the other.
+ * the other. What a process that has died left in its slots holds nothing back.
  */
 #ifndef TXN_SNAPSHOT_H
 #define TXN_SNAPSHOT_H
@@ -19,17 +19,17 @@
 #define PUBLISHED_WORDS  12U
 
 /*
- * A seqlock (Linux): word by word, so that a reader that meets a change reads old and new, not
- * nonsense.
+ * Two places for a state, of which one is current: the other is filled in, then it becomes current.
+ * So whoever dies in the middle of that leaves what was current before, and no reader waits.
  */
 struct published {
-	_Atomic uint64_t sequence; /* odd while it is being changed */
-	_Atomic uint64_t words[PUBLISHED_WORDS];
+	_Atomic uint64_t n_moves; /* the last bit says which is current */
+	_Atomic uint64_t words[2][PUBLISHED_WORDS];
 };
 
 struct reader_slot {
 	_Alignas(64) _Atomic uint64_t gen; /* snapshot in use; 0: not reading */
-	_Atomic bool taken;                /* some handle has it for good */
+	_Atomic uint32_t owner; /* 1 + the member whose handle has it for good; 0: nobody */
 };
 
 struct snapshots {
@@ -46,16 +46,32 @@ struct snapshot {
 };
 
 /* Makes a state visible to readers that begin from now on. One thread at a time. */
-void snapshots_publish(struct snapshots *s, const struct snapshot *state);
+void published_set(struct published *p, const struct snapshot *state);
+
+/* What stands there now; zeros: nothing yet. Any thread. */
+void published_get(const struct published *p, struct snapshot *ret_state);
+
+/* A reader that is beginning with what stands there begins anew. The same thread. */
+void published_move(struct published *p);
 
 /* Takes a slot for good: begin and end use it again and again. VERSO_EBUSY: all are taken. */
-int snapshots_take_slot(struct snapshots *s, unsigned *ret_slot);
+int snapshots_take_slot(struct snapshots *s, unsigned member, unsigned *ret_slot);
+void snapshots_give_slot(struct snapshots *s, unsigned slot);
 
-/* Registers a reader in its slot and returns what it may read. */
-void snapshots_begin(struct snapshots *s, unsigned slot, struct snapshot *ret_state);
+/* Gives back the slots of a member that is dead. */
+void snapshots_forget(struct snapshots *s, unsigned member);
+
+/* Registers a reader in its slot and returns what it may read. False: that moved meanwhile, and
+ * nothing may be read; call again. */
+bool snapshots_begin(struct snapshots *s, const struct published *p, unsigned slot,
+	struct snapshot *ret_state);
 void snapshots_end(struct snapshots *s, unsigned slot);
 
-/* The generations in use, sorted, into gens (room for SNAPSHOT_READERS); returns how many. */
-size_t snapshots_in_use(struct snapshots *s, gen_t *gens);
+/* Whether a member's process lives. */
+typedef bool member_lives_fn(void *arg, unsigned member);
+
+/* The generations in use by those that live, sorted, into gens (room for SNAPSHOT_READERS); returns
+ * how many. */
+size_t snapshots_in_use(struct snapshots *s, member_lives_fn *lives, void *arg, gen_t *gens);
 
 #endif

@@ -27,6 +27,7 @@
 #define TXN_OP_PAGES_MAX     SPACE_PREPARE_MAX /* pages that one txn_reserve() can promise */
 #define TXN_RECORD_BYTES_MAX (1U << 30) /* whose removal the reserve for a full disk covers */
 
+struct members;
 struct txn_env;
 struct txn_writer;
 
@@ -99,6 +100,8 @@ struct txn_options {
 	uint32_t one_flush_max_pages; /* larger ones take two flushes; default and most 1024 */
 	uint32_t grow_pages;          /* least growth of the file; default 8 */
 	uint32_t cut_pages;           /* least free tail that is cut off; default 1024 */
+	struct members *members; /* who else has the file open; the caller's, until the close; NULL:
+				    nobody does, or may */
 };
 
 /* The pages that the writer of an environment with these options may hold at once: give it to the

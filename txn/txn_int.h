@@ -9,7 +9,7 @@
 #include "space/pending.h"
 #include "space/space.h"
 #include "txn/group_commit.h"
-#include "txn/snapshot.h"
+#include "txn/members.h"
 #include "txn/txn.h"
 
 #include <pthread.h>
@@ -78,10 +78,15 @@ struct txn_env {
 	struct txn_options options; /* defaults filled in; constant */
 	struct layout layout;       /* constant */
 	uint8_t uuid[16];
-	pgno_t file_pages_at_open;
-	struct snapshots snapshots; /* shared by atomics alone */
-	_Atomic bool stopped;     /* state is ENV_POISONED: for threads that do not hold the lock */
-	bool rolled_back, walked; /* by opening; constant */
+	struct board *board;     /* with the other members; else own_board; constant */
+	struct board *own_board; /* NULL: it is shared; constant */
+	struct members *members; /* NULL: no other process has the file open; constant */
+	/* Under TXN_RELAXED: what readers of this process see, while it is ahead of the board. */
+	struct published ahead;
+	_Atomic bool is_ahead;
+	_Atomic pgno_t reached_pages; /* the pager knows of so many */
+	_Atomic bool stopped; /* state is ENV_POISONED: for threads that do not hold the lock */
+	bool walked;          /* by opening; constant */
 
 	pthread_mutex_t lock;  /* below, unless said otherwise */
 	pthread_cond_t turn;   /* the writer lock is free, for one; or state has changed, for all */
@@ -89,6 +94,10 @@ struct txn_env {
 	int poison_code;       /* why a flush failed; constant once it has */
 	bool writer_busy;      /* somebody holds the writer lock */
 	bool flushing;         /* somebody leads a flush and owns `flight` */
+	bool has_turn;         /* of all processes; also read under the writer lock */
+	bool turn_is_promised; /* no further writer here until the turn has been given */
+	uint64_t turn_seen;    /* number of our last turn; writer lock */
+	bool rolled_back;      /* opening rejected something that could become whole; writer lock */
 	bool in_session;       /* session_gen is durable; writer lock */
 	gen_t session_gen;     /* of its first meta; 0: no incarnation is left; writer lock */
 	gen_t next_gen;        /* of the next attempt; writer lock */
@@ -132,9 +141,23 @@ static inline struct space_options space_options_of(const struct txn_options *o)
 /* format.c: the error of T7: such a commit could not be verified here. */
 int refuse_one_flush(void);
 
-/* recover.c: reads both slots and decides (T7, T8). Fills in durable, durable_slot, joined and so
- * on. */
-int recover(struct txn_env *env);
+/* What a look at the file says. */
+struct recovered {
+	pgno_t file_pages; /* in: how long the file is */
+	gen_t flushed_gen; /* in: a generation that its process says it has flushed; 0: none */
+	struct meta meta;  /* the state to go on from */
+	unsigned slot;     /* where it stands */
+	pgno_t slot_pages[2];
+	gen_t session_gen; /* of the session that would begin now */
+	bool rolled_back, walked;
+	int sync_code; /* why the sync before it failed */
+};
+
+/* recover.c: reads both slots and decides (T7, T8). */
+int recover(struct txn_env *env, struct recovered *r);
+
+/* A meta of either slot, for what all have alike. */
+int recover_any(struct txn_env *env, struct meta *ret_meta);
 
 /*
  * walk.c: reads from the device, and verifies, every page of a generation that a reference newer
@@ -170,7 +193,20 @@ void env_poison(struct txn_env *env, int code);
 void env_stop_writing(struct txn_env *env, int code); /* the same, silently: by opening */
 int error_poisoned(const struct txn_env *env);        /* VERSO_EPOISONED, with the cause */
 int meta_write(struct txn_env *env, const struct meta *m, unsigned slot, void *slot_bytes);
-void env_publish(struct txn_env *env, const struct meta *m);
+void env_publish(struct txn_env *env, const struct meta *m);       /* to all; it is flushed */
+void env_publish_ahead(struct txn_env *env, const struct meta *m); /* to this process */
+size_t env_readers(struct txn_env *env, gen_t *gens);              /* room for SNAPSHOT_READERS */
+
+/* adopt.c: goes on from what the file has, or r; nothing is in flight or joined. */
+int adopt(struct txn_env *env, gen_t flushed_gen);
+int adopt_recovered(struct txn_env *env, const struct recovered *r);
+
+/* turn.c: the turn of this process among all. No-ops where it is the only one. */
+int turn_take(struct txn_env *env);          /* the writer lock is held, env->lock is not */
+void turn_give(struct txn_env *env);         /* when nothing needs it any more; env->lock is held */
+void turn_note_awaited(struct txn_env *env); /* env->lock is held */
+int turn_found(struct txn_env *env);         /* at the opening by the first: others may come */
+bool turn_begins_last(struct txn_env *env);  /* at the close: nobody else has the file open */
 
 /* writer.c */
 struct horizon horizon_now(struct txn_env *env); /* writer lock */

@@ -10,15 +10,23 @@ int writer_acquire(struct txn_env *env)
 	int rc = 0;
 
 	pthread_mutex_lock(&env->lock);
-	while (env->writer_busy && env->state != ENV_POISONED)
+	while ((env->writer_busy || env->turn_is_promised) && env->state != ENV_POISONED)
 		pthread_cond_wait(&env->turn, &env->lock);
 	if (env->state == ENV_POISONED)
 		rc = error_poisoned(env);
 	else
 		env->writer_busy = true;
-	if (rc == 0)
-		env->writer.taken_at_begin = env->taken_gen;
 	pthread_mutex_unlock(&env->lock);
+	if (rc == 0) {
+		rc = turn_take(env);
+		if (rc)
+			writer_release(env);
+	}
+	if (rc == 0) {
+		pthread_mutex_lock(&env->lock);
+		env->writer.taken_at_begin = env->taken_gen;
+		pthread_mutex_unlock(&env->lock);
+	}
 	return rc;
 }
 
@@ -37,8 +45,24 @@ void writer_release(struct txn_env *env)
 	pthread_mutex_lock(&env->lock);
 	writer_account(env);
 	env->writer_busy = false;
+	turn_note_awaited(env);
+	if (env->turn_is_promised)
+		(void)flush_until(env, env->joined_gen);
+	turn_give(env);
 	pthread_cond_signal(&env->turn);
 	pthread_mutex_unlock(&env->lock);
+}
+
+static bool lives(void *arg, unsigned id)
+{
+	struct txn_env *env = arg;
+
+	return !env->members || members_live(env->members, id);
+}
+
+size_t env_readers(struct txn_env *env, gen_t *gens)
+{
+	return snapshots_in_use(&env->board->snapshots, lives, env, gens);
 }
 
 /* What may be used again by now. */
@@ -52,7 +76,7 @@ struct horizon horizon_now(struct txn_env *env)
 	h.flushed = env->flushed_gen;
 	pthread_mutex_unlock(&env->lock);
 	/* After the flush was published: a reader that is missed here begins with a newer state. */
-	h.n_readers = snapshots_in_use(&env->snapshots, env->writer.readers);
+	h.n_readers = env_readers(env, env->writer.readers);
 	/* T4: a reader's snapshot is a generation that joined; the open transaction is none. */
 	ASSERT(h.n_readers == 0 || h.readers[h.n_readers - 1] < env->next_gen);
 	return h;

@@ -80,7 +80,8 @@ static bool may_join(const struct work *w)
 {
 	bool no_room = w->plan.calls & FAULT_ALLOCATE && w->plan.kind == FAULT_ENOSPC;
 
-	return w->config->sync == TXN_FULL && w->shape == SHAPE_USUAL && !no_room && !w->carries;
+	return w->config->sync == TXN_FULL && w->shape == SHAPE_USUAL && !no_room && !w->carries &&
+	       !w->config->takes_turns;
 }
 
 static int step_usual(struct work *w)

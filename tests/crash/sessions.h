@@ -49,7 +49,8 @@ struct session_ops {
 struct session_config {
 	unsigned index; /* of the subject's configurations */
 	enum txn_sync sync;
-	bool no_direct; /* O_DIRECT is refused */
+	bool no_direct;   /* O_DIRECT is refused */
+	bool takes_turns; /* with another process: no thread may begin while one flushes */
 };
 
 /* The workload of crash_subject. */

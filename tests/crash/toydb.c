@@ -7,29 +7,34 @@
 #include "mmap/mmap.h"
 #include "tests/crash/toy.h"
 #include "tests/refpager/refpager.h"
+#include "txn/txn_int.h"
 #include "vmcache/vmcache.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 const struct toydb_config toydb_configs[TOYDB_CONFIGS] = {
-	{"ref-two-full", REFERENCE, TXN_TWO_FLUSH, TXN_FULL, false},
-	{"ref-one-full", REFERENCE, TXN_ONE_FLUSH, TXN_FULL, false},
-	{"ref-two-relaxed", REFERENCE, TXN_TWO_FLUSH, TXN_RELAXED, false},
-	{"ref-one-relaxed", REFERENCE, TXN_ONE_FLUSH, TXN_RELAXED, false},
-	{"mmap-two-full", MMAP, TXN_TWO_FLUSH, TXN_FULL, false},
-	{"mmap-one-full", MMAP, TXN_ONE_FLUSH, TXN_FULL, false},
-	{"mmap-two-relaxed", MMAP, TXN_TWO_FLUSH, TXN_RELAXED, false},
-	{"mmap-one-relaxed", MMAP, TXN_ONE_FLUSH, TXN_RELAXED, false},
-	{"pool-two-full", BUFPOOL, TXN_TWO_FLUSH, TXN_FULL, false},
-	{"pool-one-full", BUFPOOL, TXN_ONE_FLUSH, TXN_FULL, false},
-	{"pool-two-relaxed", BUFPOOL, TXN_TWO_FLUSH, TXN_RELAXED, false},
-	{"pool-one-relaxed", BUFPOOL, TXN_ONE_FLUSH, TXN_RELAXED, false},
-	{"vmcache-two-full", VMCACHE, TXN_TWO_FLUSH, TXN_FULL, false},
-	{"vmcache-one-full", VMCACHE, TXN_ONE_FLUSH, TXN_FULL, false},
-	{"vmcache-two-relaxed", VMCACHE, TXN_TWO_FLUSH, TXN_RELAXED, false},
-	{"vmcache-one-relaxed", VMCACHE, TXN_ONE_FLUSH, TXN_RELAXED, false},
-	{"ref-buffered", REFERENCE, TXN_TWO_FLUSH, TXN_FULL, true},
+	{"ref-two-full", REFERENCE, TXN_TWO_FLUSH, TXN_FULL, false, false},
+	{"ref-one-full", REFERENCE, TXN_ONE_FLUSH, TXN_FULL, false, false},
+	{"ref-two-relaxed", REFERENCE, TXN_TWO_FLUSH, TXN_RELAXED, false, false},
+	{"ref-one-relaxed", REFERENCE, TXN_ONE_FLUSH, TXN_RELAXED, false, false},
+	{"mmap-two-full", MMAP, TXN_TWO_FLUSH, TXN_FULL, false, false},
+	{"mmap-one-full", MMAP, TXN_ONE_FLUSH, TXN_FULL, false, false},
+	{"mmap-two-relaxed", MMAP, TXN_TWO_FLUSH, TXN_RELAXED, false, false},
+	{"mmap-one-relaxed", MMAP, TXN_ONE_FLUSH, TXN_RELAXED, false, false},
+	{"pool-two-full", BUFPOOL, TXN_TWO_FLUSH, TXN_FULL, false, false},
+	{"pool-one-full", BUFPOOL, TXN_ONE_FLUSH, TXN_FULL, false, false},
+	{"pool-two-relaxed", BUFPOOL, TXN_TWO_FLUSH, TXN_RELAXED, false, false},
+	{"pool-one-relaxed", BUFPOOL, TXN_ONE_FLUSH, TXN_RELAXED, false, false},
+	{"vmcache-two-full", VMCACHE, TXN_TWO_FLUSH, TXN_FULL, false, false},
+	{"vmcache-one-full", VMCACHE, TXN_ONE_FLUSH, TXN_FULL, false, false},
+	{"vmcache-two-relaxed", VMCACHE, TXN_TWO_FLUSH, TXN_RELAXED, false, false},
+	{"vmcache-one-relaxed", VMCACHE, TXN_ONE_FLUSH, TXN_RELAXED, false, false},
+	{"ref-buffered", REFERENCE, TXN_TWO_FLUSH, TXN_FULL, true, false},
+	{"mmap-shared", MMAP, TXN_ONE_FLUSH, TXN_FULL, false, true},
+	{"pool-shared", BUFPOOL, TXN_ONE_FLUSH, TXN_FULL, false, true},
+	{"pool-two-shared", BUFPOOL, TXN_TWO_FLUSH, TXN_FULL, false, true},
+	{"vmcache-relaxed-shared", VMCACHE, TXN_ONE_FLUSH, TXN_RELAXED, false, true},
 };
 
 /* Behind a model's cells: where its newest run of leaves begins; no part of the digest. */
@@ -41,7 +46,14 @@ struct toydb {
 	struct file *file;
 	struct pager *pager;
 	struct txn_env *env;
+	uint64_t seed;
 	uint64_t digest; /* of the newest version, for the further commits */
+	/* Of two processes. The board is memory, which no power cut leaves. */
+	struct toydb *peer; /* the second one; the first one's */
+	struct board *board;
+	struct members members;
+	bool owns_board, has_joined;
+	unsigned n_begun;
 };
 
 /* --- opening and closing -------------------------------------------------------------------- */
@@ -50,9 +62,17 @@ void toydb_close(void *arg)
 {
 	struct toydb *db = arg;
 
+	if (db->peer) {
+		toydb_close(db->peer);
+		db->peer = NULL;
+	}
 	txn_env_close(db->env);
 	pager_close(db->pager);
+	if (db->has_joined)
+		members_leave(&db->members);
 	file_close(db->file);
+	if (db->owns_board)
+		free(db->board);
 	free(db);
 }
 
@@ -114,7 +134,13 @@ static int toydb_open_at(struct toydb *db, uint64_t seed)
 		rc = txn_probe(db->file, &probe);
 	if (rc)
 		return rc;
-	rc = open_pager(db, &probe, txn_writer_pages(&o), seed);
+	if (db->board) {
+		rc = members_join(&db->members, db->file, db->board, 0);
+		db->has_joined = rc == 0;
+		o.members = &db->members;
+	}
+	if (rc == 0)
+		rc = open_pager(db, &probe, txn_writer_pages(&o), seed);
 	if (rc)
 		return rc;
 	rc = txn_env_open(db->pager, &probe, &toy_schema, &o, &db->env);
@@ -124,16 +150,47 @@ static int toydb_open_at(struct toydb *db, uint64_t seed)
 	return 0;
 }
 
-int toydb_open(unsigned config, uint64_t seed, struct simdisk *d, void **ret_db)
+static struct toydb *toydb_new(unsigned config, struct simdisk *d)
 {
 	struct toydb *db = calloc(1, sizeof(*db));
-	int rc;
 
 	ASSERT(db);
 	db->config = &toydb_configs[config];
 	db->disk = d;
+	return db;
+}
+
+/* The second process. */
+static int peer_open(struct toydb *db, uint64_t seed)
+{
+	int rc;
+
+	db->peer = toydb_new((unsigned)(db->config - toydb_configs), db->disk);
+	db->peer->board = db->board;
+	rc = toydb_open_at(db->peer, seed);
+	if (rc) {
+		toydb_close(db->peer);
+		db->peer = NULL;
+	}
+	return rc;
+}
+
+int toydb_open(unsigned config, uint64_t seed, struct simdisk *d, void **ret_db)
+{
+	struct toydb *db = toydb_new(config, d);
+	int rc;
+
+	db->seed = seed;
+	if (db->config->shared) {
+		db->board = aligned_alloc(64, (sizeof(*db->board) + 63) / 64 * 64);
+		ASSERT(db->board);
+		memset(db->board, 0xa5, sizeof(*db->board)); /* of long ago */
+		db->owns_board = true;
+	}
 	session_mark_slots(d, "db", session_page_size(seed));
 	rc = toydb_open_at(db, seed);
+	if (rc == 0 && db->board)
+		rc = peer_open(db, seed);
 	if (rc == 0) {
 		*ret_db = db;
 		return 0;
@@ -426,6 +483,43 @@ static uint64_t model_digest(const void *model)
 	return digest;
 }
 
+/* The process that writes now: of two, one after the other, twice each. The first one reads. */
+static struct toydb *current(struct toydb *db)
+{
+	return db->peer && db->n_begun++ % 4 >= 2 ? db->peer : db;
+}
+
+/*
+ * The second process is killed in the middle of a transaction: its locks are free, and what it has
+ * written is there. The rest of it is taken apart without a word to the first one.
+ */
+static int peer_dies(struct toydb *db)
+{
+	struct toydb *peer = db->peer;
+	struct txn *txn;
+	int rc = txn_begin_write(peer->env, &txn);
+
+	if (rc)
+		return rc;
+	/* As far as it comes: the disk may be full. */
+	for (unsigned i = 0; i < 40 && toy_set(txn, i * TOY_FANOUT % TOY_CELLS, i + 1) == 0; i++)
+		;
+	(void)file_lock(peer->file, LOCK_NONE, UINT64_C(1) << 62, UINT64_C(1) << 62);
+	pthread_mutex_lock(&peer->env->lock);
+	peer->env->members = NULL;
+	peer->env->has_turn = false;
+	if (peer->env->state != ENV_POISONED)
+		env_stop_writing(peer->env, -EIO);
+	pthread_mutex_unlock(&peer->env->lock);
+	txn_abort(txn);
+	peer->has_joined = false;
+	toydb_close(peer);
+	db->peer = NULL;
+	error_clear();
+	/* After a power cut the first process is dead too. */
+	return simdisk_killed(db->disk) ? -EIO : peer_open(db, db->seed);
+}
+
 static int begin_read(void *arg, void **ret_txn)
 {
 	struct txn *txn;
@@ -438,9 +532,12 @@ static int begin_read(void *arg, void **ret_txn)
 
 static int begin_write(void *arg, void **ret_txn)
 {
+	struct toydb *db = arg;
 	struct txn *txn;
-	int rc = txn_begin_write(((struct toydb *)arg)->env, &txn);
+	int rc = db->peer && db->n_begun % 16 == 7 ? peer_dies(db) : 0;
 
+	if (rc == 0)
+		rc = txn_begin_write(current(db)->env, &txn);
 	if (rc == 0)
 		*ret_txn = txn;
 	return rc;
@@ -463,7 +560,10 @@ static void abort_txn(void *txn)
 
 static int sync_db(void *arg)
 {
-	return txn_sync(((struct toydb *)arg)->env);
+	struct toydb *db = arg;
+	int rc = txn_sync(db->env);
+
+	return rc == 0 && db->peer ? txn_sync(db->peer->env) : rc;
 }
 
 static struct txn_env *env_of(void *arg)
