@@ -21,6 +21,7 @@ class Comparison:
     twins: stats.Estimate | None
     verdict: stats.Verdict
     run_ids: tuple
+    margin: float = stats.MARGIN  # that the verdict used
 
 
 def _paired(runs, cell, base, phase, metric, copies=(1, 1)):
@@ -62,12 +63,17 @@ def _verdict(pairs, found, aa, metric):
             if max(a) <= 0 and max(b) <= 0:
                 return stats.Verdict(stats.SAME, 'both are 0')
         return stats.Verdict(stats.NOT_DECIDED, 'a value is 0, so there is no ratio')
-    return stats.verdict(found, aa, MARGIN_BUSY if _is_busy(pairs, metric) else stats.MARGIN)
+    return stats.verdict(found, aa, _margin(pairs, metric))
 
 
 def _is_busy(pairs, metric):
     """Whether CPU times were taken while others were at work: then they hold within a tenth."""
     return metric.kind == metrics.CPU and not all(run['quiet'] for pair in pairs for _, run in pair)
+
+
+def _margin(pairs, metric):
+    """The ratio up to which two values are the same."""
+    return MARGIN_BUSY if _is_busy(pairs, metric) else stats.MARGIN
 
 
 def compare(runs, plan, cell, base, phase, metric_name):
@@ -77,7 +83,7 @@ def compare(runs, plan, cell, base, phase, metric_name):
     found, aa = _estimate(pairs), twins(runs, plan, phase, metric_name)
     means = tuple(sum(p[i][0] for p in pairs) / len(pairs) if pairs else None for i in (0, 1))
     return Comparison(plan.id, cell, base, phase, metric, means, found, aa, _verdict(pairs, found, aa, metric),
-                      tuple(run['id'] for pair in pairs for _, run in pair))
+                      tuple(run['id'] for pair in pairs for _, run in pair), _margin(pairs, metric))
 
 
 def is_struck_out(c):
@@ -123,7 +129,7 @@ def sentence(c):
         return f'{head}: {c.cell} has {c.verdict.word} {"as" if c.verdict.word == stats.SAME else "than"} {c.base}, ' \
                f'{c.verdict.why} {tail}'
     if c.verdict.word == stats.SAME:
-        return f'{head}: {c.cell} and {c.base} are the same within {round((stats.MARGIN - 1) * 100)} %, {interval(c.found)} {tail}'
+        return f'{head}: {c.cell} and {c.base} are the same within {round((c.margin - 1) * 100)} %, {interval(c.found)} {tail}'
     return f'{head}: {c.cell} has {interval(c.found)} times that of {c.base} {tail}'
 
 

@@ -184,6 +184,12 @@ class Sentences(unittest.TestCase):
         self.assertIn('not quiet', compare.sentence(rate))
         self.assertNotIn(cpu.verdict.word, (stats.MORE, stats.LESS))  # within a tenth
 
+    def test_the_same_is_said_with_the_margin_that_was_used(self):
+        for quiet, text in ((True, 'the same within 5 %'), (False, 'the same within 10 %')):
+            cpu = compare.comparisons(self.runs(10 ** 8, quiet=quiet), self.plan)[0]
+            self.assertEqual(cpu.verdict.word, stats.SAME)
+            self.assertIn(text, compare.sentence(cpu))
+
     def test_invalid_runs_are_used_for_nothing(self):
         cpu = compare.comparisons(self.runs(4 * 10 ** 8, invalid=['R1: x']), self.plan)[0]
         self.assertEqual((cpu.verdict.word, cpu.run_ids), (stats.NOT_DECIDED, ()))
