@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What was predicted before the run, and whether it came true: of cells, of replays, and of hazards."""
-from lib import answers_tally as tally, code, compare, metrics, shootdown
+from lib import answers_tally as tally, code, compare, metrics, replay, shootdown
 from lib.page_html import bullets, chip
 from lib.page_number import Name, Number, fill
 
 KIND = {compare.TRUE: 'good', compare.FALSE: 'bad', compare.OPEN: 'open'}
 
 
-def _in_range(p, values):
-    """TRUE when all lie in the range, FALSE when none does, else OPEN."""
-    inside = [p['low'] <= v <= p['high'] for v in values]
-    return compare.OPEN if not values else compare.TRUE if all(inside) else compare.OPEN if any(inside) else compare.FALSE
+def _in_range(p, value):
+    return compare.TRUE if p['low'] <= value <= p['high'] else compare.FALSE
 
 
 def _of_cells(evidence, plan, p):
@@ -27,19 +25,15 @@ def _of_cells(evidence, plan, p):
 
 def _of_replay(evidence, plan, p):
     """Of the ratio of two cells' misses, or of a cell's regret, at every size."""
-    table = evidence.replay_table(plan.id)
-    sizes = [size for size, row in table.items() if p['cell'] in row and p.get('base', p['cell']) in row]
-    if 'base' in p:
-        values = [table[size][p['cell']][0] / table[size][p['base']][0] for size in sizes if table[size][p['base']][0]]
-    else:
-        values = [table[size][p['cell']][1] for size in sizes if table[size][p['cell']][1] is not None]
-    if not values:
+    found = replay.predicted_values(evidence.replay_table(plan.id), p)
+    if not found:
         return compare.OPEN, None
+    sizes, values = list(found), list(found.values())
     names = [p['cell']] + ([p['base']] if 'base' in p else [])
     ids = tuple(dict.fromkeys(i for size in sizes for name in names for i in evidence.replay_ids(plan.id, size, name)))
     what = f'misses {plan.id} {"/".join(names)}' if 'base' in p else f'regrets {plan.id} {p["cell"]}'
     low, high = f'{min(values):.3g}', f'{max(values):.3g}'
-    return _in_range(p, values), Number(low if low == high else f'{low} to {high}', ids, what)
+    return replay.prediction_word(values, p), Number(low if low == high else f'{low} to {high}', ids, what)
 
 
 def _of_hazard(evidence, plan, p):
@@ -49,9 +43,9 @@ def _of_hazard(evidence, plan, p):
         return compare.OPEN, None
     if shootdown.PROGRAM in plan.programs:
         value = shootdown.per_page({(p['phase'], p['cell']): found}, p['phase'], p['cell'], p['metric'])
-        return _in_range(p, [value.value]), value
+        return _in_range(p, value.value), value
     count = tally.number([found], p['metric'], *[key for key, word in tally.WORDS.items() if word == p['metric']])
-    return _in_range(p, [count.value / found.trials]), fill('{n} of {of}', n=count, of=tally.number([found]))
+    return _in_range(p, count.value / found.trials), fill('{n} of {of}', n=count, of=tally.number([found]))
 
 
 def _of_code(evidence, plan, p):

@@ -141,14 +141,25 @@ def table(lines):
             for part, names in sorted(found.items())}
 
 
-def prediction_result(lines, p):
-    """As compare.prediction_result: of the ratio of two cells' misses at every size."""
-    values = [row[p['cell']][0] / row[p['base']][0] for row in table(lines).values()
-              if p['cell'] in row and p['base'] in row and row[p['base']][0]]
+def predicted_values(by_part, p):
+    """{part: what a prediction is about}: the ratio of two cells' misses, or a cell's regret, at every size of a table that has it."""
+    if 'base' in p:
+        return {part: row[p['cell']][0] / row[p['base']][0] for part, row in by_part.items()
+                if p['cell'] in row and p['base'] in row and row[p['base']][0]}
+    return {part: row[p['cell']][1] for part, row in by_part.items() if p['cell'] in row and row[p['cell']][1] is not None}
+
+
+def prediction_word(values, p):
+    """compare.TRUE, FALSE or OPEN. It is about every size and about counts: one size outside of the range, and it has failed."""
     if not values:
-        return compare.OPEN, 'no valid runs'
-    text = f'{min(values):.2f} to {max(values):.2f}'
-    return compare.TRUE if p['low'] <= min(values) and max(values) <= p['high'] else compare.FALSE, text
+        return compare.OPEN
+    return compare.TRUE if p['low'] <= min(values) and max(values) <= p['high'] else compare.FALSE
+
+
+def prediction_result(lines, p):
+    """As compare.prediction_result."""
+    values = list(predicted_values(table(lines), p).values())
+    return prediction_word(values, p), f'{min(values):.2f} to {max(values):.2f}' if values else 'no valid runs'
 
 
 def _mean(values):

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 
 import recompute  # noqa: E402
-from lib import answers, answers_tally, hazards, page, page_experiment, page_grid, page_matrix, page_number, page_readme, page_words, plan as plans, plot, plot_time, results, shootdown  # noqa: E402
+from lib import answers, answers_tally, compare, hazards, page, page_experiment, page_grid, page_matrix, page_number, page_predictions, page_readme, page_words, plan as plans, plot, plot_time, replay, results, shootdown  # noqa: E402
 from lib.page_evidence import Evidence, digits, quantity  # noqa: E402
 from lib.page_number import Name, NoSource, Number, Sentence, fill  # noqa: E402
 
@@ -200,6 +200,17 @@ class Golden(unittest.TestCase):
     def test_predictions_say_whether_they_came_true(self):
         said = '<span class="chip good">came true</span> <span class="sentence"><span class="name">while memory fills'
         self.assertTrue(said in self.text)
+
+    def test_a_prediction_for_every_size_fails_at_one_of_them_on_page_and_terminal(self):
+        plan, lines = self.evidence.plans['E7'], self.session.of_kind('replay', 'E7')
+        for p in plan.predictions:
+            values = sorted(replay.predicted_values(replay.table(lines), p).values())
+            for low, high, expected in ((p['low'], p['high'], None), (values[0], values[-1], compare.TRUE), (values[1], 9, compare.FALSE),
+                                        (9, 10, compare.FALSE)):
+                words = {replay.prediction_result(lines, {**p, 'low': low, 'high': high})[0],
+                         page_predictions.result(self.evidence, plan, {**p, 'low': low, 'high': high})[0]}
+                self.assertEqual(len(words), 1, (p['id'], low, high, words))
+                self.assertIn(expected, words | {None})
 
     def test_who_wins_where(self):
         squares = page_grid.grid(self.evidence, page_grid.MEASURES[0][0])
