@@ -106,6 +106,11 @@ def read_ahead_known(run):
     return found
 
 
+def dirty_known(run):
+    """R7: mincore, which stands in for cachestat, knows no dirty pages."""
+    return [] if run['file_before'].get('dirty_bytes') is not None else ['R7: whether the file was dirty when it began is not known']
+
+
 def budget_known(run):
     """R3"""
     if not run['budget']['by_kernel']:
@@ -124,7 +129,7 @@ def host_known(card):
     return []
 
 
-FLAGS = (idle_known, read_ahead_known, budget_known)
+FLAGS = (idle_known, read_ahead_known, dirty_known, budget_known)
 
 
 def judge(run):

@@ -83,7 +83,8 @@ class Measure:
         self.minutes, self.ram = minutes, ram
         self.plans, self.retries, self.idle_s = plans, retries, idle_s
         self.done = {tuple(line[:4]) for line in done}  # (experiment, round, cell, copy) that need not be measured again
-        self.rates = {tuple(line[:3]): line[4] for line in done if len(line) > 4}  # operations a second, by the same
+        # Operations a second, by (experiment, round, cell): of the first copy, as where nothing was interrupted.
+        self.rates = {tuple(line[:3]): line[4] for line in done if len(line) > 4 and line[3] == 1}
         self.caches = {}  # by options: what a pool may have
         self.progress = Progress(self.expected_s(), stream)
 

@@ -52,6 +52,7 @@ class Rules(unittest.TestCase):
 
     def test_r7_dirty_before_or_not_flushed_after(self):
         self.expect(judged(file_before={'cached_bytes': 0, 'dirty_bytes': 1}), 'invalid', 'R7')
+        self.expect(judged(file_before={'cached_bytes': 0, 'dirty_bytes': None}), 'flags', 'R7')
         file = {**a_run()['file'], 'copied': True}
         self.expect(judged(writes=True, file=file), 'invalid', 'R7')
         self.assertEqual(judged(writes=True, file=file, end_flush_ns=5)['invalid'], [])

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 import unittest
 
 from support import FAKE, RUN, Scratch, plan_text
@@ -90,6 +91,12 @@ class Sessions(Scratch):
         p = parse(plan_text(rest='[[cell]]\nname = "open"\nrate_of = ["one"]\nrate_share = 0.5\n'), 'E0.toml')
         for number in range(1, 9):
             self.assertEqual(session.schedule(p, number, 1, ['verso'])[-1][1], 'open')
+
+    def test_an_open_loop_that_goes_on_takes_its_rate_from_the_first_copy(self):
+        head = {'mode': 'tiny', 'file_bytes': 8 << 20, 'memory_bytes': 4 << 20, 'rounds': 1, 'seconds': 1, 'seed': 1, 'budget': 'group1', 'records': 9}
+        done = [('E0', 1, 'one', copy, rate) for copy, rate in ((2, 500.0), (1, 1000.0), (2, 700.0))]
+        m = session.Measure(types.SimpleNamespace(engines=['verso']), None, None, head, [parse(plan_text(), 'E0.toml')], done=done)
+        self.assertEqual(m.rates, {('E0', 1, 'one'): 1000.0})
 
     def test_quick_leaves_out_what_its_plan_says(self):
         p = parse('quick = ["one"]\n' + plan_text(), 'E0.toml')
