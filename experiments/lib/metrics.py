@@ -13,6 +13,9 @@ from typing import Callable
 from lib import stats
 
 COUNTS, CPU, WALL = 'counts', 'cpu', 'wall'
+RECORD_BYTES = 108  # a key and its value
+SAMPLE_MS = 100  # between two samples from outside: no time in them is shorter
+RECOVERED_SHARE = 0.9
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,36 @@ def _of_held(_run, phase):
     return phase['faults_held'] / phase['held'] if phase.get('held') else None
 
 
+def _of_read(_run, phase):
+    """Shootdowns for each page that came: while memory is full as many leave it."""
+    value, read = phase.get('tlb_shootdowns'), phase.get('device_read_bytes')
+    return None if value is None or not read else value / (read / 4096)
+
+
+def _samples(run, phase):
+    """([time in ms], [operations so far]) of the samples of a phase; ([], []) when there are none."""
+    series = run.get('series') or {}
+    rows = [(t, ops) for t, number, ops in zip(series.get('t_ms', ()), series.get('phase', ()), series.get('ops', ()))
+            if number == phase.get('phase')]
+    return [t for t, _ in rows], [ops for _, ops in rows]
+
+
+def _longest_silence(run, phase):
+    """To a tenth of a second, by the samples from outside: a stall of all threads."""
+    times, ops = _samples(run, phase)
+    return max(stats.longest_silence(times, ops), SAMPLE_MS) if len(times) > 1 else None
+
+
+def _recovery(run, phase):
+    """Until a sample has nine tenths of the rate of the phase "before"; the whole phase where none has."""
+    before, (times, ops) = phase_of(run, 'before'), _samples(run, phase)
+    if before is None or not before.get('ns') or len(times) < 2:
+        return None
+    wanted = RECOVERED_SHARE * before['ops'] / (before['ns'] / 1e6)
+    back = (times[i] for i in range(1, len(times)) if times[i] > times[i - 1] and (ops[i] - ops[i - 1]) / (times[i] - times[i - 1]) >= wanted)
+    return max(next(back, times[-1]) - times[0], SAMPLE_MS)
+
+
 def _service_mean(_run, phase):
     n = sum(count for _, count in phase['histogram'])
     return sum(low * count for low, count in phase['histogram']) / n if n else None
@@ -116,6 +149,8 @@ METRICS = {m.name: m for m in (
     Metric('device_reads_per_s', 'pages a second from the device', '1/s', WALL, 'better', _device_reads_per_s),
     Metric('device_read_bytes_per_op', 'bytes read from the device an operation', 'bytes', COUNTS, 'worse',
            _per_op('device_read_bytes')),
+    Metric('read_bytes_per_needed', 'bytes read from the device for each byte that was asked for', '', COUNTS, 'worse',
+           _per_op('device_read_bytes', scale=1 / RECORD_BYTES)),
     Metric('device_write_bytes_per_op', 'bytes written to the device an operation', 'bytes', COUNTS, 'worse',
            _per_op('device_write_bytes')),
     Metric('major_faults_per_op', 'major faults an operation', '', COUNTS, 'worse', _per_op('major_faults')),
@@ -130,8 +165,11 @@ METRICS = {m.name: m for m in (
     Metric('evictions_per_op', 'evictions an operation', '', COUNTS, 'worse', _per_op('pager', 'evictions')),
     Metric('shootdowns_per_op', 'TLB shootdowns an operation', '', COUNTS, 'worse', _per_op('tlb_shootdowns'),
            of_machine=True),
+    Metric('shootdowns_per_read', 'TLB shootdowns for each page read from the device', '', COUNTS, 'worse', _of_read, of_machine=True),
     Metric('requests_in_flight', 'requests in flight at the device, on average', '', WALL, 'better', _in_flight),
     Metric('longest_operation_ns', 'the longest operation', 'ns', WALL, 'worse', _longest_operation),
+    Metric('longest_silence_ms', 'the longest time in which no operation ended', 'ms', WALL, 'worse', _longest_silence),
+    Metric('recovery_ms', 'time until the rate is nine tenths of that before', 'ms', WALL, 'worse', _recovery),
     Metric('given_ns', 'time until memory was taken or given', 'ns', WALL, 'worse', _given),
     Metric('service_mean_ns', 'mean time of an operation in a closed loop', 'ns', WALL, 'worse', _service_mean),
     Metric('service_p50_ns', 'median time of an operation in a closed loop', 'ns', WALL, 'worse', _service(0.5)),

@@ -61,6 +61,9 @@ RATIO = {
     'device_reads_per_s': '{a} reads {r} times as many pages a second from the device as {b}',
     'device_read_bytes_per_op': 'for {one}, {a} reads {r} times as many bytes from the device as {b}',
     'device_write_bytes_per_op': 'for {one}, {a} writes {r} times as many bytes to the device as {b}',
+    'shootdowns_per_read': 'for each page that it reads, {a} makes {r} times as many TLB shootdowns as {b}',
+    'longest_silence_ms': 'the longest time in which no operation ends is {r} times as long through {a} as through {b}',
+    'recovery_ms': 'until the rate is back, {a} takes {r} times as long as {b}',
     'requests_in_flight': '{a} keeps {r} times as many requests in flight as {b}',
     'longest_operation_ns': 'the longest wait for {one} is {r} times as long through {a} as through {b}',
 }

@@ -10,7 +10,8 @@ SHORT = {
     'minor_faults_per_op': 'minor faults', 'switches_per_op': 'sleeps', 'misses_per_op': 'misses', 'evictions_per_op': 'evictions',
     'shootdowns_per_op': 'TLB shootdowns', 'requests_in_flight': 'requests in flight', 'longest_operation_ns': 'longest operation',
     'service_p50_ns': 'median time', 'service_p99_ns': 'p99 time', 'service_p999_ns': 'p99.9 time', 'latency_p50_ns': 'median latency',
-    'latency_p99_ns': 'p99 latency', 'latency_p999_ns': 'p99.9 latency', 'latency_max_ns': 'longest latency',
+    'read_bytes_per_needed': 'read for a byte', 'shootdowns_per_read': 'shootdowns a read', 'longest_silence_ms': 'longest silence',
+    'recovery_ms': 'recovery', 'latency_p99_ns': 'p99 latency', 'latency_p999_ns': 'p99.9 latency', 'latency_max_ns': 'longest latency',
 }
 
 

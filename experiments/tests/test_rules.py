@@ -160,6 +160,40 @@ class Quiet(unittest.TestCase):
         self.assertEqual(metrics.read(run, 'full', 'cpu_ns_per_op'), 200000)
 
 
+class OverTime(unittest.TestCase):
+    """What is read out of the samples of a run: three phases, ten samples a second, and a stall in the third."""
+
+    def run_with(self, after):
+        """after: operations in each tenth of a second of the third phase."""
+        steps = [(1, 100)] * 10 + [(2, 20)] * 10 + [(3, n) for n in after]
+        series, ops = {'t_ms': [], 'phase': [], 'ops': []}, 0
+        for i, (number, n) in enumerate(steps):
+            ops += n
+            for name, value in (('t_ms', 100 * i), ('phase', number), ('ops', ops)):
+                series[name].append(value)
+        phases = [phase(name, phase=i, ops=sum(n for k, n in steps if k == i), ns=10 ** 9) for i, name in enumerate(('before', 'during', 'after'), 1)]
+        return a_run(phases=phases, series=series)
+
+    def test_the_longest_silence_is_that_of_its_phase(self):
+        run = self.run_with([5, 0, 0, 0, 7, 0, 3])
+        self.assertEqual([metrics.read(run, name, 'longest_silence_ms') for name in ('during', 'after')], [100, 300])
+        self.assertIsNone(metrics.read(a_run(), 'full', 'longest_silence_ms'))  # no samples
+
+    def test_recovery_ends_with_nine_tenths_of_the_rate_before(self):
+        for after, expected in (([20, 20, 50, 89, 90, 10], 400), ([100, 100, 100], 100), ([1, 2, 3, 4], 300)):
+            self.assertEqual(metrics.read(self.run_with(after), 'after', 'recovery_ms'), expected, after)
+        without = self.run_with([100, 100])
+        without['phases'][0]['name'] = 'first'
+        self.assertIsNone(metrics.read(without, 'after', 'recovery_ms'))
+
+    def test_counts_by_what_was_needed(self):
+        run = a_run(phases=[phase(ops=1000, device_read_bytes=4096 * 500, tlb_shootdowns=1000)])
+        self.assertEqual(metrics.read(run, 'full', 'shootdowns_per_read'), 2)
+        self.assertAlmostEqual(metrics.read(run, 'full', 'read_bytes_per_needed'), 2048 / 108)
+        self.assertIsNone(metrics.read(a_run(phases=[phase(device_read_bytes=0)]), 'full', 'shootdowns_per_read'))
+        self.assertIsNone(metrics.read(a_run(quiet=False), 'full', 'shootdowns_per_read'))  # the whole machine's
+
+
 class Sentences(unittest.TestCase):
     def setUp(self):
         self.plan = plan.parse(plan_text(), 'E0.toml')
