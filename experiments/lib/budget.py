@@ -28,7 +28,7 @@ class BudgetError(Exception):
     """A budget that cannot be had; the text says why and what to do."""
 
 
-def _mounts(kind, text=None):
+def mounts(kind, text=None):
     """Pairs of mount point and options of the file systems of a kind."""
     text = read_text('/proc/self/mounts') if text is None else text
     for line in (text or '').splitlines():
@@ -39,12 +39,12 @@ def _mounts(kind, text=None):
 
 def version1_root(text=None):
     """Where the memory controller of cgroup version 1 is mounted, or None."""
-    return next((path for path, options in _mounts('cgroup', text) if 'memory' in options), None)
+    return next((path for path, options in mounts('cgroup', text) if 'memory' in options), None)
 
 
 def version2_root(text=None):
     """Where cgroup version 2 is mounted with a memory controller, or None."""
-    for path, _ in _mounts('cgroup2', text):
+    for path, _ in mounts('cgroup2', text):
         if 'memory' in (read_text(os.path.join(path, 'cgroup.controllers')) or '').split():
             return path
     return None

@@ -107,7 +107,7 @@ def head_of(args, a_program, folder, chosen, kind):
     memory = budget.container_limit() if kind == 'container' else args.memory or mode.memory_bytes
     file_bytes = args.file or (4 * memory if kind == 'container' else mode.file_bytes)
     return {
-        'kind': 'session', 'format': results.FORMAT, 'session': None, 'mode': mode.name,
+        'kind': 'session', 'format': results.FORMAT, 'session': None, 'mode': mode.name, 'named': named,
         'started': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
         'machine_id': machine.machine_id(card), 'machine': card, 'version': a_program.version, 'commit': machine.commit(HERE),
         'engines': a_program.engines, 'budget': kind, 'budget_by_kernel': budget.CLASSES[kind].by_kernel,

@@ -57,14 +57,15 @@ CELL_OPTIONS.update(HARNESS_OPTIONS)
 TOP = {'id': str, 'title': str, 'questions': list, 'asks': str, 'switch': str, 'kind': str, 'pitfalls': list,
        'workload': dict, 'cell': list, 'phase': list, 'compare': list, 'prediction': list, 'aa': str,
        'needs': list, 'ladder': dict, 'quick': list, 'full': list, 'records_in_order': bool, 'writes': bool, 'frames': list, 'programs': list,
-       'memory_part': (int, float), 'variant': list}
-CELL = {'name': str, 'title': str, 'limit_of': str, 'before': str, 'wrong': str, 'disk': str,
-        'memory_part': (int, float), 'files': list, 'tests': list, 'rate_of': list, 'rate_share': (int, float), **CELL_OPTIONS}
+       'memory_part': (int, float), 'variant': list, 'modes': list, 'frames_full': list}
+CELL = {'name': str, 'title': str, 'limit_of': str, 'before': str, 'wrong': str, 'disk': str, 'skip': str,
+        'memory_part': (int, float), 'size_part': (int, float), 'in_order': bool, 'read_ahead_kb': int, 'slow_ms': (int, float),
+        'files': list, 'tests': list, 'rate_of': list, 'rate_share': (int, float), **CELL_OPTIONS}
 PHASE = {'name': str, 'until': str, 'seconds': (int, float), 'limit_seconds': (int, float), 'batch': int,
          'memory_share': (int, float), 'part': (int, float), 'work': str}
 COMPARE = {'cell': str, 'base': str, 'phase': str, 'metrics': list, 'bracket': bool}
 PREDICTION = {'id': str, 'cell': str, 'base': str, 'phase': str, 'metric': str, 'low': (int, float),
-              'high': (int, float), 'says': str}
+              'high': (int, float), 'says': str, 'over_cell': str, 'over_base': str}
 LADDER = {'base': str, 'top': str, 'alone': list, 'rungs': list, 'metrics': list}
 VARIANT = {'suffix': str, 'of': list, 'standard': list, **CELL_OPTIONS}
 NEEDED = {
@@ -75,7 +76,7 @@ NEEDED = {
 WORKS = ('get', 'scan', 'scan-gets', 'update', 'update-gets')  # work_names of cell/main.c
 UNTIL = ('full', 'settled', 'end')
 NEEDS = ('kernel-limit', 'own-group', 'lmdb')
-BEFORE, WRONG, DISKS = ('run', 'run-drop'), ('R3', 'R5', 'R9'), ('ram',)
+BEFORE, WRONG, DISKS = ('run', 'run-drop'), ('R3', 'R5', 'R7', 'R9'), ('ram',)
 KINDS = ('cells', 'replay', 'hazard', 'code')
 PROGRAMS = ('hazard_rot', 'hazard_flush', 'hazard_powercut', 'hazard_stray', 'hazard_shootdown')
 
@@ -102,6 +103,8 @@ class Plan:
     records_in_order: bool = True
     writes: bool = False
     frames: list = field(default_factory=list)
+    frames_full: list = field(default_factory=list)  # beside them, of `run full` alone
+    modes: list = field(default_factory=list)  # that have it; none: all. A command that names it has it in any
     ladder: dict = field(default_factory=dict)  # base, top, and cells with one switch each (ladder.py)
     programs: list = field(default_factory=list)
     memory_part: float = 1  # of the session's budget, for cells without one of their own
@@ -219,6 +222,37 @@ def _add_rungs(where, plan):
                               for p in plan.phases if 'seconds' in p and p.get('work', work) == work]
 
 
+def _check_share(where, table, key):
+    if not 0 < table.get(key, 1) <= 1:
+        raise PlanError(f'{where}: "{key}": expected more than 0 and at most 1, found {table[key]}')
+
+
+def _check_cell(where, plan, cell):
+    """What the harness does for one cell alone."""
+    for key in ('memory_part', 'size_part'):
+        _check_share(where, cell, key)
+    for key, known in (('before', BEFORE), ('wrong', WRONG), ('disk', DISKS)):
+        if key in cell and cell[key] not in known:
+            raise PlanError(f'{where}: "{key}": expected one of {", ".join(known)}, found "{cell[key]}"')
+    if cell.get('disk') == 'ram' and ('size_part' in cell or not cell.get('in_order', plan.records_in_order)):
+        raise PlanError(f'{where}: "disk": the RAM disk has the file of the session\'s size, in order, and no other')
+    if cell.get('read_ahead_kb', 0) < 0 or ('read_ahead_kb' in cell and cell.get('disk') != 'ram'):
+        raise PlanError(f'{where}: "read_ahead_kb": expected 0 or more, and disk = "ram", which is the harness\'s own: a disk\'s setting is the machine\'s')
+    if cell.get('slow_ms', 1) <= 0 or ('slow_ms' in cell and 'disk' in cell):
+        raise PlanError(f'{where}: "slow_ms": expected more than 0, and the disk of the files')
+    _check_batch(f'{where}: "fill-batch"', plan.options(cell['name']).get('fill-batch', 1))
+    if (plan.kind == 'code') != bool(cell.get('files')):
+        raise PlanError(f'{where}: "files": cells of a plan of kind "code" have some, others have none')
+
+
+def _check_over(where, plan, p):
+    """A prediction of how one ratio is to another."""
+    if ('over_cell' in p) != ('over_base' in p) or ('over_cell' in p and ('base' not in p or plan.kind != 'cells')):
+        raise PlanError(f'{where}: "over_cell" and "over_base" belong together, and to a "base", in a plan of cells')
+    if 'over_cell' in p:
+        _check_compare(where, plan, {'cell': p['over_cell'], 'base': p['over_base'], 'phase': p['phase'], 'bracket': True, 'metrics': []})
+
+
 def _check_batch(where, batch):
     if not 1 <= batch <= BATCH_MAX:
         raise PlanError(f'{where}: expected 1 to {BATCH_MAX}, found {batch}')
@@ -251,15 +285,10 @@ def _check_whole(where, plan):
     if not 0 < plan.memory_part <= 1:
         raise PlanError(f'{where}: "memory_part": expected more than 0 and at most 1, found {plan.memory_part}')
     for cell in plan.cells:
-        if not 0 < cell.get('memory_part', 1) <= 1:
-            raise PlanError(f'{where}: cell "{cell["name"]}": "memory_part": expected more than 0 and at most 1, found {cell["memory_part"]}')
-        for key, known in (('before', BEFORE), ('wrong', WRONG), ('disk', DISKS)):
-            if key in cell and cell[key] not in known:
-                raise PlanError(f'{where}: cell "{cell["name"]}": "{key}": expected one of {", ".join(known)}, found "{cell[key]}"')
-        _check_batch(f'{where}: cell "{cell["name"]}": "fill-batch"', plan.options(cell['name']).get('fill-batch', 1))
-    for cell in plan.cells:
-        if (plan.kind == 'code') != bool(cell.get('files')):
-            raise PlanError(f'{where}: cell "{cell["name"]}": "files": cells of a plan of kind "code" have some, others have none')
+        _check_cell(f'{where}: cell "{cell["name"]}"', plan, cell)
+    for key, some in (('modes', plan.modes), ('frames_full', plan.frames_full)):
+        if (key == 'modes' and not set(some) <= set(MODES)) or (key == 'frames_full' and some and plan.kind != 'replay'):
+            raise PlanError(f'{where}: "{key}": expected {"some of " + ", ".join(MODES) if key == "modes" else "kind = replay"}, found {some}')
     for need in plan.needs:
         if need not in NEEDS:
             raise PlanError(f'{where}: "needs": expected {" or ".join(NEEDS)}, found "{need}"')
@@ -292,6 +321,7 @@ def _check_whole(where, plan):
             raise PlanError(f'{where}: prediction {i}: expected "cell" and "base" out of {", ".join(names)}')
         if plan.kind == 'hazard' and p['cell'] not in names:
             raise PlanError(f'{where}: prediction {i}: "cell": no cell "{p["cell"]}"; expected one of {", ".join(names)}')
+        _check_over(f'{where}: prediction {i}', plan, p)
         if p['low'] > p['high']:
             raise PlanError(f'{where}: prediction {i}: low is above high')
 

@@ -141,12 +141,16 @@ def judge(run):
     return run
 
 
+BROKEN_WITH = {'R7': ('R5',)}  # a page that is dirty is in the page cache
+
+
 def break_on_purpose(run, rule):
     """E17 breaks a rule: what the rule finds is why the run is there. A rule that finds nothing is one that does not hold."""
-    found = [text for text in run['invalid'] if text.startswith(f'{rule}:')]
+    mine = [f'{name}:' for name in (rule, *BROKEN_WITH.get(rule, ()))]
+    found = [text for text in run['invalid'] if text.startswith(tuple(mine))]
     run['invalid'] = [text for text in run['invalid'] if text not in found]
     run['broken'] = found
-    if not found:
+    if not any(text.startswith(f'{rule}:') for text in found):
         run['invalid'].append(f'{rule}: broken on purpose, and not noticed')
     return run
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """One run of one cell: the file is made cold, memory is limited, the phases are driven by counters, and all is sampled from here."""
+import contextlib
 import dataclasses
 import json
 import os
@@ -8,7 +9,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 
-from lib import budget, guard, program, readings, rules
+from lib import budget, guard, program, readings, rules, slow
 from lib.live import DONE, READY, Live
 
 SAMPLE_S = 0.1
@@ -42,6 +43,8 @@ class Job:
     writes: bool = False
     before: str | None = None  # BEFORE: a life of the same cell in the same group before the one that is measured
     wrong: str | None = None  # the rule that E17 breaks on purpose
+    slow_ms: float | None = None  # what each read takes in phases of so many seconds, at least (E16)
+    read_ahead_kb: int | None = None  # of a disk of our own (E3)
     on_sample: object = None  # called at each sample, with the seconds since the start
     extra: list = field(default_factory=list)
 
@@ -96,6 +99,36 @@ def make_warm(job):
     return job.dataset.program.ask('residency', f'--file={job.about["path"]}')
 
 
+def left_as_it_is(job):
+    """What R7 forbids, for E17: the file was copied a moment ago, so it is dirty, and nobody has flushed it."""
+    return job.dataset.program.ask('residency', f'--file={job.about["path"]}')
+
+
+@contextlib.contextmanager
+def read_ahead(job):
+    """The read-ahead of a disk of our own, while a run lasts."""
+    if job.read_ahead_kb is None:
+        yield
+        return
+    path = f'/sys/block/{readings.disk_of(job.about["path"])}/queue/read_ahead_kb'
+    before = readings.setting(path)
+    if before is None:
+        raise rules.Refused(f'R6: {path}: it is not there, so the read-ahead cannot be set')
+    write_setting(path, job.read_ahead_kb)
+    try:
+        yield
+    finally:
+        write_setting(path, before)
+
+
+def write_setting(path, value):
+    try:
+        with open(path, 'w', encoding='ascii') as f:
+            f.write(str(value))
+    except OSError as error:
+        raise rules.Refused(f'R6: {path}: {error.strerror}') from error
+
+
 class Series:
     """Samples of a run, ten a second, as columns."""
 
@@ -146,7 +179,7 @@ class Run:
         self.disk = readings.disk_of(job.about['path'])
         self.live = Live()
         self.page_cache = readings.PageCache(job.about['path'])
-        self.child = self.budget = None
+        self.child = self.budget = self.slow = None
         self.out, self.errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self.edges = []  # (phase's plan, machine before, machine after, CPU seconds of the harness, reached, ns in which memory was taken)
         self.invalid = []
@@ -155,6 +188,8 @@ class Run:
         if self.child and self.child.returncode is None:
             self.child.kill()
             self.child.wait()
+        if self.slow:
+            self.slow.close()
         self.live.close()
         self.page_cache.close()
         self.out.close()
@@ -166,6 +201,9 @@ class Run:
         self.child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.errors,
                                       pass_fds=[self.live.descriptor], start_new_session=True)
         a_budget.attach(self.child.pid)
+        if self.job.slow_ms:
+            self.slow = slow.Slow(self.disk, a_budget)
+            self.slow.attach(self.child.pid)
         end = time.monotonic() + READY_S
         while self.live.state < READY and self.child.poll() is None:
             if time.monotonic() > end:
@@ -220,6 +258,8 @@ class Run:
 
     def drive_phase(self, number, plan, series):
         """Until its end. False: the cell has ended."""
+        if self.slow:
+            self.slow.set(self.job.slow_ms if 'seconds' in plan else None)
         before, own = readings.machine(self.disk), sum(os.times()[:2])
         self.live.begin(number, plan.get('batch', 0), plan.get('part', 0))
         given_ns = self.share(plan['memory_share']) if 'memory_share' in plan else None
@@ -326,8 +366,8 @@ def first_life(path, job, a_budget):
 
 def run_cell(path, job):
     """Runs a cell once. Returns its line without what the session adds (experiment, round, cell)."""
-    file_before = make_warm(job) if job.wrong == 'R5' else make_cold(job)
-    with budget.make(job.budget_kind, job.memory_bytes) as a_budget:
+    file_before = make_warm(job) if job.wrong == 'R5' else left_as_it_is(job) if job.wrong == 'R7' else make_cold(job)
+    with read_ahead(job), budget.make(job.budget_kind, job.memory_bytes) as a_budget:
         if job.before:
             first_life(path, job, a_budget)
         return _run_in(path, job, a_budget, file_before)

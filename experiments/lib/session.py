@@ -5,7 +5,7 @@ goes on from there."""
 import random
 import time
 
-from lib import budget, cache, code, dataset, hazards, plan as plans, ramdisk, replay, results, rules, runner
+from lib import budget, cache, code, dataset, hazards, plan as plans, ramdisk, replay, results, rules, runner, slow
 from lib.progress import Progress
 
 OVERHEAD_S, COPY_S_PER_MIB = 1.5, 0.002  # of a run, beside its phases: drop, idle second, start; a copy of the file
@@ -17,8 +17,10 @@ MAP_WRITER_PART = 2  # a map's writer holds at most this part of the budget in m
 NOT_MEMORY = ('rate', 'keys', 'part', 'stride', 'ops', 'passes', 'scan-phase')  # options that change no memory but the frames'
 
 
-def skip_reason(plan, budget_kind, engines):
-    """Why a plan cannot be run here, or None."""
+def skip_reason(plan, budget_kind, engines, mode=None):
+    """Why a plan cannot be run here, or None. mode: of a command that names none."""
+    if mode is not None and plan.modes and mode not in plan.modes:
+        return f'not in {mode}; run {plan.modes[0]} has it'
     if 'kernel-limit' in plan.needs and budget_kind == 'cooperative':
         return 'it asks what the kernel evicts, and no memory limit of the kernel can be had here (see the lines "budget" of run doctor)'
     if 'own-group' in plan.needs and budget_kind not in budget.OWN_GROUP:
@@ -36,8 +38,9 @@ def cells_here(plan, engines, mode=None):
         if mode == 'quick' and plan.quick and cell['name'] not in plan.quick:
             left_out.append((cell['name'], 'not in quick; run standard has it'))
             continue
-        if cell.get('disk') == 'ram' and ramdisk.why_not():
-            left_out.append((cell['name'], ramdisk.why_not()))
+        why_not = cell.get('skip') or (cell.get('disk') == 'ram' and ramdisk.why_not()) or ('slow_ms' in cell and slow.why_not())
+        if why_not:
+            left_out.append((cell['name'], why_not))
             continue
         engine = plan.options(cell['name']).get('engine', 'verso')
         if engine in engines:
@@ -59,6 +62,11 @@ def schedule(plan, rounds, seed, engines, mode=None):
         random.Random(f'{seed} {plan.id} {number}').shuffle(here)
         jobs += sorted(here, key=lambda job: 'rate_of' in plan.cell(job[1]))
     return jobs
+
+
+def mode_asked(head):
+    """The mode of a session whose command names no experiments, or None."""
+    return None if head.get('named') else head['mode']
 
 
 def seed_of(seed, plan_id, number):
@@ -86,6 +94,7 @@ class Measure:
         # Operations a second, by (experiment, round, cell): of the first copy, as where nothing was interrupted.
         self.rates = {tuple(line[:3]): line[4] for line in done if len(line) > 4 and line[3] == 1}
         self.caches = {}  # by options: what a pool may have
+        self.sized = {}  # by number of records: files of another size
         self.progress = Progress(self.expected_s(), stream)
 
     def guess_s(self, plan, name):
@@ -93,7 +102,7 @@ class Measure:
         options = plan.options(name)
         total = OVERHEAD_S + self.idle_s
         if plan.writes:
-            total += COPY_S_PER_MIB * (self.head['file_bytes'] >> 20)
+            total += COPY_S_PER_MIB * (self.file_bytes(plan, name) >> 20)
         part = options.get('part', 1) if options.get('keys') in ('hot', 'loop') else 1
         if 'before' in plan.cell(name):
             total += 1 + self._settled_guess_s(plan, name, part)
@@ -113,7 +122,7 @@ class Measure:
 
     def _settled_guess_s(self, plan, name, part, depth=DEPTH_FAST):
         """Until what is used is in memory: its pages are read, and then hardly any."""
-        used = min(part * self.head['file_bytes'], self.memory_bytes(plan, name))
+        used = min(part * self.file_bytes(plan, name), self.memory_bytes(plan, name))
         return SETTLED_GUESS_S + (FAST_GUESS_S_PER_MIB if depth >= DEPTH_FAST else FULL_GUESS_S_PER_MIB) * (int(used) >> 20)
 
     def _end_guess_s(self, options):
@@ -139,7 +148,7 @@ class Measure:
         return sum(self.round_guess_s(plan, number) for number in self.rounds() for plan in self.plans)
 
     def reason_to_skip(self, plan):
-        return skip_reason(plan, self.head['budget'], self.program.engines)
+        return skip_reason(plan, self.head['budget'], self.program.engines, mode_asked(self.head))
 
     def _jobs(self, plan, number):
         """Those of a round that are not done."""
@@ -181,29 +190,48 @@ class Measure:
                 counts[1 if line['invalid'] else 0] += 1
 
     def data_of(self, plan, name):
-        """Where a cell has its files: on the RAM disk, or in the folder."""
+        """Where a cell has its files: on the RAM disk, or in the folder; of the session's size, or of a part of it."""
         if plan.cell(name).get('disk') != 'ram':
-            return self.data
+            return self.sized_data(plan.cell(name).get('size_part', 1))
         if self.ram is None:
             raise rules.Refused('no RAM disk was made')
         return self.ram.data
 
-    def file_for(self, plan, options, data):
+    def sized_data(self, part):
+        """The files of a part of the session's records, in the same folder."""
+        records = dataset.records_for(int(part * self.head['file_bytes']))
+        if part == 1 or records == self.data.records:
+            return self.data
+        if records not in self.sized:
+            self.sized[records] = dataset.Dataset(self.data.folder, self.program, records)
+        return self.sized[records]
+
+    def file_for(self, plan, name, options, data):
         def show(part):
             self.progress.show(f'{plan.id}: making the file, {part:.0%}')
-        return data.get(options.get('engine', 'verso'), plan.records_in_order, show)
+        return data.get(options.get('engine', 'verso'), self.in_order(plan, name), show)
+
+    @staticmethod
+    def in_order(plan, name):
+        """Whether the file of a cell was loaded in the order of its keys."""
+        return plan.cell(name).get('in_order', plan.records_in_order)
+
+    def file_bytes(self, plan, name):
+        return int(plan.cell(name).get('size_part', 1) * self.head['file_bytes'])
 
     def memory_bytes(self, plan, name):
-        """The budget of a cell: that of the session, or a part of it."""
-        return int(plan.cell(name).get('memory_part', plan.memory_part) * self.head['memory_bytes'])
+        """The budget of a cell: that of the session, or a part of it. A file of another size has as much more or less memory."""
+        cell = plan.cell(name)
+        return int(cell.get('memory_part', plan.memory_part) * cell.get('size_part', 1) * self.head['memory_bytes'])
 
     def job(self, plan, name, number):
-        options = plans.resolve(plan.options(name), self.data.records)
         data = self.data_of(plan, name)
-        about = self.file_for(plan, options, data)
+        options = plans.resolve(plan.options(name), data.records)
+        about = self.file_for(plan, name, options, data)
         return runner.Job(options, runner.phases_for(plan.phases, plan.phase_options(name)), data, about, seed_of(self.head['seed'], plan.id, number),
                           self.head['seconds'], self.memory_bytes(plan, name), self.head['budget'], idle_s=self.idle_s,
-                          before=plan.cell(name).get('before'), wrong=plan.cell(name).get('wrong'),
+                          before=plan.cell(name).get('before'), wrong=plan.cell(name).get('wrong'), slow_ms=plan.cell(name).get('slow_ms'),
+                          read_ahead_kb=plan.cell(name).get('read_ahead_kb'),
                           writes=plan.writes and options.get('engine') != 'device')
 
     def cache_bytes(self, plan, name, job):
@@ -211,7 +239,7 @@ class Measure:
         if not cache.has_pool(job.options):
             is_writer = job.writes and job.options.get('engine', 'verso') == 'verso'
             return job.memory_bytes // MAP_WRITER_PART if is_writer else None
-        key = (plan.records_in_order, job.memory_bytes, plan.cell(name).get('disk'), *sorted((k, v) for k, v in job.options.items() if k not in NOT_MEMORY))
+        key = (self.in_order(plan, name), job.memory_bytes, plan.cell(name).get('disk'), *sorted((k, v) for k, v in job.options.items() if k not in NOT_MEMORY))
         if key not in self.caches:
             self.progress.show(f'{plan.id}: measuring what {name} needs beside its frames', force=True)
             if job.writes:
@@ -254,7 +282,7 @@ class Measure:
         try:
             self.set_rate(plan, name, number, job)
             job.cache_bytes = self.cache_bytes(plan, name, job)
-            if job.writes:
+            if job.writes or job.wrong == 'R7':  # as whoever measures what was copied a moment ago
                 job.about = job.dataset.copy(original)
             job.on_sample = lambda s: self.progress.show(f'{text}, {name}', min(s, guess))
             started = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
@@ -292,7 +320,7 @@ def resumable(folder, head, plans, engines):
             continue
         done = {tuple(line[:4]) for line in finished_jobs(session)}
         for plan in plans:
-            if skip_reason(plan, head['budget'], engines):
+            if skip_reason(plan, head['budget'], engines, mode_asked(head)):
                 continue
             if plan.kind == 'replay':
                 if not replay.is_complete(plan, session):

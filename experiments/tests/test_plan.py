@@ -116,6 +116,29 @@ class Plans(Scratch):
         self.refused('needs = ["own-group"]\n' + before.format('nap'), '"before": expected one of run, run-drop')
         self.refused(plan_text(rest='[[cell]]\nname = "three"\nwrong = "R99"\n'), '"wrong"')
 
+    def test_what_the_harness_does_for_one_cell_makes_sense_or_is_refused(self):
+        def cell(more):
+            return plan_text(rest=f'[[cell]]\nname = "three"\n{more}\n')
+        for more in ('skip = "why"', 'size_part = 0.25', 'in_order = false', 'disk = "ram"\nread_ahead_kb = 0', 'slow_ms = 1.5', 'wrong = "R7"'):
+            plan.parse(cell(more), 'E0.toml')
+        for more, text in (('size_part = 0', '"size_part"'), ('size_part = 4', '"size_part"'), ('read_ahead_kb = 0', 'disk = "ram"'),
+                           ('disk = "ram"\nread_ahead_kb = -1', '"read_ahead_kb"'), ('slow_ms = 0', '"slow_ms"'), ('disk = "ram"\nslow_ms = 1', '"slow_ms"'),
+                           ('disk = "ram"\nsize_part = 0.5', 'RAM disk'), ('disk = "ram"\nin_order = false', 'RAM disk')):
+            self.refused(cell(more), 'cell "three"', text)
+
+    def test_modes_and_sizes_of_run_full_alone(self):
+        plan.parse('modes = ["full"]\n' + plan_text(), 'E0.toml')
+        self.refused('modes = ["fulll"]\n' + plan_text(), '"modes"', 'some of tiny')
+        self.refused('frames_full = ["0.9"]\n' + plan_text(), '"frames_full"', 'kind = replay')
+
+    OVER = '[[prediction]]\nid = "x"\ncell = "two"\nbase = "one"\nphase = "full"\nmetric = "rate"\nlow = 1\nhigh = 2\nsays = ""\n'
+
+    def test_a_ratio_of_ratios_has_four_cells(self):
+        plan.parse(plan_text(rest=self.OVER + 'over_cell = "two"\nover_base = "one"\n'), 'E0.toml')
+        self.refused(plan_text(rest=self.OVER + 'over_cell = "two"\n'), 'prediction 1', 'belong together')
+        self.refused(plan_text(rest=self.OVER.replace('base = "one"\n', '') + 'over_cell = "two"\nover_base = "one"\n'), 'belong together')
+        self.refused(plan_text(rest=self.OVER + 'over_cell = "two"\nover_base = "x"\n'), 'no cell "x"')
+
     def test_r4_pairs_that_verify_differently_are_refused(self):
         unequal = plan_text(cells='[[cell]]\nname = "one"\nchecksum = "none"\n[[cell]]\nname = "two"\npager = "mmap"\n')
         self.refused(unequal, 'R4', 'bracket')

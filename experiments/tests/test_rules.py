@@ -84,6 +84,14 @@ class Rules(unittest.TestCase):
         run = rules.break_on_purpose(judged(cell_pid=1, phases=[phase(wrong=1)]), 'R9')
         self.assertTrue(run['invalid'][0].startswith('R1'))  # another rule still counts
 
+    def test_a_dirty_file_is_in_the_page_cache_too_when_r7_is_broken(self):
+        both = judged(file_before={'cached_bytes': 8192, 'dirty_bytes': 4096})
+        self.assertEqual(len(both['invalid']), 2)
+        run = rules.break_on_purpose(both, 'R7')
+        self.assertEqual((run['invalid'], len(run['broken'])), ([], 2))
+        run = rules.break_on_purpose(judged(file_before={'cached_bytes': 8192, 'dirty_bytes': 0}), 'R7')
+        self.assertEqual(run['invalid'], ['R7: broken on purpose, and not noticed'])
+
     def test_r11_a_straw_man_is_red(self):
         p = plan.parse(plan_text(rest='[[cell]]\nname = "best"\nlimit_of = "two"\n'), 'E0.toml')
         def runs(ns, quiet=True):

@@ -110,6 +110,25 @@ class Sessions(Scratch):
             self.assertEqual((names, left_out), (['one'], [('two', f'not in {mode}; run full has it')]))
         self.assertEqual(session.cells_here(p, ['verso'], 'full'), (['one', 'two'], []))
 
+    def test_a_cell_that_its_plan_skips_has_its_reason(self):
+        self.write('E0.toml', plan_text(rest='[[cell]]\nname = "three"\nskip = "nobody can do that"\n'))
+        self.assertIn('skipped: three: nobody can do that', self.run_harness(0, 'E0', '--rounds=1', '--seconds=0.05'))
+        self.assertEqual(len(self.sessions()[0].runs('E0')), 3)
+
+    def test_a_plan_of_run_full_alone_is_skipped_elsewhere_with_a_reason_and_runs_when_it_is_named(self):
+        p = parse('modes = ["full"]\n' + plan_text(), 'E0.toml')
+        for named, mode, expected in ((False, 'standard', 'not in standard; run full has it'), (False, 'full', None), (True, 'standard', None)):
+            asked = session.mode_asked({'mode': mode, 'named': named})
+            self.assertEqual(session.skip_reason(p, 'group1', ['verso'], asked), expected)
+        self.assertEqual(session.mode_asked({'mode': 'quick'}), 'quick')  # a session of before
+
+    def test_a_cell_of_another_size_has_a_file_and_memory_of_that_size(self):
+        self.write('E0.toml', plan_text(rest='[[cell]]\nname = "three"\npager = "mmap"\nsize_part = 0.25\n'))
+        self.run_harness(0, 'E0', '--rounds=1', '--seconds=0.05')
+        runs = {r['cell']: r for r in self.sessions()[0].runs('E0')}
+        self.assertEqual(runs['three']['budget']['limit_bytes'] * 4, runs['two']['budget']['limit_bytes'])
+        self.assertAlmostEqual(runs['three']['file']['records'] * 4, runs['two']['file']['records'], delta=4)
+
     # --- breadth first, and an end by the clock ----------------------------------------------
 
     def two_plans(self):
