@@ -133,6 +133,17 @@ def sentence(c):
     return f'{head}: {c.cell} has {interval(c.found)} times that of {c.base} {tail}'
 
 
+def over(runs, plan, p):
+    """How the ratio of a prediction is to that of its other pair, within a round: (Estimate or None, ids of the runs)."""
+    first, second = (_paired(runs, p[cell], p[base], p['phase'], p['metric']) for cell, base in (('cell', 'base'), ('over_cell', 'over_base')))
+    by_round = [{pair[0][1]['round']: pair for pair in pairs} for pairs in (first, second)]
+    both = [[found[number] for found in by_round] for number in sorted(set(by_round[0]) & set(by_round[1]))]
+    if not both or any(value <= 0 for pairs in both for pair in pairs for value, _ in pair):
+        return None, ()
+    found = stats.estimate((one[0][0] / one[1][0]) / (two[0][0] / two[1][0]) for one, two in both)
+    return found, tuple(run['id'] for pairs in both for pair in pairs for _, run in pair)
+
+
 TRUE, FALSE, OPEN = 'came true', 'failed', 'not decided'
 
 
@@ -151,13 +162,17 @@ def prediction_result(runs, plan, p):
         if values and (max(values) < p['low'] or min(values) > p['high']):
             return FALSE, f'{number(min(values))} to {number(max(values))}'
         return OPEN, f'{number(min(values))} to {number(max(values))}' if values else 'no valid run'
+    pairs = _paired(runs, p['cell'], p['base'], p['phase'], p['metric'])
+    if 'over_cell' in p:
+        found, _ = over(runs, plan, p)
+        pairs += _paired(runs, p['over_cell'], p['over_base'], p['phase'], p['metric'])
     if found is None or found.low is None:
         return OPEN, interval(found)
-    pairs = _paired(runs, p['cell'], p['base'], p['phase'], p['metric'])
     wider = MARGIN_BUSY if _is_busy(pairs, c.metric) else 1.0
     low, high = found.low / wider, found.high * wider
-    if c.twins and c.twins.low is not None:
-        low, high = low * min(1.0, c.twins.low), high * max(1.0, c.twins.high)
+    for _ in range(2 if 'over_cell' in p else 1):  # two ratios, each of which may be off as two runs of the same cell are
+        if c.twins and c.twins.low is not None:
+            low, high = low * min(1.0, c.twins.low), high * max(1.0, c.twins.high)
     if p['low'] <= low and high <= p['high']:
         return TRUE, interval(found)
     if high < p['low'] or low > p['high']:

@@ -8,7 +8,7 @@ import os
 
 from lib import answers, metrics, page_experiment, page_grid, page_predictions, page_words as words, plot, report, results, rules
 from lib.page_evidence import Evidence, quantity
-from lib.page_html import Shown, bullets, chip, definitions, esc, paragraph, section
+from lib.page_html import Shown, bullets, chip, definitions, details, esc, paragraph, section
 from lib.page_number import fill
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -108,24 +108,37 @@ def contents(evidence):
     return f'<nav aria-label="Experiments">{" ".join(items)}</nav>\n' if items else ''
 
 
-def predictions(evidence):
+def predictions(show, evidence):
     """What was predicted, and what came true: the list that an expert looks for first."""
-    items = [f'{chip(result, kind)} <a href="#{esc(e)}">{esc(e)}</a> <span class="name">{esc(says)}</span>'
-             for e, says, result, kind in page_predictions.all_of(evidence)]
-    note = paragraph('Written down before the run; the ranges are in the sections.', 'note')
-    return section('predictions', 'Predictions', note + bullets(items, 'predictions')) if items else ''
+    found = page_predictions.all_of(evidence)
+    if not found:
+        return ''
+    items = []
+    for experiment, _, word, sentence in found:
+        name = f'<a href="#{esc(experiment)}">{esc(experiment)}</a>' if evidence.is_measured(experiment) else f'<span class="id">{esc(experiment)}</span>'
+        items.append(f'{chip(word, page_predictions.KIND[word])} {name} {show.sentence(sentence)}')
+    note = paragraph(f'{show.sentence(page_predictions.counted(evidence, found))} Written down before the run.', 'note')
+    return section('predictions', 'Predictions', note + bullets(items, 'predictions'))
 
 
 def not_measured(evidence):
-    """Reasons, each with the experiments that it keeps away."""
-    names = [e for question in answers.QUESTIONS for e in question.experiments] + list(evidence.plans)
-    reasons = {}
-    for name in dict.fromkeys(names):
+    """Reasons, each with the experiments that it keeps away; then with the cells that it keeps away from those that were measured."""
+    names = list(dict.fromkeys([e for question in answers.QUESTIONS for e in question.experiments] + list(evidence.plans)))
+    reasons, cells = {}, {}
+    for name in names:
         why = evidence.why_not(name)
         if why:
             reasons.setdefault(why, []).append(name)
+            continue
+        for line in evidence.skips(name):
+            if line['cell']:
+                of = cells.setdefault(line['reason'], {}).setdefault(name, [])
+                of += [line['cell']] if line['cell'] not in of else []
     items = [f'<span class="id">{esc(", ".join(of))}</span>: {esc(why)}' for why, of in reasons.items()]
-    return section('missing', 'Not measured here', bullets(items)) if items else ''
+    parts = [f'{esc(why)}: ' + '; '.join(f'<span class="id">{esc(name)}</span> {esc(", ".join(of))}' for name, of in left_out.items())
+             for why, left_out in cells.items()]
+    body = bullets(items) + (details('Cells of the others that were left out', bullets(parts)) if parts else '')
+    return section('missing', 'Not measured here', body) if body else ''
 
 
 def how_to_read():
@@ -135,7 +148,8 @@ def how_to_read():
         'A ratio is taken within a round, in which every cell runs once, in an order that the seed shuffles. Shown are the geometric '
         'mean over the rounds and its 95 % interval. A sentence says more or less only when the interval lies beyond 5 % (10 % for CPU '
         'time on a busy machine) and beyond A/A, two runs of the same cell. It says the same when the interval lies inside. Else it '
-        'says not decided.') + paragraph(
+        'says not decided. A page has many comparisons, and one interval in twenty misses; what protects a sentence is that the interval '
+        'must also lie beyond the margin and beyond A/A.') + paragraph(
         'Every figure carries the names of the runs from which it was computed; the table of runs ends each section. Figures of '
         'others stand in grey and are mixed with nothing.'))
 
@@ -154,7 +168,7 @@ def build(session):
     """The page as text."""
     evidence = Evidence(session)
     show = Shown(evidence)
-    parts = [ten_answers(show, evidence), who_wins(evidence), machine_card(show, evidence), predictions(evidence),
+    parts = [ten_answers(show, evidence), who_wins(evidence), machine_card(show, evidence), predictions(show, evidence),
              contents(evidence), *(page_experiment.section(show, evidence, e) for e in evidence.order), not_measured(evidence), how_to_read()]
     return f'''<!doctype html>
 <html lang="en">

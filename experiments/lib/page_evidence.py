@@ -6,6 +6,7 @@ Each Number says in `what` how to compute it again from the lines:
     ratio E2 full rate map/pool    geometric mean over rounds of the ratio within a round, and its interval
     aa E2 full rate pool           the same of the two runs of a cell in each round
     mean E2 full rate map          over the rounds that the ratio used
+    over E2 full rate a/b c/d      geometric mean over rounds of the ratio of two ratios within a round, and its interval
     rounds ..., field ..., regret ..., misses ..., plan ..., head ..., runs ...
 """
 import dataclasses
@@ -149,6 +150,11 @@ class Evidence:
         low, high = (None, None) if c.found.low is None else (1 / c.found.high, 1 / c.found.low)
         found = dataclasses.replace(c.found, ratio=1 / c.found.ratio, low=low, high=high)
         return Number(interval_text(found), c.run_ids, self._what('ratio', c, f'{c.base}/{c.cell}'), found.ratio)
+
+    def over(self, experiment, p, found, ids):
+        """The ratio of two ratios, of a prediction."""
+        pairs = f'{p["cell"]}/{p["base"]} {p["over_cell"]}/{p["over_base"]}'
+        return Number(interval_text(found), ids, f'over {experiment} {p["phase"]} {p["metric"]} {pairs}', found.ratio)
 
     def mean(self, c, side):
         """side: 0 of the cell, 1 of its base."""

@@ -4,7 +4,8 @@ from lib import answers_tally as tally, code, compare, metrics, replay, shootdow
 from lib.page_html import bullets, chip
 from lib.page_number import Name, Number, fill
 
-KIND = {compare.TRUE: 'good', compare.FALSE: 'bad', compare.OPEN: 'open'}
+UNTESTED = 'not measured'
+KIND = {compare.FALSE: 'bad', compare.OPEN: 'open', compare.TRUE: 'good', UNTESTED: 'open'}  # in the order of the list
 
 
 def _in_range(p, value):
@@ -14,6 +15,9 @@ def _in_range(p, value):
 def _of_cells(evidence, plan, p):
     runs = evidence.runs(plan.id)
     result, text = compare.prediction_result(runs, plan, p)
+    if 'over_cell' in p:
+        found, ids = compare.over(runs, plan, p)
+        return result, evidence.over(plan.id, p, found, ids) if found else None
     if 'base' in p:
         c = compare.compare(runs, plan, p['cell'], p['base'], p['phase'], p['metric'])
         return result, evidence.ratio(c) if c.found else None
@@ -71,25 +75,39 @@ def _range(evidence, plan, p):
     return fill('{said} of the trials', said=whole or said)
 
 
+def said(evidence, plan, p, seen):
+    """What was predicted, its range, and what was found."""
+    sentence = fill('{says}: predicted {range}', says=Name(p['says']), range=_range(evidence, plan, p))
+    return fill('{sentence}, found {seen}', sentence=sentence, seen=seen) if seen else sentence
+
+
 def block(show, evidence, plan):
     """The part of a section, as HTML; '' where nothing was predicted."""
     items = []
     for p in plan.predictions:
         word, seen = result(evidence, plan, p)
-        said = fill('{says}: predicted {range}', says=Name(p['says']), range=_range(evidence, plan, p))
-        if seen:
-            said = fill('{said}, found {seen}', said=said, seen=seen)
-        items.append(f'{chip(word, KIND[word])} {show.sentence(said)}')
+        items.append(f'{chip(word, KIND[word])} {show.sentence(said(evidence, plan, p, seen))}')
     return f'<h3>Predicted before the run</h3>{bullets(items, "predictions")}' if items else ''
 
 
 def all_of(evidence):
-    """[(experiment, what was predicted, result, its kind)] of the whole session."""
+    """[(experiment, prediction, word, Sentence)] of the whole session: what failed first, then what is open, what came true, and
+    what belongs to an experiment that was not measured."""
     found = []
-    for experiment in evidence.order:
-        plan = evidence.plans.get(experiment)
-        if plan is not None and evidence.is_measured(experiment):
-            for p in plan.predictions:
-                word, _ = result(evidence, plan, p)
-                found.append((experiment, p['says'], word, KIND[word]))
-    return found
+    for experiment, plan in evidence.plans.items():
+        for p in plan.predictions:
+            word, seen = result(evidence, plan, p) if evidence.is_measured(experiment) else (UNTESTED, None)
+            found.append((experiment, p, word, said(evidence, plan, p, seen)))
+    return sorted(found, key=lambda entry: list(KIND).index(entry[2]))
+
+
+def counted(evidence, found):
+    """How many came true, as a Sentence. found: of all_of."""
+    sources = tuple(f'plan {experiment} {evidence.head["plans"][experiment]["hash"]}' for experiment in dict.fromkeys(e for e, *_ in found))
+    numbers = {word: Number(str(sum(w == word for _, _, w, _ in found)), sources, 'plan predictions') for word in KIND}
+    text = 'Of {n} predictions {true} came true, {false} failed, and {open} are not decided'
+    if int(numbers[UNTESTED].text):
+        text += '; {untested} belong to experiments that were not measured'
+    values = {'n': Number(str(len(found)), sources, 'plan predictions'), 'true': numbers[compare.TRUE], 'false': numbers[compare.FALSE],
+              'open': numbers[compare.OPEN], 'untested': numbers[UNTESTED]}
+    return fill(text + '.', **{key: value for key, value in values.items() if f'{{{key}}}' in text})

@@ -81,6 +81,38 @@ def _replay(session, plan):
     return lines + _invalid(lines_of)
 
 
+def _prediction_result(session, plan, p):
+    if plan.kind == 'hazard':
+        return hazards.prediction_result(hazards.lines_by_key(session, plan), p)
+    if plan.kind == 'replay':
+        return replay.prediction_result(session.of_kind('replay', plan.id), p)
+    if plan.kind == 'code':
+        return code.prediction_result(session.of_kind('code', plan.id), p)
+    return compare.prediction_result(session.runs(plan.id), plan, p)
+
+
+def prediction_words(session):
+    """[(id, word)] of all predictions of what was measured."""
+    found = []
+    for experiment in session.experiments():
+        if experiment not in session.head['plans'] or any(line['cell'] is None for line in session.of_kind('skip', experiment)):
+            continue
+        plan = plan_of(session, experiment)
+        found += [(p['id'], _prediction_result(session, plan, p)[0]) for p in plan.predictions]
+    return found
+
+
+def _predictions(session):
+    """One line: how many came true, and which failed."""
+    found = prediction_words(session)
+    if not found:
+        return []
+    failed = [name for name, word in found if word == compare.FALSE]
+    counts = {word: sum(w == word for _, w in found) for word in (compare.TRUE, compare.FALSE, compare.OPEN)}
+    return ['', f'Of {len(found)} predictions {counts[compare.TRUE]} came true, {len(failed)} failed{" (" + ", ".join(failed) + ")" if failed else ""}, '
+                f'{counts[compare.OPEN]} are not decided.']
+
+
 def summary(session, colour=False):
     """The lines of a session's summary."""
     def red(text):
@@ -104,4 +136,4 @@ def summary(session, colour=False):
             lines += code.summary(session, plan)
         else:
             lines += _replay(session, plan) if plan.kind == 'replay' else _cells(session, plan, red)
-    return lines
+    return lines + _predictions(session)

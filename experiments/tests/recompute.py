@@ -117,6 +117,9 @@ def wrong(lines, ids_of, what, text, ids):
         mean, low, high = _interval(pairs)
         values = {'aa': (low, high), 'times': (max(mean, 1 / mean),)}.get(kind, (mean, low, high))
         return None if _close_all(text, values) else f'the lines give {values}'
+    if kind == 'over':
+        experiment, phase, metric, first, second = rest.split(' ')
+        return _wrong_over(lines, text, ids, experiment, phase, metric, (first.split('/'), second.split('/')))
     if kind == 'code':
         name, _, cells = rest.partition(' ')[2].partition(' ')
         counts = {ids_of[i]['cell']: ids_of[i]['counts'][name] for i in ids}
@@ -152,6 +155,15 @@ def wrong(lines, ids_of, what, text, ids):
         good = all(abs(e - v) <= 0.006 * abs(v) for e, v in zip(ends, (min(values), max(values))))
         return None if good else f'the lines give {values}'
     return f'nobody knows what "{what}" is'
+
+
+def _wrong_over(lines, text, ids, experiment, phase, metric, pairs):
+    one, two = (_pairs(lines, experiment, phase, metric, (cell, 1), (base, 1)) for cell, base in pairs)
+    both = {n: ((one[n][0][0] / one[n][1][0], ''), (two[n][0][0] / two[n][1][0], '')) for n in one if n in two}
+    used = {i for n in both for pair in (one[n], two[n]) for _, i in pair}
+    if set(ids) != used:
+        return f'carries {sorted(ids)}, the lines give {sorted(used)}'
+    return None if _close_all(text, _interval(both)) else f'the lines give {_interval(both)}'
 
 
 def _wrong_mean(lines, ids_of, text, ids, phase, metric, cell):

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 
 import recompute  # noqa: E402
-from lib import answers, answers_tally, compare, hazards, page, page_experiment, page_grid, page_matrix, page_number, page_predictions, page_readme, page_words, plan as plans, plot, plot_time, replay, results, shootdown  # noqa: E402
+from lib import answers, answers_tally, compare, hazards, page, page_experiment, page_grid, page_matrix, page_number, page_predictions, page_readme, page_words, plan as plans, plot, plot_time, replay, report, results, shootdown  # noqa: E402
 from lib.page_evidence import Evidence, digits, quantity  # noqa: E402
 from lib.page_number import Name, NoSource, Number, Sentence, fill  # noqa: E402
 
@@ -200,6 +200,27 @@ class Golden(unittest.TestCase):
     def test_predictions_say_whether_they_came_true(self):
         said = '<span class="chip good">came true</span> <span class="sentence"><span class="name">while memory fills'
         self.assertTrue(said in self.text)
+
+    def test_the_list_of_predictions_is_whole_and_begins_with_what_failed(self):
+        found = page_predictions.all_of(self.evidence)
+        self.assertEqual(sorted(p['id'] for _, p, _, _ in found), sorted(p['id'] for plan in self.evidence.plans.values() for p in plan.predictions))
+        words = [word for _, _, word, _ in found]
+        self.assertEqual(words, sorted(words, key=list(page_predictions.KIND).index))
+        self.assertEqual(words.count(page_predictions.UNTESTED), 1)  # of E4, which was skipped
+        said = page_predictions.counted(self.evidence, found)
+        self.assertEqual([int(n.text) for n in said.numbers()], [len(found), *(words.count(w) for w in (compare.TRUE, compare.FALSE, compare.OPEN)), 1])
+        part = self.text[self.text.index('id="predictions"'):]
+        part = part[:part.index('</section>')]
+        self.assertEqual(part.count('<li>'), len(found))
+        self.assertIn('found <data', part)
+        on_terminal = dict(report.prediction_words(self.session))
+        self.assertEqual(on_terminal, {p['id']: word for _, p, word, _ in found if word != page_predictions.UNTESTED})
+
+    def test_what_was_not_measured_is_listed_from_the_lines_with_cells(self):
+        part = self.text[self.text.index('id="missing"'):]
+        part = part[:part.index('</section>')]
+        self.assertIn('it asks what the kernel evicts', part)
+        self.assertRegex(part, 'Cells of the others that were left out.*this build has no lmdb.*<span class="id">E2</span> lmdb')
 
     def test_a_prediction_for_every_size_fails_at_one_of_them_on_page_and_terminal(self):
         plan, lines = self.evidence.plans['E7'], self.session.of_kind('replay', 'E7')

@@ -249,6 +249,18 @@ class Sentences(unittest.TestCase):
         for low, high, expected in ((2, 3, compare.TRUE), (0.9, 1.1, compare.FALSE), (2.51, 3, compare.OPEN)):
             self.assertEqual(compare.prediction_result(runs, self.plan, {**p, 'low': low, 'high': high})[0], expected)
 
+    def test_a_ratio_of_ratios_is_taken_within_a_round(self):
+        p = {'id': 'x', 'cell': 'two', 'base': 'one', 'over_cell': 'small-two', 'over_base': 'small-one', 'phase': 'full',
+             'metric': 'cpu_ns_per_op', 'says': ''}
+        runs = self.runs(4 * 10 ** 8) + [a_run(f'small-{r["cell"]}', r['round'], phases=r['phases']) for r in self.runs(3 * 10 ** 8) if r['copy'] == 1]
+        found, ids = compare.over(runs, self.plan, p)
+        self.assertAlmostEqual(found.ratio, 2.5 / 2, places=2)  # CPU times of 5 and 4, each to 2
+        self.assertEqual((found.rounds, len(set(ids))), (4, 16))
+        for low, high, expected in ((1.2, 1.3, compare.TRUE), (0.9, 1.1, compare.FALSE), (1.2501, 2, compare.OPEN)):
+            self.assertEqual(compare.prediction_result(runs, self.plan, {**p, 'low': low, 'high': high})[0], expected, (low, high))
+        self.assertEqual(compare.over(runs[:-1], self.plan, p)[0].rounds, 3)  # a round without all four is left out
+        self.assertEqual(compare.prediction_result(self.runs(4 * 10 ** 8), self.plan, {**p, 'low': 0, 'high': 9})[0], compare.OPEN)
+
     def test_twins_that_differ_leave_a_prediction_open(self):
         p = {'id': 'x', 'cell': 'two', 'base': 'one', 'phase': 'full', 'metric': 'cpu_ns_per_op', 'says': '', 'low': 0.9, 'high': 1.1}
         runs = self.runs(1.5 * 10 ** 8)

@@ -102,6 +102,18 @@ high = 1.1
 says = "one thread sees no collapse of the rate"
 
 [[prediction]]
+id = "E2.control"
+cell = "map"
+base = "pool"
+over_cell = "pool-half"
+over_base = "pool"
+phase = "full"
+metric = "cpu_ns_per_op"
+low = 2
+high = 3
+says = "a ratio of ratios: map to pool over two cells that are the same"
+
+[[prediction]]
 id = "E2.faults"
 cell = "map"
 phase = "full"
@@ -197,7 +209,20 @@ high = 1.02
 says = "control: replayed CLOCK misses as often as the real pool"
 '''
 E4 = HEAD.format(id='E4', title='A stall inside a pointer', question='Q2', asks='Where does a get wait?', switch='the pager',
-                 pitfall='Results are held for some gets.') + 'needs = ["kernel-limit"]\n' + CELLS
+                 pitfall='Results are held for some gets.') + 'needs = ["kernel-limit"]\n' + CELLS + '''
+[[phase]]
+name = "full"
+seconds = 1
+
+[[prediction]]
+id = "E4.pool"
+cell = "pool"
+phase = "full"
+metric = "faults_held_per_look"
+low = 0
+high = 0
+says = "a result of the pool stays"
+'''
 PLANS = {'E2': E2, 'E3': E3, 'E4': E4, 'E5': E5, 'E6': E6, 'E7': E7}
 
 CARD = {'cpu': 'A Processor at 3.00GHz', 'cpus': 2, 'memory_bytes': 8 << 30, 'kernel': '6.1.0-18-amd64', 'virtual': True,
