@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from lib import metrics, page_words as words, plot, stats
 from lib.page_html import esc
+from lib.plan import PART_KEYS
 from lib.page_number import Number, html_of
 from lib.page_evidence import ratio_digits
 
@@ -55,7 +56,7 @@ def _place(evidence, c):
         return None  # nothing scans then
     if work != 'get' or options.get('keys') == 'sparse':
         return 'sparse' if work == 'get' else work, 'any', depth
-    part = phase.get('part', options.get('part', 1) if options.get('keys') == 'hot' else 1)
+    part = phase.get('part', options.get('part', 1) if options.get('keys') in PART_KEYS else 1)
     if part * evidence.head['file_bytes'] <= FITS_SHARE * evidence.head['memory_bytes']:
         return work, 'fits', depth
     return work, 'filling' if 'until' in phase else 'full', depth

@@ -73,6 +73,7 @@ NEEDED = {
     'cell': ('name',), 'phase': ('name',), 'compare': ('cell', 'base', 'phase', 'metrics'),
     'prediction': ('id', 'cell', 'phase', 'metric', 'low', 'high', 'says'),
 }
+PART_KEYS = ('hot', 'loop', 'chain')  # orders of keys that ask for a part of the records
 WORKS = ('get', 'scan', 'scan-gets', 'update', 'update-gets')  # work_names of cell/main.c
 UNTIL = ('full', 'settled', 'end')
 NEEDS = ('kernel-limit', 'own-group', 'lmdb')

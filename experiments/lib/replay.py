@@ -22,22 +22,24 @@ def regret(misses, optimum, at_random):
     return (misses - optimum) / (at_random - optimum) if at_random != optimum else None
 
 
-def keys(plan, rounds, engines):
-    """What a session must hold: (round, key)."""
-    cells = [c['name'] for c in plan.cells if plan.options(c['name']).get('engine', 'verso') in engines]
-    return [(number, f'{name}@{part}') for number in range(1, rounds + 1) for part in plan.frames
+def keys(plan, rounds, engines, mode):
+    """What a session must hold: (round, key). `run full` has more sizes, and cells that quick and standard leave out."""
+    cells = [c['name'] for c in plan.cells if plan.options(c['name']).get('engine', 'verso') in engines
+             and not (c['name'] in plan.full and mode in ('quick', 'standard'))]
+    frames = sorted(plan.frames + (plan.frames_full if mode == 'full' else []), key=float)
+    return [(number, f'{name}@{part}') for number in range(1, rounds + 1) for part in frames
             for name in ['replay'] + cells]
 
 
 def is_complete(plan, session):
     done = {(line['round'], line['key']) for line in session.of_kind('replay', plan.id)}
     rounds = session.head.get('replay_rounds', session.head['rounds'])
-    return all(key in done for key in keys(plan, rounds, session.head['engines']))
+    return all(key in done for key in keys(plan, rounds, session.head['engines'], session.head['mode']))
 
 
 def left(session, plan, number):
     """What of a round is not measured. session: a session.Measure."""
-    return [key for n, key in keys(plan, number, session.program.engines) if n == number and (plan.id, n, key, 1) not in session.done]
+    return [key for n, key in keys(plan, number, session.program.engines, session.head['mode']) if n == number and (plan.id, n, key, 1) not in session.done]
 
 
 def _record(measure, plan, number, path):

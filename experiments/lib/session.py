@@ -103,7 +103,7 @@ class Measure:
         total = OVERHEAD_S + self.idle_s
         if plan.writes:
             total += COPY_S_PER_MIB * (self.file_bytes(plan, name) >> 20)
-        part = options.get('part', 1) if options.get('keys') in ('hot', 'loop') else 1
+        part = options.get('part', 1) if options.get('keys') in plans.PART_KEYS else 1
         if 'before' in plan.cell(name):
             total += 1 + self._settled_guess_s(plan, name, part)
         for phase in runner.phases_for(plan.phases, plan.phase_options(name)):
