@@ -40,8 +40,9 @@ struct config {
 	const char *trace_path; /* NULL: no trace */
 	enum work_kind work;
 	enum keys_kind keys;
-	double part;     /* of the records: KEYS_HOT, KEYS_LOOP */
-	uint64_t stride; /* of KEYS_SPARSE */
+	const char *packages_path; /* KEYS_DEBIAN; else NULL */
+	double part;               /* of the records: KEYS_HOT, KEYS_LOOP, KEYS_CHAIN */
+	uint64_t stride;           /* of KEYS_SPARSE */
 	uint64_t n_records, seed;
 	uint64_t n_ops; /* of each thread, then it ends; 0: until the harness says so */
 	double seconds; /* of each phase without a harness */

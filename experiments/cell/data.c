@@ -43,6 +43,8 @@ const char *const keys_names[] = {
 	[KEYS_HOT] = "hot",
 	[KEYS_LOOP] = "loop",
 	[KEYS_SPARSE] = "sparse",
+	[KEYS_CHAIN] = "chain",
+	[KEYS_DEBIAN] = "debian",
 	[KEYS_KINDS] = NULL,
 };
 
@@ -95,7 +97,7 @@ void keys_init(struct keys *keys, enum keys_kind kind, uint64_t n_records, doubl
 		keys->n_chosen = 1;
 	if (keys->n_chosen > n_records)
 		keys->n_chosen = n_records;
-	keys->first = kind == KEYS_HOT ? (n_records - keys->n_chosen) / 2 : 0;
+	keys->first = kind == KEYS_HOT || kind == KEYS_CHAIN ? (n_records - keys->n_chosen) / 2 : 0;
 	if (kind == KEYS_SPARSE) {
 		keys->stride = stride > 0 ? stride : 1;
 		keys->n_chosen = (n_records + keys->stride - 1) / keys->stride;
@@ -115,9 +117,34 @@ static uint64_t next_random(struct keys *keys)
 	return data_mix(keys->state);
 }
 
+/* A random number of 64 bits as one below n. */
+static uint64_t scaled(uint64_t x, uint64_t n)
+{
+	return (uint64_t)((unsigned __int128)x * n >> 64);
+}
+
 static uint64_t below(struct keys *keys, uint64_t n)
 {
-	return (uint64_t)((unsigned __int128)next_random(keys) * n >> 64);
+	return scaled(next_random(keys), n);
+}
+
+void keys_follow(struct keys *keys, const void *value, size_t len_bytes)
+{
+	/* Behind the version, which is the same in all records of a file that is only read. */
+	if (len_bytes >= 2 * sizeof(keys->link))
+		memcpy(&keys->link, (const unsigned char *)value + sizeof(keys->link),
+			sizeof(keys->link));
+}
+
+void keys_walk(struct keys *keys, const struct packages *packages)
+{
+	keys->walk = walk_new(packages);
+}
+
+void keys_fini(struct keys *keys)
+{
+	walk_free(keys->walk);
+	keys->walk = NULL;
 }
 
 /* Gray and others, "Quickly generating billion-record synthetic databases", 1994. */
@@ -149,6 +176,12 @@ uint64_t keys_next(struct keys *keys)
 		return i % keys->n_chosen;
 	case KEYS_SPARSE:
 		return scatter(i % keys->n_chosen, keys->n_chosen, keys->factor) * keys->stride;
+	case KEYS_CHAIN:
+		/* The count keeps a chain from running in a small circle. */
+		return keys->first +
+		       scaled(data_mix(keys->link ^ (keys->state + i)), keys->n_chosen);
+	case KEYS_DEBIAN:
+		return walk_next(keys->walk, next_random(keys), keys->n_records);
 	case KEYS_UNIFORM:
 	case KEYS_KINDS:
 		break;

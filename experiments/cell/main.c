@@ -106,6 +106,8 @@ static bool set_words(struct config *c, const char *name, const char *value, boo
 		c->file = value;
 	} else if (strcmp(name, "trace") == 0) {
 		c->trace_path = value;
+	} else if (strcmp(name, "packages") == 0) {
+		c->packages_path = value;
 	} else if (strcmp(name, "engine") == 0) {
 		c->engine = engine_find(value);
 		*ret_good = c->engine != NULL;
@@ -209,6 +211,8 @@ static void check_config(const struct config *c)
 		cell_fail("arguments", "engine %s cannot scan", c->engine->name);
 	if (work_writes(c->work) && !c->engine->put)
 		cell_fail("arguments", "engine %s cannot write", c->engine->name);
+	if ((c->keys == KEYS_DEBIAN) != (c->packages_path != NULL))
+		cell_fail("arguments", "--keys=debian and --packages belong together");
 	if (c->hold && (c->work != WORK_GET || c->batch > 1 || c->engine != &engine_verso))
 		cell_fail("arguments", "--hold keeps results of single gets of verso");
 	if (c->work == WORK_UPDATE && c->n_threads > 1)

@@ -57,6 +57,8 @@ static void start_workers(struct run *r)
 		keys_init(&w->keys, config->keys, config->n_records, config->part, config->stride,
 			config->seed + UINT64_C(1000003) * i);
 	}
+	for (unsigned i = 0; i < r->n_workers && r->packages; i++)
+		keys_walk(&r->workers[i].keys, r->packages);
 	for (unsigned i = 1; i < r->n_workers; i++) {
 		if (pthread_create(&r->workers[i].thread, NULL, worker_main, &r->workers[i]) != 0)
 			cell_fail("threads", "expected %u, could start %u", r->n_workers, i);
@@ -81,7 +83,9 @@ static void free_run(struct run *r)
 	for (unsigned i = 0; i < r->n_workers; i++) {
 		for (unsigned k = 0; k < LIVE_PHASES_MAX; k++)
 			free(r->workers[i].parts[k]);
+		keys_fini(&r->workers[i].keys);
 	}
+	packages_free(r->packages);
 	(void)munmap(r->live, sizeof(*r->live));
 	free(r);
 }
@@ -97,6 +101,8 @@ void cell_run(const struct config *config, FILE *out)
 		cell_fail("run", "no memory");
 	r->config = config;
 	r->has_harness = config->live_fd >= 0;
+	if (config->packages_path)
+		r->packages = packages_read(config->packages_path);
 	r->live = map_live(config->live_fd);
 	if (config->evict_above_bytes)
 		evictor = evictor_start(config->file, config->evict_above_bytes, config->seed);

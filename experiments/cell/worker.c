@@ -184,6 +184,15 @@ static void plant_read(struct worker *w, uint64_t record)
 	(void)engine_device.get(w->planted, 1, &record, check_record, NULL);
 }
 
+/* KEYS_CHAIN: the next key is not known before this value was read. */
+static bool check_and_follow(void *arg, uint64_t record, const void *value, size_t len_bytes)
+{
+	struct worker *w = arg;
+
+	keys_follow(&w->keys, value, len_bytes);
+	return check_record((void *)(uintptr_t)w->run->config, record, value, len_bytes);
+}
+
 static size_t get_once(struct worker *w, size_t n)
 {
 	const struct config *config = w->run->config;
@@ -195,6 +204,8 @@ static size_t get_once(struct worker *w, size_t n)
 		pause_ns(config->plant_sleep_us * UINT64_C(1000));
 	if (config->plant_read_twice)
 		plant_read(w, records[0]);
+	if (config->keys == KEYS_CHAIN)
+		return config->engine->get(w->engine, n, records, check_and_follow, w);
 	return config->engine->get(w->engine, n, records, check_record, (void *)(uintptr_t)config);
 }
 

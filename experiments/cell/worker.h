@@ -53,6 +53,7 @@ struct worker {
 
 struct run {
 	const struct config *config;
+	struct packages *packages; /* KEYS_DEBIAN */
 	struct engine_db *db;
 	struct live *live;
 	bool has_harness;

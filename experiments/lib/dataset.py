@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 
+from lib import debian
 from lib.program import ProgramError
 
 RECORD_BYTES = {'verso': 118.75, 'lmdb': 124.8}  # of the file, for a record that was loaded in key order
@@ -113,6 +114,17 @@ class Dataset:
             raise DataError(f'{path} could not be made: {errors or child.returncode}')
         os.replace(part, path)
         _remove(part)
+
+    def packages(self):
+        """Debian's packages, for keys = "debian": {'path', 'packages', 'sha256'}; made once for a folder."""
+        path = os.path.join(self.folder, 'debian-packages')
+        if not os.path.exists(path):
+            try:
+                debian.write(path)
+            except (OSError, subprocess.TimeoutExpired) as error:
+                raise DataError(f'the packages of Debian cannot be read: {error}') from error
+        with open(path, encoding='ascii') as f:
+            return {'path': path, 'packages': sum(1 for _ in f), 'sha256': sha256(path)}
 
     def copy(self, about):
         """A copy for a written workload; the caller removes it."""

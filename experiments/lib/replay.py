@@ -89,8 +89,9 @@ def _real(measure, plan, number, name, frames, beside):
         phase = line['phases'][0]
         misses = phase['pager']['misses'] if cache.has_pool(job.options) else phase['major_faults']
     flags = [f for f in line['flags'] if not f.startswith('R10')]
+    about = {'packages': line['packages']} if 'packages' in line else {}
     return {'invalid': line['invalid'], 'misses': misses, 'flags': flags, 'options': job.options,
-            'memory_bytes': job.memory_bytes}
+            'memory_bytes': job.memory_bytes, **about}
 
 
 def measure(session, plan, number):

@@ -75,6 +75,8 @@ def make_cold(job):
 def command_line(path, job, descriptor):
     words = [path, 'run', f'--file={job.about["path"]}', f'--records={job.about["records"]}', f'--seed={job.seed}',
              f'--live-fd={descriptor}', *program.words(job.options)]
+    if job.options.get('keys') == 'debian':
+        words.append(f'--packages={job.dataset.packages()["path"]}')
     least = min((p['memory_share'] for p in job.phases if 'memory_share' in p), default=1)
     if job.cache_bytes and least < 1:  # a pool shrinks to about half of what it was opened with, so it is opened small
         words += [f'--cache={job.cache_bytes - int((1 - least) * job.memory_bytes)}', f'--cache-max={job.cache_bytes}']
@@ -446,6 +448,8 @@ def _line(run, job, result, series, idle_share, file_before):
         'evicted_bytes': (result or {}).get('evicted_bytes'), 'phases_planned': [p['name'] for p in job.phases],
         'phases': phases, 'series': series.columns, 'invalid': run.invalid, 'flags': [], 'quiet': False,
     }
+    if job.options.get('keys') == 'debian':
+        line['packages'] = {k: v for k, v in job.dataset.packages().items() if k != 'path'}
     if job.budget_kind == 'cooperative' and line['threads_expected'] is not None:
         line['threads_expected'] += 1
     line['missing'] = _missing(line)

@@ -5,7 +5,7 @@ goes on from there."""
 import random
 import time
 
-from lib import budget, cache, code, dataset, hazards, plan as plans, ramdisk, replay, results, rules, runner, slow
+from lib import budget, cache, code, dataset, debian, hazards, plan as plans, ramdisk, replay, results, rules, runner, slow
 from lib.progress import Progress
 
 OVERHEAD_S, COPY_S_PER_MIB = 1.5, 0.002  # of a run, beside its phases: drop, idle second, start; a copy of the file
@@ -21,6 +21,8 @@ def skip_reason(plan, budget_kind, engines, mode=None):
     """Why a plan cannot be run here, or None. mode: of a command that names none."""
     if mode is not None and plan.modes and mode not in plan.modes:
         return f'not in {mode}; run {plan.modes[0]} has it'
+    if any(plan.options(c['name']).get('keys') == 'debian' for c in plan.cells) and debian.why_not():
+        return debian.why_not()
     if 'kernel-limit' in plan.needs and budget_kind == 'cooperative':
         return 'it asks what the kernel evicts, and no memory limit of the kernel can be had here (see the lines "budget" of run doctor)'
     if 'own-group' in plan.needs and budget_kind not in budget.OWN_GROUP:

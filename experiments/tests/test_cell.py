@@ -61,12 +61,30 @@ class Cell(Scratch):
     def test_every_key_order_stays_in_the_file_and_is_checked(self):
         data = Dataset(self.folder, self.program, 5000)
         file = data.get()['path']
-        for keys in ('uniform', 'zipf', 'hot', 'loop', 'sparse'):
+        for keys in ('uniform', 'zipf', 'hot', 'loop', 'sparse', 'chain'):
             status, out, errors = self.ask('run', f'--file={file}', '--records=5000', f'--keys={keys}', '--part=0.1', '--stride=7',
                                            '--ops=3000', '--seconds=60')
             self.assertEqual(status, 0, errors)
             phase = json.loads(out)['phases'][0]
             self.assertEqual((phase['ops'], phase['checked'], phase['wrong']), (3000, 3000, 0), keys)
+
+    def test_a_chain_follows_the_values_that_are_read(self):
+        data = Dataset(self.folder, self.program, 5000)
+        changed = data.copy(data.get())
+        status, _, errors = self.ask('run', f'--file={changed["path"]}', '--records=5000', '--work=update', '--keys=loop', '--ops=5000',
+                                     '--commit-records=1000', '--seconds=60')
+        self.assertEqual(status, 0, errors)
+
+        def looks(keys, path, record):
+            _, out, _ = self.ask('run', f'--file={path}', '--records=5000', f'--keys={keys}', '--part=0.002', '--ops=3000', '--seconds=60',
+                                 f'--plant-wrong-at={record}')
+            return json.loads(out)['phases'][0]['wrong']
+        found = {keys: [[looks(keys, about['path'], record) for record in range(2495, 2505)] for about in (data.get(), changed)]
+                 for keys in ('hot', 'chain')}
+        self.assertEqual(found['hot'][0], found['hot'][1])
+        self.assertNotEqual(found['chain'][0], found['chain'][1])
+        self.assertEqual([sum(counts) for counts in found['chain']], [3000, 3000])  # all ten, and no others
+        self.assertGreater(min(found['chain'][0]), 200)
 
     def test_every_workload_runs_on_every_engine_that_can(self):
         data = Dataset(self.folder, self.program, 5000)
