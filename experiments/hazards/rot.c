@@ -307,6 +307,7 @@ static int usage(const char *why)
 		"hazard_rot: %s\n"
 		"usage: hazard_rot --dir FOLDER [--places N] [--records N] [--seed N]\n"
 		"    [--image FILE] [--subject NAME] [--hazard NAME] [--json FILE]\n"
+		"       hazard_rot --list: names of the subjects that this build has\n"
 		"  --dir      an existing folder, for files of some MB; best on a real disk\n"
 		"  --places   pages of each file that each hazard strikes (1 to 100000; 200)\n"
 		"  --records  of 108 bytes in each file (200 to 1000000; 20000)\n"
@@ -359,6 +360,11 @@ int main(int argc, char **argv)
 	unsigned n_broken;
 	struct stat st;
 
+	if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+		for (unsigned i = 0; subjects[i]; i++)
+			(void)puts(subjects[i]->name);
+		return 0;
+	}
 	for (int i = 1; i < argc; i += 2)
 		if (i + 1 == argc || !parse_one(&set, argv[i], argv[i + 1]))
 			return usage(argv[i]);

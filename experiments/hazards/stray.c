@@ -570,6 +570,7 @@ static int usage(const char *why)
 		"hazard_stray: %s\n"
 		"usage: hazard_stray --dir FOLDER [--stores N] [--seed N] [--subject NAME]\n"
 		"    [--hazard NAME] [--json FILE]\n"
+		"       hazard_stray --list: names of the subjects that this build has\n"
 		"  --dir     an existing folder, for files of a MB; memory will do\n"
 		"  --stores  of each kind into each subject (1 to 1000000; 1000)\n"
 		"  --json    append one line of JSON for each hazard and subject; -: stdout\n",
@@ -615,6 +616,11 @@ int main(int argc, char **argv)
 	unsigned n_broken;
 	struct stat st;
 
+	if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+		for (unsigned e = 0; e < ENGINES; e++)
+			(void)puts(engines[e].subject->name);
+		return 0;
+	}
 	for (int i = 1; i < argc; i += 2)
 		if (i + 1 == argc || !parse_one(&set, argv[i], argv[i + 1]))
 			return usage(argv[i]);

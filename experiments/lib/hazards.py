@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Experiments of kind "hazard": programs of hazards/ that make something go wrong and count what comes of it. Counts only, so they
-run once, and a busy machine does no harm."""
+run once, and a busy machine does no harm: the subjects of a program run side by side, each on a disk of its own."""
+import contextlib
 import json
 import os
 import shutil
@@ -22,9 +23,12 @@ WORDS = {
 NEEDS_FOLDER = ('hazard_rot', 'hazard_flush', 'hazard_stray')
 NO_SEED = ('hazard_flush', 'hazard_shootdown')
 IN_MEMORY = ('hazard_rot', 'hazard_stray')  # nothing of their outcomes depends on how durable a file is
-GUESS_S = {'hazard_rot': (5, 120, 600, 3600), 'hazard_flush': (10, 75, 85, 85), 'hazard_powercut': (1, 3, 15, 120),
-           'hazard_stray': (2, 20, 100, 500), 'hazard_shootdown': (1, 5, 30, 180)}
+GUESS_S = {'hazard_rot': (5, 30, 150, 900), 'hazard_flush': (10, 75, 85, 85), 'hazard_powercut': (1, 3, 15, 120),
+           'hazard_stray': (2, 60, 300, 1500), 'hazard_shootdown': (1, 5, 30, 180)}
 IMAGE_MIB = 320
+BY_SUBJECT = ('hazard_rot', 'hazard_stray')  # programs that can be asked for one subject at a time
+AT_ONCE = 2 * (os.cpu_count() or 1)  # most of a case is waiting: for the kernel, for a process to end
+POLL_S = 0.05
 UMOUNT_TRIES = 25
 MEMORY = '/dev/shm'
 ROUND = 1
@@ -133,6 +137,66 @@ def call(path, words, say):
         return [json.loads(text) for text in lines]
 
 
+class Running:
+    """A program at work on one subject. Closed, it has ended."""
+
+    def __init__(self, path, words):
+        self.path = path
+        self.lines = tempfile.NamedTemporaryFile('r', suffix='.jsonl', encoding='utf-8')
+        self.errors = tempfile.TemporaryFile('w+', encoding='utf-8')
+        self.child = subprocess.Popen([path, *words, '--json', self.lines.name], stdout=subprocess.DEVNULL, stderr=self.errors)
+
+    def has_ended(self):
+        return self.child.poll() is not None
+
+    def result(self):
+        """Its lines as dicts."""
+        self.errors.seek(0)
+        last = self.errors.read().strip().rpartition('\n')[2]
+        if self.child.returncode not in (0, 1):
+            raise HazardError(f'{os.path.basename(self.path)} ended with status {self.child.returncode}: {last or "no message"}')
+        return [json.loads(text) for text in self.lines]
+
+    def close(self):
+        if not self.has_ended():
+            self.child.kill()
+            self.child.wait()
+        self.lines.close()
+        self.errors.close()
+
+
+def subjects_of(path):
+    done = subprocess.run([path, '--list'], capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode != 0:
+        raise HazardError(f'{os.path.basename(path)} --list ended with status {done.returncode}: {done.stderr.strip() or "no message"}')
+    return done.stdout.split()
+
+
+def call_by_subject(path, words_on, disk, say, at_once=AT_ONCE):
+    """Runs a program for each of its subjects, some at once. The lines are those of one run for all of them, in the same order.
+    words_on: of a Disk, its words. disk: makes a Disk."""
+    subjects, found = subjects_of(path), {}
+    with contextlib.ExitStack() as stack:
+        waiting, running = list(subjects), {}
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                mine = stack.enter_context(contextlib.ExitStack())
+                words = words_on(mine.enter_context(disk()))
+                subject = waiting.pop(0)
+                running[subject] = Running(path, [*words, '--subject', subject]), mine
+                mine.callback(running[subject][0].close)
+            for subject, (program, mine) in list(running.items()):
+                if program.has_ended():
+                    found[subject] = program.result()
+                    mine.close()
+                    del running[subject]
+                    say(f'{os.path.basename(path)}: {len(found)} of {len(subjects)} subjects')
+            time.sleep(POLL_S)
+    # What this build lacks is told by each of them.
+    by_key = {line['key']: line for subject in subjects for line in found[subject]}
+    return sorted(by_key.values(), key=lambda line: line['cell'] not in subjects)
+
+
 def _words(name, mode, seed, disk):
     words = WORDS[name](SOME.get(mode, 1))
     if name not in NO_SEED:
@@ -161,12 +225,20 @@ def measure(session, plan):
                                   'this build has no hazards, which use the tests: apt-get install check libsqlite3-dev, and build again'})
             continue
         session.progress.show(f'{plan.id}: {name}', force=True)
-        with Disk(session.data.folder, MEMORY if name in IN_MEMORY else None) as disk:
-            lines = call(path, _words(name, mode, seed, disk), lambda text: session.progress.show(text, force=True))
+        lines = _lines_of(path, name, mode, seed, session.data.folder, lambda text: session.progress.show(text, force=True))
         for line in lines:
             session.writer.write({'kind': 'hazard', 'experiment': plan.id, 'plan': plan.hash, 'round': ROUND, 'seed': seed,
                                   'program': name, 'of': len(lines), **line})
         session.progress.finish(GUESS_S[name][SOME.get(mode, 1)])
+
+
+def _lines_of(path, name, mode, seed, folder, say):
+    def disk():
+        return Disk(folder, MEMORY if name in IN_MEMORY else None)
+    if name in BY_SUBJECT:
+        return call_by_subject(path, lambda disk: _words(name, mode, seed, disk), disk, say)
+    with disk() as one:
+        return call(path, _words(name, mode, seed, one), say)
 
 
 def finished(session):

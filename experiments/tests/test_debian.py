@@ -86,7 +86,8 @@ class Walks(Scratch):
 
     def test_packages_that_are_more_than_records_share_them(self):
         graph = self.write('graph', '\n' * (3 * RECORDS))
-        self.assertGreater(self.looks(0, graph) + self.looks(RECORDS - 1, graph), 0)
+        for record in (0, RECORDS - 1):
+            self.assertGreater(self.looks(record, graph, 10 * RECORDS), 0)
 
     def test_a_file_that_is_no_graph_is_told(self):
         for text, why in (('', 'found none'), ('1\n', 'package 1 of 1'), ('0 x\n', 'expected numbers, found x'), ('99999999999\n', 'too large')):

@@ -7,6 +7,7 @@ usage: test_hazards.py FOLDER [TEST ...]
 
 FOLDER is experiments/hazards of a build. No test asserts a speed.
 """
+import contextlib
 import glob
 import json
 import os
@@ -53,6 +54,25 @@ class Programs(unittest.TestCase):
     def rot(self, name, subject, hazard, *words, status=0):
         found, text = self.lines(name, '--dir', self.folder, '--subject', subject, '--hazard', hazard, *(words or SMALL), status=status)
         return found[f'{hazard}/{subject}'], text
+
+
+class BySubject(Programs):
+    def test_side_by_side_or_one_after_the_other_the_lines_are_the_same(self):
+        words = ['--dir', self.folder, '--places', '2', '--records', '1000', '--hazard', 'torn', '--seed', '3']
+        together, _ = self.lines('hazard_rot', *words)
+
+        @contextlib.contextmanager
+        def disk():
+            with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+                yield folder
+        apart = hazards.call_by_subject(program('hazard_rot'), lambda folder: ['--dir', folder, *words[2:]], disk, lambda text: None)
+        self.assertEqual([line['key'] for line in apart], list(together))
+        for line in apart:
+            for one in (line, together[line['key']]):
+                one['details'].pop('text')  # has generations, which follow from a random uuid
+            self.assertEqual(line, together[line['key']])
+        self.assertEqual(set(hazards.subjects_of(program('hazard_stray'))) - {'pool', 'pool_none', 'vmcache', 'map_heap', 'map_private', 'map_shared',
+                                                                              'lmdb', 'lmdb_writemap', 'sqlite'}, set())
 
 
 class Rot(Programs):
@@ -402,6 +422,48 @@ class Harness(unittest.TestCase):
                 with self.assertRaises(hazards.HazardError) as raised:
                     hazards.call(path, [], lambda text: None)
                 self.assertIn(words, str(raised.exception))
+
+    SUBJECTS = '''#!/bin/sh
+[ "$1" = --list ] && { echo one; echo two; echo three; exit 0; }
+while [ "$1" ]; do case "$1" in --subject) subject=$2;; --json) json=$2;; --disk) disk=$2;; esac; shift; done
+[ "$subject" = "$(cat "$disk.bad" 2>/dev/null)" ] && { echo broken >&2; exit 3; }
+[ "$subject" = one ] && sleep 0.3
+for hazard in none torn; do echo "{\\"key\\":\\"$hazard/$subject\\",\\"cell\\":\\"$subject\\",\\"disk\\":\\"$disk\\"}"; done >>"$json"
+echo '{"key":"none/lacking","cell":"lacking"}' >>"$json"
+'''
+
+    def by_subject(self, folder, at_once, bad=''):
+        """Lines of a program with three subjects; the disks that were made, and those that are left."""
+        path, disks, left = os.path.join(folder, 'hazard_rot'), [], []
+        for name, text in (('hazard_rot', self.SUBJECTS), ('disk.bad', bad)):
+            with open(os.path.join(folder, name), 'w', encoding='ascii') as f:
+                f.write(text)
+        os.chmod(path, 0o755)
+
+        @contextlib.contextmanager
+        def disk():
+            disks.append(len(disks))
+            left.append(disks[-1])
+            try:
+                yield disks[-1]
+            finally:
+                left.pop()
+        try:
+            return hazards.call_by_subject(path, lambda n: ['--disk', os.path.join(folder, 'disk')], disk, lambda text: None, at_once), disks, left
+        except hazards.HazardError as error:
+            return str(error), disks, left
+
+    def test_subjects_run_side_by_side_on_disks_of_their_own_and_their_lines_stay_in_order(self):
+        for at_once in (1, 2, 8):
+            with tempfile.TemporaryDirectory() as folder:
+                lines, disks, left = self.by_subject(folder, at_once)
+            self.assertEqual([line['key'] for line in lines], ['none/one', 'torn/one', 'none/two', 'torn/two', 'none/three', 'torn/three', 'none/lacking'])
+            self.assertEqual((len(disks), left), (3, []))
+
+    def test_a_subject_that_dies_ends_the_others_and_leaves_no_disk(self):
+        with tempfile.TemporaryDirectory() as folder:
+            text, disks, left = self.by_subject(folder, 8, 'two')
+        self.assertEqual((text, len(disks), left), ('hazard_rot ended with status 3: broken', 3, []))
 
     def test_a_build_without_hazards_is_skipped_with_a_reason(self):
         written = []
