@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What stands in the middle of an experiment's section, by its kind: cells, a replay of a trace, or a hazard."""
-from lib import answers, answers_h1, answers_tally as tally, code, ladder, metrics, page_matrix, page_predictions, page_section as part, page_words as words, \
+from lib import answers, answers_h1, answers_tally as tally, code, ladder, metrics, page_matrix, page_predictions, page_price, page_section as part, page_words as words, \
     plot_ladder, plot_lines, plot_ratio, plot_time, shootdown
 from lib.page_evidence import quantity
 from lib.page_html import bullets, esc, figure, table
@@ -135,7 +135,8 @@ def of_cells(show, evidence, plan):
     ratios = figure(picture, plot_ratio.alt(comparisons), caption, part.table_of_ratios(show, evidence, comparisons))
     return page_predictions.block(show, evidence, plan) + '<h3>Found</h3>' + part.limits(evidence, plan) \
         + _ladder_figures(evidence, plan) + part.sentences(show, evidence, comparisons) \
-        + bullets([esc(text) for text in ladder.sentences(evidence.runs(plan.id), plan)]) + ratios \
+        + bullets([esc(text) for text in ladder.sentences(evidence.runs(plan.id), plan)]) \
+        + (page_price.block(show, evidence, plan) if plan.id == 'E12' else '') + ratios \
         + _depth_figures(show, evidence, plan) + _time_figure(evidence, plan)
 
 

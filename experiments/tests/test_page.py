@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 
 import recompute  # noqa: E402
-from lib import answers, answers_tally, compare, hazards, page, page_experiment, page_grid, page_matrix, page_number, page_predictions, page_readme, page_words, plan as plans, plot, plot_time, replay, report, results, shootdown  # noqa: E402
+from lib import answers, answers_tally, compare, hazards, page, page_experiment, page_grid, page_matrix, page_number, page_predictions, page_price, page_readme, page_words, plan as plans, plot, plot_points, plot_time, replay, report, results, shootdown  # noqa: E402
 from lib.page_evidence import Evidence, digits, quantity  # noqa: E402
 from lib.page_number import Name, NoSource, Number, Sentence, fill  # noqa: E402
 
@@ -508,6 +508,41 @@ class Readme(unittest.TestCase):
             self.assertEqual(f.read(), page_grid.svg(evidence, *page_grid.MEASURES[0]), f'{page_readme.GRID} {again}')
         for name in shown:
             self.assertTrue(os.path.exists(os.path.join(root, page_readme.PICTURES, name)), name)
+
+
+class Price(unittest.TestCase):
+    """E12 beside H2."""
+
+    def test_cells_of_e12_meet_their_subjects_of_h2_and_no_others(self):
+        with open(os.path.join(os.path.dirname(HERE), 'plans', 'E12.toml'), encoding='utf-8') as f:
+            text = f.read()
+        made, cpu = golden.Lines(), {'pool-none': 8000, 'pool-load': 8400, 'pool-always': 9000, 'map-none': 20000, 'map-once': 20100, 'map-always': 24000}
+        head = golden.head()
+        head['plans'] = {**head['plans'], 'E12': {'hash': 'e12', 'text': text}}
+        with mock.patch.object(golden, 'head', lambda: head):
+            runs = [line for n in (1, 2, 3) for line in
+                    made.simple('E12', n, [(cell, 1, ns, 1000) for cell, ns in cpu.items()], (('filling', 'full'), ('full', None)))]
+        session = write([head, *runs, *golden.h2()], 'price.jsonl')
+        evidence = Evidence(session)
+        found = page_price.pairs(evidence, evidence.plans['E12'])
+        self.assertEqual(sorted(found), ['map-always', 'map-once', 'pool-load'])  # what pool-always does, H2 has not
+        self.assertEqual({cell: faults[0].subject for cell, (_, faults) in found.items()},
+                         {'map-always': 'map_always', 'map-once': 'map_once', 'pool-load': 'pool'})
+        self.assertEqual(page_price.share(found['pool-load'][1]), 0)
+        self.assertEqual(page_price.share(found['map-once'][1]), 100 * 200 / 1000)
+        text = without_plots(session)
+        self.assertIn('faults that came through', text)
+        ids_of = {evidence.line_id(l): l for e in evidence.order for l in evidence.lines(e)}
+        by_name = {evidence.index_of(i): i for i in ids_of}
+        for attributes, figure in Page(text).figures:
+            ids = tuple(by_name.get(n, evidence.id if n == 'session' else n) for n in attributes['data-runs'].split())
+            self.assertIsNone(recompute.wrong(session.lines, ids_of, attributes['data-what'], figure, ids), (figure, attributes))
+        self.assertEqual(page_price.block(None, Evidence(write([head, *runs], 'alone.jsonl')), evidence.plans['E12']), '')
+
+    @unittest.skipIf(SKIP_PLOTS, plot.NEEDED)
+    def test_its_picture_is_drawn(self):
+        picture = plot_points.draw('E12 price', {'pool-load': (0, 1.05, 1.02, 1.08), 'map-once': (20, 1.0, None, None)}, 'x', 'y', lambda cell: cell[:4].strip('-'))
+        self.assertIn('pool-load', picture.wide)
 
 
 class Words(unittest.TestCase):
