@@ -30,6 +30,17 @@ def file_system(path):
     return kind
 
 
+def dirty_limits(folder='/proc/sys/vm'):
+    """From how many dirty pages on the kernel writes them, and from how many on writers wait: a text, or None."""
+    found = []
+    for name in ('dirty_background', 'dirty'):
+        ratio, size = (readings.setting(os.path.join(folder, f'{name}_{unit}')) for unit in ('ratio', 'bytes'))
+        if ratio is None:
+            return None
+        found.append(f'{int(size) >> 20} MiB' if size not in (None, '0') else f'{ratio} % of memory')
+    return f'written from {found[0]}, writers wait from {found[1]}'
+
+
 def card(data_folder):
     """What there is to know of this machine and of the disk under data_folder. No name of a host or of a user."""
     memory = os.sysconf('SC_PHYS_PAGES') * readings.PAGE_BYTES
@@ -38,7 +49,7 @@ def card(data_folder):
         'cpu': _cpu_model(), 'cpus': os.cpu_count(), 'memory_bytes': memory, 'kernel': platform.release(),
         'virtual': _is_virtual(), 'disk': disk, 'file_system': file_system(data_folder),
         'read_ahead_kb': readings.setting(f'/sys/block/{disk}/queue/read_ahead_kb') if disk else None,
-        **readings.settings(),
+        'dirty_limits': dirty_limits(), **readings.settings(),
     }
 
 

@@ -76,6 +76,7 @@ def machine_card(show, evidence):
         ('Memory', number('memory_bytes', 'bytes')),
         ('System', f'Linux {esc(card["kernel"])}, {_known(card["file_system"])} on {_known(card["disk"])}'),
         ('Readahead', f'{number("read_ahead_kb")} KiB; huge pages {_known(card.get("huge_pages"))}'),
+        ('Dirty pages', _known(card.get('dirty_limits'))),
         ('Disk, one read', f'{cold} cold, {again} again' if probe else 'not measured'),
         *on_ram,
         ('File, memory', f'{setting("file_bytes")} of file, {setting("memory_bytes")} of memory, limited by {esc(head["budget"])}'),

@@ -4,12 +4,20 @@ import json
 import unittest
 
 from support import Scratch, a_run
-from lib import results
+from lib import machine, results
 
 
 def head(**changes):
     return {'kind': 'session', 'format': results.FORMAT, 'session': 's', 'machine_id': 'm', 'version': {'cell': 'v'},
             'budget': 'group1', 'file_bytes': 1, 'memory_bytes': 1, 'seconds': 1, 'plans': {'E0': {'hash': 'p'}}, **changes}
+
+
+class Card(Scratch):
+    def test_the_limits_of_dirty_pages_are_told_in_the_unit_in_which_they_are_set(self):
+        self.assertIsNone(machine.dirty_limits(self.folder))
+        for name, value in (('dirty_background_ratio', '10'), ('dirty_background_bytes', '0'), ('dirty_ratio', '0'), ('dirty_bytes', str(64 << 20))):
+            self.write(name, value + '\n')
+        self.assertEqual(machine.dirty_limits(self.folder), 'written from 10 % of memory, writers wait from 64 MiB')
 
 
 class Lines(Scratch):
