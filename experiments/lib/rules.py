@@ -23,6 +23,8 @@ def same_work(run):
                 return [f'R1: {who["wrong"]} of {who["checked"]} values were wrong in phase {phase["name"]}']
             if who['checked'] != who['ops']:
                 return [f'R1: {who["ops"]} operations, but {who["checked"]} were checked in phase {phase["name"]}']
+        if phase.get('until') == 'end' and not phase['reached']:
+            return [f'R1: phase {phase["name"]} ended by the clock, before its work was done']
     return []
 
 

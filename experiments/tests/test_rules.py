@@ -22,6 +22,7 @@ class Rules(unittest.TestCase):
     def test_r1_wrong_unchecked_or_other_work(self):
         self.expect(judged(phases=[phase(wrong=1)]), 'invalid', 'R1')
         self.expect(judged(phases=[phase(checked=999)]), 'invalid', 'R1')
+        self.expect(judged(phases=[phase(until='end', reached=False)]), 'invalid', 'R1')
         for beside in ('scan', 'update'):
             self.expect(judged(phases=[phase(**{beside: {'ops': 5, 'checked': 5, 'wrong': 2}})]), 'invalid', 'R1')
             self.expect(judged(phases=[phase(**{beside: {'ops': 5, 'checked': 4, 'wrong': 0}})]), 'invalid', 'R1')

@@ -100,12 +100,12 @@ class Small(Scratch):
         self.assertIsNotNone(metrics.read({**whole, 'quiet': True}, 'full', 'longest_silence_ms'))
 
     def test_e3_the_order_of_the_file_and_the_read_ahead_of_the_disk_are_seen_in_bytes(self):
-        names = ['pool-scan', 'normal-scan', 'normal-shuffled-scan', 'populate-get']
+        names = ['random-scan', 'random-shuffled-scan', 'populate-get']
         ahead = [] if ramdisk.why_not(64 << 20) else ['ahead-0-get', 'ahead-128-get']
-        runs = self.measure('E3', names + ahead, ('size_part = 0.125', 'size_part = 0.5'), ('ops = 1000', 'ops = 200'))
+        runs = self.measure('E3', names + ahead, ('size_part = 0.015625', 'size_part = 0.5'), ('ops = 1000', 'ops = 200'))
         needed = {name: metrics.read(r, 'whole', 'read_bytes_per_needed') for name, r in runs.items()}
-        self.assertNotEqual(runs['normal-scan']['file']['sha256'], runs['normal-shuffled-scan']['file']['sha256'])
-        self.assertGreater(needed['normal-shuffled-scan'], needed['normal-scan'])
+        self.assertNotEqual(runs['random-scan']['file']['sha256'], runs['random-shuffled-scan']['file']['sha256'])
+        self.assertGreater(needed['random-shuffled-scan'], 1.1 * needed['random-scan'])  # leaves that were split are not full
         if ahead:
             self.assertEqual([runs[name]['read_ahead_kb'] for name in ahead], ['0', '128'])
             self.assertGreater(needed['ahead-128-get'], 2 * needed['ahead-0-get'])
