@@ -135,7 +135,7 @@ uint64_t walk_next(struct walk *w, uint64_t random, uint64_t n_records)
 		find(w, (uint32_t)((unsigned __int128)random * p->n >> 64));
 	}
 	package = w->stack[--w->n_stack];
-	/* From the last on: the first one is looked up next, and what it needs before the others. */
+	/* From the last on: the first one is looked up next, and what it needs before others. */
 	for (uint32_t i = p->first[package + 1]; i > p->first[package]; i--)
 		find(w, p->needs[i - 1]);
 	if (each == 0)
