@@ -59,7 +59,7 @@ class Planted(Scratch):
             self.skipTest('no memory limit of the kernel here')
         with open(os.path.join(os.path.dirname(HERE), 'plans', 'E7.toml'), encoding='utf-8') as f:
             text = f.read().replace('policy = "clock"', planted).replace('ops-part = 0.03', 'ops-part = 0.1')
-        self.write('E7.toml', '\n'.join('frames = ["0.4"]' if line.startswith('frames') else line for line in text.split('\n')))
+        self.write('E7.toml', '\n'.join('frames = ["0.4"]' if line.startswith('frames =') else line for line in text.split('\n')))
         session = self.measure('E7', 1)
         control = next(p for p in report.plan_of(session, 'E7').predictions if p['id'] == 'E7.control')
         result, text = replay.prediction_result(session.of_kind('replay', 'E7'), control)

@@ -95,7 +95,7 @@ class Replay(Scratch):
             self.skipTest('no memory limit of the kernel here')
         with open(os.path.join(os.path.dirname(HERE), 'plans', 'E7.toml'), encoding='utf-8') as f:
             text = f.read()
-        lines = ['frames = ["0.3", "0.5"]' if line.startswith('frames') else line for line in text.split('\n')]
+        lines = ['frames = ["0.3", "0.5"]' if line.startswith('frames =') else line for line in text.split('\n')]
         self.write('E7.toml', '\n'.join(lines))
         words = [sys.executable, RUN, 'E7', f'--plans={self.folder}', f'--cell={CELL}', f'--data={self.path("data")}',
                  f'--results={self.path("results")}', '--size=tiny', '--rounds=1', '--retries=0', '--seed=3']
