@@ -107,6 +107,10 @@ class Cooked(unittest.TestCase):
         events = cooked([opened(), *read_in(1, 0), hit(1, 0, thread=2), put(0), put(0, 2), ENDED])[1:-1]
         self.assertEqual([e['pins'] for e in events if 'pins' in e], [1, 2, 1, 0])
 
+    def test_a_hit_is_one_beside_the_miss_of_another_thread(self):
+        lines = [opened(), *read_in(1, 0), put(0), *read_in(2, 1, thread=2)[:2], hit(1, 0), hit(2, 1, thread=2), ENDED]
+        self.assertEqual([(e['thread'], e['hit']) for e in cooked(lines)[1:-1] if e['op'] == 'get'], [(1, False), (1, True), (2, False)])
+
     def test_why_of_a_victim(self):
         why = [e['why'] for e in cooked(SMALL)[1:-1] if e['op'] == 'victim']
         self.assertEqual(why, ['FIFO takes the page that came first: frame 0 (page 1) is pinned and may not leave; frame 1 (page 2) is the victim.'])
@@ -482,6 +486,7 @@ class Recorded(unittest.TestCase):
         self.assertEqual(self.ops(made, 'victim'), [('victim', n) for n in (1, 2, 3, 4, 1, 2)])
         self.assertEqual(sum(e['hit'] for e in made.events if e['op'] == 'get'), 3)
         self.assertEqual({e['frame'] for e in made.events if 'frame' in e}, {0, 1, 2})
+        self.assertEqual([e['pins'] for e in made.events if e['op'] in ('get', 'put')], [1, 0] * 12)
 
     def test_pins_and_the_second_chance(self):
         made = self.trace('2', 'L7')
