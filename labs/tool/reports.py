@@ -492,15 +492,24 @@ exec {own_pool} "$@"
 '''
 
 
-def own_cell(builder, name, reference, out):
-    """The program of a cell around a student's cache, built as the engine's is: optimised. Its path."""
-    number, source, glue = OWN[name]
+def own_file(name, reference):
+    """(lab, folder, file) of a student's cache; LabError: it is not there, or not finished."""
+    number, source, _ = OWN[name]
     lab = Lab(number)
+    lab.files = [source]
     folder = lab.folder if reference else lab.mine
     if not os.path.isfile(os.path.join(folder, source)):
         raise LabError(f'{os.path.relpath(os.path.join(folder, source), ROOT)} is not there: this lab measures your files of Labs 2 and 4; '
                        '--reference takes the teacher\'s')
-    lab.files = [source]
+    todo = mklab.left(lab) if not reference else {}
+    if todo:
+        raise LabError(f'{source} is not finished: task {min(todo, key=lambda t: [int(n) for n in t.split(".")])} of Lab {number}')
+    return lab, folder, source
+
+
+def own_cell(builder, name, reference, out):
+    """The program of a cell around a student's cache, built as the engine's is: optimised. Its path."""
+    (lab, folder, source), glue = own_file(name, reference), OWN[name][2]
     program = {'name': name, 'sources': CELL_SOURCES, 'libs': ['trace'], 'variant': 'fast', 'link': ['-lm'],
                'given': [glue, 'labs/lib/cache.c', 'labs/lib/lab_pager.c', 'labs/lib/todo.c']}
     builder.prepare(lab, [program])
@@ -509,9 +518,6 @@ def own_cell(builder, name, reference, out):
         found = objects.findings(path, lab)
         if found:
             raise LabError(f'{source} is refused: ' + '; '.join(found))
-    todo = mklab.left(lab) if not reference else {}
-    if todo:
-        raise LabError(f'{source} is not finished: task {min(todo)} of Lab {number}')
     return builder.link(lab, program, mine, out)
 
 
@@ -561,6 +567,8 @@ def measure(lab, args):
     missing = [h['id'] for h in lab.hypotheses if h['id'] not in noted_in(lab.mine)]
     if missing and not reference:
         raise LabError(f'hypotheses come first: ./lab predict {lab.number}; {", ".join(missing)} not noted yet')
+    for name in OWN:  # before anything is built
+        own_file(name, reference)
     engine = next((w.partition('=')[2] for w in rest if w.startswith('--engine=')), None) or engine_cell()
     rest = [w for w in rest if not w.startswith('--engine=')]
     with build.Builder() as builder:

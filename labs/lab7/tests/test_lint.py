@@ -158,6 +158,20 @@ class Commands(unittest.TestCase):
             self.assertIn('lab 7 is a report', out)
         self.assertIn('lab 2 has code', self.quiet('lint', '2', 'a', 'b')[1])
 
+    def test_files_to_measure_are_looked_at_before_anything_is_built(self):
+        with tempfile.TemporaryDirectory() as folder:
+            whole, reports.Lab = reports.Lab, lambda number: type('L', (), {'number': number, 'folder': LAB.folder, 'mine': folder})()
+            try:
+                with self.assertRaisesRegex(LabError, 'pool.c is not there.*--reference'):
+                    reports.own_file('own-pool', False)
+                write(os.path.join(folder, 'pool.c'), '\treturn LAB_TODO("2.9");\n\treturn LAB_TODO("2.11");\n')
+                with self.assertRaisesRegex(LabError, 'pool.c is not finished: task 2.9 of Lab 2'):
+                    reports.own_file('own-pool', False)
+                write(os.path.join(folder, 'pool.c'), 'int done;\n')
+                self.assertEqual(reports.own_file('own-pool', False)[1:], (folder, 'pool.c'))
+            finally:
+                reports.Lab = whole
+
     def test_the_cell_becomes_the_program_that_is_meant(self):
         with tempfile.TemporaryDirectory() as folder:
             paths = {}
