@@ -1,21 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """usage: draw.py OUT.svg: the picture of the handout. A leaf before and after an insert, and after a removal."""
+import os
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), 'tool'))
+sys.dont_write_bytecode = True
+
+from svg import box, document, legend, text  # noqa: E402
+
 LEFT, WIDTH, TOP, HEIGHT, ROW = 30, 1000, 84, 56, 150
-FONT = 'font-family="sans-serif"'
 HEADER, SLOT, FREE, CELL, DEAD, PREFIX, NEW = '#e4e4e4', '#d5e5f5', '#ffffff', '#dcefd8', '#c9c9c9', '#eadcf3', '#f6d9b8'
-
-
-def text(x, y, words, size=13, anchor='start', weight='normal', fill='#222'):
-    return f'<text x="{x:g}" y="{y:g}" font-size="{size}" text-anchor="{anchor}" font-weight="{weight}" fill="{fill}" {FONT}>{words}</text>'
-
-
-def box(x, y, width, fill, words):
-    lines = words.split('|')
-    return [f'<rect x="{x}" y="{y}" width="{width}" height="{HEIGHT}" fill="{fill}" stroke="#555"/>'] + [
-        text(x + width / 2, y + HEIGHT / 2 + 5 + (i - (len(lines) - 1) / 2) * 16, line, 12, 'middle') for i, line in enumerate(lines)]
 
 
 def arrow(x_from, x_to, y, bow):
@@ -27,7 +22,7 @@ def row(n, title, parts):
     """parts: (name, width, fill, words); a slot's name is s and a cell's c, each with the same letter behind it."""
     y, x, out, at = TOP + n * ROW, LEFT, [text(LEFT, TOP + n * ROW - 10, title, 14, weight='bold')], {}
     for name, width, fill, words in parts:
-        out += box(x, y, width, fill, words)
+        out += box(x, y, width, HEIGHT, fill, words)
         at[name] = x + width / 2
         x += width
     slots = [name for name in at if name[0] == 's' and 'c' + name[1:] in at]
@@ -49,12 +44,9 @@ def draw():
     parts += row(2, '3  libasan8 is removed: the slots close up; its cell is dead, and is counted.',
                  [head, c, z, ('f', 310, FREE, 'free'), cz, ('d', 110, DEAD, 'dead'), cc, pre])
     y = TOP + 3 * ROW - 10
-    for i, (fill, words) in enumerate(((SLOT, 'slot: head, offset, length'), (CELL, 'cell: value length, tail, value'), (DEAD, 'dead: collected when it is needed'))):
-        x = LEFT + i * 300
-        parts += [f'<rect x="{x}" y="{y}" width="16" height="16" fill="{fill}" stroke="#555"/>', text(x + 24, y + 13, words, 12)]
+    parts += legend(LEFT, y, 300, ((SLOT, 'slot: head, offset, length'), (CELL, 'cell: value length, tail, value'), (DEAD, 'dead: collected when it is needed')))
     width, height = LEFT + WIDTH + 30, y + 34
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">\n'
-            f'<rect width="{width}" height="{height}" fill="white"/>\n' + '\n'.join(parts) + '\n</svg>\n')
+    return document(width, height, parts)
 
 
 if __name__ == '__main__':

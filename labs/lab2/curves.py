@@ -5,7 +5,13 @@
     ./lab run 2 curves --csv | python3 labs/lab2/curves.py > labs/lab2/curves.svg
 """
 import csv
+import os
 import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), 'tool'))
+sys.dont_write_bytecode = True
+
+from svg import CHART, document  # noqa: E402
 
 LEFT, TOP, WIDTH, HEIGHT, RIGHT, BOTTOM = 64, 50, 560, 330, 110, 56
 COLOURS = {'clock': '#1f6fb4', 'sieve': '#2a8f3c', 'fifo': '#b8860b', 'lru': '#c0392b', '2q': '#8e44ad', 'random': '#777777', 'optimum': '#000000'}
@@ -19,9 +25,7 @@ def svg(rows):
 
     def y(misses):
         return TOP + HEIGHT * (1 - misses / 100)
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + RIGHT}" height="{TOP + HEIGHT + BOTTOM}" font-family="sans-serif" font-size="13">',
-           f'<rect width="{LEFT + WIDTH + RIGHT}" height="{TOP + HEIGHT + BOTTOM}" fill="white"/>',
-           f'<text x="{LEFT}" y="26" font-size="15" font-weight="bold">Misses in a hundred reads, by frames: the tree\'s own accesses</text>']
+    out = [f'<text x="{LEFT}" y="26" font-size="15" font-weight="bold">Misses in a hundred reads, by frames: the tree\'s own accesses</text>']
     for percent in range(0, 101, 20):
         out.append(f'<path d="M {LEFT} {y(percent):.1f} h {WIDTH}" stroke="#ddd"/>')
         out.append(f'<text x="{LEFT - 8}" y="{y(percent) + 4:.1f}" text-anchor="end">{percent}</text>')
@@ -35,8 +39,7 @@ def svg(rows):
         ly = TOP + 16 + 22 * i
         out.append(f'<path d="M {LEFT + WIDTH + 12} {ly - 4} h 22" stroke="{COLOURS.get(name, "#333")}" stroke-width="2"{dash}/>')
         out.append(f'<text x="{LEFT + WIDTH + 40}" y="{ly}">{name}</text>')
-    out.append('</svg>')
-    return '\n'.join(out) + '\n'
+    return document(LEFT + WIDTH + RIGHT, TOP + HEIGHT + BOTTOM, out, CHART)
 
 
 def main():

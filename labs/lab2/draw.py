@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """usage: draw.py OUT.svg: the picture of the handout. A pool of three frames before and after a miss."""
+import os
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), 'tool'))
+sys.dont_write_bytecode = True
+
+from svg import document, text  # noqa: E402
+
 FRAME_W, FRAME_H, GAP = 150, 64, 14
-FONT = 'font-family="sans-serif"'
-
-
-def text(x, y, words, size=14, anchor='start', weight='normal', fill='#222'):
-    return f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}" font-weight="{weight}" fill="{fill}" {FONT}>{words}</text>'
 
 
 def frame(x, y, number, page, pins, note=''):
@@ -46,8 +47,7 @@ def draw():
     for pgno in range(14):
         x = 20 + pgno * 670 / 14
         parts += [f'<path d="M {x:.1f} 350 v 26" stroke="#999"/>', text(round(x + 24, 1), 368, str(pgno), 12, 'middle')]
-    return ('<svg xmlns="http://www.w3.org/2000/svg" width="710" height="392" viewBox="0 0 710 392">\n'
-            '<rect width="710" height="392" fill="white"/>\n' + '\n'.join(parts) + '\n</svg>\n')
+    return document(710, 392, parts)
 
 
 if __name__ == '__main__':

@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """usage: draw.py OUT.svg: the picture of the handout. Pages of a file, the map, the words; and where a writer works."""
+import os
 import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), 'tool'))
+sys.dont_write_bytecode = True
+
+from svg import box, document, text  # noqa: E402
 
 BOX_W, BOX_H, GAP = 84, 42, 6
 LEFT, TOP, ROW = 150, 60, 92
-FONT = 'font-family="sans-serif"'
 BLUE, ORANGE, GREY, WHITE = '#d5e5f5', '#f6d9b8', '#ededed', '#ffffff'
-
-
-def text(x, y, words, size=13, anchor='start', weight='normal', fill='#222'):
-    return f'<text x="{x:g}" y="{y:g}" font-size="{size}" text-anchor="{anchor}" font-weight="{weight}" fill="{fill}" {FONT}>{words}</text>'
 
 
 def x_of(place):
@@ -23,10 +24,7 @@ def row(n, title, note, boxes):
     for place, (fill, words) in enumerate(boxes):
         if not fill:
             continue
-        parts.append(f'<rect x="{x_of(place)}" y="{y}" width="{BOX_W}" height="{BOX_H}" rx="4" fill="{fill}" stroke="#555"/>')
-        lines = words.split('|')
-        for i, line in enumerate(lines):
-            parts.append(text(x_of(place) + BOX_W / 2, y + BOX_H / 2 + 5 + (i - (len(lines) - 1) / 2) * 16, line, 12, 'middle'))
+        parts += box(x_of(place), y, BOX_W, BOX_H, fill, words, 4)
     return parts
 
 
@@ -50,8 +48,7 @@ def draw():
     y = TOP + 4 * ROW - 8
     parts.append(text(12, y, '?: nobody has looked yet, or the kernel has taken it away. A get touches it, verifies it, and sets its word.', 13))
     width, height = x_of(6) + 10, y + 18
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">\n'
-            f'<rect width="{width}" height="{height}" fill="white"/>\n' + '\n'.join(parts) + '\n</svg>\n')
+    return document(width, height, parts)
 
 
 if __name__ == '__main__':

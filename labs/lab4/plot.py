@@ -8,7 +8,13 @@ Each curve is one way of reading: how many per cent of its reads took at most so
 because what lies between memory and a disk is a factor of a thousand.
 """
 import math
+import os
 import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), 'tool'))
+sys.dont_write_bytecode = True
+
+from svg import CHART, document  # noqa: E402
 
 LEFT, TOP, WIDTH, HEIGHT, RIGHT, BOTTOM = 60, 56, 640, 320, 190, 52
 COLOURS = ['#b03030', '#c08030', '#808080', '#3060b0', '#309050']
@@ -29,10 +35,7 @@ def svg(times):
         return LEFT + WIDTH * (math.log10(ns) - first) / (last - first)
 
     width, height = LEFT + WIDTH + RIGHT, TOP + HEIGHT + BOTTOM
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-           'font-family="sans-serif" font-size="13">',
-           f'<rect width="{width}" height="{height}" fill="white"/>',
-           f'<text x="{LEFT}" y="24" font-size="15" font-weight="bold">How long reads of a cold file took, in per cent of the reads</text>']
+    out = [f'<text x="{LEFT}" y="24" font-size="15" font-weight="bold">How long reads of a cold file took, in per cent of the reads</text>']
     for power in range(first, last + 1):
         x = x_of(10 ** power)
         out.append(f'<path d="M{x:.1f} {TOP}V{TOP + HEIGHT}" stroke="#ddd"/>')
@@ -51,8 +54,7 @@ def svg(times):
         out.append(f'<path d="M{LEFT + WIDTH + 14} {y - 4}h24" stroke="{colour}" stroke-width="3"/>')
         out.append(f'<text x="{LEFT + WIDTH + 44}" y="{y}">{name}</text>')
     out.append(f'<text x="{LEFT + WIDTH / 2}" y="{height - 10}" text-anchor="middle" fill="#555">time of one read</text>')
-    out.append('</svg>')
-    return '\n'.join(out) + '\n'
+    return document(width, height, out, CHART)
 
 
 def main():

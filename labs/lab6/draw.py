@@ -1,32 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """usage: draw.py OUT.svg: the picture of the handout. The ten places of a store, at four moments of a commit."""
+import os
 import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), 'tool'))
+sys.dont_write_bytecode = True
+
+from svg import box, document, legend, text  # noqa: E402
 
 BOX_W, BOX_H, GAP = 62, 44, 6
 LEFT, TOP, ROW = 168, 76, 92
-FONT = 'font-family="sans-serif"'
 COMMITTED, NEW, OLD, FREE = '#d5e5f5', '#f6d9b8', '#ededed', '#ffffff'
-
-
-def text(x, y, words, size=13, anchor='start', weight='normal', fill='#222'):
-    return f'<text x="{x:g}" y="{y:g}" font-size="{size}" text-anchor="{anchor}" font-weight="{weight}" fill="{fill}" {FONT}>{words}</text>'
-
-
-def box(place, y, fill, words, frame='#555'):
-    x = LEFT + place * (BOX_W + GAP)
-    parts = [f'<rect x="{x}" y="{y}" width="{BOX_W}" height="{BOX_H}" rx="4" fill="{fill}" stroke="{frame}"/>']
-    lines = words.split('|') if words else []
-    for i, line in enumerate(lines):
-        parts.append(text(x + BOX_W / 2, y + BOX_H / 2 + 5 + (i - (len(lines) - 1) / 2) * 16, line, 12, 'middle'))
-    return parts
 
 
 def row(n, title, note, places):
     y = TOP + n * ROW
     parts = [text(12, y + 18, title, 13, weight='bold'), text(12, y + 36, note, 12, fill='#555')]
     for place in range(10):
-        parts += box(place, y, *places.get(place, (FREE, '')))
+        parts += box(LEFT + place * (BOX_W + GAP), y, BOX_W, BOX_H, *places.get(place, (FREE, '')), 4)
     return parts
 
 
@@ -44,13 +36,10 @@ def draw():
     parts += row(2, '3 meta page written', 'durable? torn? lost?', meta)
     parts += row(3, '4 after the flush', 'commit 2 is durable', after)
     y = TOP + 4 * ROW + 4
-    for i, (fill, words) in enumerate(((COMMITTED, 'committed: never changed'), (NEW, 'written, not committed'), (OLD, 'may be used again'))):
-        x = LEFT + i * 220
-        parts += [f'<rect x="{x}" y="{y}" width="16" height="16" fill="{fill}" stroke="#555"/>', text(x + 24, y + 13, words, 12)]
+    parts += legend(LEFT, y, 220, ((COMMITTED, 'committed: never changed'), (NEW, 'written, not committed'), (OLD, 'may be used again')))
     parts.append(text(LEFT, y + 40, 'A power cut in rows 1 and 2 leaves commit 1. In row 3 it leaves commit 1 or commit 2, and nothing else.', 13))
     width, height = LEFT + 10 * (BOX_W + GAP) + 10, y + 56
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}">\n'
-            f'<rect width="{width}" height="{height}" fill="white"/>\n' + '\n'.join(parts) + '\n</svg>\n')
+    return document(width, height, parts)
 
 
 if __name__ == '__main__':

@@ -5,7 +5,13 @@
     ./lab run 6 heat --json - | python3 labs/lab6/heat.py > heat.svg
 """
 import json
+import os
 import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), 'tool'))
+sys.dont_write_bytecode = True
+
+from svg import CHART, document  # noqa: E402
 
 LEFT, TOP, WIDTH, HEIGHT, GAP = 130, 74, 92, 30, 3
 RIGHT, BOTTOM = 10, 44
@@ -25,10 +31,7 @@ def svg(rows):
     steps = list(rows[0]['steps'])
     width = LEFT + len(steps) * WIDTH + RIGHT
     height = TOP + len(rows) * HEIGHT + BOTTOM
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-           'font-family="sans-serif" font-size="13">',
-           f'<rect width="{width}" height="{height}" fill="white"/>',
-           f'<text x="{width / 2:g}" y="22" text-anchor="middle" font-size="15" font-weight="bold">'
+    out = [f'<text x="{width / 2:g}" y="22" text-anchor="middle" font-size="15" font-weight="bold">'
            'Images after a power cut that hold no committed state, in per cent</text>',
            f'<text x="{LEFT + (width - LEFT) / 2:g}" y="44" text-anchor="middle" fill="#555">what comes next in the commit</text>']
     for k, step in enumerate(steps):
@@ -45,8 +48,7 @@ def svg(rows):
     n_images = [sum(n for _, n in row['steps'].values()) for row in rows]
     out.append(f'<text x="{LEFT}" y="{height - 16}" fill="#555">"-": nothing was pending there. '
                f'{min(n_images)} to {max(n_images)} distinct images a row.</text>')
-    out.append('</svg>')
-    return '\n'.join(out) + '\n'
+    return document(width, height, out, CHART)
 
 
 def main():
