@@ -14,7 +14,8 @@ import re
 import subprocess
 import tarfile
 
-from common import GraderError, ROOT, read
+import build
+from common import GraderError, Lab, ROOT, TOOL, numbers, read, toml
 
 BEGIN = re.compile(r'^(\s*)/\* LAB (\d+\.\d+) begin: (.*) \*/$')
 END = re.compile(r'^(\s*)/\* LAB (\d+\.\d+) end: (.*) \*/$')
@@ -124,17 +125,30 @@ def project_files():
                   for n in names if not folders.sort() and (path == ROOT or not os.path.relpath(path, ROOT).startswith(('build', '.', 'labs/my'))))
 
 
+def strangers(lab):
+    """References of other labs that are no part of the engine, and of which no program of this one is made: {name in the project}."""
+    made_of = {os.path.relpath(s, ROOT) for p in lab.programs.values()
+               for s in build.find([*p['sources'], *p.get('given', lab.given), *(s for n in p.get('libs', []) for s in libraries()[n]['sources'])])}
+    others = [Lab(n) for n in numbers() if n != lab.number]
+    return {name for other in others for name in (os.path.relpath(other.path(f), ROOT) for f in other.files)
+            if name.startswith(('tests/', 'labs/')) and name not in made_of}
+
+
+def libraries():
+    return toml(os.path.join(TOOL, 'libraries.toml'))
+
+
 def pack_files(lab, change=None):
-    """{name in the pack: bytes}: the engine, its tests, the tool, and this lab without what gives it away. change: makes
-    other files of these, before the starter is cut."""
-    files = {}
+    """{name in the pack: bytes}: the engine, its tests, the tool, and this lab without what gives it away. References of other labs
+    are not in it, but where they are the engine itself. change: makes other files of these, before the starter is cut."""
+    files, not_here = {}, strangers(lab)
     own = os.path.relpath(lab.folder, ROOT) + '/'
     tops = {'base', 'io', 'pager', 'bufpool', 'mmap', 'vmcache', 'space', 'txn', 'btree', 'db', 'include', 'trace', 'tests'}
     for name in project_files():
         is_lab = name.startswith('labs/') and (name.startswith((own, 'labs/lib/', 'labs/tool/')) or name.count('/') == 1)
         if not is_lab and name.split('/')[0] not in tops and name not in ('lab', 'LICENSE', '.clang-format'):
             continue
-        if name.startswith(own) and os.path.basename(name) in NOT_IN_PACK:
+        if name.startswith((own, 'labs/tool/')) and os.path.basename(name) in NOT_IN_PACK or name in not_here:
             continue
         with open(os.path.join(ROOT, name), 'rb') as f:
             files[name] = f.read()

@@ -544,6 +544,24 @@ class Rules(unittest.TestCase):
             self.assertEqual((files['AGENTS.md'], files['labs/AGENTS.md']), (rules, rules))
             self.assertFalse([n for n in files if n.startswith('labs/teach/')])
 
+    def test_a_pack_has_the_reference_of_no_later_lab(self):
+        labs = [Lab(n) for n in numbers()]
+        for lab in labs:
+            packed = mklab.pack_files(lab)
+            texts = {n: data.decode(errors='replace') for n, data in packed.items() if n.startswith(('labs/', 'tests/'))}
+            self.assertFalse([n for n in packed if n.startswith(('labs/lab', 'labs/tool/')) and os.path.basename(n) in mklab.NOT_IN_PACK])
+            for other in labs:
+                for name in other.files:
+                    path = os.path.relpath(other.path(name), ROOT)
+                    if path not in packed:
+                        continue
+                    if other.number == lab.number:
+                        self.assertEqual(mklab.cut(packed[path].decode(), name)[1], {}, path)
+                    elif int(other.number) > int(lab.number):
+                        self.assertFalse(path.startswith(('labs/', 'tests/')), f'pack of lab {lab.number}: {path}')
+                if int(other.number) > int(lab.number):
+                    self.assertEqual(mklab.leaks(mklab.all_regions(other), '', texts)[0], [], f'pack of lab {lab.number}: regions of lab {other.number}')
+
     def test_and_in_every_student_folder(self):
         class Mine:
             number, files, own_tests = '1', [], None
