@@ -13,6 +13,7 @@
  */
 #include "base/error.h"
 #include "io/file.h"
+#include "labs/lib/page_dump.h"
 #include "mmap/mmap.h"
 
 #include <errno.h>
@@ -282,23 +283,16 @@ static void show_bytes(void)
 	const struct page *seven, *eight;
 	struct pager *pager;
 	struct guard *guard;
-	const uint8_t *b;
 
 	must(mmap_open(io_kernel(), file, PAGE_BYTES, SEED, &opts, &pager) == 0, "open");
 	must(guard_open(&pager->guards, &guard) == 0, "guard");
 	must(pager_get(pager, guard, ref_of(7), &seven) == 0, "get");
 	must(pager_get(pager, guard, ref_of(8), &eight) == 0, "get");
-	b = (const uint8_t *)seven;
-	for (unsigned at = 0; at < 48; at += 8) {
-		printf("%4u ", at);
-		for (unsigned i = 0; i < 8; i++)
-			printf(" %02x", b[at + i]);
-		printf("\n");
-	}
-	printf("page 7 lies at %p in memory and at byte %u of the file\n", (const void *)seven,
+	page_dump(seven);
+	printf("\npage 7 lies at %p in memory and at byte %u of the file\n", (const void *)seven,
 		7 * PAGE_BYTES);
 	printf("page 8 lies at %p: %td bytes further\n", (const void *)eight,
-		(const uint8_t *)eight - b);
+		(const uint8_t *)eight - (const uint8_t *)seven);
 	pager_put(pager, seven);
 	pager_put(pager, eight);
 	guard_close(guard);

@@ -73,6 +73,8 @@ class Lab:
         self.programs = {p['name']: p for p in points['program']}
         self.tests = points['test']
         self.public_points = points.get('public_points')  # what all public tests together are worth; default: their sum
+        self.figures = about.get('figure', [])            # what the handout shows of the output of its programs
+        self.by_hand = points.get('by_hand', 0)           # points that a person gives (rubric.md)
         self.own_tests = about.get('own_tests')           # a file of tests that the student writes
         self.own_model = about.get('own_model')           # a file of the lab that shows what such tests can find
         self.own_symbols = self.symbols | set(about.get('own_symbols', []))
@@ -139,6 +141,9 @@ class Lab:
             for name in self.files_of(program):
                 if name not in self.files:
                     raise GraderError(f'points.toml: {program["name"]}: {name} is no file of the student\'s')
+        for figure in self.figures:
+            if figure.get('program') not in self.programs or ('script' in figure) != ('file' in figure):
+                raise GraderError(f'lab.toml: the figure {figure} has no program, or one of script and file')
         for question in self.questions:
             for key in ('id', 'text', 'program'):
                 if key not in question:

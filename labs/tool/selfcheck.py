@@ -252,6 +252,45 @@ def cheats(lab, builder, check):
         g.close()
 
 
+def blocks(text):
+    """Each indented block of a text, without its indentation."""
+    found = re.findall(r'(?:^    .*\n|^\n(?=    ))+', text, re.M)
+    return [re.sub(r'^    ', '', block, flags=re.M).strip('\n') for block in found]
+
+
+def figures(lab, builder, check):
+    """What the handout shows of a program is what the program prints: as a block of the text, or through a script as a picture."""
+    if not lab.figures:
+        say('  lab.toml names none')
+        return
+    with own.put(own.references(lab)) as folder:
+        g = grade.Grading(lab, builder, folder, 1, {f['program'] for f in lab.figures})
+        try:
+            for figure in lab.figures:
+                figure_is_shown(lab, g, figure, check)
+        finally:
+            g.close()
+
+
+def figure_is_shown(lab, g, figure, check):
+    program, args = lab.programs[figure['program']], figure.get('args', [])
+    what = f'{program["name"]} {" ".join(args)}'
+    # Not where temporary files go: what lies in memory only shows nothing of a disk.
+    with tempfile.TemporaryDirectory(dir=g.builder.folder) as scratch:
+        run = contain.run([g.path(program['name']), *args], program['limit_s'], env=grade.environment(lab, program, scratch, 1), cwd=scratch)
+    if not check.that(run.status == 0, f'{what}: status {run.status}: {run.output[:400]}'):
+        return
+    if 'script' in figure:
+        drawn = subprocess.run([sys.executable, lab.path(figure['script'])], input=run.output, capture_output=True, text=True, check=False).stdout
+        check.that(drawn == read(lab.path(figure['file'])), f'{figure["file"]} is what {figure["script"]} draws of `{what}`')
+        return
+
+    def fixed(text):
+        return re.sub(figure['varies'], '?', text) if 'varies' in figure else text
+    check.that(fixed(run.output.strip('\n')) in map(fixed, blocks(read(lab.path('handout.md')))),
+               f'the handout shows what `{what}` prints: {run.output[:600]}')
+
+
 def containment(check):
     """Programs that would not end, and what is left of them."""
     loop = contain.run(['sh', '-c', 'while :; do :; done'], 1)
@@ -460,6 +499,7 @@ def check_lab(lab, args):
              ('starter', lambda b: starter(lab, b, check, args.quick)),
              ('reference', lambda b: reference(lab, b, check, args.quick)),
              ('handout', lambda b: handout(lab, b, check)),
+             ('figures', lambda b: figures(lab, b, check)),
              ('cheats', lambda b: cheats(lab, b, check)),
              ('predictions', lambda b: predictions(lab, b, check)),
              ('own tests', lambda b: own_tests(lab, b, check, args.quick)),
