@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 
-from common import GraderError, LabError, ROOT, TOOL, read, toml, write
+import source as text_of
+from common import GraderError, LabError, MINE, ROOT, TOOL, read, toml, write
 
 VARIANTS = {
     'plain': [],
@@ -30,6 +31,8 @@ VARIANTS = {
 }
 FLAGS = ['-std=c17', '-O1', '-g1', '-D_GNU_SOURCE', '-DWITHOUT_LIBURING=1', '-I', ROOT, '-I', os.path.join(ROOT, 'include')]
 STUDENT_FLAGS = ['-g', '-Wall', '-Wextra', '-Wno-unused-parameter']
+# Data and stack are never code, whatever a student's object asks for.
+LINK_FLAGS = ['-Wl,-z,noexecstack,-z,separate-code']
 # What older headers lack (meson.build has the same list).
 PROBES = {
     'STATX_DIOALIGN': ('sys/stat.h', 'STATX_DIOALIGN'),
@@ -50,6 +53,8 @@ class Builder:
         self.over = []  # include folders before the project's
         self.cut_out = []  # sources of the project that a student writes
         self._flags = None
+        self._system = None
+        self._assembler = None
 
     def __enter__(self):
         """One build at a time in a folder."""
@@ -62,14 +67,20 @@ class Builder:
         self.lock.close()
 
     def run(self, command):
+        status, out, complaint = self.run_apart(command)
+        return status, out + complaint
+
+    @staticmethod
+    def run_apart(command, **how):
+        """(status, what it prints, what it complains of)."""
         try:
             done = subprocess.run(command, capture_output=True, text=True, errors='replace', timeout=COMPILE_LIMIT_S,
-                                  check=False, stdin=subprocess.DEVNULL)
+                                  check=False, stdin=subprocess.DEVNULL, **how)
         except subprocess.TimeoutExpired:
-            return 1, f'{command[0]} took more than {COMPILE_LIMIT_S} s'
+            return 1, '', f'{command[0]} took more than {COMPILE_LIMIT_S} s'
         except OSError as e:
             raise LabError(f'{command[0]}: {e.strerror}. ./lab doctor lists what is needed') from None
-        return done.returncode, done.stdout + done.stderr
+        return done.returncode, done.stdout, done.stderr
 
     def flags(self):
         if self._flags is None:
@@ -157,25 +168,97 @@ class Builder:
             raise GraderError(f'{program["name"]}: no floor {", ".join(unknown)}')
         return [*program.get('libs', []), 'check_main', *[n for n in floors if n in program.get('engine', floors)]]
 
-    def student(self, lab, folder, out, variant):
-        """{file: object} of a student's files, and of the glue to their headers; or LabError with what the compiler says."""
-        made, over = {}, os.path.join(out, 'over')
+    def student(self, lab, folder, out, variant, names=None):
+        """({file: object}, {file: what is wrong with it}) of a student's files that are there, and of the glue to their headers.
+        names: these files alone."""
+        made, faults, over = {}, {}, os.path.join(out, 'over')
         for short, name in lab.headers().items():
-            write(os.path.join(over, name), read(os.path.join(folder, short)))
-        sources = [os.path.join(folder, n) for n in lab.files if n not in lab.headers()] + [os.path.join(ROOT, n) for n in lab.glue]
-        for source in sources:
+            if os.path.exists(os.path.join(folder, short)):
+                os.makedirs(os.path.dirname(os.path.join(over, name)), exist_ok=True)
+                shutil.copyfile(os.path.join(folder, short), os.path.join(over, name))
+        mine = [os.path.join(folder, n) for n in lab.files if n not in lab.headers() and (names is None or n in names)]
+        for source in [*filter(os.path.exists, mine), *(os.path.join(ROOT, n) for n in lab.glue)]:
             name = os.path.basename(source)
-            path, complaint = self.object(source, variant, STUDENT_FLAGS, os.path.join(out, f'{variant}-{name[:-2]}.o'), [over])
-            if complaint:
-                raise LabError(f'{name} does not compile:\n{complaint[:4000]}')
-            made[name] = path
-        return made
+            try:
+                made[name] = self.student_object(lab, source, variant, os.path.join(out, f'{variant}-{name[:-2]}'), over)
+            except LabError as e:
+                faults[name] = str(e)
+        return made, faults
+
+    def student_object(self, lab, source, variant, to, over=''):
+        """The object of a file, or LabError: the compiler's complaint, or what the file must not be made of. to: its path without
+        an ending."""
+        name = os.path.basename(source)
+        flags = [f'-I{over}'] * bool(over) + [*self.flags(), *VARIANTS[variant], *STUDENT_FLAGS]
+        lines = self.student_lines(lab, source, flags, to, over)
+        if self.is_sanitized(variant) and lines != self.student_lines(lab, source, [f for f in flags if f not in VARIANTS[variant]], to, over):
+            raise LabError(f'refused before it was run: {name} is another code under a sanitizer than without one: what would the sanitizer prove?')
+        status, complaint = self.run([*self.cc, *flags, *self.assembler(), '-S', source, '-o', to + '.s'])
+        if status != 0:
+            raise LabError(f'{name} does not compile:\n{complaint[:4000]}')
+        # What the assembler says is not shown: it may show lines of a file that it was told to read.
+        folder, short = os.path.split(to)
+        if not self.assemble(short, self.assembler(), folder):
+            raise LabError(f'{name} does not compile: the assembler refuses what the compiler made of it')
+        # It names the C file too, which it has not read.
+        read_by_it = [os.path.join(folder, n) for n in text_of.made_of(read(to + '.s.d')) if n not in (name, short + '.s')]
+        text_of.refuse_strangers(name, read_by_it, [], [], [ROOT])
+        return to + '.o'
+
+    def student_lines(self, lab, source, flags, to, over):
+        """A student's own lines of a file, as the compiler gets them."""
+        name, mine = os.path.basename(source), [os.path.join(over, n) for n in lab.headers().values()]
+        if os.path.relpath(source, ROOT) not in lab.glue:
+            mine.append(source)
+        for path in filter(os.path.exists, mine):
+            with open(path, encoding='latin-1') as f:
+                found = text_of.directive(f.read())
+            if found:
+                raise LabError(f'refused before it was run: {os.path.basename(path)} has {found}')
+        status, out, complaint = self.run_apart([*self.cc, *flags, '-E', '-MD', '-MF', to + '.d', source])
+        if os.path.exists(to + '.d'):
+            text_of.refuse_strangers(name, text_of.made_of(read(to + '.d')), [os.path.realpath(p) for p in [source, *mine]], self.system(),
+                                     [*lab.elsewhere.values(), MINE, self.folder])
+            os.remove(to + '.d')
+        if status != 0:
+            raise LabError(f'{name} does not compile:\n{text_of.complaint(complaint)}')
+        lines = text_of.own_lines(out, mine)
+        found = text_of.words(lines)
+        if found:
+            raise LabError(f'refused before it was run: {name} has ' + '; '.join(found))
+        return lines
+
+    def system(self):
+        """The folders of the system's headers."""
+        if self._system is None:
+            _, _, said = self.run_apart([*self.cc, '-E', '-v', '-x', 'c', os.devnull])
+            self._system = text_of.include_folders(said)
+            if not self._system:
+                raise GraderError(f'{" ".join(self.cc)} does not say where the headers of the system are')
+        return self._system
+
+    def assembler(self):
+        """Flags with which the compiler calls an assembler that says what it has read: an `.incbin` takes in any file."""
+        if self._assembler is None:
+            with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+                write(os.path.join(folder, 'a.s'), '')
+                works = [flags for flags in ([], ['-fno-integrated-as']) if self.assemble('a', flags, folder)]
+            if not works:
+                raise GraderError(f'{" ".join(self.cc)} has no assembler that knows --MD: binutils are needed')
+            self._assembler = works[0]
+        return self._assembler
+
+    def assemble(self, name, flags, folder):
+        """Whether the assembler makes an object of name.s, and says in name.s.d what it has read. A cache of objects would not say it."""
+        command = [*self.cc, *flags, '-c', name + '.s', '-o', name + '.o', f'-Wa,--MD,{name}.s.d']
+        status, _, _ = self.run_apart(command, cwd=folder, env={**os.environ, 'CCACHE_DISABLE': '1'})
+        return status == 0 and os.path.exists(os.path.join(folder, name + '.s.d'))
 
     def link(self, lab, program, mine, out):
         """A program around the student's objects."""
         variant = program.get('variant', 'plain')
         path = os.path.join(out, f'{variant}-{program["name"]}')
-        command = [*self.cc, *VARIANTS[variant], '-o', path, *self.objects(find(program['sources']), variant),
+        command = [*self.cc, *VARIANTS[variant], *LINK_FLAGS, '-o', path, *self.objects(find(program['sources']), variant),
                    *[mine[name] for name in [*lab.files_of(program), *map(os.path.basename, lab.glue)] if name in mine], *program.get('objects', []), *self.objects(given(lab, program), variant),
                    *[self.library(n, variant) for n in self.names(program)],
                    *external(program), *program.get('link', ()), '-lpthread']

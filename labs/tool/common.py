@@ -9,6 +9,11 @@ LABS = os.path.dirname(TOOL)
 ROOT = os.path.dirname(LABS)
 MINE = os.path.join(LABS, 'my')  # what students write; not part of the project
 
+# What a student's own tests may use in each lab: tests/check_main.h, and what it makes of Check's own.
+OF_TESTS = {'check_main', 'check_begin', 'check_end', 'check_held', 'check_error_note', 'check_free', 'check_seed', 'check_random', 'check_alloc',
+            'check_skip', 'suite_create', 'suite_add_tcase', 'tcase_create', 'tcase_set_timeout', 'tcase_add_checked_fixture',
+            '_tcase_add_test', '_ck_assert_failed', 'strcmp', 'strlen', 'strstr', 'memset', 'memcpy', 'memmove', 'memcmp'}
+
 
 def numbers():
     """Of the labs that there are."""
@@ -65,19 +70,21 @@ class Lab:
         self.glue = about.get('glue', [])
         self.exports = set(about['exports'])  # the only names that these files may define for others
         self.symbols = set(about['symbols'])  # what they may use
+        self.statics = about.get('statics')   # the static memory that may change; None: any
         # A lab without code asks for a report, which has rules instead of tests (reports.py).
         self.is_report = about.get('report', False)
         points = {'program': [], 'test': []} if self.is_report else toml(self.path('points.toml'))
         self.rules = toml(self.path('rules.toml'))['rule'] if self.is_report else []
         self.hypotheses = toml(self.path('predict.toml'))['hypothesis'] if self.is_report else []
-        self.programs = {p['name']: p for p in points['program']}
+        versos = toml(os.path.join(TOOL, 'programs.toml'))
+        self.programs = {p['name']: p if 'sources' in p else {**versos.get(p['name'], {}), **p} for p in points['program']}
         self.tests = points['test']
         self.public_points = points.get('public_points')  # what all public tests together are worth; default: their sum
         self.figures = about.get('figure', [])            # what the handout shows of the output of its programs
         self.by_hand = points.get('by_hand', 0)           # points that a person gives (rubric.md)
         self.own_tests = about.get('own_tests')           # a file of tests that the student writes
         self.own_model = about.get('own_model')           # a file of the lab that shows what such tests can find
-        self.own_symbols = self.symbols | set(about.get('own_symbols', []))
+        self.own_symbols = self.symbols | OF_TESTS | set(about.get('own_symbols', []))
         self.questions = toml(self.path('predict.toml'))['question'] if os.path.exists(self.path('predict.toml')) and not self.is_report else []
         self.bugs = toml(self.path('bugs.toml')) if os.path.exists(self.path('bugs.toml')) else {}
         self.check()
@@ -93,6 +100,10 @@ class Lab:
     def files_of(self, program):
         """Those of the student's files that are linked into a program."""
         return program.get('files', self.files)
+
+    def parts_of(self, program):
+        """All that is linked into a program and may be wrong: the student's files, headers, and the glue to these."""
+        return [*self.headers(), *(n for n in self.files_of(program) if n not in self.headers()), *map(os.path.basename, self.glue)]
 
     def headers(self):
         """{short name: name in the project} of the headers that a student writes."""
@@ -138,6 +149,8 @@ class Lab:
             if test.get('given') and test['points']:
                 raise GraderError(f'points.toml: {test["id"]} is given and has points')
         for program in self.programs.values():
+            if 'sources' not in program:
+                raise GraderError(f'points.toml: {program["name"]} has no sources, and is not in tool/programs.toml')
             for name in self.files_of(program):
                 if name not in self.files:
                     raise GraderError(f'points.toml: {program["name"]}: {name} is no file of the student\'s')

@@ -34,17 +34,21 @@ NO_SANITIZER = re.compile(r'^FATAL: ThreadSanitizer: unexpected memory mapping.*
 SANITIZER_TRIES = 6  # where addresses are random, it comes up at times
 
 
-def collect(lab, folder, to):
-    """Copies the student's files, and nothing else, out of a folder."""
-    for name in lab.files:
+def collect(names, folder, to):
+    """Copies these files of a student, and nothing else, out of a folder. {name: what is wrong with it}."""
+    faults = {}
+    for name in names:
         path = os.path.join(folder, name)
         try:
             status = os.lstat(path)
         except OSError:
-            raise LabError(f'{folder} has no file {name}') from None
+            faults[name] = f'there is no file {name}'
+            continue
         if not stat.S_ISREG(status.st_mode) or status.st_size > FILE_BYTES_MAX:
-            raise LabError(f'{name} is not a file of at most {FILE_BYTES_MAX} bytes')
-        shutil.copyfile(path, os.path.join(to, name))
+            faults[name] = f'{name} is not a file of at most {FILE_BYTES_MAX} bytes'
+        else:
+            shutil.copyfile(path, os.path.join(to, name))
+    return faults
 
 
 def words(run, wanted):
@@ -158,6 +162,7 @@ class Grading:
         self.lab, self.builder, self.seed, self.replay = lab, builder, seed, replay
         self.out = tempfile.mkdtemp(prefix='lab-', dir=builder.folder)
         self.paths, self.errors, self.broken = {}, {}, None
+        self.faults = {}  # of a student's file: what is wrong with it. It costs the programs that are made of it, and no other
         self.n_hung = {}
         try:
             self.build(folder, programs)
@@ -170,24 +175,40 @@ class Grading:
         lab = self.lab
         wanted = [p for n, p in lab.programs.items() if (not p.get('tool') if programs is None else n in programs)]
         self.builder.prepare(lab, wanted)
-        collect(lab, folder, self.out)
-        mine = {v: self.builder.student(lab, self.out, self.out, v)
-                for v in dict.fromkeys(['plain', *(p.get('variant', 'plain') for p in wanted)])}
+        names = [n for n in lab.files if any(n in lab.parts_of(p) for p in wanted)]
+        self.faults = collect(names, folder, self.out)
+        mine = {}
+        for variant in dict.fromkeys(['plain', *(p.get('variant', 'plain') for p in wanted)]):
+            mine[variant], faults = self.builder.student(lab, self.out, self.out, variant, names)
+            self.faults = {**faults, **self.faults}
         # In each variant: an #ifdef may hide code from one. Sanitizers have constructors of their own.
-        found = [f for variant, paths in mine.items() for path in paths.values()
-                 for f in objects.findings(path, lab, sanitized=self.builder.is_sanitized(variant))]
-        if found:
-            raise LabError('refused before it was run: ' + '; '.join(dict.fromkeys(found)))
+        found = {}
+        for variant, paths in mine.items():
+            for name, path in paths.items():
+                for what in objects.findings(path, lab, sanitized=self.builder.is_sanitized(variant)):
+                    found.setdefault(name, {})[what] = None
+        self.faults.update({name: 'refused before it was run: ' + '; '.join(what) for name, what in found.items()})
+        self.faults = {name: without_paths(fault, self.out, ROOT) for name, fault in self.faults.items()}
+        good = [p for p in wanted if not self.fault_of(p)]
+        if not good:
+            raise LabError('\n'.join(dict.fromkeys(map(self.fault_of, wanted))))
         with concurrent.futures.ThreadPoolExecutor(self.builder.jobs) as pool:
-            links = {p['name']: pool.submit(self.builder.link, lab, p, mine[p.get('variant', 'plain')], self.out) for p in wanted}
+            links = {p['name']: pool.submit(self.builder.link, lab, p, mine[p.get('variant', 'plain')], self.out) for p in good}
             for name, link in links.items():
                 try:
                     self.paths[name] = link.result()
+                except LabError as e:
+                    self.faults[name] = without_paths(str(e), self.out, ROOT)
                 except GraderError as e:
                     if self.starter_links(lab.programs[name]):
-                        raise LabError(f'your files do not link into {name}, and the starter does:\n'
-                                       + str(e).split('\n', 1)[-1]) from None
-                    self.errors[name] = without_paths(str(e), self.out, ROOT)
+                        self.faults[name] = without_paths(f'your files do not link into {name}, and the starter does:\n' + str(e).split('\n', 1)[-1],
+                                                          self.out, ROOT)
+                    else:
+                        self.errors[name] = without_paths(str(e), self.out, ROOT)
+
+    def fault_of(self, program):
+        """What is wrong with a student's file of which a program is made, or with all of them together; None: nothing."""
+        return next((self.faults[n] for n in [*self.lab.parts_of(program), program['name']] if n in self.faults), None)
 
     def starter_links(self, program):
         """Whose fault a link is that failed: not the project's, if the same program links around the starter."""
@@ -195,7 +216,7 @@ class Grading:
             for name, text in mklab.starters(self.lab).items():
                 write(os.path.join(folder, name), text)
             try:
-                mine = self.builder.student(self.lab, folder, folder, program.get('variant', 'plain'))
+                mine, _ = self.builder.student(self.lab, folder, folder, program.get('variant', 'plain'))
                 self.builder.link(self.lab, program, mine, folder)
             except (GraderError, LabError):
                 return False
@@ -204,6 +225,9 @@ class Grading:
     def path(self, program):
         if program in self.errors:
             raise GraderError(self.errors[program])
+        fault = self.fault_of(self.lab.programs[program])
+        if fault:
+            raise LabError(fault)
         return self.paths[program]
 
     def close(self):
@@ -218,9 +242,11 @@ class Grading:
     def run(self, test, seed=None):
         """(state, message, context, seconds)."""
         if self.broken:
-            state, text = self.broken
-            return state, text if test is self.lab.tests[0] else text.split('\n', 1)[0], '', 0.0
+            return *self.broken, '', 0.0
         program = self.lab.programs[test['program']]
+        fault = self.fault_of(program)
+        if fault:
+            return FAIL, fault, '', 0.0
         if program['name'] in self.errors:
             return ERROR, '\n'.join(self.errors[program['name']].split('\n')[:2]), '', 0.0
         if self.n_hung.get(program['name'], 0) >= HUNG_MAX:
@@ -258,12 +284,15 @@ class Grading:
         """Results in the order of tests; as many at a time as there are processors."""
         with concurrent.futures.ThreadPoolExecutor(self.builder.jobs) as pool:
             futures = [pool.submit(self.run, test, seed) for test in tests]
-            results, by_id = [], {}
+            results, by_id, told = [], {}, set()
             concurrent.futures.wait([] if each else futures)
             for test, future in zip(tests, futures):
                 state, message, context, seconds = future.result()
                 if self.broken:  # by a run of these tests, too
                     (state, message), context = self.broken, ''
+                if message in told:  # what a compiler complains of, for one
+                    message = message.split('\n', 1)[0]
+                told.add(message)
                 parent = by_id.get(test.get('parent'))
                 points = test['points'] if state == PASS and (parent is None or parent['state'] == PASS) else 0
                 result = {'id': test['id'], 'name': test.get('check', test['program']), 'task': test['task'], 'state': state,
@@ -307,7 +336,7 @@ def sheet(lab, results, seed):
     return {
         'lab': lab.number, 'title': lab.title, 'seed': seed, 'io_backend': 'sync', 'host': platform.machine(),
         'contained_by': contain.wrapper()[1],
-        'points': points, 'max_points': max_points, **extra,
+        'points': points, 'max_points': max_points, 'by_hand': lab.by_hand, **extra,
         'tests': results,
     }
 

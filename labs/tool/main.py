@@ -312,7 +312,8 @@ def totals(report, rows):
             yield f'seeded tests: {sum(r["points"] for r in seeded)} of {sum(r["max_points"] for r in seeded)}'
     for name, got, most, what in rows:
         yield f'{name}: {got} of {most} ({what})'
-    yield f'{points + sum(r[1] for r in rows):g} of {of + sum(r[2] for r in rows):g} points'
+    by_hand = report.get('by_hand')
+    yield f'{points + sum(r[1] for r in rows):g} of {of + sum(r[2] for r in rows):g} points' + (f', and {by_hand} by hand: rubric.md' if by_hand else '')
 
 
 def refuse(lab, command):

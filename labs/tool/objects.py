@@ -3,8 +3,11 @@
 
 A test program is one process: code in it could write any result. So an object may use the names on the
 lab's list alone, defines none but those that the lab asks for, runs nothing before main() and enters the
-kernel by no instruction of its own.
+kernel by no instruction of its own. Its code lies where the compiler puts code, and nowhere else can it be run:
+what looks like data is data. Where a lab cuts the power in the process that it judges, an object has no memory that
+would survive that (lab.toml, statics).
 """
+import platform
 import re
 import subprocess
 
@@ -20,6 +23,15 @@ SANITIZER = re.compile(r'^__((asan(?!_set_(?!shadow_))|ubsan_handle)_\w+|tsan_(i
                        r'(unaligned_)?(volatile_)?(read|write|read_write)(\d+|_range)(_pc)?|atomic\d+_\w+|atomic_(thread|signal)_fence))$')
 EARLY = re.compile(r'^\s*\d+ (\.(?:pre)?init(?:_array)?\S*|\.fini(?:_array)?\S*|\.ctors\S*|\.dtors\S*)\s+([0-9a-f]+)', re.M)
 ENTERS = re.compile(r'\t(syscall|sysenter|int +\$0x80|svc\b.*)')
+# The bytes of such instructions in a number: whoever jumps into the middle of the instruction that holds it runs them.
+NUMBER = re.compile(r'\$0x([0-9a-f]+)')
+HIDDEN = {'x86_64': (b'\x0f\x05', b'\x0f\x34', b'\xcd\x80')}
+SECTION = re.compile(r'^\s*\d+ (\S+)\s+([0-9a-f]+)(?:\s+[0-9a-f]+){3}\s+2\*\*\d+\s+(.*)$')
+# What compilers make, with or without a sanitizer.
+SECTIONS = re.compile(r'^\.(text|data|bss|rodata|tdata|tbss|eh_frame|gcc_except_table|note|(pre)?init_array|fini_array|[cd]tors)(\.|$)')
+SANITIZER_SECTIONS = re.compile(r'^(asan_globals|__sancov_\w+)$')
+CHANGES = re.compile(r'^(\.data(?!\.rel\.ro)|\.bss|\.tdata|\.tbss|\*COM\*)')
+SYMBOL = re.compile(r'^[0-9a-f]+ .{7} (\S+)\t([0-9a-f]+)\s+(?:\.\w+ )?(\S+)$', re.M)
 
 
 def _output(command):
@@ -45,7 +57,51 @@ def findings(path, lab, sanitized=False):
     for section, size in EARLY.findall(_output(['objdump', '-h', path])) if not sanitized else []:
         if int(size, 16) > 0:
             found.append(f'it has a section {section}: code that runs before or after the tests')
-    enters = ENTERS.search(_output(['objdump', '-d', path]))
+    code = _output(['objdump', '-d', path])
+    enters = ENTERS.search(code)
     if enters:
         found.append(f'it has the instruction `{enters.group(1)}`: only the engine calls the kernel')
+    for number in NUMBER.findall(code):
+        held = int(number, 16).to_bytes((len(number) + 1) // 2, 'little')
+        if any(hidden in held for hidden in HIDDEN.get(platform.machine(), ())):
+            found.append(f'the number 0x{number} has the bytes of an instruction that calls the kernel: write it as a sum of two')
+    return found + _places(path, sanitized) + (_memory(path, lab) if getattr(lab, 'statics', None) is not None and not sanitized else [])
+
+
+def sections(path):
+    """{name: (bytes, flags)}; those of one name together."""
+    found = {}
+    for line in _output(['objdump', '-h', '-w', path]).splitlines():
+        if not re.match(r'\s*\d+ ', line):
+            continue
+        match = SECTION.match(line)
+        name, size, flags = match.groups() if match else (line.strip(), '0', 'ALLOC')
+        before = found.get(name, (0, set()))
+        found[name] = (before[0] + int(size, 16), before[1] | set(flags.split(', ')))
     return found
+
+
+def _places(path, sanitized):
+    """Code that is data too, and the other way round."""
+    found = []
+    for name, (_, flags) in sections(path).items():
+        is_code = 'CODE' in flags
+        if name == '.note.GNU-stack':
+            if is_code:
+                found.append('it wants a stack that can be run as code (a function in a function, whose address is taken?)')
+        elif is_code and 'READONLY' not in flags:
+            found.append(f'its section {name} can be written and run')
+        elif is_code != bool(re.match(r'\.text(\.|$)', name)):
+            found.append(f'its section {name} holds {"code" if is_code else "data"}: code lies in .text, and nothing else does')
+        elif 'ALLOC' in flags and not SECTIONS.match(name) and not (sanitized and SANITIZER_SECTIONS.match(name)):
+            found.append(f'it has a section {name}, which no compiler makes of C')
+    return found
+
+
+def _memory(path, lab):
+    """Static memory that can change, beside what lab.toml names."""
+    names = {re.sub(r'\.\d+$', '', name) for section, size, name in SYMBOL.findall(_output(['objdump', '-t', path]))
+             if CHANGES.match(section) and int(size, 16) > 0} - set(lab.statics)
+    if not names and not lab.statics and any(size for name, (size, _) in sections(path).items() if CHANGES.match(name)):
+        names = {'without a name'}
+    return [f'it has static memory that can change ({", ".join(sorted(names))}): it would survive the power cut'] if names else []

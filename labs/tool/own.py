@@ -10,7 +10,6 @@ import os
 import shutil
 import tempfile
 
-import build
 import contain
 import grade
 import mklab
@@ -182,11 +181,13 @@ class OwnTests:
         if not os.path.isfile(path) or os.path.islink(path) or os.path.getsize(path) > grade.FILE_BYTES_MAX:
             raise LabError(f'there is no file {lab.own_tests}: ./lab start {lab.number}')
         shutil.copyfile(path, source)
-        made, complaint = builder.object(source, 'plain', build.STUDENT_FLAGS, os.path.join(self.out, 'own_tests.o'))
-        if complaint:
-            raise LabError(grade.without_paths(f'{lab.own_tests} does not compile:\n{complaint[:4000]}', self.out))
+        builder.declare(lab)
+        try:
+            made = builder.student_object(lab, source, 'plain', os.path.join(self.out, 'own_tests'), *builder.over)
+        except LabError as e:
+            raise LabError(grade.without_paths(str(e), self.out)) from None
         allowed = copy.copy(lab)
-        allowed.symbols, allowed.exports = lab.own_symbols, {'main'}
+        allowed.symbols, allowed.exports, allowed.statics = lab.own_symbols, {'main'}, None
         found = objects.findings(made, allowed)
         if found:
             raise LabError(f'{lab.own_tests} is refused: ' + '; '.join(dict.fromkeys(found)))
@@ -217,7 +218,7 @@ def planted(lab):
 def changed(base, change, name):
     """The files of `base` with one change made: {name: text}."""
     files = dict(base)
-    text = files[change['file']]
+    text = change.get('whole', files[change['file']])
     for old, new in (('old', 'new'), ('append_old', 'append_new')):
         if old in change:
             if text.count(change[old]) != 1:
@@ -233,7 +234,7 @@ def judge(lab, builder, path, each=None):
     try:
         state, message = tests.run(references(lab))
         if state != grade.PASS:
-            return [], len(planted(lab)), f'your tests must pass on a pool that is right, but: {state}: {message}'
+            return [], len(planted(lab)), f'your tests must pass on the reference, but: {state}: {message}'
         found = []
         for name, bug in planted(lab).items():
             state, _ = tests.run(changed(references(lab), bug, name))
@@ -275,7 +276,7 @@ def bugs(lab, builder):
 def extras(lab, builder, folder):
     """[(name, points, of, what)] of a submission, for what is judged here."""
     rows = []
-    if lab.questions and lab.public_points:  # elsewhere the rubric says what they are worth
+    if lab.questions:
         made = len(set(noted(folder)) & {q['id'] for q in lab.questions})
         rows.append(('predictions', PREDICTION_POINTS * made // len(lab.questions), PREDICTION_POINTS,
                      f'{made} of {len(lab.questions)} made'))

@@ -22,13 +22,14 @@ import mklab
 import own
 import reports
 import variants
-from common import GraderError, Lab, LabError, ROOT, read, say, toml, write
+from common import GraderError, Lab, LabError, ROOT, TOOL, read, say, toml, write
 
 HANDOUT_HEADINGS = ['One picture', 'You will be able to', 'Invariants', 'Predict first', 'Set-up and red list', 'Tasks', 'Experiment',
                     'Debugging', 'What the tests do not prove', 'Questions', 'Points and hours', 'Further reading']
 QUICK_BUGS_S = 20
+OWN_MODEL_POINTS = 7  # at least: that tests of one's own can find bugs at all
 # Seconds of processor time, so that others on the machine cost nobody a budget; a build and a grading have two processors.
-BUILD_CPU_S, QUICK_CPU_S, GRADING_CPU_S = 2 * 30, 20, 2 * 180
+BUILD_CPU_S, QUICK_CPU_S, GRADING_CPU_S, ALL_CPU_S = 2 * 30, 20, 2 * 180, 2 * 1800
 STATES = set()   # that were met, in all that is graded here
 FAULTS = set()   # of results.json, as Gradescope would have it, of all of these
 STRICT = ['-Wall', '-Wextra', '-Werror', '-fsyntax-only']
@@ -41,6 +42,7 @@ class Check:
         self.n = 0
         self.bad = []
         self.skipped = {}  # what this machine cannot run: {test: reason}, by the reference
+        self.cells = {}    # of the table at the end
 
     def that(self, condition, text):
         self.n += 1
@@ -132,9 +134,14 @@ def starter(lab, builder, check, quick):
         check.that(r['points'] == 0, f'the starter has no points, but {r["id"]}: {r["points"]}')
         check.that(r['state'] == (grade.PASS if test.get('given') else grade.TODO),
                    f'the starter: {r["id"]} is {r["state"]}: {r["message"]}')
+    check.cells['starter'] = shares(rs)
     printed = red_list(lab)
     mine = {r['id']: r['state'] for r in rs if lab.programs[lab.test(r['id'])['program']].get('quick')}
     check.that(printed == mine, f'the red list of the handout differs: {sorted(set(printed.items()) ^ set(mine.items()))[:6]}')
+
+
+def shares(rs):
+    return f'{sum(r["points"] for r in rs)} of {sum(r["max_points"] for r in rs)}'
 
 
 def number(task):
@@ -179,7 +186,10 @@ def reference(lab, builder, check, quick):
     busy = None if quick else subprocess.Popen([sys.executable, '-c', 'while True: pass'])
     try:
         for seed in [1] if quick else [1, 2, 3]:
-            for r in results(lab, builder, own.references(lab), tests, seed):
+            rs = results(lab, builder, own.references(lab), tests, seed)
+            counted = [r for r in rs if r['state'] != grade.SKIPPED]
+            check.cells['reference'] = ', '.join(filter(None, [check.cells.get('reference'), shares(counted)]))
+            for r in rs:
                 if r['state'] == grade.SKIPPED:
                     if r['id'] not in check.skipped:
                         say(f'  skipped: {r["id"]}: {r["message"]}')
@@ -195,7 +205,7 @@ def reference(lab, builder, check, quick):
 
 def bugs(lab, builder, check, quick):
     """Each bug loses the points of the tests that name it; each test kills one, or says why it need not."""
-    killed, began, n_left = {}, time.monotonic(), 0
+    killed, began, n_left, n_found = {}, time.monotonic(), 0, 0
     for name, bug in lab.bugs.items():
         named = [lab.test(i) for i in bug['kills']]
         if quick:
@@ -206,16 +216,19 @@ def bugs(lab, builder, check, quick):
         tests = named if quick else lab.with_parents(
             named + [t for t in lab.tests if lab.programs[t['program']].get('quick')])
         rs = {r['id']: r for r in results(lab, builder, own.changed(own.references(lab), bug, name), tests)}
+        is_found = True
         for test in named:
             r = rs[test['id']]
             if test['id'] in check.skipped:
                 say(f'  skipped: {name} by {test["id"]}: {check.skipped[test["id"]]}')
                 continue
-            check.that(r['state'] in (grade.FAIL, grade.CRASHED, grade.HUNG), f'{name}: {r["id"]} is {r["state"]}: {r["message"]}')
+            is_found &= check.that(r['state'] in (grade.FAIL, grade.CRASHED, grade.HUNG), f'{name}: {r["id"]} is {r["state"]}: {r["message"]}')
         lost = [i for i, r in rs.items() if r['state'] not in (grade.PASS, grade.SKIPPED, grade.ERROR)]
         for i in lost:
             killed.setdefault(i, []).append(name)
+        n_found += is_found
         say(f'  {name:34} {" ".join(lost)}')
+    check.cells['bugs'] = f'{n_found} of {len(lab.bugs) - n_left}'
     if quick:
         say(f'  the quick part left {n_left} of {len(lab.bugs)} bugs out')
         return
@@ -224,30 +237,51 @@ def bugs(lab, builder, check, quick):
             check.that(test['id'] in killed or test['id'] in check.skipped, f'{test["id"]} kills no bug, and does not say why it need not (no_bug)')
 
 
+def cheats_of(lab):
+    """Those of all labs, in the places that this one gives them, and its own: {name: a change, as of bugs.toml, and `says`}."""
+    mine = toml(lab.path('cheats.toml'))
+    places, found = mine.pop('places', None), {}
+    for name, cheat in toml(os.path.join(TOOL, 'cheats.toml')).items() if places else ():
+        where = 'before' if 'before' in cheat else 'stub'
+        file, old = places[where]['file'], places[where]['text']
+        if 'whole' in cheat:
+            change = {'whole': cheat['whole'].replace('REFERENCE', lab.path(file))}
+        else:
+            change = {'old': old, 'new': cheat[where] + old * (where == 'before')}
+        found[name] = {**{k: v for k, v in cheat.items() if k in ('says', 'machine')}, 'file': file, **change}
+    twice = set(found) & set(mine)
+    if twice:
+        raise GraderError(f'cheats.toml: {", ".join(sorted(twice))} are in tool/cheats.toml already')
+    return {**found, **mine}
+
+
 def cheats(lab, builder, check):
     quick = [t for t in lab.tests if lab.programs[t['program']].get('quick')]
-    for name, cheat in toml(lab.path('cheats.toml')).items():
+    n_refused, all_of_them = 0, cheats_of(lab)
+    for name, cheat in all_of_them.items():
         if cheat.get('machine') not in (None, platform.machine()):
             say(f'  skipped: {name}, which is for {cheat["machine"]}')
             continue
         of_cheat = [t for t in lab.tests if t['program'] in cheat['programs']] if 'programs' in cheat else quick
         tests = [t for t in of_cheat if cheat['file'] in lab.files_of(lab.programs[t['program']])][:4]
         rs = results(lab, builder, own.changed(mklab.starters(lab), cheat, name), tests)
-        check.that(sum(r['points'] for r in rs) == 0, f'{name} has points')
+        n_refused += check.that(sum(r['points'] for r in rs) == 0, f'{name} has points')
         check.that(all(r['state'] not in gradescope.NOT_JUDGED for r in rs), f'{name} is not judged: {rs[0]["message"]}')
         check.that(any(re.search(cheat['says'], r['message']) for r in rs), f'{name}: nothing says so: {rs[0]["state"]}: {rs[0]["message"]}')
         say(f'  {name:34} {rs[0]["state"]}: {rs[0]["message"][:90]}')
+    check.cells['cheats'] = f'{n_refused} of {len(all_of_them)}'
     # A folder with more in it than the lab asks for: none of it is looked at.
     files = mklab.starters(lab)
     for extra in ('result.json', 'points.toml', 'lab.toml', 'labs/lib/cache.h', 'tests/check_main.h', 'check.h'):
         files[extra] = '{"points": 100, "state": "PASS"}\n#error this file was taken\n'
-    rs = results(lab, builder, files, tests)
+    rs = results(lab, builder, files, quick[:4])
     check.that(all(r['state'] == grade.TODO and r['points'] == 0 for r in rs), f'files beside the asked ones are not looked at: {rs[0]["message"]}')
     with own.put(mklab.starters(lab)) as folder:
-        name = lab.files[0]
+        program = lab.programs[quick[0]['program']]
+        name = lab.files_of(program)[0]
         os.remove(os.path.join(folder, name))
         os.symlink('/etc/passwd', os.path.join(folder, name))
-        g = grade.Grading(lab, builder, folder, 1, {tests[0]['program']})
+        g = grade.Grading(lab, builder, folder, 1, {program['name']})
         check.that(g.broken and 'is not a file' in g.broken[1], 'a link is not followed')
         g.close()
 
@@ -289,6 +323,17 @@ def figure_is_shown(lab, g, figure, check):
         return re.sub(figure['varies'], '?', text) if 'varies' in figure else text
     check.that(fixed(run.output.strip('\n')) in map(fixed, blocks(read(lab.path('handout.md')))),
                f'the handout shows what `{what}` prints: {run.output[:600]}')
+
+
+def parts(lab, builder, check):
+    """A file that does not compile costs the programs that are made of it, and no other."""
+    for broken in lab.files:
+        tests = {t['program']: t for t in lab.tests if lab.programs[t['program']].get('quick') and not t.get('parent') and t['points']}
+        files = {**own.references(lab), broken: 'int f(void)\n{\n\treturn 1\n}\n'}
+        for r in results(lab, builder, files, list(tests.values())):
+            is_made = broken in lab.parts_of(lab.programs[lab.test(r['id'])['program']])
+            check.that((r['state'] != grade.PASS) == is_made, f'{broken} does not compile, and {r["id"]} is {r["state"]}: {r["message"][:200]}')
+            check.that(not is_made or 'does not compile' in r['message'], f'{broken} does not compile: {r["id"]} says {r["message"][:200]}')
 
 
 def containment(check):
@@ -407,29 +452,33 @@ def predictions(lab, builder, check):
 
 
 def own_tests(lab, builder, check, quick):
-    """What a student starts from has no points, and what is wrong on a good pool has none either."""
+    """What a student starts from has no points, and what is wrong on the reference has none either."""
     if not lab.own_tests:
         say('  this lab asks for no tests of the student\'s own')
         return
     text = read(lab.path(lab.own_tests))
     with own.put({'a.c': text, 'exit.c': text.replace('int main(void)\n{', 'int main(void)\n{\n\textern void _exit(int);\n\t_exit(0);'),
-                  'red.c': text.replace('\tledger_close(', '\tck_assert_int_eq(1, 2);\n\tledger_close('),
+                  'red.c': text.replace('}\nEND_TEST', '\tck_assert_int_eq(1, 2);\n}\nEND_TEST', 1),
+                  'takes.c': f'#include "{lab.path(lab.files[0])}"\n' + text,
                   **({} if quick else {'model.c': read(lab.path(lab.own_model))})}) as folder:
         def found(name):
             names, n_all, wrong = own.judge(lab, builder, os.path.join(folder, name))
-            return own.own_points(len(names), n_all), len(names), n_all, wrong
-        check.that('must pass on a pool that is right' in found('red.c')[3], 'own tests that fail on the reference have no points')
-        try:
-            check.that(False, f'own tests that end the process are refused: {found("exit.c")}')
-        except LabError as e:
-            check.that('uses _exit' in str(e), str(e))
+            return own.own_points(len(names), n_all), names, n_all, wrong
+        check.that('must pass on the reference' in found('red.c')[3], 'own tests that fail on the reference have no points')
+        for name, says in (('exit.c', 'uses _exit'), ('takes.c', 'takes in')):
+            try:
+                check.that(False, f'{name}: own tests that cheat are refused: {found(name)}')
+            except LabError as e:
+                check.that(says in str(e), str(e))
         if quick:
             return
-        points, n, n_all, wrong = found('a.c')
-        check.that(points == 0, f'{lab.own_tests} as it is given finds {n} of {n_all} bugs')
-        points, n, n_all, wrong = found('model.c')
-        check.that(points >= 7 and not wrong, f'{lab.own_model} finds {n} of {n_all} bugs {wrong}')
-        say(f'  {lab.own_model} finds {n} of {n_all} planted bugs: {points} points')
+        points, names, n_all, wrong = found('a.c')
+        check.that(points == 0, f'{lab.own_tests} as it is given finds {len(names)} of {n_all} bugs: {names}')
+        points, names, n_all, wrong = found('model.c')
+        check.that(points >= OWN_MODEL_POINTS and not wrong, f'{lab.own_model} finds {len(names)} of {n_all} bugs {wrong}; '
+                   f'not: {", ".join(sorted(set(own.planted(lab)) - set(names)))}')
+        check.cells['own tests'] = f'{len(names)} of {n_all}'
+        say(f'  {lab.own_model} finds {len(names)} of {n_all} planted bugs: {points} points')
 
 
 def of_variants(lab, check, quick):
@@ -464,9 +513,13 @@ def budgets(lab, check):
             g.close()
             g = grade.Grading(lab, builder, files, 1)
             g.run_all(lab.tests)
-            marks.append(cpu_s())
+            g.run_all(grade.seeded(lab), 4711)
             g.close()
+            if lab.own_tests:
+                own.judge(lab, builder, lab.path(lab.own_model))
+            marks.append(cpu_s())
     first, tests, whole = marks[1] - marks[0], marks[2] - marks[1], marks[3] - marks[0]
+    check.cells.update({'build': f'{first:.0f}', 'quick': f'{tests:.0f}', 'grading': f'{whole:.0f}'})
     say(f'  processor time: first build {first:.0f} s of {BUILD_CPU_S}, quick tests {tests:.0f} s of {QUICK_CPU_S}, '
         f'all with building {whole:.0f} s of {GRADING_CPU_S} ({time.monotonic() - began:.0f} s on this machine now)')
     check.that(first < BUILD_CPU_S, f'the first build takes {first:.0f} s of processor time')
@@ -484,22 +537,47 @@ def of_report(lab, check):
         reports.selfcheck(lab, check, folder)
 
 
+COLUMNS = (('reference', 'points of the reference'), ('starter', 'of the starter'), ('bugs', 'bugs found'), ('cheats', 'cheats refused'),
+           ('own tests', 'bugs found by own tests'), ('build', 'first build'), ('quick', 'quick tests'), ('grading', 'grading'), ('all', 'all this'))
+
+
+def table(cells):
+    """The labs and what was proved of each, as Markdown. The last columns are seconds of processor time."""
+    columns = [(key, head) for key, head in COLUMNS if any(key in row for row in cells.values())]
+    yield '| lab | ' + ' | '.join(head for _, head in columns) + ' |'
+    yield '|---' * (len(columns) + 1) + '|'
+    for of_lab, row in cells.items():
+        yield f'| {of_lab} | ' + ' | '.join(row.get(key, '-') for key, _ in columns) + ' |'
+
+
 def main(numbers, args):
     """Checks these labs, one after the other. The status of the command."""
-    bad = [number for number in numbers if not check_lab(Lab(number), args)]
+    bad, cells = [], {}
+    for n in numbers:
+        check = check_lab(Lab(n), args)
+        cells[n] = check.cells
+        if check.bad or not check.n:
+            bad.append(n)
+    for line in table(cells):
+        say(line)
     if len(numbers) > 1:
-        say(f'{len(numbers) - len(bad)} labs passed, {len(bad)} failed' + ''.join(f' ({n})' for n in bad))
+        used = sum(float(row['all']) for row in cells.values())
+        say(f'{len(numbers) - len(bad)} labs passed, {len(bad)} failed' + ''.join(f' ({n})' for n in bad) + f'; {used:.0f} s of processor time')
+        if not args.quick and used >= ALL_CPU_S:
+            say(f'FAILED: the self-check of all labs takes {used:.0f} s of processor time, of {ALL_CPU_S}')
+            return 1
     return 1 if bad else 0
 
 
 def check_lab(lab, args):
-    check, began = Check(), time.monotonic()
+    check, began, used = Check(), time.monotonic(), cpu_s()
     steps = [('generator', lambda b: generator(lab, check)),
              ('containment', lambda b: containment(check)),
              ('starter', lambda b: starter(lab, b, check, args.quick)),
              ('reference', lambda b: reference(lab, b, check, args.quick)),
              ('handout', lambda b: handout(lab, b, check)),
              ('figures', lambda b: figures(lab, b, check)),
+             ('parts', lambda b: parts(lab, b, check)),
              ('cheats', lambda b: cheats(lab, b, check)),
              ('predictions', lambda b: predictions(lab, b, check)),
              ('own tests', lambda b: own_tests(lab, b, check, args.quick)),
@@ -523,5 +601,6 @@ def check_lab(lab, args):
             say(f'  {time.monotonic() - step_began:.0f} s')
     if not args.names and not lab.is_report:
         check.that({grade.PASS, grade.TODO, grade.FAIL, grade.HUNG} <= STATES, f'states that were met: {sorted(STATES)}')
+    check.cells['all'] = f'{cpu_s() - used:.0f}'
     say(f'lab {lab.number}: {check.n - len(check.bad)} proofs, {len(check.bad)} failed, {time.monotonic() - began:.0f} s')
-    return check.n > 0 and not check.bad
+    return check

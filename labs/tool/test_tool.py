@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: MIT
 """The labs' tool on input that is wrong: each mistake is found, and said."""
 import os
+import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ import main  # noqa: E402
 import mklab  # noqa: E402
 import objects  # noqa: E402
 import own  # noqa: E402
+import source  # noqa: E402
 import variants  # noqa: E402
 from build import Builder, declared  # noqa: E402
 from common import GraderError, Lab, LabError, LABS, ROOT, numbers, read, write  # noqa: E402
@@ -190,9 +193,11 @@ class Own(unittest.TestCase):
     def test_points(self):
         self.assertEqual([own.own_points(n, 28) for n in (0, 1, 14, 28)], [0, 0, 5, 10])
         self.assertEqual(own.own_points(0, 0), 0)
+        for lab in map(Lab, numbers()):
+            if lab.own_tests:
+                self.assertEqual(lab.public_points + sum(t['points'] for t in grade.seeded(lab)) + lab.by_hand
+                                 + own.OWN_POINTS + own.PREDICTION_POINTS + own.HOURS_POINTS, 100, f'lab {lab.number}')
         lab = Lab('2')
-        self.assertEqual(lab.public_points + sum(t['points'] for t in grade.seeded(lab))
-                         + own.OWN_POINTS + own.PREDICTION_POINTS + own.HOURS_POINTS, 100)
         rs = [{'id': t['id'], 'state': grade.PASS, 'points': t['points'], 'max_points': t['points']} for t in lab.tests]
         rs += [{'id': t['id'], 'state': grade.PASS, 'points': t['points'], 'max_points': t['points'], 'is_private': True} for t in grade.seeded(lab)]
         report = grade.sheet(lab, rs, 1)
@@ -363,27 +368,25 @@ class States(unittest.TestCase):
         self.assertEqual(grade.sentence('the pool did "r1"'), 'the pool did "r1"')
 
     def test_submission(self):
-        class Two:
-            files = ['a.c']
         with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as to:
             path = os.path.join(folder, 'a.c')
             for make in (lambda: None, lambda: os.symlink('/etc/passwd', path), lambda: os.mkfifo(path), lambda: os.mkdir(path),
                          lambda: write(path, 'x' * (grade.FILE_BYTES_MAX + 1))):
                 make()
-                with self.assertRaises(LabError):
-                    grade.collect(Two, folder, to)
+                self.assertIn('a.c', grade.collect(['a.c'], folder, to)['a.c'])
+                self.assertEqual(os.listdir(to), [])
                 if os.path.isdir(path):
                     os.rmdir(path)
                 elif os.path.lexists(path):
                     os.remove(path)
             write(path, 'int x;')
-            grade.collect(Two, folder, to)
+            self.assertEqual(grade.collect(['a.c'], folder, to), {})
             self.assertEqual(os.listdir(to), ['a.c'])
 
     def test_a_program_that_does_not_link_costs_its_own_tests_alone(self):
         class Found:
             public_points = None
-            title, number, files, given, programs = 't', '1', [], [], {n: {'name': n, 'limit_s': 9} for n in ('p', 'q')}
+            title, number, files, given, by_hand, parts_of, programs = 't', '1', [], [], 0, staticmethod(lambda _: []), {n: {'name': n, 'limit_s': 9} for n in ('p', 'q')}
             tests = [{'id': n, 'program': n, 'task': '1.1', 'points': 1} for n in ('p', 'q')]
 
         class Fake(Builder):
@@ -391,7 +394,7 @@ class States(unittest.TestCase):
                 pass
 
             def student(self, *_):
-                return {}
+                return {}, {}
 
             def link(self, _, program, *__):
                 if program['name'] == 'p':
@@ -409,7 +412,7 @@ class States(unittest.TestCase):
     def test_a_program_that_changes_another_takes_all_points(self):
         class Two:
             public_points = None
-            title, number, files, given, programs = 't', '1', [], [], {n: {'name': n, 'limit_s': 9} for n in ('p', 'q')}
+            title, number, files, given, by_hand, parts_of, programs = 't', '1', [], [], 0, staticmethod(lambda _: []), {n: {'name': n, 'limit_s': 9} for n in ('p', 'q')}
             tests = [{'id': n, 'program': n, 'task': '1.1', 'points': 1} for n in ('p', 'q')]
 
         class Fake(Builder):
@@ -419,7 +422,7 @@ class States(unittest.TestCase):
                 pass
 
             def student(self, *_):
-                return {}
+                return {}, {}
 
             def link(self, _, program, __, out):
                 path = os.path.join(out, program['name'])
@@ -443,7 +446,7 @@ class States(unittest.TestCase):
 
     def test_a_link_that_the_starter_has_is_the_students_fault(self):
         class One:
-            title, number, files, given, programs = 't', '1', [], [], {'p': {'name': 'p', 'limit_s': 9}}
+            title, number, files, given, parts_of, programs = 't', '1', [], [], staticmethod(lambda _: []), {'p': {'name': 'p', 'limit_s': 9}}
             tests = [{'id': 'p', 'program': 'p', 'task': '1.1', 'points': 1}]
 
         class Fake(Builder):
@@ -453,7 +456,7 @@ class States(unittest.TestCase):
                 pass
 
             def student(self, *_):
-                return {}
+                return {}, {}
 
             def link(self, *_):
                 self.n_links += 1
@@ -462,8 +465,43 @@ class States(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             g = grade.Grading(One, Fake(folder), folder)
             self.assertEqual(g.run_all(One.tests)[0]['state'], grade.FAIL)
-            self.assertIn('ld: huge', g.broken[1])
+            self.assertIn('ld: huge', g.faults['p'])
+            with self.assertRaisesRegex(LabError, 'ld: huge'):
+                g.path('p')
             g.close()
+
+    def test_a_file_that_does_not_compile_costs_its_own_programs_alone(self):
+        class Two:
+            public_points, by_hand = None, 0
+            title, number, files, given = 't', '1', ['a.c', 'b.c'], []
+            programs = {n: {'name': n, 'limit_s': 9, 'files': [n + '.c']} for n in 'ab'}
+            tests = [{'id': n, 'program': n[0], 'task': '1.1', 'points': 1} for n in ('a', 'a2', 'b')]
+            parts_of = staticmethod(lambda p: p['files'])
+
+        class Fake(Builder):
+            def prepare(self, *_):
+                pass
+
+            def student(self, _, folder, __, ___, names):
+                return {}, {n: f'{n} does not compile:\n{folder}/{n}:1: what?' for n in names if n == 'a.c'}
+
+            def link(self, *_):
+                return '/bin/true'
+        for names, states in (('ab', [grade.FAIL, grade.FAIL, grade.PASS]), ('b', [grade.FAIL, grade.FAIL, grade.PASS]), ('', [grade.FAIL] * 3),
+                              ('a', [grade.FAIL] * 3)):
+            with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as mine:
+                for name in names:
+                    write(os.path.join(mine, name + '.c'), '')
+                g = grade.Grading(Two, Fake(folder), mine)
+                results = g.run_all(Two.tests)
+                self.assertEqual([r['state'] for r in results], states, names)
+                if 'a' in names:  # what the compiler says, once, with names as the student knows them
+                    self.assertEqual(results[0]['message'].split('\n')[:2], ['a.c does not compile:', 'a.c:1: what?'])
+                    self.assertEqual(results[1]['message'], results[0]['message'].split('\n', 1)[0])
+                else:
+                    self.assertIn('there is no file a.c', results[0]['message'])
+                self.assertEqual(bool(g.broken), grade.PASS not in states)
+                g.close()
 
     def test_objects(self):
         class One:
@@ -481,6 +519,30 @@ class States(unittest.TestCase):
                 self.assertIsNone(complaint)
                 found = objects.findings(to, One)
                 self.assertTrue((not found) if word is None else any(word in f for f in found), (code, found))
+            # Code that is data too, a stack that is code, and memory that outlives a power cut.
+            One.statics = []
+            for code, word in (('static const int t[] = {1, 2}; int f(void) { return t[1]; }', None),
+                               ('static int n; int f(void) { return ++n; }', 'change .n'),
+                               ('int f(void) { static int n = 3; return ++n; }', 'change .n'),
+                               ('static _Thread_local int n; int f(void) { return ++n; }', 'change .n'),
+                               ('int f(int); static int (*const t[])(int) = {f, 0}; int f(int i) { return t[i] != 0; }', None),
+                               ('__attribute__((section(".mine,\\"awx\\",@progbits#"))) int f(void) { return 1; }', 'written and run|code lies in'),
+                               ('__attribute__((section(".mine"))) int f(void) { return 1; }', 'code lies in .text'),
+                               ('__attribute__((section(".interp"))) static const char t[] = "/x"; const char *f(void) { return t; }', 'a section .interp'),
+                               ('int f(int (*g)(int (*)(void))) { int n = 0; int h(void) { return ++n; } return g(h); }', 'run as code'),
+                               ('int f(void) { return 0x90050f; }', 'instruction that calls')):
+                write(source, code)
+                if Builder(folder).object(source, 'plain', to=to)[1]:  # GNU C, which clang does not know in all of it
+                    self.assertIn('int h', code)
+                    continue
+                found = objects.findings(to, One)
+                on_others = platform.machine() != 'x86_64' and 'instruction' in (word or '')
+                self.assertTrue((not found) if word is None or on_others else any(re.search(word, f) for f in found), (code, found))
+            One.statics = ['n']
+            write(source, 'static int n; int f(void) { return ++n; }')
+            self.assertIsNone(Builder(folder).object(source, 'plain', to=to)[1])
+            self.assertEqual(objects.findings(to, One), [])
+            del One.statics
             # What compilers make of honest code by themselves: a fortified copy, bcmp() for a comparison with 0.
             One.symbols = {'memcpy', 'memcmp'}
             for code, good_too in (('void *__memcpy_chk(void *, const void *, unsigned long, unsigned long);\n'
@@ -518,6 +580,77 @@ class Archives(unittest.TestCase):
 
     def test_programs_are_found_from_any_working_folder(self):
         self.assertTrue(os.path.isabs(Builder('folder').folder))
+
+
+class Sources(unittest.TestCase):
+    """What a student's file takes in, and which words it may not have."""
+
+    class One:
+        files, glue, elsewhere, number = ['a.c'], [], {'b.h': os.path.join(ROOT, 'btree', 'node.h')}, '1'
+
+        @staticmethod
+        def headers():
+            return {}
+
+    def refused(self, code, variant='plain'):
+        """What is said of this file; '': it was compiled."""
+        with tempfile.TemporaryDirectory() as folder:
+            source = os.path.join(folder, 'a.c')
+            write(source, code)
+            write(os.path.join(folder, 'seed'), '4711\n')
+            try:
+                made = Builder(folder).student_object(self.One, source, variant, os.path.join(folder, 'made'))
+                self.assertTrue(os.path.exists(made))
+                return ''
+            except LabError as e:
+                return str(e)
+
+    def test_headers_of_verso_and_of_the_system(self):
+        self.assertEqual(self.refused('#include "base/error.h"\n#include "labs/lib/cache.h"\n#include <pthread.h>\nint x;\n'), '')
+
+    def test_other_files(self):
+        for name in ('labs/lab2/pool.c', 'btree/node.h', os.path.join(ROOT, 'labs/lab2/pool.c'), './seed', '/etc/passwd', '/proc/self/stat'):
+            said = self.refused(f'int x =\n#include "{name}"\n;\n')
+            self.assertIn('takes in', said, name)
+            self.assertNotIn('4711', said)
+        self.assertIn('takes in labs/lab2/pool.c', self.refused('#define NAME "labs/lab2/pool.c"\n#include NAME\n'))
+        # What the preprocessor complains of is shown, and no line of the file in which it is.
+        said = self.refused('#if\n#include "./seed"\n')
+        self.assertIn('does not compile', said)
+        self.assertIn('a.c:1', said)
+        self.assertNotIn('4711', said)
+
+    def test_what_the_assembler_takes_in(self):
+        words, source.words = source.words, lambda _: []
+        try:
+            self.assertIn('takes in', self.refused('__asm__(".pushsection .rodata; .incbin \\"seed\\"; .popsection");\nint x;\n'))
+            said = self.refused('__asm__(".include \\"seed\\"");\nint x;\n')
+            self.assertIn('does not compile', said)
+            self.assertNotIn('4711', said)
+        finally:
+            source.words = words
+
+    def test_words(self):
+        for code, says in (('void f(void) { __asm__ volatile("nop"); }', 'assembly'), ('int f(void) __asm("g");', 'assembly'),
+                           ('#define A(x) __a##x\nvoid f(void) { A(sm__)("nop"); }', 'assembly'),
+                           ('__attribute__((no_sanitize("thread"))) void f(void);', 'no_sanitize'),
+                           ('__attribute__((__no_sanitize_address__)) void f(void);', 'no_sanitize'),
+                           ('#define J(a, b) a##b\n__attribute__((J(no_sani, tize_thread))) void f(void);', 'no_sanitize'),
+                           ('__attribute__((section(".x"))) int x;', 'section'), ('int y; extern int x __attribute__((alias("y")));', 'alias'),
+                           ('#line 1 "/usr/include/stdio.h"\nvoid f(void) { __asm__("nop"); }', '#line'),
+                           ('# 1 "/usr/include/stdio.h" 1 3 4\nvoid f(void) { __asm__("nop"); }', '#1'),
+                           ('%:/**/line 1 "x"\n', '#line'), ('#\\\n line 1 "x"\n', '#line'), ("#if 0\ndon't /*\n#endif\n#line 1 \"x\"\n/* */\n", '#line'),
+                           ('#ident "x"\n', '#ident'), ('int f(void) { return 1 }\n', 'does not compile')):
+            self.assertIn(says, self.refused(code), code)
+        for code in ('const char *x = "asm, section (no_sanitize)"; /* #line 1\n# 3 */', 'int section, asmx; /* asm */', 'int x; // # 3\n'):
+            self.assertEqual(self.refused(code), '', code)
+
+    def test_other_code_under_a_sanitizer(self):
+        for code in ('#ifdef __SANITIZE_THREAD__\nint x;\n#else\nint y;\n#endif\n', '#define S(x) __SANI##x\n#if S(TIZE_THREAD__)\nint x;\n#endif\n',
+                     '#ifdef __has_feature\n#if __has_feature(thread_sanitizer)\nint x;\n#endif\n#endif\n#ifdef __SANITIZE_THREAD__\nint x;\n#endif\n'):
+            self.assertEqual(self.refused(code + 'int z;\n'), '')
+            self.assertIn('another code under a sanitizer', self.refused(code + 'int z;\n', 'tsan'), code)
+        self.assertEqual(self.refused('#include "base/assert.h"\nint f(int x);\nint f(int x) { ASSERT(x > 0); return x; }\n', 'asan'), '')
 
 
 class Processors(unittest.TestCase):
