@@ -32,6 +32,7 @@ void map_make_file(struct world *w, pgno_t n_pages)
 	ck_assert_int_eq(io_open(io_kernel(), check_path(w->path, "map"), FILE_CREATE, 0600,
 				 &w->file),
 		0);
+	ck_assert_int_eq(file_truncate(w->file, 0), 0); /* of a test before this one */
 	for (pgno_t pgno = 0; pgno < n_pages; pgno++)
 		map_put_page(w, ref_of(pgno));
 }

@@ -146,6 +146,101 @@ START_TEST(any_number_of_pages_may_be_pinned)
 }
 END_TEST
 
+/*
+ * A stream of gets, drops, changes of length, and of pages that are written anew or damaged, drawn
+ * by seed, beside a model: what the file has at each number, and what is known of it.
+ */
+
+#define STREAM_PAGES 48U
+#define STREAM_STEPS 2000
+
+struct model {
+	gen_t there[STREAM_PAGES]; /* the generation in the header of what lies there */
+	gen_t good[STREAM_PAGES];  /* the same, when the page is whole; else 0 */
+	gen_t known[STREAM_PAGES]; /* verified there since the last drop; 0: nothing was */
+	pgno_t n_pages;
+	uint64_t n_verified;
+};
+
+static void model_get(struct model *m, struct world *w, struct page_ref ref)
+{
+	gen_t good = ref.pgno < m->n_pages ? m->good[ref.pgno] : 0;
+	int expected = good != 0 && good == ref.gen ? 0 : VERSO_ECORRUPT;
+	int rc = map_try_get(w, ref);
+
+	ck_assert_msg(rc == expected,
+		"a get of page %u in generation %llu returned %d, expected %d: the file has %u "
+		"pages, and there generation %llu",
+		ref.pgno, (unsigned long long)ref.gen, rc, expected, m->n_pages,
+		(unsigned long long)good);
+	if (rc == 0 && m->known[ref.pgno] != ref.gen) {
+		m->known[ref.pgno] = ref.gen;
+		m->n_verified++;
+	}
+	ck_assert_msg(n_verified(w) == m->n_verified,
+		"after a get of page %u in generation %llu %llu pages were verified, expected %llu",
+		ref.pgno, (unsigned long long)ref.gen, (unsigned long long)n_verified(w),
+		(unsigned long long)m->n_verified);
+}
+
+static void model_drop(struct model *m, struct world *w, pgno_t pgno, uint32_t n_pages)
+{
+	pager_drop(w->pager, pgno, n_pages);
+	for (uint32_t i = 0; i < n_pages && pgno + i < STREAM_PAGES; i++)
+		m->known[pgno + i] = 0;
+}
+
+static void model_resize(struct model *m, struct world *w, pgno_t n_pages)
+{
+	ck_assert_int_eq(pager_resize(w->pager, n_pages), 0);
+	for (pgno_t pgno = n_pages; pgno < m->n_pages; pgno++)
+		m->there[pgno] = m->good[pgno] = m->known[pgno] = 0;
+	m->n_pages = n_pages;
+}
+
+/* Another page, or damage (gen 0), at a number that is in the file. */
+static void model_write(struct model *m, struct world *w, pgno_t pgno, gen_t gen)
+{
+	static const char bad = 'x';
+
+	model_drop(m, w, pgno, 1);
+	if (gen != 0)
+		map_put_page(w, (struct page_ref){pgno, gen});
+	else
+		ck_assert_int_eq(file_write(w->file, &bad, 1, pgno * PAGE_BYTES + 1000), 0);
+	m->there[pgno] = gen != 0 ? gen : m->there[pgno];
+	m->good[pgno] = gen;
+	model_drop(m, w, pgno, 1);
+}
+
+START_TEST(stream_of_gets_agrees_with_a_model)
+{
+	uint64_t rng = check_seed();
+	struct model m = {.n_pages = 16};
+	struct world w;
+
+	map_open_world(&w, m.n_pages);
+	for (pgno_t pgno = 0; pgno < m.n_pages; pgno++)
+		m.there[pgno] = m.good[pgno] = 1;
+	for (unsigned step = 0; step < STREAM_STEPS; step++) {
+		pgno_t pgno = (pgno_t)(check_random(&rng) % STREAM_PAGES);
+		uint64_t r = check_random(&rng);
+		gen_t gen = m.there[pgno] ? m.there[pgno] : 1;
+
+		if (r % 100 < 3)
+			model_resize(&m, &w, 4 + (pgno_t)(r >> 8) % (STREAM_PAGES - 4));
+		else if (r % 100 < 10)
+			model_drop(&m, &w, pgno,
+				r >> 32 & 1 ? UINT32_MAX : 1 + (uint32_t)(r >> 40) % 8);
+		else if (r % 100 < 40 && pgno < m.n_pages)
+			model_write(&m, &w, pgno, r >> 32 & 7 ? 2 + step : 0);
+		else
+			model_get(&m, &w, (struct page_ref){pgno, r >> 32 & 3 ? gen : gen - 1});
+	}
+	map_close_world(&w);
+}
+END_TEST
+
 /* What the file has at the payload of a page, as another process reads it. */
 static const char *in_file(const struct world *w, pgno_t pgno)
 {
@@ -251,6 +346,7 @@ int main(void)
 	tcase_add_test(tc, page_lies_where_its_number_says);
 	tcase_add_test(tc, map_ends_where_the_file_ends);
 	tcase_add_test(tc, any_number_of_pages_may_be_pinned);
+	tcase_add_test(tc, stream_of_gets_agrees_with_a_model);
 	tcase_add_test(tc, killed_transaction_leaves_nothing_in_the_file);
 	tcase_add_test(tc, stray_store_ends_the_process_and_not_the_data);
 	hazards_add(tc);

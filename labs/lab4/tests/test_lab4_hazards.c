@@ -244,9 +244,12 @@ START_TEST(whole_map_is_advised_as_random_and_what_grows_too)
 }
 END_TEST
 
+#define N_DRAWN 24U
+
 START_TEST(prefetch_asks_for_the_pages_named_and_no_others)
 {
-	const struct page_ref refs[] = {ref_of(5), ref_of(900), ref_of(6), ref_of(UINT32_MAX)};
+	struct page_ref refs[] = {ref_of(5), ref_of(900), ref_of(6), ref_of(UINT32_MAX)};
+	uint64_t rng = check_seed();
 	struct world w;
 
 	open_noting(&w);
@@ -254,6 +257,14 @@ START_TEST(prefetch_asks_for_the_pages_named_and_no_others)
 	is_noted(ADVICE_WILLNEED, "WILLNEED", 0, 2 * N_PAGES, 3);
 	is_noted(ADVICE_WILLNEED, "WILLNEED", 5, 7, 2);
 	is_noted(ADVICE_WILLNEED, "WILLNEED", 900, 901, 1);
+	for (unsigned i = 0; i < N_DRAWN; i++) {
+		memset(noted, 0, sizeof(noted));
+		refs[0] = ref_of((pgno_t)(check_random(&rng) % N_PAGES));
+		refs[1] = ref_of((pgno_t)(N_PAGES + check_random(&rng) % N_PAGES)); /* beyond */
+		pager_prefetch(w.pager, refs, 2);
+		is_noted(ADVICE_WILLNEED, "WILLNEED", 0, 2 * N_PAGES, 1);
+		is_noted(ADVICE_WILLNEED, "WILLNEED", refs[0].pgno, refs[0].pgno + 1, 1);
+	}
 	map_close_world(&w);
 }
 END_TEST
@@ -451,6 +462,41 @@ START_TEST(full_disk_is_an_error_of_the_growth)
 }
 END_TEST
 
+#define CUT_PAGES  40U
+#define CUT_ROUNDS 20U
+
+/* Where the file is cut, and which pages were known before, is drawn by seed. */
+START_TEST(cut_costs_the_pages_beyond_it_and_no_others)
+{
+	uint64_t rng = check_seed();
+	struct world w;
+
+	map_open_world(&w, CUT_PAGES);
+	for (unsigned round = 0; round < CUT_ROUNDS; round++) {
+		pgno_t n_left = 1 + (pgno_t)(check_random(&rng) % (CUT_PAGES - 1));
+
+		for (pgno_t pgno = 0; pgno < CUT_PAGES; pgno++)
+			if (check_random(&rng) % 2)
+				map_visit(&w, pgno);
+		ck_assert_int_eq(truncate(w.path, (off_t)n_left * PAGE_BYTES), 0);
+		for (pgno_t pgno = 0; pgno < CUT_PAGES; pgno++) {
+			int rc = map_try_get(&w, ref_of(pgno));
+			int expected = pgno < n_left ? 0 : VERSO_EIO;
+
+			ck_assert_msg(rc == expected,
+				"the file was cut to %u pages, and a get of page %u returned %d, "
+				"expected %d",
+				n_left, pgno, rc, expected);
+		}
+		ck_assert_int_eq(truncate(w.path, (off_t)CUT_PAGES * PAGE_BYTES), 0);
+		for (pgno_t pgno = n_left; pgno < CUT_PAGES; pgno++)
+			map_put_page(&w, ref_of(pgno));
+	}
+	ck_assert_msg(fault_innermost == NULL, "a fault guard was entered and not left");
+	map_close_world(&w);
+}
+END_TEST
+
 void hazards_add(TCase *tc)
 {
 	tcase_add_test(tc, one_page_wanted_is_one_page_read);
@@ -462,4 +508,5 @@ void hazards_add(TCase *tc)
 	tcase_add_test(tc, fault_elsewhere_is_still_the_end);
 	tcase_add_test(tc, rot_behind_a_verified_page_is_seen_by_always_and_by_the_pool);
 	tcase_add_test(tc, full_disk_is_an_error_of_the_growth);
+	tcase_add_test(tc, cut_costs_the_pages_beyond_it_and_no_others);
 }
