@@ -1,187 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Lab 6: the student's two protocols, step by step. What happens at a power cut: test_lab6_crash.c.
- *
- * The ledger is what the disk was asked to do, in order: "page" a page was written, "meta" a meta
- * page, "flush" the file was made durable, "log" the record was written, "log-flush" it was made
- * durable.
  */
 #include "base/bytes.h"
 #include "base/hash.h"
+#include "labs/lab6/tests/store_bench.h"
 #include "tests/check_main.h"
-#include "tests/crash/store.h"
-#include "tests/sim/simdisk.h"
-#include "tests/sim/simwalk.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define PATH_STORE   "store"
-#define PATH_LOG     "store-log"
-#define METAS        2U
 #define PLACES_AT    16U /* in a meta page */
 #define META_USED    (PLACES_AT + 8 * STORE_PAGES)
 #define RECORD_PAGES 512U
-#define LEDGER_BYTES 600
 #define STREAM       40
 #define FAIL_CALLS   20
-#define FAIL_WITH    (-EIO)
 #define ANY_PLACE    UINT64_MAX
-
-/* A store on a simulated disk, what it must hold, and what the disk was asked to do. */
-struct bench {
-	const struct protocol *protocol;
-	enum store_memory memory;
-	struct simdisk *disk;
-	struct store store;
-	uint64_t model[STORE_NUMBERS];
-	char ledger[LEDGER_BYTES];
-	uint64_t last_meta; /* the place of the meta page that was written last */
-	int fail_in;        /* calls until one fails; 0: none does */
-};
-
-static const char *word_for(struct bench *b, const struct sim_call *call)
-{
-	bool is_log = strcmp(call->path, PATH_LOG) == 0;
-
-	if (call->kind == SIM_CALL_SYNC)
-		return is_log ? "log-flush" : "flush";
-	if (is_log)
-		return "log";
-	if (call->off_bytes >= METAS * STORE_PAGE_BYTES || b->protocol == &protocol_log)
-		return "page";
-	b->last_meta = call->off_bytes / STORE_PAGE_BYTES;
-	return "meta";
-}
-
-static int on_call(void *arg, const struct sim_call *call)
-{
-	struct bench *b = arg;
-	size_t len = strlen(b->ledger);
-
-	if (call->kind != SIM_CALL_WRITE && call->kind != SIM_CALL_SYNC)
-		return 0;
-	if (b->fail_in > 0 && --b->fail_in == 0)
-		return FAIL_WITH;
-	(void)snprintf(b->ledger + len, sizeof(b->ledger) - len, "%s%s", len > 0 ? " " : "",
-		word_for(b, call));
-	return 0;
-}
-
-static int reopen(struct bench *b)
-{
-	return store_open(&b->store, simdisk_io(b->disk), b->protocol, b->memory);
-}
-
-static void bench_open(struct bench *b, const struct protocol *p, enum store_memory memory)
-{
-	memset(b, 0, sizeof(*b));
-	b->protocol = p;
-	b->memory = memory;
-	b->disk = simdisk_new(&(struct simdisk_options){.seed = check_seed()});
-	ck_assert_int_eq(store_create(simdisk_io(b->disk)), 0);
-	ck_assert_int_eq(reopen(b), 0);
-	simdisk_set_fault(b->disk, on_call, b);
-}
-
-static void bench_close(struct bench *b)
-{
-	store_close(&b->store);
-	simdisk_free(b->disk);
-}
-
-/* The process dies; another one opens what is there. No power cut: what was written is seen. */
-static void die_and_reopen(struct bench *b)
-{
-	simdisk_kill(b->disk);
-	store_close(&b->store);
-	ck_assert_int_eq(reopen(b), 0);
-}
-
-static void set(struct bench *b, unsigned i, uint64_t value)
-{
-	ck_assert_int_eq(store_set(&b->store, i, value), 0);
-}
-
-static void commit(struct bench *b)
-{
-	ck_assert_int_eq(store_commit(&b->store), 0);
-}
-
-static bool holds(const struct bench *b, const uint64_t *numbers)
-{
-	for (unsigned i = 0; i < STORE_NUMBERS; i++)
-		if (store_get(&b->store, i) != numbers[i])
-			return false;
-	return true;
-}
-
-static void is_model(const struct bench *b, const char *when)
-{
-	for (unsigned i = 0; i < STORE_NUMBERS; i++)
-		ck_assert_msg(store_get(&b->store, i) == b->model[i],
-			"%s, number %u (page %u) is %llu, expected %llu", when, i,
-			i / STORE_PAGE_NUMBERS, (unsigned long long)store_get(&b->store, i),
-			(unsigned long long)b->model[i]);
-}
-
-static void is_ledger(const struct bench *b, const char *expected)
-{
-	ck_assert_msg(strcmp(b->ledger, expected) == 0,
-		"the disk was asked to do \"%s\", expected \"%s\"", b->ledger, expected);
-}
-
-/* What lies in a file now; tests damage it too. */
-static uint8_t *bytes_of(struct bench *b, const char *path)
-{
-	uint64_t size_bytes;
-	const uint8_t *bytes = simdisk_bytes(b->disk, path, &size_bytes);
-
-	ck_assert_ptr_nonnull(bytes);
-	return (uint8_t *)(uintptr_t)bytes;
-}
 
 static void is_number(const uint8_t *bytes, unsigned off, uint64_t expected, const char *what)
 {
 	ck_assert_msg(le64_get(bytes + off) == expected,
 		"the 8 bytes at %u, %s, are 0x%llx, expected 0x%llx", off, what,
 		(unsigned long long)le64_get(bytes + off), (unsigned long long)expected);
-}
-
-static void overwrite(struct bench *b, const char *path, const uint8_t *bytes, size_t len_bytes,
-	uint64_t off_bytes)
-{
-	struct file *f;
-
-	simdisk_set_fault(b->disk, NULL, NULL);
-	ck_assert_int_eq(io_open(simdisk_io(b->disk), path, 0, 0600, &f), 0);
-	ck_assert_int_eq(file_write(f, bytes, len_bytes, off_bytes), 0);
-	ck_assert_int_eq(file_sync(f), 0);
-	file_close(f);
-	simdisk_set_fault(b->disk, on_call, b);
-}
-
-static void flip(struct bench *b, const char *path, uint64_t off_bytes)
-{
-	uint8_t byte = bytes_of(b, path)[off_bytes] ^ 0x10;
-
-	overwrite(b, path, &byte, 1, off_bytes);
-}
-
-/* One to four numbers of the model and of the store become others; then a commit. */
-static void random_commit(struct bench *b, uint64_t *rng)
-{
-	unsigned n = 1 + (unsigned)(check_random(rng) % 4);
-
-	for (unsigned k = 0; k < n; k++) {
-		unsigned i = (unsigned)(check_random(rng) % STORE_NUMBERS);
-
-		b->model[i] = check_random(rng);
-		set(b, i, b->model[i]);
-	}
-	commit(b);
 }
 
 /* --- what both protocols owe ----------------------------------------------------------------- */
@@ -191,7 +33,7 @@ static void new_store_holds_zeros(const struct protocol *p)
 	struct bench b;
 
 	bench_open(&b, p, STORE_POOL);
-	is_model(&b, "in a new store");
+	bench_is_model(&b, "in a new store");
 	bench_close(&b);
 }
 
@@ -204,14 +46,14 @@ static void stream_of_commits_is_there(const struct protocol *p, enum store_memo
 	for (unsigned i = 0; i < STREAM; i++) {
 		char when[80];
 
-		random_commit(&b, &rng);
-		is_model(&b, "after a commit");
+		bench_random_commit(&b, &rng);
+		bench_is_model(&b, "after a commit");
 		if (check_random(&rng) % 3 == 0)
 			continue;
 		store_close(&b.store);
-		ck_assert_int_eq(reopen(&b), 0);
+		ck_assert_int_eq(bench_reopen(&b), 0);
 		(void)snprintf(when, sizeof(when), "after commit %u and opening again", i + 1);
-		is_model(&b, when);
+		bench_is_model(&b, when);
 	}
 	bench_close(&b);
 }
@@ -223,10 +65,10 @@ static void edit_without_commit_is_gone(const struct protocol *p, enum store_mem
 
 	bench_open(&b, p, memory);
 	for (unsigned i = 0; i < 5; i++) {
-		random_commit(&b, &rng);
-		set(&b, (unsigned)(check_random(&rng) % STORE_NUMBERS), 77);
-		die_and_reopen(&b);
-		is_model(&b,
+		bench_random_commit(&b, &rng);
+		bench_set(&b, (unsigned)(check_random(&rng) % STORE_NUMBERS), 77);
+		bench_die(&b);
+		bench_is_model(&b,
 			"after an edit that was never committed, and the death of the process");
 	}
 	bench_close(&b);
@@ -245,13 +87,13 @@ static void failed_commit_is_all_or_nothing(const struct protocol *p)
 		ck_assert_msg(n < FAIL_CALLS, "a commit of two pages makes more than %d calls",
 			FAIL_CALLS - 1);
 		bench_open(&b, p, STORE_POOL);
-		random_commit(&b, &rng);
-		random_commit(&b, &rng);
+		bench_random_commit(&b, &rng);
+		bench_random_commit(&b, &rng);
 		memcpy(before, b.model, sizeof(before));
 		b.model[1] = 11;
 		b.model[9] = 99;
-		set(&b, 1, 11);
-		set(&b, 9, 99);
+		bench_set(&b, 1, 11);
+		bench_set(&b, 9, 99);
 		b.fail_in = n;
 		rc = store_commit(&b.store);
 		done = b.fail_in > 0;
@@ -259,25 +101,13 @@ static void failed_commit_is_all_or_nothing(const struct protocol *p)
 		ck_assert_msg(done ? rc == 0 : rc == FAIL_WITH,
 			"call %d of a commit failed with %d, and the commit returned %d", n,
 			FAIL_WITH, rc);
-		die_and_reopen(&b);
-		ck_assert_msg(holds(&b, b.model) || (!done && holds(&b, before)),
+		bench_die(&b);
+		ck_assert_msg(bench_holds(&b, b.model) || (!done && bench_holds(&b, before)),
 			"call %d of a commit failed, and what is found is neither the state before "
 			"nor the one after",
 			n);
 		bench_close(&b);
 	}
-}
-
-/* After recovery the next process may believe what this one saw, and a power cut takes nothing. */
-static void nothing_is_pending(struct bench *b)
-{
-	struct simwalk *w = simwalk_new(b->disk);
-
-	simwalk_to(w, simdisk_events(b->disk));
-	ck_assert_msg(simwalk_pending(w) == 0,
-		"recovery did \"%s\" and leaves %u writes that a power cut may lose", b->ledger,
-		simwalk_pending(w));
-	simwalk_free(w);
 }
 
 /* The process dies at the n-th event of a commit; another one opens what it left. */
@@ -291,14 +121,14 @@ static void recovery_makes_durable_what_it_believes(const struct protocol *p)
 
 		ck_assert_uint_lt(n, 2 * FAIL_CALLS);
 		bench_open(&b, p, STORE_POOL);
-		random_commit(&b, &rng);
-		set(&b, 4, 44);
+		bench_random_commit(&b, &rng);
+		bench_set(&b, 4, 44);
 		simdisk_kill_at(b.disk, simdisk_events(b.disk) + n);
 		done = store_commit(&b.store) == 0;
 		simdisk_kill_at(b.disk, 0);
 		b.ledger[0] = '\0';
-		die_and_reopen(&b);
-		nothing_is_pending(&b);
+		bench_die(&b);
+		bench_nothing_is_pending(&b);
 		bench_close(&b);
 	}
 }
@@ -327,7 +157,7 @@ START_TEST(shadow_touch_takes_a_place_that_nothing_uses)
 		unsigned before[STORE_PAGES], to;
 
 		memcpy(before, s->where, sizeof(before));
-		set(&b, page * STORE_PAGE_NUMBERS, 1);
+		bench_set(&b, page * STORE_PAGE_NUMBERS, 1);
 		to = s->where[page];
 		ck_assert_msg(to >= METAS && to < STORE_PLACES,
 			"page %u went to place %u; pages have the places %u to %u", page, to, METAS,
@@ -350,9 +180,9 @@ START_TEST(shadow_touch_of_a_touched_page_stays)
 	struct bench b;
 
 	bench_open(&b, &protocol_shadow, STORE_POOL);
-	set(&b, 0, 5);
+	bench_set(&b, 0, 5);
 	place = b.store.where[0];
-	set(&b, 1, 6);
+	bench_set(&b, 1, 6);
 	ck_assert_msg(b.store.where[0] == place,
 		"page 0 was touched twice: it went to place %u, then to %u", place,
 		b.store.where[0]);
@@ -370,10 +200,10 @@ START_TEST(shadow_meta_page_has_its_bytes)
 		const uint8_t *meta;
 
 		b.last_meta = ANY_PLACE;
-		set(&b, (unsigned)sequence * STORE_PAGE_NUMBERS, sequence);
-		commit(&b);
+		bench_set(&b, (unsigned)sequence * STORE_PAGE_NUMBERS, sequence);
+		bench_commit(&b);
 		ck_assert_msg(b.last_meta != ANY_PLACE, "the commit wrote no meta page");
-		meta = bytes_of(&b, PATH_STORE) + b.last_meta * STORE_PAGE_BYTES;
+		meta = bench_bytes(&b, PATH_STORE) + b.last_meta * STORE_PAGE_BYTES;
 		is_number(meta, 8, sequence, "the sequence");
 		for (unsigned page = 0; page < STORE_PAGES; page++)
 			is_number(meta, PLACES_AT + 8 * page, b.store.where[page],
@@ -389,10 +219,10 @@ START_TEST(shadow_commit_writes_pages_before_the_meta_page)
 	struct bench b;
 
 	bench_open(&b, &protocol_shadow, STORE_POOL);
-	set(&b, 0, 1);
-	set(&b, STORE_PAGE_NUMBERS, 2);
-	commit(&b);
-	is_ledger(&b, "page page flush meta flush");
+	bench_set(&b, 0, 1);
+	bench_set(&b, STORE_PAGE_NUMBERS, 2);
+	bench_commit(&b);
+	bench_is_ledger(&b, "page page flush meta flush");
 	bench_close(&b);
 }
 END_TEST
@@ -403,15 +233,15 @@ START_TEST(shadow_commits_use_the_meta_pages_in_turn)
 	struct bench b;
 
 	bench_open(&b, &protocol_shadow, STORE_POOL);
-	random_commit(&b, &rng);
+	bench_random_commit(&b, &rng);
 	for (unsigned i = 0; i < 6; i++) {
 		before = b.last_meta;
 		if (i % 2) {
 			store_close(&b.store);
-			ck_assert_int_eq(reopen(&b), 0);
+			ck_assert_int_eq(bench_reopen(&b), 0);
 		}
 		b.last_meta = ANY_PLACE;
-		random_commit(&b, &rng);
+		bench_random_commit(&b, &rng);
 		ck_assert_msg(b.last_meta == 1 - before,
 			"commit %u wrote the meta page in place %llu; the newest one was in place "
 			"%llu",
@@ -441,14 +271,14 @@ START_TEST(shadow_damaged_meta_page_is_not_believed)
 		struct bench b;
 
 		bench_open(&b, &protocol_shadow, STORE_POOL);
-		random_commit(&b, &rng);
-		random_commit(&b, &rng);
+		bench_random_commit(&b, &rng);
+		bench_random_commit(&b, &rng);
 		memcpy(before, b.model, sizeof(before));
-		random_commit(&b, &rng);
+		bench_random_commit(&b, &rng);
 		store_close(&b.store);
-		flip(&b, PATH_STORE, b.last_meta * STORE_PAGE_BYTES + off);
-		ck_assert_int_eq(reopen(&b), 0);
-		ck_assert_msg(holds(&b, before),
+		bench_flip(&b, PATH_STORE, b.last_meta * STORE_PAGE_BYTES + off);
+		ck_assert_int_eq(bench_reopen(&b), 0);
+		ck_assert_msg(bench_holds(&b, before),
 			"byte %u of the newest meta page is damaged, and what is found is not the "
 			"state of the commit before",
 			off);
@@ -467,14 +297,14 @@ START_TEST(shadow_meta_page_with_an_impossible_place_is_an_error)
 		struct bench b;
 
 		bench_open(&b, &protocol_shadow, STORE_POOL);
-		random_commit(&b, &rng);
+		bench_random_commit(&b, &rng);
 		store_close(&b.store);
-		memcpy(meta, bytes_of(&b, PATH_STORE) + b.last_meta * STORE_PAGE_BYTES,
+		memcpy(meta, bench_bytes(&b, PATH_STORE) + b.last_meta * STORE_PAGE_BYTES,
 			sizeof(meta));
 		le64_set(meta + PLACES_AT + 8, places[i]);
 		le64_set(meta, hash_bytes(meta + 8, sizeof(meta) - 8, 0));
-		overwrite(&b, PATH_STORE, meta, sizeof(meta), b.last_meta * STORE_PAGE_BYTES);
-		ck_assert_msg(reopen(&b) < 0,
+		bench_overwrite(&b, PATH_STORE, meta, sizeof(meta), b.last_meta * STORE_PAGE_BYTES);
+		ck_assert_msg(bench_reopen(&b) < 0,
 			"a meta page puts page 1 into place %llu, and the store opens",
 			(unsigned long long)places[i]);
 		bench_close(&b);
@@ -495,21 +325,21 @@ START_TEST(shadow_commit_after_a_failed_one_writes_over_the_older_meta_page)
 	struct bench b;
 
 	bench_open(&b, &protocol_shadow, STORE_POOL);
-	random_commit(&b, &rng);
-	random_commit(&b, &rng);
+	bench_random_commit(&b, &rng);
+	bench_random_commit(&b, &rng);
 	newest = b.last_meta;
 	b.model[3] = 33;
-	set(&b, 3, 33);
+	bench_set(&b, 3, 33);
 	b.fail_in = 1;
 	ck_assert_int_eq(store_commit(&b.store), FAIL_WITH);
 	b.last_meta = ANY_PLACE;
-	commit(&b);
+	bench_commit(&b);
 	ck_assert_msg(b.last_meta == 1 - newest,
 		"a commit failed before its meta page; the next wrote the meta page in place %llu, "
 		"which was the newest",
 		(unsigned long long)b.last_meta);
-	die_and_reopen(&b);
-	is_model(&b, "after a failed commit and one that succeeded");
+	bench_die(&b);
+	bench_is_model(&b, "after a failed commit and one that succeeded");
 	bench_close(&b);
 }
 END_TEST
@@ -535,10 +365,10 @@ START_TEST(log_record_has_its_bytes)
 
 	bench_open(&b, &protocol_log, STORE_POOL);
 	for (uint64_t sequence = 1; sequence <= 3; sequence++) {
-		set(&b, 0, sequence);
-		set(&b, 3 * STORE_PAGE_NUMBERS, 10 * sequence);
-		commit(&b);
-		record = bytes_of(&b, PATH_LOG);
+		bench_set(&b, 0, sequence);
+		bench_set(&b, 3 * STORE_PAGE_NUMBERS, 10 * sequence);
+		bench_commit(&b);
+		record = bench_bytes(&b, PATH_LOG);
 		is_number(record, 8, 1U << 0 | 1U << 3, "which pages");
 		is_number(record, 16, sequence, "the sequence");
 		is_number(record, RECORD_PAGES, sequence, "the first number of page 0");
@@ -548,9 +378,9 @@ START_TEST(log_record_has_its_bytes)
 		is_number(record, 0, hash_bytes(record + 8, STORE_LOG_BYTES - 8, 0),
 			"the checksum");
 	}
-	set(&b, STORE_PAGE_NUMBERS, 4);
-	commit(&b);
-	record = bytes_of(&b, PATH_LOG);
+	bench_set(&b, STORE_PAGE_NUMBERS, 4);
+	bench_commit(&b);
+	record = bench_bytes(&b, PATH_LOG);
 	is_number(record, 8, 1U << 1, "which pages");
 	is_number(record, RECORD_PAGES, 0, "page 0, not in the record any more");
 	bench_close(&b);
@@ -562,10 +392,10 @@ START_TEST(log_commit_makes_the_record_durable_before_the_pages)
 	struct bench b;
 
 	bench_open(&b, &protocol_log, STORE_POOL);
-	set(&b, 0, 1);
-	set(&b, STORE_PAGE_NUMBERS, 2);
-	commit(&b);
-	is_ledger(&b, "log log-flush page page flush");
+	bench_set(&b, 0, 1);
+	bench_set(&b, STORE_PAGE_NUMBERS, 2);
+	bench_commit(&b);
+	bench_is_ledger(&b, "log log-flush page page flush");
 	bench_close(&b);
 }
 END_TEST
@@ -587,16 +417,16 @@ START_TEST(log_damaged_record_is_not_believed)
 		struct bench b;
 
 		bench_open(&b, &protocol_log, STORE_POOL);
-		random_commit(&b, &rng);
+		bench_random_commit(&b, &rng);
 		b.model[0] = b.model[16] = 7;
-		set(&b, 0, 7);
-		set(&b, 16, 7);
-		commit(&b);
+		bench_set(&b, 0, 7);
+		bench_set(&b, 16, 7);
+		bench_commit(&b);
 		store_close(&b.store);
-		flip(&b, PATH_LOG, offs[i]);
+		bench_flip(&b, PATH_LOG, offs[i]);
 		b.ledger[0] = '\0';
-		ck_assert_int_eq(reopen(&b), 0);
-		is_model(&b, "with a damaged record in the log");
+		ck_assert_int_eq(bench_reopen(&b), 0);
+		bench_is_model(&b, "with a damaged record in the log");
 		ck_assert_msg(!strstr(b.ledger, "page"),
 			"byte %u of the record is damaged, and recovery wrote pages: \"%s\"",
 			offs[i], b.ledger);
@@ -605,34 +435,17 @@ START_TEST(log_damaged_record_is_not_believed)
 }
 END_TEST
 
-/* As after a power cut between the log's flush and the pages': the pages are still the old ones. */
-static void lose_the_pages(struct bench *b, uint64_t *rng)
-{
-	uint8_t old[STORE_PAGES * STORE_PAGE_BYTES];
-
-	random_commit(b, rng);
-	memcpy(old, bytes_of(b, PATH_STORE), sizeof(old));
-	for (unsigned page = 0; page < STORE_PAGES; page++) {
-		b->model[page * STORE_PAGE_NUMBERS + 2] = 1000 + page;
-		set(b, page * STORE_PAGE_NUMBERS + 2, 1000 + page);
-	}
-	commit(b);
-	store_close(&b->store);
-	overwrite(b, PATH_STORE, old, sizeof(old), 0);
-	b->ledger[0] = '\0';
-}
-
 START_TEST(log_record_is_written_to_the_pages_again)
 {
 	uint64_t rng = check_seed();
 	struct bench b;
 
 	bench_open(&b, &protocol_log, (enum store_memory)_i);
-	lose_the_pages(&b, &rng);
-	ck_assert_int_eq(reopen(&b), 0);
-	is_model(&b, "after redo");
+	bench_lose_the_pages(&b, &rng);
+	ck_assert_int_eq(bench_reopen(&b), 0);
+	bench_is_model(&b, "after redo");
 	for (unsigned page = 0; page < STORE_PAGES; page++)
-		ck_assert_msg(memcmp(bytes_of(&b, PATH_STORE) + page * STORE_PAGE_BYTES,
+		ck_assert_msg(memcmp(bench_bytes(&b, PATH_STORE) + page * STORE_PAGE_BYTES,
 				      b.store.memory[page], STORE_PAGE_BYTES) == 0,
 			"page %u is right in memory after redo, but not in the file", page);
 	ck_assert_uint_eq(b.store.sequence, 2);
@@ -646,9 +459,9 @@ START_TEST(log_recovery_makes_durable_what_it_wrote)
 	struct bench b;
 
 	bench_open(&b, &protocol_log, STORE_POOL);
-	lose_the_pages(&b, &rng);
-	ck_assert_int_eq(reopen(&b), 0);
-	nothing_is_pending(&b);
+	bench_lose_the_pages(&b, &rng);
+	ck_assert_int_eq(bench_reopen(&b), 0);
+	bench_nothing_is_pending(&b);
 	bench_close(&b);
 	recovery_makes_durable_what_it_believes(&protocol_log);
 }
