@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How a queue's backend starts a thread of its own. */
+/* What a queue's backend needs, wherever it stands: a thread of its own, a file's descriptor. */
 #include "io/queue_int.h"
 
 #include <signal.h>
@@ -22,4 +22,9 @@ int queue_thread_start(pthread_t *ret_thread, void *(*main)(void *arg), void *ar
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	(void)pthread_attr_destroy(&attr);
 	return -err;
+}
+
+int queue_fd(struct file *f)
+{
+	return file_kernel_of(f)->fd;
 }
