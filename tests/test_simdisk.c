@@ -6,6 +6,9 @@
 #include "tests/sim_fixture.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +184,49 @@ START_TEST(a_write_in_flight_may_be_on_the_device_but_is_not_seen)
 	ck_assert_int_eq(file_sync(file), 0);
 	walk_to_end();
 	expect_words("bb");
+	queue_close(q);
+	teardown_disk();
+}
+END_TEST
+
+struct early {
+	struct queue *q;
+	struct io_req *req;
+	atomic_bool began;
+};
+
+static void *wait_early(void *arg)
+{
+	struct early *e = arg;
+
+	atomic_store(&e->began, true);
+	queue_wait(e->q, e->req);
+	return NULL;
+}
+
+/* In most rounds the thread sleeps by the time of the submit; a hang is a failure. */
+START_TEST(a_thread_may_wait_for_a_request_that_is_submitted_later)
+{
+	struct iovec iov = iov_of('b', 1);
+	struct queue *q;
+
+	setup_disk(NULL, 2);
+	ck_assert_int_eq(io_queue(simdisk_io(disk), 8, QUEUE_BEST, &q), 0);
+	for (unsigned round = 0; round < 50; round++) {
+		struct io_req w = write_req(&iov, 0), *one[1] = {&w};
+		struct early e = {.q = q, .req = &w};
+		pthread_t thread;
+
+		w.file = file;
+		ck_assert_int_eq(pthread_create(&thread, NULL, wait_early, &e), 0);
+		while (!atomic_load(&e.began))
+			(void)sched_yield();
+		for (unsigned i = 0; i < 200; i++)
+			(void)sched_yield();
+		queue_submit(q, one, 1);
+		ck_assert_int_eq(pthread_join(thread, NULL), 0);
+		ck_assert_int_eq(w.result, 0);
+	}
 	queue_close(q);
 	teardown_disk();
 }
@@ -394,6 +440,7 @@ int main(void)
 	tcase_add_test(t, a_torn_write_is_cut_within_one_operation);
 	tcase_add_test(t, a_sync_does_not_cover_a_write_in_flight);
 	tcase_add_test(t, a_write_in_flight_may_be_on_the_device_but_is_not_seen);
+	tcase_add_test(t, a_thread_may_wait_for_a_request_that_is_submitted_later);
 	tcase_add_test(t, completions_come_in_every_order);
 	tcase_add_test(t, the_rest_of_a_short_write_lands_after_a_sync);
 	tcase_add_test(t, a_failed_queued_write_leaves_a_part_and_its_error);

@@ -98,7 +98,7 @@ struct simqueue {
 	struct sim_pending *pending; /* array */
 	unsigned n_pending, cap_pending;
 	unsigned depth;
-	pthread_cond_t reaped;
+	pthread_cond_t changed; /* something was submitted, or is complete */
 	struct simqueue *next;
 };
 

@@ -99,6 +99,8 @@ static void queue_submit_sim(struct queue *queue, struct io_req *const *reqs, si
 	(void)pthread_mutex_lock(&q->disk->lock);
 	for (size_t i = 0; i < n; i++)
 		submit_one(q, reqs[i]);
+	/* A thread may wait already for one of these, and carries them out. */
+	(void)pthread_cond_broadcast(&q->changed);
 	(void)pthread_mutex_unlock(&q->disk->lock);
 }
 
@@ -218,7 +220,7 @@ static void reap_one(struct simqueue *q)
 		req->done(req);
 	atomic_store_explicit(&req->complete, true, memory_order_release);
 	(void)pthread_mutex_lock(&d->lock);
-	(void)pthread_cond_broadcast(&q->reaped);
+	(void)pthread_cond_broadcast(&q->changed);
 }
 
 static void queue_wait_sim(struct queue *queue, const struct io_req *req)
@@ -230,7 +232,7 @@ static void queue_wait_sim(struct queue *queue, const struct io_req *req)
 		if (q->n_pending)
 			reap_one(q);
 		else
-			(void)pthread_cond_wait(&q->reaped, &q->disk->lock);
+			(void)pthread_cond_wait(&q->changed, &q->disk->lock);
 	}
 	(void)pthread_mutex_unlock(&q->disk->lock);
 }
@@ -257,7 +259,7 @@ static void queue_close_sim(struct queue *queue)
 		at = &(*at)->next;
 	*at = q->next;
 	(void)pthread_mutex_unlock(&d->lock);
-	(void)pthread_cond_destroy(&q->reaped);
+	(void)pthread_cond_destroy(&q->changed);
 	free(q->pending);
 	free(q);
 }
@@ -301,7 +303,7 @@ int sim_queue_new(struct io *io, unsigned depth, enum queue_backend backend,
 	(void)snprintf(q->queue.why, sizeof(q->queue.why), "simulated");
 	q->disk = d;
 	q->depth = depth;
-	(void)pthread_cond_init(&q->reaped, NULL);
+	(void)pthread_cond_init(&q->changed, NULL);
 	(void)pthread_mutex_lock(&d->lock);
 	q->next = d->queues;
 	d->queues = q;
