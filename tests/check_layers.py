@@ -41,7 +41,8 @@ PAGERS = {'bufpool', 'mmap', 'vmcache'}
 ABOVE_ALL = {'labs', 'experiments'}
 API_USERS = ABOVE_ALL | {'tools'}
 SHARED = ('tools/common/',)  # the switches of a database, for every program that opens one
-FIXTURES = ('tests/btree_model.h', 'tests/check_main.h', 'tests/contract/', 'tests/crash/', 'tests/double_txn.h', 'tests/refpager/', 'tests/sim/')
+FIXTURES = ('tests/btree_model.h', 'tests/check_main.h', 'tests/contract/', 'tests/crash/', 'tests/double_txn.h', 'tests/pool_fixture.h',
+            'tests/refpager/', 'tests/sim/')
 # Of the engine, what a part that is written in a lab is made of: the page interface and what is below
 # it, the names of the pool and the tables of its policies, the pager over a map, and a node with the tree
 # that stands on it.

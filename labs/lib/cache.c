@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "labs/lib/cache.h"
+#include "base/error.h"
 
 void cache_init(struct cache *c, const struct cache_ops *ops, const struct cache_options *options)
 {
@@ -41,6 +42,18 @@ int cache_verify(struct cache *c, struct page_ref ref, const struct page *page)
 {
 	pager_trace(c->pager, PAGER_MISS, ref);
 	return judge(c, ref, page);
+}
+
+int cache_ahead(struct cache *c, struct page_ref ref, const struct page *page)
+{
+	int rc;
+
+	error_mute();
+	rc = judge(c, ref, page);
+	error_unmute();
+	if (rc == 0)
+		atomic_fetch_add_explicit(&c->n_ahead, 1, memory_order_relaxed);
+	return rc;
 }
 
 void cache_evicted(struct cache *c, struct page_ref ref)

@@ -74,6 +74,7 @@ struct cache {
 	size_t memory_bytes;             /* of its frames; constant */
 	struct pager *pager;      /* the pager that this is a half of; set by lab_pager_open() */
 	_Atomic uint64_t n_loads; /* pages that were read and found good */
+	_Atomic uint64_t n_ahead; /* of these, read ahead: counted by cache_ahead() */
 	_Atomic uint64_t n_evictions; /* counted by cache_evicted() */
 	_Atomic uint64_t read_bytes;  /* asked of the file */
 };
@@ -107,6 +108,12 @@ int cache_load(struct cache *c, struct page_ref ref, struct page *to);
  * as the checksum policy goes, and counts it as a load. VERSO_ECORRUPT.
  */
 int cache_verify(struct cache *c, struct page_ref ref, const struct page *page);
+
+/*
+ * The same for a page that was read ahead, by a queue: verifies what lies in memory, and counts it.
+ * Nobody has asked for it yet, so it leaves no text. VERSO_ECORRUPT.
+ */
+int cache_ahead(struct cache *c, struct page_ref ref, const struct page *page);
 
 /* To be called for each page that leaves memory because another needs its frame: counts it. */
 void cache_evicted(struct cache *c, struct page_ref ref);

@@ -436,11 +436,12 @@ static int lab_resize(struct pager *p, pgno_t n_pages)
  * The rest
  */
 
-/* A cache does not know why it loads a page: all loads count as those of gets. */
+/* A cache does not know why it loads a page: what it did not read ahead was for a get. */
 static void lab_stats(struct pager *p, struct pager_stats *stats)
 {
 	struct lab_pager *lp = of(p);
 	struct cache *c = lp->cache;
+	uint64_t n_ahead = atomic_load(&c->n_ahead); /* before the loads, of which it is a part */
 
 	*stats = (struct pager_stats){
 		.n_misses = atomic_load(&c->n_loads),
@@ -453,7 +454,9 @@ static void lab_stats(struct pager *p, struct pager_stats *stats)
 	};
 	if (c->areas) /* only the kernel knows */
 		stats->n_evictions = UINT64_MAX;
-	stats->n_loads[PAGER_LOAD_GET] = stats->n_misses;
+	stats->n_prefetched = n_ahead;
+	stats->n_loads[PAGER_LOAD_AHEAD] = n_ahead;
+	stats->n_loads[PAGER_LOAD_GET] = stats->n_misses - n_ahead;
 	stats->memory_bytes = stats->memory_bytes_max;
 	(void)snprintf(stats->how, sizeof(stats->how),
 		"%s: the cache of a lab; %s; queue %s; pins only", c->name,

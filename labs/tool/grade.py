@@ -29,6 +29,7 @@ NOTED = re.compile(r'^lab-todo: (\S+) (\S+)', re.M)
 SANITIZER = re.compile(r'^.*((?:Thread|Address|Leak)Sanitizer: .*|runtime error: .*)$', re.M)
 ASSERTION = re.compile(r'^.*assertion.*failed.*$|^.*: ASSERT.*$', re.M | re.I)
 CONTEXT = re.compile(r'^# (.*)$', re.M)
+NOTE = re.compile(r'^note: (.*)$', re.M)  # what a test that passed has to say: which of two ways it went
 # A sanitizer that does not come up on this machine. Anybody can print this line, so it is not believed: Grading.run().
 NO_SANITIZER = re.compile(r'^FATAL: ThreadSanitizer: unexpected memory mapping.*', re.M)
 SANITIZER_TRIES = 6  # where addresses are random, it comes up at times
@@ -61,12 +62,13 @@ def words(run, wanted):
     contexts = CONTEXT.findall(out)
     context = contexts[int(failures[0][5])] if failures and int(failures[0][5]) < len(contexts) else ''
     good = run.status == 0 and not run.is_late and not run.is_loud and not run.is_big
+    note = NOTE.findall(out)
     if good and not wanted and not totals:
         return PASS, '', ''
     if good and totals:
         n_passed, n_failed, n_skipped = (int(n) for n in totals[-1])
         if n_failed == 0 and n_passed > 0:
-            return PASS, '', ''
+            return PASS, note[-1] if note else '', ''
         if n_failed == 0 and n_skipped > 0:
             reason = re.search(r'^skipped: (.*)$', out, re.M)
             return SKIPPED, reason.group(1) if reason else 'no reason was printed', ''
