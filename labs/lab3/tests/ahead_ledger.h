@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A small pool over a disk in memory, and its ledger: each read, in order. "r5": page 5 was read by
+ * a call that blocks; "a5": it was asked for through the queue, which carries it out when somebody
+ * waits, in an order drawn by seed.
+ */
+#ifndef LABS_LAB3_TESTS_AHEAD_LEDGER_H
+#define LABS_LAB3_TESTS_AHEAD_LEDGER_H
+
+#include "bufpool/bufpool.h"
+#include "tests/sim/simdisk.h"
+
+#define LEDGER_PAGE_BYTES 4096U
+#define LEDGER_PAGES      64U /* of the file: 0 to 63, each of generation 1 */
+#define LEDGER_LINE_BYTES 400
+
+struct ledger {
+	struct simdisk *disk;
+	struct file *file;
+	struct pager *pager;
+	struct guard *guard;
+	int fault;        /* of reads; 0: none */
+	unsigned n_reads; /* in all */
+	char text[LEDGER_LINE_BYTES];
+};
+
+void ledger_open(struct ledger *l, uint32_t n_frames);
+
+/* Nothing is pinned. */
+void ledger_close(struct ledger *l);
+
+/* A sealed page in the file, behind the pool's back; its number is its first byte too. */
+void ledger_put_page(struct ledger *l, struct page_ref ref);
+
+/* Gets a page of generation 1, which must succeed; pager_put() puts it back. */
+const struct page *ledger_get(struct ledger *l, pgno_t pgno);
+
+/* Gets a page and puts it back. */
+void ledger_visit(struct ledger *l, pgno_t pgno);
+
+/* The same for any page: what the get returns. */
+int ledger_try(struct ledger *l, struct page_ref ref);
+
+/* Says that each of `pages`, in generation 1, will be wanted; they end with 0. */
+void ledger_prefetch(struct ledger *l, const pgno_t *pages);
+
+/* Pages that were read ahead, came, and were good. */
+uint64_t ledger_came(struct ledger *l);
+
+/* Asserts that this is what the pool did: "a1 a2 r3". */
+void ledger_is(const struct ledger *l, const char *expected);
+
+#endif
