@@ -21,6 +21,7 @@ KINDS = ('scope', 'group2', 'group1', 'container', 'cooperative')
 OWN_GROUP = ('group2', 'group1')  # a group that outlives its processes, and whose limit can be changed
 PREFIX = 'verso-cell-'
 CHANGE_TRIES = 20
+CHANGE_PAUSE_S = 0.05
 PATIENCE_S = 5  # until an emptied group can be removed
 
 
@@ -214,6 +215,7 @@ class _MadeGroup(Budget):
             except OSError:
                 if attempt == CHANGE_TRIES - 1:
                     raise
+                time.sleep(CHANGE_PAUSE_S)  # memory that a process has just given back counts for a while
 
     def _set(self, limit_bytes):
         raise NotImplementedError
