@@ -225,7 +225,6 @@ static struct page_ref make_beneath(struct world *w, pgno_t pgno, void *buf)
 	struct page_ref ref = {pgno, ++w->gen};
 
 	page_fill(buf, w->page_size, ref);
-	page_seal(buf, w->page_size, w->pager->seed);
 	world_overwrite(w, pgno, buf);
 	return ref;
 }
