@@ -31,6 +31,9 @@
 /* How long an opening waits for another process's locks. */
 #define BUSY_NS UINT64_C(1000000000)
 
+/* How often it looks whether another process has made the file. */
+#define MAKE_PAUSE_NS UINT64_C(1000000)
+
 /* Puts the path before a text of the floors below, which do not all know it. */
 static int open_failed(const char *path, int code)
 {
@@ -93,10 +96,8 @@ static int find(struct verso *db, bool *ret_make)
 }
 
 /* Of step 4. */
-static int lock_file_itself(struct verso *db, uint64_t until_ns)
+static int lock_file_itself(struct verso *db, enum lock_kind kind, uint64_t until_ns)
 {
-	bool has_company = (db->options.flags & VERSO_RDONLY) || db->is_shared;
-	enum lock_kind kind = has_company ? LOCK_SHARED : LOCK_EXCLUSIVE;
 	int rc = lock_until(db->io, db->file, kind, FILE_LOCK_OFF_BYTES, 1, until_ns);
 
 	return rc == VERSO_EBUSY ? side_busy(db) : rc;
@@ -115,6 +116,24 @@ static int judge_cache(const struct verso *db, const struct db_hooks *hooks)
 	return kind->check_cache(&db->options, &txn, page_size);
 }
 
+/* lock_to_make(): another process has made it, and has it open. */
+#define IS_MADE 1
+
+static int lock_to_make(struct verso *db, uint64_t until_ns)
+{
+	if (!db->is_shared)
+		return lock_file_itself(db, LOCK_EXCLUSIVE, until_ns);
+	for (;;) {
+		int rc = lock_file_itself(db, LOCK_EXCLUSIVE, 0);
+
+		if (rc != VERSO_EBUSY || io_now_ns(db->io) >= until_ns)
+			return rc;
+		if (txn_is_blank(db->file) == 0)
+			return IS_MADE;
+		io_pause_ns(db->io, MAKE_PAUSE_NS);
+	}
+}
+
 /* Step 3. Through the page cache: pages may be smaller than what the device transfers. */
 static int make(struct verso *db, const struct db_hooks *hooks, uint64_t until_ns)
 {
@@ -131,7 +150,7 @@ static int make(struct verso *db, const struct db_hooks *hooks, uint64_t until_n
 	}
 	if (rc < 0)
 		return rc;
-	rc = lock_file_itself(db, until_ns);
+	rc = lock_to_make(db, until_ns);
 	if (rc == 0)
 		rc = create_database(db, hooks, is_new);
 	if (rc < 0)
@@ -165,7 +184,8 @@ static int probe_file(struct verso *db, struct txn_probe *ret_probe)
 
 static int lock_and_probe(struct verso *db, uint64_t until_ns, struct txn_probe *ret_probe)
 {
-	int rc = lock_file_itself(db, until_ns);
+	bool has_company = (db->options.flags & VERSO_RDONLY) || db->is_shared;
+	int rc = lock_file_itself(db, has_company ? LOCK_SHARED : LOCK_EXCLUSIVE, until_ns);
 
 	return rc < 0 ? rc : probe_file(db, ret_probe);
 }
@@ -207,6 +227,7 @@ static int open_steps(struct verso *db, const struct db_hooks *hooks)
 	bool must_make = false;
 	int rc = find(db, &must_make);
 
+	db->is_shared = hooks->shared;
 	if (rc == 0)
 		rc = must_make ? judge_cache(db, hooks) : probe_file(db, &probe);
 	if (rc == 0 && open_has(db))
@@ -215,7 +236,6 @@ static int open_steps(struct verso *db, const struct db_hooks *hooks)
 		rc = side_open(db, until_ns);
 	if (rc == 0 && must_make)
 		rc = make(db, hooks, until_ns);
-	db->is_shared = hooks->shared;
 	return rc < 0 ? rc : start(db, hooks, until_ns);
 }
 

@@ -23,6 +23,7 @@ void pager_init(struct pager *p, const struct pager_ops *ops, uint32_t page_size
 	p->hints = (struct pager_hints){.frames = NULL};
 	guard_domain_init(&p->guards);
 	(void)pthread_mutex_init(&p->size_lock, NULL);
+	atomic_init(&p->reached_pages, 0);
 }
 
 void pager_fini(struct pager *p)
@@ -37,6 +38,8 @@ int pager_resize(struct pager *p, pgno_t n_pages)
 
 	pthread_mutex_lock(&p->size_lock);
 	rc = p->ops->resize(p, n_pages);
+	if (rc == 0)
+		atomic_store(&p->reached_pages, n_pages);
 	pthread_mutex_unlock(&p->size_lock);
 	return rc;
 }
@@ -50,6 +53,8 @@ int pager_reach(struct pager *p, pgno_t *ret_n_pages)
 			"%s has a file of its own, which no other process uses", p->ops->name);
 	pthread_mutex_lock(&p->size_lock);
 	rc = p->ops->reach(p, ret_n_pages);
+	if (rc == 0)
+		atomic_store(&p->reached_pages, *ret_n_pages);
 	pthread_mutex_unlock(&p->size_lock);
 	return rc;
 }

@@ -269,8 +269,9 @@ struct pager {
 				  constant */
 	struct pager_hints hints;
 	struct guard_domain guards;
-	pthread_mutex_t size_lock;   /* held over resize and reach */
-	struct pager_tracer *tracer; /* NULL: off; set before the pager is shared */
+	pthread_mutex_t size_lock;    /* held over resize and reach */
+	_Atomic pgno_t reached_pages; /* what the last of them made known; 0: none was called */
+	struct pager_tracer *tracer;  /* NULL: off; set before the pager is shared */
 };
 
 #define PAGER_AHEAD_BYTES_DEFAULT (4u << 20)

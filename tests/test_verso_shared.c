@@ -5,6 +5,7 @@
  */
 #include "db/db_int.h"
 #include "tests/check_main.h"
+#include "txn/txn_int.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -132,6 +133,40 @@ START_TEST(relaxed_commits_are_seen_by_others_once_the_turn_goes_on)
 }
 END_TEST
 
+/* Of how many crashes the file tells. */
+static uint64_t incarnation(const struct verso *db)
+{
+	return db->env->session_gen >> GEN_SEQ_BITS;
+}
+
+static void *close_it(void *db)
+{
+	verso_close(db);
+	return NULL;
+}
+
+START_TEST(the_last_to_leave_marks_a_clean_shutdown)
+{
+	enum verso_pager pager = (enum verso_pager)_i;
+	uint64_t before = 0;
+
+	fresh_path("leave");
+	for (unsigned i = 0; i < 20; i++) {
+		struct verso *a = open_shared(pager, VERSO_SYNC_FULL);
+		struct verso *b = open_shared(pager, VERSO_SYNC_FULL);
+		pthread_t thread;
+
+		if (i > 0)
+			ck_assert_uint_eq(incarnation(a), before);
+		before = incarnation(a);
+		put(i % 2 ? a : b, "who", "x");
+		ck_assert_int_eq(pthread_create(&thread, NULL, close_it, a), 0);
+		verso_close(b);
+		ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	}
+}
+END_TEST
+
 /* --- real processes ------------------------------------------------------------------------ */
 
 static uint64_t number_of(struct verso_txn *txn, const char *key)
@@ -240,6 +275,7 @@ START_TEST(processes_take_turns)
 	make_answered();
 	verso_close(open_shared(pager, VERSO_SYNC_FULL));
 	watcher = fork();
+	ck_assert_int_ge(watcher, 0);
 	if (watcher == 0)
 		watch(pager);
 	for (unsigned i = 0; i < PROCESSES; i++)
@@ -252,6 +288,24 @@ START_TEST(processes_take_turns)
 	db = open_shared(pager, VERSO_SYNC_FULL);
 	ck_assert_uint_eq(counter(db), PROCESSES * EACH);
 	ck_assert_int_eq(verso_check(db, 0, NULL, NULL), 0);
+	verso_close(db);
+}
+END_TEST
+
+START_TEST(one_of_many_makes_the_database)
+{
+	enum { PROCESSES = 6, EACH = 3 };
+	pid_t pids[PROCESSES];
+	struct verso *db;
+
+	fresh_path("made");
+	make_answered();
+	for (unsigned i = 0; i < PROCESSES; i++)
+		pids[i] = start_counter((enum verso_pager)_i, EACH);
+	for (unsigned i = 0; i < PROCESSES; i++)
+		ck_assert_int_eq(status_of(pids[i]), 0);
+	db = open_shared((enum verso_pager)_i, VERSO_SYNC_FULL);
+	ck_assert_uint_eq(counter(db), PROCESSES * EACH);
 	verso_close(db);
 }
 END_TEST
@@ -275,6 +329,7 @@ START_TEST(a_writer_that_is_killed_takes_nothing_with_it)
 	make_answered();
 	verso_close(open_shared(pager, VERSO_SYNC_FULL));
 	watcher = fork();
+	ck_assert_int_ge(watcher, 0);
 	if (watcher == 0)
 		watch(pager);
 	for (unsigned i = 0; i < PROCESSES; i++)
@@ -313,6 +368,8 @@ int main(void)
 	tcase_add_loop_test(tc, two_handles_see_each_others_commits, 0, N_PAGERS);
 	tcase_add_loop_test(tc, relaxed_commits_are_seen_by_others_once_the_turn_goes_on, 0,
 		N_PAGERS);
+	tcase_add_loop_test(tc, the_last_to_leave_marks_a_clean_shutdown, 0, N_PAGERS);
+	tcase_add_loop_test(tc, one_of_many_makes_the_database, 0, N_PAGERS);
 	tcase_add_loop_test(tc, processes_take_turns, 0, N_PAGERS);
 	tcase_add_loop_test(tc, a_writer_that_is_killed_takes_nothing_with_it, 0, N_PAGERS);
 	suite_add_tcase(s, tc);

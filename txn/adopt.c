@@ -2,9 +2,11 @@
 /*
  * Going on from the state that the file has: at the opening, and when another process has written.
  */
+#include "base/error.h"
 #include "txn/txn_int.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,16 +59,34 @@ int adopt_recovered(struct txn_env *env, const struct recovered *r)
 	return 0;
 }
 
+/* The board knows a newer state than the file shows: its meta cannot be read. */
+static int judge_age(struct txn_env *env, const struct recovered *r)
+{
+	struct snapshot published;
+	gen_t least = r->flushed_gen;
+
+	published_get(&env->board->snapshots.published, &published);
+	if (least == 0)
+		least = published.gen;
+	if (r->meta.gen >= least)
+		return 0;
+	return error_set(VERSO_EIO,
+		"the file shows generation %" PRIx64 ", but %" PRIx64
+		" was flushed: its meta page cannot be read. Look at the disk",
+		r->meta.gen, least);
+}
+
 int adopt(struct txn_env *env, gen_t flushed_gen)
 {
 	struct recovered *r = calloc(1, sizeof(*r));
 	int rc = r ? pager_reach(env->pager, &r->file_pages) : -ENOMEM;
 
 	if (rc == 0) {
-		atomic_store(&env->reached_pages, r->file_pages);
 		r->flushed_gen = flushed_gen;
 		rc = recover(env, r);
 	}
+	if (rc == 0)
+		rc = judge_age(env, r);
 	if (rc == 0)
 		rc = adopt_recovered(env, r);
 	free(r);

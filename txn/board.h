@@ -3,8 +3,8 @@
  * The board: what the processes that have a database open tell each other, in memory that they
  * share. It is void after a power cut, and nothing on it is believed that the file contradicts.
  *
- * What stands above `snapshots` is written by the process whose turn it is to write, and read by
- * the next one. A turn that ended leaves the board CLEAN; one that is still open when the next
+ * What stands above `snapshots` is written by the process whose turn it is to write, or that is
+ * alone, and read by the next one. A turn that ended leaves the board CLEAN; one that is still open when the next
  * process has the turn belongs to a process that has died, and then only the file counts.
  */
 #ifndef TXN_BOARD_H

@@ -162,7 +162,6 @@ static int env_load(struct txn_env *env, pgno_t file_pages)
 		rc = writer_init(env);
 	if (rc == 0 && env->members && env->members->is_first)
 		rc = turn_found(env);
-	atomic_store(&env->reached_pages, file_pages);
 	return rc;
 }
 

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "io/io.h"
 
+#include <pthread.h>
 #include <string.h>
 
 /* Beyond the lock of the file itself (db/open.c), and any page. */
@@ -138,8 +139,12 @@ bool members_live(void *arg, unsigned id)
 	return id == m->id || is_held(m, ALIVE + id);
 }
 
+/* One thread at a time: locks are a process's, and a number that one has given back may be taken. */
 void members_sweep(struct members *m)
 {
+	static pthread_mutex_t sweeping = PTHREAD_MUTEX_INITIALIZER;
+
+	pthread_mutex_lock(&sweeping);
 	for (unsigned id = 0; id < BOARD_MEMBERS_MAX; id++) {
 		if (id == m->id || lock(m, LOCK_EXCLUSIVE, ALIVE + id) != 0)
 			continue;
@@ -147,6 +152,7 @@ void members_sweep(struct members *m)
 		unlock(m, ALIVE + id);
 	}
 	error_clear();
+	pthread_mutex_unlock(&sweeping);
 }
 
 /* --- the turn ------------------------------------------------------------------------------ */
@@ -184,8 +190,11 @@ bool members_is_alone(struct members *m)
 
 bool members_close_door(struct members *m)
 {
-	if (lock(m, LOCK_EXCLUSIVE, MEMBER) < 0)
+	if (lock(m, LOCK_EXCLUSIVE, MEMBER) < 0) {
+		unlock(m, MEMBER);
+		error_clear();
 		return false;
+	}
 	atomic_store(&m->board->is_open, 0);
 	return true;
 }

@@ -48,10 +48,13 @@ void members_give_turn(struct members *m);
 /* Whether another process waits for the turn. */
 bool members_is_awaited(struct members *m);
 
-/* Whether another process has the database open. */
+/* Whether no other process has the database open. */
 bool members_is_alone(struct members *m);
 
-/* Makes sure that nobody else is there, or comes: with the turn. False: somebody is. */
+/*
+ * With the turn, by who leaves: whether it is the last one. Then nobody comes in until it has left.
+ * Else it counts as gone from now on, so that the next one with the turn may be the last.
+ */
 bool members_close_door(struct members *m);
 
 /* Of `arg`, a struct members: whether that member's process lives. */

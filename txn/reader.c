@@ -97,15 +97,10 @@ static void begin(struct txn_env *env, unsigned slot, struct snapshot *ret_state
 static int reach(struct txn_env *env, pgno_t n_pages)
 {
 	pgno_t file_pages;
-	int rc;
 
-	if (n_pages <= atomic_load_explicit(&env->reached_pages, memory_order_relaxed) ||
-		!env->members)
+	if (!env->members || n_pages <= atomic_load(&env->pager->reached_pages))
 		return 0;
-	rc = pager_reach(env->pager, &file_pages);
-	if (rc == 0)
-		atomic_store(&env->reached_pages, file_pages);
-	return rc;
+	return pager_reach(env->pager, &file_pages);
 }
 
 int txn_begin_read(struct txn_env *env, struct txn **ret_txn)

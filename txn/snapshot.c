@@ -24,9 +24,11 @@ void published_set(struct published *p, const struct snapshot *state)
 	atomic_store_explicit(&p->n_moves, next, memory_order_seq_cst);
 }
 
-void published_move(struct published *p)
+void published_clear(struct published *p)
 {
-	(void)atomic_fetch_add(&p->n_moves, 2);
+	static const struct snapshot nothing;
+
+	published_set(p, &nothing);
 }
 
 /* A consistent copy of the published words; returns n_moves under which it stood. */
@@ -93,7 +95,7 @@ bool snapshots_begin(struct snapshots *s, const struct published *p, unsigned sl
 	n_moves = published_read(p, words);
 	/* Sequentially consistent, as the writer's scan: one of the two sees the other. */
 	atomic_store_explicit(&reader->gen, words[0], memory_order_seq_cst);
-	if (atomic_load_explicit(&p->n_moves, memory_order_seq_cst) != n_moves)
+	if (words[0] == 0 || atomic_load_explicit(&p->n_moves, memory_order_seq_cst) != n_moves)
 		return false;
 	memcpy(ret_state, words, sizeof(words));
 	return true;

@@ -51,8 +51,8 @@ void published_set(struct published *p, const struct snapshot *state);
 /* What stands there now; zeros: nothing yet. Any thread. */
 void published_get(const struct published *p, struct snapshot *ret_state);
 
-/* A reader that is beginning with what stands there begins anew. The same thread. */
-void published_move(struct published *p);
+/* Nothing stands there any more: a reader that is beginning with it begins anew. The same thread. */
+void published_clear(struct published *p);
 
 /* Takes a slot for good: begin and end use it again and again. VERSO_EBUSY: all are taken. */
 int snapshots_take_slot(struct snapshots *s, unsigned member, unsigned *ret_slot);
@@ -61,8 +61,8 @@ void snapshots_give_slot(struct snapshots *s, unsigned slot);
 /* Gives back the slots of a member that is dead. */
 void snapshots_forget(struct snapshots *s, unsigned member);
 
-/* Registers a reader in its slot and returns what it may read. False: that moved meanwhile, and
- * nothing may be read; call again. */
+/* Registers a reader in its slot and returns what it may read. False: that moved meanwhile, or
+ * nothing stands there, and nothing may be read; look again where to begin. */
 bool snapshots_begin(struct snapshots *s, const struct published *p, unsigned slot,
 	struct snapshot *ret_state);
 void snapshots_end(struct snapshots *s, unsigned slot);

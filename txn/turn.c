@@ -28,9 +28,24 @@ static void take_over_session(struct txn_env *env)
 	env->next_gen = b->next_gen;
 	env->in_session = b->in_session;
 	env->rolled_back = b->rolled_back;
-	ASSERT(env->next_gen > env->durable_gen); /* T2 */
+	ASSERT(env->session_gen == 0 || env->next_gen > env->durable_gen); /* T2 */
 	if (env->in_session && env->state == ENV_READING)
 		env_move(env, ENV_WRITING);
+}
+
+/* A sync that fails is told once, so the others are told what it told us. */
+static int follow_the_dead(struct txn_env *env)
+{
+	int rc = adopt(env, 0);
+
+	pthread_mutex_lock(&env->lock);
+	if (rc == 0 && env->state == ENV_POISONED) {
+		env->board->poison_code = env->poison_code;
+		atomic_store(&env->board->turn, BOARD_POISONED);
+		rc = error_poisoned(env);
+	}
+	pthread_mutex_unlock(&env->lock);
+	return rc;
 }
 
 static int go_on(struct txn_env *env)
@@ -47,7 +62,7 @@ static int go_on(struct txn_env *env)
 		return rc;
 	}
 	if (turn == BOARD_OPEN) /* whose turn it was has died */
-		return adopt(env, 0);
+		return follow_the_dead(env);
 	if (b->n_turns != env->turn_seen)
 		rc = adopt(env, b->durable_gen);
 	if (rc == 0 && b->n_turns != env->turn_seen) {
@@ -114,10 +129,10 @@ void turn_give(struct txn_env *env)
 
 	if (!env->members || !env->has_turn || env->writer_busy || env->flushing || !is_done)
 		return;
-	/* Readers that begin see the board again; who is beginning with the state ahead begins
-	 * anew. */
+	/* Readers that begin see the board again. One that has been told to look at the state ahead
+	 * finds it moved, or nothing there, however late it looks. */
 	if (atomic_exchange(&env->is_ahead, false))
-		published_move(&env->ahead);
+		published_clear(&env->ahead);
 	write_board(env);
 	env->has_turn = false;
 	env->turn_is_promised = false;

@@ -84,7 +84,6 @@ struct txn_env {
 	/* Under TXN_RELAXED: what readers of this process see, while it is ahead of the board. */
 	struct published ahead;
 	_Atomic bool is_ahead;
-	_Atomic pgno_t reached_pages; /* the pager knows of so many */
 	_Atomic bool stopped; /* state is ENV_POISONED: for threads that do not hold the lock */
 	bool walked;          /* by opening; constant */
 

@@ -266,6 +266,7 @@ START_TEST(what_another_process_makes_is_reached)
 	check_get(&w, refs[6]);
 	/* It grows here again, and nothing comes back. */
 	ck_assert_int_eq(pager_resize(w.pager, LONGER), 0);
+	ck_assert_uint_eq(atomic_load(&w.pager->reached_pages), LONGER);
 	check_absent(&w, last);
 	check_absent(&w, refs[WORLD_PAGES - 1]);
 	check_get(&w, world_add(&w, LONGER - 1));
