@@ -4,7 +4,7 @@ from lib import answers_tally as tally
 from lib.page_number import capital, fill, join
 
 ASKED = ('pool', 'map_always', 'map_once', 'lmdb')
-WAYS = (('wrong', ''), ('signal', ', by a signal'), ('death', ', by a death'))
+WAYS = (('wrong data', ''), ('signal', ', by a signal'), ('death', ', by a death'))
 
 
 def _of(found, subject):
@@ -14,7 +14,7 @@ def _of(found, subject):
 def sentence(found):
     """(sentence, basis) that answers which faults get through, or None."""
     asked = [(subject, _of(found, subject)) for subject in ASKED]
-    parts = [fill('{who} for {wrong} of {n}', wrong=tally.number(mine, 'wrong'), n=tally.number(mine),
+    parts = [fill('{who} for {wrong} of {n}', wrong=tally.number(mine, 'wrong data'), n=tally.number(mine),
                   who=tally.subject_name(subject)) for subject, mine in asked if mine]
     if not parts:
         return None

@@ -30,8 +30,8 @@ STORES = {
     'stray_neighbour': 'stray store, then a neighbour is updated', 'stray_written': 'stray store into a page just written',
 }
 HAZARDS = {**FAULTS, **TRIGGERS, **STORES, 'power_cut': 'power cut'}
-BAD = ('wrong', 'wrong data', 'signal', 'death', 'neither', 'wrong until evicted', 'broken on disk', 'wrong on disk', 'later death')
-WORDS = {'wrong': 'wrong data', 'right': 'right data', 'neither': 'neither before nor after'}
+BAD = ('wrong data', 'signal', 'death', 'neither', 'wrong until evicted', 'broken on disk', 'wrong on disk', 'later death')
+WORDS = {'right': 'right data', 'neither': 'neither before nor after'}
 
 # For a session whose plans say nothing about a hazard.
 TEXTS = {

@@ -7,7 +7,7 @@ from lib.page_html import details, esc
 GOOD, WARN, BAD, MISSING = 'fine', 'warn', 'bad', 'missing'
 # Outcomes, the worst first: (key, how bad, in a word).
 OUTCOMES = (
-    ('wrong', BAD, 'wrong data'), ('wrong data', BAD, 'wrong data'), ('wrong on disk', BAD, 'wrong on disk'),
+    ('wrong data', BAD, 'wrong data'), ('wrong on disk', BAD, 'wrong on disk'),
     ('broken on disk', BAD, 'broken on disk'), ('neither', BAD, 'neither state'), ('wrong until evicted', WARN, 'wrong in memory'),
     ('signal', WARN, 'signal'), ('death', WARN, 'dies'), ('later death', WARN, 'dies later'), ('reached the device', WARN, 'written'),
     ('error', GOOD, 'error'), ('stopped at once', GOOD, 'stopped'), ('right', GOOD, 'right'), ('unseen', GOOD, 'unseen'),

@@ -26,7 +26,7 @@ def pairs(evidence, plan):
 
 def share(faults):
     """Of the faults, those after which a call returned wrong data: in percent."""
-    return 100 * tally.number(faults, 'wrong', 'wrong data').value / tally.number(faults).value
+    return 100 * tally.number(faults, 'wrong data').value / tally.number(faults).value
 
 
 def block(show, evidence, plan):
@@ -34,7 +34,7 @@ def block(show, evidence, plan):
     found = pairs(evidence, plan)
     if not found:
         return ''
-    rows = [[esc(plan.cell(cell).get('title', cell)), show(evidence.ratio(c)) if c.found else '–', show(tally.number(faults, 'wrong', 'wrong data')),
+    rows = [[esc(plan.cell(cell).get('title', cell)), show(evidence.ratio(c)) if c.found else '–', show(tally.number(faults, 'wrong data')),
              show(tally.number(faults))] for cell, (c, faults) in found.items()]
     behind = table('CPU time of a get to that without verification, and faults that came through', ['cell', 'CPU time', 'wrong data', 'faults'], rows)
     points = {cell: (share(faults), c.found.ratio, c.found.low, c.found.high) for cell, (c, faults) in found.items() if c.found}

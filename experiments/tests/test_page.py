@@ -384,7 +384,7 @@ class Matrix(unittest.TestCase):
         return answers_tally.Tally('h', 's', ('id',), sum(counts.values()), {key.replace('_', ' '): n for key, n in counts.items()})
 
     def test_the_worst_outcome_colours_a_square_and_stands_in_it_in_words(self):
-        for counts, square in (({'error': 3}, ('fine', 'error')), ({'error': 2, 'wrong': 1}, ('bad', 'wrong data, at times')),
+        for counts, square in (({'error': 3}, ('fine', 'error')), ({'error': 2, 'wrong_data': 1}, ('bad', 'wrong data, at times')),
                                ({'unseen': 1, 'wrong_on_disk': 9}, ('bad', 'wrong on disk, mostly')),
                                ({'stopped_at_once': 3}, ('fine', 'stopped')), ({'signal': 2}, ('warn', 'signal')),
                                ({'reached_the_device': 64}, ('warn', 'written')), ({}, ('missing', 'not produced'))):
@@ -490,6 +490,12 @@ class Readme(unittest.TestCase):
         for text in ('', page_readme.BEGIN, page_readme.END + page_readme.BEGIN, page_readme.BEGIN * 2 + page_readme.END):
             with self.assertRaises(page_readme.ReadmeError):
                 page_readme.between(text)
+
+    def test_golden_lines_use_the_words_of_the_program(self):
+        with open(os.path.join(os.path.dirname(HERE), 'hazards', 'case.c'), encoding='utf-8') as f:
+            names = re.search(r'outcome_names\[OUTCOMES\] = \{(.*?)\}', f.read(), re.S).group(1)
+        made = next(line for line in golden.lines() if line.get('experiment') == 'H2' and line.get('counts'))
+        self.assertEqual(sorted(made['counts']), sorted(re.findall(r'"(.*?)"', names)))
 
     def test_readme_and_reference_run_agree(self):
         root = os.path.dirname(os.path.dirname(HERE))

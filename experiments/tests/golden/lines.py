@@ -344,7 +344,7 @@ def h2():
              'map_always': {}, 'lmdb': {'flip_cold': 200, 'flip_evicted': 200, 'torn': 200, 'lost': 200}}
     for subject, bad in wrong.items():
         for name in ('flip_cold', 'flip_evicted', 'torn', 'lost', 'eio', 'cut'):
-            counts = {'error': 200 - bad.get(name, 0), 'wrong': bad.get(name, 0), 'right': 0, 'signal': 0, 'death': 0}
+            counts = {'error': 200 - bad.get(name, 0), 'wrong data': bad.get(name, 0), 'right': 0, 'signal': 0, 'death': 0}
             if subject == 'lmdb' and name == 'cut':
                 counts.update(error=0, signal=200)
             if subject.startswith('map') and name == 'eio':
