@@ -4,8 +4,9 @@
  * share. It is void after a power cut, and nothing on it is believed that the file contradicts.
  *
  * What stands above `snapshots` is written by the process whose turn it is to write, or that is
- * alone, and read by the next one. A turn that ended leaves the board CLEAN; one that is still open when the next
- * process has the turn belongs to a process that has died, and then only the file counts.
+ * alone, and read by the next one. A turn that ended leaves the board CLEAN; one that is still open
+ * when the next process has the turn belongs to a process that has died, and then only the file
+ * counts.
  */
 #ifndef TXN_BOARD_H
 #define TXN_BOARD_H

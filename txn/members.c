@@ -139,7 +139,9 @@ bool members_live(void *arg, unsigned id)
 	return id == m->id || is_held(m, ALIVE + id);
 }
 
-/* One thread at a time: locks are a process's, and a number that one has given back may be taken. */
+/*
+ * One thread at a time: locks are a process's, and a number that one has given back may be taken.
+ */
 void members_sweep(struct members *m)
 {
 	static pthread_mutex_t sweeping = PTHREAD_MUTEX_INITIALIZER;

@@ -51,7 +51,9 @@ void published_set(struct published *p, const struct snapshot *state);
 /* What stands there now; zeros: nothing yet. Any thread. */
 void published_get(const struct published *p, struct snapshot *ret_state);
 
-/* Nothing stands there any more: a reader that is beginning with it begins anew. The same thread. */
+/*
+ * Nothing stands there any more: a reader that is beginning with it begins anew. The same thread.
+ */
 void published_clear(struct published *p);
 
 /* Takes a slot for good: begin and end use it again and again. VERSO_EBUSY: all are taken. */
