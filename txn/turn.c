@@ -52,7 +52,7 @@ static int go_on(struct txn_env *env)
 {
 	struct board *b = env->board;
 	uint32_t turn = atomic_load(&b->turn);
-	int rc = 0;
+	int rc;
 
 	if (turn == BOARD_POISONED) {
 		pthread_mutex_lock(&env->lock);
@@ -63,14 +63,15 @@ static int go_on(struct txn_env *env)
 	}
 	if (turn == BOARD_OPEN) /* whose turn it was has died */
 		return follow_the_dead(env);
-	if (b->n_turns != env->turn_seen)
-		rc = adopt(env, b->durable_gen);
-	if (rc == 0 && b->n_turns != env->turn_seen) {
-		pthread_mutex_lock(&env->lock);
-		take_over_session(env);
-		pthread_mutex_unlock(&env->lock);
-	}
-	return rc;
+	if (b->n_turns == env->turn_seen) /* the last turn was ours */
+		return 0;
+	rc = adopt(env, b->durable_gen);
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&env->lock);
+	take_over_session(env);
+	pthread_mutex_unlock(&env->lock);
+	return 0;
 }
 
 int turn_take(struct txn_env *env)
