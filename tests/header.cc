@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The public header from C++: every name can be used. */
+/* The public header from C++: every name can be used, and its parts need no order. */
+#include "verso_stat.h"
 #include "verso.h"
 
 #include <cstdio>

@@ -26,8 +26,8 @@ foreign=$(grep -cv '^verso_' "$prefix/static" || true)
 [ "$foreign" = 0 ] || fail "libverso.a exports $foreign names that are not verso_*:" \
 	"$(grep -v '^verso_' "$prefix/static" | head -5)"
 diff "$prefix/static" "$prefix/shared" >&2 || fail "libverso.a and libverso.so export different names"
-for name in $(grep -E '^[a-z].*[ *]verso_[a-z_]+\(' "$root/include/verso.h" | grep -v typedef | grep -oE 'verso_[a-z_]+\(' | tr -d '('); do
-	grep -qx "$name" "$prefix/static" || fail "$name() of verso.h is in no library"
+for name in $(grep -hE '^[a-z].*[ *]verso_[a-z_]+\(' "$root"/include/*.h | grep -vE 'typedef|^static' | grep -oE 'verso_[a-z_]+\(' | tr -d '('); do
+	grep -qx "$name" "$prefix/static" || fail "$name() of the public headers is in no library"
 done
 
 # As if installed in $prefix, without the shared library.
@@ -44,7 +44,7 @@ case $lib:$include in
 esac
 mkdir -p "$lib" "$include"
 cp "$archive" "$lib"
-cp "$root/include/verso.h" "$root/include/verso_codes.h" "$root/include/verso_trace.h" "$include"
+cp "$root"/include/*.h "$include"
 
 # shellcheck disable=SC2046 # flags are words
 "$@" -o "$prefix/first" "$root/tests/header.c" $(pkg-config --static --cflags --libs verso)

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/* A part of verso.h compiles alone, and twice. */
+#include PART
+#include PART
+
+extern int header_part;
+int header_part = 1;
