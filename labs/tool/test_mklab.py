@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A reference that is cut, and what a pack has: each mistake is found, and said."""
+import os
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+
+import main  # noqa: E402
+import mklab  # noqa: E402
+from common import GraderError, Lab, LABS, ROOT, numbers, read, write  # noqa: E402
+
+REFERENCE = ('/* SPDX */\n#include "a.h"\n\nint f(void)\n{\n\t/* LAB 1.1 begin: do it */\n\tint telling_name_of_this_region = 1;\n'
+             '\n\treturn telling_name_of_this_region;\n\t/* LAB 1.1 end: return LAB_TODO("1.1"); */\n}\n')
+
+
+class Cut(unittest.TestCase):
+    def test_starter_and_regions_make_the_reference(self):
+        starter, regions = mklab.cut(REFERENCE)
+        self.assertNotIn('telling', starter)
+        self.assertIn('\treturn LAB_TODO("1.1");\n', starter)
+        self.assertEqual(mklab.join(starter, regions), REFERENCE)
+        self.assertEqual(mklab.fill(REFERENCE, {'1.1'}).count('telling'), 2)
+        self.assertEqual(mklab.fill(REFERENCE, set()).count('telling'), 0)
+
+    def test_what_stubs_need_is_included_once(self):
+        for text in (mklab.cut(REFERENCE)[0], mklab.fill(REFERENCE, set())):
+            self.assertEqual(text.count('labs/lib/todo.h'), 1)
+            self.assertLess(text.index('a.h'), text.index('todo.h'))
+            self.assertLess(text.index('todo.h'), text.index('LAB_TODO("'))
+        own = REFERENCE.replace('a.h', 'labs/lib/todo.h')
+        for text in (mklab.cut(own)[0], mklab.fill(own, set())):
+            self.assertEqual(text.count('labs/lib/todo.h'), 1)
+        self.assertEqual(mklab.join(*mklab.cut(own)), own)
+
+    def test_wrong_markers(self):
+        for old, new in (('LAB 1.1 end', 'LAB 1.2 end'), ('\t/* LAB 1.1 end: return LAB_TODO("1.1"); */\n', ''),
+                         ('/* LAB 1.1 begin: do it */', '/* LAB 1.1 begin */'),
+                         ('/* LAB 1.1 end: return LAB_TODO("1.1"); */', 'x; /* LAB 1.1 end: y */'),
+                         ('\n\treturn telling', '\n\t/* LAB 1.3 begin: another */\n\treturn telling')):
+            self.assertIn(old, REFERENCE)
+            with self.assertRaises(GraderError):
+                mklab.cut(REFERENCE.replace(old, new))
+        with self.assertRaises(GraderError):
+            mklab.cut(REFERENCE + REFERENCE)
+
+    def test_leak_is_found(self):
+        starter, regions = mklab.cut(REFERENCE)
+        line = 'int telling_name_of_this_region = 1;'
+        self.assertEqual(mklab.leaks(regions, starter, {'labs/a.md': f'see\n    {line}\n'})[0], [('labs/a.md', line)])
+        found, shared = mklab.leaks(regions, starter, {'labs/a.md': line, 'txn/b.c': line})
+        self.assertEqual((found, shared), ([], [line]))
+
+
+class Packs(unittest.TestCase):
+    """What a pack has, and what it has not."""
+
+    def test_rules_for_assistants_are_in_every_pack(self):
+        rules = read(os.path.join(LABS, 'AGENTS.md')).encode()
+        for lab in [Lab('2'), Lab('6')]:
+            files = mklab.pack_files(lab)
+            self.assertEqual((files['AGENTS.md'], files['labs/AGENTS.md']), (rules, rules))
+            self.assertFalse([n for n in files if n.startswith('labs/teach/')])
+
+    def test_a_pack_has_the_reference_of_no_later_lab(self):
+        labs = [lab for lab in map(Lab, numbers()) if not lab.is_report]
+        for lab in labs:
+            packed = mklab.pack_files(lab)
+            texts = {n: data.decode(errors='replace') for n, data in packed.items() if n.startswith(('labs/', 'tests/'))}
+            self.assertFalse([n for n in packed if n.startswith(('labs/lab', 'labs/tool/')) and os.path.basename(n) in mklab.NOT_IN_PACK])
+            for other in labs:
+                for name in other.files:
+                    path = os.path.relpath(other.path(name), ROOT)
+                    if path not in packed:
+                        continue
+                    if other.number == lab.number:
+                        self.assertEqual(mklab.cut(packed[path].decode(), name)[1], {}, path)
+                    elif int(other.number) > int(lab.number):
+                        self.assertFalse(path.startswith(('labs/', 'tests/')), f'pack of lab {lab.number}: {path}')
+                if int(other.number) > int(lab.number):
+                    self.assertEqual(mklab.leaks(mklab.all_regions(other), '', texts)[0], [], f'pack of lab {lab.number}: regions of lab {other.number}')
+
+    def test_and_in_every_student_folder(self):
+        class Mine:
+            number, files, own_tests = '1', [], None
+        with tempfile.TemporaryDirectory() as folder:
+            Mine.mine = os.path.join(folder, 'my')
+            self.assertEqual(main.start(Mine), main.OK)
+            path = os.path.join(Mine.mine, 'AGENTS.md')
+            self.assertEqual(read(path), read(os.path.join(LABS, 'AGENTS.md')))
+            write(path, 'mine')
+            main.start(Mine)
+            self.assertEqual(read(path), 'mine')
+
+    def test_a_pack_of_a_folder_without_git_has_the_files_at_its_top(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ('lab', 'base/a.c', 'build-labs/b.c', 'labs/my/lab0/page.c', '.git2/c'):
+                write(os.path.join(folder, name), 'x')
+            root, mklab.ROOT = mklab.ROOT, folder
+            try:
+                self.assertEqual(mklab.project_files(), ['base/a.c', 'lab'])
+            finally:
+                mklab.ROOT = root
+
+
+if __name__ == '__main__':
+    unittest.main()

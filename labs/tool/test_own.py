@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Predictions, own tests, and what they are worth."""
+import os
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+
+import grade  # noqa: E402
+import main  # noqa: E402
+import own  # noqa: E402
+from common import GraderError, Lab, LabError, numbers, write  # noqa: E402
+from test_common import PROGRAM, TEST, made  # noqa: E402
+
+
+class Own(unittest.TestCase):
+    """Predictions, own tests, and what they are worth."""
+
+    def test_what_was_predicted(self):
+        good = '{"P1": {"seed": 1, "answer": "9"}}'
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(own.noted(folder), {})
+            for text, n in ((good, 1), ('', 0), ('[]', 0), ('{"P1": 9}', 0), ('{"P1": {"seed": "x", "answer": ""}}', 0), ('{', 0)):
+                write(os.path.join(folder, 'predict.json'), text)
+                self.assertEqual(len(own.noted(folder)), n, text)
+
+    def test_the_first_prediction_counts(self):
+        lab = Lab('2')
+        with tempfile.TemporaryDirectory() as folder:
+            lab = type('L', (), {'number': '2', 'mine': folder, 'questions': lab.questions})
+            for names in (['P9', '1'], ['P1']):
+                with self.assertRaises(LabError):
+                    own.predict(lab, main.arguments(['predict', '2', *names]), None)
+            own.predict(lab, main.arguments(['predict', '2', 'P1', ' 9 ']), None)
+            with self.assertRaisesRegex(LabError, 'first answer counts'):
+                own.predict(lab, main.arguments(['predict', '2', 'P1', '8']), None)
+            self.assertEqual(own.noted(folder), {'P1': {'seed': 1, 'answer': '9'}})
+
+    def test_a_choice_is_its_number_or_its_words(self):
+        question = {'choices': ['200', 'some 400', 'none']}
+        self.assertEqual([own.as_number(question, a) for a in ('2', 'some 400', 'none', '7', 'nine')], ['2', '2', '3', '7', 'nine'])
+        self.assertEqual(own.as_number({}, '200'), '200')
+
+        class Asked(own.Oracle):
+            def __init__(self, out):
+                self.out = out
+
+            def output(self, *_):
+                return self.out
+        self.assertEqual([Asked(out).answer({'id': 'P1', **question}, 1) for out in ('none\n', None)], ['3', None])
+        self.assertEqual(len(Asked('').question(question, 1)), 3)
+        with self.assertRaises(GraderError):
+            Asked('several\n').answer({'id': 'P1', **question}, 1)
+
+    def test_wrong_questions_and_programs(self):
+        with self.assertRaises(GraderError):
+            made(PROGRAM + 'files = ["b.c"]\n' + TEST)
+        with self.assertRaises(LabError):
+            own.own_of(made())
+        for question in ('id = "P1"\nprogram = "p"\n', 'id = "P1"\ntext = "?"\nprogram = "p"\nchoice = ["a"]\n', 'id = "P1"\ntext = "?"\nprogram = "q"\n'):
+            with tempfile.TemporaryDirectory() as folder:
+                write(os.path.join(folder, 'lab.toml'), 'title = "t"\nfiles = ["a.c"]\ngiven = []\nexports = []\nsymbols = []\n')
+                write(os.path.join(folder, 'points.toml'), PROGRAM + TEST)
+                write(os.path.join(folder, 'predict.toml'), '[[question]]\n' + question)
+                with self.assertRaises(GraderError):
+                    Lab('1', folder)
+
+    def test_points(self):
+        self.assertEqual([own.own_points(n, 28) for n in (0, 1, 14, 28)], [0, 0, 5, 10])
+        self.assertEqual(own.own_points(0, 0), 0)
+        for lab in [lab for lab in map(Lab, numbers()) if not lab.is_report]:
+            of = [lab.public_points, sum(t['points'] for t in grade.seeded(lab)), lab.by_hand]
+            of += [own.OWN_POINTS] * bool(lab.own_tests) + [own.PREDICTION_POINTS, own.HOURS_POINTS] * bool(lab.questions)
+            self.assertEqual(sum(of), 100, f'lab {lab.number}: {of}')
+        lab = Lab('2')
+        rs = [{'id': t['id'], 'state': grade.PASS, 'points': t['points'], 'max_points': t['points']} for t in lab.tests]
+        rs += [{'id': t['id'], 'state': grade.PASS, 'points': t['points'], 'max_points': t['points'], 'is_private': True} for t in grade.seeded(lab)]
+        report = grade.sheet(lab, rs, 1)
+        self.assertEqual(list(main.totals(report, []))[-1], '85 of 85 points')
+        rs[0]['points'] = 0
+        self.assertEqual(list(main.totals(grade.sheet(lab, rs, 1), []))[-1], '84.4 of 85 points')
+
+
+if __name__ == '__main__':
+    unittest.main()
