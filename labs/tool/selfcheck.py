@@ -246,7 +246,8 @@ def cheats_of(lab):
     places, found = mine.pop('places', None), {}
     for name, cheat in toml(os.path.join(TOOL, 'cheats.toml')).items() if places else ():
         where = 'before' if 'before' in cheat else 'stub'
-        file, old = places[where]['file'], places[where]['text']
+        place = places.get(name, places[where])
+        file, old = place['file'], place['text']
         if 'whole' in cheat:
             change = {'whole': cheat['whole'].replace('REFERENCE', lab.path(file))}
         else:
