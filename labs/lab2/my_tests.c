@@ -5,10 +5,10 @@
  *
  *	./lab bugs 2
  *
- * What you can use: labs/lab2/tests/ledger.h, tests/check_main.h, pager/pager.h.
+ * What you can use: labs/lib/ledger.h, tests/check_main.h, pager/pager.h.
  */
 #include "base/error.h"
-#include "labs/lab2/tests/ledger.h"
+#include "labs/lib/ledger.h"
 #include "tests/check_main.h"
 
 #include <errno.h>

@@ -13,7 +13,7 @@
 #include "io/file.h"
 #include "io/queue_backend.h"
 #include "io/transfer.h"
-#include "labs/lab3/tests/ahead_ledger.h"
+#include "labs/lib/ledger.h"
 #include "labs/lib/ring.h"
 #include "tests/check_main.h"
 #include "tests/sim/simwalk.h"
@@ -212,7 +212,7 @@ static void show_reads(uint64_t seed, bool is_question)
 		printf(".\nIn the file page %" PRIu32 " is damaged.\n", bad);
 		return;
 	}
-	ledger_open(&l, 16);
+	ledger_open_for_reads(&l, 16);
 	ledger_put_page(&l, (struct page_ref){bad, 9}); /* not the page that is asked for */
 	ledger_prefetch(&l, ahead);
 	for (int i = 0; i < 4; i++)

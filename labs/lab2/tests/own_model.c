@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a student's own tests of Lab 2 may look like: few, and each finds several bugs. */
 #include "base/error.h"
-#include "labs/lab2/tests/ledger.h"
+#include "labs/lib/ledger.h"
 #include "tests/check_main.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
  * ledger: each read and each eviction of a small pool, in order, as it must be.
  */
 #include "base/error.h"
-#include "labs/lab2/tests/ledger.h"
+#include "labs/lib/ledger.h"
 #include "tests/contract/contract_pool.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
  * the kernel, where requests are carried out in submit itself (sync), or beside us (threads).
  */
 #include "base/error.h"
-#include "labs/lab3/tests/ahead_ledger.h"
+#include "labs/lib/ledger.h"
 #include "tests/check_main.h"
 #include "tests/pool_fixture.h"
 
@@ -206,7 +206,7 @@ START_TEST(prefetch_asks_for_all_and_waits_for_none)
 {
 	struct ledger l;
 
-	ledger_open(&l, 8);
+	ledger_open_for_reads(&l, 8);
 	ledger_prefetch(&l, (const pgno_t[]){5, 6, 7, 0});
 	ledger_is(&l, "a5 a6 a7");
 	ck_assert_msg(ledger_came(&l) == 0, "prefetch has waited: %llu pages are there already",
@@ -219,7 +219,7 @@ START_TEST(close_waits_for_what_is_read_ahead)
 {
 	struct ledger l;
 
-	ledger_open(&l, 40);
+	ledger_open_for_reads(&l, 40);
 	ledger_prefetch(&l, (const pgno_t[]){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 0});
 	ck_assert_uint_eq(l.n_reads, 12);
 	ledger_close(&l);
@@ -230,7 +230,7 @@ START_TEST(page_in_memory_is_not_read_ahead)
 {
 	struct ledger l;
 
-	ledger_open(&l, 8);
+	ledger_open_for_reads(&l, 8);
 	ledger_visit(&l, 5);
 	ledger_prefetch(&l, (const pgno_t[]){5, 6, 0});
 	ledger_is(&l, "r5 a6");
@@ -242,7 +242,7 @@ START_TEST(page_named_twice_is_read_once)
 {
 	struct ledger l;
 
-	ledger_open(&l, 8);
+	ledger_open_for_reads(&l, 8);
 	ledger_prefetch(&l, (const pgno_t[]){5, 5, 6, 0});
 	ledger_prefetch(&l, (const pgno_t[]){6, 7, 5, 0});
 	ledger_is(&l, "a5 a6 a7");
@@ -255,7 +255,7 @@ START_TEST(prefetch_takes_no_frame_that_is_pinned)
 	const struct page *pages[3];
 	struct ledger l;
 
-	ledger_open(&l, 3);
+	ledger_open_for_reads(&l, 3);
 	for (pgno_t i = 0; i < 3; i++)
 		pages[i] = ledger_get(&l, i + 1);
 	ledger_prefetch(&l, (const pgno_t[]){10, 11, 0});
@@ -276,7 +276,7 @@ START_TEST(frame_that_is_read_into_is_not_given_to_another)
 {
 	struct ledger l;
 
-	ledger_open(&l, 3);
+	ledger_open_for_reads(&l, 3);
 	ledger_prefetch(&l, (const pgno_t[]){5, 6, 0});
 	for (pgno_t pgno = 10; pgno < 14; pgno++)
 		ledger_visit(&l, pgno);
@@ -290,7 +290,7 @@ START_TEST(get_of_another_page_does_not_wait_for_it)
 {
 	struct ledger l;
 
-	ledger_open(&l, 8);
+	ledger_open_for_reads(&l, 8);
 	ledger_prefetch(&l, (const pgno_t[]){5, 6, 0});
 	ledger_visit(&l, 9);
 	ledger_is(&l, "a5 a6 r9");
@@ -304,7 +304,7 @@ START_TEST(get_waits_for_its_page_and_does_not_read_it)
 {
 	struct ledger l;
 
-	ledger_open(&l, 8);
+	ledger_open_for_reads(&l, 8);
 	ledger_prefetch(&l, (const pgno_t[]){5, 6, 7, 0});
 	ledger_visit(&l, 7);
 	ledger_visit(&l, 5);
@@ -319,7 +319,7 @@ START_TEST(page_forgotten_while_it_is_read_ahead_is_not_kept)
 {
 	struct ledger l;
 
-	ledger_open(&l, 8);
+	ledger_open_for_reads(&l, 8);
 	ledger_prefetch(&l, (const pgno_t[]){5, 6, 7, 0});
 	pager_drop(l.pager, 5, 2);
 	ledger_visit(&l, 5);
@@ -335,7 +335,7 @@ START_TEST(failed_read_ahead_loses_nothing)
 {
 	struct ledger l;
 
-	ledger_open(&l, 4);
+	ledger_open_for_reads(&l, 4);
 	error_clear();
 	for (int i = 0; i < 10; i++) {
 		l.fault = -EIO;
@@ -357,7 +357,7 @@ START_TEST(get_in_a_full_pool_waits_for_what_is_read_ahead)
 	const struct page *pages[3], *none;
 	struct ledger l;
 
-	ledger_open(&l, 3);
+	ledger_open_for_reads(&l, 3);
 	for (int i = 0; i < 4; i++) {
 		ledger_prefetch(&l, (const pgno_t[]){5, 6, 7, 0});
 		for (pgno_t k = 0; k < 3; k++)
@@ -433,7 +433,7 @@ START_TEST(long_stream_of_prefetches_and_gets_is_right)
 	static struct stream s;
 	const struct page *all[N_FRAMES];
 
-	ledger_open(&s.l, N_FRAMES);
+	ledger_open_for_reads(&s.l, N_FRAMES);
 	s.rng = check_seed();
 	for (pgno_t pgno = 0; pgno < LEDGER_PAGES; pgno++)
 		s.gens[pgno] = 1;

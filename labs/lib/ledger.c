@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "labs/lab2/tests/ledger.h"
+#include "labs/lib/ledger.h"
 #include "tests/check_main.h"
 
 #include <stdio.h>
@@ -22,7 +22,8 @@ static int on_call(void *arg, const struct sim_call *call)
 	if (call->kind != SIM_CALL_READ)
 		return 0;
 	ck_assert_uint_eq(call->len_bytes, LEDGER_PAGE_BYTES);
-	note(l, 'r', call->off_bytes / LEDGER_PAGE_BYTES);
+	l->n_reads++;
+	note(l, call->queued ? 'a' : 'r', call->off_bytes / LEDGER_PAGE_BYTES);
 	return l->fault;
 }
 
@@ -44,7 +45,7 @@ void ledger_put_page(struct ledger *l, struct page_ref ref)
 		0);
 }
 
-void ledger_open(struct ledger *l, uint32_t n_frames, enum bufpool_policy policy)
+static void open_pool(struct ledger *l, uint32_t n_frames, enum bufpool_policy policy)
 {
 	struct bufpool_options opts = {
 		.writer_pages = 4, .reader_pages = n_frames, .policy = policy};
@@ -59,9 +60,19 @@ void ledger_open(struct ledger *l, uint32_t n_frames, enum bufpool_policy policy
 	opts.cache_bytes = bufpool_cache_bytes_min(LEDGER_PAGE_BYTES, &opts);
 	ck_assert_int_eq(bufpool_open(io, l->file, LEDGER_PAGE_BYTES, SEED, &opts, &l->pager), 0);
 	ck_assert_int_eq(guard_open(&l->pager->guards, &l->guard), 0);
+	simdisk_set_fault(l->disk, on_call, l);
+}
+
+void ledger_open(struct ledger *l, uint32_t n_frames, enum bufpool_policy policy)
+{
+	open_pool(l, n_frames, policy);
 	l->tracer.event = on_event;
 	l->pager->tracer = &l->tracer;
-	simdisk_set_fault(l->disk, on_call, l);
+}
+
+void ledger_open_for_reads(struct ledger *l, uint32_t n_frames)
+{
+	open_pool(l, n_frames, BUFPOOL_CLOCK);
 }
 
 void ledger_close(struct ledger *l)
@@ -92,9 +103,38 @@ void ledger_visit_all(struct ledger *l, const pgno_t *pages)
 		ledger_visit(l, *pages);
 }
 
+int ledger_try(struct ledger *l, struct page_ref ref)
+{
+	const struct page *page;
+	int rc = pager_get(l->pager, l->guard, ref, &page);
+
+	if (rc == 0)
+		pager_put(l->pager, page);
+	return rc;
+}
+
+void ledger_prefetch(struct ledger *l, const pgno_t *pages)
+{
+	struct page_ref refs[LEDGER_PAGES];
+	size_t n = 0;
+
+	for (; pages[n] > 0; n++)
+		refs[n] = (struct page_ref){pages[n], 1};
+	pager_prefetch(l->pager, refs, n);
+}
+
+uint64_t ledger_came(struct ledger *l)
+{
+	struct pager_stats stats;
+
+	pager_stats(l->pager, &stats);
+	return stats.n_prefetched;
+}
+
 void ledger_is(const struct ledger *l, const char *expected)
 {
 	ck_assert_msg(strcmp(l->text, expected) == 0,
-		"the pool did \"%s\", expected \"%s\" (r5: page 5 was read; e5: it was evicted)",
+		"the pool did \"%s\", expected \"%s\" (r5: page 5 was read by a call; a5: it was "
+		"asked for ahead; e5: it was evicted)",
 		l->text, expected);
 }
