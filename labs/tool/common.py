@@ -73,6 +73,8 @@ class Lab:
         self.statics = about.get('statics')   # the static memory that may change; None: any
         # A lab without code asks for a report, which has rules instead of tests (reports.py).
         self.is_report = about.get('report', False)
+        self.also = about.get('also', [])          # files of the project that the handout shows, and that no pack has otherwise
+        self.measures = about.get('measures', [])  # numbers of the labs whose files it measures
         points = {'program': [], 'test': []} if self.is_report else toml(self.path('points.toml'))
         self.rules = toml(self.path('rules.toml'))['rule'] if self.is_report else []
         self.hypotheses = toml(self.path('predict.toml'))['hypothesis'] if self.is_report else []

@@ -17,6 +17,30 @@ import tarfile
 import build
 from common import GraderError, Lab, ROOT, TOOL, numbers, read, toml
 
+FIRST_STEPS, FOR_STUDENTS = 'From clone to the first green test', ('How your code gets in', 'What a test did with your pages', 'May an assistant help?')
+PACK_README = '''# Lab {lab.number}: {lab.title}
+
+This is one lab of a course on Verso, with the engine, its tests and the tool. [lab{lab.number}/handout.md](lab{lab.number}/handout.md) says what to write. Your part then takes the place of the
+engine's own, and the same tests judge both.
+
+## The first steps
+
+{needs}
+
+{steps}'''
+CODE_STEPS = '''    ./lab doctor         # what is there, and what is missing
+    ./lab start {lab.number}        # makes your files in labs/my/lab{lab.number}/ from the starters
+    ./lab test {lab.number}         # a red list: everything is yours to write
+    ./lab test {lab.number} {test}      # one test alone: when it fails, why it matters and where to look
+    ./lab hint {lab.number} {test}      # and if that is not enough
+    ./lab test {lab.number} --all   # the long tests too
+    ./lab submit {lab.number}       # one file to hand in
+'''
+REPORT_STEPS = '''    ./lab start {lab.number}        # makes your report in labs/my/lab{lab.number}/
+    ./lab predict {lab.number}      # hypotheses come first
+    ./lab measure {lab.number}      # your files of earlier labs lie in labs/my/
+    ./lab submit {lab.number}       # one file to hand in
+'''
 BEGIN = re.compile(r'^(\s*)/\* LAB (\d+\.\d+) begin: (.*) \*/$')
 END = re.compile(r'^(\s*)/\* LAB (\d+\.\d+) end: (.*) \*/$')
 STRAY = re.compile(r'\bLAB \d+\.\d+ (begin|end)\b')
@@ -31,6 +55,9 @@ QUIET = '''
 #pragma GCC diagnostic ignored "-Wunused-variable"
 '''
 TELLING_CHARACTERS = 24  # a line of a region as long as this gives something away
+# Of the project, what is in a pack beside the labs; and in one that measures the engine itself.
+TOPS = {'base', 'io', 'pager', 'bufpool', 'mmap', 'vmcache', 'space', 'txn', 'btree', 'db', 'include', 'trace', 'tests', 'lab', 'LICENSE', '.clang-format'}
+TOPS_TO_MEASURE = {'experiments', 'tools', 'meson.build', 'meson_options.txt'}
 NOT_IN_PACK = ('bugs.toml', 'cheats.toml', 'rubric.md', 'meson.build', 'own_model.c', 'variants.toml')
 
 
@@ -125,11 +152,11 @@ def project_files():
                   for n in names if not folders.sort() and (path == ROOT or not os.path.relpath(path, ROOT).startswith(('build', '.', 'labs/my'))))
 
 
-def strangers(lab):
-    """References of other labs that are no part of the engine, and of which no program of this one is made: {name in the project}."""
-    made_of = {os.path.relpath(s, ROOT) for p in lab.programs.values()
+def strangers(labs):
+    """References of other labs that are no part of the engine, and of which no program of these is made: {name in the project}."""
+    made_of = {os.path.relpath(s, ROOT) for lab in labs for p in lab.programs.values()
                for s in build.find([*p['sources'], *p.get('given', lab.given), *(s for n in p.get('libs', []) for s in libraries()[n]['sources'])])}
-    others = [Lab(n) for n in numbers() if n != lab.number]
+    others = [Lab(n) for n in numbers() if n not in [lab.number for lab in labs]]
     return {name for other in others for name in (os.path.relpath(other.path(f), ROOT) for f in other.files)
             if name.startswith(('tests/', 'labs/')) and name not in made_of}
 
@@ -138,25 +165,42 @@ def libraries():
     return toml(os.path.join(TOOL, 'libraries.toml'))
 
 
+def readme(lab, text):
+    """The labs' README as a pack has it, which holds one lab: its first steps are that lab's, and what is for teachers is gone."""
+    sections = dict(re.findall(r'^## ([^\n]*)\n(.*?)(?=^## |\Z)', text, re.M | re.S))
+    missing = [name for name in (FIRST_STEPS, *FOR_STUDENTS) if name not in sections]
+    if missing:
+        raise GraderError(f'labs/README.md has no part {missing[0]}')
+    needs = sections[FIRST_STEPS].split('    ./lab')[0].strip('\n')
+    test = next((t['id'] for t in lab.tests if t['points']), None)
+    made = PACK_README.format(lab=lab, needs=needs, steps=(REPORT_STEPS if lab.is_report else CODE_STEPS).format(lab=lab, test=test))
+    return made + ''.join(f'\n## {name}\n{sections[name]}'.rstrip('\n') + '\n' for name in FOR_STUDENTS)
+
+
 def pack_files(lab, change=None):
     """{name in the pack: bytes}: the engine, its tests, the tool, and this lab without what gives it away. References of other labs
     are not in it, but where they are the engine itself. change: makes other files of these, before the starter is cut."""
-    files, not_here = {}, strangers(lab)
-    own = os.path.relpath(lab.folder, ROOT) + '/'
-    tops = {'base', 'io', 'pager', 'bufpool', 'mmap', 'vmcache', 'space', 'txn', 'btree', 'db', 'include', 'trace', 'tests'}
+    labs = [lab, *map(Lab, lab.measures)]
+    files, not_here = {}, strangers(labs)
+    own = tuple(os.path.relpath(here.folder, ROOT) + '/' for here in labs)
+    tops = TOPS | TOPS_TO_MEASURE if lab.is_report else TOPS
     for name in project_files():
-        is_lab = name.startswith('labs/') and (name.startswith((own, 'labs/lib/', 'labs/tool/')) or name.count('/') == 1)
-        if not is_lab and name.split('/')[0] not in tops and name not in ('lab', 'LICENSE', '.clang-format'):
+        is_lab = name.startswith('labs/') and (name.startswith((*own, 'labs/lib/', 'labs/tool/')) or name.count('/') == 1)
+        if not is_lab and name.split('/')[0] not in tops or name.startswith('experiments/results/'):
             continue
-        if name.startswith((own, 'labs/tool/')) and os.path.basename(name) in NOT_IN_PACK or name in not_here:
+        if name.startswith((*own, 'labs/tool/')) and os.path.basename(name) in NOT_IN_PACK or name in not_here:
             continue
         with open(os.path.join(ROOT, name), 'rb') as f:
             files[name] = f.read()
+    for name in lab.also:
+        files[name] = read(os.path.join(ROOT, name)).encode()
+    files['labs/README.md'] = readme(lab, files['labs/README.md'].decode()).encode()
     files = change(files) if change else files
     files['AGENTS.md'] = files['labs/AGENTS.md']  # where tools look for it
-    for name in lab.files:
-        path = os.path.relpath(lab.path(name), ROOT)
-        files[path] = cut(files[path].decode(), name)[0].encode()
+    for here in labs:
+        for name in here.files:
+            path = os.path.relpath(here.path(name), ROOT)
+            files[path] = cut(files[path].decode(), name)[0].encode()
     return files
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """A reference that is cut, and what a pack has: each mistake is found, and said."""
 import os
+import re
 import sys
 import tempfile
 import unittest
@@ -60,10 +61,34 @@ class Packs(unittest.TestCase):
 
     def test_rules_for_assistants_are_in_every_pack(self):
         rules = read(os.path.join(LABS, 'AGENTS.md')).encode()
-        for lab in [Lab('2'), Lab('6')]:
+        for lab in map(Lab, numbers()):
             files = mklab.pack_files(lab)
             self.assertEqual((files['AGENTS.md'], files['labs/AGENTS.md']), (rules, rules))
             self.assertFalse([n for n in files if n.startswith('labs/teach/')])
+
+    def test_what_a_text_of_a_pack_refers_to_is_in_the_pack(self):
+        for lab in map(Lab, numbers()):
+            files = mklab.pack_files(lab)
+            there = set(files)
+            for name in files:
+                while os.path.dirname(name):
+                    name = os.path.dirname(name)
+                    there.add(name)
+            for name, data in files.items():
+                if name.endswith('.md') and name.startswith(('labs/', 'AGENTS')):
+                    for target in re.findall(r'\]\(([^)#:]+)\)', data.decode()):
+                        self.assertIn(os.path.normpath(os.path.join(os.path.dirname(name), target)), there, f'pack of lab {lab.number}: {name}')
+            readme = files['labs/README.md'].decode()
+            self.assertFalse([n for n in re.findall(r'^    \./lab \w+ (\d)', readme.split('## How')[0], re.M) if n != lab.number])
+            self.assertNotIn('selfcheck', readme)
+
+    def test_a_pack_to_measure_has_the_starters_of_what_is_measured(self):
+        files = mklab.pack_files(Lab('7'))
+        for number, name in (('2', 'labs/lab2/pool.c'), ('4', 'labs/lab4/map.c')):
+            self.assertEqual(files[name].decode(), mklab.starters(Lab(number))[os.path.basename(name)])
+            self.assertEqual(mklab.leaks(mklab.all_regions(Lab(number)), files[name].decode(), {n: d.decode(errors='replace') for n, d in files.items()})[0], [])
+        self.assertIn('experiments/run', files)
+        self.assertFalse([n for n in files if os.path.basename(n) in mklab.NOT_IN_PACK and n.startswith(('labs/lab', 'labs/tool'))])
 
     def test_a_pack_has_the_reference_of_no_later_lab(self):
         labs = [lab for lab in map(Lab, numbers()) if not lab.is_report]

@@ -152,7 +152,7 @@ class Commands(unittest.TestCase):
             return main.main(list(words)), out.getvalue()
 
     def test_commands_that_need_code_say_so(self):
-        for command in ('test', 'grade', 'pack', 'bugs', 'gradescope', 'classroom', 'trace', 'hint', 'run'):
+        for command in ('test', 'grade', 'bugs', 'gradescope', 'classroom', 'trace', 'hint', 'run'):
             status, out = self.quiet(command, '7')
             self.assertEqual(status, main.USAGE, command)
             self.assertIn('lab 7 is a report', out)
