@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A pack, unpacked in an empty root folder: an ordinary user builds and tests there, without network, with what a plain Debian has.
+
+usage: test_pack.py [NUMBER ...]: of these labs; without one of Lab 0
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+
+import mklab  # noqa: E402
+import own  # noqa: E402
+import selfcheck  # noqa: E402
+from common import Lab, write  # noqa: E402
+
+NOBODY = 65534
+NUMBERS = sys.argv[1:] or ['0']
+# A root folder with the system's programs and libraries, for reading, and the student's home: nothing else of this machine. $1: the root, the rest
+# is the command.
+JAIL = r'''
+set -e
+root=$1
+shift
+for d in /usr /etc /dev; do
+	mkdir -p "$root$d"
+	mount --rbind "$d" "$root$d"
+	[ "$d" = /dev ] || mount -o remount,bind,ro "$root$d"
+done
+for d in /bin /sbin /lib /lib32 /lib64; do
+	if [ -L "$d" ]; then
+		ln -s "$(readlink "$d")" "$root$d"
+	elif [ -d "$d" ]; then
+		mkdir -p "$root$d"
+		mount --rbind "$d" "$root$d"
+	fi
+done
+mkdir -p "$root/proc" "$root/tmp"
+mount -t proc proc "$root/proc"
+chmod 1777 "$root/tmp"
+exec chroot "$root" setpriv --reuid 65534 --regid 65534 --clear-groups env -i PATH=/usr/bin:/bin HOME=/home LANG=C.UTF-8 "$@"
+'''
+
+
+def jailed(root, *command):
+    return subprocess.run(['unshare', '--mount', '--net', '--pid', '--fork', 'sh', '-c', JAIL, 'sh', root, *command], capture_output=True, text=True,
+                          check=False, timeout=1500)
+
+
+def what_is_missing():
+    """Why there can be no such root folder here; '': there can."""
+    if os.geteuid() != 0:
+        return 'only root may make a root folder'
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            done = jailed(folder, 'python3', '-c', 'import tomllib')
+        except OSError as e:
+            return str(e)
+        return (done.stderr.strip() or 'it could not be made') if done.returncode else ''
+
+
+class Pack(unittest.TestCase):
+    def setUp(self):
+        missing = what_is_missing()
+        if missing:
+            self.skipTest(missing)
+
+    def lab(self, number):
+        lab = Lab(number)
+        with tempfile.TemporaryDirectory(prefix='lab-pack-') as root:
+            home = os.path.join(root, 'home')
+            path = os.path.join(root, 'pack.tar.gz')
+            mklab.pack(lab, path)
+            with tarfile.open(path) as tar:
+                tar.extractall(home, filter='data')
+            os.remove(path)
+            top = f'/home/verso-lab{number}'
+            for at, folders, files in os.walk(home):
+                for name in ['.', *folders, *files]:
+                    os.chown(os.path.join(at, name), NOBODY, NOBODY)
+
+            def command(words):
+                return jailed(root, 'sh', '-c', f'cd {top} && {words}')
+            self.assertEqual(command('id -u').stdout, f'{NOBODY}\n')
+            self.assertIn('unreachable', command('python3 -c "import socket; socket.create_connection((\'192.0.2.1\', 80), 2)"').stderr)
+            self.assertNotIn('MISSING', command('./lab doctor').stdout)
+            started = command(f'./lab start {number}')
+            self.assertEqual(started.returncode, 0, started.stderr)
+            red = command(f'./lab test {number}')
+            printed = re.findall(r'(?m)^(\w+ +\w+ +\d+/\d+  [A-Z ]+(?:   .*)?)$', red.stdout)
+            self.assertEqual(printed, selfcheck.red_list(lab), red.stdout[-2000:] + red.stderr[-2000:])
+            for name, text in own.references(lab).items():
+                write(os.path.join(home, f'verso-lab{number}', 'labs', 'my', f'lab{number}', name), text)
+            green = command(f'./lab test {number} --all')
+            self.assertEqual(green.returncode, 0, green.stdout[-3000:] + green.stderr[-2000:])
+            points = re.search(r'(?m)^lab \d: (\d+) of (\d+) points', green.stdout)
+            self.assertEqual(points.group(1), points.group(2))
+            print(f'lab {number}: {len(printed)} lines of the red list; the reference has {points.group(1)} of {points.group(2)} points', flush=True)
+            shutil.rmtree(os.path.join(home, f'verso-lab{number}', 'build-labs'), ignore_errors=True)
+
+    def test_a_student_can_work_in_it(self):
+        for number in NUMBERS:
+            with self.subTest(lab=number):
+                self.lab(number)
+
+
+if __name__ == '__main__':
+    unittest.main(argv=sys.argv[:1])
