@@ -108,6 +108,9 @@ def words(run, wanted):
 def sentence(text):
     """Check's text without the half that says the same twice: what was found, and what was expected."""
     match = re.match(r"(.*?)Assertion '(.*?)' failed: (.*)$", text)
+    bare = re.match(r"(.*?)Assertion '(.*)' failed$", text)
+    if bare:
+        return f'{bare.group(1)}{bare.group(2)} is false, expected true'
     if not match:
         return text
     before, claim, values = match.groups()
@@ -326,6 +329,12 @@ def seeded(lab):
     return [{**t, 'id': t['id'] + 's', 'points': t['seeded'], 'parent': None} for t in lab.tests if t.get('seeded')]
 
 
+def io_backend(results):
+    """What the tests' own I/O was; and that of a queue which a student wrote, where a test says it (Lab 3)."""
+    said = [m.group(1) for m in (re.search(r'your queue ran (on [\w ]+)', r['message']) for r in results) if m]
+    return 'sync' + (f'; your queue {said[-1]}' if said else '')
+
+
 def sheet(lab, results, seed):
     """What result.json holds."""
     counted = [r for r in results if r['state'] not in (ERROR, SKIPPED)]  # the machine's fault costs nobody points
@@ -336,7 +345,7 @@ def sheet(lab, results, seed):
         whole = sum(r['max_points'] for r in public) or 1
         extra = {'public_points': round(lab.public_points * sum(r['points'] for r in public) / whole, 1), 'public_max': lab.public_points}
     return {
-        'lab': lab.number, 'title': lab.title, 'seed': seed, 'io_backend': 'sync', 'host': platform.machine(),
+        'lab': lab.number, 'title': lab.title, 'seed': seed, 'io_backend': io_backend(results), 'host': platform.machine(),
         'contained_by': contain.wrapper()[1],
         'points': points, 'max_points': max_points, 'by_hand': lab.by_hand, **extra,
         'tests': results,

@@ -21,9 +21,9 @@
     ./lab hours N H          notes that you have spent H hours more on lab N
     ./lab submit N           one file to hand in
 
-Teachers: ./lab grade N FOLDER [--private-seed S] [--json FILE], ./lab pack N FILE [--variant V] [--base mine],
-          ./lab selfcheck N|all [--variant V] [--quick] [STEP ...], ./lab gradescope N FILE.zip --private-seed S [--variant V],
-          ./lab classroom N [--graders], ./lab prepare N
+Teachers: ./lab grade N FOLDER [--private-seed S] [--json FILE] [--variant V], ./lab pack N FILE [--variant V] [--base mine],
+          ./lab selfcheck N|all [--variant V] [--quick] [--runs K] [STEP ...], ./lab gradescope N FILE.zip --private-seed S [--variant V],
+          ./lab classroom N [--graders], ./lab prepare N, ./lab slides N|all
 """
 import argparse
 import json
@@ -42,18 +42,19 @@ import gradescope
 import mklab
 import own
 import reports
+import slides
 import traces
 import variants
 from common import GraderError, Lab, LabError, LABS, MINE, ROOT, numbers, read, say, warn, write
 
 OK, BAD, USAGE, BROKEN = 0, 1, 2, 3
-FOR_REPORTS, FOR_ALL = ('lint', 'measure'), ('start', 'predict', 'hours', 'submit')
+FOR_REPORTS, FOR_ALL = ('lint', 'measure'), ('start', 'predict', 'hours', 'submit', 'pack')
 
 
 def arguments(argv):
     p = argparse.ArgumentParser(prog='lab', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('command', choices=['doctor', 'start', 'test', 'run', 'trace', 'measure', 'lint', 'hint', 'predict', 'bugs', 'hours', 'submit', 'grade', 'pack',
-                                       'selfcheck', 'gradescope', 'classroom', 'prepare'])
+                                       'selfcheck', 'gradescope', 'classroom', 'prepare', 'slides'])
     p.add_argument('lab', nargs='?')
     p.add_argument('names', nargs='*')
     p.add_argument('--seed', type=int, default=1)
@@ -65,10 +66,11 @@ def arguments(argv):
     p.add_argument('--all', action='store_true')
     p.add_argument('--json')
     p.add_argument('--quick', action='store_true', help='selfcheck: a part of at most 3 minutes')
+    p.add_argument('--runs', type=int, default=3, help='selfcheck: how often the reference is run')
     p.add_argument('--events', type=int, default=traces.EVENTS_MAX, help='trace: most events of a trace')
     p.add_argument('--out', help='trace: into which folder')
     p.add_argument('--reference', action='store_true', help='trace: of the teacher\'s files')
-    p.add_argument('--variant', help='pack, gradescope, selfcheck: a variant of the lab (variants.toml)')
+    p.add_argument('--variant', help='pack, gradescope, grade, selfcheck: a variant of the lab (variants.toml)')
     p.add_argument('--base', choices=['reference', 'mine'], default='reference', help='pack: the earlier labs; mine: as you wrote them')
     p.add_argument('--source', help='lint: what a claim may say of this')
     p.add_argument('--build', help='the folder of objects (default: build-labs)')
@@ -246,6 +248,10 @@ def submit(lab):
 def graded(lab, args):
     if len(args.names) != 1 or not os.path.isdir(args.names[0]):
         raise LabError(f'which folder? ./lab grade {lab.number} FOLDER')
+    if args.variant:
+        words = ['--seed', str(args.seed), *(['--private-seed', str(args.private_seed)] if args.private_seed else []),
+                 *(['--json', os.path.abspath(args.json)] if args.json else [])]
+        return variants.in_copy(lab, args.variant, ['grade', lab.number, os.path.abspath(args.names[0]), *words])
     with build.Builder(args.build) as builder:
         results = grade.grade_folder(lab, builder, args.names[0], args.seed, args.private_seed)
         rows = own.extras(lab, builder, args.names[0])
@@ -259,6 +265,9 @@ def graded(lab, args):
         say('\n'.join(grade.lines_of(by_id[r['id']], r, lab)))
     for line in totals(report, rows):
         say(line)
+    if lab.own_tests and 'own tests' not in [row[0] for row in rows]:
+        say(f'own tests: {own.OWN_POINTS} points that are not counted here: a pack has neither reference nor planted bugs. Grade in a clone'
+            ' (a variant: ./lab grade N FOLDER --variant V)')
     return BROKEN if any(r['state'] == grade.ERROR for r in results) else OK
 
 
@@ -337,6 +346,10 @@ def main(argv):
             if args.variant:
                 return OK if variants.selfcheck(Lab(args.lab), args.variant, args.names, args.quick) else BAD
             return selfcheck.main(numbers() if args.lab == 'all' else [args.lab], args)
+        if args.command == 'slides':
+            for n in numbers() if args.lab == 'all' else [args.lab]:
+                say(os.path.relpath(slides.make(Lab(n)), ROOT))
+            return OK
         lab = Lab(args.lab)
         refuse(lab, args.command)
         if args.command == 'lint':

@@ -106,6 +106,11 @@ class States(unittest.TestCase):
                          'get(a, b) was -3 (all are pinned), expected -EIO (-5)')
         self.assertEqual(grade.sentence("Assertion 'n >= 2' failed: n == 1, 2 == 2"), 'n was 1, expected at least 2')
         self.assertEqual(grade.sentence('the pool did "r1"'), 'the pool did "r1"')
+        self.assertEqual(grade.sentence("round 3: Assertion 'page_is(page, ref)' failed"), 'round 3: page_is(page, ref) is false, expected true')
+
+    def test_the_backend_is_that_of_the_students_queue_where_a_test_says_it(self):
+        self.assertEqual(grade.io_backend([{'message': ''}]), 'sync')
+        self.assertEqual(grade.io_backend([{'message': ''}, {'message': 'your queue ran on io_uring'}]), 'sync; your queue on io_uring')
 
     def test_submission(self):
         with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as to:

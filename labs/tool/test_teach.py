@@ -198,7 +198,7 @@ class Teaching(unittest.TestCase):
         lab = Lab('2')
         head = re.search(rf'^## Lab {lab.number}\b.*$', text, re.M).group(0)
         for old, new in ((head, '## Laboratory'), ('### Dials', '### Knobs'), (f'./lab test {lab.number} L', f'./lab test {lab.number} Z'),
-                         ('| 6 | crash recovery | 12 to 16 | written |', '| 9 | crash recovery | 12 | written |')):
+                         ('| 6 | crash recovery | 12 to 16 |', '| 9 | crash recovery | 12 to 16 |'), (f'| {lab.number} | buffer', '| two | buffer')):
             self.assertIn(old, text)
             self.assertTrue(teach.guide_faults(text.replace(old, new), [lab]), new)
         rubric = read(lab.path('rubric.md'))

@@ -23,7 +23,7 @@ import tempfile
 import mklab
 from common import GraderError, Lab, LabError, ROOT, numbers, read, toml
 
-STEPS = ['generator', 'starter', 'reference', 'handout', 'predictions']  # of the self-check in a copy
+STEPS = ['generator', 'starter', 'reference', 'handout', 'figures', 'predictions', 'own tests', 'bugs']  # of the self-check in a copy
 CHANGE = {'file', 'old', 'new', 'times'}
 
 
@@ -103,10 +103,14 @@ def copy(lab, name, folder):
         shutil.copymode(os.path.join(ROOT, path), to)
 
 
-def selfcheck(lab, name, steps=(), quick=True):
-    """Whether the variant passes, in a copy; prints what the self-check there says."""
+def in_copy(lab, name, words):
+    """The status of a command of this tool, in a copy of the project with the variant."""
     with tempfile.TemporaryDirectory(prefix='lab-variant-') as folder:
         copy(lab, name, folder)
-        command = [sys.executable, os.path.join(folder, 'lab'), 'selfcheck', lab.number, *(steps or STEPS), *['--quick'] * quick,
-                   '--build', os.path.join(folder, 'build-labs')]
-        return subprocess.run(command, check=False).returncode == 0
+        command = [sys.executable, os.path.join(folder, 'lab'), *words, '--build', os.path.join(folder, 'build-labs')]
+        return subprocess.run(command, check=False).returncode
+
+
+def selfcheck(lab, name, steps=(), quick=True):
+    """Whether the variant passes, in a copy; prints what the self-check there says."""
+    return in_copy(lab, name, ['selfcheck', lab.number, *(steps or STEPS), *['--quick'] * quick]) == 0
