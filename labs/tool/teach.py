@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The material for teachers, held against the labs: labs/teach/exam.toml, guide.md, and each lab's rubric.md."""
+"""The material for teachers, held against the labs: labs/teach/exam.toml, answers.md, guide.md, and each lab's rubric.md."""
 import os
 import re
 
@@ -117,10 +117,23 @@ def rubric_faults(text, lab):
     return found
 
 
+def answers_faults(text, labs):
+    """Each question of a handout has an answer in answers.md."""
+    found = []
+    sections = dict(re.findall(r'^## Lab (\d)\n(.*?)(?=^## |\Z)', text, re.M | re.S))
+    for lab in labs:
+        questions = re.search(r'^## Questions\n(.*?)(?=^## )', read(lab.path('handout.md')), re.M | re.S).group(1)
+        asked, answered = (re.findall(r'^(\d+)\. ', part, re.M) for part in (questions, sections.get(lab.number, '')))
+        if asked != answered:
+            found.append(f'answers.md, lab {lab.number}: answers {", ".join(answered) or "none"}; questions {", ".join(asked)}')
+    return found
+
+
 def faults():
     labs = there()
     found = exam_faults(toml(os.path.join(LABS, 'teach', 'exam.toml')), [lab.number for lab in labs])
     found += guide_faults(read(os.path.join(LABS, 'teach', 'guide.md')), labs)
+    found += answers_faults(read(os.path.join(LABS, 'teach', 'answers.md')), labs)
     for lab in labs:
         if not os.path.exists(lab.path('rubric.md')):
             raise GraderError(f'lab {lab.number} has no rubric.md')

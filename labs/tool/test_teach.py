@@ -193,6 +193,12 @@ class Teaching(unittest.TestCase):
         self.assertTrue(teach.exam_faults({'question': [{**x, 'level': 1} for x in many]}, ['2']))
         self.assertTrue(teach.exam_faults({}, ['2']))
 
+    def test_answers_faults(self):
+        text = read(os.path.join(LABS, 'teach', 'answers.md'))
+        self.assertEqual(teach.answers_faults(text, [Lab('2')]), [])
+        self.assertTrue(teach.answers_faults(text.replace('## Lab 2\n\n1. ', '## Lab 2\n\n'), [Lab('2')]))
+        self.assertTrue(teach.answers_faults(text.replace('## Lab 2\n', '## Two\n'), [Lab('2')]))
+
     def test_guide_faults(self):
         text = read(os.path.join(LABS, 'teach', 'guide.md'))
         lab = Lab('2')
