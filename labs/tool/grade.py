@@ -169,6 +169,7 @@ class Grading:
         self.paths, self.errors, self.broken = {}, {}, None
         self.faults = {}  # of a student's file: what is wrong with it. It costs the programs that are made of it, and no other
         self.n_hung = {}
+        self.hung = set()  # ids of tests that had no end
         try:
             self.build(folder, programs)
         except LabError as e:
@@ -254,6 +255,10 @@ class Grading:
             return FAIL, fault, '', 0.0
         if program['name'] in self.errors:
             return ERROR, '\n'.join(self.errors[program['name']].split('\n')[:2]), '', 0.0
+        before = self.hung & {test.get('parent'), test.get('public')}
+        if before:
+            self.hung.add(test['id'])
+            return HUNG, f'not run: {before.pop()}, without which it does not count, did not come to its end', '', 0.0
         if self.n_hung.get(program['name'], 0) >= HUNG_MAX:
             return HUNG, f'not run: {HUNG_MAX} tests of {program["name"]} did not come to their end', '', 0.0
         before = marks(self.paths)
@@ -283,6 +288,7 @@ class Grading:
         message = without_paths(message, self.out, ROOT)
         if state == HUNG:
             self.n_hung[program['name']] = self.n_hung.get(program['name'], 0) + 1
+            self.hung.add(test['id'])
         return state, message, context, run.seconds
 
     def run_all(self, tests, seed=None, each=None):
@@ -326,7 +332,7 @@ def grade_folder(lab, builder, folder, seed=1, private_seed=None):
 
 
 def seeded(lab):
-    return [{**t, 'id': t['id'] + 's', 'points': t['seeded'], 'parent': None} for t in lab.tests if t.get('seeded')]
+    return [{**t, 'id': t['id'] + 's', 'points': t['seeded'], 'parent': None, 'public': t['id']} for t in lab.tests if t.get('seeded')]
 
 
 def io_backend(results):

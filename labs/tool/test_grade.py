@@ -154,6 +154,38 @@ class States(unittest.TestCase):
                 g.path('p')
             g.close()
 
+    def test_what_waits_for_ever_is_not_waited_for_again(self):
+        class Two:
+            public_points, by_hand = None, 0
+            title, number, files, given, parts_of, programs = 't', '1', [], [], staticmethod(lambda _: []), {n: {'name': n, 'limit_s': n} for n in (1, 9)}
+            tests = [{'id': 'q', 'program': 1, 'task': '1.1', 'points': 1, 'seeded': 1}, {'id': 'w', 'program': 9, 'task': '1.1', 'points': 1, 'parent': 'q'},
+                     {'id': 'v', 'program': 9, 'task': '1.1', 'points': 1, 'parent': 'w'}, {'id': 'x', 'program': 9, 'task': '1.1', 'points': 1}]
+            headers = staticmethod(dict)
+
+        class Fake(Builder):
+            def prepare(self, *_):
+                pass
+
+            def student(self, *_):
+                return {}, {}
+
+            def link(self, _, program, __, out):
+                path = os.path.join(out, str(program['name']))
+                write(path, '#!/bin/sh\necho >>' + os.path.join(self.folder, 'runs') + '\n' + ('while :; do :; done' if program['name'] == 1 else 'exit 0') + '\n')
+                os.chmod(path, 0o700)
+                return path
+        wrapped, contain._wrapper = contain.wrapper(), (['sh', '-c', contain.START, 'sh'], 'no name spaces')
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                g = grade.Grading(Two, Fake(folder, jobs=1), folder)
+                states = [r['state'] for r in g.run_all(Two.tests) + g.run_all(grade.seeded(Two), 4711)]
+                g.close()
+                self.assertEqual(states, [grade.HUNG] * 3 + [grade.PASS, grade.HUNG])
+                with open(os.path.join(folder, 'runs'), encoding='utf-8') as f:
+                    self.assertEqual(len(f.readlines()), 2)
+        finally:
+            contain._wrapper = wrapped
+
     def test_a_program_that_changes_another_takes_all_points(self):
         class Two:
             public_points = None
