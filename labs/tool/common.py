@@ -111,9 +111,13 @@ class Lab:
         """{short name: name in the project} of the headers that a student writes."""
         return {n: os.path.relpath(p, ROOT) for n, p in self.elsewhere.items() if n.endswith('.h')}
 
+    def name_of(self, test):
+        """A sentence: what the test holds. That of a whole program stands with the program."""
+        return test.get('check') or self.programs[test['program']]['sentence']
+
     def test(self, name):
         for t in self.tests:
-            if name in (t['id'], t.get('check')):
+            if name in (t['id'], self.name_of(t)):
                 return t
         raise LabError(f'there is no test {name} in lab {self.number}: ./lab test {self.number} lists them')
 
@@ -148,6 +152,8 @@ class Lab:
                 raise GraderError(f'points.toml: {test["id"]}: no program {test["program"]}')
             if test.get('parent') and test['parent'] not in ids[:ids.index(test['id'])]:
                 raise GraderError(f'points.toml: {test["id"]}: its parent {test["parent"]} does not stand before it')
+            if not test.get('check') and 'sentence' not in self.programs[test['program']]:
+                raise GraderError(f'points.toml: {test["id"]} is a whole program, {test["program"]}, which has no sentence')
             if test.get('given') and test['points']:
                 raise GraderError(f'points.toml: {test["id"]} is given and has points')
         for program in self.programs.values():

@@ -306,7 +306,7 @@ class Grading:
                 told.add(message)
                 parent = by_id.get(test.get('parent'))
                 points = test['points'] if state == PASS and (parent is None or parent['state'] == PASS) else 0
-                result = {'id': test['id'], 'name': test.get('check', test['program']), 'task': test['task'], 'state': state,
+                result = {'id': test['id'], 'name': self.lab.name_of(test), 'task': test['task'], 'state': state,
                           'points': points, 'max_points': test['points'], 'message': message, 'context': context,
                           'seed': seed or self.seed, 'seconds': round(seconds, 2)}
                 if state == PASS and points < test['points']:
@@ -337,7 +337,7 @@ def seeded(lab):
 
 def io_backend(results):
     """What the tests' own I/O was; and that of a queue which a student wrote, where a test says it (Lab 3)."""
-    said = [m.group(1) for m in (re.search(r'your queue ran (on [\w ]+)', r['message']) for r in results) if m]
+    said = [m.group(1) for m in (re.search(r'your queue ran (on [\w ]+)', r.get('message', '')) for r in results) if m]
     return 'sync' + (f'; your queue {said[-1]}' if said else '')
 
 

@@ -13,7 +13,7 @@ import main  # noqa: E402
 import own  # noqa: E402
 from common import GraderError, Lab, LabError, ROOT, write  # noqa: E402
 
-PROGRAM = '[[program]]\nname = "p"\nsources = []\nlimit_s = 1\n'
+PROGRAM = '[[program]]\nname = "p"\nsentence = "all_is_well"\nsources = []\nlimit_s = 1\n'
 TEST = '[[test]]\nid = "T1"\nprogram = "p"\ntask = "1.1"\npoints = 1\nwhy = "w"\nlook = "l"\n'
 
 
@@ -48,7 +48,7 @@ class Toml(unittest.TestCase):
 
     def test_mistakes(self):
         for points in (PROGRAM + TEST + TEST, PROGRAM + TEST.replace('"p"', '"q"'), PROGRAM + TEST + 'parent = "T9"\n',
-                       PROGRAM + TEST + 'parent = "T1"\n', PROGRAM + TEST + 'given = true\n', PROGRAM + TEST.replace('why', 'because'),
+                       PROGRAM + TEST + 'parent = "T1"\n', PROGRAM + TEST + 'given = true\n', PROGRAM + TEST.replace('why', 'because'), PROGRAM.replace('sentence', 'words') + TEST,
                        PROGRAM + '[[test'):
             with self.assertRaises(GraderError, msg=points):
                 made(points)

@@ -15,6 +15,9 @@ from build import Builder  # noqa: E402
 from common import GraderError, LabError, write  # noqa: E402
 
 
+ID = staticmethod(lambda t: t['id'])
+
+
 def run(status=0, output='', **flags):
     r = contain.Run()
     r.status, r.output = status, output
@@ -78,7 +81,7 @@ class States(unittest.TestCase):
     def test_a_private_seed_stays_private(self):
         texts = ['image 3: replay: config=mmap-one-full seed=4711 event=7 choice=2', 'again: VERSO_SEED=4711 ./test', 'page 4711 is 0x1267',
                  'round 2 (seed 4712) differs', 'seed: 0x1267', 'seed 0X1267', 'seed=00001267']
-        lab = type('L', (), {'tests': [{'id': 'T', 'program': 'p', 'task': '1.1', 'points': 1, 'seeded': 1}]})
+        lab = type('L', (), {'name_of': ID, 'tests': [{'id': 'T', 'program': 'p', 'task': '1.1', 'points': 1, 'seeded': 1}]})
         given = iter(texts)
 
         class Asked(grade.Grading):
@@ -131,7 +134,7 @@ class States(unittest.TestCase):
     def test_a_program_that_does_not_link_costs_its_own_tests_alone(self):
         class Found:
             public_points = None
-            title, number, files, given, by_hand, parts_of, programs = 't', '1', [], [], 0, staticmethod(lambda _: []), {n: {'name': n, 'limit_s': 9} for n in ('p', 'q')}
+            title, number, files, given, by_hand, parts_of, name_of, programs = 't', '1', [], [], 0, staticmethod(lambda _: []), ID, {n: {'name': n, 'limit_s': 9} for n in ('p', 'q')}
             tests = [{'id': n, 'program': n, 'task': '1.1', 'points': 1} for n in ('p', 'q')]
 
         class Fake(Builder):
@@ -157,7 +160,7 @@ class States(unittest.TestCase):
     def test_what_waits_for_ever_is_not_waited_for_again(self):
         class Two:
             public_points, by_hand = None, 0
-            title, number, files, given, parts_of, programs = 't', '1', [], [], staticmethod(lambda _: []), {n: {'name': n, 'limit_s': n} for n in (1, 9)}
+            title, number, files, given, parts_of, name_of, programs = 't', '1', [], [], staticmethod(lambda _: []), ID, {n: {'name': n, 'limit_s': n} for n in (1, 9)}
             tests = [{'id': 'q', 'program': 1, 'task': '1.1', 'points': 1, 'seeded': 1}, {'id': 'w', 'program': 9, 'task': '1.1', 'points': 1, 'parent': 'q'},
                      {'id': 'v', 'program': 9, 'task': '1.1', 'points': 1, 'parent': 'w'}, {'id': 'x', 'program': 9, 'task': '1.1', 'points': 1}]
             headers = staticmethod(dict)
@@ -189,7 +192,7 @@ class States(unittest.TestCase):
     def test_a_program_that_changes_another_takes_all_points(self):
         class Two:
             public_points = None
-            title, number, files, given, by_hand, parts_of, programs = 't', '1', [], [], 0, staticmethod(lambda _: []), {n: {'name': n, 'limit_s': 9} for n in ('p', 'q')}
+            title, number, files, given, by_hand, parts_of, name_of, programs = 't', '1', [], [], 0, staticmethod(lambda _: []), ID, {n: {'name': n, 'limit_s': 9} for n in ('p', 'q')}
             tests = [{'id': n, 'program': n, 'task': '1.1', 'points': 1} for n in ('p', 'q')]
 
         class Fake(Builder):
@@ -223,7 +226,7 @@ class States(unittest.TestCase):
 
     def test_a_link_that_the_starter_has_is_the_students_fault(self):
         class One:
-            title, number, files, given, parts_of, programs = 't', '1', [], [], staticmethod(lambda _: []), {'p': {'name': 'p', 'limit_s': 9}}
+            title, number, files, given, parts_of, name_of, programs = 't', '1', [], [], staticmethod(lambda _: []), ID, {'p': {'name': 'p', 'limit_s': 9}}
             tests = [{'id': 'p', 'program': 'p', 'task': '1.1', 'points': 1}]
 
         class Fake(Builder):
@@ -253,7 +256,7 @@ class States(unittest.TestCase):
             title, number, files, given = 't', '1', ['a.c', 'b.c'], []
             programs = {n: {'name': n, 'limit_s': 9, 'files': [n + '.c']} for n in 'ab'}
             tests = [{'id': n, 'program': n[0], 'task': '1.1', 'points': 1} for n in ('a', 'a2', 'b')]
-            parts_of = staticmethod(lambda p: p['files'])
+            parts_of, name_of = staticmethod(lambda p: p['files']), ID
 
         class Fake(Builder):
             def prepare(self, *_):

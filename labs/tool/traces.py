@@ -250,7 +250,7 @@ def trace(lab, args):
     if not raws:
         raise LabError(f'{test["id"]} opened no pager with a cache of yours, so there is no trace ({state}{": " + message if message else ""})')
     which = pick(raws, state)
-    head = {'trace': trace2html.FORMAT, 'lab': lab.number, 'test': test['id'], 'name': check or test.get('check', test['program']), 'seed': args.seed,
+    head = {'trace': trace2html.FORMAT, 'lab': lab.number, 'test': test['id'], 'name': check or lab.name_of(test), 'seed': args.seed,
             'run': which + 1, 'runs': len(raws), 'reference': args.reference}
     base = os.path.join(args.out or folder, f'trace-{test["id"]}')
     write(base + '.jsonl', ''.join(json.dumps(line) + '\n' for line in trace_lines(head, raws[which], state, message)))
