@@ -18,7 +18,7 @@
 
 #define PAGE 512U
 
-/* An example, which finds nothing yet: what should the header hold? What should page_verify() say? */
+/* An example, which finds nothing yet: what should the header hold? */
 START_TEST(a_page_can_be_made)
 {
 	static _Alignas(8) uint8_t bytes[PAGE];

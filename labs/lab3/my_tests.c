@@ -15,7 +15,7 @@
 
 #include <errno.h>
 
-/* An example, which finds nothing yet: what should the ledger hold, and how many should have come? */
+/* An example, which finds nothing yet: what should the ledger hold? What has come by then? */
 START_TEST(a_page_can_be_asked_for)
 {
 	struct ledger l;

@@ -301,16 +301,28 @@ def blocks(text):
 
 def figures(lab, builder, check):
     """What the handout shows of a program is what the program prints: as a block of the text, or through a script as a picture."""
-    if not lab.figures:
+    if not lab.figures and 'tool' not in lab.programs:
         say('  lab.toml names none')
         return
     with own.put(own.references(lab)) as folder:
-        g = grade.Grading(lab, builder, folder, 1, {f['program'] for f in lab.figures})
+        g = grade.Grading(lab, builder, folder, 1, {f['program'] for f in lab.figures} | {'tool'} & set(lab.programs))
         try:
+            if 'tool' in lab.programs:
+                command_works(lab, g, check)
             for figure in lab.figures:
                 figure_is_shown(lab, g, figure, check)
         finally:
             g.close()
+
+
+def command_works(lab, g, check):
+    """The command verso, with the lab's pager in it."""
+    program = lab.programs['tool']
+    with tempfile.TemporaryDirectory(dir=g.builder.folder) as scratch:
+        for words, says in ((['put', 'a.verso', 'earth', '6371 km'], ''), (['get', 'a.verso', 'earth'], '6371 km'), (['check', 'a.verso'], '')):
+            args = [words[0], *program.get('args', []), *words[1:]]
+            run = contain.run([g.path('tool'), *args], program['limit_s'], env=grade.environment(lab, program, scratch, 1), cwd=scratch)
+            check.that(run.status == 0 and says in run.output, f'verso {" ".join(args)}: status {run.status}: {run.output[:300]}')
 
 
 def figure_is_shown(lab, g, figure, check):

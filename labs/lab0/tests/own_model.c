@@ -28,9 +28,32 @@ END_TEST
 
 START_TEST(header_byte_by_byte)
 {
-	static const uint8_t expected[PAGE_HEADER_BYTES] = {[8] = 4, 3, 2, 1, PAGE_OVERFLOW, 3,
-		[16] = 0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11, 0x18, 0x17, 0x16, 0x15, 0x14,
-		0x13, 0x12, 0x11, 0x24, 0x23, 0x22, 0x21};
+	static const uint8_t expected[PAGE_HEADER_BYTES] = {[8] = 4,
+		3,
+		2,
+		1,
+		PAGE_OVERFLOW,
+		3,
+		[16] = 0x18,
+		0x17,
+		0x16,
+		0x15,
+		0x14,
+		0x13,
+		0x12,
+		0x11,
+		0x18,
+		0x17,
+		0x16,
+		0x15,
+		0x14,
+		0x13,
+		0x12,
+		0x11,
+		0x24,
+		0x23,
+		0x22,
+		0x21};
 	static _Alignas(8) uint8_t bytes[PAGE];
 
 	memset(bytes, 0x5a, sizeof(bytes));
@@ -86,8 +109,8 @@ END_TEST
 START_TEST(another_page_with_a_right_checksum)
 {
 	static _Alignas(8) uint8_t memory[3 * PAGE];
-	const struct page_ref others[] = {{ref.pgno + 1, ref.gen}, {ref.pgno, ref.gen + 1},
-		{ref.pgno, ref.gen - 1}};
+	const struct page_ref others[] = {
+		{ref.pgno + 1, ref.gen}, {ref.pgno, ref.gen + 1}, {ref.pgno, ref.gen - 1}};
 	struct page *page = sealed(memory);
 
 	for (unsigned i = 0; i < 3; i++)
