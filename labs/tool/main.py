@@ -21,7 +21,7 @@
     ./lab hours N H          notes that you have spent H hours more on lab N
     ./lab submit N           one file to hand in
 
-Teachers: ./lab grade N FOLDER [--private-seed S] [--json FILE] [--variant V], ./lab pack N FILE [--variant V] [--base mine],
+Teachers: ./lab grade N FOLDER [--private-seed S] [--json FILE] [--variant V], ./lab pack N FILE [--variant V] [--base mine] [--no-hints],
           ./lab selfcheck N|all [--variant V] [--quick] [--runs K] [STEP ...], ./lab gradescope N FILE.zip --private-seed S [--variant V],
           ./lab classroom N [--graders], ./lab prepare N, ./lab slides N|all
 """
@@ -72,6 +72,7 @@ def arguments(argv):
     p.add_argument('--reference', action='store_true', help='trace: of the teacher\'s files')
     p.add_argument('--variant', help='pack, gradescope, grade, selfcheck: a variant of the lab (variants.toml)')
     p.add_argument('--base', choices=['reference', 'mine'], default='reference', help='pack: the earlier labs; mine: as you wrote them')
+    p.add_argument('--no-hints', action='store_true', help='pack: without the hints of the tests')
     p.add_argument('--source', help='lint: what a claim may say of this')
     p.add_argument('--build', help='the folder of objects (default: build-labs)')
     if argv[:1] in (['run'], ['measure']):
@@ -279,6 +280,8 @@ def packed(lab, args):
 
     def change(files):
         files = of_variant(files) if of_variant else files
+        if args.no_hints and not lab.is_report:
+            files = mklab.without_hints(lab, files)
         if args.base == 'mine':
             files, taken[:] = variants.on_mine(files, lab)
         return files

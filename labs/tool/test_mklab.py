@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import tempfile
+import tomllib
 import unittest
 
 sys.dont_write_bytecode = True
@@ -81,6 +82,16 @@ class Packs(unittest.TestCase):
             readme = files['labs/README.md'].decode()
             self.assertFalse([n for n in re.findall(r'^    \./lab \w+ (\d)', readme.split('## How')[0], re.M) if n != lab.number])
             self.assertNotIn('selfcheck', readme)
+
+    def test_a_pack_may_have_no_hints(self):
+        for lab in [lab for lab in map(Lab, numbers()) if not lab.is_report]:
+            name = f'labs/lab{lab.number}/points.toml'
+            with open(os.path.join(ROOT, name), 'rb') as f:
+                whole = f.read()
+            bare = mklab.without_hints(lab, {name: whole, 'a': b'hints'})
+            self.assertEqual(bare['a'], b'hints')
+            self.assertFalse([t for t in tomllib.loads(bare[name].decode())['test'] if 'hints' in t])
+            self.assertEqual([{k: v for k, v in t.items() if k != 'hints'} for t in lab.tests], tomllib.loads(bare[name].decode())['test'])
 
     def test_a_pack_to_measure_has_the_starters_of_what_is_measured(self):
         files = mklab.pack_files(Lab('7'))
