@@ -1,0 +1,111 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What the Python module knows of the C interface is what the headers say: sizes, places, numbers, calls.
+
+usage: test_header.py ROOT COMPILER...
+"""
+import ctypes
+import enum
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT, COMPILER = sys.argv[1], sys.argv[2:]
+sys.path[:0] = [os.path.join(ROOT, 'python'), os.path.join(ROOT, 'tests')]
+import unit_main  # noqa: E402
+import verso  # noqa: E402
+from verso import _library  # noqa: E402
+
+STRUCTS = {'verso_val': _library.Result, 'verso_options': _library.OptionsStruct,
+           'verso_stat': _library.StatStruct, 'verso_table_stat': _library.TableStatStruct}
+ENUMS = {'VERSO_': verso.Pager, 'VERSO_SYNC_': verso.Sync, 'VERSO_COMMIT_': verso.CommitMode,
+         'VERSO_MADVISE_': verso.Madvise, 'VERSO_MAP_': verso.MapWriting, 'VERSO_CHECKSUM_': verso.Checksum,
+         'VERSO_IO_': verso.Io, 'VERSO_POLICY_': verso.Policy}
+C_NAMES = {'TWO_Q': '2Q'}
+
+
+def numbers(*expressions):
+    """What C expressions are."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, 'a.c')
+        with open(source, 'w', encoding='utf-8') as f:
+            f.write('#include "verso.h"\n#include <stdio.h>\n#include <stddef.h>\nint main(void)\n{\n')
+            f.writelines(f'printf("%lld\\n", (long long)({e}));\n' for e in expressions)
+            f.write('return 0;\n}\n')
+        subprocess.run([*COMPILER, '-I', os.path.join(ROOT, 'include'), '-o', source[:-2], source], check=True)
+        return [int(n) for n in subprocess.run([source[:-2]], check=True, capture_output=True).stdout.split()]
+
+
+def headers():
+    text = ''
+    for name in sorted(os.listdir(os.path.join(ROOT, 'include'))):
+        if name.endswith('.h'):
+            with open(os.path.join(ROOT, 'include', name), encoding='utf-8') as f:
+                text += f.read()
+    return re.sub(r'/\*.*?\*/', '', text, flags=re.S)
+
+
+def members(enumeration):
+    """The constants of an enum of the headers."""
+    body = re.search(r'enum ' + enumeration + r' {(.*?)}', headers(), re.S).group(1)
+    return set(re.findall(r'\b(VERSO_\w+)', body))
+
+
+class Header(unittest.TestCase):
+    def test_structs_have_the_same_layout(self):
+        for name, struct in STRUCTS.items():
+            fields = [f[0] for f in struct._fields_]
+            found = numbers(f'sizeof(struct {name})', *[f'offsetof(struct {name}, {f})' for f in fields],
+                            *[f'sizeof(((struct {name} *)0)->{f})' for f in fields])
+            ours = [ctypes.sizeof(struct), *[getattr(struct, f).offset for f in fields],
+                    *[getattr(struct, f).size for f in fields]]
+            self.assertEqual(found, ours, name)
+
+    def test_enums_have_the_same_numbers(self):
+        for prefix, ours in ENUMS.items():
+            names = [prefix + C_NAMES.get(m.name, m.name) for m in ours]
+            self.assertEqual(numbers(*names), [m.value for m in ours], prefix)
+
+    def test_no_constant_of_an_option_is_missing(self):
+        for enumeration, prefix in (('verso_pager', 'VERSO_'), ('verso_sync', 'VERSO_SYNC_'),
+                                    ('verso_commit_mode', 'VERSO_COMMIT_'), ('verso_madvise', 'VERSO_MADVISE_'),
+                                    ('verso_map_writing', 'VERSO_MAP_'), ('verso_checksum', 'VERSO_CHECKSUM_'),
+                                    ('verso_io', 'VERSO_IO_'), ('verso_policy', 'VERSO_POLICY_')):
+            ours = {prefix + C_NAMES.get(m.name, m.name) for m in ENUMS[prefix]}
+            self.assertEqual(members(enumeration) - {'VERSO_POLICIES'}, ours, enumeration)
+
+    def test_flags_have_the_same_numbers(self):
+        values = [f.value for f in verso.Flags]
+        self.assertEqual(numbers(*['VERSO_' + f.name for f in verso.Flags]), values)
+        others = ['WRITE', 'NOOVERWRITE', 'CHECK_TREES', 'NOTFOUND', 'EXISTS']
+        self.assertEqual(numbers(*['VERSO_' + n for n in others]), [getattr(_library, n) for n in others])
+        self.assertEqual(numbers('VERSO_UNKNOWN == UINT64_MAX'), [1])
+
+    def test_each_error_has_a_class(self):
+        codes = sorted(n for n in members('verso_code') if n.startswith('VERSO_E') and n != 'VERSO_EXISTS')
+        found = dict(zip(numbers(*codes), codes))
+        self.assertEqual(set(found), {code for code in _library.ERRORS if code < -20000})
+        self.assertEqual(verso.EndedError('').code, numbers('VERSO_EMISUSE')[0])
+
+    def test_calls_have_as_many_arguments(self):
+        text = headers()
+        for name, (_, arguments) in _library.PROTOTYPES.items():
+            match = re.search(r'\b' + name + r'\(([^)]*)\);', text)
+            self.assertIsNotNone(match, name)
+            found = [] if match.group(1) == 'void' else match.group(1).split(',')
+            self.assertEqual(len(found), len(arguments), name)
+
+    def test_what_is_public_has_a_name_and_a_docstring(self):
+        for name in verso.__all__:
+            self.assertTrue(getattr(verso, name).__doc__, name)
+        public = {n for n, v in vars(verso).items() if isinstance(v, type) and v.__module__.startswith('verso')
+                  and not n.startswith('_') and not issubclass(v, ctypes.Structure)}
+        self.assertEqual(public - set(verso.__all__), set())
+        self.assertTrue(issubclass(verso.Pager, enum.IntEnum))
+
+
+if __name__ == '__main__':
+    unit_main.main()

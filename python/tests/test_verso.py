@@ -1,0 +1,513 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The Python module: what it does, what it refuses, and what threads and wrong use do to it.
+
+usage: test_verso.py ROOT
+"""
+import errno
+import faulthandler
+import gc
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+import warnings
+
+ROOT = os.path.abspath(sys.argv[1])
+sys.path[:0] = [os.path.join(ROOT, 'python'), os.path.join(ROOT, 'tests')]
+import unit_main  # noqa: E402
+import verso  # noqa: E402
+
+PAGERS = (verso.Pager.BUFPOOL, verso.Pager.MMAP)
+WAIT_S = 60
+
+
+class OneDatabase:
+    """Each test on each pager, in a new folder. (No TestCase itself: its heirs are.)"""
+
+    pager = None
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = os.path.join(folder.name, 'a.verso')
+
+    def open(self, **options):
+        db = verso.open(self.path, create=True, pager=self.pager, **options)
+        self.addCleanup(db.close)
+        return db
+
+
+class Use(OneDatabase):
+    def test_the_example_of_the_docstring(self):
+        with self.open() as db, db.write() as txn:
+            txn[b'moon'] = b'1737 km'
+        with verso.open(self.path, pager=self.pager) as db, db.read() as txn:
+            self.assertEqual(txn[b'moon'], b'1737 km')
+            self.assertEqual(db.stat()['pager'], self.pager)
+
+    def test_a_transaction_is_a_mapping(self):
+        with self.open().write() as txn:
+            txn.update({b'b': b'2', b'a': b'1', b'c': b''})
+            self.assertEqual(dict(txn), {b'a': b'1', b'b': b'2', b'c': b''})
+            self.assertEqual(list(txn), [b'a', b'b', b'c'])
+            self.assertEqual(list(reversed(txn)), [b'c', b'b', b'a'])
+            self.assertEqual(list(txn.items())[0], (b'a', b'1'))
+            self.assertEqual(list(txn.values()), [b'1', b'2', b''])
+            self.assertEqual(len(txn), 3)
+            self.assertIn(b'c', txn)
+            self.assertNotIn(b'd', txn)
+            self.assertNotIn('c', txn)
+            self.assertEqual(txn.get(b'd', b'no'), b'no')
+            self.assertEqual(txn.get(bytearray(b'a')), b'1')
+            self.assertEqual(txn.pop(b'a'), b'1')
+            self.assertEqual(txn.setdefault(b'b', b'x'), b'2')
+            self.assertEqual(txn.popitem(), (b'b', b'2'))
+            txn.clear()
+            self.assertEqual(len(txn), 0)
+            for call in (lambda: txn[b'a'], lambda: txn.__delitem__(b'a'), lambda: txn.read(b'a', 0, 1)):
+                self.assertRaises(KeyError, call)
+
+    def test_put_without_overwriting(self):
+        with self.open().write() as txn:
+            self.assertTrue(txn.put(b'k', b'1', overwrite=False))
+            self.assertFalse(txn.put(b'k', b'2', overwrite=False))
+            self.assertEqual(txn[b'k'], b'1')
+            self.assertTrue(txn.put(b'k', b'3'))
+            self.assertEqual(txn[b'k'], b'3')
+
+    def test_ranges(self):
+        keys = [b'', b'a', b'ab', b'abc', b'b', b'\xff', b'\xff\xff', b'\xff\xff1']
+        bounds = [None, *keys, b'0', b'aa', b'\xff\xff\xff']
+        with self.open().write() as txn:
+            txn.update({key: b'v' + key for key in keys})
+            for low in bounds:
+                for high in bounds:
+                    wanted = [k for k in keys if (low is None or k >= low) and (high is None or k < high)]
+                    self.assertEqual([k for k, _ in txn.range(low, high)], wanted, (low, high))
+                    self.assertEqual([k for k, _ in txn.range(low, high, reverse=True)], wanted[::-1], (low, high))
+            for prefix in bounds[1:]:
+                wanted = [(k, b'v' + k) for k in keys if k.startswith(prefix)]
+                self.assertEqual(list(txn.range(prefix=prefix)), wanted, prefix)
+                self.assertEqual(list(txn.range(prefix=prefix, reverse=True)), wanted[::-1], prefix)
+            self.assertEqual([k for k, _ in txn.range(b'ab', prefix=b'a')], [b'ab', b'abc'])
+
+    def test_a_range_sees_what_its_transaction_changes(self):
+        with self.open().write() as txn:
+            txn.update({b'%03d' % i: b'' for i in range(100)})
+            seen = []
+            for key, _ in txn.range():
+                seen.append(key)
+                if len(seen) == 1:
+                    del txn[b'001']
+                    txn[b'0005'] = b''
+            self.assertEqual(seen[:3], [b'000', b'0005', b'002'])
+            records = txn.range()
+            next(records)
+            records.close()
+            self.assertRaises(StopIteration, next, records)
+            self.assertRaises(StopIteration, next, txn.range(b'zzz'))
+
+    def test_get_many_and_pieces(self):
+        with self.open().write() as txn:
+            long = os.urandom(100_000)
+            txn.update({b'a': b'1', b'long': long, b'empty': b''})
+            self.assertEqual(txn.get_many([b'long', b'no', b'a', b'a', b'empty']), [long, None, b'1', b'1', b''])
+            self.assertEqual(txn.get_many([]), [])
+            self.assertEqual(txn.read(b'long', 5000, 20_000), long[5000:25_000])
+            self.assertEqual(txn.read(b'long', 99_990, 100), long[99_990:])
+            self.assertEqual(txn.read(b'long', 200_000, 100), b'')
+            self.assertRaises(ValueError, txn.read, b'long', -1, 1)
+            self.assertEqual(txn[b'long'], long)
+
+    def test_tables(self):
+        db = self.open()
+        with db.write() as txn:
+            moons = txn.table('moons')
+            moons[b'io'] = b'1822 km'
+            txn.table('zürich')[b'a'] = b''
+            txn[b'io'] = b'other'
+            self.assertEqual(txn.tables(), ['moons', 'zürich'])
+            txn.drop_table('zürich')
+            self.assertRaises(KeyError, txn.drop_table, 'zürich')
+            self.assertRaises(KeyError, txn.table, 'none', create=False)
+            self.assertRaises(ValueError, txn.table, 'a\0b')
+            self.assertRaises(verso.MisuseError, txn.table, '')
+            self.assertRaises(verso.TooBigError, txn.table, 'x' * 256)
+        with db.read() as txn:
+            self.assertEqual(dict(txn.table('moons')), {b'io': b'1822 km'})
+            self.assertEqual(txn[b'io'], b'other')
+            self.assertRaises(KeyError, txn.table, 'zürich')
+
+    def test_an_exception_aborts_and_the_end_commits(self):
+        db = self.open()
+        with self.assertRaises(ZeroDivisionError), db.write() as txn:
+            txn[b'a'] = b'1'
+            raise ZeroDivisionError
+        with db.write() as txn:
+            self.assertEqual(len(txn), 0)
+            txn[b'b'] = b'2'
+        with db.write() as txn:
+            txn[b'c'] = b'3'
+            txn.abort()
+        txn = db.write()
+        txn[b'd'] = b'4'
+        txn.commit()
+        with db.read() as txn:
+            self.assertEqual(list(txn), [b'b', b'd'])
+
+    def test_a_snapshot_stays(self):
+        db = self.open()
+        with db.write() as txn:
+            txn[b'a'] = b'1'
+        with db.read() as before:
+            with db.write() as txn:
+                txn[b'a'] = b'2'
+            with db.read() as after:
+                self.assertEqual((before[b'a'], after[b'a']), (b'1', b'2'))
+
+    def test_what_the_database_says_of_itself(self):
+        db = self.open(sync=verso.Sync.RELAXED, page_size=8192, cache_bytes=16 << 20)
+        with db.write() as txn:
+            txn[b'a'] = b'1'
+        db.sync()
+        stat = db.stat()
+        self.assertEqual((stat['page_size'], stat['sync'], stat['n_readers']), (8192, verso.Sync.RELAXED, 0))
+        self.assertEqual(stat['newest_gen'], stat['durable_gen'])
+        self.assertEqual(stat['n_evictions'] is None, self.pager == verso.Pager.MMAP)
+        self.assertFalse(stat['poisoned'])
+        self.assertEqual(db.check(), [])
+        self.assertEqual(db.check(trees_only=True), [])
+        self.assertRegex(verso.version(), r'^\d+\.\d+\.\d+$')
+
+
+class Refused(OneDatabase):
+    def test_errors_have_class_code_and_text(self):
+        with self.assertRaises(FileNotFoundError) as caught:
+            verso.open(self.path, pager=self.pager)
+        self.assertIsInstance(caught.exception, verso.Error)
+        self.assertEqual(caught.exception.errno, errno.ENOENT)
+        self.assertIn(self.path, str(caught.exception))
+        self.open()
+        with self.assertRaises(OSError) as caught:
+            verso.open(self.path, exclusive=True, pager=self.pager)
+        self.assertEqual((caught.exception.errno, caught.exception.code), (errno.EEXIST, -errno.EEXIST))
+        with self.assertRaises(verso.BusyError) as caught:
+            verso.open(self.path, pager=self.pager)
+        self.assertIn(self.path, caught.exception.text)
+
+    def test_another_file_is_no_database(self):
+        with open(self.path, 'wb') as f:
+            f.write(b'hello' * 10_000)
+        self.assertRaises(verso.NotDatabaseError, verso.open, self.path, pager=self.pager)
+
+    def test_what_is_no_bytes(self):
+        with self.open().write() as txn:
+            for call in (lambda: txn['a'], lambda: txn.__setitem__('a', b''), lambda: txn.__setitem__(b'a', 'b'),
+                         lambda: txn.__setitem__(b'a', 5), lambda: txn.range('a'), lambda: txn.get_many(['a'])):
+                self.assertRaises(TypeError, call)
+            self.assertEqual(len(txn), 0)
+            txn[b'zero\0in it'] = b'a\0b'
+            self.assertEqual(txn[memoryview(b'zero\0in it')], b'a\0b')
+
+    def test_sizes_beyond_the_limit(self):
+        with self.open().write() as txn:
+            with self.assertRaises(verso.TooBigError) as caught:
+                txn[b'k' * 977] = b''
+            self.assertIn('976', str(caught.exception))
+            txn[b'k' * 976] = b''
+        for bad in ({'cache_bytes': -1}, {'page_size': 1 << 33}, {'mode': -5}, {'value_copy_max': 1 << 64}):
+            self.assertRaises(ValueError, verso.open, self.path, create=True, **bad)
+        self.assertRaises(ValueError, verso.open, 'a\0b')
+        self.assertRaises(verso.MisuseError, verso.open, self.path + '2', create=True, page_size=1000)
+
+    def test_a_reader_cannot_write(self):
+        db = self.open()
+        with db.read() as txn:
+            self.assertFalse(hasattr(txn, 'commit') or hasattr(txn, 'put') or hasattr(txn, '__setitem__'))
+        db.close()
+        with verso.open(self.path, readonly=True, pager=self.pager) as db, self.assertRaises(OSError) as caught:
+            db.write()
+        self.assertEqual(caught.exception.errno, errno.EROFS)
+
+    def test_a_second_writer_of_the_same_thread(self):
+        db = self.open()
+        with db.write():
+            self.assertRaises(verso.MisuseError, db.write)
+        with db.write() as txn:
+            txn[b'a'] = b''
+
+    def test_a_damaged_page(self):
+        with self.open() as db, db.write() as txn:
+            txn.update({b'%05d' % i: b'v' * 100 for i in range(5000)})
+        with open(self.path, 'r+b') as f:
+            data = f.read()
+            f.seek(data.rindex(b'v' * 100))
+            f.write(b'X')
+        with verso.open(self.path, pager=self.pager) as db:
+            findings = db.check()
+            self.assertIn('checksum', ''.join(f.text for f in findings))
+            self.assertTrue(any('page' in f.text for f in findings), findings)
+            with db.read() as txn, self.assertRaises(verso.CorruptError) as caught:
+                dict(txn)
+            self.assertIn('page', str(caught.exception))
+
+
+class Lifetime(OneDatabase):
+    def every_call(self, txn):
+        calls = [lambda: txn[b'a'], lambda: txn.get(b'a'), lambda: b'a' in txn, lambda: len(txn), lambda: list(txn),
+                 lambda: txn.range(), lambda: txn.get_many([b'a']), lambda: txn.read(b'a', 0, 1)]
+        if isinstance(txn, verso.ReadTransaction):
+            calls += [txn.tables, lambda: txn.table('x'), txn.__enter__]
+        return calls
+
+    def test_a_transaction_that_has_ended(self):
+        db = self.open()
+        for end in ('commit', 'abort'):
+            txn = db.write()
+            table = txn.table('t')
+            txn[b'a'] = b'1'
+            records, names = txn.range(), iter(table)
+            getattr(txn, end)()
+            calls = self.every_call(txn) + self.every_call(table) + [
+                lambda: next(records), lambda: next(names), txn.commit, lambda: txn.drop_table('t'),
+                lambda: txn.put(b'a', b''), lambda: txn.__delitem__(b'a'), lambda: table.put(b'a', b'')]
+            for call in calls:
+                with self.assertRaises(verso.EndedError) as caught:
+                    call()
+                self.assertIn('ended', str(caught.exception))
+            txn.abort()
+            records.close()
+
+    def test_a_database_that_was_closed_under_a_cursor(self):
+        db = self.open()
+        with db.write() as txn:
+            txn.update({b'%03d' % i: b'' for i in range(500)})
+        txn = db.read()
+        records = txn.range()
+        next(records)
+        db.close()
+        calls = self.every_call(txn) + [lambda: next(records), db.read, db.write, db.sync, db.stat, db.check,
+                                        lambda: db.resize_cache(1 << 20)]
+        for call in calls:
+            with self.assertRaises(verso.EndedError) as caught:
+                call()
+            self.assertIn('closed', str(caught.exception))
+        for end in (records.close, txn.abort, db.close):
+            end()
+        with self.open() as db, db.read() as txn:
+            self.assertEqual(len(txn), 500)
+
+    def test_a_writer_that_was_open_at_the_close_is_forgotten(self):
+        db = self.open()
+        with self.assertRaises(verso.EndedError), db.write() as txn:
+            txn[b'a'] = b'1'
+            db.close()
+            txn[b'b'] = b'2'
+        with self.open() as db, db.read() as txn:
+            self.assertEqual(len(txn), 0)
+
+    def test_what_nobody_has_any_more_is_ended(self):
+        gc.disable()
+        self.addCleanup(gc.enable)
+        db = self.open()
+        txn = db.write()
+        txn[b'a'] = b'1'
+        records = txn.range()
+        next(records)
+        del txn, records # at once, not by the collector of cycles
+        with db.write() as txn:
+            self.assertEqual(len(txn), 0)
+        readers = [db.read() for _ in range(100)]
+        self.assertEqual(db.stat()['n_readers'], 100)
+        del readers
+        self.assertEqual(db.stat()['n_readers'], 0)
+
+    def test_a_database_that_nobody_closed_is_closed_with_a_warning(self):
+        db = verso.open(self.path, create=True, pager=self.pager)
+        with db.write() as txn:
+            txn[b'a'] = b'1'
+        del txn
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter('always')
+            del db
+            gc.collect()
+        self.assertIn('not closed', str(caught[0].message))
+        with self.open() as db, db.read() as txn:
+            self.assertEqual(txn[b'a'], b'1')
+
+    def test_results_stay(self):
+        db = self.open()
+        with db.write() as txn:
+            txn.update({b'%04d' % i: b'%04d' % i * 100 for i in range(1000)})
+        with db.read() as txn:
+            values = [txn[b'%04d' % i] for i in range(1000)]
+            items = list(txn.items())
+        db.close()
+        gc.collect()
+        self.assertEqual(values, [b'%04d' % i * 100 for i in range(1000)])
+        self.assertEqual(items, [(b'%04d' % i, b'%04d' % i * 100) for i in range(1000)])
+
+    def test_a_child_after_fork(self):
+        db = self.open()
+        with db.write() as txn:
+            txn[b'a'] = b'1'
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                db.read()
+            except OSError as e:
+                status = 0 if e.errno == errno.EINVAL and 'fork' in str(e) else 2
+            finally:
+                os._exit(status)
+        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+        with db.read() as txn:
+            self.assertEqual(txn[b'a'], b'1')
+
+
+class Threads(OneDatabase):
+    def run_all(self, *calls):
+        """Runs each in a thread; what one raises, this raises."""
+        errors = []
+
+        def guarded(call):
+            try:
+                call()
+            except BaseException as e: # pylint: disable=broad-except
+                errors.append(e)
+
+        threads = [threading.Thread(target=guarded, args=(call,)) for call in calls]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(WAIT_S)
+            self.assertFalse(thread.is_alive(), 'a thread hangs')
+        if errors:
+            raise errors[0]
+
+    def test_writers_wait_for_each_other(self):
+        db = self.open(sync=verso.Sync.RELAXED)
+
+        def count():
+            for _ in range(50):
+                with db.write() as txn:
+                    txn[b'n'] = b'%d' % (int(txn.get(b'n', b'0')) + 1)
+
+        self.run_all(*[count] * 4)
+        with db.read() as txn:
+            self.assertEqual(txn[b'n'], b'200')
+
+    def test_readers_see_whole_transactions(self):
+        db = self.open(sync=verso.Sync.RELAXED)
+        done = threading.Event()
+        with db.write() as txn:
+            txn.update({b'a': b'0', b'b': b'0'})
+
+        def write():
+            for i in range(200):
+                with db.write() as txn:
+                    txn[b'a'] = txn[b'b'] = b'%d' % i
+            done.set()
+
+        def read():
+            while not done.is_set():
+                with db.read() as txn:
+                    self.assertEqual(txn[b'a'], txn[b'b'])
+
+        self.run_all(write, read, read)
+
+    def test_one_transaction_in_many_threads(self):
+        db = self.open()
+        with db.write() as txn:
+            def work(number):
+                for i in range(300):
+                    key = b'%d-%d' % (number, i)
+                    txn[key] = key
+                    self.assertEqual(txn[key], key)
+                    next(txn.range(key))
+
+            self.run_all(*[lambda n=n: work(n) for n in range(4)])
+            self.assertEqual(len(txn), 1200)
+
+    def test_a_close_beside_readers_is_an_exception_in_them(self):
+        for _ in range(20):
+            db = self.open(sync=verso.Sync.RELAXED)
+            with db.write() as txn:
+                txn.update({b'%04d' % i: b'x' * 50 for i in range(300)})
+            started = threading.Barrier(4)
+
+            def read():
+                started.wait(WAIT_S)
+                with self.assertRaises(verso.EndedError):
+                    while True:
+                        with db.read() as txn:
+                            for _ in txn.range():
+                                pass
+
+            def close():
+                started.wait(WAIT_S)
+                db.close()
+
+            self.run_all(read, read, read, close)
+
+    def test_a_close_ends_a_writer_for_whom_another_waits(self):
+        db = self.open()
+        txn = db.write()
+        begun = threading.Event()
+
+        def wait():
+            begun.set()
+            with self.assertRaises(verso.EndedError), db.write() as other:
+                other[b'a'] = b''
+
+        def close():
+            begun.wait(WAIT_S)
+            db.close()
+
+        self.run_all(wait, close)
+        self.assertRaises(verso.EndedError, txn.commit)
+
+    def test_an_interrupt_leaves_no_transaction(self):
+        db = self.open()
+        with self.assertRaises(KeyboardInterrupt), db.write() as txn:
+            txn[b'a'] = b''
+            signal.raise_signal(signal.SIGINT)
+        with db.write() as txn:
+            self.assertEqual(len(txn), 0)
+
+
+class Program(unittest.TestCase):
+    def test_an_exit_with_everything_open(self):
+        with tempfile.TemporaryDirectory() as folder:
+            code = ('import verso\n'
+                    'db = verso.open("a", create=True, sync=verso.Sync.RELAXED)\n'
+                    'with db.write() as txn: txn[b"a"] = b"1"\n'
+                    'reader = db.read(); records = reader.range(); next(records); writer = db.write()\n')
+            env = {**os.environ, 'PYTHONPATH': os.path.join(ROOT, 'python'), 'PYTHONWARNINGS': ''}
+            done = subprocess.run([sys.executable, '-c', code], cwd=folder, env=env, check=False, capture_output=True)
+            self.assertEqual((done.returncode, done.stderr), (0, b''))
+            with verso.open(os.path.join(folder, 'a')) as db, db.read() as txn:
+                self.assertEqual(dict(txn), {b'a': b'1'})
+
+    def test_types(self):
+        done = subprocess.run([sys.executable, '-m', 'mypy', '--version'], check=False, capture_output=True)
+        if done.returncode != 0:
+            self.skipTest('no mypy (Debian: apt install mypy)')
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([sys.executable, '-m', 'mypy', '--strict', '--cache-dir', folder,
+                                   os.path.join(ROOT, 'python', 'verso')], check=False, text=True, capture_output=True)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+
+for _case in (Use, Refused, Lifetime, Threads):
+    for _pager in PAGERS:
+        _name = _case.__name__ + _pager.name.title()
+        globals()[_name] = type(_name, (_case, unittest.TestCase), {'pager': _pager})
+
+if __name__ == '__main__':
+    faulthandler.dump_traceback_later(WAIT_S * 10, exit=True)
+    unit_main.main()

@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: MIT
+"""The C library by ctypes: its constants, structs, calls, and errors as exceptions.
+
+tests/test_header.py holds all of it to the headers.
+"""
+from __future__ import annotations
+
+import ctypes
+import enum
+import errno as _errno
+import os
+from ctypes import POINTER, c_char, c_char_p, c_int, c_size_t, c_uint, c_uint32, c_uint64
+from ctypes import c_void_p
+from typing import Any, Union
+
+Buffer = Union[bytes, bytearray, memoryview]
+Pointer = c_void_p
+
+
+class Pager(enum.IntEnum):
+    """How pages reach memory. The file is the same."""
+
+    BUFPOOL = 0
+    MMAP = 1
+    VMCACHE = 2
+
+
+class Sync(enum.IntEnum):
+    """What a commit survives once it has returned."""
+
+    FULL = 0
+    RELAXED = 1
+
+
+class CommitMode(enum.IntEnum):
+    """How a commit becomes durable."""
+
+    BEST = 0
+    TWO_FLUSH = 1
+    ONE_FLUSH = 2
+
+
+class Madvise(enum.IntEnum):
+    """How the kernel is advised to read ahead, for Pager.MMAP."""
+
+    RANDOM = 0
+    NORMAL = 1
+    SEQUENTIAL = 2
+    POPULATE = 3
+    CURSOR = 4
+
+
+class MapWriting(enum.IntEnum):
+    """How the pages of Pager.MMAP reach the file."""
+
+    HEAP = 0
+    PRIVATE = 1
+    SHARED = 2
+
+
+class Checksum(enum.IntEnum):
+    """When a page's checksum is verified."""
+
+    ONCE = 0
+    NONE = 1
+    ALWAYS = 2
+
+
+class Io(enum.IntEnum):
+    """How a pager reaches the kernel."""
+
+    BEST = 0
+    URING = 1
+    THREADS = 2
+    SYNC = 3
+
+
+class Policy(enum.IntEnum):
+    """Which page the pool evicts when it needs a frame."""
+
+    CLOCK = 0
+    SIEVE = 1
+    FIFO = 2
+    LRU = 3
+    TWO_Q = 4
+    RANDOM = 5
+
+
+class Flags(enum.IntFlag):
+    """More of how a database is opened; create, exclusive and readonly are arguments of open()."""
+
+    CREATE = 1 << 0
+    EXCL = 1 << 1
+    RDONLY = 1 << 2
+    COPY = 1 << 3
+    ANY_FS = 1 << 4
+    BUFFERED = 1 << 5
+    SMALL_PAGES = 1 << 6
+    PIN_INNER = 1 << 7
+    NO_VERIFY = 1 << 11
+
+
+WRITE = 1 << 8
+NOOVERWRITE = 1 << 9
+CHECK_TREES = 1 << 10
+NOTFOUND = 1
+EXISTS = 2
+UNKNOWN = (1 << 64) - 1
+
+
+class Error(Exception):
+    """What the library could not do. The text says what was being done, what was found, what to try."""
+
+    def __init__(self, code: int, text: str):
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class CorruptError(Error):
+    """A page is not what its parent says: the file is damaged."""
+
+
+class NotDatabaseError(Error):
+    """The file is not a database of Verso."""
+
+
+class VersionError(Error):
+    """The file is of another version."""
+
+
+class PoisonedError(Error):
+    """A flush failed: nothing more is written until the database is opened again."""
+
+
+class AbortOnlyError(Error):
+    """An earlier call of the transaction failed half-way: it can only be aborted."""
+
+
+class BusyError(Error):
+    """Another process, pager or transaction has it."""
+
+
+class PinnedError(Error):
+    """Open cursors hold every frame of the pool."""
+
+
+class TooBigError(Error):
+    """A key or a value beyond the limit, which the text names."""
+
+
+class MisuseError(Error):
+    """A wrong argument or order of calls."""
+
+
+class EndedError(MisuseError):
+    """The transaction has ended, or its database was closed."""
+
+    def __init__(self, text: str):
+        super().__init__(-20009, text)
+
+
+class DeviceError(Error):
+    """The device failed, or the file was cut under a live map."""
+
+
+class FullError(Error):
+    """The largest file of its format."""
+
+
+class SystemCallError(Error, OSError):
+    """A system call failed; `errno` is its number."""
+
+    def __init__(self, code: int, text: str):
+        Error.__init__(self, code, text)
+        self.errno = -code
+        self.strerror = os.strerror(-code)
+
+
+class MissingFileError(SystemCallError, FileNotFoundError):
+    """No such file."""
+
+
+ERRORS: dict[int, type[Error]] = {
+    -20001: CorruptError, -20002: NotDatabaseError, -20003: VersionError, -20004: PoisonedError,
+    -20005: AbortOnlyError, -20006: BusyError, -20007: PinnedError, -20008: TooBigError, -20009: MisuseError,
+    -20010: DeviceError, -20011: FullError, -_errno.ENOENT: MissingFileError,
+}
+
+
+class KeyArgument(ctypes.Structure):
+    """struct verso_val as an argument; it keeps its bytes alive."""
+
+    _fields_ = [('data', c_char_p), ('len', c_size_t)]
+
+
+class Result(ctypes.Structure):
+    """struct verso_val as a result."""
+
+    _fields_ = [('data', Pointer), ('len', c_size_t)]
+
+    def copy(self) -> bytes:
+        return ctypes.string_at(self.data, self.len) if self.data else b''
+
+
+class OptionsStruct(ctypes.Structure):
+    _fields_ = [
+        ('size', c_size_t), ('pager', c_int), ('sync', c_int), ('flags', c_uint), ('cache_bytes', c_size_t),
+        ('page_size', c_uint32), ('mode', c_uint), ('commit_mode', c_int), ('madvise', c_int), ('checksum', c_int),
+        ('io', c_int), ('policy', c_int), ('value_copy_max', c_size_t), ('map_writing', c_int), ('trace', Pointer),
+        ('trace_arg', Pointer), ('readahead_pages', c_size_t), ('cache_bytes_max', c_size_t),
+    ]
+
+
+class TableStatStruct(ctypes.Structure):
+    _fields_ = [('size', c_size_t), ('n_records', c_uint64), ('height', c_uint32)]
+
+
+class StatStruct(ctypes.Structure):
+    _fields_ = [
+        ('size', c_size_t), ('page_size', c_uint32), ('n_pages', c_uint32), ('n_free_pages', c_uint32),
+        ('n_pending_pages', c_uint32), ('newest_gen', c_uint64), ('durable_gen', c_uint64), ('n_readers', c_uint32),
+        ('oldest_reader_gen', c_uint64), ('n_commits', c_uint64), ('n_flushes', c_uint64),
+        ('n_spilled_pages', c_uint64), ('batch_max', c_uint32), ('pager', c_int), ('sync', c_int),
+        ('commit_mode', c_int), ('n_gets', c_uint64), ('n_peeks', c_uint64), ('n_misses', c_uint64),
+        ('n_evictions', c_uint64), ('n_prefetched', c_uint64), ('n_barriers', c_uint64), ('read_bytes', c_uint64),
+        ('write_bytes', c_uint64), ('memory_bytes_max', c_uint64), ('memory_bytes', c_uint64), ('rolled_back', c_int),
+        ('poisoned', c_int), ('how', c_char * 256), ('n_major_faults', c_uint64), ('n_minor_faults', c_uint64),
+        ('n_loads_get', c_uint64), ('n_loads_many', c_uint64), ('n_loads_ahead', c_uint64), ('n_victims', c_uint64),
+        ('n_unneeded', c_uint64), ('n_waits_load', c_uint64), ('n_waits_limbo', c_uint64), ('n_reads', c_uint64),
+        ('n_reads_max', c_uint64), ('n_loads_writer', c_uint64),
+    ]
+
+
+EACH_TABLE = ctypes.CFUNCTYPE(c_int, Pointer, c_char_p)
+EACH_FINDING = ctypes.CFUNCTYPE(c_int, Pointer, c_uint32, c_char_p)
+CURSOR_MOVE = (c_int, [Pointer, POINTER(Result), POINTER(Result)])
+PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
+    'verso_open': (c_int, [c_char_p, POINTER(OptionsStruct), POINTER(Pointer)]),
+    'verso_close': (None, [Pointer]),
+    'verso_begin': (c_int, [Pointer, c_uint, POINTER(Pointer)]),
+    'verso_commit': (c_int, [Pointer]),
+    'verso_abort': (None, [Pointer]),
+    'verso_sync': (c_int, [Pointer]),
+    'verso_table_open': (c_int, [Pointer, c_char_p, c_uint, POINTER(Pointer)]),
+    'verso_table_drop': (c_int, [Pointer, c_char_p]),
+    'verso_table_each': (c_int, [Pointer, EACH_TABLE, Pointer]),
+    'verso_table_stat': (c_int, [Pointer, Pointer, POINTER(TableStatStruct)]),
+    'verso_get': (c_int, [Pointer, Pointer, KeyArgument, POINTER(Result)]),
+    'verso_get_many': (c_int, [Pointer, Pointer, c_size_t, POINTER(KeyArgument), POINTER(Result), POINTER(c_int)]),
+    'verso_read': (c_int, [Pointer, Pointer, KeyArgument, c_uint64, Pointer, c_size_t, POINTER(c_size_t)]),
+    'verso_put': (c_int, [Pointer, Pointer, KeyArgument, KeyArgument, c_uint]),
+    'verso_del': (c_int, [Pointer, Pointer, KeyArgument]),
+    'verso_cursor_open': (c_int, [Pointer, Pointer, POINTER(Pointer)]),
+    'verso_cursor_first': CURSOR_MOVE,
+    'verso_cursor_last': CURSOR_MOVE,
+    'verso_cursor_next': CURSOR_MOVE,
+    'verso_cursor_prev': CURSOR_MOVE,
+    'verso_cursor_seek': (c_int, [Pointer, KeyArgument, POINTER(Result), POINTER(Result)]),
+    'verso_cursor_close': (None, [Pointer]),
+    'verso_check': (c_int, [Pointer, c_uint, EACH_FINDING, Pointer]),
+    'verso_stat': (c_int, [Pointer, POINTER(StatStruct)]),
+    'verso_cache_resize': (c_int, [Pointer, c_size_t]),
+    'verso_strerror': (c_char_p, [c_int]),
+    'verso_errmsg': (c_char_p, [Pointer]),
+    'verso_version': (c_char_p, []),
+}
+
+
+def load() -> ctypes.CDLL:
+    library = ctypes.CDLL(os.environ.get('VERSO_LIBRARY', 'libverso.so.0'))
+    for name, (result, arguments) in PROTOTYPES.items():
+        call = getattr(library, name)
+        call.restype, call.argtypes = result, arguments
+    return library
+
+
+lib = load()
+
+
+def raise_error(code: int) -> None:
+    """Raises what `code` < 0 of this thread's last call means."""
+    text = lib.verso_errmsg(None).decode('utf-8', 'replace') or lib.verso_strerror(code).decode()
+    raise ERRORS.get(code, SystemCallError if code > -20000 else Error)(code, text)
+
+
+def as_bytes(what: Buffer) -> bytes:
+    if isinstance(what, bytes):
+        return what
+    if isinstance(what, (bytearray, memoryview)):
+        return bytes(what)
+    raise TypeError(f'keys and values are bytes, not {type(what).__name__}; text: .encode()')
