@@ -5,7 +5,7 @@
 usage: check_layers.py ROOT
 
 base < io < pager < {bufpool, mmap, vmcache} < space < txn < btree < db < trace < {tools, bench} <
-tests < {labs, experiments}. The pagers never see each other, and only db/pagers.c sees them. A folder's
+tests < {labs, experiments, examples}. The pagers never see each other, and only db/pagers.c sees them. A folder's
 private header (<folder>_int.h) is seen by its own folder only, tests excepted. include/verso_codes.h
 belongs to floor 0, the other public headers to 7; tools, labs and experiments are users of the API and
 see nothing else of the library but base/ and trace/, which replays the pool's policies; bench may
@@ -36,9 +36,10 @@ FLOORS = {
     'tests': 10,
     'labs': 11,
     'experiments': 11,
+    'examples': 11,
 }
 PAGERS = {'bufpool', 'mmap', 'vmcache'}
-ABOVE_ALL = {'labs', 'experiments'}
+ABOVE_ALL = {'labs', 'experiments', 'examples'}
 API_USERS = ABOVE_ALL | {'tools'}
 SHARED = ('tools/common/',)  # the switches of a database, for every program that opens one
 FIXTURES = ('tests/btree_model.h', 'tests/check_main.h', 'tests/contract/', 'tests/crash/', 'tests/double_txn.h', 'tests/pool_fixture.h',
@@ -75,6 +76,8 @@ def edge_error(source, target):
     floor = FLOORS[folder]
     if target in PUBLIC:
         return None if PUBLIC[target] <= floor else 'the API lies above this floor'
+    if source.startswith('examples/') and target == 'example.h': # as a user compiles it
+        return None
     if '/' not in target:
         return 'an include names its folder'
     to = target.split('/')[0]
@@ -83,11 +86,13 @@ def edge_error(source, target):
     if to == folder:
         return None
     if to in ABOVE_ALL:
-        return 'nothing uses labs and experiments'
+        return 'nothing uses labs, experiments and examples'
     if folder == 'tests':
         return None
     if target.endswith('_int.h'):
         return 'a private header of another folder'
+    if folder == 'examples':
+        return 'an example has the public headers, as a user has'
     if folder in ABOVE_ALL and target.startswith(FIXTURES + SHARED):
         return None
     if folder == 'labs' and target.startswith(SEAMS):
@@ -139,7 +144,8 @@ def self_test():
            ('experiments/a.c', 'pager/pager.h'), ('labs/a.c', 'mmap/mmap_int.h'), ('experiments/a.c', 'mmap/mmap.h'), ('experiments/a.c', 'bufpool/policy.h'),
            ('experiments/a.c', 'tests/api.h'), ('experiments/a.c', 'tools/verso/tool.h'), ('labs/a.c', 'tests/sim/sim_int.h'),
            ('db/a.c', 'db/../mmap/mmap.h'), ('bufpool/a.c', 'bufpool/../mmap/mmap_int.h'),
-           ('labs/a.c', 'tests/sim/../api.h'), ('db/a.c', './mmap/mmap.h'), ('bench/a.c', 'mmap/mmap.h')]
+           ('labs/a.c', 'tests/sim/../api.h'), ('examples/a.c', 'base/error.h'), ('tests/a.c', 'examples/example.h'),
+           ('examples/a.c', 'tools/common/switches.h'), ('db/a.c', './mmap/mmap.h'), ('bench/a.c', 'mmap/mmap.h')]
     good = [('db/pagers.c', 'bufpool/bufpool.h'), ('db/pagers.c', 'mmap/mmap.h'),
             ('txn/a.c', 'pager/pager.h'), ('txn/a.c', 'space/space.h'), ('base/error.h', 'verso_codes.h'),
             ('db/a.c', 'verso.h'), ('bench/a.c', 'io/queue.h'), ('tests/test_a.c', 'io/io_int.h'), ('io/a.c', 'io/io_int.h'),
