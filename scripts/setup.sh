@@ -3,7 +3,7 @@
 # What ./demo and ./test begin with: Debian's packages and a build. To be sourced, from the top folder.
 
 need_packages=(gcc g++ libc6-dev meson ninja-build pkg-config python3 libxxhash-dev liburing-dev
-    libsqlite3-dev liblmdb-dev check)
+    libsqlite3-dev liblmdb-dev check scdoc python3-hypothesis)
 
 say()
 {
