@@ -294,8 +294,8 @@ def cheats(lab, builder, check):
 
 
 def blocks(text):
-    """Each indented block of a text, without its indentation."""
-    found = re.findall(r'(?:^    .*\n|^\n(?=    ))+', text, re.M)
+    """Each indented block of a text, without its indentation: those with empty lines in them, and the parts between."""
+    found = re.findall(r'(?:^    .*\n|^\n(?=    ))+', text, re.M) + re.findall(r'(?:^    .*\n)+', text, re.M)
     return [re.sub(r'^    ', '', block, flags=re.M).strip('\n') for block in found]
 
 
