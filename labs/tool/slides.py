@@ -25,7 +25,7 @@ section {{ box-sizing: border-box; min-height: 100vh; padding: 4vh 6vw 8vh; disp
 section:target, body:not(:has(:target)) section:first-of-type {{ display: block; }}
 h1, h2 {{ margin: 0 0 .6em; line-height: 1.15; font-size: 1.5em; }}
 h1 {{ font-size: 2.2em; }}
-img {{ max-width: 100%; max-height: 72vh; background: #fff; border-radius: 6px; }}
+img {{ width: 100%; height: 72vh; object-fit: contain; object-position: left top; background: #fff; border-radius: 6px; }}
 pre {{ overflow-x: auto; font-size: .72em; line-height: 1.3; padding: .7em; background: #8882; border-radius: 6px; }}
 code {{ font-size: .9em; }}
 .wide {{ overflow-x: auto; }}
