@@ -47,6 +47,7 @@ struct btree_marks {
 	uint64_t n_late_splits; /* of a parent, by a redistribution's longer separator */
 	uint64_t n_roots_grown, n_roots_shrunk;
 	uint64_t n_overflow_made, n_overflow_freed; /* values */
+	uint64_t n_prunes;                          /* several leaves freed in one edit */
 };
 
 struct btree {
@@ -63,6 +64,20 @@ struct btree_slice {
 	const void *data;
 	size_t len;
 };
+
+/* A place in the order of keys: just below `key`, or just above it. */
+struct btree_bound {
+	struct btree_slice key; /* data NULL: there is no bound */
+	bool above;
+};
+
+/* The records above `from` and below `to`. */
+struct btree_range {
+	struct btree_bound from, to;
+};
+
+/* Whether the key lies above the bound, which there is. */
+bool btree_is_above(struct btree_slice key, const struct btree_bound *bound);
 
 /*
  * A value found. Inline: data points into a leaf that stays pinned until btree_item_put(). In
@@ -117,6 +132,7 @@ int btree_get_many(struct btree *bt, size_t n, const struct btree_slice *keys,
 enum btree_put_flags {
 	BTREE_NOOVERWRITE = 1, /* VERSO_EXISTS, and nothing changed, when the key is there */
 	BTREE_FINISH = 2,      /* a part of the commit (TXN_FINISH) */
+	BTREE_APPEND = 4,      /* VERSO_EMISUSE, and nothing changed, when a key is not below */
 };
 
 /*
@@ -124,6 +140,26 @@ enum btree_put_flags {
  * VERSO_EFULL, and errors of txn_reserve() and of reading.
  */
 int btree_put(struct btree *bt, struct btree_slice key, struct btree_slice val, unsigned flags);
+
+/* Whether a value of so many bytes lies in the leaf, beside a key of so many. */
+bool btree_is_short(const struct btree *bt, size_t key_len, size_t len);
+
+/*
+ * btree_put() of a short value of zeros; *ret_room is where it lies in the leaf, to be written to
+ * until the next call on any tree of the transaction.
+ */
+int btree_put_room(struct btree *bt, struct btree_slice key, size_t len, unsigned flags,
+	void **ret_room);
+
+/* 0, or why such a record cannot be put: VERSO_ETOOBIG. */
+int btree_put_check(const struct btree *bt, size_t key_len, size_t val_len);
+
+/*
+ * Writes bytes of key's value from offset off on, which is its length at most, or 0 where there is
+ * no record. The value becomes longer where the bytes go beyond its end. Of a long value only the
+ * pages that change are made anew. VERSO_EMISUSE: a higher offset; others as btree_put().
+ */
+int btree_write(struct btree *bt, struct btree_slice key, uint64_t off, struct btree_slice data);
 
 /* Removes key. VERSO_NOTFOUND, and errors of txn_reserve() and of reading. */
 int btree_del(struct btree *bt, struct btree_slice key);
@@ -150,12 +186,36 @@ int btree_cursor_next(struct btree_cursor *c, struct btree_slice *ret_key,
 int btree_cursor_prev(struct btree_cursor *c, struct btree_slice *ret_key,
 	struct btree_item *ret_item);
 
-/* To the first record whose key is >= key. */
-int btree_cursor_seek(struct btree_cursor *c, struct btree_slice key, struct btree_slice *ret_key,
-	struct btree_item *ret_item);
+/*
+ * up: to the first record above the bound; else to the last one below it. No bound: to the first of
+ * the tree, or the last.
+ */
+int btree_cursor_to(struct btree_cursor *c, const struct btree_bound *bound, bool up,
+	struct btree_slice *ret_key, struct btree_item *ret_item);
+
+/* To the first record whose key is >= key, which is not NULL. */
+static inline int btree_cursor_seek(struct btree_cursor *c, struct btree_slice key,
+	struct btree_slice *ret_key, struct btree_item *ret_item)
+{
+	return btree_cursor_to(c, &(struct btree_bound){key, false}, true, ret_key, ret_item);
+}
 
 /* Removes the record under the cursor. VERSO_NOTFOUND when it is not on a record. */
 int btree_cursor_del(struct btree_cursor *c);
+
+/*
+ * The records of a range: exactly, for which its leaves are read; or about how many, from the pages
+ * on the way to its two ends, as if the subtrees of a page had one size. 0, or an error of reading.
+ */
+int btree_count(struct btree *bt, const struct btree_range *range, uint64_t *ret_n);
+int btree_count_about(struct btree *bt, const struct btree_range *range, uint64_t *ret_n);
+
+/*
+ * Removes the records of a range; *ret_n of them. Its leaves are read, and freed without being
+ * copied, as many in a step as a page refers to. Errors as of btree_del(); when one comes after a
+ * step has changed something, the transaction is abort-only.
+ */
+int btree_del_range(struct btree *bt, const struct btree_range *range, uint64_t *ret_n);
 
 /* What a caller knows of a range's use. */
 enum btree_advice {

@@ -80,6 +80,16 @@ static inline int tree_leaf_result(struct btree *bt, const struct page *leaf, un
 	return rc;
 }
 
+/* The bound for keys of this tree: a longer key than any lies just above its own beginning. */
+static inline struct btree_bound tree_bound(const struct btree *bt, struct btree_bound bound)
+{
+	uint32_t key_max = node_key_max(tree_page_size(bt));
+
+	if (bound.key.len <= key_max)
+		return bound;
+	return (struct btree_bound){{bound.key.data, key_max}, true};
+}
+
 /*
  * Memory of a call (memory.c): what the call does not free, because a fault jumped out of it, is
  * freed with the tree. old: NULL for new memory. NULL: no memory, and `old` is as it was.
@@ -103,6 +113,9 @@ struct ref_list {
 };
 
 int ref_list_add(struct ref_list *list, struct page_ref ref);
+
+/* Sorts the list by page numbers. VERSO_ECORRUPT: a page is there twice, but can be freed once. */
+int ref_list_sort(struct ref_list *list);
 size_t ref_list_runs(const struct ref_list *list); /* of neighbouring pages of one generation */
 void ref_list_fini(struct ref_list *list);
 
@@ -123,6 +136,45 @@ static inline unsigned overflow_cell_bytes(const struct overflow *o)
 {
 	return 8 + o->n_refs * PAGE_REF_BYTES + o->tail_len;
 }
+
+#define OVERFLOW_PAYLOAD 48U /* offset in a page */
+
+static inline uint64_t overflow_page_bytes(uint32_t page_size)
+{
+	return page_size - OVERFLOW_PAYLOAD;
+}
+
+static inline uint64_t overflow_page_refs(uint32_t page_size)
+{
+	return (page_size - OVERFLOW_PAYLOAD) / PAGE_REF_BYTES;
+}
+
+/* Bytes of the value under one full page of a level. */
+uint64_t overflow_span(uint32_t page_size, unsigned level);
+
+/* The shape of a value that is too long for the leaf; refs stays NULL. */
+struct overflow overflow_shape(uint32_t page_size, unsigned key_len, uint64_t len);
+
+/* Pins a page of a value; `under` bytes of the value lie in it and below it. */
+int overflow_get_page(struct btree *bt, struct page_ref ref, unsigned level, uint64_t under,
+	const struct page **ret_page);
+
+/* Makes the next n <= TXN_OP_PAGES_MAX pages certain, and that all so far can be given back. */
+int overflow_reserve(struct btree *bt, const struct ref_list *pages, size_t n);
+
+/* Makes a page that holds `used` bytes, or references, and adds it to the list, which has room. */
+struct page *overflow_make_page(struct btree *bt, struct ref_list *pages, unsigned level,
+	size_t used);
+
+/*
+ * A long value with other bytes from `off` on, perhaps longer (piece.c): the pages that change are
+ * made anew, and added to `fresh`; those whose place they take to `gone`. cell: as the leaf has it,
+ * of a key of key_len bytes; o: what it says. ret_cell: node_value_max() bytes at most. On failure
+ * nothing is left behind.
+ */
+int piece_build(struct btree *bt, unsigned key_len, const uint8_t *cell, const struct overflow *o,
+	uint64_t off, struct btree_slice data, uint8_t *ret_cell, unsigned *ret_cell_bytes,
+	struct ref_list *fresh, struct ref_list *gone);
 
 /* Opens what a leaf holds of a long value, whose key has key_len bytes. NULL, or what is wrong. */
 const char *overflow_open(uint32_t page_size, unsigned key_len, struct node_value val,
@@ -217,6 +269,9 @@ int edit_descend(struct edit *e, const uint8_t *key, unsigned key_len, bool *ret
  */
 int edit_gather(struct edit *e, unsigned used);
 
+/* The same from the page at `depth` on, which will have `used` bytes. */
+int edit_gather_from(struct edit *e, unsigned depth, unsigned used);
+
 /*
  * Step 3: the path and the neighbours that were gathered; where a node may split (one that gets a
  * record, or a longer separator after a merge below), one more a level and a new root. gone: the
@@ -227,6 +282,29 @@ int edit_reserve(struct edit *e, enum txn_use use, bool may_split, const struct 
 
 /* Step 4: copies the path, from the root down. What follows may move, split or merge leaves. */
 void edit_touch(struct edit *e);
+
+/*
+ * What edits of more than one record share with those of one (edit.c).
+ */
+
+/* Makes bt->work, unless it is there. -ENOMEM. */
+int edit_open_work(struct btree *bt);
+
+/*
+ * Step 2: the value of entry i of a pinned leaf, which goes; its pages, if it is a long one and
+ * they are wanted. *ret_old is set in any case.
+ */
+int edit_old_value(struct btree *bt, const struct page *leaf, unsigned i,
+	struct node_value *ret_old, struct ref_list *pages);
+
+/* Frees the pages and the list. */
+void edit_free_pages(struct btree *bt, struct ref_list *pages);
+
+/*
+ * Steps 2 to 4 of the deletion of n >= 1 records of the leaf, from its step's index on. The edit
+ * has been down (edit_descend) and ends, whatever is returned.
+ */
+int edit_del(struct edit *e, unsigned n);
 
 /* The separator below (or above) child i of the page at depth d - 1, from there or further up. buf:
  * a key's. */

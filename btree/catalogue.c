@@ -106,3 +106,20 @@ int catalogue_remove(struct btree *catalogue, struct btree_slice name)
 {
 	return btree_del(catalogue, name);
 }
+
+int catalogue_rename(struct btree *catalogue, struct btree_slice from, struct btree_slice to)
+{
+	uint8_t bytes[CATALOGUE_RECORD_BYTES];
+	struct txn_root root;
+	int rc = catalogue_find(catalogue, from, &root);
+
+	if (rc != 0)
+		return rc;
+	catalogue_encode(bytes, &root);
+	rc = btree_put(catalogue, to, (struct btree_slice){bytes, sizeof(bytes)},
+		BTREE_NOOVERWRITE);
+	if (rc != 0)
+		return rc;
+	rc = btree_del(catalogue, from);
+	return rc == 0 ? 0 : txn_break(catalogue->txn, rc < 0 ? rc : VERSO_ECORRUPT);
+}

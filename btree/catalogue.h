@@ -53,6 +53,13 @@ int catalogue_create(struct btree *catalogue, struct btree_slice name, unsigned 
 /* Writes back the description of a table that was changed. VERSO_NOTFOUND. */
 int catalogue_update(struct btree *catalogue, struct btree_slice name, const struct txn_root *root);
 
+/*
+ * Gives a table another name, which catalogue_name_max() allows. VERSO_NOTFOUND; VERSO_EXISTS:
+ * there is a table called `to`. An error after the first of its two edits makes the transaction
+ * abort-only.
+ */
+int catalogue_rename(struct btree *catalogue, struct btree_slice from, struct btree_slice to);
+
 /* Forgets a table whose tree has been dropped (btree_drop). VERSO_NOTFOUND. */
 int catalogue_remove(struct btree *catalogue, struct btree_slice name);
 

@@ -583,20 +583,20 @@ static int go_end(struct btree_cursor *c, bool first, struct btree_slice *ret_ke
 	return rc < 0 ? rc : show_first(c, first ? 0 : c->count - 1, ret_key, ret_item);
 }
 
-enum seek_to { SEEK_GE, SEEK_GT, SEEK_LT };
+enum seek_to { SEEK_GE, SEEK_GT, SEEK_LT, SEEK_LE };
 
 static int seek(struct btree_cursor *c, struct btree_slice key, enum seek_to to,
 	struct btree_slice *ret_key, struct btree_item *ret_item)
 {
+	bool down = to == SEEK_LT || to == SEEK_LE, exact;
 	const struct page *leaf;
 	unsigned i;
-	bool exact;
 	int rc;
 
 	c->run = 0;
 	if (ref_is_null(c->bt->root.ref)) {
 		lift(c);
-		cursor_move(c, to == SEEK_LT ? BEFORE : BEHIND);
+		cursor_move(c, down ? BEFORE : BEHIND);
 		return VERSO_NOTFOUND;
 	}
 	rc = tree_descend(c->bt, AIM_KEY, key, &c->trail, &leaf);
@@ -610,13 +610,13 @@ static int seek(struct btree_cursor *c, struct btree_slice key, enum seek_to to,
 		return rc;
 	if (i == NODE_BAD)
 		return leaf_is_bad(c);
-	if (to == SEEK_LT) {
+	if ((to == SEEK_GT || to == SEEK_LE) && exact)
+		i++;
+	if (down) {
 		c->index = i;
 		return i == 0 ? cross(c, false, ret_key, ret_item)
 			      : show_first(c, i - 1, ret_key, ret_item);
 	}
-	if (to == SEEK_GT && exact)
-		i++;
 	if (i >= c->count)
 		return cross(c, true, ret_key, ret_item);
 	return show_first(c, i, ret_key, ret_item);
@@ -670,21 +670,19 @@ int btree_cursor_prev(struct btree_cursor *c, struct btree_slice *ret_key,
 	return c->state == BEFORE ? VERSO_NOTFOUND : go_end(c, false, ret_key, ret_item);
 }
 
-int btree_cursor_seek(struct btree_cursor *c, struct btree_slice key, struct btree_slice *ret_key,
-	struct btree_item *ret_item)
+/*
+ * The search compares the key where it is, so it may be the cursor's own; but then it must not be
+ * overwritten before it was used.
+ */
+int btree_cursor_to(struct btree_cursor *c, const struct btree_bound *bound, bool up,
+	struct btree_slice *ret_key, struct btree_item *ret_item)
 {
-	uint32_t key_max = node_key_max(tree_page_size(c->bt));
+	struct btree_bound b = tree_bound(c->bt, *bound);
 
-	/*
-	 * A longer key than any lies just above its own beginning. The search compares the key
-	 * where it is, so it may be the cursor's own; but then it must not be overwritten before it
-	 * was used.
-	 */
-	if (key.len > key_max) {
-		key.len = key_max;
-		return seek(c, key, SEEK_GT, ret_key, ret_item);
-	}
-	return seek(c, key, SEEK_GE, ret_key, ret_item);
+	if (!b.key.data)
+		return go_end(c, up, ret_key, ret_item);
+	return seek(c, b.key, up ? (b.above ? SEEK_GT : SEEK_GE) : (b.above ? SEEK_LE : SEEK_LT),
+		ret_key, ret_item);
 }
 
 int tree_cursor_key(struct btree_cursor *c, struct btree **ret_bt, struct btree_slice *ret_key)

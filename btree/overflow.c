@@ -20,28 +20,17 @@
 #include "btree/btree_int.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
-#define OVERFLOW_USED    40U
-#define OVERFLOW_PAYLOAD 48U
-#define AHEAD_PAGES      BTREE_BATCH_MAX /* byte pages asked for at a time */
+#define OVERFLOW_USED 40U
+#define AHEAD_PAGES   BTREE_BATCH_MAX /* byte pages asked for at a time */
 
-static uint64_t bytes_per_page(uint32_t page_size)
+uint64_t overflow_span(uint32_t page_size, unsigned level)
 {
-	return page_size - OVERFLOW_PAYLOAD;
-}
-
-static uint64_t refs_per_page(uint32_t page_size)
-{
-	return (page_size - OVERFLOW_PAYLOAD) / PAGE_REF_BYTES;
-}
-
-/* Bytes of the value under one full page of a level. */
-static uint64_t level_span(uint32_t page_size, unsigned level)
-{
-	uint64_t span = bytes_per_page(page_size);
+	uint64_t span = overflow_page_bytes(page_size);
 
 	while (level-- > 0)
-		span *= refs_per_page(page_size);
+		span *= overflow_page_refs(page_size);
 	return span;
 }
 
@@ -56,23 +45,22 @@ static uint64_t bytes_under(uint64_t span, uint64_t under, uint64_t i)
 	return under - i * span < span ? under - i * span : span;
 }
 
-/* The shape of a value that is too long for the leaf; refs stays NULL. */
-static struct overflow shape(uint32_t page_size, unsigned key_len, uint64_t len)
+struct overflow overflow_shape(uint32_t page_size, unsigned key_len, uint64_t len)
 {
 	uint64_t refs_max = (node_value_max(page_size, key_len) - 8) / PAGE_REF_BYTES;
-	uint64_t n = len / bytes_per_page(page_size);
+	uint64_t n = len / overflow_page_bytes(page_size);
 	struct overflow o = {.len = len};
 
-	o.tail_len = (unsigned)(len % bytes_per_page(page_size));
+	o.tail_len = (unsigned)(len % overflow_page_bytes(page_size));
 	if (n <= refs_max &&
 		8 + n * PAGE_REF_BYTES + o.tail_len <= node_value_max(page_size, key_len)) {
 		o.n_refs = (unsigned)n;
 		return o;
 	}
 	o.tail_len = 0;
-	n = div_up(len, bytes_per_page(page_size));
+	n = div_up(len, overflow_page_bytes(page_size));
 	for (; n > refs_max; o.level++)
-		n = div_up(n, refs_per_page(page_size));
+		n = div_up(n, overflow_page_refs(page_size));
 	o.n_refs = (unsigned)n;
 	return o;
 }
@@ -88,7 +76,7 @@ const char *overflow_open(uint32_t page_size, unsigned key_len, struct node_valu
 		return "a long value has an impossible length";
 	if (len <= node_value_max(page_size, key_len))
 		return "a short value lies in overflow pages";
-	*ret_o = shape(page_size, key_len, len);
+	*ret_o = overflow_shape(page_size, key_len, len);
 	if (val.len != overflow_cell_bytes(ret_o))
 		return "a long value has not the references that its length demands";
 	ret_o->refs = val.data + 8;
@@ -102,7 +90,7 @@ unsigned overflow_count(const struct page *page, uint32_t page_size)
 {
 	uint32_t n = le32_get(node_bytes(page) + OVERFLOW_USED);
 
-	return page->level == 0 || n == 0 || n > refs_per_page(page_size) ? NODE_BAD : n;
+	return page->level == 0 || n == 0 || n > overflow_page_refs(page_size) ? NODE_BAD : n;
 }
 
 struct page_ref overflow_ref(const struct page *page, unsigned i)
@@ -138,6 +126,23 @@ size_t ref_list_runs(const struct ref_list *list)
 	return n;
 }
 
+static int by_pgno(const void *a, const void *b)
+{
+	const struct page_ref *x = a, *y = b;
+
+	return (x->pgno > y->pgno) - (x->pgno < y->pgno);
+}
+
+int ref_list_sort(struct ref_list *list)
+{
+	qsort(list->refs, list->n, sizeof(*list->refs), by_pgno);
+	for (size_t i = 1; i < list->n; i++)
+		if (list->refs[i - 1].pgno == list->refs[i].pgno)
+			return tree_corrupt(list->bt, list->refs[i],
+				"a long value holds a page twice");
+	return 0;
+}
+
 void ref_list_fini(struct ref_list *list)
 {
 	tree_free(list->bt, list->refs);
@@ -148,15 +153,14 @@ void ref_list_fini(struct ref_list *list)
  * Building: all byte pages, then level after level over them.
  */
 
-/* Makes the next n <= TXN_OP_PAGES_MAX pages certain, and that all so far can be given back. */
-static int build_reserve(struct btree *bt, const struct ref_list *pages, size_t n)
+int overflow_reserve(struct btree *bt, const struct ref_list *pages, size_t n)
 {
 	return txn_reserve_for(bt->txn,
 		&(struct txn_need){
 			.use = TXN_ADD, .n_pages = (unsigned)n, .n_frees = pages->n + n});
 }
 
-static struct page *build_page(struct btree *bt, struct ref_list *pages, unsigned level,
+struct page *overflow_make_page(struct btree *bt, struct ref_list *pages, unsigned level,
 	size_t used)
 {
 	struct page_ref ref;
@@ -171,10 +175,10 @@ static struct page *build_page(struct btree *bt, struct ref_list *pages, unsigne
 /* How many pages of all levels a value has. */
 static uint64_t build_total(uint32_t page_size, const struct overflow *o)
 {
-	uint64_t n = div_up(o->len - o->tail_len, bytes_per_page(page_size)), total = n;
+	uint64_t n = div_up(o->len - o->tail_len, overflow_page_bytes(page_size)), total = n;
 
 	for (unsigned level = 0; level < o->level; level++) {
-		n = div_up(n, refs_per_page(page_size));
+		n = div_up(n, overflow_page_refs(page_size));
 		total += n;
 	}
 	return total;
@@ -182,7 +186,7 @@ static uint64_t build_total(uint32_t page_size, const struct overflow *o)
 
 static int build_bytes(struct btree *bt, const uint8_t *data, uint64_t len, struct ref_list *pages)
 {
-	uint64_t per_page = bytes_per_page(tree_page_size(bt)), off = 0;
+	uint64_t per_page = overflow_page_bytes(tree_page_size(bt)), off = 0;
 
 	while (off < len) {
 		uint64_t n = div_up(len - off, per_page);
@@ -190,12 +194,12 @@ static int build_bytes(struct btree *bt, const uint8_t *data, uint64_t len, stru
 
 		if (n > TXN_OP_PAGES_MAX)
 			n = TXN_OP_PAGES_MAX;
-		rc = build_reserve(bt, pages, n);
+		rc = overflow_reserve(bt, pages, n);
 		if (rc < 0)
 			return rc;
 		for (uint64_t i = 0; i < n; i++) {
 			size_t used = len - off < per_page ? len - off : per_page;
-			struct page *page = build_page(bt, pages, 0, used);
+			struct page *page = overflow_make_page(bt, pages, 0, used);
 
 			memcpy((uint8_t *)page + OVERFLOW_PAYLOAD, data + off, used);
 			off += used;
@@ -208,7 +212,7 @@ static int build_bytes(struct btree *bt, const uint8_t *data, uint64_t len, stru
 static int build_index(struct btree *bt, struct ref_list *pages, unsigned level, size_t from,
 	size_t to)
 {
-	size_t per_page = refs_per_page(tree_page_size(bt));
+	size_t per_page = overflow_page_refs(tree_page_size(bt));
 
 	while (from < to) {
 		size_t n = (to - from + per_page - 1) / per_page;
@@ -216,12 +220,12 @@ static int build_index(struct btree *bt, struct ref_list *pages, unsigned level,
 
 		if (n > TXN_OP_PAGES_MAX)
 			n = TXN_OP_PAGES_MAX;
-		rc = build_reserve(bt, pages, n);
+		rc = overflow_reserve(bt, pages, n);
 		if (rc < 0)
 			return rc;
 		for (; n > 0; n--) {
 			size_t used = to - from < per_page ? to - from : per_page;
-			struct page *page = build_page(bt, pages, level, used);
+			struct page *page = overflow_make_page(bt, pages, level, used);
 			uint8_t *p = (uint8_t *)page + OVERFLOW_PAYLOAD;
 
 			for (size_t i = 0; i < used; i++)
@@ -247,7 +251,7 @@ static void build_cell(const struct overflow *o, struct btree_slice val,
 int overflow_build(struct btree *bt, unsigned key_len, struct btree_slice val, uint8_t *cell,
 	unsigned *ret_cell_bytes, struct ref_list *pages)
 {
-	struct overflow o = shape(tree_page_size(bt), key_len, val.len);
+	struct overflow o = overflow_shape(tree_page_size(bt), key_len, val.len);
 	size_t from = 0, total = build_total(tree_page_size(bt), &o);
 	int rc;
 
@@ -280,8 +284,7 @@ int overflow_build(struct btree *bt, unsigned key_len, struct btree_slice val, u
  * Reading
  */
 
-/* Pins a page of a value; `under` bytes of the value lie in it and below it. */
-static int get_page(struct btree *bt, struct page_ref ref, unsigned level, uint64_t under,
+int overflow_get_page(struct btree *bt, struct page_ref ref, unsigned level, uint64_t under,
 	const struct page **ret_page)
 {
 	struct txn *txn = bt->txn;
@@ -296,7 +299,7 @@ static int get_page(struct btree *bt, struct page_ref ref, unsigned level, uint6
 	if (rc < 0)
 		return rc;
 	if (level > 0) {
-		uint64_t span = level_span(page_size, level - 1);
+		uint64_t span = overflow_span(page_size, level - 1);
 
 		used = (under + span - 1) / span;
 	}
@@ -315,7 +318,7 @@ static int get_page(struct btree *bt, struct page_ref ref, unsigned level, uint6
  */
 static void read_ahead(struct btree *bt, const uint8_t *refs, uint64_t off, uint64_t end)
 {
-	uint64_t span = bytes_per_page(tree_page_size(bt));
+	uint64_t span = overflow_page_bytes(tree_page_size(bt));
 	struct page_ref ahead[AHEAD_PAGES];
 	size_t n = 0;
 
@@ -333,7 +336,7 @@ static int read_page(struct btree *bt, struct page_ref ref, unsigned level, uint
 	uint64_t off, uint8_t *buf, uint64_t len)
 {
 	const struct page *page;
-	int rc = get_page(bt, ref, level, under, &page);
+	int rc = overflow_get_page(bt, ref, level, under, &page);
 
 	if (rc < 0)
 		return rc;
@@ -350,7 +353,7 @@ static int read_page(struct btree *bt, struct page_ref ref, unsigned level, uint
 static int read_refs(struct btree *bt, const uint8_t *refs, unsigned level, uint64_t under,
 	uint64_t off, uint8_t *buf, uint64_t len)
 {
-	uint64_t span = level_span(tree_page_size(bt), level), ahead = 0;
+	uint64_t span = overflow_span(tree_page_size(bt), level), ahead = 0;
 	int rc = 0;
 
 	while (len > 0 && rc == 0) {
@@ -372,7 +375,7 @@ static int read_refs(struct btree *bt, const uint8_t *refs, unsigned level, uint
 static int read_long(struct btree *bt, const struct btree_item *item, uint64_t off, uint8_t *buf,
 	uint64_t len)
 {
-	struct overflow o = shape(tree_page_size(bt), item->key_len, item->val.len);
+	struct overflow o = overflow_shape(tree_page_size(bt), item->key_len, item->val.len);
 	uint64_t in_pages = o.len - o.tail_len, n = 0;
 	int rc = 0;
 
@@ -421,7 +424,7 @@ static int walk_page(struct btree *bt, struct page_ref ref, unsigned level, uint
 
 	if (wrong)
 		return tree_corrupt(bt, ref, wrong);
-	rc = get_page(bt, ref, level, under, &page);
+	rc = overflow_get_page(bt, ref, level, under, &page);
 	if (rc < 0)
 		return rc;
 	rc = fn(arg, ref, page);
@@ -435,7 +438,7 @@ static int walk_page(struct btree *bt, struct page_ref ref, unsigned level, uint
 static int walk_refs(struct btree *bt, const uint8_t *refs, unsigned level, uint64_t under,
 	const struct page *parent, overflow_page_fn *fn, void *arg)
 {
-	uint64_t span = level_span(tree_page_size(bt), level);
+	uint64_t span = overflow_span(tree_page_size(bt), level);
 	int rc = 0;
 
 	for (uint64_t i = 0; rc == 0 && i * span < under; i++)
@@ -454,7 +457,7 @@ int overflow_walk(struct btree *bt, const struct overflow *o, const struct page 
 static int gather_refs(struct btree *bt, const uint8_t *refs, unsigned level, uint64_t under,
 	struct ref_list *pages)
 {
-	uint64_t span = level_span(tree_page_size(bt), level);
+	uint64_t span = overflow_span(tree_page_size(bt), level);
 	int rc = 0;
 
 	for (uint64_t i = 0; rc == 0 && i * span < under; i++) {
@@ -468,20 +471,13 @@ static int gather_refs(struct btree *bt, const uint8_t *refs, unsigned level, ui
 		rc = ref_list_add(pages, ref);
 		if (rc < 0 || level == 0)
 			continue;
-		rc = get_page(bt, ref, level, below, &page);
+		rc = overflow_get_page(bt, ref, level, below, &page);
 		if (rc < 0)
 			continue;
 		rc = gather_refs(bt, node_bytes(page) + OVERFLOW_PAYLOAD, level - 1, below, pages);
 		pager_put(bt->txn->pager, page);
 	}
 	return rc;
-}
-
-static int by_pgno(const void *a, const void *b)
-{
-	const struct page_ref *x = a, *y = b;
-
-	return (x->pgno > y->pgno) - (x->pgno < y->pgno);
 }
 
 int overflow_gather(struct btree *bt, const struct overflow *o, struct ref_list *pages)
@@ -491,9 +487,5 @@ int overflow_gather(struct btree *bt, const struct overflow *o, struct ref_list 
 	if (rc < 0)
 		return rc;
 	/* A page may be freed only once. */
-	qsort(pages->refs, pages->n, sizeof(*pages->refs), by_pgno);
-	for (size_t i = 1; i < pages->n; i++)
-		if (pages->refs[i - 1].pgno == pages->refs[i].pgno)
-			return tree_corrupt(bt, pages->refs[i], "a long value holds a page twice");
-	return 0;
+	return ref_list_sort(pages);
 }

@@ -93,7 +93,12 @@ int edit_descend(struct edit *e, const uint8_t *key, unsigned key_len, bool *ret
 
 int edit_gather(struct edit *e, unsigned used)
 {
-	for (unsigned d = e->height; --d > 0;) {
+	return edit_gather_from(e, e->height - 1, used);
+}
+
+int edit_gather_from(struct edit *e, unsigned depth, unsigned used)
+{
+	for (unsigned d = depth + 1; --d > 0;) {
 		struct edit_step *s = &e->steps[d], *up = &e->steps[d - 1];
 		unsigned slot;
 		int rc;
