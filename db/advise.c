@@ -22,9 +22,9 @@ int verso_advise(struct verso_txn *txn, struct verso_table *table, struct verso_
 
 	if (rc < 0)
 		return rc;
-	in = boundary_table(txn, table);
-	if (!in)
-		return VERSO_EMISUSE;
+	rc = boundary_table(txn, table, &in);
+	if (rc != 0)
+		return rc;
 	if (advice != VERSO_ADVICE_WILLNEED && advice != VERSO_ADVICE_COLD)
 		return misuse("verso_advise: an unknown advice");
 	rc = boundary_val(from);

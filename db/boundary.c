@@ -34,6 +34,38 @@ int boundary_db(struct verso *db)
 	return 0;
 }
 
+static int put_room(struct verso_txn *txn, struct verso_table *table)
+{
+	struct room *room = &txn->room;
+	struct btree_slice key = {room->bytes + room->val_len, room->key_len};
+	struct btree_slice val = {room->bytes, room->val_len};
+
+	table->n_edits++;
+	results_end(txn, txn->n_held, NULL);
+	return btree_put(&table->tree, key, val, 0);
+}
+
+/*
+ * Stores what the user has written into the room that verso_reserve() gave. The bytes stay: the
+ * arguments of this call may lie in them.
+ */
+static int store_room(struct verso_txn *txn)
+{
+	struct verso_table *table = txn->room.table;
+	struct fault_guard fault;
+	int rc;
+
+	txn->room.table = NULL;
+	if (call_may_fault(txn)) {
+		if (sigsetjmp(fault.env, 0) != 0)
+			return call_faulted(txn);
+		call_enter(txn, &fault);
+	}
+	rc = put_room(txn, table);
+	call_leave(txn, &fault);
+	return rc;
+}
+
 /* What stands in the way of a live transaction. */
 static int boundary_txn_state(struct verso_txn *txn, bool write)
 {
@@ -55,6 +87,8 @@ static int boundary_txn_state(struct verso_txn *txn, bool write)
 				"it",
 				error_name(txn->txn->broken));
 		atomic_store_explicit(&txn->db->writer, thread_number(), memory_order_relaxed);
+		if (txn->room.table)
+			return store_room(txn);
 	}
 	return 0;
 }
@@ -79,17 +113,6 @@ int boundary_cursor_in_full(struct verso_cursor *c)
 	if (!c->txn)
 		return misuse("the cursor's transaction or table has ended: close the cursor");
 	return boundary_txn_state(c->txn, false);
-}
-
-struct verso_table *boundary_table(struct verso_txn *txn, struct verso_table *table)
-{
-	if (!table)
-		return &txn->main;
-	if (!handle_is(table, HANDLE_TABLE) || table->txn != txn) {
-		(void)misuse("not a table of this transaction: verso_table_open() gives one");
-		return NULL;
-	}
-	return table;
 }
 
 int boundary_val(struct verso_val val)

@@ -12,21 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-int verso_cursor_open(struct verso_txn *txn, struct verso_table *table,
+/* range: goes over to the cursor; NULL: the whole table. */
+static int open_cursor(struct verso_txn *txn, struct verso_table *table, struct range *range,
 	struct verso_cursor **ret_cursor)
 {
 	struct btree_cursor *cursor;
 	struct verso_cursor *c;
-	int rc = boundary_txn(txn, false);
+	int rc = btree_cursor_open(&table->tree, &cursor); /* reads no page: no fault guard */
 
-	if (rc < 0)
-		return rc;
-	table = boundary_table(txn, table);
-	if (!table)
-		return VERSO_EMISUSE;
-	if (!ret_cursor)
-		return misuse("verso_cursor_open: no place for the result");
-	rc = btree_cursor_open(&table->tree, &cursor); /* reads no page: no fault guard */
 	if (rc < 0)
 		return rc;
 	c = handle_alloc(HANDLE_CURSOR, sizeof(*c));
@@ -38,12 +31,54 @@ int verso_cursor_open(struct verso_txn *txn, struct verso_table *table,
 	c->txn = txn;
 	c->table = table;
 	c->cursor = cursor;
+	c->range = range;
 	c->next = txn->cursors;
 	if (c->next)
 		c->next->prev = c;
 	txn->cursors = c;
 	*ret_cursor = c;
 	return 0;
+}
+
+int verso_cursor_open(struct verso_txn *txn, struct verso_table *table,
+	struct verso_cursor **ret_cursor)
+{
+	int rc = boundary_txn(txn, false);
+
+	if (rc < 0)
+		return rc;
+	rc = boundary_table(txn, table, &table);
+	if (rc != 0)
+		return rc;
+	if (!ret_cursor)
+		return misuse("verso_cursor_open: no place for the result");
+	return open_cursor(txn, table, NULL, ret_cursor);
+}
+
+int verso_cursor_open_range(struct verso_txn *txn, struct verso_table *table,
+	const struct verso_range *range, struct verso_cursor **ret_cursor)
+{
+	struct range r, *copy;
+	int rc = boundary_txn(txn, false);
+
+	if (rc < 0)
+		return rc;
+	rc = boundary_table(txn, table, &table);
+	if (rc != 0)
+		return rc;
+	if (!ret_cursor)
+		return misuse("verso_cursor_open_range: no place for the result");
+	rc = range_open(range, &r);
+	if (rc < 0)
+		return rc;
+	copy = range_copy(&r);
+	range_close(&r);
+	if (!copy)
+		return -ENOMEM;
+	rc = open_cursor(txn, table, copy, ret_cursor);
+	if (rc < 0)
+		free(copy);
+	return rc;
 }
 
 static void detach(struct verso_cursor *c)
@@ -84,6 +119,7 @@ void verso_cursor_close(struct verso_cursor *c)
 		fault_notes_end();
 	}
 	free(c->buf);
+	free(c->range);
 	handle_end(HANDLE_CURSOR, c);
 }
 
@@ -140,11 +176,75 @@ static int stay(struct verso_cursor *c, struct verso_val *ret_key, struct verso_
 	return rc;
 }
 
+/* To the first record above the bound, or to the last below it. */
+static int move_to(struct verso_cursor *c, const struct btree_bound *bound, bool up)
+{
+	return btree_cursor_to(c->cursor, bound, up, &c->key, &c->item);
+}
+
+/* A key is looked for from one side: what lies outside of the range is not there. */
+static int move_to_key(struct verso_cursor *c, struct btree_slice key, bool up)
+{
+	const struct btree_range *r = &c->range->range;
+	struct btree_bound bound = {key, !up};
+
+	if (up && r->from.key.data && !btree_is_above(key, &r->from))
+		bound = r->from;
+	if (!up && r->to.key.data && btree_is_above(key, &r->to))
+		bound = r->to;
+	return move_to(c, &bound, up);
+}
+
+/* Whether the record below the cursor lies on the far side of the range's end. */
+static bool is_beyond(const struct verso_cursor *c, bool up)
+{
+	const struct btree_range *r = &c->range->range;
+
+	return up ? r->to.key.data && btree_is_above(c->key, &r->to)
+		  : r->from.key.data && !btree_is_above(c->key, &r->from);
+}
+
+/*
+ * The moves of a cursor of a range. Beyond its last record the tree's cursor may stand on one that
+ * the range does not have, or anywhere: `place` says where the cursor is, and it comes back from
+ * the bound.
+ */
+static int move_in_range(struct verso_cursor *c, enum move how, struct btree_slice key)
+{
+	const struct btree_range *r = &c->range->range;
+	bool up = (how == MOVE_FIRST || how == MOVE_NEXT || how == MOVE_SEEK) != c->range->down;
+	bool steps = how == MOVE_NEXT || how == MOVE_PREV;
+	int rc;
+
+	if (steps && c->place == (up ? RANGE_ABOVE : RANGE_BELOW))
+		return VERSO_NOTFOUND;
+	if (how == MOVE_SEEK)
+		rc = move_to_key(c, key, up);
+	else if (!steps || c->place != RANGE_IN)
+		rc = move_to(c, up ? &r->from : &r->to, up);
+	else
+		rc = up ? btree_cursor_next(c->cursor, &c->key, &c->item)
+			: btree_cursor_prev(c->cursor, &c->key, &c->item);
+	if (rc == 0 && is_beyond(c, up))
+		rc = VERSO_NOTFOUND;
+	if (rc >= 0)
+		c->place = rc == 0 ? RANGE_IN : up ? RANGE_ABOVE : RANGE_BELOW;
+	return rc;
+}
+
 static inline int move(struct verso_cursor *c, enum move how, struct btree_slice key,
 	struct verso_val *ret_key, struct verso_val *ret_val)
 {
 	int rc = VERSO_EMISUSE;
 
+	if (how == MOVE_STAY)
+		return stay(c, ret_key, ret_val);
+	if (__builtin_expect(c->range != NULL, 0)) {
+		rc = move_in_range(c, how, key);
+		c->on = rc == 0;
+		c->n_edits = c->table->n_edits;
+		return rc == 0 ? show(c, &c->item, false, ret_key, ret_val) : rc;
+	}
 	switch (how) {
 	case MOVE_FIRST:
 		rc = btree_cursor_first(c->cursor, &c->key, &c->item);
@@ -162,7 +262,7 @@ static inline int move(struct verso_cursor *c, enum move how, struct btree_slice
 		rc = btree_cursor_seek(c->cursor, key, &c->key, &c->item);
 		break;
 	case MOVE_STAY:
-		return stay(c, ret_key, ret_val);
+		break;
 	}
 	c->on = rc == 0;
 	c->n_edits = c->table->n_edits;
@@ -256,6 +356,49 @@ int verso_cursor_del(struct verso_cursor *c)
 		call_enter(c->txn, &fault);
 	}
 	rc = del(c);
+	call_leave(c->txn, &fault);
+	return rc;
+}
+
+/* The record under the cursor may have been deleted meanwhile: then there is none to change. */
+static int put(struct verso_cursor *c, struct btree_slice val)
+{
+	struct btree *tree = &c->table->tree;
+	struct btree_slice key = c->key;
+	struct btree_item item;
+	int rc;
+
+	if (!c->on)
+		return VERSO_NOTFOUND;
+	rc = btree_get(tree, key, &item);
+	if (rc != 0)
+		return rc;
+	btree_item_put(tree, &item);
+	rc = results_end_before_edit(c->txn, &key, &val);
+	if (rc == 0)
+		rc = btree_put(tree, key, val, 0);
+	c->table->n_edits++;
+	return rc;
+}
+
+int verso_cursor_put(struct verso_cursor *c, struct verso_val val)
+{
+	THREAD_KEPT;
+	struct fault_guard fault;
+	int rc = boundary_cursor(c);
+
+	if (rc == 0)
+		rc = boundary_txn(c->txn, true);
+	if (rc == 0)
+		rc = boundary_val(val);
+	if (rc < 0)
+		return rc;
+	if (call_may_fault(c->txn)) {
+		if (sigsetjmp(fault.env, 0) != 0)
+			return call_faulted(c->txn);
+		call_enter(c->txn, &fault);
+	}
+	rc = put(c, slice_of(val));
 	call_leave(c->txn, &fault);
 	return rc;
 }

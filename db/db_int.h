@@ -20,6 +20,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <string.h>
 
 #define CACHE_BYTES_DEFAULT ((size_t)64 << 20)
 #define PAGE_SIZE_DEFAULT   4096U
@@ -46,7 +47,7 @@ int db_open_with(const struct db_hooks *hooks, const char *path, const struct ve
  * Handles (db/handle.c). Each begins with this. Its memory is used again, for the same kind, and
  * never given back, so that a call with a handle that has ended finds a dead one and says so.
  */
-enum handle_kind { HANDLE_DB, HANDLE_TXN, HANDLE_TABLE, HANDLE_CURSOR, HANDLE_KINDS };
+enum handle_kind { HANDLE_DB, HANDLE_TXN, HANDLE_TABLE, HANDLE_KEPT, HANDLE_CURSOR, HANDLE_KINDS };
 
 struct handle {
 	_Atomic uint32_t live;    /* HANDLE_MAGIC + kind, or 0 */
@@ -125,6 +126,7 @@ struct verso {
 	struct verso *next_open;            /* handle.c's */
 	pthread_mutex_t lock;               /* of what follows */
 	struct verso_txn *txns;             /* open ones */
+	struct kept_table *kept;            /* the newest first */
 	_Atomic uint64_t writer; /* number of the thread that last used the open write transaction;
 				    0: none */
 };
@@ -142,6 +144,15 @@ struct chunk {
 	max_align_t bytes[];
 };
 
+/* What verso_table_keep() gives out as a struct verso_table: a name. Constant. */
+struct kept_table {
+	struct handle handle;
+	struct verso *db;
+	unsigned index; /* of all of the database: of its place in verso_txn.kept */
+	struct kept_table *next;
+	char name[TABLE_NAME_MAX + 1];
+};
+
 struct verso_table {
 	struct handle handle;
 	struct verso_txn *txn; /* constant */
@@ -150,7 +161,15 @@ struct verso_table {
 	uint64_t n_edits;       /* in this transaction: a cursor's result is older than the last */
 	struct verso_table *next, *prev; /* of the transaction */
 	struct verso_table *children[4]; /* in txn->by_name */
+	unsigned kept;                   /* one more than its place in txn->kept; 0: it has none */
 	char name[TABLE_NAME_MAX + 1];
+};
+
+/* Room for a long value, to be stored by the next call of the transaction (db/boundary.c). */
+struct room {
+	uint8_t *bytes; /* the value, then the key; malloc'ed; stays until the next one */
+	size_t val_len, key_len;
+	struct verso_table *table; /* NULL: nothing is to be stored */
 };
 
 struct verso_txn {
@@ -161,18 +180,32 @@ struct verso_txn {
 	struct verso_table catalogue; /* never the user's */
 	struct verso_table *tables;   /* named ones that are open; the newest first */
 	struct verso_table *by_name;  /* the same: the root of a hash trie */
+	struct verso_table *
+		*kept; /* by kept_table.index: the table of that name; NULL: not known */
+	unsigned cap_kept;
 	struct verso_cursor *cursors;
 	struct held *held; /* pins of the results of the newest get */
 	size_t n_held, cap_held;
 	void *buf; /* the newest get's value, when it had to be copied */
 	size_t cap_bytes;
-	struct chunk *chunks;          /* the newest get_many's copies */
+	struct chunk *chunks; /* the newest get_many's copies */
+	struct room room;
 	struct fault_notes notes;      /* its pins, where the pager may fault; failed: a call was
 					  left in its middle, each later one returns that */
 	uint64_t mask_of;              /* thread whose signal mask was looked at last; 0: none's */
 	bool blocks_sigbus;            /* that thread, outside our calls */
 	struct verso_txn *next, *prev; /* db->lock */
 };
+
+/* A range as a call or a cursor has it. */
+struct range {
+	struct btree_range range;
+	bool down;    /* VERSO_REVERSE */
+	uint8_t *end; /* where the end of a prefix was made; malloc'ed, or NULL */
+};
+
+/* Where a cursor of a range stands, in the order of keys. */
+enum range_place { RANGE_NEW, RANGE_IN, RANGE_BELOW, RANGE_ABOVE };
 
 struct verso_cursor {
 	struct handle handle;
@@ -186,6 +219,8 @@ struct verso_cursor {
 	struct btree_item item; /* its pin is the tree's cursor's */
 	void *buf;              /* the value, when it had to be copied */
 	size_t cap_bytes;
+	struct range *range; /* malloc'ed with the keys of its bounds; NULL: the whole table */
+	enum range_place place;
 	struct verso_cursor *next, *prev; /* of the transaction */
 };
 
@@ -253,9 +288,6 @@ void checker_found(struct checker *k, pgno_t pgno, const char *text);
 /* Whether this thread is in the callback of a check of db; the check then closes it at its end. */
 bool check_runs_here(const struct verso *db);
 bool check_defers_close(const struct verso *db);
-
-/* NULL is the default table. NULL: not a table of this transaction; the text is set. */
-struct verso_table *boundary_table(struct verso_txn *txn, struct verso_table *table);
 
 /* 0, or VERSO_EMISUSE for a length without bytes. */
 int boundary_val(struct verso_val val);
@@ -354,8 +386,31 @@ int results_end_before_edit(struct verso_txn *txn, struct btree_slice *key,
 int value_too_long(const struct verso *db, uint64_t len_bytes);
 
 /*
- * Tables (db/table.c).
+ * Ranges (db/range.c).
  */
+
+/* Judges a user's range; NULL is all records. The keys stay the user's. VERSO_EMISUSE, -ENOMEM. */
+int range_open(const struct verso_range *range, struct range *ret_range);
+void range_close(struct range *range);
+
+/* A copy with keys of its own, to be freed by free(). NULL: no memory. */
+struct range *range_copy(const struct range *range);
+
+/*
+ * Tables (db/tables.c).
+ */
+
+/*
+ * The table that a call of txn is for: NULL is the default one; a handle of verso_table_keep() is
+ * resolved. VERSO_NOTFOUND: there is no table of that name. VERSO_EMISUSE: not a table of this
+ * transaction. Sets a fault guard of its own.
+ */
+int boundary_table(struct verso_txn *txn, struct verso_table *table,
+	struct verso_table **ret_table);
+
+/* Ends the handles of verso_table_keep(). */
+void tables_end_kept(struct verso *db);
+
 /* Makes a transaction's views of the default table and the catalogue. */
 void tables_init(struct verso_txn *txn);
 
@@ -363,6 +418,21 @@ void tables_init(struct verso_txn *txn);
 int tables_store(struct verso_txn *txn);
 
 void tables_fini(struct verso_txn *txn);
+
+/* The table of that name; flags as of verso_table_open(). Inside the fault guard. */
+int tables_open(struct verso_txn *txn, const char *name, unsigned flags,
+	struct verso_table **ret_table);
+
+/* Gives a table another name; its open handle stays. Inside the fault guard. */
+int tables_rename(struct verso_txn *txn, const char *from, const char *to);
+
+/* Ends the handle of an open table; its cursors have ended. */
+void tables_forget(struct verso_txn *txn, struct verso_table *table);
+
+static inline struct btree_slice table_name_slice(const char *name)
+{
+	return (struct btree_slice){name, strlen(name)};
+}
 
 /* A record of the catalogue, copied: a callback may see it after the page is gone. */
 struct table_record {

@@ -69,9 +69,9 @@ int verso_get(struct verso_txn *txn, struct verso_table *table, struct verso_val
 
 	if (rc < 0)
 		return rc;
-	in = boundary_table(txn, table);
-	if (!in)
-		return VERSO_EMISUSE;
+	rc = boundary_table(txn, table, &in);
+	if (rc != 0)
+		return rc;
 	if (!ret_val)
 		return misuse("verso_get: no place for the result");
 	rc = boundary_val(key);
@@ -297,9 +297,9 @@ int verso_get_many(struct verso_txn *txn, struct verso_table *table, size_t n,
 
 	if (rc < 0)
 		return rc;
-	in = boundary_table(txn, table);
-	if (!in)
-		return VERSO_EMISUSE;
+	rc = boundary_table(txn, table, &in);
+	if (rc != 0)
+		return rc;
 	if (n > 0 && (!keys || !ret_vals))
 		return misuse("verso_get_many: no keys, or no place for the results");
 	for (size_t i = 0; rc == 0 && i < n; i++)
@@ -344,9 +344,9 @@ int verso_read(struct verso_txn *txn, struct verso_table *table, struct verso_va
 
 	if (rc < 0)
 		return rc;
-	in = boundary_table(txn, table);
-	if (!in)
-		return VERSO_EMISUSE;
+	rc = boundary_table(txn, table, &in);
+	if (rc != 0)
+		return rc;
 	if (!ret_len || (len_bytes > 0 && !buf))
 		return misuse("verso_read: no place for the result");
 	rc = boundary_val(key);

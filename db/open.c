@@ -394,5 +394,6 @@ void verso_close(struct verso *db)
 		return;
 	while (db->txns)
 		verso_abort(db->txns);
+	tables_end_kept(db);
 	take_apart(db);
 }

@@ -47,6 +47,8 @@ void results_fini(struct verso_txn *txn)
 	results_end(txn, txn->n_held, txn->chunks);
 	free(txn->held);
 	free(txn->buf);
+	free(txn->room.bytes);
+	txn->room = (struct room){0};
 	txn->held = NULL;
 	txn->buf = NULL;
 	txn->cap_held = txn->cap_bytes = 0;

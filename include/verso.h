@@ -36,11 +36,11 @@
  *
  * What to know before you start
  *
- * - A handle (transaction, table, cursor) is used by one thread at a time; the database by any
- *   number at once.
+ * - A handle (transaction, table, cursor) is used by one thread at a time; the database and the
+ *   tables of verso_table_keep() by any number at once.
  * - A pointer that a call returns points into Verso's memory. A result of verso_get() lasts until
  *   the next get on the same transaction; a result of a cursor, until the next call on that cursor.
- *   Any write in the transaction (put, del, cursor delete, a new table) and the end of the
+ *   Any write in the transaction (put, del, reserve, a new table and the like) and the end of the
  *   transaction end both. Copy what you want to keep. Arguments may point into such results: they
  *   are read before anything changes.
  * - With VERSO_MMAP such a pointer may point into the mapped file. When another program shortens
@@ -191,7 +191,7 @@ extern "C" {
 
 struct verso;        /* an open database */
 struct verso_txn;    /* a transaction */
-struct verso_table;  /* a table, as one transaction sees it */
+struct verso_table;  /* a table, as one transaction sees it, or one that is kept for all */
 struct verso_cursor; /* a place in a table */
 
 /* Bytes, a key's or a value's. {NULL, 0} is empty. What Verso returns has data != NULL. */
@@ -290,10 +290,35 @@ int verso_table_open(struct verso_txn *txn, const char *name, unsigned flags,
 	struct verso_table **ret_table);
 
 /*
+ * Keeps a table's name: *ret_table can be given to the calls of every transaction of the database,
+ * in any thread, until verso_close(). It stands for the table that has the name in that
+ * transaction.
+ *
+ * The call does not look for the table. Each call with *ret_table returns VERSO_NOTFOUND in a
+ * transaction that has no table of that name: not made yet, dropped, or renamed. The first use in a
+ * transaction looks for it, as verso_table_open() does; every other costs nothing. name: as there.
+ */
+int verso_table_keep(struct verso *db, const char *name, struct verso_table **ret_table);
+
+/*
  * Deletes the table `name` with its records, in a write transaction; its open handles and cursors
  * end. The cost grows with the table. VERSO_NOTFOUND: no such table.
  */
 int verso_table_drop(struct verso_txn *txn, const char *name);
+
+/*
+ * Deletes all records of a table, in a write transaction; its handles and cursors stay. The cost
+ * grows with the table, but it is less than that of verso_del_range(), and nothing has happened
+ * when it fails.
+ */
+int verso_table_clear(struct verso_txn *txn, struct verso_table *table);
+
+/*
+ * Gives the table `from` the name `to`, in a write transaction; its handles and cursors stay.
+ * VERSO_NOTFOUND: no table `from`. VERSO_EXISTS: there is a table `to`, be it the same.
+ * VERSO_ETOOBIG: the name is too long. -ENOSPC and the like.
+ */
+int verso_table_rename(struct verso_txn *txn, const char *from, const char *to);
 
 /*
  * Called for each table's name. Returns 0 to go on. May read in this transaction, but not write in
@@ -347,6 +372,28 @@ int verso_get_many(struct verso_txn *txn, struct verso_table *table, size_t n,
 int verso_read(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
 	uint64_t off_bytes, void *buf, size_t len_bytes, size_t *ret_len);
 
+/*
+ * A range of records, for a cursor, verso_count() and verso_del_range(): those with from <= key <
+ * to. flags: VERSO_FROM_ABOVE, VERSO_TO_INCLUDED, VERSO_PREFIX, VERSO_REVERSE. Zeroed, or a NULL
+ * range: all records. It is copied where it is kept.
+ */
+struct verso_range {
+	struct verso_val from; /* data NULL: no bound below */
+	struct verso_val to;   /* data NULL: no bound above; {"", 0} is a bound, the empty key */
+	unsigned flags;
+};
+
+/*
+ * Counts the records of a range. flags: 0 or VERSO_ESTIMATE.
+ *
+ * 0: exactly; reads every leaf of the range, and nothing when the range is the whole table.
+ * VERSO_ESTIMATE: reads the pages on the way to the two bounds, as two gets do, and takes what is
+ * under neighbouring pages for equally much. Mostly it is right within a factor of two. It is exact
+ * when both bounds lie in one page. Results of earlier gets stay valid.
+ */
+int verso_count(struct verso_txn *txn, struct verso_table *table, const struct verso_range *range,
+	unsigned flags, uint64_t *ret_n);
+
 /* What is known of the use of a range of records. */
 enum verso_advice {
 	VERSO_ADVICE_WILLNEED, /* read soon: what is not in memory begins to load */
@@ -370,16 +417,62 @@ int verso_advise(struct verso_txn *txn, struct verso_table *table, struct verso_
 /*
  * Sets the value of `key`, in a write transaction.
  *
- * key: up to (page_size - 64) / 4 - 32 bytes (976 at 4 KiB pages); the empty key is legal and
- * the first. val: up to 1 GiB. flags: 0 or VERSO_NOOVERWRITE.
- * VERSO_EXISTS: with VERSO_NOOVERWRITE only. VERSO_ETOOBIG: a longer key or value. -ENOSPC,
- * VERSO_EFULL: no space; the transaction goes on without the record.
+ * key: up to (page_size - 64) / 4 - 32 bytes (976 at 4 KiB pages); the empty key is legal and the
+ * first. val: up to 1 GiB. flags: VERSO_NOOVERWRITE, VERSO_APPEND. VERSO_EXISTS: with
+ * VERSO_NOOVERWRITE only. VERSO_EMISUSE: with VERSO_APPEND, a key that is not above all others of
+ * the table; nothing has happened. (Keys in ascending order are as fast without that flag: it is
+ * for a program that wants to be told.) VERSO_ETOOBIG: a longer key or value. -ENOSPC, VERSO_EFULL:
+ * no space; the transaction goes on without the record.
  */
 int verso_put(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
 	struct verso_val val, unsigned flags);
 
+/*
+ * As verso_put(), and returns the value that was there before: *ret_old, with data NULL when there
+ * was none. It is a copy, which lasts until the next get on this transaction, a write in it, or its
+ * end. VERSO_ETOOBIG too when it is longer than value_copy_max; nothing has happened then.
+ */
+int verso_replace(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
+	struct verso_val val, struct verso_val *ret_old);
+
+/*
+ * Makes room for a value of len_bytes and sets *ret_room to it, full of zeros, for you to write to
+ * until the next call in this transaction, of whichever kind; verso_commit() is one. That saves a
+ * copy of a value that is made in place.
+ *
+ * flags: 0 or VERSO_NOOVERWRITE. Returns what verso_put() returns. But a value that is too long for
+ * a page is the transaction's memory until then, and the next call stores it first: when there is
+ * no space, that call returns -ENOSPC and does nothing else, and the record is as it was before.
+ */
+int verso_reserve(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
+	size_t len_bytes, unsigned flags, void **ret_room);
+
+/*
+ * Writes len_bytes from buf into the value of `key` from off_bytes on, in a write transaction. The
+ * value becomes longer where they go beyond its end; the other bytes stay. Where there is no
+ * record, one is made, with off_bytes 0. So a value of 1 GiB is written in pieces that fit your
+ * memory; verso_read() is the way back.
+ *
+ * off_bytes: at most the value's length; else VERSO_EMISUSE. Others as verso_put(); when it fails
+ * nothing of the piece is written. Costs the pages of the piece and about four more, in a value of
+ * any length: pieces of 64 KiB or more are well spent.
+ */
+int verso_write(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
+	uint64_t off_bytes, const void *buf, size_t len_bytes);
+
 /* Deletes `key`, in a write transaction. VERSO_NOTFOUND. -ENOSPC: deleting too copies pages. */
 int verso_del(struct verso_txn *txn, struct verso_table *table, struct verso_val key);
+
+/*
+ * Deletes the records of a range, in a write transaction. ret_n: how many there were; or NULL.
+ *
+ * Pages that lie in the range whole are read and freed, but not copied: that takes a hundredth of
+ * the time of a verso_del() for each record, or less. Cursors stay open; one whose record is gone
+ * stands in the gap. -ENOSPC and other errors after a part was deleted: each later call in the
+ * transaction returns VERSO_EABORTONLY; on a full disk delete smaller ranges.
+ */
+int verso_del_range(struct verso_txn *txn, struct verso_table *table,
+	const struct verso_range *range, uint64_t *ret_n);
 
 /*
  * Opens a cursor on a table: a place among its records, before the first one to begin with.
@@ -390,6 +483,20 @@ int verso_del(struct verso_txn *txn, struct verso_table *table, struct verso_val
  */
 int verso_cursor_open(struct verso_txn *txn, struct verso_table *table,
 	struct verso_cursor **ret_cursor);
+
+/*
+ * Opens a cursor on a range: for it the table has no other records. A prefix is read like this:
+ *
+ *	verso_cursor_open_range(txn, table, &(struct verso_range){.from = prefix,
+ *					    .flags = VERSO_PREFIX}, &c);
+ *	while (verso_cursor_next(c, &key, &val) == 0)
+ *		...
+ *
+ * With VERSO_REVERSE the order of keys is turned round: next goes down, first is the last record,
+ * and verso_cursor_seek() finds the last record with a key <= key.
+ */
+int verso_cursor_open_range(struct verso_txn *txn, struct verso_table *table,
+	const struct verso_range *range, struct verso_cursor **ret_cursor);
 
 /*
  * Move to the first record, the last, the next, the one before. ret_key, ret_val: NULL when not
@@ -418,6 +525,12 @@ int verso_cursor_get(struct verso_cursor *c, struct verso_val *ret_key, struct v
  * above it, prev the last below. VERSO_NOTFOUND: it is not on a record.
  */
 int verso_cursor_del(struct verso_cursor *c);
+
+/*
+ * Sets the value of the record on which the cursor stands, in a write transaction; the cursor stays
+ * there. VERSO_NOTFOUND: it is not on a record, or the record was deleted. Others as verso_put().
+ */
+int verso_cursor_put(struct verso_cursor *c, struct verso_val val);
 
 /* Takes NULL. Before or after the end of its transaction, or of the database. */
 void verso_cursor_close(struct verso_cursor *c);

@@ -119,9 +119,19 @@ enum verso_flags {
 
 	/* verso_put() */
 	VERSO_NOOVERWRITE = 1 << 9, /* the key is there: VERSO_EXISTS, and nothing changes */
+	VERSO_APPEND = 1 << 12, /* the key must be above all others of the table: VERSO_EMISUSE */
 
 	/* verso_check() */
 	VERSO_CHECK_TREES = 1 << 10, /* only the trees, on a snapshot: no writer has to wait */
+
+	/* struct verso_range */
+	VERSO_FROM_ABOVE = 1 << 13,  /* without the key `from` itself */
+	VERSO_TO_INCLUDED = 1 << 14, /* with the key `to` itself */
+	VERSO_PREFIX = 1 << 15,      /* the keys that begin with `from`; `to` is not used */
+	VERSO_REVERSE = 1 << 16,     /* for a cursor: from the last record to the first */
+
+	/* verso_count() */
+	VERSO_ESTIMATE = 1 << 17, /* about how many, in the time of two gets */
 };
 
 /* A member that is zero has its default, which is named here. */

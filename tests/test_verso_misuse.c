@@ -22,6 +22,8 @@ START_TEST(null_handles_are_answered)
 	struct verso_cursor *c;
 	struct verso *db;
 	char buf[8];
+	uint64_t n64;
+	void *room;
 	size_t n;
 
 	API_IS(verso_open(NULL, &o, &db), VERSO_EMISUSE);
@@ -50,7 +52,17 @@ START_TEST(null_handles_are_answered)
 	API_IS(verso_cursor_seek(NULL, k, NULL, NULL), VERSO_EMISUSE);
 	API_IS(verso_cursor_get(NULL, NULL, NULL), VERSO_EMISUSE);
 	API_IS(verso_cursor_del(NULL), VERSO_EMISUSE);
+	API_IS(verso_cursor_put(NULL, k), VERSO_EMISUSE);
 	verso_cursor_close(NULL);
+	API_IS(verso_cursor_open_range(NULL, NULL, NULL, &c), VERSO_EMISUSE);
+	API_IS(verso_count(NULL, NULL, NULL, 0, &n64), VERSO_EMISUSE);
+	API_IS(verso_del_range(NULL, NULL, NULL, &n64), VERSO_EMISUSE);
+	API_IS(verso_table_keep(NULL, "t", &table), VERSO_EMISUSE);
+	API_IS(verso_table_clear(NULL, NULL), VERSO_EMISUSE);
+	API_IS(verso_table_rename(NULL, "t", "u"), VERSO_EMISUSE);
+	API_IS(verso_replace(NULL, NULL, k, k, &v), VERSO_EMISUSE);
+	API_IS(verso_reserve(NULL, NULL, k, 1, 0, &room), VERSO_EMISUSE);
+	API_IS(verso_write(NULL, NULL, k, 0, buf, 1), VERSO_EMISUSE);
 	API_IS(verso_check(NULL, 0, NULL, NULL), VERSO_EMISUSE);
 	API_IS(verso_stat(NULL, &st), VERSO_EMISUSE);
 	API_IS(verso_cache_resize(NULL, 1 << 20), VERSO_EMISUSE);

@@ -136,6 +136,22 @@ static bool delete_at(struct run *r, unsigned i)
 	return look_codes(r, rcs[0], rcs[1], found ? 0 : VERSO_NOTFOUND);
 }
 
+static bool put_at(struct run *r, unsigned i, const struct op *op)
+{
+	struct place *p = &r->places[i];
+	struct verso_val at = {p->key, p->key_len}, val = value_make(op->len, op->seed, r->val_buf);
+	struct verso_val k, v;
+	bool found =
+		p->state == PLACE_AT && view_find(&r->oracle.writer, p->table, Q_GET, at, &k, &v);
+	int rcs[2];
+
+	if (found)
+		oracle_put(&r->oracle, p->table, at, val);
+	for (int s = 0; s < 2; s++)
+		rcs[s] = verso_cursor_put(r->sides[s].cursors[i], val);
+	return look_codes(r, rcs[0], rcs[1], found ? 0 : VERSO_NOTFOUND);
+}
+
 bool cursors_op(struct run *r, const struct op *op)
 {
 	unsigned i = op->seed % N_CURSORS;
@@ -146,5 +162,7 @@ bool cursors_op(struct run *r, const struct op *op)
 		if (!open_cursor(r, i, op->table) || op->kind == OP_CURSOR_OPEN)
 			return r->failure[0] == '\0';
 	}
+	if (op->kind == OP_CURSOR_PUT)
+		return put_at(r, i, op);
 	return op->kind == OP_CURSOR_DEL ? delete_at(r, i) : move_and_compare(r, i, op);
 }

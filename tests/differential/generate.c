@@ -18,6 +18,7 @@ struct flavour {
 	enum order order;   /* of the keys that are put in a phase of growth */
 	unsigned long_one_in;
 	bool empties; /* phases of deletion go on until nothing is left */
+	bool tables;  /* all alike; else mostly the default one */
 	uint8_t weights[OP_KINDS];
 };
 
@@ -108,6 +109,7 @@ static const struct flavour flavours[] = {
 			[OP_COMMIT] = 10,
 			[OP_ABORT] = 1}},
 	{.name = "tables",
+		.tables = true,
 		.keys = -1,
 		.n_ids = 400,
 		.long_one_in = 50,
@@ -118,6 +120,42 @@ static const struct flavour flavours[] = {
 			[OP_DROP] = 4,
 			[OP_COMMIT] = 4,
 			[OP_ABORT] = 2,
+			[OP_REOPEN] = 1}},
+	{.name = "ranges",
+		.keys = -1,
+		.long_one_in = 50,
+		.weights = {[OP_PUT] = 250,
+			[OP_DEL] = 10,
+			READS,
+			READERS,
+			CURSORS,
+			[OP_COUNT] = 6,
+			[OP_DEL_RANGE] = 6,
+			[OP_SCAN_RANGE] = 6,
+			[OP_CLEAR] = 1,
+			[OP_COMMIT] = 6,
+			[OP_ABORT] = 1,
+			[OP_REOPEN] = 1}},
+	{.name = "ways to write",
+		.tables = true,
+		.keys = -1,
+		.n_ids = 400,
+		.long_one_in = 20,
+		.weights = {[OP_PUT] = 20,
+			[OP_DEL] = 15,
+			READS,
+			READERS,
+			CURSORS,
+			[OP_CURSOR_PUT] = 10,
+			[OP_APPEND] = 10,
+			[OP_REPLACE] = 20,
+			[OP_RESERVE] = 20,
+			[OP_WRITE] = 60,
+			[OP_RENAME] = 4,
+			[OP_DROP] = 2,
+			[OP_CLEAR] = 1,
+			[OP_COMMIT] = 6,
+			[OP_ABORT] = 1,
 			[OP_REOPEN] = 1}},
 	{.name = "small commits",
 		.keys = -1,
@@ -230,10 +268,7 @@ static struct op make_op(struct generator *g)
 			g->phase = g->phase == PHASE_SHRINK ? PHASE_GROW : PHASE_SHRINK;
 	}
 	op.kind = (uint8_t)pick_kind(g);
-	/* Most of the time the default table; the flavour `tables` any. */
-	op.table = (uint8_t)(strcmp(g->flavour->name, "tables") == 0 || below(g, 10) == 0
-				     ? below(g, N_TABLES)
-				     : 0);
+	op.table = (uint8_t)(g->flavour->tables || below(g, 10) == 0 ? below(g, N_TABLES) : 0);
 	if (g->flavour->empties && g->phase == PHASE_SHRINK)
 		op.table = 0;
 	op.key = pick_key(g, op.kind, op.table);

@@ -14,6 +14,10 @@ static const char *const texts[N_QUERIES] = {
 	[Q_COUNT] = "SELECT count(*), NULL FROM t%u",
 };
 
+#define IN_RANGE                                                                                   \
+	"(?3 OR k > ?1 OR (k = ?1 AND ?4)) AND (?5 OR k < ?2 OR (k = ?2 AND ?6)) AND "             \
+	"(?7 = 0 OR substr(k, 1, ?7) = ?1)"
+
 static void must(sqlite3 *db, int rc, const char *what)
 {
 	if (rc == SQLITE_OK || rc == SQLITE_ROW || rc == SQLITE_DONE)
@@ -29,7 +33,7 @@ static void execute(sqlite3 *db, const char *sql)
 
 static sqlite3_stmt *prepare(sqlite3 *db, const char *format, unsigned table)
 {
-	char sql[128];
+	char sql[256];
 	sqlite3_stmt *st;
 
 	(void)snprintf(sql, sizeof(sql), format, table);
@@ -78,6 +82,13 @@ void oracle_open(struct oracle *o, const char *path)
 			prepare(o->writer.db, "INSERT OR REPLACE INTO t%u(k, v) VALUES(?1, ?2)", t);
 		o->del[t] = prepare(o->writer.db, "DELETE FROM t%u WHERE k = ?1", t);
 		o->clear[t] = prepare(o->writer.db, "DELETE FROM t%u", t);
+		o->count_range[t] =
+			prepare(o->writer.db, "SELECT count(*) FROM t%u WHERE " IN_RANGE, t);
+		o->del_range[t] = prepare(o->writer.db, "DELETE FROM t%u WHERE " IN_RANGE, t);
+		o->scan_range[0][t] = prepare(o->writer.db,
+			"SELECT k, v FROM t%u WHERE " IN_RANGE " ORDER BY k", t);
+		o->scan_range[1][t] = prepare(o->writer.db,
+			"SELECT k, v FROM t%u WHERE " IN_RANGE " ORDER BY k DESC", t);
 	}
 	for (unsigned r = 0; r < N_READERS; r++) {
 		view_open(&o->readers[r], path);
@@ -92,6 +103,10 @@ void oracle_close(struct oracle *o)
 		(void)sqlite3_finalize(o->put[t]);
 		(void)sqlite3_finalize(o->del[t]);
 		(void)sqlite3_finalize(o->clear[t]);
+		(void)sqlite3_finalize(o->count_range[t]);
+		(void)sqlite3_finalize(o->del_range[t]);
+		(void)sqlite3_finalize(o->scan_range[0][t]);
+		(void)sqlite3_finalize(o->scan_range[1][t]);
 	}
 	for (unsigned r = 0; r < N_READERS; r++)
 		view_close(&o->readers[r]);
@@ -115,6 +130,10 @@ void oracle_begin(struct oracle *o)
 void oracle_end(struct oracle *o, bool commit)
 {
 	view_reset(&o->writer);
+	for (unsigned t = 0; t < N_TABLES; t++) {
+		(void)sqlite3_reset(o->scan_range[0][t]);
+		(void)sqlite3_reset(o->scan_range[1][t]);
+	}
 	execute(o->writer.db, commit ? "COMMIT" : "ROLLBACK");
 	if (!commit)
 		memcpy(o->writer.exists, o->exists_before, sizeof(o->exists_before));
@@ -153,6 +172,64 @@ void oracle_drop(struct oracle *o, unsigned table)
 	view_reset(&o->writer);
 	step(o->clear[table]);
 	o->writer.exists[table] = false;
+}
+
+void oracle_clear(struct oracle *o, unsigned table)
+{
+	view_reset(&o->writer);
+	step(o->clear[table]);
+}
+
+void oracle_rename(struct oracle *o, unsigned from, unsigned to)
+{
+	char sql[64];
+
+	view_reset(&o->writer);
+	(void)snprintf(sql, sizeof(sql), "INSERT INTO t%u SELECT * FROM t%u", to, from);
+	execute(o->writer.db, sql);
+	oracle_drop(o, from);
+	o->writer.exists[to] = true;
+}
+
+static void bind_range(sqlite3_stmt *st, const struct verso_range *range)
+{
+	bool has[] = {!range->from.data, !(range->flags & VERSO_FROM_ABOVE), !range->to.data,
+		range->flags & VERSO_TO_INCLUDED};
+
+	(void)sqlite3_reset(st);
+	bind(st, 1, range->from);
+	bind(st, 2, range->to);
+	for (int i = 0; i < 4; i++)
+		(void)sqlite3_bind_int(st, 3 + i, has[i]);
+	(void)sqlite3_bind_int(st, 7, range->flags & VERSO_PREFIX ? (int)range->from.len : 0);
+}
+
+uint64_t oracle_count_range(struct oracle *o, unsigned table, const struct verso_range *range)
+{
+	sqlite3_stmt *st = o->count_range[table];
+	uint64_t n;
+
+	bind_range(st, range);
+	must(o->writer.db, sqlite3_step(st), "count");
+	n = (uint64_t)sqlite3_column_int64(st, 0);
+	(void)sqlite3_reset(st);
+	return n;
+}
+
+uint64_t oracle_del_range(struct oracle *o, unsigned table, const struct verso_range *range)
+{
+	view_reset(&o->writer);
+	bind_range(o->del_range[table], range);
+	step(o->del_range[table]);
+	return (uint64_t)sqlite3_changes(o->writer.db);
+}
+
+sqlite3_stmt *oracle_scan_range(struct oracle *o, unsigned table, const struct verso_range *range)
+{
+	sqlite3_stmt *st = o->scan_range[!!(range->flags & VERSO_REVERSE)][table];
+
+	bind_range(st, range);
+	return st;
 }
 
 void oracle_reader_begin(struct oracle *o, unsigned reader)

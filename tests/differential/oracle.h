@@ -32,7 +32,9 @@ struct oracle {
 	struct view writer;
 	struct view readers[N_READERS];
 	sqlite3_stmt *put[N_TABLES], *del[N_TABLES], *clear[N_TABLES];
-	bool exists_before[N_TABLES]; /* before the open transaction */
+	sqlite3_stmt *count_range[N_TABLES], *del_range[N_TABLES];
+	sqlite3_stmt *scan_range[2][N_TABLES]; /* up, down */
+	bool exists_before[N_TABLES];          /* before the open transaction */
 };
 
 /* Makes the database at path. Any error of SQLite ends the process. */
@@ -44,6 +46,13 @@ void oracle_end(struct oracle *o, bool commit);
 void oracle_put(struct oracle *o, unsigned table, struct verso_val key, struct verso_val val);
 bool oracle_del(struct oracle *o, unsigned table, struct verso_val key);
 void oracle_drop(struct oracle *o, unsigned table);
+void oracle_clear(struct oracle *o, unsigned table);
+void oracle_rename(struct oracle *o, unsigned from, unsigned to); /* to a table that is not there */
+
+/* The records of a range: counts them, deletes them, begins a query for them (view_next()). */
+uint64_t oracle_count_range(struct oracle *o, unsigned table, const struct verso_range *range);
+uint64_t oracle_del_range(struct oracle *o, unsigned table, const struct verso_range *range);
+sqlite3_stmt *oracle_scan_range(struct oracle *o, unsigned table, const struct verso_range *range);
 void oracle_reader_begin(struct oracle *o, unsigned reader);
 void oracle_reader_end(struct oracle *o, unsigned reader);
 

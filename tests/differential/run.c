@@ -102,13 +102,26 @@ static bool table_op(struct run *r, const struct op *op)
 		return false;
 	if (op->kind == OP_DROP)
 		return drop(r, op->table);
+	if (op->kind == OP_RENAME)
+		return writes_rename(r, op);
 	if (!sides_table(r, op->table))
 		return false;
 	for (int s = 0; s < 2; s++) {
 		txns[s] = r->sides[s].txn;
-		tables[s] = r->sides[s].tables[op->table];
+		tables[s] =
+			op->seed % 2 ? r->sides[s].kept[op->table] : r->sides[s].tables[op->table];
 	}
 	switch (op->kind) {
+	case OP_COUNT:
+	case OP_DEL_RANGE:
+	case OP_SCAN_RANGE:
+	case OP_CLEAR:
+		return ranges_op(r, op, tables, key);
+	case OP_APPEND:
+	case OP_REPLACE:
+	case OP_RESERVE:
+	case OP_WRITE:
+		return writes_op(r, op, tables, key);
 	case OP_PUT:
 	case OP_PUT_NEW:
 		return put(r, op, key);
@@ -194,6 +207,7 @@ static bool run_op(struct run *r, const struct op *op)
 	case OP_CURSOR_PREV:
 	case OP_CURSOR_GET:
 	case OP_CURSOR_DEL:
+	case OP_CURSOR_PUT:
 		return cursors_op(r, op);
 	default:
 		return table_op(r, op);

@@ -23,6 +23,10 @@ enum mark {
 	MARK_REOPENS,
 	MARK_DROPS,
 	MARK_CURSOR_DELS,
+	MARK_RANGE_DELS, /* records */
+	MARK_PRUNES,
+	MARK_PIECES,
+	MARK_RENAMES,
 	MARK_HEIGHT_4, /* commits with a tree of four levels or more */
 	MARK_SPLITS,
 	MARK_EDGE_SPLITS,
@@ -51,6 +55,7 @@ struct side {
 	struct verso *db;
 	struct verso_txn *txn;                /* NULL: none is open */
 	struct verso_table *tables[N_TABLES]; /* of txn, when open; [0] stays NULL */
+	struct verso_table *kept[N_TABLES];   /* of db; likewise */
 	struct verso_cursor *cursors[N_CURSORS];
 	struct verso_txn *readers[N_READERS];
 };
@@ -117,6 +122,15 @@ bool look_scan(struct run *r, struct verso_txn *const *txns, struct verso_table 
 bool readers_begin(struct run *r, unsigned reader);
 bool readers_look(struct run *r, unsigned reader, const struct op *op);
 bool readers_end(struct run *r, unsigned reader);
+
+/* ranges.c */
+bool ranges_op(struct run *r, const struct op *op, struct verso_table *const *tables,
+	struct verso_val key);
+
+/* writes.c */
+bool writes_op(struct run *r, const struct op *op, struct verso_table *const *tables,
+	struct verso_val key);
+bool writes_rename(struct run *r, const struct op *op);
 
 /* cursors.c */
 bool cursors_op(struct run *r, const struct op *op);

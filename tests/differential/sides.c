@@ -51,7 +51,12 @@ static bool open_side(struct run *r, struct side *side)
 		o.cache_bytes = vmcache_cache_bytes_min(c->page_size, &vm);
 	side->was_shared |= side->pager == VERSO_MMAP && c->writing == VERSO_MAP_SHARED;
 	rc = db_open_with(&hooks, side->path, &o, &side->db);
+	for (unsigned t = 1; rc == 0 && t < N_TABLES; t++) {
+		char name[8];
 
+		(void)snprintf(name, sizeof(name), "t%u", t);
+		rc = verso_table_keep(side->db, name, &side->kept[t]);
+	}
 	return rc == 0 || run_fail(r, "open: %s", verso_errmsg(NULL));
 }
 
@@ -131,6 +136,7 @@ static void count_marks(struct run *r, const struct btree *tree)
 	run_mark(r, MARK_ROOTS_SHRUNK, m->n_roots_shrunk);
 	run_mark(r, MARK_OVERFLOW_MADE, m->n_overflow_made);
 	run_mark(r, MARK_OVERFLOW_FREED, m->n_overflow_freed);
+	run_mark(r, MARK_PRUNES, m->n_prunes);
 }
 
 static void count_txn(struct run *r, const struct verso_txn *txn, bool commit)

@@ -38,7 +38,17 @@ enum op_kind {
 	OP_CURSOR_PREV,
 	OP_CURSOR_GET,
 	OP_CURSOR_DEL,
-	OP_DROP, /* a named table; of the default one nothing */
+	OP_CURSOR_PUT, /* len and seed: the value */
+	OP_DROP,       /* a named table; of the default one nothing */
+	OP_CLEAR,
+	OP_RENAME, /* a named table to that of n */
+	OP_APPEND, /* put with VERSO_APPEND */
+	OP_REPLACE,
+	OP_RESERVE, /* room for the value, which is written into it */
+	OP_WRITE,   /* a piece of the value; n: where, often at its end */
+	OP_COUNT,   /* a range: from the key to the n-th above it, or to another; seed: its flags */
+	OP_DEL_RANGE,
+	OP_SCAN_RANGE, /* all of it, by a cursor of the range */
 	OP_COMMIT,
 	OP_ABORT,
 	OP_READER_BEGIN, /* seed: which reader */
