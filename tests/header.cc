@@ -2,6 +2,7 @@
 /* The public header from C++: every name can be used, and its parts need no order. */
 #include "verso_stat.h"
 #include "verso.h"
+#include "verso_key.h"
 
 #include <cstdio>
 
