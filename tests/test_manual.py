@@ -25,6 +25,7 @@ BLOCK = re.compile(r'^```(\S*)(?: (\w+))?\n(.*?)^```\n', re.M | re.S)
 PAGERS = ('bufpool', 'mmap')
 
 FRAME = '''#include "example.h"
+#include "verso_key.h"
 
 static void example(struct verso *db)
 {
