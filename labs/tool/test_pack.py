@@ -29,6 +29,7 @@ JAIL = r'''
 set -e
 root=$1
 shift
+chmod 755 "$root"
 for d in /usr /etc /dev; do
 	mkdir -p "$root$d"
 	mount --rbind "$d" "$root$d"
@@ -36,7 +37,7 @@ for d in /usr /etc /dev; do
 done
 for d in /bin /sbin /lib /lib32 /lib64; do
 	if [ -L "$d" ]; then
-		ln -s "$(readlink "$d")" "$root$d"
+		ln -sfn "$(readlink "$d")" "$root$d"
 	elif [ -d "$d" ]; then
 		mkdir -p "$root$d"
 		mount --rbind "$d" "$root$d"
