@@ -229,6 +229,7 @@ def bugs(lab, builder, check, quick):
                 say(f'  skipped: {name} by {test["id"]}: {check.skipped[test["id"]]}')
                 continue
             is_found &= check.that(r['state'] in (grade.FAIL, grade.CRASHED, grade.HUNG), f'{name}: {r["id"]} is {r["state"]}: {r["message"]}')
+            check.that(not re.match("(round \\d+: )?Assertion '", r['message']), f'{name}: {r["id"]} does not say what was expected and found: {r["message"]}')
         lost = [i for i, r in rs.items() if r['state'] not in (grade.PASS, grade.SKIPPED, grade.ERROR)]
         for i in lost:
             killed.setdefault(i, []).append(name)
@@ -547,14 +548,14 @@ def budgets(lab, check):
     check.that(whole < GRADING_CPU_S, f'grading one submission takes {whole:.0f} s of processor time')
 
 
-def of_report(lab, builder, check):
+def of_report(lab, builder, check, quick):
     """A lab without code: its handout, and its linter on a report that is right and on all that are not."""
     text = read(lab.path('handout.md'))
     headings = re.findall(r'^## (.*)$', text, re.M)
     check.that(headings == HANDOUT_HEADINGS, f'the headings of the handout: {headings}')
     text_and_picture(lab, text, check)
     with tempfile.TemporaryDirectory() as folder:
-        reports.selfcheck(lab, builder, check, folder)
+        reports.selfcheck(lab, builder, check, folder, quick)
 
 
 COLUMNS = (('reference', 'points of the reference'), ('starter', 'of the starter'), ('bugs', 'bugs found'), ('cheats', 'cheats refused'),
@@ -606,7 +607,7 @@ def check_lab(lab, args):
              ('autograder', lambda b: autograder(lab, b, check, args.quick)),
              ('variants', lambda b: of_variants(lab, check, args.quick))]
     if lab.is_report:
-        steps = [('report', lambda b: of_report(lab, b, check))]  # takes seconds, so it is never left out
+        steps = [('report', lambda b: of_report(lab, b, check, args.quick))]  # takes seconds, so it is never left out
     elif not args.quick:
         steps.append(('budgets', lambda b: budgets(lab, check)))
     with build.Builder(args.build) as builder:

@@ -39,6 +39,15 @@ class Own(unittest.TestCase):
                 own.predict(lab, main.arguments(['predict', '2', 'P1', '8']), None)
             self.assertEqual(own.noted(folder), {'P1': {'seed': 1, 'answer': '9'}})
 
+    def test_own_tests_are_not_judged_where_there_is_no_reference(self):
+        lab, whole = Lab('2'), own.has_references
+        own.has_references = lambda _: False
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                self.assertEqual([row[0] for row in own.extras(lab, None, folder)], ['predictions', 'hours'])
+        finally:
+            own.has_references = whole
+
     def test_a_choice_is_its_number_or_its_words(self):
         question = {'choices': ['200', 'some 400', 'none']}
         self.assertEqual([own.as_number(question, a) for a in ('2', 'some 400', 'none', '7', 'nine')], ['2', '2', '3', '7', 'nine'])
