@@ -12,7 +12,7 @@ import tempfile
 import unittest
 
 try:
-    from hypothesis import HealthCheck, seed, settings, strategies as st
+    from hypothesis import HealthCheck, Phase, seed, settings, strategies as st
     from hypothesis.stateful import (RuleBasedStateMachine, initialize, invariant, precondition, rule,
                                      run_state_machine_as_test)
 except ImportError:
@@ -29,6 +29,8 @@ KEYS = st.one_of(st.binary(max_size=3), st.sampled_from([b'', b'a', b'ab', b'b' 
                  st.integers(0, 300).map(lambda i: b'key%06d' % i))
 VALUES = st.one_of(st.binary(max_size=20), st.integers(0, 12_000).map(lambda n: bytes([n % 251]) * n))
 BOUNDS = st.one_of(st.none(), KEYS)
+# To shrink what fails may take minutes: VERSO_SHRINK=1, with the seed that was printed.
+PHASES = [phase for phase in Phase if phase != Phase.shrink or os.environ.get('VERSO_SHRINK')]
 N_EXAMPLES = int(os.environ.get('VERSO_EXAMPLES', '40'))
 
 
@@ -189,7 +191,7 @@ class Properties(unittest.TestCase):
         seed(chosen)(machine)
         print(f'seed {chosen}, {N_EXAMPLES} examples, {the_pager.name}')
         run_state_machine_as_test(machine, settings=settings(
-            max_examples=N_EXAMPLES, stateful_step_count=40, deadline=None, database=None,
+            max_examples=N_EXAMPLES, stateful_step_count=40, deadline=None, database=None, phases=PHASES,
             suppress_health_check=list(HealthCheck)))
 
     def test_the_pool_agrees_with_a_dict_and_sqlite(self):
