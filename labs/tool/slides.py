@@ -5,6 +5,7 @@ say anything else than the text does. labs/teach/slides/labN.html is what `./lab
 The page needs no network. The arrow keys, a click or a swipe turn it; printed, each slide is a page. Contracts, hints and what a
 student need not do stay in the handout: a slide has what a room looks at together.
 """
+import base64
 import html
 import os
 import re
@@ -40,13 +41,23 @@ footer a {{ padding: .5em; }}
 <script>
 const last = document.querySelectorAll('section').length;
 const at = () => Math.min(last, Math.max(1, Number(location.hash.slice(1)) || 1));
+// Smaller letters where a screen is too small for all that belongs together.
+const isFull = s => s.scrollHeight > innerHeight || [...s.querySelectorAll('pre, .wide')].some(e => e.scrollWidth > e.clientWidth);
+const fit = s => {{
+	s.style.fontSize = '';
+	for (let size = 95; size >= 50 && isFull(s); size -= 5)
+		s.style.fontSize = size + '%';
+}};
 const go = n => {{ location.hash = Math.min(last, Math.max(1, n)); }};
 const show = () => {{
 	document.getElementById('at').textContent = at() + ' / ' + last;
 	document.getElementById('back').href = '#' + Math.max(1, at() - 1);
 	document.getElementById('on').href = '#' + Math.min(last, at() + 1);
 	window.scrollTo(0, 0);
+	fit(document.querySelectorAll('section')[at() - 1]);
 }};
+addEventListener('resize', show);
+addEventListener('load', show);
 addEventListener('hashchange', show);
 addEventListener('keydown', e => {{
 	if (['ArrowRight', 'PageDown', ' '].includes(e.key)) {{ e.preventDefault(); go(at() + 1); }}
@@ -93,7 +104,9 @@ def shown(block, number):
     """HTML of a block of the handout."""
     picture = re.fullmatch(r'!\[([^]]*)\]\(([^)]+)\)', block.strip())
     if picture:
-        return f'<img src="../../lab{number}/{picture.group(2)}" alt="{html.escape(picture.group(1))}">\n'
+        # The file itself, so that a page can be sent, or put on a stick, alone.
+        data = base64.b64encode(read(os.path.join(LABS, f'lab{number}', picture.group(2))).encode()).decode()
+        return f'<img src="data:image/svg+xml;base64,{data}" alt="{html.escape(picture.group(1))}">\n'
     lines = block.split('\n')
     if block.startswith('    '):
         code = '\n'.join(line[4:] for line in lines)
@@ -104,7 +117,9 @@ def shown(block, number):
     if re.match(item, lines[0]):
         kind = 'ul' if lines[0].startswith('- ') else 'ol'
         items = re.split(rf'\n(?={item})', block)
-        return f'<{kind}>\n' + ''.join(f'<li>{inline(re.sub(item, "", i, count=1))}</li>\n' for i in items) + f'</{kind}>\n'
+        first = re.match(r'\d+', lines[0])
+        start = f' start="{first.group(0)}"' if first and first.group(0) != '1' else ''
+        return f'<{kind}{start}>\n' + ''.join(f'<li>{inline(re.sub(item, "", i, count=1))}</li>\n' for i in items) + f'</{kind}>\n'
     return f'<p>{inline(block)}</p>\n'
 
 
@@ -117,14 +132,16 @@ def is_list(block):
 
 
 def examples(task):
-    """What a task shows: from `*Example*` on, up to the next part in italics."""
-    parts = blocks(task)
-    for n, part in enumerate(parts):
-        if part.startswith('*Example'):
-            rest = [p for p in parts[n + 1:]]
-            end = next((k for k, p in enumerate(rest) if re.match(r'\*\w[^*]*\*|Now (these|everything)|\*\*', p)), len(rest))
-            return [part, *rest[:end]]
-    return []
+    """What a task shows: from each `*Example*` on, up to the next part in italics."""
+    found, is_shown = [], False
+    for part in blocks(task):
+        if re.match(r'\*(Example|Another example)', part):
+            is_shown = True
+        elif re.match(r'\*\w[^*]*\*|Now (these|everything)|\*\*', part):
+            is_shown = False
+        if is_shown:
+            found.append(part)
+    return found
 
 
 def slides_of(lab):
