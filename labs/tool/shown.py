@@ -9,10 +9,14 @@ The programs lie in the folder that the command line names. At the end come the 
 """
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
 import tomllib
+
+
+ALT_CHARACTERS = 20  # a shorter text says nothing of a picture
 
 
 class Shown:
@@ -61,6 +65,35 @@ class Shown:
         out = self.output(program, *args)
         names = [os.path.basename(arg) for arg in args]
         self.that(out.strip('\n') in self.printed, f'the handout does not show what {" ".join([program, *names])} prints:\n{out}')
+
+    def commands(self, prefix=''):
+        """Each block that begins with one command `./lab run N` and goes on shows what that prints."""
+        number, n = self.lab[-1], 0
+        for block in self.printed:
+            command, _, rest = block.partition('\n')
+            words = re.fullmatch(rf'\./lab run {number} ([^#|>]*)', command)
+            if not words or not rest or './lab' in rest:
+                continue
+            n += 1
+            program, *args = shlex.split(words.group(1))
+            out = self.output(prefix + program, *args)
+            # A tree stands in the middle of its first line, whose beginning the command has taken.
+            same = [line.rstrip() for line in rest.strip().split('\n')] == [line.rstrip() for line in out.strip().split('\n')]
+            self.that(same, f'{command}\nprints\n{out}\nand the handout shows\n{rest}')
+        self.that(n > 0, 'no block shows what a program prints')
+
+    def tasks(self):
+        """Each task has a worked example and says what one need not do; each picture has a text for those who do not see it."""
+        text = self.read('handout.md')
+        there = re.findall(r'^### (Task [^\n(]*?) *\([^\n]*\n(.*?)(?=^#{2,3} |^\*\*Part |\Z)', text, re.M | re.S)
+        self.that(len(there) > 3, f'the handout has {len(there)} tasks')
+        for name, body in there:
+            self.that('*Example' in body, f'{name} has no *Example*')
+            self.that(re.search(r'\*You need not\*|You need not ', body), f'{name} says nothing of what one need not do')
+        pictures = re.findall(r'!\[([^\]]*)\]\(([^)]*)\)', text)
+        self.that(pictures, 'the handout has no picture')
+        for alt, path in pictures:
+            self.that(len(alt) >= ALT_CHARACTERS, f'{path} has the text {alt!r}: expected {ALT_CHARACTERS} letters or more')
 
     def picture(self):
         """picture.svg is what draw.py draws."""

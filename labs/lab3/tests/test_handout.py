@@ -37,4 +37,6 @@ with Shown(__file__) as shown:
         print('skipped: the entries, which the headers of this system do not know')
     else:
         shown.that(entries(mine[0]) == entries(real), 'the handout has other entries than `show entry`')
+    shown.commands('lab3_')
+    shown.tasks()
     shown.picture()

@@ -1,0 +1,19 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What the handout of Lab 2 prints is what the programs print, and each task has its example.
+
+usage: test_handout.py FOLDER_OF_PROGRAMS
+"""
+import os
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), '..', '..', 'tool'))
+
+from shown import Shown  # noqa: E402
+
+with Shown(__file__) as shown:
+    shown.prints('lab2_show', 'page')
+    shown.commands('lab2_')
+    shown.tasks()
+    shown.picture()
