@@ -5,6 +5,7 @@
  *
  *	show page                          a page of 512 bytes
  *	show transfer                      a read with three answers of the kernel
+ *	show seed                          two files, and a page of one of them
  *	show byte|attempt SEED question    a question
  *	show byte|attempt SEED answer      who is right
  *	show predicted                     the same for the questions that the handout prints
@@ -44,6 +45,7 @@ static void show_page(void)
 
 	page_init(page, ref, PAGE_NODE, 0, 258);
 	memcpy(page->payload, "Hello", 5);
+	le32_set(page->scratch, 77); /* a note of a transaction, which may not be sealed */
 	page_seal(page, PAGE, page_seed(uuid));
 	for (unsigned i = 0; i < SHOWN / LINE; i++)
 		print_line(i * LINE, lines[i]);
@@ -52,6 +54,32 @@ static void show_page(void)
 	bytes[300] ^= 1;
 	printf("and with one bit of byte 300 changed: %s\n",
 		page_verify(page, PAGE, ref, page_seed(uuid)) == 0 ? "good" : "refused");
+}
+
+static void print_seed(const char *what, const uint8_t *name)
+{
+	printf("%s ", what);
+	for (unsigned i = 0; i < sizeof(uuid); i++)
+		printf(" %02x", name[i]);
+	printf("   seed %016llx\n", (unsigned long long)page_seed(name));
+}
+
+static void show_seed(void)
+{
+	struct page *page = (struct page *)bytes;
+	struct page_ref ref = {1000, 770};
+	uint8_t other[sizeof(uuid)];
+
+	memcpy(other, uuid, sizeof(uuid));
+	other[15]++;
+	print_seed("file A", uuid);
+	print_seed("file B", other);
+	page_init(page, ref, PAGE_NODE, 0, 258);
+	page_seal(page, PAGE, page_seed(uuid));
+	printf("a page of A, read as a page of A: %s\n",
+		page_verify(page, PAGE, ref, page_seed(uuid)) == 0 ? "good" : "refused");
+	printf("the same bytes, read as a page of B: %s\n",
+		page_verify(page, PAGE, ref, page_seed(other)) == 0 ? "good" : "refused");
 }
 
 /* What the next attempt asks for; a vector of one buffer is that buffer. */
@@ -223,12 +251,14 @@ int main(int argc, char **argv)
 		show_page();
 	else if (argc == 2 && strcmp(what, "transfer") == 0)
 		show_transfer();
+	else if (argc == 2 && strcmp(what, "seed") == 0)
+		show_seed();
 	else if (argc == 2 && strcmp(what, "predicted") == 0)
 		predicted();
 	else if (argc != 4 || drawn(what, strtoull(argv[2], NULL, 10),
 				      strcmp(argv[3], "answer") == 0) != EXIT_SUCCESS) {
 		(void)fprintf(stderr,
-			"usage: show page|transfer|predicted, or show byte|attempt SEED "
+			"usage: show page|transfer|seed|predicted, or show byte|attempt SEED "
 			"question|answer\n");
 		return EXIT_FAILURE;
 	}

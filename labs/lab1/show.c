@@ -5,6 +5,8 @@
  *
  *	show page                          three records in a leaf, then one of them removed
  *	show inner                         an inner node with two children
+ *	show compact                       an insert into a page whose free bytes are dead ones
+ *	show wrong                         pages with one wrong number, and what is said of them
  *	show place|removed|fit SEED question   a question
  *	show place|removed|fit SEED answer     who is right
  *	show predicted                     the same for the questions that the handout prints
@@ -140,6 +142,61 @@ static void show_inner(void)
 	print_line(node_off(page, 0), 14, "its cell: page 9, generation 3, and the tail");
 }
 
+static void print_space(const struct page *page, const char *when)
+{
+	unsigned used = NODE_SLOTS + node_count(page) * NODE_SLOT_BYTES + node_heap_len(page);
+
+	printf("%-22s count %u, heap_len %u, dead %u; free between slots and heap: %u\n", when,
+		node_count(page), node_heap_len(page), node_dead(page), PAGE - used);
+}
+
+static void show_compact(void)
+{
+	struct record r = {"aa", "0123456789012345"};
+	struct page *page = begin(0, "");
+	char key[3] = "aa";
+
+	r.key = key;
+	for (; key[0] < 'r'; key[0]++)
+		put(page, &r);
+	print_space(page, "17 records:");
+	node_remove(page, PAGE, 2);
+	print_space(page, "the third one removed:");
+	key[0] = 'c';
+	key[1] = 'b';
+	put(page, &r);
+	print_space(page, "another one put:");
+}
+
+/* The page of show_page() with one number changed, a byte at `at`. */
+static void print_wrong(unsigned at, uint8_t wrong)
+{
+	static const struct record records[] = {
+		{"libc6", "2.36"}, {"libasan8", "12"}, {"libz", "1"}};
+	struct page *page = begin(0, "lib");
+	const char *what;
+	uint8_t right;
+
+	for (unsigned i = 0; i < 3; i++)
+		put(page, &records[i]);
+	right = bytes[at];
+	bytes[at] = wrong;
+	what = node_validate(page, PAGE);
+	printf("byte %3u: %02x in place of %02x   %s\n", at, wrong, right, what ? what : "good");
+}
+
+static void show_wrong(void)
+{
+	print_wrong(NODE_COUNT, 0xff);
+	print_wrong(NODE_COUNT + 5, 0x02);
+	print_wrong(NODE_COUNT + 2, 0x12);
+	print_wrong(NODE_SLOTS + NODE_SLOT_BYTES, 0x01);
+	print_wrong(NODE_SLOTS + 4, 0xee);
+	print_wrong(NODE_SLOTS + 5, 0x03);
+	print_wrong(PAGE - 3 - 6, 0xff);
+	print_wrong(NODE_COUNT + 6, 0x05);
+}
+
 /* What a seed draws: three different keys of three to nine letters, and values. */
 struct drawn {
 	struct record records[3];
@@ -262,7 +319,8 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*show)(void);
-	} shows[] = {{"page", show_page}, {"inner", show_inner}, {"predicted", show_predicted}};
+	} shows[] = {{"page", show_page}, {"inner", show_inner}, {"compact", show_compact},
+		{"wrong", show_wrong}, {"predicted", show_predicted}};
 	static const struct {
 		const char *name;
 		void (*ask)(const struct drawn *d);
@@ -286,7 +344,7 @@ int main(int argc, char **argv)
 			questions[i].ask(&d);
 		return 0;
 	}
-	(void)fprintf(stderr,
-		"usage: show page | inner | predicted | place|removed|fit SEED question|answer\n");
+	(void)fprintf(stderr, "usage: show page | inner | compact | wrong | predicted\n"
+			      "       show place|removed|fit SEED question|answer\n");
 	return 2;
 }

@@ -3,6 +3,8 @@
  * Shows what a map costs, on this machine: nothing here is graded.
  *
  *	show bytes [FOLDER]		page 7 in the file, its address, and its word's index
+ *	show gets [FOLDER]		gets of pages that are there and that are not
+ *	show modes [FOLDER]		one stray store through each kind of map
  *	show amplification [FOLDER]	what the kernel reads for 200 random gets, by advice
  *	show latency [FOLDER]		each get of 2,000, by advice, as lines `name,ns` for plot.py
  *	show tables [FOLDER]		page tables after the whole file was touched
@@ -299,6 +301,71 @@ static void show_bytes(void)
 	pager_close(pager);
 }
 
+static void show_gets(void)
+{
+	static const struct page_ref refs[] = {{0, 1}, {7, 1}, {7, 1}, {7, 2}, {N_PAGES, 1}};
+	struct mmap_options opts = {.writer_pages = 1};
+	const struct page *first = NULL;
+	struct pager *pager;
+	struct guard *guard;
+
+	must(mmap_open(io_kernel(), file, PAGE_BYTES, SEED, &opts, &pager) == 0, "open");
+	must(guard_open(&pager->guards, &guard) == 0, "guard");
+	for (size_t i = 0; i < sizeof(refs) / sizeof(refs[0]); i++) {
+		const struct page *page = NULL;
+		int rc = pager_get(pager, guard, refs[i], &page);
+
+		printf("get (%u, %llu)%*s", refs[i].pgno, (unsigned long long)refs[i].gen,
+			refs[i].pgno < 10 ? 8 : 4, "");
+		if (rc == 0 && !first)
+			first = page;
+		if (rc == 0)
+			printf("0, the page is at byte %td of the map\n",
+				(const uint8_t *)page - (const uint8_t *)first);
+		else
+			printf("%s\n", rc == VERSO_ECORRUPT ? "VERSO_ECORRUPT" : "another error");
+		if (rc == 0)
+			pager_put(pager, page);
+	}
+	guard_close(guard);
+	pager_close(pager);
+}
+
+/* A child stores one byte into page 7 through a map of this kind, and says what it sees there. */
+static void show_mode(const char *name, int prot, int flags)
+{
+	uint8_t old, now;
+	pid_t child;
+	int status;
+
+	must(pread(fd, &old, 1, 7 * PAGE_BYTES) == 1, "pread");
+	child = fork();
+	must(child >= 0, "fork");
+	if (child == 0) {
+		volatile uint8_t *at = mmap(NULL, BYTES, prot, flags, fd, 0);
+
+		if (at == MAP_FAILED)
+			_exit(EXIT_FAILURE);
+		at[7 * PAGE_BYTES] = (uint8_t)~old;
+		_exit(at[7 * PAGE_BYTES] != old ? EXIT_SUCCESS : EXIT_FAILURE);
+	}
+	must(waitpid(child, &status, 0) == child, "the child");
+	must(pread(fd, &now, 1, 7 * PAGE_BYTES) == 1, "pread");
+	printf("%-18s  %-17s  %-16s  %s\n", name,
+		WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV ? "ends in SIGSEGV" : "succeeds",
+		WIFSIGNALED(status) ? "-" : "the new byte",
+		now == old ? "the old byte" : "the new byte");
+	must(pwrite(fd, &old, 1, 7 * PAGE_BYTES) == 1, "pwrite");
+}
+
+static void show_modes(void)
+{
+	printf("%-18s  %-17s  %-16s  %s\n", "map", "the store", "the map shows", "the file has");
+	show_mode("MAP_READ_SHARED", PROT_READ, MAP_SHARED);
+	show_mode("MAP_WRITE_SHARED", PROT_READ | PROT_WRITE, MAP_SHARED);
+	show_mode("MAP_WRITE_PRIVATE", PROT_READ | PROT_WRITE, MAP_PRIVATE);
+}
+
 static void show_tables(void)
 {
 	const volatile uint8_t *at = raw_map();
@@ -325,9 +392,9 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*show)(void);
-	} all[] = {{"bytes", show_bytes}, {"amplification", show_amplification},
-		{"latency", show_latency}, {"tables", show_tables}, {"P1", show_p1},
-		{"P2", show_p2}, {"P3", show_p3}};
+	} all[] = {{"bytes", show_bytes}, {"gets", show_gets}, {"modes", show_modes},
+		{"amplification", show_amplification}, {"latency", show_latency},
+		{"tables", show_tables}, {"P1", show_p1}, {"P2", show_p2}, {"P3", show_p3}};
 
 	for (size_t i = 0; argc >= 2 && i < sizeof(all) / sizeof(all[0]); i++) {
 		if (strcmp(argv[1], all[i].name) != 0)
@@ -338,6 +405,7 @@ int main(int argc, char **argv)
 		file_close(file);
 		return EXIT_SUCCESS;
 	}
-	(void)fprintf(stderr, "usage: show bytes|amplification|latency|tables|P1|P2|P3 [FOLDER]\n");
+	(void)fprintf(stderr, "usage: show bytes|gets|modes|amplification|latency|tables|P1|P2|P3 "
+			      "[FOLDER]\n");
 	return 2;
 }

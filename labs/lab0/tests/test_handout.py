@@ -15,6 +15,7 @@ from shown import Shown  # noqa: E402
 with Shown(__file__) as shown:
     shown.prints('lab0_show', 'page')
     shown.prints('lab0_show', 'transfer')
+    shown.prints('lab0_show', 'seed')
     shown.prints('lab0_faults')
     shown.answers(shown.output('lab0_show', 'predicted').split('\n')[:-1] + [shown.output('lab0_faults', 'P3').strip()])
     for question in shown.questions():
@@ -22,6 +23,7 @@ with Shown(__file__) as shown:
             shown.drawn('lab0_show', question, r'[0-9a-f ]+\n')
         else:
             shown.that(shown.output('lab0_faults', *question['args']).strip() in question['choices'], f'{question["id"]}: no such choice')
+    shown.tasks()
     shown.picture()
     shown.draws('faults.svg', 'faults.py', shown.output('lab0_faults'))
     # With other seeds too the lost writes stand until the last column.

@@ -21,4 +21,6 @@ with Shown(__file__) as shown:
     shown.answers(shown.output('lab1_show', 'predicted').split('\n')[:-1])
     for question in shown.questions():
         shown.drawn('lab1_show', question, r'[\d ]+\n')
+    shown.commands('lab1_')
+    shown.tasks()
     shown.picture()

@@ -26,6 +26,7 @@ with Shown(__file__) as shown:
     images = {sections[i]: {bare(line) for line in sections[i + 1].split('\n') if line.strip()} for i in range(1, len(sections), 2)}
     answers = {q['id']: [n for n, image in enumerate(q['images']) if bare(image) in images[q['section']]] for q in shown.questions()}
     shown.that(answers == {'P1': [0, 1, 2, 4], 'P2': [0, 2]}, f'other answers than the rubric has: {answers}')
+    shown.tasks()
     shown.picture()
     shown.draws('heat.svg', 'heat.py', shown.output('heat', '--json', '-'))
     # The table of the design: where it is red, and where it may not be.
