@@ -20,7 +20,7 @@ import verso  # noqa: E402
 from verso import _library  # noqa: E402
 
 STRUCTS = {'verso_val': _library.Result, 'verso_options': _library.OptionsStruct,
-           'verso_stat': _library.StatStruct, 'verso_table_stat': _library.TableStatStruct}
+           'verso_stat': _library.StatStruct, 'verso_range': _library.RangeStruct, 'verso_table_stat': _library.TableStatStruct}
 ENUMS = {'VERSO_': verso.Pager, 'VERSO_SYNC_': verso.Sync, 'VERSO_COMMIT_': verso.CommitMode,
          'VERSO_MADVISE_': verso.Madvise, 'VERSO_MAP_': verso.MapWriting, 'VERSO_CHECKSUM_': verso.Checksum,
          'VERSO_IO_': verso.Io, 'VERSO_POLICY_': verso.Policy}
@@ -58,8 +58,9 @@ class Header(unittest.TestCase):
     def test_structs_have_the_same_layout(self):
         for name, struct in STRUCTS.items():
             fields = [f[0] for f in struct._fields_]
-            found = numbers(f'sizeof(struct {name})', *[f'offsetof(struct {name}, {f})' for f in fields],
-                            *[f'sizeof(((struct {name} *)0)->{f})' for f in fields])
+            members_ = [f.rstrip('_') for f in fields] # `from` is a word of Python
+            found = numbers(f'sizeof(struct {name})', *[f'offsetof(struct {name}, {f})' for f in members_],
+                            *[f'sizeof(((struct {name} *)0)->{f})' for f in members_])
             ours = [ctypes.sizeof(struct), *[getattr(struct, f).offset for f in fields],
                     *[getattr(struct, f).size for f in fields]]
             self.assertEqual(found, ours, name)
@@ -80,7 +81,7 @@ class Header(unittest.TestCase):
     def test_flags_have_the_same_numbers(self):
         values = [f.value for f in verso.Flags]
         self.assertEqual(numbers(*['VERSO_' + f.name for f in verso.Flags]), values)
-        others = ['WRITE', 'NOOVERWRITE', 'CHECK_TREES', 'NOTFOUND', 'EXISTS']
+        others = ['WRITE', 'NOOVERWRITE', 'CHECK_TREES', 'APPEND', 'REVERSE', 'ESTIMATE', 'NOTFOUND', 'EXISTS']
         self.assertEqual(numbers(*['VERSO_' + n for n in others]), [getattr(_library, n) for n in others])
         self.assertEqual(numbers('VERSO_UNKNOWN == UINT64_MAX'), [1])
 

@@ -79,6 +79,31 @@ class Use(OneDatabase):
             self.assertTrue(txn.put(b'k', b'3'))
             self.assertEqual(txn[b'k'], b'3')
 
+    def test_more_ways_to_write(self):
+        with self.open().write() as txn:
+            self.assertIsNone(txn.replace(b'k', b'1'))
+            self.assertEqual(txn.replace(b'k', b''), b'1')
+            self.assertEqual(txn.replace(b'k', b'2'), b'')
+            self.assertTrue(txn.put(b'l', b'', append=True))
+            self.assertRaises(verso.MisuseError, txn.put, b'a', b'', append=True)
+            txn.write(b'long', 0, b'a' * 10_000)
+            txn.write(b'long', 9_999, b'b' * 5)
+            self.assertEqual(txn[b'long'], b'a' * 9_999 + b'b' * 5)
+            self.assertRaises(verso.MisuseError, txn.write, b'long', 20_000, b'x')
+            self.assertRaises(ValueError, txn.write, b'long', -1, b'x')
+            txn.update({b'%04d' % i: b'' for i in range(1000)})
+            self.assertEqual(txn.delete_range(b'0100', b'0200'), 100)
+            self.assertEqual(txn.delete_range(prefix=b'05'), 100)
+            self.assertEqual(txn.count(prefix=b'0'), 800)
+            self.assertGreater(txn.count(prefix=b'0', estimate=True), 200)
+            txn.table('a')[b'x'] = b'y'
+            txn.rename_table('a', 'b')
+            self.assertEqual(txn.tables(), ['b'])
+            self.assertRaises(KeyError, txn.rename_table, 'a', 'c')
+            self.assertRaises(ValueError, txn.rename_table, 'b', 'b')
+            txn.clear()
+            self.assertEqual((len(txn), len(txn.table('b'))), (0, 1))
+
     def test_ranges(self):
         keys = [b'', b'a', b'ab', b'abc', b'b', b'\xff', b'\xff\xff', b'\xff\xff1']
         bounds = [None, *keys, b'0', b'aa', b'\xff\xff\xff']
@@ -89,6 +114,7 @@ class Use(OneDatabase):
                     wanted = [k for k in keys if (low is None or k >= low) and (high is None or k < high)]
                     self.assertEqual([k for k, _ in txn.range(low, high)], wanted, (low, high))
                     self.assertEqual([k for k, _ in txn.range(low, high, reverse=True)], wanted[::-1], (low, high))
+                    self.assertEqual(txn.count(low, high), len(wanted), (low, high))
             for prefix in bounds[1:]:
                 wanted = [(k, b'v' + k) for k in keys if k.startswith(prefix)]
                 self.assertEqual(list(txn.range(prefix=prefix)), wanted, prefix)
@@ -274,7 +300,9 @@ class Lifetime(OneDatabase):
             getattr(txn, end)()
             calls = self.every_call(txn) + self.every_call(table) + [
                 lambda: next(records), lambda: next(names), txn.commit, lambda: txn.drop_table('t'),
-                lambda: txn.put(b'a', b''), lambda: txn.__delitem__(b'a'), lambda: table.put(b'a', b'')]
+                lambda: txn.put(b'a', b''), lambda: txn.__delitem__(b'a'), lambda: table.put(b'a', b''), txn.clear, txn.count,
+                lambda: txn.replace(b'a', b''), lambda: txn.write(b'a', 0, b''), txn.delete_range,
+                lambda: txn.rename_table('t', 'u')]
             for call in calls:
                 with self.assertRaises(verso.EndedError) as caught:
                     call()

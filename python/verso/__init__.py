@@ -28,14 +28,15 @@ import warnings
 import weakref
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from ctypes import byref, c_int, c_size_t
+from ctypes import byref, c_int, c_size_t, c_uint64
 from types import TracebackType
 from typing import Any, NamedTuple, Optional, Union
 
-from ._library import (CHECK_TREES, EACH_FINDING, EACH_TABLE, EXISTS, NOOVERWRITE, NOTFOUND, UNKNOWN, WRITE,
+from ._library import (APPEND, CHECK_TREES, EACH_FINDING, EACH_TABLE, ESTIMATE, EXISTS, NOOVERWRITE, NOTFOUND, REVERSE,
+                       UNKNOWN, WRITE,
                        AbortOnlyError, Buffer, BusyError, Checksum, CommitMode, CorruptError, DeviceError, EndedError,
                        Error, Flags, FullError, Io, KeyArgument, Madvise, MapWriting, MisuseError, MissingFileError,
-                       NotDatabaseError, OptionsStruct, Pager, PinnedError, Pointer, PoisonedError, Policy, Result,
+                       NotDatabaseError, OptionsStruct, Pager, PinnedError, Pointer, PoisonedError, Policy, RangeStruct, Result,
                        StatStruct, Sync, SystemCallError, TableStatStruct, TooBigError, VersionError, as_bytes, lib,
                        raise_error)
 
@@ -52,10 +53,18 @@ def _key(what: Buffer) -> KeyArgument:
     return KeyArgument(data, len(data))
 
 
-def _prefix_end(prefix: bytes) -> Optional[bytes]:
-    """The least key above all that begin with the prefix; None: there is none."""
-    prefix = prefix.rstrip(b'\xff')
-    return prefix[:-1] + bytes([prefix[-1] + 1]) if prefix else None
+def _range(start: Optional[Buffer], stop: Optional[Buffer], prefix: Optional[Buffer], flags: int) -> RangeStruct:
+    """The range of keys that are in both: from start to stop, and those that begin with prefix."""
+    low = None if start is None else as_bytes(start)
+    high = None if stop is None else as_bytes(stop)
+    if prefix is not None:
+        begin = as_bytes(prefix)
+        low = begin if low is None else max(low, begin)
+        cut = begin.rstrip(b'\xff')
+        if cut: # else no key is above all that begin so
+            end = cut[:-1] + bytes([cut[-1] + 1])
+            high = end if high is None else min(high, end)
+    return RangeStruct(KeyArgument(low, len(low or b'')), KeyArgument(high, len(high or b'')), flags)
 
 
 def version() -> str:
@@ -124,10 +133,10 @@ class ReadTable(Mapping[bytes, bytes]):
         return int(stat.n_records)
 
     def __iter__(self) -> Iterator[bytes]:
-        return (key for key, _ in Records(self, None, None, False, False))
+        return (key for key, _ in Records(self, _range(None, None, None, 0), False))
 
     def __reversed__(self) -> Iterator[bytes]:
-        return (key for key, _ in Records(self, None, None, True, False))
+        return (key for key, _ in Records(self, _range(None, None, None, REVERSE), False))
 
     def range(self, start: Optional[Buffer] = None, stop: Optional[Buffer] = None, *,
               prefix: Optional[Buffer] = None, reverse: bool = False) -> Records:
@@ -135,15 +144,18 @@ class ReadTable(Mapping[bytes, bytes]):
 
         The iterator sees what its own transaction changes meanwhile.
         """
-        low = None if start is None else as_bytes(start)
-        high = None if stop is None else as_bytes(stop)
-        if prefix is not None:
-            begin = as_bytes(prefix)
-            end = _prefix_end(begin)
-            low = begin if low is None else max(low, begin)
-            if end is not None:
-                high = end if high is None else min(high, end)
-        return Records(self, low, high, reverse, True)
+        return Records(self, _range(start, stop, prefix, REVERSE if reverse else 0), True)
+
+    def count(self, start: Optional[Buffer] = None, stop: Optional[Buffer] = None, *,
+              prefix: Optional[Buffer] = None, estimate: bool = False) -> int:
+        """How many records range() would give; with estimate about how many, in the time of two gets."""
+        n = c_uint64()
+        with self._owner._lock:
+            code = lib.verso_count(self._owner._live(), self._table, byref(_range(start, stop, prefix, 0)),
+                                   ESTIMATE if estimate else 0, byref(n))
+        if code < 0:
+            raise_error(code)
+        return n.value
 
     def get_many(self, keys: Iterable[Buffer]) -> list[Optional[bytes]]:
         """The values of many keys, which costs much less than one by one where they are not in memory."""
@@ -178,11 +190,14 @@ class WriteTable(ReadTable, MutableMapping[bytes, bytes]):
     def __setitem__(self, key: Buffer, value: Buffer) -> None:
         self.put(key, value)
 
-    def put(self, key: Buffer, value: Buffer, *, overwrite: bool = True) -> bool:
-        """Sets the value of a key. False: without overwrite, and the key is there; nothing changes."""
+    def put(self, key: Buffer, value: Buffer, *, overwrite: bool = True, append: bool = False) -> bool:
+        """Sets the value of a key. False: without overwrite, and the key is there; nothing changes.
+
+        append: the key is above all others of the table, or it is refused with MisuseError.
+        """
         with self._owner._lock:
             code = lib.verso_put(self._owner._live(), self._table, _key(key), _key(value),
-                                  0 if overwrite else NOOVERWRITE)
+                                 (0 if overwrite else NOOVERWRITE) | (APPEND if append else 0))
         if code < 0:
             raise_error(code)
         return bool(code != EXISTS)
@@ -196,37 +211,58 @@ class WriteTable(ReadTable, MutableMapping[bytes, bytes]):
             raise KeyError(as_bytes(key))
 
 
+    def replace(self, key: Buffer, value: Buffer) -> Optional[bytes]:
+        """Sets the value of a key, and returns the one that was there before; None: there was none."""
+        old = Result()
+        with self._owner._lock:
+            code = lib.verso_replace(self._owner._live(), self._table, _key(key), _key(value), byref(old))
+            if code >= 0:
+                return None if old.data is None else old.copy()
+        raise_error(code)
+        return None
+
+    def write(self, key: Buffer, offset: int, data: Buffer) -> None:
+        """Writes into a value from offset on, which is at most its length; a missing record is made."""
+        if not 0 <= offset <= UNKNOWN:
+            raise ValueError('offset is not negative')
+        piece = as_bytes(data)
+        with self._owner._lock:
+            code = lib.verso_write(self._owner._live(), self._table, _key(key), offset, piece, len(piece))
+        if code < 0:
+            raise_error(code)
+
+    def delete_range(self, start: Optional[Buffer] = None, stop: Optional[Buffer] = None, *,
+                     prefix: Optional[Buffer] = None) -> int:
+        """Deletes the records that range() would give, and returns how many they were."""
+        n = c_uint64()
+        with self._owner._lock:
+            code = lib.verso_del_range(self._owner._live(), self._table, byref(_range(start, stop, prefix, 0)), byref(n))
+        if code < 0:
+            raise_error(code)
+        return n.value
+
+    def clear(self) -> None:
+        """Deletes all records."""
+        with self._owner._lock:
+            code = lib.verso_table_clear(self._owner._live(), self._table)
+        if code < 0:
+            raise_error(code)
+
+
 class Records(Iterator['tuple[bytes, bytes]']):
     """Records in the order of their keys. Close it, or let it go, to end its cursor early."""
 
-    def __init__(self, table: ReadTable, low: Optional[bytes], high: Optional[bytes], reverse: bool, values: bool):
-        self._txn, self._low, self._high, self._reverse = table._owner, low, high, reverse
+    def __init__(self, table: ReadTable, records: RangeStruct, wants_values: bool):
+        self._txn = table._owner
         self._cursor: Optional[Pointer] = None
-        self._started = self._done = False
-        self._wants_values = values
+        self._done = False
+        self._wants_values = wants_values
         cursor = Pointer()
         with self._txn._lock:
-            code = lib.verso_cursor_open(self._txn._live(), table._table, byref(cursor))
+            code = lib.verso_cursor_open_range(self._txn._live(), table._table, byref(records), byref(cursor))
         if code < 0:
             raise_error(code)
         self._cursor = cursor
-
-    def _move(self, key: Result, val: Any) -> int:
-        """The next record of the direction, or the first one of the range."""
-        edge = self._high if self._reverse else self._low
-        step = lib.verso_cursor_prev if self._reverse else lib.verso_cursor_next
-        if self._started or edge is None:
-            self._started = True
-            return int(step(self._cursor, byref(key), val))
-        self._started = True
-        code = int(lib.verso_cursor_seek(self._cursor, _key(edge), byref(key), None if self._reverse else val))
-        # Of a range that goes down, the first record is the one below its end.
-        return int(step(self._cursor, byref(key), val)) if self._reverse and code >= 0 else code
-
-    def _is_outside(self, key: bytes) -> bool:
-        if self._reverse:
-            return self._low is not None and key < self._low
-        return self._high is not None and key >= self._high
 
     def __iter__(self) -> Records:
         return self
@@ -237,11 +273,9 @@ class Records(Iterator['tuple[bytes, bytes]']):
             self._txn._live()
             if self._done:
                 raise StopIteration
-            code = self._move(key, byref(val) if self._wants_values else None)
+            code = lib.verso_cursor_next(self._cursor, byref(key), byref(val) if self._wants_values else None)
             if code == 0:
-                found = key.copy()
-                if not self._is_outside(found):
-                    return found, val.copy()
+                return key.copy(), val.copy()
         self.close()
         if code < 0:
             raise_error(code)
@@ -368,6 +402,17 @@ class WriteTransaction(ReadTransaction, WriteTable):
     def table(self, name: str, *, create: bool = True) -> WriteTable:
         """A named table, which is made where it is missing. KeyError: without create, and there is none."""
         return WriteTable(self, self._table_pointer(name, Flags.CREATE if create else 0))
+
+    def rename_table(self, name: str, to: str) -> None:
+        """Gives a table another name. KeyError: there is none; ValueError: there is one of the other name."""
+        with self._lock:
+            code = lib.verso_table_rename(self._live(), _name(name), _name(to))
+        if code < 0:
+            raise_error(code)
+        if code == NOTFOUND:
+            raise KeyError(name)
+        if code == EXISTS:
+            raise ValueError(f'there is a table {to} already')
 
     def drop_table(self, name: str) -> None:
         """Deletes a table with its records. KeyError: there is none."""

@@ -103,6 +103,9 @@ class Flags(enum.IntFlag):
 WRITE = 1 << 8
 NOOVERWRITE = 1 << 9
 CHECK_TREES = 1 << 10
+APPEND = 1 << 12
+REVERSE = 1 << 16
+ESTIMATE = 1 << 17
 NOTFOUND = 1
 EXISTS = 2
 UNKNOWN = (1 << 64) - 1
@@ -206,6 +209,10 @@ class Result(ctypes.Structure):
         return ctypes.string_at(self.data, self.len) if self.data else b''
 
 
+class RangeStruct(ctypes.Structure):
+    _fields_ = [('from_', KeyArgument), ('to', KeyArgument), ('flags', c_uint)]
+
+
 class OptionsStruct(ctypes.Structure):
     _fields_ = [
         ('size', c_size_t), ('pager', c_int), ('sync', c_int), ('flags', c_uint), ('cache_bytes', c_size_t),
@@ -237,7 +244,6 @@ class StatStruct(ctypes.Structure):
 
 EACH_TABLE = ctypes.CFUNCTYPE(c_int, Pointer, c_char_p)
 EACH_FINDING = ctypes.CFUNCTYPE(c_int, Pointer, c_uint32, c_char_p)
-CURSOR_MOVE = (c_int, [Pointer, POINTER(Result), POINTER(Result)])
 PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     'verso_open': (c_int, [c_char_p, POINTER(OptionsStruct), POINTER(Pointer)]),
     'verso_close': (None, [Pointer]),
@@ -252,14 +258,16 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     'verso_get': (c_int, [Pointer, Pointer, KeyArgument, POINTER(Result)]),
     'verso_get_many': (c_int, [Pointer, Pointer, c_size_t, POINTER(KeyArgument), POINTER(Result), POINTER(c_int)]),
     'verso_read': (c_int, [Pointer, Pointer, KeyArgument, c_uint64, Pointer, c_size_t, POINTER(c_size_t)]),
+    'verso_table_clear': (c_int, [Pointer, Pointer]),
+    'verso_table_rename': (c_int, [Pointer, c_char_p, c_char_p]),
+    'verso_count': (c_int, [Pointer, Pointer, POINTER(RangeStruct), c_uint, POINTER(c_uint64)]),
+    'verso_del_range': (c_int, [Pointer, Pointer, POINTER(RangeStruct), POINTER(c_uint64)]),
+    'verso_replace': (c_int, [Pointer, Pointer, KeyArgument, KeyArgument, POINTER(Result)]),
+    'verso_write': (c_int, [Pointer, Pointer, KeyArgument, c_uint64, c_char_p, c_size_t]),
     'verso_put': (c_int, [Pointer, Pointer, KeyArgument, KeyArgument, c_uint]),
     'verso_del': (c_int, [Pointer, Pointer, KeyArgument]),
-    'verso_cursor_open': (c_int, [Pointer, Pointer, POINTER(Pointer)]),
-    'verso_cursor_first': CURSOR_MOVE,
-    'verso_cursor_last': CURSOR_MOVE,
-    'verso_cursor_next': CURSOR_MOVE,
-    'verso_cursor_prev': CURSOR_MOVE,
-    'verso_cursor_seek': (c_int, [Pointer, KeyArgument, POINTER(Result), POINTER(Result)]),
+    'verso_cursor_open_range': (c_int, [Pointer, Pointer, POINTER(RangeStruct), POINTER(Pointer)]),
+    'verso_cursor_next': (c_int, [Pointer, POINTER(Result), POINTER(Result)]),
     'verso_cursor_close': (None, [Pointer]),
     'verso_check': (c_int, [Pointer, c_uint, EACH_FINDING, Pointer]),
     'verso_stat': (c_int, [Pointer, POINTER(StatStruct)]),
