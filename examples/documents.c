@@ -5,22 +5,28 @@
  *	documents DB [mmap]
  *
  * The table "books" has each book under its number. The table "by author" has a record for each
- * book too: its key is the author, a zero, and the number, its value is empty. Both change in the
+ * book too: its key is the author and the number, its value is empty. Both change in the
  * same transaction, so no reader ever sees one without the other. An author may have many books:
  * the index is a multimap, because the number makes its keys different.
  */
 #include "example.h"
+#include "verso_key.h"
 
 struct book {
 	const char *number, *author, *title;
 };
 
-/* author, 0, number */
-static struct verso_val index_key(char buf[256], const char *author, const char *number)
-{
-	int len = snprintf(buf, 256, "%s%c%s", author, '\0', number);
+#define KEY_MAX 256U
 
-	return (struct verso_val){buf, (size_t)len};
+/* A key of the index, in buf. number NULL: the prefix of all books of the author. */
+static struct verso_val index_key(uint8_t buf[KEY_MAX], const char *author, const char *number)
+{
+	struct verso_key key = verso_key_begin(buf, KEY_MAX);
+
+	verso_key_add_text(&key, author);
+	if (number)
+		verso_key_add_text(&key, number);
+	return verso_key_val(&key);
 }
 
 /* A document is `author, newline, title`. */
@@ -36,7 +42,8 @@ static int remove_book(struct verso_txn *txn, const char *number)
 {
 	struct verso_table *books = open_table(txn, "books"), *index = open_table(txn, "by author");
 	struct verso_val document, author;
-	char old[256], key[256];
+	uint8_t key[KEY_MAX];
+	char old[256];
 
 	if (must(verso_get(txn, books, text(number), &document)) == VERSO_NOTFOUND)
 		return VERSO_NOTFOUND;
@@ -50,40 +57,43 @@ static int remove_book(struct verso_txn *txn, const char *number)
 static void put_book(struct verso *db, const struct book *book)
 {
 	struct verso_txn *txn = begin(db, VERSO_WRITE);
-	char document[512], key[256];
+	uint8_t key[KEY_MAX];
+	char document[512];
 
 	(void)remove_book(txn, book->number);
 	(void)snprintf(document, sizeof(document), "%s\n%s", book->author, book->title);
 	must(verso_put(txn, open_table(txn, "books"), text(book->number), text(document), 0));
 	must(verso_put(txn, open_table(txn, "by author"),
-		index_key(key, book->author, book->number), (struct verso_val){NULL, 0}, 0));
+		index_key(key, book->author, book->number), text(""), 0));
 	must(verso_commit(txn));
 }
 
 static void print_books_of(struct verso *db, const char *author)
 {
 	struct verso_txn *txn = begin(db, VERSO_READ);
-	struct verso_val prefix = {author, strlen(author) + 1}, key, document;
+	struct verso_range range = {.flags = VERSO_PREFIX};
 	struct verso_table *books, *index;
 	struct verso_cursor *cursor;
-	int rc;
+	struct verso_val key, document;
+	uint8_t buf[KEY_MAX];
 
 	must(verso_table_open(txn, "books", 0, &books));
 	must(verso_table_open(txn, "by author", 0, &index));
-	must(verso_cursor_open(txn, index, &cursor));
+	range.from = index_key(buf, author, NULL);
+	must(verso_cursor_open_range(txn, index, &range, &cursor));
 	printf("%s\n", author);
-	for (rc = must(verso_cursor_seek(cursor, prefix, &key, NULL));
-		rc == 0 && key.len > prefix.len && memcmp(key.data, prefix.data, prefix.len) == 0;
-		rc = must(verso_cursor_next(cursor, &key, NULL))) {
-		struct verso_val number = {
-			(const char *)key.data + prefix.len, key.len - prefix.len};
+	while (must(verso_cursor_next(cursor, &key, NULL)) == 0) {
+		struct verso_key_reader reader = verso_key_read(key);
+		char name[256], number[256];
 		size_t begin_off;
 
-		if (must(verso_get(txn, books, number, &document)) == VERSO_NOTFOUND)
+		verso_key_get_text(&reader, name, sizeof(name));
+		verso_key_get_text(&reader, number, sizeof(number));
+		if (must(verso_get(txn, books, text(number), &document)) == VERSO_NOTFOUND)
 			exit(1); /* the two tables would disagree */
 		begin_off = author_of(document).len + 1;
-		printf("  %.*s: %.*s\n", (int)number.len, (const char *)number.data,
-			(int)(document.len - begin_off), (const char *)document.data + begin_off);
+		printf("  %s: %.*s\n", number, (int)(document.len - begin_off),
+			(const char *)document.data + begin_off);
 	}
 	verso_cursor_close(cursor);
 	verso_abort(txn);

@@ -11,41 +11,35 @@
  * work and finish_job(), but never not at all.
  */
 #include "example.h"
+#include "verso_key.h"
 
-#include <stdint.h>
-
-struct number {
-	unsigned char bytes[8]; /* most significant first, so that numbers sort as keys */
-};
-
-static struct number number_make(uint64_t n)
+/* A job's number as a key: numbers sort by their size. */
+static struct verso_val job_key(uint8_t buf[8], uint64_t number)
 {
-	struct number made;
+	struct verso_key key = verso_key_begin(buf, 8);
 
-	for (int i = 0; i < 8; i++)
-		made.bytes[i] = (unsigned char)(n >> (56 - 8 * i));
-	return made;
+	verso_key_add_u64(&key, number);
+	return verso_key_val(&key);
 }
 
-static uint64_t number_read(const void *bytes)
+static uint64_t job_number(struct verso_val key)
 {
-	uint64_t n = 0;
+	struct verso_key_reader reader = verso_key_read(key);
+	uint64_t number;
 
-	for (int i = 0; i < 8; i++)
-		n = n << 8 | ((const unsigned char *)bytes)[i];
-	return n;
+	verso_key_get_u64(&reader, &number);
+	return number;
 }
 
 static void add_job(struct verso *db, const char *what)
 {
 	struct verso_txn *txn = begin(db, VERSO_WRITE);
 	struct verso_val val;
-	uint64_t n = verso_get(txn, NULL, text("next"), &val) == 0 ? number_read(val.data) : 1;
-	struct number job = number_make(n), next = number_make(n + 1);
+	uint64_t n = must(verso_get(txn, NULL, text("next"), &val)) == 0 ? job_number(val) : 1;
+	uint8_t buf[8];
 
-	must(verso_put(txn, open_table(txn, "waiting"), (struct verso_val){&job, 8}, text(what),
-		0));
-	must(verso_put(txn, NULL, text("next"), (struct verso_val){&next, 8}, 0));
+	must(verso_put(txn, open_table(txn, "waiting"), job_key(buf, n), text(what), 0));
+	must(verso_put(txn, NULL, text("next"), job_key(buf, n + 1), 0));
 	must(verso_commit(txn)); /* from here on the job is not lost */
 }
 
@@ -60,7 +54,7 @@ static int move_first(struct verso_txn *txn, const char *from, const char *to, u
 	must(verso_cursor_open(txn, source, &cursor));
 	rc = must(verso_cursor_first(cursor, &key, &val));
 	if (rc == 0) {
-		*ret_job = number_read(key.data);
+		*ret_job = job_number(key);
 		must(verso_put(txn, target, key, val, 0)); /* reads key and val before it changes */
 		must(verso_cursor_del(cursor));
 	}
@@ -81,9 +75,9 @@ static int take_job(struct verso *db, uint64_t *ret_job)
 static void finish_job(struct verso *db, uint64_t n)
 {
 	struct verso_txn *txn = begin(db, VERSO_WRITE);
-	struct number job = number_make(n);
+	uint8_t buf[8];
 
-	must(verso_del(txn, open_table(txn, "running"), (struct verso_val){&job, 8}));
+	must(verso_del(txn, open_table(txn, "running"), job_key(buf, n)));
 	must(verso_commit(txn));
 }
 

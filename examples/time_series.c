@@ -4,51 +4,42 @@
  *
  *	time_series DB [mmap]
  *
- * The key is the name of the sensor, a zero, and the time in seconds with its most significant byte
- * first; so each sensor's measurements are neighbours, and a new one goes to their end. Many
- * measurements are put in one transaction: a commit costs a flush of the disk, however many
- * records it has.
+ * The key is the name of the sensor and the time in seconds, made by verso_key.h; so each sensor's
+ * measurements are neighbours in the order of time, and a new one goes to their end. Many
+ * measurements are put in one transaction: a commit costs a flush of the disk, however many records
+ * it has.
  */
 #include "example.h"
+#include "verso_key.h"
 
-#include <stdint.h>
+#define KEY_MAX 64U
+#define DAY_S   86400U
 
-#define NAME_MAX_BYTES 31U
-#define DAY_S          86400U
-
-struct key {
-	unsigned char bytes[NAME_MAX_BYTES + 1 + 4];
-	struct verso_val val;
+struct point {
+	uint8_t buf[KEY_MAX];
+	struct verso_val key;
 };
 
-static void key_make(struct key *key, const char *sensor, uint32_t time_s)
+static void point_make(struct point *point, const char *sensor, uint32_t time_s)
 {
-	size_t len = strlen(sensor) + 1;
+	struct verso_key key = verso_key_begin(point->buf, KEY_MAX);
 
-	memcpy(key->bytes, sensor, len);
-	for (int i = 0; i < 4; i++)
-		key->bytes[len++] = (unsigned char)(time_s >> (24 - 8 * i));
-	key->val = (struct verso_val){key->bytes, len};
-}
-
-static int is_below(struct verso_val a, struct verso_val b)
-{
-	int rc = memcmp(a.data, b.data, a.len < b.len ? a.len : b.len);
-
-	return rc < 0 || (rc == 0 && a.len < b.len);
+	verso_key_add_text(&key, sensor);
+	verso_key_add_u32(&key, time_s);
+	point->key = verso_key_val(&key);
 }
 
 /* One measurement every ten minutes, for two days. */
 static void measure(struct verso *db, const char *sensor, int32_t start)
 {
 	struct verso_txn *txn = begin(db, VERSO_WRITE);
-	struct key key;
+	struct point point;
 
 	for (uint32_t t = 0; t < 2 * DAY_S; t += 600) {
 		int32_t value = start + (int32_t)(t % DAY_S / 3600);
 
-		key_make(&key, sensor, t);
-		must(verso_put(txn, NULL, key.val, (struct verso_val){&value, sizeof(value)}, 0));
+		point_make(&point, sensor, t);
+		must(verso_put(txn, NULL, point.key, (struct verso_val){&value, sizeof(value)}, 0));
 	}
 	must(verso_commit(txn));
 }
@@ -59,17 +50,18 @@ static void print_range(struct verso *db, const char *sensor, uint32_t from, uin
 	struct verso_txn *txn = begin(db, VERSO_READ);
 	int32_t value, min = INT32_MAX, max = INT32_MIN;
 	struct verso_cursor *cursor;
-	struct verso_val key, val;
-	struct key first, end;
+	struct verso_range range = {0};
+	struct point first, end;
+	struct verso_val val;
 	int64_t sum = 0;
-	int n = 0, rc;
+	int n = 0;
 
-	key_make(&first, sensor, from);
-	key_make(&end, sensor, to);
-	must(verso_cursor_open(txn, NULL, &cursor));
-	for (rc = must(verso_cursor_seek(cursor, first.val, &key, &val));
-		rc == 0 && is_below(key, end.val);
-		rc = must(verso_cursor_next(cursor, &key, &val))) {
+	point_make(&first, sensor, from);
+	point_make(&end, sensor, to);
+	range.from = first.key;
+	range.to = end.key; /* itself not included */
+	must(verso_cursor_open_range(txn, NULL, &range, &cursor));
+	while (must(verso_cursor_next(cursor, NULL, &val)) == 0) {
 		memcpy(&value, val.data, sizeof(value));
 		min = value < min ? value : min;
 		max = value > max ? value : max;
@@ -88,18 +80,14 @@ static void print_range(struct verso *db, const char *sensor, uint32_t from, uin
 static void forget(struct verso *db, const char *sensor, uint32_t before)
 {
 	struct verso_txn *txn = begin(db, VERSO_WRITE);
-	struct verso_cursor *cursor;
-	struct verso_val key;
-	struct key first, end;
-	int rc;
+	struct verso_range range = {0};
+	struct point first, end;
 
-	key_make(&first, sensor, 0);
-	key_make(&end, sensor, before);
-	must(verso_cursor_open(txn, NULL, &cursor));
-	for (rc = must(verso_cursor_seek(cursor, first.val, &key, NULL));
-		rc == 0 && is_below(key, end.val); rc = must(verso_cursor_next(cursor, &key, NULL)))
-		must(verso_cursor_del(cursor));
-	verso_cursor_close(cursor);
+	point_make(&first, sensor, 0);
+	point_make(&end, sensor, before);
+	range.from = first.key;
+	range.to = end.key;
+	must(verso_del_range(txn, NULL, &range, NULL));
 	must(verso_commit(txn));
 }
 

@@ -4,39 +4,22 @@
  *
  *	word_index DB [mmap] <TEXT
  *
- * One record for each word and line, with an empty value. Its key is the word, a zero, and the
- * number of the line with its most significant byte first, so that the lines of a word are
- * neighbours, in order. To look a word up is to read the records whose keys begin with it.
+ * One record for each word and line, with an empty value. Its key is the word and the number of the
+ * line, made by verso_key.h so that the lines of a word are neighbours, in order. To look a word up
+ * is to read the records whose keys begin with it.
  */
 #include "example.h"
+#include "verso_key.h"
 
 #include <ctype.h>
-#include <stdint.h>
 
 #define WORD_MAX 63U
-
-/* word, 0, line: a key of *ret_len bytes in buf. */
-static struct verso_val make_key(unsigned char buf[WORD_MAX + 5], const char *word, uint32_t line)
-{
-	size_t len = strlen(word) + 1;
-
-	memcpy(buf, word, len);
-	for (int i = 0; i < 4; i++)
-		buf[len++] = (unsigned char)(line >> (24 - 8 * i));
-	return (struct verso_val){buf, len};
-}
-
-static uint32_t key_line(struct verso_val key)
-{
-	const unsigned char *last = (const unsigned char *)key.data + key.len - 4;
-
-	return (uint32_t)last[0] << 24 | (uint32_t)last[1] << 16 | (uint32_t)last[2] << 8 | last[3];
-}
+#define KEY_MAX  (WORD_MAX + 6)
 
 static void add_line(struct verso_txn *txn, const char *line, uint32_t number)
 {
 	char word[WORD_MAX + 1];
-	unsigned char key[WORD_MAX + 5];
+	uint8_t buf[KEY_MAX];
 	size_t len = 0;
 
 	for (const char *c = line;; c++) {
@@ -45,9 +28,13 @@ static void add_line(struct verso_txn *txn, const char *line, uint32_t number)
 			continue;
 		}
 		word[len] = '\0';
-		if (len > 0)
-			must(verso_put(txn, NULL, make_key(key, word, number),
-				(struct verso_val){NULL, 0}, 0));
+		if (len > 0) {
+			struct verso_key key = verso_key_begin(buf, sizeof(buf));
+
+			verso_key_add_text(&key, word);
+			verso_key_add_u32(&key, number);
+			must(verso_put(txn, NULL, verso_key_val(&key), text(""), 0));
+		}
 		len = 0;
 		if (*c == '\0')
 			return;
@@ -56,17 +43,25 @@ static void add_line(struct verso_txn *txn, const char *line, uint32_t number)
 
 static void print_lines_of(struct verso_txn *txn, const char *word)
 {
-	struct verso_val prefix = {word, strlen(word) + 1}; /* with its zero: no longer words */
+	uint8_t buf[KEY_MAX];
+	struct verso_key prefix = verso_key_begin(buf, sizeof(buf));
+	struct verso_range range = {.flags = VERSO_PREFIX};
 	struct verso_cursor *cursor;
 	struct verso_val key;
-	int rc;
 
+	verso_key_add_text(&prefix, word); /* with its end: no longer words */
+	range.from = verso_key_val(&prefix);
 	printf("%s:", word);
-	must(verso_cursor_open(txn, NULL, &cursor));
-	for (rc = must(verso_cursor_seek(cursor, prefix, &key, NULL));
-		rc == 0 && key.len > prefix.len && memcmp(key.data, prefix.data, prefix.len) == 0;
-		rc = must(verso_cursor_next(cursor, &key, NULL)))
-		printf(" %u", key_line(key));
+	must(verso_cursor_open_range(txn, NULL, &range, &cursor));
+	while (must(verso_cursor_next(cursor, &key, NULL)) == 0) {
+		struct verso_key_reader reader = verso_key_read(key);
+		char found[WORD_MAX + 1];
+		uint32_t line;
+
+		verso_key_get_text(&reader, found, sizeof(found));
+		verso_key_get_u32(&reader, &line);
+		printf(" %u", line);
+	}
 	printf("\n");
 	verso_cursor_close(cursor);
 }

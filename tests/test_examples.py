@@ -15,7 +15,7 @@ import unittest
 
 import unit_main
 
-FOLDER, ROOT = sys.argv[1:3]
+FOLDER, ROOT = (os.path.abspath(p) for p in sys.argv[1:3])
 PAGERS = ([], ['mmap'])
 
 TEXT = '''The sea is the sea, and the wind
