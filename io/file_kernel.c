@@ -345,77 +345,6 @@ static int kernel_find_lock(struct file *f, enum lock_kind kind, uint64_t off_by
  * Open and close
  */
 
-/* File systems that keep their files on another machine, or (FUSE) may. */
-static const char *network_name(const struct statfs *fs)
-{
-	switch ((unsigned long)fs->f_type & 0xffffffffu) {
-	case 0x6969:
-		return "NFS";
-	case 0x517b:
-	case 0xfe534d42:
-	case 0xff534d42:
-		return "SMB";
-	case 0x00c36400:
-		return "Ceph";
-	case 0x5346414f:
-	case 0x6b414653:
-		return "AFS";
-	case 0x01021997:
-		return "9P";
-	case 0x0bd00bd0:
-		return "Lustre";
-	case 0x01161970:
-		return "GFS2";
-	case 0x7461636f:
-		return "OCFS2";
-	case 0x65735546:
-		return "FUSE";
-	default:
-		return NULL;
-	}
-}
-
-static int refuse_network(const char *path, const struct statfs *fs, unsigned flags)
-{
-	const char *name = network_name(fs);
-
-	if (!name || flags & FILE_ANY_FS)
-		return 0;
-	return error_set(-EOPNOTSUPP,
-		"%s lies on %s, where locks, maps and flushes may not hold what they promise; move "
-		"it to a local disk, or accept that with VERSO_ANY_FS (verso: --any-fs)",
-		path, name);
-}
-
-/*
- * File systems of which a store through a map may find no block, although the file has one there.
- * What lies below an overlay cannot be seen. XFS is not among them, but a copy of a file that
- * shares its blocks (cp --reflink) behaves so until each was written.
- */
-static const char *moves_name(int fd)
-{
-	struct statfs fs;
-
-	if (fstatfs(fd, &fs) < 0)
-		return "a file system that does not say which it is";
-	switch ((unsigned long)fs.f_type & 0xffffffffu) {
-	case 0x9123683e:
-		return "Btrfs";
-	case 0x2fc12fc1:
-		return "ZFS";
-	case 0xca451a4e:
-		return "bcachefs";
-	case 0x3434:
-		return "NILFS2";
-	case 0x24051905:
-		return "UBIFS";
-	case 0x794c7630:
-		return "an overlay";
-	default:
-		return NULL;
-	}
-}
-
 static int refuse_kind(const char *path, mode_t mode)
 {
 	if (S_ISREG(mode))
@@ -463,7 +392,7 @@ static int check_name(const char *path, unsigned flags)
 		return 0;
 	rc = path_folder(path, folder, sizeof(folder));
 	if (rc == 0 && statfs(folder, &fs) == 0)
-		rc = refuse_network(path, &fs, flags);
+		rc = file_system_refuse(path, &fs, flags);
 	return rc;
 }
 
@@ -476,7 +405,33 @@ static int check_opened(const char *path, unsigned flags, int fd)
 	if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
 		return error_open(path, flags, -errno);
 	rc = refuse_kind(path, st.st_mode);
-	return rc < 0 ? rc : refuse_network(path, &fs, flags);
+	return rc < 0 ? rc : file_system_refuse(path, &fs, flags);
+}
+
+/*
+ * A file without a name in the folder of `path`. io_name() needs /proc to give it one; -EISDIR is
+ * the word of kernels and file systems that do not know O_TMPFILE.
+ */
+static int open_unnamed(const char *path, unsigned flags, unsigned mode)
+{
+	char folder[PATH_MAX];
+	int rc = path_folder(path, folder, sizeof(folder));
+	int fd;
+
+	if (rc < 0)
+		return rc;
+	if (access(PROC_FD, X_OK) < 0)
+		return -EOPNOTSUPP;
+	fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
+	fd = fd < 0 ? -errno : fd_above_stdio(fd);
+	if (fd == -EISDIR || fd == -EINVAL)
+		return -EOPNOTSUPP;
+	if (fd < 0)
+		return fd == -EOPNOTSUPP ? fd : error_open(path, flags | FILE_CREATE, fd);
+	rc = check_opened(path, flags, fd);
+	if (rc < 0)
+		(void)close(fd);
+	return rc < 0 ? rc : fd;
 }
 
 static int open_checked(const char *path, unsigned flags, unsigned mode)
@@ -602,8 +557,9 @@ int file_kernel_open(struct io *io, const char *path, unsigned flags, unsigned m
 	struct file **ret_file)
 {
 	struct file_kernel *fk;
-	int fd = open_checked(path, flags, mode);
-	int rc;
+	bool is_unnamed = flags & FILE_UNNAMED;
+	int fd = is_unnamed ? open_unnamed(path, flags, mode) : open_checked(path, flags, mode);
+	int rc = 0;
 
 	if (fd < 0)
 		return fd;
@@ -618,8 +574,12 @@ int file_kernel_open(struct io *io, const char *path, unsigned flags, unsigned m
 	fk->file.ops = &file_kernel_ops;
 	fk->file.io = io;
 	fk->file.path = fk->path;
-	fk->file.moves = moves_name(fd);
-	rc = choose_direct(fk, flags);
+	fk->file.moves = file_system_moves(fd);
+	fk->file.align_bytes = 1;
+	fk->file.direct_why = "buffered: a file without a name";
+	fk->is_unnamed = is_unnamed;
+	if (!is_unnamed)
+		rc = choose_direct(fk, flags);
 	if (rc < 0) {
 		(void)close(fd);
 		free(fk);

@@ -24,6 +24,9 @@ enum file_flags {
 	FILE_DIRECT = 1 << 3,   /* bypass the page cache where the file system allows it */
 	FILE_ANY_FS = 1 << 4,   /* accept a network file system too */
 	FILE_NOFOLLOW = 1 << 5, /* a symbolic link is refused (-ELOOP), not followed */
+	FILE_UNNAMED = 1 << 6,  /* a new, empty file in the folder of the path, without a name: it
+				   is gone at its close, unless io_name() gave it one.
+				   -EOPNOTSUPP where the file system has no such files */
 };
 
 enum map_mode {
@@ -69,6 +72,13 @@ struct io_ops {
 
 	/* Gives a file another name in its folder, atomically; replaces a file of that name. */
 	int (*rename)(struct io *io, const char *from, const char *to);
+
+	/*
+	 * Gives an open file the name `to` in its folder, atomically, and takes away the one it was
+	 * opened by, if it has one. -EEXIST: something is called so, and nothing has changed. Not
+	 * durable before sync_dir().
+	 */
+	int (*name_file)(struct io *io, struct file *file, const char *to);
 
 	/*
 	 * Maps `file` from off_bytes on (a multiple of 64 KiB), within a reservation of
@@ -124,6 +134,11 @@ static inline int io_unlink(struct io *io, const char *path)
 static inline int io_rename(struct io *io, const char *from, const char *to)
 {
 	return io->ops->rename(io, from, to);
+}
+
+static inline int io_name_file(struct io *io, struct file *file, const char *to)
+{
+	return io->ops->name_file(io, file, to);
 }
 
 static inline int io_map(struct io *io, struct file *file, enum map_mode mode, uint64_t off_bytes,

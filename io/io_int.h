@@ -9,6 +9,9 @@
 #include "io/map.h"
 #include "io/queue.h"
 
+#include <sys/vfs.h>
+
+#define PROC_FD   "/proc/self/fd"
 #define EINTR_MAX 64 /* interruptions of one call that are taken */
 
 /* A file of the real kernel. Everything here is constant while it is open. */
@@ -16,6 +19,7 @@ struct file_kernel {
 	struct file file; /* first */
 	int fd;           /* reads, writes, syncs and holds the locks */
 	int fd_device;    /* O_DIRECT reads of the same file; may be fd; -1: not possible */
+	bool is_unnamed;  /* opened without a name: `path` is for texts alone */
 	char path[];
 };
 
@@ -27,6 +31,13 @@ int file_kernel_open(struct io *io, const char *path, unsigned flags, unsigned m
  * program that runs with 0, 1 or 2 closed would write its messages into the file.
  */
 int fd_above_stdio(int fd);
+
+/*
+ * file_system.c: refuses one whose files may lie on another machine, unless FILE_ANY_FS:
+ * -EOPNOTSUPP; and a name for people of the one of fd if it is as `moves` of struct file says.
+ */
+int file_system_refuse(const char *path, const struct statfs *fs, unsigned flags);
+const char *file_system_moves(int fd);
 
 /* lock.c: file_ops.lock, or wait_lock, and find_lock of a descriptor. path: for the text. */
 int fd_lock(int fd, const char *path, enum lock_kind kind, uint64_t off_bytes, uint64_t len_bytes,

@@ -73,6 +73,37 @@ static int kernel_rename(struct io *io, const char *from, const char *to)
 	return 0;
 }
 
+/* Not every file system can do that in one step. */
+static int move_to_free_name(const char *from, const char *to)
+{
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
+	if (link(from, to) < 0)
+		return -errno;
+	(void)unlink(from);
+	return 0;
+}
+
+static int kernel_name_file(struct io *io, struct file *file, const char *to)
+{
+	const struct file_kernel *fk = file_kernel_of(file);
+	char from[64];
+	int rc;
+
+	(void)io;
+	if (fk->is_unnamed) {
+		(void)snprintf(from, sizeof(from), PROC_FD "/%d", fk->fd);
+		rc = linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) < 0 ? -errno : 0;
+	} else {
+		rc = move_to_free_name(fk->path, to);
+	}
+	if (rc < 0)
+		return error_set(rc, "cannot give a file the name %s: %s", to, error_name(rc));
+	return 0;
+}
+
 static int kernel_random(struct io *io, void *buf, size_t len_bytes)
 {
 	char *p = buf;
@@ -133,6 +164,7 @@ static const struct io_ops kernel_ops = {
 	.sync_dir = kernel_sync_dir,
 	.unlink = kernel_unlink,
 	.rename = kernel_rename,
+	.name_file = kernel_name_file,
 	.map = map_kernel_open,
 	.queue = queue_kernel_open,
 	.random = kernel_random,

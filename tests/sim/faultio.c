@@ -359,6 +359,14 @@ static int fault_rename(struct io *io, const char *from, const char *to)
 	return r < 0 ? r : io_rename(fio->below, from, to);
 }
 
+static int fault_name_file(struct io *io, struct file *file, const char *to)
+{
+	struct faultio *fio = (struct faultio *)io;
+	int r = fault_plan_call(fio->plan, FAULT_NAME_FILE);
+
+	return r < 0 ? r : io_name_file(fio->below, ((struct faultfile *)file)->below, to);
+}
+
 static int fault_map(struct io *io, struct file *file, enum map_mode mode, uint64_t off_bytes,
 	uint64_t reserve_bytes, struct map **ret_map)
 {
@@ -432,6 +440,7 @@ static const struct io_ops fault_io_ops = {
 	.sync_dir = fault_sync_dir,
 	.unlink = fault_unlink,
 	.rename = fault_rename,
+	.name_file = fault_name_file,
 	.map = fault_map,
 	.queue = fault_queue,
 	.random = fault_random,

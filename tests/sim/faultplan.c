@@ -56,6 +56,7 @@ int fault_plan_sim(void *arg, const struct sim_call *call)
 		[SIM_CALL_SYNC_DIR] = FAULT_SYNC_DIR,
 		[SIM_CALL_UNLINK] = FAULT_UNLINK,
 		[SIM_CALL_RENAME] = FAULT_RENAME,
+		[SIM_CALL_NAME_FILE] = FAULT_NAME_FILE,
 		[SIM_CALL_MAP] = FAULT_MAP,
 	};
 

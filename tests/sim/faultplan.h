@@ -31,7 +31,8 @@ enum fault_call {
 	FAULT_EXTEND = 1 << 12,
 	FAULT_QUEUE = 1 << 13,
 	FAULT_RANDOM = 1 << 14,
-	FAULT_ANY = (1 << 15) - 1,
+	FAULT_NAME_FILE = 1 << 15,
+	FAULT_ANY = (1 << 16) - 1,
 };
 
 enum fault_kind {

@@ -23,7 +23,7 @@
 #define BLOCK_BYTES    (UINT64_C(256) << 10)
 
 static const char *const call_names[SIM_CALL_KINDS] = {"open", "read", "write", "sync", "truncate",
-	"allocate", "sync_dir", "unlink", "rename", "map"};
+	"allocate", "sync_dir", "unlink", "rename", "name_file", "map"};
 
 static const char *const event_names[] = {
 	[SIM_NAME] = "name",
@@ -353,8 +353,12 @@ static int open_locked(struct simdisk *d, const char *path, unsigned flags,
 	r = sim_fault(d, SIM_CALL_OPEN, false, name, 0, 0);
 	if (r < 0)
 		return r;
-	ino = d->names[name].ino;
-	if (ino == SIM_NONE) {
+	ino = flags & FILE_UNNAMED ? SIM_NONE : d->names[name].ino;
+	if (flags & FILE_UNNAMED) {
+		if (d->opts.all_named)
+			return -EOPNOTSUPP;
+		ino = sim_inode_new(d);
+	} else if (ino == SIM_NONE) {
 		if (!(flags & FILE_CREATE))
 			return -ENOENT;
 		ino = sim_inode_new(d);
@@ -434,6 +438,24 @@ static int sim_rename(struct io *io, const char *from, const char *to)
 	return r;
 }
 
+static int sim_name_file(struct io *io, struct file *file, const char *to)
+{
+	struct simdisk *d = (struct simdisk *)io;
+	struct simfile *f = (struct simfile *)file;
+	uint32_t new;
+	int r;
+
+	(void)pthread_mutex_lock(&d->lock);
+	new = name_make(d, to);
+	r = f->dead ? -EIO : sim_fault(d, SIM_CALL_NAME_FILE, false, new, 0, 0);
+	if (r == 0 && d->names[new].ino != SIM_NONE)
+		r = -EEXIST;
+	if (r == 0)
+		name_set(d, new, f->ino, d->names[f->name].ino == f->ino ? f->name : SIM_NONE);
+	(void)pthread_mutex_unlock(&d->lock);
+	return r;
+}
+
 static int sim_random_bytes(struct io *io, void *buf, size_t len_bytes)
 {
 	struct simdisk *d = (struct simdisk *)io;
@@ -477,6 +499,7 @@ static const struct io_ops sim_io_ops = {
 	.sync_dir = sim_sync_dir,
 	.unlink = sim_unlink,
 	.rename = sim_rename,
+	.name_file = sim_name_file,
 	.map = sim_map_new,
 	.queue = sim_queue_new,
 	.random = sim_random_bytes,

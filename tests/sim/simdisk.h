@@ -31,6 +31,7 @@ enum sim_call_kind {
 	SIM_CALL_SYNC_DIR,
 	SIM_CALL_UNLINK,
 	SIM_CALL_RENAME,
+	SIM_CALL_NAME_FILE,
 	SIM_CALL_MAP,
 	SIM_CALL_KINDS
 };
@@ -53,6 +54,7 @@ struct simdisk_options { /* zeroed = defaults */
 	uint64_t space_bytes;    /* of all files together; beyond is -ENOSPC; 0: no limit */
 	bool cow;                /* overwriting takes new blocks until the next sync */
 	bool no_direct;          /* the file system refuses O_DIRECT */
+	bool all_named;          /* the file system has no files without a name */
 	bool drop_live;          /* after a failed sync reads show the old bytes (Btrfs) */
 	unsigned
 		split_one_in; /* one queued write in so many is carried out in two parts; 0: none */
