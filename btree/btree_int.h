@@ -200,6 +200,15 @@ typedef int overflow_page_fn(void *arg, struct page_ref ref, const struct page *
 int overflow_walk(struct btree *bt, const struct overflow *o, const struct page *leaf,
 	overflow_page_fn *fn, void *arg);
 
+/*
+ * Copies a long value: copy() gets a copy of each page, those below before the one that refers to
+ * them, may change it, and says where it lies now; the references in the pages above it, and in
+ * cell, become those. cell: as from overflow_build().
+ */
+typedef int overflow_copy_fn(void *arg, struct page *copy, struct page_ref *ret_ref);
+int overflow_copy(struct btree *bt, const struct btree_item *item, overflow_copy_fn *copy,
+	void *arg, uint8_t *cell, unsigned *ret_cell_bytes);
+
 /* References in an overflow page with level > 0; NODE_BAD when its bytes make no sense. */
 unsigned overflow_count(const struct page *page, uint32_t page_size);
 struct page_ref overflow_ref(const struct page *page, unsigned i);

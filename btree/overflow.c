@@ -409,6 +409,59 @@ int btree_item_read(struct btree *bt, const struct btree_item *item, uint64_t of
 }
 
 /*
+ * Copying: the pages below first, so that their new references are known
+ */
+
+struct copying {
+	struct btree *bt;
+	overflow_copy_fn *copy;
+	void *arg;
+};
+
+/* refs: of pages of `level`, under which `under` bytes lie; each becomes that of its copy. */
+static int copy_refs(const struct copying *c, uint8_t *refs, unsigned level, uint64_t under)
+{
+	uint32_t page_size = tree_page_size(c->bt);
+	uint64_t span = overflow_span(page_size, level);
+	struct page *buf = tree_realloc(c->bt, NULL, page_size);
+	int rc = buf ? 0 : error_set(-ENOMEM, "no memory to copy a long value");
+
+	for (uint64_t i = 0; rc == 0 && i * span < under; i++) {
+		uint64_t below = bytes_under(span, under, i);
+		const struct page *page;
+		struct page_ref ref;
+
+		if (level == 0 && i % AHEAD_PAGES == 0)
+			read_ahead(c->bt, refs, i * span, under);
+		rc = overflow_get_page(c->bt, page_ref_get(refs + i * PAGE_REF_BYTES), level, below,
+			&page);
+		if (rc < 0)
+			break;
+		memcpy(buf, page, page_size);
+		pager_put(c->bt->txn->pager, page);
+		if (level > 0)
+			rc = copy_refs(c, (uint8_t *)buf + OVERFLOW_PAYLOAD, level - 1, below);
+		if (rc == 0)
+			rc = c->copy(c->arg, buf, &ref);
+		if (rc == 0)
+			page_ref_set(refs + i * PAGE_REF_BYTES, ref);
+	}
+	tree_free(c->bt, buf);
+	return rc;
+}
+
+int overflow_copy(struct btree *bt, const struct btree_item *item, overflow_copy_fn *copy,
+	void *arg, uint8_t *cell, unsigned *ret_cell_bytes)
+{
+	struct copying c = {bt, copy, arg};
+	struct overflow o = overflow_shape(tree_page_size(bt), item->key_len, item->val.len);
+
+	*ret_cell_bytes = overflow_cell_bytes(&o);
+	memcpy(cell, item->overflow, *ret_cell_bytes);
+	return copy_refs(&c, cell + 8, o.level, o.len - o.tail_len);
+}
+
+/*
  * All pages of a value
  */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A check while it runs: its findings, and what its callback may not do meanwhile (D1).
+ * A check or a copy while it runs: its findings, and what its callback may not do meanwhile (D1).
  */
 #include "db/db_int.h"
 
@@ -56,17 +56,32 @@ bool check_defers_close(const struct verso *db)
 	return k;
 }
 
+static void callback_begins(struct checker *k)
+{
+	(void)checker_of(NULL); /* forgets what a jump left */
+	k->outer = innermost;
+	set_innermost(k);
+}
+
 void checker_found(struct checker *k, pgno_t pgno, const char *text)
 {
 	k->n_findings++;
 	if (!k->each || k->stopped)
 		return;
-	(void)checker_of(NULL); /* forgets what a jump left */
-	k->outer = innermost;
-	set_innermost(k);
+	callback_begins(k);
 	if (k->each(k->arg, pgno, text) != 0)
 		k->stopped = true;
 	set_innermost(k->outer);
+}
+
+int checker_step(struct checker *k, verso_copy_fn *step, void *arg, uint64_t done_bytes,
+	uint64_t total_bytes)
+{
+	callback_begins(k);
+	if (step(arg, done_bytes, total_bytes) != 0)
+		k->stopped = true;
+	set_innermost(k->outer);
+	return k->stopped;
 }
 
 void checker_init(struct checker *k, struct verso *db, verso_check_fn *each, void *arg)

@@ -28,6 +28,9 @@
 #define VALUE_COPY_DEFAULT  ((size_t)256 << 20)
 #define TABLE_NAME_MAX      255U
 
+/* The byte of the database file that is locked (D9): beyond any page, so it holds no data. */
+#define FILE_LOCK_OFF_BYTES (UINT64_C(1) << 62)
+
 /*
  * Opening, for tests: on another kernel than the real one, with other thresholds.
  */
@@ -285,7 +288,11 @@ void checker_init(struct checker *k, struct verso *db, verso_check_fn *each, voi
 /* Counts a finding and calls the callback, unless it wanted no more. */
 void checker_found(struct checker *k, pgno_t pgno, const char *text);
 
-/* Whether this thread is in the callback of a check of db; the check then closes it at its end. */
+/* Calls the callback of a copy. Not 0: it wants no more, or has asked for a close. */
+int checker_step(struct checker *k, verso_copy_fn *step, void *arg, uint64_t done_bytes,
+	uint64_t total_bytes);
+
+/* Whether this thread is in the callback of a check or a copy of db, which closes it at its end. */
 bool check_runs_here(const struct verso *db);
 bool check_defers_close(const struct verso *db);
 

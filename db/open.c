@@ -23,9 +23,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The byte of the database file that is locked (D9): beyond any page, so it holds no data. */
-#define FILE_LOCK_OFF_BYTES (UINT64_C(1) << 62)
-
 #define LINKS_MAX 40 /* as the kernel */
 
 /* How long an opening waits for another process's locks. */

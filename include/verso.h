@@ -178,6 +178,7 @@
 #include <stdint.h>
 
 #include "verso_codes.h"   /* what calls return */
+#include "verso_copy.h"    /* copies */
 #include "verso_options.h" /* struct verso_options, and the flags of every call */
 #include "verso_stat.h"    /* struct verso_stat, verso_stat() and verso_cache_resize() */
 

@@ -71,6 +71,12 @@ static int error_type(struct page_ref ref, unsigned found)
 	return error_set(VERSO_ECORRUPT, "page %" PRIu32 ": unknown page type %u", ref.pgno, found);
 }
 
+void page_seal_anew(struct page *page, uint32_t page_size_bytes, uint64_t seed)
+{
+	memset(page->checksum, 0, sizeof(page->checksum));
+	page_seal(page, page_size_bytes, seed);
+}
+
 int page_verify(const struct page *page, uint32_t page_size_bytes, struct page_ref ref,
 	uint64_t seed)
 {

@@ -141,6 +141,12 @@ void page_init(struct page *page, struct page_ref ref, enum page_type type, unsi
 void page_seal(struct page *page, uint32_t page_size_bytes, uint64_t seed);
 
 /*
+ * The same for bytes that were read and verified, in the caller's memory, and that go to another
+ * file, under its seed.
+ */
+void page_seal_anew(struct page *page, uint32_t page_size_bytes, uint64_t seed);
+
+/*
  * Checks that `page`, as read, is the sealed page that `ref` names. 0, or VERSO_ECORRUPT with a
  * text that names the page, what was expected and what was found. Pure otherwise; any thread.
  */

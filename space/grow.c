@@ -21,11 +21,7 @@ static void groups_extend(struct space *s, pgno_t from)
 
 pgno_t space_end_for(const struct space *s, uint64_t n_pages)
 {
-	uint64_t start = n_pages / s->layout.group_pages * s->layout.group_pages;
-
-	if (n_pages >= layout_pages_max(&s->layout))
-		return layout_pages_max(&s->layout);
-	return (pgno_t)(n_pages > start && n_pages < start + 8 ? start + 8 : n_pages);
+	return layout_end_for(&s->layout, n_pages);
 }
 
 static int grow_to(struct space *s, pgno_t n_pages)

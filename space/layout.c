@@ -20,3 +20,12 @@ void layout_init(struct layout *l, uint32_t page_size, const struct space_option
 	l->groups_max = (uint16_t)option_or(options->groups_max, RECORD_GROUPS_MAX);
 	l->pending_max = (uint16_t)option_or(options->pending_max, RECORD_PENDING_MAX);
 }
+
+pgno_t layout_end_for(const struct layout *l, uint64_t n_pages)
+{
+	uint64_t start = n_pages / l->group_pages * l->group_pages;
+
+	if (n_pages >= layout_pages_max(l))
+		return layout_pages_max(l);
+	return (pgno_t)(n_pages > start && n_pages < start + 8 ? start + 8 : n_pages);
+}

@@ -80,6 +80,9 @@ static inline bool layout_is_ordinary(const struct layout *l, pgno_t file_pages,
 	       n_pages <= l->group_pages - pgno % l->group_pages;
 }
 
+/* Where a file ends that has n_pages at least: a group that has begun holds its own pages. */
+pgno_t layout_end_for(const struct layout *l, uint64_t n_pages);
+
 /* The most pages that a file can have: whole groups. */
 static inline pgno_t layout_pages_max(const struct layout *l)
 {

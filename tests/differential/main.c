@@ -50,6 +50,7 @@ static const struct {
 	[MARK_SPILLS] = {"spilled pages", 1000},
 	[MARK_EVICTIONS] = {"evictions", 1000},
 	[MARK_CUTS] = {"files cut", 5},
+	[MARK_COPIES] = {"copies compared", 10},
 	[MARK_UNSEALED] = {"pages never sealed", 100},
 };
 

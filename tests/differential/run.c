@@ -3,8 +3,10 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
-#define IMAGE_EVERY_RELAXED 8 /* commits: so that several share a flush */
+#define IMAGE_EVERY_RELAXED 8  /* commits: so that several share a flush */
+#define COPY_EVERY          32 /* commits */
 
 bool run_fail(struct run *r, const char *format, ...)
 {
@@ -150,6 +152,63 @@ static bool end_readers(struct run *r)
 	return true;
 }
 
+/* The two copies have what the oracle has, and are whole. */
+static bool look_at_copies(struct run *r, struct verso **copies)
+{
+	struct verso_txn *txns[2] = {NULL, NULL};
+	bool ok = true;
+
+	for (int s = 0; ok && s < 2; s++)
+		ok = look_codes(r, verso_begin(copies[s], VERSO_READ, &txns[s]), 0, 0);
+	for (unsigned t = 0; ok && t < N_TABLES; t++) {
+		struct verso_table *tables[2] = {NULL, NULL};
+		bool exists = r->oracle.writer.exists[t];
+		char name[8];
+		int rcs[2];
+
+		(void)snprintf(name, sizeof(name), "t%u", t);
+		for (int s = 0; t > 0 && s < 2; s++)
+			rcs[s] = verso_table_open(txns[s], name, 0, &tables[s]);
+		if (t > 0)
+			ok = look_codes(r, rcs[0], rcs[1], exists ? 0 : VERSO_NOTFOUND);
+		if (ok && exists)
+			ok = look_scan(r, txns, tables, &r->oracle.writer, t,
+				(struct verso_val){NULL, 0}, t % 2 == 0, UINT64_MAX);
+	}
+	for (int s = 0; s < 2; s++)
+		verso_abort(txns[s]);
+	return ok && look_codes(r, verso_check(copies[0], 0, NULL, NULL),
+			     verso_check(copies[1], 0, NULL, NULL), 0);
+}
+
+/* Copies both, one of them compact, and opens each with the other's pager. */
+static bool compare_copies(struct run *r)
+{
+	struct verso *copies[2] = {NULL, NULL};
+	char paths[2][600];
+	bool ok = true;
+
+	for (int s = 0; ok && s < 2; s++) {
+		struct verso_options o = {.size = sizeof(o), .pager = r->sides[!s].pager};
+		bool compact = (r->n_commits / COPY_EVERY + (unsigned)s) % 2;
+		int rc;
+
+		(void)snprintf(paths[s], sizeof(paths[s]), "%s.copy", r->sides[s].path);
+		rc = verso_copy(r->sides[s].db, paths[s], compact ? VERSO_COPY_COMPACT : 0u, NULL,
+			NULL);
+		if (rc == 0)
+			rc = verso_open(paths[s], &o, &copies[s]);
+		ok = rc == 0 || run_fail(r, "side %d: copy: %d, %s", s, rc, verso_errmsg(NULL));
+	}
+	ok = ok && look_at_copies(r, copies);
+	for (int s = 0; s < 2; s++) {
+		verso_close(copies[s]);
+		(void)unlink(paths[s]);
+	}
+	run_mark(r, MARK_COPIES, 2);
+	return ok;
+}
+
 static bool commit(struct run *r)
 {
 	const struct config *c = &r->stream->config;
@@ -161,6 +220,8 @@ static bool commit(struct run *r)
 	r->n_commits++;
 	run_mark(r, MARK_COMMITS, 1);
 	if ((!c->relaxed || r->n_commits % IMAGE_EVERY_RELAXED == 0) && !sides_compare_images(r))
+		return false;
+	if (r->n_commits % COPY_EVERY == 0 && !compare_copies(r))
 		return false;
 	return r->n_commits % c->check_every != 0 || sides_check(r);
 }

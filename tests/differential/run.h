@@ -42,6 +42,7 @@ enum mark {
 	MARK_SPILLS,
 	MARK_EVICTIONS,
 	MARK_CUTS,
+	MARK_COPIES,
 	MARK_UNSEALED, /* pages in which the files differed, as they may (sides.c) */
 	N_MARKS,
 };

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All pages of a reader's snapshot, once each, past the cache, in large reads: for what goes
+ * through a whole file, as a copy does, and should neither wait for single pages nor push out of
+ * memory what others use.
+ *
+ * The pages are not visited tree by tree but level by level: first the roots, then what they refer
+ * to, and so on; those of a level in the order of the file. So nearly all of a file is read from
+ * its beginning to its end once, with each page's references at hand before the page is.
+ *
+ * What each page proves: its checksum, its number, that no other page refers to it too, and that
+ * nothing but a page can lie there. That its generation and level are those which its parent
+ * names is compared in sum, a sum of hashes over a level, so that it takes no memory a page: a
+ * level that does not agree is VERSO_ECORRUPT, without the name of the page (txn_check() finds it).
+ */
+#ifndef TXN_SWEEP_H
+#define TXN_SWEEP_H
+
+#include "txn/txn.h"
+
+struct txn_sweep {
+	struct txn *txn;      /* a reader; the caller's */
+	pgno_t n_pages;       /* of its state */
+	uint8_t *seen;        /* a bit a page: some page, or a root, refers to it */
+	uint8_t *now, *next;  /* the level being visited, and the one below */
+	size_t bitmap_bytes;  /* of each */
+	pgno_t at, read_to;   /* visited up to here; and read up to there, from read_from on */
+	pgno_t read_from;     /* of the page at pages */
+	uint64_t sum_of_refs; /* of the level being visited, as its parents have it */
+	uint64_t sum_below;   /* of the one below, so far */
+	uint64_t sum_of_pages;
+	uint64_t n_seen;           /* pages that something refers to, so far */
+	const struct page *parent; /* of the references being noted */
+	uint8_t *pages;            /* what was read; aligned */
+	pgno_t pages_max;          /* that it has room for */
+	bool any_next;
+};
+
+/* A run of neighbouring pages of the snapshot, which the caller may change in place. */
+struct sweep_run {
+	pgno_t pgno;
+	uint32_t n_pages;
+	uint8_t *pages; /* page_size bytes each; until the next call */
+};
+
+/* Pages per read, at most. */
+#define SWEEP_READ_BYTES ((size_t)1 << 20)
+
+/*
+ * Begins with a reader's snapshot, which is flushed first where it is not yet (TXN_RELAXED).
+ * -ENOMEM; what the flush returns. Ends with txn_sweep_fini(), before the reader.
+ */
+int txn_sweep_init(struct txn_sweep *s, struct txn *txn);
+void txn_sweep_fini(struct txn_sweep *s); /* may be zeroed */
+
+/*
+ * The next run. SWEEP_END: there is none; `seen` then has every page of the snapshot's trees.
+ * VERSO_ECORRUPT with a text; I/O errors.
+ */
+#define SWEEP_END 1
+int txn_sweep_next(struct txn_sweep *s, struct sweep_run *ret_run);
+
+/* The page after the last one that something refers to; 0: none. At the end. */
+pgno_t txn_sweep_last(const struct txn_sweep *s);
+
+static inline bool sweep_has(const uint8_t *bitmap, pgno_t pgno)
+{
+	return bitmap[pgno / 8] >> (pgno % 8) & 1;
+}
+
+#endif
