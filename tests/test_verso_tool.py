@@ -26,7 +26,7 @@ def test_nothing_tells_what_to_do_next(sh):
 
 
 def test_help_tells_of_each_command(sh):
-    for name in ('get', 'put', 'del', 'scan', 'load', 'dump', 'check', 'stat'):
+    for name in ('get', 'put', 'del', 'scan', 'load', 'dump', 'check', 'stat', 'copy'):
         done = sh.run('help', name)
         assert done.returncode == OK and b'usage: verso ' + name.encode() in done.stdout, done
         assert b'--pager' in done.stdout

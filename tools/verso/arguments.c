@@ -146,6 +146,18 @@ static bool set_new(struct arguments *a, const char *value)
 	return a->no_overwrite = true;
 }
 
+static bool set_compact(struct arguments *a, const char *value)
+{
+	(void)value;
+	return a->compact = true;
+}
+
+static bool set_replace(struct arguments *a, const char *value)
+{
+	(void)value;
+	return a->replace = true;
+}
+
 static bool set_lines(struct arguments *a, const char *value)
 {
 	(void)value;
@@ -177,6 +189,9 @@ static const struct option options[] = {
 	{"tsv", NULL, "read lines of key TAB value as they are", TAKES_LOAD, set_tsv},
 	{"batch", "N", "with --lines, --tsv: records a transaction (default 10000)", TAKES_LOAD,
 		parse_batch},
+	{"compact", NULL, "in the order of the keys, into full pages", TAKES_COPY, set_compact},
+	{"replace", NULL, "put the copy in the place of a file of that name", TAKES_COPY,
+		set_replace},
 	{"frames", "N", "one size of the pool instead of twelve", TAKES_TRACE, parse_frames},
 	{"plot", "FILE.svg", "draw the curves (needs gnuplot)", TAKES_TRACE, parse_plot},
 };

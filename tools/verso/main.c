@@ -15,6 +15,7 @@ static const struct command *const commands[] = {
 	&command_dump,
 	&command_check,
 	&command_stat,
+	&command_copy,
 	&command_trace,
 };
 

@@ -22,6 +22,11 @@ void progress_begin(struct progress *p, const char *what, uint64_t total)
 	p->start_ns = p->shown_ns = now_ns();
 }
 
+void progress_be_quiet(struct progress *p, unsigned seconds)
+{
+	p->quiet_ns = (uint64_t)seconds * 1000000000u;
+}
+
 void progress_step(struct progress *p, uint64_t n)
 {
 	uint64_t now;
@@ -31,7 +36,7 @@ void progress_step(struct progress *p, uint64_t n)
 	if (!p->on)
 		return;
 	now = now_ns();
-	if (now - p->shown_ns < SHOW_EVERY_NS)
+	if (now - p->shown_ns < SHOW_EVERY_NS || now - p->start_ns < p->quiet_ns)
 		return;
 	p->shown_ns = now;
 	seconds = (double)(now - p->start_ns) / 1e9;

@@ -30,6 +30,7 @@ enum option_set {
 	TAKES_LOAD = 1 << 5,  /* --batch, --lines, --tsv */
 	TAKES_NEW = 1 << 6,   /* --new */
 	TAKES_TRACE = 1 << 7, /* --frames, --plot */
+	TAKES_COPY = 1 << 8,  /* --compact, --replace */
 };
 
 /* What `load` reads. */
@@ -59,7 +60,7 @@ struct arguments {
 	uint32_t n_frames;           /* 0: not given */
 	const char *plot;            /* NULL: not given */
 	enum format format;
-	bool reverse, keys_only, raw, json, no_overwrite;
+	bool reverse, keys_only, raw, json, no_overwrite, compact, replace;
 	bool willneed, cold; /* advice: before a scan, and after it */
 };
 
@@ -76,7 +77,7 @@ struct command {
 };
 
 extern const struct command command_get, command_put, command_del, command_scan, command_load,
-	command_dump, command_check, command_stat, command_trace;
+	command_dump, command_check, command_stat, command_copy, command_trace;
 
 /* main.c: runs the command words[0], with its events traced, unless trace is NULL. */
 enum status run_command(int n_words, char **words, verso_trace_fn *trace, void *trace_arg);
@@ -222,10 +223,12 @@ struct progress {
 	const char *what;  /* "records" */
 	uint64_t n, total; /* total 0: unknown */
 	uint64_t start_ns, shown_ns;
+	uint64_t quiet_ns; /* from the start on nothing is shown for so long */
 	bool on;
 };
 
 void progress_begin(struct progress *p, const char *what, uint64_t total);
+void progress_be_quiet(struct progress *p, unsigned seconds); /* for so long */
 void progress_step(struct progress *p, uint64_t n);
 void progress_end(struct progress *p);
 
