@@ -240,6 +240,9 @@ void btree_cursors_unpin(struct btree *bt);
  */
 int btree_each_ref(const struct page *page, uint32_t page_size, txn_ref_fn *fn, void *arg);
 
+/* Bytes of a verified PAGE_NODE or PAGE_OVERFLOW page that hold nothing. */
+unsigned btree_page_slack(const struct page *page, uint32_t page_size);
+
 /* The schema of databases made of trees. */
 extern const struct txn_schema btree_schema;
 

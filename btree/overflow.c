@@ -98,6 +98,27 @@ struct page_ref overflow_ref(const struct page *page, unsigned i)
 	return page_ref_get(node_bytes(page) + OVERFLOW_PAYLOAD + (size_t)i * PAGE_REF_BYTES);
 }
 
+/* Of a page whose bytes make sense or not. */
+static unsigned overflow_slack(const struct page *page, uint32_t page_size)
+{
+	uint64_t used = le32_get(node_bytes(page) + OVERFLOW_USED);
+	uint64_t room = page_size - OVERFLOW_PAYLOAD;
+
+	if (page->level > 0)
+		used *= PAGE_REF_BYTES;
+	return used < room ? (unsigned)(room - used) : 0;
+}
+
+unsigned btree_page_slack(const struct page *page, uint32_t page_size)
+{
+	unsigned used;
+
+	if (page->type == PAGE_OVERFLOW)
+		return overflow_slack(page, page_size);
+	used = node_used(page);
+	return used < node_cap(page_size) ? node_cap(page_size) - used : 0;
+}
+
 /* Not base/array.h: what a fault leaves behind is freed with the tree (memory.c). */
 int ref_list_add(struct ref_list *list, struct page_ref ref)
 {

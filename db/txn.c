@@ -5,12 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* A writer that waits for itself would wait for ever. */
-static bool waits_for_itself(const struct verso *db)
-{
-	return atomic_load_explicit(&db->writer, memory_order_relaxed) == thread_number();
-}
-
 static void list_add(struct verso *db, struct verso_txn *txn)
 {
 	pthread_mutex_lock(&db->lock);
@@ -65,6 +59,7 @@ int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn)
 	}
 	if (flags & VERSO_WRITE)
 		atomic_store_explicit(&db->writer, thread_number(), memory_order_relaxed);
+	txn->begun_ns = coarse_now_ns();
 	tables_init(txn);
 	list_add(db, txn);
 	*ret_txn = txn;

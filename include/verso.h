@@ -180,6 +180,7 @@
 #include "verso_codes.h"   /* what calls return */
 #include "verso_copy.h"    /* copies */
 #include "verso_options.h" /* struct verso_options, and the flags of every call */
+#include "verso_space.h"   /* where the space goes */
 #include "verso_stat.h"    /* struct verso_stat, verso_stat() and verso_cache_resize() */
 
 #ifdef __cplusplus

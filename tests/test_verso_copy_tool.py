@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Tests of `verso copy`, as a user of a shell sees it.
+"""Tests of `verso copy` and `verso stat --space`, as a user of a shell sees it.
 
 usage: test_verso_copy_tool.py VERSO
 
 Each function `test_*` gets a scratch folder and runs once with each pager. The last line counts them.
 """
+import json
 import os
 import pty
 import signal
@@ -98,6 +99,17 @@ def test_a_signal_leaves_nothing(sh):
         tool.wait(60)
     assert tool.returncode == -signal.SIGINT or tool.returncode == -signal.SIGPIPE, (tool.returncode, text)
     sh.expect(OK, 'check', 'a')
+
+
+def test_stat_says_where_the_space_goes(sh):
+    fill(sh, 'a', 5000)
+    done = sh.expect(OK, 'stat', 'a', '--space')
+    for word in (b'free', b'held by readers', b'of long values', b'The file is as large as its records need'):
+        assert word in done.stdout, done.stdout
+    assert b'verso_' not in done.stdout
+    found = json.loads(sh.expect(OK, 'stat', 'a', '--space', '--json').stdout)
+    parts = ('leaf_pages', 'inner_pages', 'overflow_pages', 'free_space_pages', 'free_pages', 'pending_pages')
+    assert sum(found[p] for p in parts) == found['pages'], found
 
 
 if __name__ == '__main__':

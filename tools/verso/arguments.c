@@ -158,6 +158,12 @@ static bool set_replace(struct arguments *a, const char *value)
 	return a->replace = true;
 }
 
+static bool set_space(struct arguments *a, const char *value)
+{
+	(void)value;
+	return a->space = true;
+}
+
 static bool set_lines(struct arguments *a, const char *value)
 {
 	(void)value;
@@ -192,6 +198,7 @@ static const struct option options[] = {
 	{"compact", NULL, "in the order of the keys, into full pages", TAKES_COPY, set_compact},
 	{"replace", NULL, "put the copy in the place of a file of that name", TAKES_COPY,
 		set_replace},
+	{"space", NULL, "where the space goes; reads the whole file", TAKES_SPACE, set_space},
 	{"frames", "N", "one size of the pool instead of twelve", TAKES_TRACE, parse_frames},
 	{"plot", "FILE.svg", "draw the curves (needs gnuplot)", TAKES_TRACE, parse_plot},
 };

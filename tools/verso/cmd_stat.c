@@ -184,6 +184,51 @@ static int collect(const struct session *s)
 	return rc;
 }
 
+/* Only about its space. */
+static int collect_space(const struct session *s)
+{
+	struct verso_space sp = {.size = sizeof(sp)};
+	int rc = verso_space(s->db, &sp);
+
+	if (rc < 0)
+		return rc;
+
+	const struct line lines[] = {
+		{"file_bytes", "file", sp.file_bytes, UNIT_BYTES},
+		{"page_size", "page size", sp.page_size, UNIT_BYTES},
+		{"pages", "pages", sp.n_pages, UNIT_COUNT},
+		{"leaf_pages", "with records", sp.n_leaf, UNIT_COUNT},
+		{"inner_pages", "that lead to them", sp.n_inner, UNIT_COUNT},
+		{"overflow_pages", "of long values", sp.n_overflow, UNIT_COUNT},
+		{"free_space_pages", "that keep account of space", sp.n_free_space, UNIT_COUNT},
+		{"free_pages", "free", sp.n_free, UNIT_COUNT},
+		{"reserve_pages", "of these, for a full disk", sp.n_reserve, UNIT_COUNT},
+		{"pending_pages", "not yet free", sp.n_pending, UNIT_COUNT},
+		{"held_pages", "of these, held by readers", sp.n_held, UNIT_COUNT},
+		{"slack_pages", "empty parts, in pages", sp.n_slack, UNIT_COUNT},
+		{"reader_pid", "oldest reader, process", sp.reader_pid, UNIT_COUNT},
+		{"reader_age_ms", "open for, in ms", sp.reader_age_ms, UNIT_COUNT},
+		{"reader_held_bytes", "holds", (uint64_t)sp.n_reader_held * sp.page_size,
+			UNIT_BYTES},
+	};
+	size_t n_lines = sizeof(lines) / sizeof(lines[0]);
+
+	if (!s->args->json) {
+		for (size_t i = 0; i < (sp.reader_gen ? n_lines : n_lines - 3); i++)
+			print_line(&lines[i]);
+		(void)printf("\n%s\n", sp.why);
+		return 0;
+	}
+	(void)printf("{\"path\": ");
+	print_json_text(s->args->path);
+	for (size_t i = 0; i < n_lines; i++)
+		(void)printf(", \"%s\": %" PRIu64, lines[i].name, lines[i].value);
+	(void)printf(", \"why\": ");
+	print_json_text(sp.why);
+	(void)printf("}\n");
+	return 0;
+}
+
 static enum status stat_db(const struct arguments *args)
 {
 	struct session s;
@@ -192,7 +237,13 @@ static enum status stat_db(const struct arguments *args)
 
 	if (status != STATUS_OK)
 		return status;
-	rc = collect(&s);
+	if (args->space) {
+		verso_abort(s.txn);
+		s.txn = NULL;
+		rc = collect_space(&s);
+	} else {
+		rc = collect(&s);
+	}
 	if (rc != 0)
 		status = fail(args->path, rc);
 	session_abort(&s);
@@ -203,12 +254,13 @@ const struct command command_stat = {
 	.name = "stat",
 	.words = "DB",
 	.summary = "Print sizes, counts, and how the file is reached",
-	.help = "With --json, numbers are bytes and counts, null what is not known, and names do\n"
-		"not change between versions. Under --pager=mmap the kernel evicts, and does not\n"
-		"say so: its faults, of the whole process, are what can be known of its cache.\n"
-		"misses: the pages that gets and gets of many had to load (once, those of gets\n"
-		"alone, which are loads_get).",
-	.takes = TAKES_JSON,
+	.help = "--space: where the space goes, and a sentence that says what would shrink the\n"
+		"file; it reads all of it. With --json, numbers are bytes and counts, null what\n"
+		"is not known, and names do not change between versions. Under --pager=mmap the\n"
+		"kernel evicts, and does not say so: its faults, of the whole process, are what\n"
+		"can be known of its cache. misses: the pages that gets and gets of many had to\n"
+		"load (once, those of gets alone, which are loads_get).",
+	.takes = TAKES_JSON | TAKES_SPACE,
 	.open_flags = VERSO_RDONLY,
 	.run = stat_db,
 };

@@ -31,6 +31,7 @@ enum option_set {
 	TAKES_NEW = 1 << 6,   /* --new */
 	TAKES_TRACE = 1 << 7, /* --frames, --plot */
 	TAKES_COPY = 1 << 8,  /* --compact, --replace */
+	TAKES_SPACE = 1 << 9, /* --space */
 };
 
 /* What `load` reads. */
@@ -60,7 +61,7 @@ struct arguments {
 	uint32_t n_frames;           /* 0: not given */
 	const char *plot;            /* NULL: not given */
 	enum format format;
-	bool reverse, keys_only, raw, json, no_overwrite, compact, replace;
+	bool reverse, keys_only, raw, json, no_overwrite, compact, replace, space;
 	bool willneed, cold; /* advice: before a scan, and after it */
 };
 

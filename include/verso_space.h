@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* Where the space of a database goes. A part of verso.h, which includes it. */
+#ifndef VERSO_SPACE_H
+#define VERSO_SPACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct verso; /* an open database (verso.h) */
+
+/* Counts are pages. What is in no tree is of the newest commit, as writers have it; what is in
+ * trees, of the newest one that readers see. */
+struct verso_space {
+	size_t size; /* set it to sizeof(struct verso_space) before the call */
+
+	uint32_t page_size;  /* bytes */
+	uint64_t file_bytes; /* of the file now; a close may cut it */
+	uint32_t n_pages;    /* of the newest commit */
+
+	/* In trees. */
+	uint32_t n_inner, n_leaf, n_overflow;
+	uint64_t slack_bytes; /* of these pages, not used by records and references; see n_slack */
+	uint32_t n_slack;     /* the same in pages */
+
+	/* In none. */
+	uint32_t n_free_space; /* bitmaps, their index, the list of pending pages, meta pages */
+	uint32_t n_free;       /* to be used again at once */
+	uint32_t n_pending;    /* freed, but not to be used again yet, */
+	uint32_t n_held;       /* of these, what open readers may still see */
+	uint32_t n_reserve;    /* of the free ones, what a full disk keeps for removals */
+
+	/* The reader that sees the oldest state; 0 where there is none or it is not known. */
+	uint64_t reader_gen;
+	uint64_t reader_pid;
+	uint64_t reader_age_ms; /* since it began */
+	uint32_t n_reader_held; /* pending pages that it may see */
+
+	char why[320]; /* a sentence for people: why the file is as large, and what shrinks it */
+};
+
+/*
+ * Fills in *space, of which size is set. Reads the whole file once, past the cache, and waits for
+ * the writer for a moment. VERSO_ECORRUPT, I/O errors, -ENOMEM, VERSO_EPOISONED, VERSO_EBUSY
+ * (1,024 readers). VERSO_EMISUSE: this thread has a write transaction open, for which the call
+ * would wait forever. Any thread.
+ */
+int verso_space(struct verso *db, struct verso_space *space);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
