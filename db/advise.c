@@ -21,17 +21,17 @@ int verso_advise(struct verso_txn *txn, struct verso_table *table, struct verso_
 	int rc = boundary_txn(txn, false);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	rc = boundary_table(txn, table, &in);
 	if (rc != 0)
-		return rc;
+		return call_result(rc);
 	if (advice != VERSO_ADVICE_WILLNEED && advice != VERSO_ADVICE_COLD)
 		return misuse("verso_advise: an unknown advice");
 	rc = boundary_val(from);
 	if (rc == 0)
 		rc = boundary_val(to);
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (call_may_fault(txn)) {
 		if (sigsetjmp(fault.env, 0) != 0)
 			return call_faulted(txn);
@@ -39,5 +39,5 @@ int verso_advise(struct verso_txn *txn, struct verso_table *table, struct verso_
 	}
 	rc = btree_advise(&in->tree, bound_of(from), bound_of(to), (enum btree_advice)advice);
 	call_leave(txn, &fault);
-	return rc;
+	return call_result(rc);
 }

@@ -18,6 +18,16 @@ int misuse(const char *what)
 	return error_set(VERSO_EMISUSE, "%s", what);
 }
 
+int call_failed(int code)
+{
+	if (error_text()[0] != '\0')
+		return code;
+	if (code == -ENOMEM)
+		return error_set(code, "no memory: close cursors and transactions that are not "
+				       "needed any more, or allow the process more of it");
+	return error_set(code, "%s", error_name(code));
+}
+
 static int forked(void)
 {
 	return error_set(-EINVAL, "the process has forked since the database was opened: a child "

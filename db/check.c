@@ -94,7 +94,7 @@ int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *ar
 	int rc = boundary_db(db);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	checker_init(k, db, each, arg);
 	if (flags & ~(unsigned)VERSO_CHECK_TREES)
 		return misuse("verso_check: an unknown flag");
@@ -107,7 +107,7 @@ int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *ar
 			"check would wait forever; a check with VERSO_CHECK_TREES does not wait");
 	rc = verso_begin(db, VERSO_READ, &txn);
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	rc = check_trees(txn, k);
 	verso_abort(txn);
 	if (rc == 0 && !k->stopped && !(flags & VERSO_CHECK_TREES)) {
@@ -124,5 +124,5 @@ int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *ar
 	if (rc == 0 && k->n_findings > 0)
 		rc = error_set(VERSO_ECORRUPT, "%s: the check found %llu faults", db->path,
 			(unsigned long long)k->n_findings);
-	return rc;
+	return call_result(rc);
 }

@@ -46,13 +46,13 @@ int verso_cursor_open(struct verso_txn *txn, struct verso_table *table,
 	int rc = boundary_txn(txn, false);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	rc = boundary_table(txn, table, &table);
 	if (rc != 0)
-		return rc;
+		return call_result(rc);
 	if (!ret_cursor)
 		return misuse("verso_cursor_open: no place for the result");
-	return open_cursor(txn, table, NULL, ret_cursor);
+	return call_result(open_cursor(txn, table, NULL, ret_cursor));
 }
 
 int verso_cursor_open_range(struct verso_txn *txn, struct verso_table *table,
@@ -62,23 +62,23 @@ int verso_cursor_open_range(struct verso_txn *txn, struct verso_table *table,
 	int rc = boundary_txn(txn, false);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	rc = boundary_table(txn, table, &table);
 	if (rc != 0)
-		return rc;
+		return call_result(rc);
 	if (!ret_cursor)
 		return misuse("verso_cursor_open_range: no place for the result");
 	rc = range_open(range, &r);
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	copy = range_copy(&r);
 	range_close(&r);
 	if (!copy)
-		return -ENOMEM;
+		return call_result(-ENOMEM);
 	rc = open_cursor(txn, table, copy, ret_cursor);
 	if (rc < 0)
 		free(copy);
-	return rc;
+	return call_result(rc);
 }
 
 static void detach(struct verso_cursor *c)
@@ -290,9 +290,10 @@ static inline int move_cursor(struct verso_cursor *c, enum move how, struct btre
 	int rc = boundary_cursor(c);
 
 	if (rc < 0)
-		return rc;
-	return call_may_fault(c->txn) ? move_guarded(c, how, key, ret_key, ret_val)
-				      : move(c, how, key, ret_key, ret_val);
+		return call_result(rc);
+	rc = call_may_fault(c->txn) ? move_guarded(c, how, key, ret_key, ret_val)
+				    : move(c, how, key, ret_key, ret_val);
+	return call_result(rc);
 }
 
 int verso_cursor_first(struct verso_cursor *c, struct verso_val *ret_key, struct verso_val *ret_val)
@@ -349,7 +350,7 @@ int verso_cursor_del(struct verso_cursor *c)
 	if (rc == 0)
 		rc = boundary_txn(c->txn, true);
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (call_may_fault(c->txn)) {
 		if (sigsetjmp(fault.env, 0) != 0)
 			return call_faulted(c->txn);
@@ -357,7 +358,7 @@ int verso_cursor_del(struct verso_cursor *c)
 	}
 	rc = del(c);
 	call_leave(c->txn, &fault);
-	return rc;
+	return call_result(rc);
 }
 
 /* The record under the cursor may have been deleted meanwhile: then there is none to change. */
@@ -392,7 +393,7 @@ int verso_cursor_put(struct verso_cursor *c, struct verso_val val)
 	if (rc == 0)
 		rc = boundary_val(val);
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (call_may_fault(c->txn)) {
 		if (sigsetjmp(fault.env, 0) != 0)
 			return call_faulted(c->txn);
@@ -400,5 +401,5 @@ int verso_cursor_put(struct verso_cursor *c, struct verso_val val)
 	}
 	rc = put(c, slice_of(val));
 	call_leave(c->txn, &fault);
-	return rc;
+	return call_result(rc);
 }

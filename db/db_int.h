@@ -255,6 +255,17 @@ void trace_begin(struct verso *db);
 /* VERSO_EMISUSE with a text. */
 int misuse(const char *what);
 
+/*
+ * What a public call returns: an error that no floor had a text for gets that of its code. Each
+ * such call returns by it, unless it has set the text itself.
+ */
+int call_failed(int code);
+
+static inline int call_result(int rc)
+{
+	return __builtin_expect(rc >= 0, 1) ? rc : call_failed(rc);
+}
+
 /* 0, or why this handle cannot be used now. write: the call changes the table. */
 int boundary_db(struct verso *db);
 int boundary_txn_in_full(struct verso_txn *txn, bool write);

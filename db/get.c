@@ -68,23 +68,23 @@ int verso_get(struct verso_txn *txn, struct verso_table *table, struct verso_val
 	int rc = boundary_txn(txn, false);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	rc = boundary_table(txn, table, &in);
 	if (rc != 0)
-		return rc;
+		return call_result(rc);
 	if (!ret_val)
 		return misuse("verso_get: no place for the result");
 	rc = boundary_val(key);
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (!call_may_fault(txn))
-		return get(txn, &in->tree, slice_of(key), ret_val);
+		return call_result(get(txn, &in->tree, slice_of(key), ret_val));
 	if (sigsetjmp(fault.env, 0) != 0)
 		return call_faulted(txn);
 	call_enter(txn, &fault);
 	rc = get(txn, &in->tree, slice_of(key), ret_val);
 	call_leave(txn, &fault);
-	return rc;
+	return call_result(rc);
 }
 
 /* One verso_get_many() and how far it has come. */
@@ -296,16 +296,16 @@ int verso_get_many(struct verso_txn *txn, struct verso_table *table, size_t n,
 	int rc = boundary_txn(txn, false);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	rc = boundary_table(txn, table, &in);
 	if (rc != 0)
-		return rc;
+		return call_result(rc);
 	if (n > 0 && (!keys || !ret_vals))
 		return misuse("verso_get_many: no keys, or no place for the results");
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = boundary_val(keys[i]);
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	m.tree = &in->tree;
 	m.n_pins_max = pins_max(txn);
 	/* New pins come behind those of before, new chunks in front of them. */
@@ -318,7 +318,7 @@ int verso_get_many(struct verso_txn *txn, struct verso_table *table, size_t n,
 	}
 	rc = get_many(txn, &m);
 	call_leave(txn, &fault);
-	return rc;
+	return call_result(rc);
 }
 
 static int read_piece(struct btree *tree, struct btree_slice key, uint64_t off_bytes, void *buf,
@@ -343,15 +343,15 @@ int verso_read(struct verso_txn *txn, struct verso_table *table, struct verso_va
 	int rc = boundary_txn(txn, false);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	rc = boundary_table(txn, table, &in);
 	if (rc != 0)
-		return rc;
+		return call_result(rc);
 	if (!ret_len || (len_bytes > 0 && !buf))
 		return misuse("verso_read: no place for the result");
 	rc = boundary_val(key);
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (call_may_fault(txn)) {
 		if (sigsetjmp(fault.env, 0) != 0)
 			return call_faulted(txn);
@@ -359,5 +359,5 @@ int verso_read(struct verso_txn *txn, struct verso_table *table, struct verso_va
 	}
 	rc = read_piece(&in->tree, slice_of(key), off_bytes, buf, len_bytes, ret_len);
 	call_leave(txn, &fault);
-	return rc;
+	return call_result(rc);
 }

@@ -361,10 +361,10 @@ int verso_open(const char *path, const struct verso_options *opts, struct verso 
 		return misuse("verso_open: no path");
 	resolved = resolve(path);
 	if (!resolved)
-		return -ENOMEM;
+		return call_result(-ENOMEM);
 	rc = db_open_with(&hooks, resolved, opts, ret_db);
 	free(resolved);
-	return rc;
+	return call_result(rc);
 }
 
 /*

@@ -45,17 +45,17 @@ int verso_put(struct verso_txn *txn, struct verso_table *table, struct verso_val
 	int rc = boundary_txn(txn, true);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	rc = boundary_table(txn, table, &in);
 	if (rc != 0)
-		return rc;
+		return call_result(rc);
 	if (flags & ~PUT_FLAGS)
 		return misuse("verso_put: an unknown flag");
 	rc = boundary_val(key);
 	if (rc == 0)
 		rc = boundary_val(val);
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (call_may_fault(txn)) {
 		if (sigsetjmp(fault.env, 0) != 0)
 			return call_faulted(txn);
@@ -63,7 +63,7 @@ int verso_put(struct verso_txn *txn, struct verso_table *table, struct verso_val
 	}
 	rc = put(txn, in, slice_of(key), slice_of(val), btree_flags(flags));
 	call_leave(txn, &fault);
-	return rc;
+	return call_result(rc);
 }
 
 /*
@@ -120,17 +120,17 @@ int verso_replace(struct verso_txn *txn, struct verso_table *table, struct verso
 	int rc = boundary_txn(txn, true);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	rc = boundary_table(txn, table, &in);
 	if (rc != 0)
-		return rc;
+		return call_result(rc);
 	if (!ret_old)
 		return misuse("verso_replace: no place for the result");
 	rc = boundary_val(key);
 	if (rc == 0)
 		rc = boundary_val(val);
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (call_may_fault(txn)) {
 		if (sigsetjmp(fault.env, 0) != 0)
 			return call_faulted(txn);
@@ -138,7 +138,7 @@ int verso_replace(struct verso_txn *txn, struct verso_table *table, struct verso
 	}
 	rc = replace(txn, in, slice_of(key), slice_of(val), ret_old);
 	call_leave(txn, &fault);
-	return rc;
+	return call_result(rc);
 }
 
 int verso_del(struct verso_txn *txn, struct verso_table *table, struct verso_val key)
@@ -149,13 +149,13 @@ int verso_del(struct verso_txn *txn, struct verso_table *table, struct verso_val
 	int rc = boundary_txn(txn, true);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	rc = boundary_table(txn, table, &in);
 	if (rc != 0)
-		return rc;
+		return call_result(rc);
 	rc = boundary_val(key);
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (call_may_fault(txn)) {
 		if (sigsetjmp(fault.env, 0) != 0)
 			return call_faulted(txn);
@@ -163,7 +163,7 @@ int verso_del(struct verso_txn *txn, struct verso_table *table, struct verso_val
 	}
 	rc = del(txn, in, slice_of(key));
 	call_leave(txn, &fault);
-	return rc;
+	return call_result(rc);
 }
 
 static int write_piece(struct verso_txn *txn, struct verso_table *table, struct btree_slice key,
@@ -187,15 +187,15 @@ int verso_write(struct verso_txn *txn, struct verso_table *table, struct verso_v
 	int rc = boundary_txn(txn, true);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	rc = boundary_table(txn, table, &in);
 	if (rc != 0)
-		return rc;
+		return call_result(rc);
 	rc = boundary_val(key);
 	if (rc == 0)
 		rc = boundary_val(data);
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (call_may_fault(txn)) {
 		if (sigsetjmp(fault.env, 0) != 0)
 			return call_faulted(txn);
@@ -203,7 +203,7 @@ int verso_write(struct verso_txn *txn, struct verso_table *table, struct verso_v
 	}
 	rc = write_piece(txn, in, slice_of(key), off_bytes, slice_of(data));
 	call_leave(txn, &fault);
-	return rc;
+	return call_result(rc);
 }
 
 /* A long value: memory, and a copy of the key, for the next call. */
@@ -258,17 +258,17 @@ int verso_reserve(struct verso_txn *txn, struct verso_table *table, struct verso
 	int rc = boundary_txn(txn, true);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	rc = boundary_table(txn, table, &in);
 	if (rc != 0)
-		return rc;
+		return call_result(rc);
 	if (flags & ~(unsigned)VERSO_NOOVERWRITE)
 		return misuse("verso_reserve: an unknown flag");
 	if (!ret_room)
 		return misuse("verso_reserve: no place for the result");
 	rc = boundary_val(key);
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (call_may_fault(txn)) {
 		if (sigsetjmp(fault.env, 0) != 0)
 			return call_faulted(txn);
@@ -276,5 +276,5 @@ int verso_reserve(struct verso_txn *txn, struct verso_table *table, struct verso
 	}
 	rc = reserve(txn, in, slice_of(key), len_bytes, flags, ret_room);
 	call_leave(txn, &fault);
-	return rc;
+	return call_result(rc);
 }

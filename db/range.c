@@ -110,10 +110,10 @@ int verso_table_clear(struct verso_txn *txn, struct verso_table *table)
 	int rc = boundary_txn(txn, true);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	rc = boundary_table(txn, table, &in);
 	if (rc != 0)
-		return rc;
+		return call_result(rc);
 	if (call_may_fault(txn)) {
 		if (sigsetjmp(fault.env, 0) != 0)
 			return call_faulted(txn);
@@ -121,7 +121,7 @@ int verso_table_clear(struct verso_txn *txn, struct verso_table *table)
 	}
 	rc = clear(txn, in);
 	call_leave(txn, &fault);
-	return rc;
+	return call_result(rc);
 }
 
 int verso_count(struct verso_txn *txn, struct verso_table *table, const struct verso_range *range,
@@ -134,17 +134,17 @@ int verso_count(struct verso_txn *txn, struct verso_table *table, const struct v
 	int rc = boundary_txn(txn, false);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	rc = boundary_table(txn, table, &in);
 	if (rc != 0)
-		return rc;
+		return call_result(rc);
 	if (flags & ~(unsigned)VERSO_ESTIMATE)
 		return misuse("verso_count: an unknown flag");
 	if (!ret_n)
 		return misuse("verso_count: no place for the result");
 	rc = range_open(range, &r);
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (call_may_fault(txn)) {
 		if (sigsetjmp(fault.env, 0) != 0) {
 			range_close(&r);
@@ -156,7 +156,7 @@ int verso_count(struct verso_txn *txn, struct verso_table *table, const struct v
 				    : btree_count(&in->tree, &r.range, ret_n);
 	call_leave(txn, &fault);
 	range_close(&r);
-	return rc;
+	return call_result(rc);
 }
 
 /* The bounds may lie in results, which end. */
@@ -186,13 +186,13 @@ int verso_del_range(struct verso_txn *txn, struct verso_table *table,
 	int rc = boundary_txn(txn, true);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	rc = boundary_table(txn, table, &in);
 	if (rc != 0)
-		return rc;
+		return call_result(rc);
 	rc = range_open(range, &r);
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (call_may_fault(txn)) {
 		if (sigsetjmp(fault.env, 0) != 0) {
 			range_close(&r);
@@ -205,5 +205,5 @@ int verso_del_range(struct verso_txn *txn, struct verso_table *table,
 	range_close(&r);
 	if (rc == 0 && ret_n)
 		*ret_n = n;
-	return rc;
+	return call_result(rc);
 }

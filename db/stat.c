@@ -72,7 +72,7 @@ int verso_cache_resize(struct verso *db, size_t cache_bytes)
 	THREAD_KEPT;
 	int rc = boundary_db(db);
 
-	return rc < 0 ? rc : pager_cache_resize(db->pager, cache_bytes);
+	return call_result(rc < 0 ? rc : pager_cache_resize(db->pager, cache_bytes));
 }
 
 int verso_stat(struct verso *db, struct verso_stat *stat)
@@ -81,7 +81,7 @@ int verso_stat(struct verso *db, struct verso_stat *stat)
 	int rc = boundary_db(db);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (!stat || stat->size < sizeof(stat->size))
 		return misuse("verso_stat: set stat->size to sizeof(struct verso_stat)");
 	take_txn(&full, db->env);

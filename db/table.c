@@ -13,7 +13,7 @@ int verso_table_open(struct verso_txn *txn, const char *name, unsigned flags,
 	int rc = boundary_txn(txn, (flags & VERSO_CREATE) != 0);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (flags & ~(unsigned)VERSO_CREATE)
 		return misuse("verso_table_open: an unknown flag");
 	if (!ret_table)
@@ -25,7 +25,7 @@ int verso_table_open(struct verso_txn *txn, const char *name, unsigned flags,
 	}
 	rc = tables_open(txn, name, flags, ret_table);
 	call_leave(txn, &fault);
-	return rc;
+	return call_result(rc);
 }
 
 static int table_drop(struct verso_txn *txn, const char *user_name)
@@ -54,7 +54,7 @@ int verso_table_drop(struct verso_txn *txn, const char *name)
 	int rc = boundary_txn(txn, true);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (call_may_fault(txn)) {
 		if (sigsetjmp(fault.env, 0) != 0)
 			return call_faulted(txn);
@@ -62,7 +62,7 @@ int verso_table_drop(struct verso_txn *txn, const char *name)
 	}
 	rc = table_drop(txn, name);
 	call_leave(txn, &fault);
-	return rc;
+	return call_result(rc);
 }
 
 int verso_table_rename(struct verso_txn *txn, const char *from, const char *to)
@@ -72,7 +72,7 @@ int verso_table_rename(struct verso_txn *txn, const char *from, const char *to)
 	int rc = boundary_txn(txn, true);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (call_may_fault(txn)) {
 		if (sigsetjmp(fault.env, 0) != 0)
 			return call_faulted(txn);
@@ -80,7 +80,7 @@ int verso_table_rename(struct verso_txn *txn, const char *from, const char *to)
 	}
 	rc = tables_rename(txn, from, to);
 	call_leave(txn, &fault);
-	return rc;
+	return call_result(rc);
 }
 
 void close_tree_cursor(struct verso_txn *txn, struct btree_cursor *cursor)
@@ -126,7 +126,7 @@ int verso_table_each(struct verso_txn *txn, verso_table_fn *each, void *arg)
 	uint64_t number;
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (!each)
 		return misuse("verso_table_each: each is NULL");
 	number = txn->handle.number;
@@ -144,7 +144,7 @@ int verso_table_each(struct verso_txn *txn, verso_table_fn *each, void *arg)
 	close_tree_cursor(txn, cursor);
 	if (stop != 0)
 		return stop;
-	return rc == VERSO_NOTFOUND ? 0 : rc;
+	return call_result(rc == VERSO_NOTFOUND ? 0 : rc);
 }
 
 int verso_table_stat(struct verso_txn *txn, struct verso_table *table,
@@ -154,10 +154,10 @@ int verso_table_stat(struct verso_txn *txn, struct verso_table *table,
 	int rc = boundary_txn(txn, false);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	rc = boundary_table(txn, table, &table);
 	if (rc != 0)
-		return rc;
+		return call_result(rc);
 	if (!stat || stat->size < sizeof(stat->size))
 		return misuse(
 			"verso_table_stat: set stat->size to sizeof(struct verso_table_stat)");

@@ -310,12 +310,12 @@ int verso_table_keep(struct verso *db, const char *name, struct verso_table **re
 	int rc = boundary_db(db);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (!ret_table)
 		return misuse("verso_table_keep: no place for the result");
 	made = handle_alloc(HANDLE_KEPT, sizeof(*made));
 	if (!made)
-		return -ENOMEM;
+		return call_result(-ENOMEM);
 	made->db = db;
 	rc = take_name(db, name, made->name);
 	pthread_mutex_lock(&db->lock);
@@ -331,7 +331,7 @@ int verso_table_keep(struct verso *db, const char *name, struct verso_table **re
 		handle_end(HANDLE_KEPT, made);
 	if (rc == 0)
 		*ret_table = (struct verso_table *)kept;
-	return rc;
+	return call_result(rc);
 }
 
 void tables_end_kept(struct verso *db)

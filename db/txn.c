@@ -36,7 +36,7 @@ int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn)
 	int rc = boundary_db(db);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (flags & ~(unsigned)VERSO_WRITE)
 		return misuse("verso_begin: an unknown flag");
 	if (!ret_txn)
@@ -49,13 +49,13 @@ int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn)
 			      "hold the writer's turn");
 	txn = handle_alloc(HANDLE_TXN, sizeof(*txn));
 	if (!txn)
-		return -ENOMEM;
+		return call_result(-ENOMEM);
 	txn->db = db;
 	rc = flags & VERSO_WRITE ? txn_begin_write(db->env, &txn->txn)
 				 : txn_begin_read(db->env, &txn->txn);
 	if (rc < 0) {
 		handle_end(HANDLE_TXN, txn);
-		return rc;
+		return call_result(rc);
 	}
 	if (flags & VERSO_WRITE)
 		atomic_store_explicit(&db->writer, thread_number(), memory_order_relaxed);
@@ -129,16 +129,16 @@ int verso_commit(struct verso_txn *txn)
 	int rc = boundary_txn(txn, false);
 
 	if (rc == VERSO_EMISUSE || rc == -EINVAL)
-		return rc;
+		return call_result(rc);
 	if (rc == 0 && txn->txn->writable)
 		rc = store_roots(txn);
 	if (rc == 0 && txn->txn->writable)
 		rc = make_name_durable(txn->db);
 	below = take_apart(txn);
 	if (rc == 0 && below->writable)
-		return txn_commit(below);
+		return call_result(txn_commit(below));
 	txn_abort(below);
-	return rc;
+	return call_result(rc);
 }
 
 void verso_abort(struct verso_txn *txn)
@@ -154,6 +154,6 @@ int verso_sync(struct verso *db)
 	int rc = boundary_db(db);
 
 	if (rc < 0)
-		return rc;
-	return db->options.flags & VERSO_RDONLY ? 0 : txn_sync(db->env);
+		return call_result(rc);
+	return call_result(db->options.flags & VERSO_RDONLY ? 0 : txn_sync(db->env));
 }

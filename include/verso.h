@@ -562,9 +562,9 @@ int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *ar
 const char *verso_strerror(int code);
 
 /*
- * What went wrong in this thread's last call, in words; "" when it returned no error, or one about
- * which verso_strerror() says everything (-ENOMEM). db: the database, or NULL after a failed open;
- * each thread has its own text. It lasts until this thread's next call.
+ * What went wrong in this thread's last call, in words, whenever it returned an error (< 0); after
+ * other results the text says nothing. db: the database, or NULL after a failed open; each thread
+ * has its own text. It lasts until this thread's next call.
  */
 const char *verso_errmsg(struct verso *db);
 

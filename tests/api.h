@@ -13,13 +13,18 @@
 
 extern const char *const api_pager_names[API_PAGERS];
 
-/* Fails the test, with the library's text, unless expr returns `code`. */
+/*
+ * Fails the test, with the library's text, unless expr, a call of the library, returns `code`. An
+ * error has a text.
+ */
 #define API_IS(expr, code)                                                                         \
 	do {                                                                                       \
 		int api_rc = (expr);                                                               \
                                                                                                    \
 		ck_assert_msg(api_rc == (code), "%s returns %d (%s; %s), not %d", #expr, api_rc,   \
 			verso_strerror(api_rc), verso_errmsg(NULL), (code));                       \
+		ck_assert_msg(api_rc >= 0 || verso_errmsg(NULL)[0] != '\0',                        \
+			"%s returns %d without a text", #expr, api_rc);                            \
 	} while (0)
 
 #define API_OK(expr) API_IS(expr, 0)

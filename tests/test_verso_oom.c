@@ -46,6 +46,44 @@ static int put_records(struct verso_txn *txn)
 	return rc;
 }
 
+/* The other ways to change a table, which leave nothing in it. */
+static int change_table(struct verso *db, struct verso_txn *txn)
+{
+	struct verso_range range = {.from = api_val("k"), .flags = VERSO_PREFIX};
+	struct verso_table *kept;
+	struct verso_cursor *c = NULL;
+	struct verso_val old;
+	char bytes[10000] = "";
+	void *room;
+	uint64_t n;
+	int rc = verso_table_keep(db, "table", &kept);
+
+	if (rc == 0)
+		rc = verso_replace(txn, kept, api_val("k"), api_val("w"), &old);
+	if (rc == 0)
+		rc = verso_reserve(txn, kept, api_val("k2"), 20000, 0, &room);
+	if (rc == 0)
+		rc = verso_write(txn, kept, api_val("k3"), 0, bytes, sizeof(bytes));
+	if (rc == 0)
+		rc = verso_write(txn, kept, api_val("k3"), 5000, bytes, sizeof(bytes));
+	if (rc == 0)
+		rc = verso_cursor_open_range(txn, kept, &range, &c);
+	if (rc == 0)
+		rc = verso_cursor_next(c, NULL, NULL);
+	if (rc == 0)
+		rc = verso_cursor_put(c, api_val("x"));
+	verso_cursor_close(c);
+	if (rc == 0)
+		rc = verso_count(txn, kept, &range, 0, &n);
+	if (rc == 0)
+		rc = verso_del_range(txn, kept, &range, &n);
+	if (rc == 0)
+		rc = verso_table_rename(txn, "table", "renamed");
+	if (rc == 0)
+		rc = verso_table_rename(txn, "renamed", "table");
+	return rc == 0 ? verso_table_clear(txn, kept) : rc;
+}
+
 static int read_records(struct progress *p)
 {
 	struct verso_val keys[3] = {api_val("key000010"), api_val("key000011"), api_val("none")};
@@ -84,6 +122,8 @@ static int work(int pager, const char *path, struct progress *p)
 		rc = verso_begin(p->db, VERSO_WRITE, &p->txn);
 	if (rc == 0)
 		rc = put_records(p->txn);
+	if (rc == 0)
+		rc = change_table(p->db, p->txn);
 	if (rc == 0) {
 		p->tried = true;
 		rc = verso_commit(p->txn);
@@ -147,6 +187,7 @@ static void run_out(int pager, bool forever)
 		failmalloc_arm(n, forever);
 		rc = work(pager, path, &p);
 		(void)failmalloc_disarm();
+		ck_assert_msg(rc == 0 || verso_errmsg(NULL)[0] != '\0', "%d has no text", rc);
 		ck_assert_msg(rc == 0 || rc == -ENOMEM || rc == VERSO_EABORTONLY,
 			"allocation %llu: %d, %s", (unsigned long long)n, rc, verso_errmsg(NULL));
 		finish(&p);
