@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/crash/kvdb.h"
+#include "tests/crash/kvdb_int.h"
 
 #include "base/error.h"
 #include "base/hash.h"
@@ -8,16 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define TABLES    3
-#define KEYS      2000
-#define KEY_BYTES 80
-#define LOAD_KEYS 200
-#define VALUE_MAX 30000
-#define SHORT_MAX 3000
-#define IS_LONG   (UINT64_C(1) << 63) /* of a value's number: it has more than SHORT_MAX bytes */
-#define BASE_KEYS 24                  /* whose values may be long, */
-#define END_KEYS  24                  /* and more of them, which come later and go together */
 
 const struct kvdb_config kvdb_configs[KVDB_CONFIGS] = {
 	{"pool-two-full", VERSO_BUFPOOL, VERSO_COMMIT_TWO_FLUSH, VERSO_SYNC_FULL},
@@ -32,16 +22,6 @@ const struct kvdb_config kvdb_configs[KVDB_CONFIGS] = {
 	{"vmcache-one-full", VERSO_VMCACHE, VERSO_COMMIT_ONE_FLUSH, VERSO_SYNC_FULL},
 	{"vmcache-two-relaxed", VERSO_VMCACHE, VERSO_COMMIT_TWO_FLUSH, VERSO_SYNC_RELAXED},
 	{"vmcache-one-relaxed", VERSO_VMCACHE, VERSO_COMMIT_ONE_FLUSH, VERSO_SYNC_RELAXED},
-};
-
-static const char *const table_names[TABLES] = {NULL, "a", "b"};
-
-/* What a record of the model is: the number of its value (0: not there), and its part of the
- * digest. */
-struct model {
-	uint64_t number[TABLES][KEYS];
-	uint64_t hash[TABLES][KEYS];
-	uint64_t exists[TABLES]; /* 1 or 0 */
 };
 
 struct kvdb {
@@ -60,6 +40,11 @@ void kvdb_marks_init(void)
 		{"sessions with a tree of height >= 4", 50, 0, 0},
 		{"overflow values freed", 500, 0, 0},
 		{"tables dropped", 50, 0, 0},
+		{"ranges deleted", 100, 0, 0},
+		{"several leaves freed in one edit", 5, 0, 0},
+		{"values written in pieces", 100, 0, 0},
+		{"tables cleared", 10, 0, 0},
+		{"tables renamed", 10, 0, 0},
 	};
 
 	/* A default run has fewer images than that of txn/ alone. */
@@ -70,90 +55,6 @@ void kvdb_marks_init(void)
 	session_marks[MARK_CREATION_OPENED].min = 15;
 	for (unsigned i = SESSION_MARKS; i < KVDB_MARKS; i++)
 		session_marks[i] = marks[i - SESSION_MARKS];
-}
-
-/* --- keys and values ------------------------------------------------------------------------- */
-
-/* Key i: the empty one, short ones, long ones that share much, eight bytes that share nothing. */
-static struct verso_val make_key(unsigned i, char *buf)
-{
-	uint64_t mixed = i;
-
-	if (i == 0)
-		return (struct verso_val){"", 0};
-	if (i % 3 == 0)
-		return (struct verso_val){buf, (size_t)snprintf(buf, KEY_BYTES, "k%u", i)};
-	if (i % 3 == 1)
-		return (struct verso_val){
-			buf, (size_t)snprintf(buf, KEY_BYTES,
-				     "/a/long/prefix/that/many/keys/share/%s/%06u",
-				     i % 2 ? "odd" : "even", i)};
-	mixed = crash_draw(&mixed);
-	memcpy(buf, &mixed, sizeof(mixed));
-	return (struct verso_val){buf, sizeof(mixed)};
-}
-
-/* The number of a value that is not long. */
-static uint64_t draw_number(uint64_t *rng)
-{
-	return crash_draw(rng) & ~IS_LONG;
-}
-
-/* The value that is made of a number: mostly short, sometimes of several pages. Those of odd
- * numbers differ from all others. */
-static size_t value_len(uint64_t number)
-{
-	uint64_t state = number, r = crash_draw(&state) % 16, size = crash_draw(&state);
-	size_t len = r < 11 ? size % 40 : r < 14 ? 30 + size % 90 : 120 + size % (SHORT_MAX - 120);
-
-	if (number & IS_LONG)
-		return SHORT_MAX + size % (VALUE_MAX - SHORT_MAX);
-
-	return number % 2 && len < 8 ? 8 : len;
-}
-
-static struct verso_val make_value(uint64_t number, uint8_t *buf)
-{
-	uint64_t state = ~number;
-	size_t len = value_len(number);
-
-	for (size_t i = 0; i < len; i += 8) {
-		uint64_t x = crash_draw(&state);
-
-		memcpy(buf + i, &x, len - i < 8 ? len - i : 8);
-	}
-	return (struct verso_val){buf, len};
-}
-
-static uint64_t hash_record(unsigned table, struct verso_val key, struct verso_val val)
-{
-	return hash_bytes(val.data, val.len, hash_bytes(key.data, key.len, table + 1));
-}
-
-static uint64_t hash_table(unsigned table)
-{
-	return hash_bytes(&table, sizeof(table), 77);
-}
-
-static uint64_t hash_of(unsigned table, unsigned i, uint64_t number)
-{
-	uint8_t value[VALUE_MAX];
-	char key[KEY_BYTES];
-
-	return number ? hash_record(table, make_key(i, key), make_value(number, value)) : 0;
-}
-
-static uint64_t model_digest(const void *arg)
-{
-	const struct model *m = arg;
-	uint64_t digest = 0;
-
-	for (unsigned t = 0; t < TABLES; t++) {
-		digest += m->exists[t] ? hash_table(t) : 0;
-		for (unsigned i = 0; i < KEYS; i++)
-			digest += m->hash[t][i];
-	}
-	return digest;
 }
 
 /* --- opening and closing --------------------------------------------------------------------- */
@@ -252,18 +153,18 @@ static int digest_table(struct verso_txn *txn, unsigned t, uint64_t *sum)
 	struct verso_val key, val;
 	int rc = 0;
 
-	if (table_names[t])
-		rc = verso_table_open(txn, table_names[t], 0, &table);
+	if (kvdb_table_names[t])
+		rc = verso_table_open(txn, kvdb_table_names[t], 0, &table);
 	if (rc == VERSO_NOTFOUND)
 		return 0;
 	if (rc == 0)
 		rc = verso_cursor_open(txn, table, &c);
 	if (rc)
 		return rc;
-	if (table_names[t])
-		*sum += hash_table(t);
+	if (kvdb_table_names[t])
+		*sum += kvdb_hash_table(t);
 	for (rc = verso_cursor_first(c, &key, &val); rc == 0; rc = verso_cursor_next(c, &key, &val))
-		*sum += hash_record(t, key, val);
+		*sum += kvdb_hash_record(t, key, val);
 	verso_cursor_close(c);
 	return rc == VERSO_NOTFOUND ? 0 : rc;
 }
@@ -303,17 +204,17 @@ static int put_further(struct kvdb *kv, struct verso_txn *txn, unsigned i, uint6
 {
 	uint8_t value[VALUE_MAX];
 	char key_bytes[KEY_BYTES];
-	struct verso_val key = make_key(i, key_bytes), old, val;
+	struct verso_val key = kvdb_key(i, key_bytes), old, val;
 	int rc = verso_get(txn, NULL, key, &old);
 
 	if (rc == 0)
-		kv->digest -= hash_record(0, key, old);
+		kv->digest -= kvdb_hash_record(0, key, old);
 	if (rc < 0)
 		return rc;
 	if (number == 0)
 		return rc == VERSO_NOTFOUND ? 0 : verso_del(txn, NULL, key);
-	val = make_value(number, value);
-	kv->digest += hash_record(0, key, val);
+	val = kvdb_value(number, value);
+	kv->digest += kvdb_hash_record(0, key, val);
 	return verso_put(txn, NULL, key, val, 0);
 }
 
@@ -321,12 +222,12 @@ static int further_changes(struct kvdb *kv, struct verso_txn *txn, uint64_t *rng
 {
 	unsigned n = 1 + (unsigned)(crash_draw(rng) % 4);
 	/* Key 0 changes in each commit, so that no two versions are alike. */
-	int rc = put_further(kv, txn, 0, draw_number(rng) | 1);
+	int rc = put_further(kv, txn, 0, kvdb_draw_number(rng) | 1);
 
 	for (unsigned k = 1; rc == 0 && k < n; k++) {
 		unsigned i = 1 + (unsigned)(crash_draw(rng) % (KEYS - 1));
 
-		rc = put_further(kv, txn, i, crash_draw(rng) % 4 ? draw_number(rng) : 0);
+		rc = put_further(kv, txn, i, crash_draw(rng) % 4 ? kvdb_draw_number(rng) : 0);
 	}
 	return rc;
 }
@@ -341,12 +242,12 @@ static int further_deletion(struct kvdb *kv, struct verso_txn *txn, uint64_t *rn
 
 	if (rc)
 		return rc;
-	key = make_key((unsigned)(crash_draw(rng) % KEYS), key_bytes);
+	key = kvdb_key((unsigned)(crash_draw(rng) % KEYS), key_bytes);
 	rc = verso_cursor_seek(c, key, &key, &val);
 	if (rc == VERSO_NOTFOUND)
 		rc = verso_cursor_first(c, &key, &val);
 	if (rc == 0) {
-		kv->digest -= hash_record(0, key, val);
+		kv->digest -= kvdb_hash_record(0, key, val);
 		memcpy(key_bytes, key.data, key.len);
 		key.data = key_bytes;
 	}
@@ -407,47 +308,34 @@ int kvdb_commit(void *arg, uint64_t *rng, struct crash_history *h)
 
 /* --- the changes of a session's transaction -------------------------------------------------- */
 
-struct edit {
-	struct verso_txn *txn;
-	struct model *model;
-	unsigned t;
-	struct verso_table *table;
-};
-
-static void model_set(struct model *m, unsigned t, unsigned i, uint64_t number)
-{
-	m->number[t][i] = number;
-	m->hash[t][i] = hash_of(t, i, number);
-}
-
 static int put(const struct edit *e, unsigned i, uint64_t number)
 {
 	uint8_t value[VALUE_MAX];
 	char key[KEY_BYTES];
-	int rc = verso_put(e->txn, e->table, make_key(i, key), make_value(number, value), 0);
+	int rc = verso_put(e->txn, e->table, kvdb_key(i, key), kvdb_value(number, value), 0);
 
 	if (rc == 0)
-		model_set(e->model, e->t, i, number);
+		kvdb_model_set(e->model, e->t, i, number);
 	return rc;
 }
 
 static int del(const struct edit *e, unsigned i)
 {
 	char key[KEY_BYTES];
-	int rc = verso_del(e->txn, e->table, make_key(i, key));
+	int rc = verso_del(e->txn, e->table, kvdb_key(i, key));
 	int expected = e->model->number[e->t][i] ? 0 : VERSO_NOTFOUND;
 
 	if (rc < 0)
 		return rc;
 	if (rc != expected)
 		return error_set(VERSO_EIO, "delete finds what is not there, or not what is");
-	model_set(e->model, e->t, i, 0);
+	kvdb_model_set(e->model, e->t, i, 0);
 	return 0;
 }
 
 static int drop(const struct edit *e)
 {
-	int rc = verso_table_drop(e->txn, table_names[e->t]);
+	int rc = verso_table_drop(e->txn, kvdb_table_names[e->t]);
 
 	if (rc)
 		return rc;
@@ -471,7 +359,7 @@ static int many(const struct edit *e, uint64_t *rng, unsigned n, bool deleting)
 	for (unsigned k = 0; rc == 0 && k < n; k++) {
 		unsigned i = (from + (k + k / patch * 12) * step) % KEYS;
 
-		rc = deleting ? del(e, i) : put(e, i, draw_number(rng));
+		rc = deleting ? del(e, i) : put(e, i, kvdb_draw_number(rng));
 	}
 	return rc;
 }
@@ -484,11 +372,11 @@ static int load(const struct edit *e, uint64_t *rng)
 	int rc = 0;
 
 	for (unsigned i = 1; rc == 0 && i < KEYS && n < LOAD_KEYS; i++) {
-		uint64_t number = draw_number(rng);
+		uint64_t number = kvdb_draw_number(rng);
 
 		if (e->model->number[e->t][i])
 			continue;
-		while (value_len(number) < 60 || value_len(number) > 115)
+		while (kvdb_value_len(number) < 60 || kvdb_value_len(number) > 115)
 			number++;
 		rc = put(e, i, number);
 		n++;
@@ -538,6 +426,7 @@ static void mark_tree(const struct edit *e)
 	session_marks[MARK_REDISTRIBUTIONS].n += m->n_redistributions;
 	session_marks[MARK_SHARES].n += m->n_shares + m->n_thirds;
 	session_marks[MARK_OVERFLOW_FREED].n += m->n_overflow_freed;
+	session_marks[MARK_PRUNES].n += m->n_prunes;
 	session_marks[MARK_HEIGHT].n += table->tree.root.ref.pgno && table->tree.root.level >= 3;
 }
 
@@ -552,7 +441,7 @@ static int change(void *arg, void *model, uint64_t *rng, enum session_shape shap
 	e.t = (unsigned)(crash_draw(rng) % 6);
 	e.t = e.t < 4 ? 0 : e.t - 3;
 	if (e.t) {
-		rc = verso_table_open(e.txn, table_names[e.t], VERSO_CREATE, &e.table);
+		rc = verso_table_open(e.txn, kvdb_table_names[e.t], VERSO_CREATE, &e.table);
 		if (rc == 0)
 			e.model->exists[e.t] = 1;
 	}
@@ -570,12 +459,14 @@ static int change(void *arg, void *model, uint64_t *rng, enum session_shape shap
 		rc = many(&e, rng, 1 + (unsigned)(crash_draw(rng) % 4), crash_draw(rng) % 4 == 0);
 	if (rc == 0 && kind > 12)
 		rc = many(&e, rng, 40, true);
+	if (rc == 0 && crash_draw(rng) % 3 == 0)
+		rc = kvdb_change_otherwise(&e, rng);
 	if (rc == 0)
 		mark_tree(&e);
 	if (rc == 0 && e.t && crash_draw(rng) % 6 == 0)
 		rc = drop(&e);
 	/* Key 0 changes in each commit, so that no two versions are alike. */
-	return rc ? rc : put(&first, 0, draw_number(rng) | 1);
+	return rc ? rc : put(&first, 0, kvdb_draw_number(rng) | 1);
 }
 
 /* A record that is missing, of a size that goes without other pages. */
@@ -583,11 +474,11 @@ static int put_one(void *arg, void *model, uint64_t *rng)
 {
 	struct edit e = {.txn = arg, .model = model};
 	unsigned i = (unsigned)(crash_draw(rng) % KEYS);
-	uint64_t number = draw_number(rng) | 1;
+	uint64_t number = kvdb_draw_number(rng) | 1;
 
 	while (e.model->number[0][i])
 		i = (i + 1) % KEYS;
-	while (value_len(number) < 60 || value_len(number) > 115)
+	while (kvdb_value_len(number) < 60 || kvdb_value_len(number) > 115)
 		number += 2;
 	return put(&e, i, number);
 }
@@ -605,7 +496,7 @@ static int del_one(void *arg, void *model, uint64_t *rng)
 		if (e.model->number[e.t][i % KEYS] == 0)
 			continue;
 		if (e.t)
-			rc = verso_table_open(e.txn, table_names[e.t], 0, &e.table);
+			rc = verso_table_open(e.txn, kvdb_table_names[e.t], 0, &e.table);
 		return rc ? rc : del(&e, i % KEYS);
 	}
 	return 1;
@@ -665,7 +556,7 @@ static struct txn *txn_of(void *txn)
 
 const struct session_ops kvdb_ops = {
 	.model_bytes = sizeof(struct model),
-	.model_digest = model_digest,
+	.model_digest = kvdb_model_digest,
 	.create = kvdb_create,
 	.creation_may_die = true,
 	.open = kvdb_open,
