@@ -459,7 +459,7 @@ int verso_copy(struct verso *db, const char *path, unsigned flags, verso_copy_fn
 	if (!path || path[0] == '\0')
 		return misuse("verso_copy: no path");
 	rc = copy_target_open(&c.target, db, path, flags & VERSO_COPY_REPLACE);
-	return end(&c, copy_all(&c, flags, rc));
+	return call_result(end(&c, copy_all(&c, flags, rc)));
 }
 
 int verso_copy_to(struct verso *db, int fd, unsigned flags, verso_copy_fn *each, void *arg)
@@ -473,5 +473,5 @@ int verso_copy_to(struct verso *db, int fd, unsigned flags, verso_copy_fn *each,
 	if (fd < 0)
 		return misuse("verso_copy_to: no descriptor");
 	rc = copy_target_open_fd(&c.target, db, fd);
-	return end(&c, copy_all(&c, flags, rc));
+	return call_result(end(&c, copy_all(&c, flags, rc)));
 }
