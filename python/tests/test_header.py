@@ -81,7 +81,8 @@ class Header(unittest.TestCase):
     def test_flags_have_the_same_numbers(self):
         values = [f.value for f in verso.Flags]
         self.assertEqual(numbers(*['VERSO_' + f.name for f in verso.Flags]), values)
-        others = ['WRITE', 'NOOVERWRITE', 'CHECK_TREES', 'APPEND', 'REVERSE', 'ESTIMATE', 'NOTFOUND', 'EXISTS']
+        others = ['WRITE', 'NOOVERWRITE', 'CHECK_TREES', 'APPEND', 'REVERSE', 'ESTIMATE', 'COPY_COMPACT',
+                  'COPY_REPLACE', 'NOTFOUND', 'EXISTS']
         self.assertEqual(numbers(*['VERSO_' + n for n in others]), [getattr(_library, n) for n in others])
         self.assertEqual(numbers('VERSO_UNKNOWN == UINT64_MAX'), [1])
 

@@ -210,6 +210,48 @@ class Use(OneDatabase):
         self.assertRegex(verso.version(), r'^\d+\.\d+\.\d+$')
 
 
+    def test_copies(self):
+        db = self.open()
+        with db.write() as txn:
+            txn.update({b'%05d' % i: b'v' * 100 for i in range(20_000)})
+        with db.write() as txn:
+            txn.delete_range(b'00100')
+        path, steps = self.path + '-copy', []
+        with db.read() as reader:
+            db.copy(path, progress=lambda done, total: steps.append((done, total, len(reader))))
+        self.assertEqual({n for _, _, n in steps}, {100})
+        self.assertRaises(FileExistsError, db.copy, path)
+        size = os.path.getsize(path)
+        db.copy(path, replace=True, compact=True)
+        self.assertLess(os.path.getsize(path), size / 4)
+        read, write = os.pipe()
+        with open(read, 'rb') as pipe, open(self.path + '-pipe', 'wb') as file:
+            thread = threading.Thread(target=lambda: file.write(pipe.read()))
+            thread.start()
+            db.copy(write)
+            os.close(write)
+            thread.join(WAIT_S)
+        for name in ('-copy', '-pipe'):
+            with verso.open(self.path + name, pager=self.pager) as copy, copy.read() as txn:
+                self.assertEqual(list(txn), [b'%05d' % i for i in range(100)])
+            with verso.open(self.path + name, pager=self.pager) as copy:
+                self.assertEqual(copy.check(), [])
+
+    def test_a_copy_is_ended_by_what_its_progress_raises(self):
+        db = self.open()
+        with db.write() as txn:
+            txn.update({b'%05d' % i: b'v' * 100 for i in range(20_000)})
+
+        def stop(_done, _total):
+            raise ZeroDivisionError
+
+        self.assertRaises(ZeroDivisionError, db.copy, self.path + '-copy', progress=stop)
+        self.assertRaises(verso.MisuseError, db.copy, self.path + '-copy', progress=lambda *_: db.close())
+        self.assertFalse(os.path.exists(self.path + '-copy'))
+        self.assertRaises(ValueError, db.copy, 'a\0b')
+        db.copy(self.path + '-copy')
+
+
 class Refused(OneDatabase):
     def test_errors_have_class_code_and_text(self):
         with self.assertRaises(FileNotFoundError) as caught:
@@ -319,7 +361,8 @@ class Lifetime(OneDatabase):
         next(records)
         db.close()
         calls = self.every_call(txn) + [lambda: next(records), db.read, db.write, db.sync, db.stat, db.check,
-                                        lambda: db.resize_cache(1 << 20)]
+                                        lambda: db.resize_cache(1 << 20),
+                                        lambda: db.copy(self.path + '-copy')]
         for call in calls:
             with self.assertRaises(verso.EndedError) as caught:
                 call()

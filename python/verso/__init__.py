@@ -27,22 +27,23 @@ import threading
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from ctypes import byref, c_int, c_size_t, c_uint64
 from types import TracebackType
 from typing import Any, NamedTuple, Optional, Union
 
-from ._library import (APPEND, CHECK_TREES, EACH_FINDING, EACH_TABLE, ESTIMATE, EXISTS, NOOVERWRITE, NOTFOUND, REVERSE,
-                       UNKNOWN, WRITE,
-                       AbortOnlyError, Buffer, BusyError, Checksum, CommitMode, CorruptError, DeviceError, EndedError,
-                       Error, Flags, FullError, Io, KeyArgument, Madvise, MapWriting, MisuseError, MissingFileError,
-                       NotDatabaseError, OptionsStruct, Pager, PinnedError, Pointer, PoisonedError, Policy, RangeStruct, Result,
-                       StatStruct, Sync, SystemCallError, TableStatStruct, TooBigError, VersionError, as_bytes, lib,
-                       raise_error)
+from ._library import (APPEND, CHECK_TREES, COPY_COMPACT, COPY_REPLACE, EACH_FINDING, EACH_STEP, EACH_TABLE,
+                       ESTIMATE, EXISTS, NOOVERWRITE, NOTFOUND, REVERSE, UNKNOWN, WRITE, AbortOnlyError, Buffer,
+                       BusyError, Checksum, CommitMode, CorruptError, DeviceError, EndedError, Error,
+                       ExistingFileError, Flags, FullError, Io, KeyArgument, Madvise, MapWriting, MisuseError,
+                       MissingFileError, NotDatabaseError, OptionsStruct, Pager, PinnedError, Pointer, PoisonedError,
+                       Policy, RangeStruct, Result, StatStruct, Sync, SystemCallError, TableStatStruct, TooBigError,
+                       VersionError, as_bytes, lib, raise_error)
 
 __all__ = [
     'AbortOnlyError', 'BusyError', 'Checksum', 'CommitMode', 'CorruptError', 'Database', 'DeviceError', 'EndedError',
-    'Error', 'Finding', 'Flags', 'FullError', 'Io', 'Madvise', 'MapWriting', 'MisuseError', 'MissingFileError',
+    'Error', 'ExistingFileError', 'Finding', 'Flags', 'FullError', 'Io', 'Madvise', 'MapWriting', 'MisuseError',
+    'MissingFileError',
     'NotDatabaseError', 'Pager', 'PinnedError', 'PoisonedError', 'Policy', 'ReadTable', 'ReadTransaction', 'Records',
     'Sync', 'SystemCallError', 'TooBigError', 'VersionError', 'WriteTable', 'WriteTransaction', 'open', 'version',
 ]
@@ -440,6 +441,7 @@ class Database:
         self._lock = threading.RLock() # of what follows; not held across a call that waits
         self._idle = threading.Condition(self._lock)
         self._n_calls = 0              # in the library, but for those of transactions
+        self._copying: list[int] = []  # threads
         self._txns: dict[int, weakref.ref[ReadTransaction]] = {}
         self._abandoned: deque[tuple[int, Optional[int]]] = deque()
         pointer = Pointer()
@@ -558,8 +560,47 @@ class Database:
         found['rolled_back'], found['poisoned'] = bool(stat.rolled_back), bool(stat.poisoned)
         return found
 
+    def copy(self, target: Union[str, bytes, os.PathLike[str], int], *, compact: bool = False, replace: bool = False,
+             progress: Optional[Callable[[int, int], Any]] = None) -> None:
+        """Copies the newest committed state, while others read and write.
+
+        target: a path, whose name appears when the copy is whole and durable; or a descriptor, to which the bytes
+        are written in order. compact: the smallest file. replace: a file of that name is replaced. progress is
+        called with bytes done and in all; what it raises ends the copy and is raised here.
+        """
+        raised: list[BaseException] = []
+
+        def each(_arg: Any, done: int, total: int) -> int:
+            try:
+                if progress is not None:
+                    progress(done, total)
+            except BaseException as error: # pylint: disable=broad-except
+                raised.append(error)
+            return len(raised)
+
+        flags = (COPY_COMPACT if compact else 0) | (COPY_REPLACE if replace else 0)
+        thread = threading.get_ident()
+        self._copying.append(thread)
+        try:
+            if isinstance(target, int):
+                self._call(lib.verso_copy_to, target, flags, EACH_STEP(each), None)
+            else:
+                name = os.fsencode(target)
+                if b'\0' in name:
+                    raise ValueError('a path has no zero in it')
+                self._call(lib.verso_copy, name, flags, EACH_STEP(each), None)
+        except SystemCallError:
+            if not raised:
+                raise
+        finally:
+            self._copying.remove(thread)
+        if raised:
+            raise raised[0]
+
     def close(self) -> None:
         """Closes it: open transactions are aborted, and what was committed is flushed. Again: nothing happens."""
+        if threading.get_ident() in self._copying: # it would wait for itself
+            raise MisuseError(-20009, f'{self.path}: a copy that calls this is not finished; close the database behind it')
         with self._lock:
             if self._ptr is None or self._closing:
                 return
@@ -595,7 +636,7 @@ def open(path: Union[str, bytes, os.PathLike[str]], *, create: bool = False, exc
          readahead_pages: int = 0, cache_bytes_max: int = 0, flags: Flags = Flags(0)) -> Database:
     """Opens a database.
 
-    create: make it where there is none; exclusive: fail with FileExistsError's errno where there is one.
+    create: make it where there is none; exclusive: FileExistsError where there is one.
     The other arguments are the members of struct verso_options (`man 3 verso_open`); 0 is the default.
     """
     for number in (cache_bytes, value_copy_max, readahead_pages, cache_bytes_max):

@@ -106,6 +106,8 @@ CHECK_TREES = 1 << 10
 APPEND = 1 << 12
 REVERSE = 1 << 16
 ESTIMATE = 1 << 17
+COPY_COMPACT = 1 << 18
+COPY_REPLACE = 1 << 19
 NOTFOUND = 1
 EXISTS = 2
 UNKNOWN = (1 << 64) - 1
@@ -187,10 +189,15 @@ class MissingFileError(SystemCallError, FileNotFoundError):
     """No such file."""
 
 
+class ExistingFileError(SystemCallError, FileExistsError):
+    """There is a file of that name."""
+
+
 ERRORS: dict[int, type[Error]] = {
     -20001: CorruptError, -20002: NotDatabaseError, -20003: VersionError, -20004: PoisonedError,
     -20005: AbortOnlyError, -20006: BusyError, -20007: PinnedError, -20008: TooBigError, -20009: MisuseError,
     -20010: DeviceError, -20011: FullError, -_errno.ENOENT: MissingFileError,
+    -_errno.EEXIST: ExistingFileError,
 }
 
 
@@ -243,6 +250,7 @@ class StatStruct(ctypes.Structure):
 
 
 EACH_TABLE = ctypes.CFUNCTYPE(c_int, Pointer, c_char_p)
+EACH_STEP = ctypes.CFUNCTYPE(c_int, c_void_p, c_uint64, c_uint64)
 EACH_FINDING = ctypes.CFUNCTYPE(c_int, Pointer, c_uint32, c_char_p)
 PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     'verso_open': (c_int, [c_char_p, POINTER(OptionsStruct), POINTER(Pointer)]),
@@ -269,6 +277,8 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     'verso_cursor_open_range': (c_int, [Pointer, Pointer, POINTER(RangeStruct), POINTER(Pointer)]),
     'verso_cursor_next': (c_int, [Pointer, POINTER(Result), POINTER(Result)]),
     'verso_cursor_close': (None, [Pointer]),
+    'verso_copy': (c_int, [Pointer, c_char_p, c_uint, EACH_STEP, Pointer]),
+    'verso_copy_to': (c_int, [Pointer, c_int, c_uint, EACH_STEP, Pointer]),
     'verso_check': (c_int, [Pointer, c_uint, EACH_FINDING, Pointer]),
     'verso_stat': (c_int, [Pointer, POINTER(StatStruct)]),
     'verso_cache_resize': (c_int, [Pointer, c_size_t]),
