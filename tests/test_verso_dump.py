@@ -23,21 +23,13 @@ from tool_shell import ERROR, NO, OK, USAGE, VERSO, get_file, put_file, run_test
 SEED = int(os.environ.get('VERSO_SEED') or random.randrange(1 << 32))
 
 
+ESCAPES = [b'\\x%02x' % c if c < 0x20 or c == 0x7f else bytes([c]) for c in range(256)]
+ESCAPES[0x09], ESCAPES[0x0a], ESCAPES[0x5c] = b'\\t', b'\\n', b'\\\\'
+
+
 def escaped(raw):
     """The escapes of docs/dump-format.md, written here from the page alone."""
-    out = b''
-    for c in raw:
-        if c == 0x09:
-            out += b'\\t'
-        elif c == 0x0a:
-            out += b'\\n'
-        elif c == 0x5c:
-            out += b'\\\\'
-        elif c < 0x20 or c == 0x7f:
-            out += b'\\x%02x' % c
-        else:
-            out += bytes([c])
-    return out
+    return b''.join(map(ESCAPES.__getitem__, raw))
 
 
 def lines_of(records):
@@ -47,8 +39,7 @@ def lines_of(records):
 def fill(sh, name, tables):
     """Puts {table: {key: value}}; the table None is the default one."""
     for table, records in tables.items():
-        words = ['--table=' + table.decode('latin-1')] if table else []
-        words = [w.encode('latin-1') for w in words]
+        words = [b'--table=' + escaped(table)] if table else []
         sh.expect(OK, 'load', name, '--lines', *words, stdin=lines_of(records))
 
 
@@ -147,9 +138,57 @@ def test_any_bytes_come_back(sh):
     sh.expect(OK, 'load', 'b', stdin=dump)
     assert sh.expect(OK, 'dump', 'b').stdout == dump, SEED
     for table, records in tables.items():
-        words = [b'--table=' + table] if table else []
+        words = [b'--table=' + escaped(table)] if table else []
         for key, val in list(records.items())[:3]:
             sh.expect(OK, 'get', 'b', '--raw', *words, b'--', escaped(key), out=val)
+
+
+def test_any_database_comes_back_through_a_pipe(on_disk):
+    print(f'VERSO_SEED={SEED}')
+    rng = random.Random(SEED)
+
+    def some(low, high):
+        alphabet = rng.choice((bytes(range(256)), b'\0', b'\\xN\t\n\r', b'end table', 'é\u202e'.encode()))
+        return bytes(rng.choices(alphabet, k=rng.randint(low, high)))
+
+    with on_disk.in_memory() as sh:
+        for n, page_size in enumerate((512, 4096, 65536)):
+            key_max = (page_size - 64) // 4 - 32
+            tables = {None: {b'': b''}, b'empty': {}, b'one': {b'': b''}}
+            for _ in range(rng.randrange(8)):
+                # A name and its description are no longer than a key.
+                tables[some(1, min(255, key_max - 41)).replace(b'\0', b'\1')] = {}
+            for name, records in tables.items():
+                if name not in (b'empty', b'one'):
+                    for _ in range(rng.choice((1, 10, 60))):
+                        records[some(0, rng.choice((5, 60, min(key_max, 1000))))] = some(
+                            0, rng.choice((5, 100, 3000)))
+            tables[None][some(key_max, key_max)] = rng.randbytes(rng.randint(100000, 200000))
+            fill_sized(sh, f'a{n}', tables, page_size)
+            pipe = (f'{VERSO} dump {sh.pager} a{n} --value-copy-max={rng.choice(("1", "1000", "256M"))} | '
+                    f'{VERSO} load {sh.pager} b{n} --cache=32M')
+            done = subprocess.run(['bash', '-c', 'set -o pipefail; ' + pipe], cwd=sh.folder, check=False,
+                                  capture_output=True, timeout=120)
+            assert done.returncode == OK, (SEED, done)
+            assert b'%d records' % sum(len(r) for r in tables.values()) in done.stderr, (SEED, done)
+            for name in (f'a{n}', f'b{n}'):
+                assert same_as(sh, name, tables), (SEED, name)
+                sh.expect(OK, 'check', name)
+            stats = [sh.expect(OK, 'tables', name).stdout for name in (f'a{n}', f'b{n}')]
+            assert len(stats[0].splitlines()) == len(stats[1].splitlines()) == len(tables) + 1
+
+
+def fill_sized(sh, name, tables, page_size):
+    sh.expect(OK, 'load', name, '--tsv', f'--page-size={page_size}', stdin=b'')
+    fill(sh, name, tables)
+
+
+def same_as(sh, name, tables):
+    """Whether the database has these tables with these records, and no others."""
+    names = sh.expect(OK, 'tables', '--names', name).stdout.splitlines()
+    return names == [escaped(t) for t in sorted(t for t in tables if t)] and all(
+        sh.expect(OK, 'scan', name, *([b'-t' + escaped(t)] if t else [])).stdout == lines_of(records)
+        for t, records in tables.items())
 
 
 def refused(sh, name, dump, before):

@@ -6,6 +6,7 @@ usage: test_verso_tool.py VERSO
 
 Each function `test_*` gets a scratch folder and runs once with each pager. The last line counts them.
 """
+import contextlib
 import json
 import os
 import pty
@@ -26,11 +27,11 @@ def test_nothing_tells_what_to_do_next(sh):
 
 
 def test_help_tells_of_each_command(sh):
-    for name in ('get', 'put', 'del', 'scan', 'load', 'dump', 'check', 'stat', 'copy'):
+    for name in ('get', 'put', 'del', 'scan', 'tables', 'drop', 'load', 'dump', 'check', 'stat', 'copy'):
         done = sh.run('help', name)
         assert done.returncode == OK and b'usage: verso ' + name.encode() in done.stdout, done
         assert b'--pager' in done.stdout
-        assert sh.run(name, '--help').stdout == done.stdout
+        assert sh.run(name, '--help').stdout == sh.run(name, 'a', '-h').stdout == done.stdout
     assert sh.run('help').returncode == OK
     assert sh.run('help', 'nothing').returncode == USAGE
     assert sh.run('--version').stdout.startswith(b'verso ')
@@ -44,7 +45,12 @@ def test_the_welcome_works_as_printed(sh):
 
 
 def test_usage_errors_are_2(sh):
-    for words in ((), ('get',), ('get', 'a'), ('get', 'a', 'b', 'c'), ('frobnicate', 'a'),
+    for words in ((), ('get',), ('get', 'a'), ('put', 'a', 'b', 'c', 'd'), ('frobnicate', 'a'),
+                  ('get', 'a', 'b', '-q'), ('scan', 'a', '-n'), ('scan', 'a', '-nx'), ('scan', 'a', '-rq'),
+                  ('get', 'a', 'b', '-t'), ('get', 'a', 'b', '-t', ''), ('get', 'a', 'b', '--table=\\x00'),
+                  ('drop', 'a'),
+                  ('load', 'a', '--csv', '--crlf'), ('load', 'a', '--null', '--header'),
+                  ('put', 'a', 'b', 'c', '--mode=999'), ('put', 'a', 'b', 'c', '--mode=0'),
                   ('get', 'a', 'b', '--no-such'), ('get', 'a', 'b', '--table'),
                   ('get', 'a', 'b', '--cache=much'), ('get', 'a', 'b', '--cache=-1'),
                   ('scan', 'a', '--limit=x'), ('scan', 'a', '--raw'), ('get', 'a', 'b', '--raw=1'),
@@ -138,6 +144,138 @@ def test_escapes_in_keys_and_values(sh):
     sh.expect(OK, 'scan', 'a', out=b'\\x00\\t\tx\\ny\\\\\n')
     sh.expect(OK, 'put', 'a', '', 'empty key')
     sh.expect(OK, 'get', 'a', '', out=b'empty key\n')
+
+
+def test_several_keys_at_once(sh):
+    sh.expect(OK, 'load', 'a', '--tsv', stdin=b'a\t1\nb\t2\nc\t3\n')
+    sh.expect(OK, 'get', 'a', 'c', 'a', 'c', out=b'3\n1\n3\n')
+    done = sh.expect(NO, 'get', 'a', 'a', 'x', 'b', out=b'1\n2\n')
+    assert done.stderr == b'verso: x: not found\n', done
+    sh.expect(OK, 'get', 'a', '--raw', 'a', 'b', out=b'12')
+    done = sh.expect(NO, 'del', 'a', 'a', 'x', 'b')
+    assert done.stderr == b'verso: x: not found\n', done
+    sh.expect(OK, 'scan', 'a', out=b'c\t3\n')
+
+
+def test_options_stand_where_they_like(sh):
+    sh.expect(OK, 'load', 'a', '--tsv', '-t', 'cards', stdin=b''.join(b'%c\tv\n' % c for c in b'abcdefgh'))
+    for words in (('scan', '-rkn', '2', 'a', '-t', 'cards'), ('scan', 'a', '-rkn2', '-tcards'),
+                  ('scan', '--table', 'cards', '-r', '-k', '-n', '2', 'a'),
+                  ('scan', 'a', '-n', '2', '--reverse', '--keys', '--table=cards')):
+        assert sh.run(*words).stdout == b'h\ng\n', words
+    assert sh.run('get', '-t', 'cards', 'a', '--', 'a').stdout == b'v\n'
+    sh.expect(OK, 'put', 'a', '--', '-k', '-v')
+    sh.expect(OK, 'get', 'a', '--', '-k', out=b'-v\n')
+    sh.expect(USAGE, 'get', 'a', '-k', err=b'stands behind `--`')
+    sh.expect(OK, 'put', 'a', '-', 'dash')
+    sh.expect(OK, 'get', 'a', '-', out=b'dash\n')
+
+
+def test_did_you_mean(sh):
+    sh.expect(OK, 'put', 'a', 'k', 'v', '--table=weights')
+    sh.expect(OK, 'put', 'a', 'k', 'v', '--table=heights')
+    for word, meant in (('gte', 'get'), ('dmup', 'dump'), ('tabels', 'tables'), ('rm', 'del'),
+                        ('set', 'put'), ('fsck', 'check'), ('hlep', 'help')):
+        done = sh.run(word, 'a')
+        assert done.returncode == USAGE, done
+        assert b'did you mean `verso %s`' % meant.encode() in done.stderr, done
+    assert b'did you mean' not in sh.run('frobnicate').stderr
+    for word, meant in (('--revrse', '--reverse'), ('--lim=2', '--limit'), ('--tabel=x', '--table'),
+                        ('--chache=1M', '--cache')):
+        sh.expect(USAGE, 'scan', 'a', word, err=b'did you mean %s?' % meant.encode())
+    # An option of another command is none of this one.
+    assert b'did you mean' not in sh.expect(USAGE, 'get', 'a', 'k', '--batch=1').stderr
+    sh.expect(NO, 'get', 'a', 'k', '-t', 'wieghts', err=b'did you mean `weights`?')
+    sh.expect(NO, 'drop', 'a', 'height', err=b'did you mean `heights`?')
+    sh.expect(NO, 'del', 'a', 'k', '-t', 'none', err=b'`verso tables a`')
+    done = sh.run('tables', 'a', '--names')
+    assert done.stdout == b'heights\nweights\n', done # `del -t none` has made none
+
+
+def test_a_wrong_value_is_explained(sh):
+    for words, text in ((('--cache=64MB',), b'K, M or G behind it'), (('--cache=1.5G',), b'--cache=1.5G: SIZE'),
+                        (('--cache=99999999999G',), b'SIZE'),
+                        (('--limit=ten',), b'a whole number'), (('-n', '1K'), b'a whole number'),
+                        (('--pager=both',), b'bufpool|mmap|vmcache'), (('--from=\\q',), b'\\xHH'),
+                        (('--readahead=far',), b'pages')):
+        sh.expect(USAGE, 'scan', 'a', *words, err=text)
+    sh.expect(USAGE, 'put', 'a', 'k', 'v', '--page-size=5000', err=b'power of two')
+    sh.expect(USAGE, 'put', 'a', 'k', 'v', '--mode=rw', err=b'octal')
+    if 'mmap' not in sh.pager:
+        sh.expect(OK, 'put', 'a', 'k', 'v')
+        sh.expect(ERROR, 'get', 'a', 'k', '--cache=4K', err=b'need at least --cache=')
+
+
+def test_the_mode_of_a_new_file(sh):
+    for mode in (0o600, 0o640, 0o400):
+        sh.expect(OK, 'put', f'p{mode}', 'k', 'v', f'--mode={mode:o}')
+        sh.expect(OK, 'load', f'l{mode}', '--tsv', f'--mode=0{mode:o}', stdin=b'a\tb\n')
+        for name in (f'p{mode}', f'l{mode}'):
+            assert os.stat(os.path.join(sh.folder, name)).st_mode & 0o7777 == mode, name
+
+
+def test_tables_and_drop(sh):
+    odd = b'tab\there\x1b[31m\xff'
+    sh.expect(OK, 'load', 'a', '--tsv', stdin=b'x\ty\n')
+    sh.expect(OK, 'load', 'a', '--tsv', '--table=t', stdin=b'x\ty\nz\ty\n')
+    sh.expect(OK, 'put', 'a', 'k', 'v', b'--table=tab\\there\\x1b[31m\\xff')
+    out = sh.expect(OK, 'tables', 'a').stdout.splitlines()
+    assert [line.split(None, 2)[0] for line in out[1:]] == [b'1', b'2', b'1'], out
+    names = sh.expect(OK, 'tables', 'a', '--names').stdout.splitlines()
+    assert names == [b't', b'tab\\there\\x1b[31m\xff'], names
+    sh.expect(OK, 'get', 'a', 'k', b'-t' + names[1], out=b'v\n')
+    st = json.loads(sh.expect(OK, 'tables', 'a', '--json').stdout)
+    assert [(t['name'], t['records']) for t in st] == [
+        (None, 1), ('t', 2), (os.fsdecode(odd), 1)], st
+    sh.expect(NO, 'drop', 'a', 't', 'none')
+    assert sh.expect(OK, 'tables', 'a', '--names').stdout.splitlines() == names
+    done = sh.expect(OK, 'drop', 'a', names[1], 't', err=b'dropped 2 tables with 3 records')
+    sh.expect(OK, 'tables', 'a', '--names', out=b'')
+    sh.expect(USAGE, 'drop', 'a', '', err=b'default table')
+    sh.expect(OK, 'scan', 'a', out=b'x\ty\n')
+    sh.expect(OK, 'check', 'a')
+
+
+def test_nothing_that_a_terminal_obeys_is_sent_to_it(sh):
+    evil = b'\x1b]0;title\x07\x9b31m\xc2\x9b31m\xe2\x80\xae\r\n'
+    shown = b'\\x1b]0;title\\x07\\x9b31m\\xc2\\x9b31m\\xe2\\x80\\xae\\x0d\\x0a'
+    typed = b'\\x1b]0;title\\x07\\x9b31m\\xc2\\x9b31m\\xe2\\x80\\xae\\x0d\\n'
+    sh.expect(OK, 'put', 'a', 'k', 'v')
+    for words in (('get', b'a' + evil, 'k'), ('get', 'a', evil), ('get', 'a', 'k', b'--' + evil),
+                  ('get', 'a', 'k', b'--table=' + evil), ('get', 'a', 'k', b'--cache=' + evil),
+                  ('load', 'a', b'f' + evil), (b'g' + evil, 'a'),
+                  ('put', 'a', evil * 100, 'v'), ('drop', 'a', evil)):
+        done = sh.run(*words)
+        assert done.returncode != OK, (words, done)
+        assert shown in done.stderr, (words, done.stderr)
+        for c in (b'\x1b', b'\x9b', b'\x07', b'\xe2\x80\xae', b'\r'):
+            assert c not in done.stderr, (words, done.stderr)
+    sh.expect(OK, 'put', 'a', typed, b'\xc3\xa9\\x9b' + typed, b'--table=' + typed)
+    for words in (('scan', 'a', b'-t' + typed), ('tables', 'a'), ('stat', 'a')):
+        leader, follower = pty.openpty()
+        tool = subprocess.run([VERSO, *words], cwd=sh.folder, stdout=follower, timeout=60, check=False)
+        os.close(follower)
+        seen = b''
+        with contextlib.suppress(OSError):
+            while piece := os.read(leader, 65536):
+                seen += piece
+        os.close(leader)
+        assert tool.returncode == OK and b'title' in seen, (words, seen)
+        for c in (b'\x1b', b'\x9b', b'\x07', b'\xe2\x80\xae'):
+            assert c not in seen, (words, seen)
+    # Behind a pipe scan writes the escapes of a dump; both are read back.
+    out = sh.expect(OK, 'scan', 'a', b'-t' + typed).stdout
+    sh.expect(OK, 'load', 'b', '--lines', stdin=out)
+    assert sh.expect(OK, 'get', 'b', '--raw', typed).stdout == b'\xc3\xa9\x9b' + evil, out
+
+
+def test_a_closed_pipe_is_silent(sh):
+    sh.expect(OK, 'load', 'a', '--tsv', stdin=b''.join(b'%06d\t%s\n' % (i, b'v' * 100) for i in range(20000)))
+    for words in ('scan a', 'dump a', 'scan -r a'):
+        for trap in ('', 'trap "" PIPE; '): # the signal, or a failed write
+            done = subprocess.run(['sh', '-c', f'{trap}{VERSO} {words} {sh.pager} | head -c 10'], cwd=sh.folder,
+                                  capture_output=True, check=False, timeout=60)
+            assert done.stderr == b'' and len(done.stdout) == 10, (words, trap, done)
 
 
 def test_tables(sh):

@@ -58,12 +58,12 @@ def test_bad_traces_are_told(sh):
             (('record',), USAGE, 'usage'), (('record', 't'), USAGE, 'usage'),
             (('replay',), USAGE, 'usage'), (('play', 't'), USAGE, 'expected record or replay'),
             (('record', 't', 'frobnicate', 'a'), USAGE, 'no command'),
-            (('record', 't', 'trace', 'replay'), USAGE, 'no command'),
+            (('record', 't', 'trace', 'replay'), USAGE, 'another command'),
             (('record', 'no/such/t', 'get', 'a', 'k'), ERROR, 'No such file'),
             (('record', '/dev/full', 'get', 'a', 'k'), ERROR, 'No space left'),
             (('replay', 'a'), ERROR, 'is no page trace'),
             (('replay', 'none'), ERROR, 'No such file'),
-            (('replay', 't', '--frames=0'), USAGE, 'expected N'),
+            (('replay', 't', '--frames=0'), USAGE, 'N is a whole number'),
             (('replay', 't', '--pager=mmap'), USAGE, 'unknown option')):
         assert text in trace(sh, status, *words).stderr.decode(), words
     record(sh, OK, 'get', 'a', 'k')

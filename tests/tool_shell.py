@@ -11,6 +11,10 @@ import tempfile
 VERSO = os.path.abspath(sys.argv[1])
 OK, NO, USAGE, ERROR = 0, 1, 2, 3
 
+# What only a C program knows. (VERSO_IO is a variable of the environment.)
+C_WORDS = re.compile(r'\bVERSO_(?!IO\b)[A-Z]\w*|\bverso_[a-z]\w*|\b\w+\(\)|\bNULL\b|'
+                     r'(?<!\|)\b(?:handle|cursor|callback)s?\b|\b[a-z]+_(?:bytes|max|size)\b|\boptions\.')
+
 
 class Skipped(Exception):
     """The machine refuses what a test needs."""
@@ -24,8 +28,12 @@ class Shell:
         self.pager = f'--pager={pager}'
 
     def run(self, *words, stdin=b''):
-        return subprocess.run([VERSO, *words], cwd=self.folder, input=stdin, capture_output=True,
+        done = subprocess.run([VERSO, *words], cwd=self.folder, input=stdin, capture_output=True,
                               check=False, timeout=120)
+        said = done.stderr.decode('utf-8', 'replace')
+        assert done.returncode in (OK, NO, USAGE, ERROR), (words, done)
+        assert not C_WORDS.search(said), (words, said)
+        return done
 
     def expect(self, status, *words, stdin=b'', out=None, err=None):
         words = [w.encode() if isinstance(w, str) else w for w in words]
@@ -65,10 +73,10 @@ def get_file(sh, name):
         return f.read()
 
 
-def run_tests(module):
-    """Runs each function `test_*` of globals() with each pager; the exit status."""
+def run_tests(module, pagers=None):
+    """Runs each function `test_*` of globals() with each pager, or these; the exit status."""
     tests = [(name, f) for name, f in sorted(module.items()) if name.startswith('test_')]
-    pagers = words_of('pager')
+    pagers = pagers or words_of('pager')
     n_failed = n_skipped = 0
     parent = os.environ.get('VERSO_TEST_DIR') or os.environ.get('TMPDIR') or '/var/tmp'
     for name, f in tests:

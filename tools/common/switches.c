@@ -173,6 +173,17 @@ static bool parse_commit(struct verso_options *o, const char *value)
 	return i >= 0;
 }
 
+static bool parse_mode(struct verso_options *o, const char *value)
+{
+	char *end;
+	unsigned long mode = strtoul(value, &end, 8);
+
+	if (value[0] < '0' || value[0] > '7' || *end != '\0' || mode == 0 || mode > 07777)
+		return false;
+	o->mode = (unsigned)mode;
+	return true;
+}
+
 static bool parse_page_size(struct verso_options *o, const char *value)
 {
 	uint64_t bytes;
@@ -185,10 +196,12 @@ static bool parse_page_size(struct verso_options *o, const char *value)
 
 const struct db_switch db_switches[] = {
 	{"commit", NULL, commit_words,
-		"flushes a commit (best: one where O_DIRECT is possible); relaxed: one at the end",
-		true, parse_commit},
+		"flushes a commit (best: one if O_DIRECT works); relaxed: one at the end", true,
+		parse_commit},
 	{"page-size", "SIZE", NULL, "of a page in a new database: 4K (default), 8K, 16K, 32K, 64K",
 		true, parse_page_size},
+	{"mode", "MODE", NULL, "of a new database's file, before the umask (default 0600)", true,
+		parse_mode},
 	{"pager", NULL, pager_words,
 		"which reads the file (default bufpool; vmcache: for experiments)", false,
 		parse_pager},
@@ -204,8 +217,8 @@ const struct db_switch db_switches[] = {
 	{"policy", NULL, trace_policy_names, "which page the pool evicts (default clock)", false,
 		parse_policy},
 	{"io", NULL, io_words,
-		"how the pager reaches the kernel (default best: what works first; a map: sync)",
-		false, parse_io},
+		"how the pager reaches the kernel (default best: what works; a map: sync)", false,
+		parse_io},
 	{"buffered", NULL, NULL, "the pool reads and writes through the page cache", false,
 		set_buffered},
 	{"small-pages", NULL, NULL, "the pool's memory in small pages", false, set_small_pages},

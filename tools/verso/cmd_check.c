@@ -93,6 +93,8 @@ const struct command command_check = {
 	.summary = "Prove that a database is whole, or say what is damaged",
 	.help = "Reads every page: checksums, references, the order of keys, counts, and that\n"
 		"each page of the file is in exactly one place. Exit status 1: damage was found.",
+	.example = "  verso put planets.verso mars '3390 km'\n"
+		   "  verso check planets.verso\n",
 	.open_flags = VERSO_RDONLY,
 	.run = check,
 };

@@ -40,8 +40,8 @@ static bool is_terminal(const char *to)
 {
 	if (strcmp(to, "-") != 0 || isatty(STDOUT_FILENO) != 1)
 		return false;
-	(void)fprintf(stderr, "verso copy: standard output is a terminal: send it to a file or "
-			      "through a pipe, or name the new file\n");
+	say("standard output is a terminal: send it to a file or through a pipe, or name the new "
+	    "file");
 	return true;
 }
 
@@ -69,13 +69,12 @@ static enum status copy_db(const struct arguments *args)
 			&progress);
 	progress_end(&progress);
 	if (rc == -EEXIST)
-		(void)fprintf(stderr,
-			"verso: %s is there already: name another file, or add --replace\n", to);
+		say("%s is there already: name another file, or add --replace", to);
 	else if (rc < 0 && !ended_by)
 		(void)fail(args->path, rc);
 	session_abort(&s);
 	if (ended_by) {
-		(void)fprintf(stderr, "verso: the copy was given up; nothing is left of it\n");
+		say("the copy was given up; nothing is left of it");
 		(void)signal(ended_by, SIG_DFL);
 		(void)raise(ended_by);
 	}
@@ -85,13 +84,15 @@ static enum status copy_db(const struct arguments *args)
 const struct command command_copy = {
 	.name = "copy",
 	.words = "OLD NEW",
-	.summary = "Copy a database as it is now to a new file, or to `-`, standard output",
+	.summary = "Copy a database as it is now to a new file, or (-) to standard output",
 	.help = "The copy is whole and durable when its name appears, and each page is checked\n"
 		"while it is made: of a damaged database there is none. NEW must not be there,\n"
 		"unless --replace is given and no process has it open. --compact writes the\n"
 		"records in the order of their keys into full pages: the smallest file, and the\n"
 		"fastest to read. A reader of standard output has a whole copy when the exit\n"
 		"status is 0. To restore, copy it back.",
+	.example = "  verso put planets.verso mars '3390 km'\n"
+		   "  verso copy planets.verso backup.verso\n",
 	.takes = TAKES_COPY,
 	.open_flags = VERSO_RDONLY,
 	.rest_min = 1,

@@ -84,6 +84,9 @@ const struct command command_dump = {
 	.help = "A header, each table (or the one of --table) in key order, all from one\n"
 		"snapshot, and an end mark with counts and a checksum, without which `load`\n"
 		"takes nothing. docs/dump-format.md has the format.",
+	.example = "  verso put planets.verso mars '3390 km'\n"
+		   "  verso dump planets.verso >planets.dump\n"
+		   "  verso load copy.verso planets.dump\n",
 	.takes = TAKES_TABLE,
 	.open_flags = VERSO_RDONLY,
 	.run = dump,

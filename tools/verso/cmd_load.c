@@ -2,11 +2,7 @@
 /* verso load: puts the records of a dump, or of lines with a TAB, many a transaction. */
 #include "tools/verso/dump.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
-#include <unistd.h>
 
 #define BATCH_RECORDS 10000 /* a transaction, where the end of the input proves nothing */
 
@@ -18,49 +14,18 @@ struct load {
 	const struct arguments *args;
 	struct input in;
 	struct dump_reader dump;
+	struct plain plain;
 	struct target target;
 	uint64_t n, n_committed; /* records */
+	uint64_t committed_line; /* the last one of them */
+	bool is_new;             /* the database */
+	bool in_doubt;           /* the last commit failed, so who knows what it left */
 };
-
-/*
- * A signal that asks for the end: what a failed load must undo is undone first. The handler puts
- * /dev/null in the place of the input, so that a read which is about to begin ends too.
- */
-static volatile sig_atomic_t ended_by;
-static int input_fd, null_fd;
-
-static void on_signal(int signal)
-{
-	int saved = errno;
-
-	ended_by = signal;
-	(void)dup2(null_fd, input_fd);
-	errno = saved;
-}
-
-static void catch_signals(const struct input *in)
-{
-	static const int signals[] = {SIGHUP, SIGINT, SIGTERM};
-	struct sigaction old, catch = {.sa_handler = on_signal}; /* no SA_RESTART: a read ends */
-
-	input_fd = in->fd;
-	null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	for (size_t i = 0; null_fd >= 0 && i < sizeof(signals) / sizeof(signals[0]); i++) {
-		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler == SIG_DFL)
-			(void)sigaction(signals[i], &catch, NULL);
-	}
-}
 
 static enum item next_item(struct load *l, struct verso_val *key, struct verso_val *val)
 {
-	int more;
-
-	if (l->args->format == FORMAT_DUMP)
-		return dump_next(&l->dump, key, val);
-	more = input_next(&l->in);
-	if (more <= 0)
-		return more == 0 ? ITEM_END : ITEM_BAD;
-	return record_parse(&l->in, l->args->format == FORMAT_LINES, key, val);
+	return l->args->format == FORMAT_DUMP ? dump_next(&l->dump, key, val)
+					      : plain_next(&l->plain, key, val);
 }
 
 /* Goes on with the table of that name; data NULL: the default one. */
@@ -106,24 +71,30 @@ static enum status load_items(struct load *l)
 	enum item item = ITEM_END;
 
 	progress_begin(&progress, "bytes", input_size_bytes(&l->in));
-	/* ended_by is read after the item: a signal ends a read in the middle of a record. */
-	while (status == STATUS_OK && (item = next_item(l, &key, &val)) > ITEM_END && !ended_by) {
+	/* The signal is asked for after the item: it ends a read in the middle of a record. */
+	while (status == STATUS_OK && (item = next_item(l, &key, &val)) > ITEM_END &&
+		signals_ended_by() == 0) {
 		status = item == ITEM_TABLE ? begin_table(l, key) : put(l, key, val);
 		progress_step(&progress, l->in.read_bytes);
 		if (status == STATUS_OK && item == ITEM_RECORD && is_batch_full(l)) {
 			status = target_commit_and_go_on(&l->target);
 			if (status != STATUS_OK) {
 				progress_end(&progress);
+				l->in_doubt = true;
 				return status;
 			}
 			l->n_committed = l->n;
+			l->committed_line = l->in.n_lines;
 		}
 	}
 	progress_end(&progress);
-	if (status == STATUS_OK && (item == ITEM_BAD || ended_by))
+	if (status == STATUS_OK && (item == ITEM_BAD || signals_ended_by() != 0))
 		status = STATUS_ERROR;
-	if (status == STATUS_OK)
-		return target_commit(&l->target);
+	if (status == STATUS_OK) {
+		status = target_commit(&l->target);
+		l->in_doubt = status != STATUS_OK;
+		return status;
+	}
 	target_abort(&l->target);
 	return status;
 }
@@ -132,38 +103,80 @@ static enum status load_items(struct load *l)
 static bool is_possible(const struct load *l)
 {
 	if (l->args->table && l->dump.n_tables != 1) {
-		(void)fprintf(stderr,
-			"verso: %s has %" PRIu64 " tables; --table=%s is for a dump of one, which "
-			"`verso dump --table` makes\n",
+		say("%s has %" PRIu64 " tables; --table=%s is for a dump of one, which "
+		    "`verso dump --table` makes",
 			l->in.name, l->dump.n_tables, l->args->table);
 		return false;
 	}
 	return true;
 }
 
+/* What is there after a load that failed. */
+static void say_kept(const struct load *l)
+{
+	const char *why = signals_ended_by() != 0 ? "interrupted: " : "";
+
+	if (l->target.in_place || (l->in_doubt && !l->is_new && l->n_committed == 0))
+		return;
+	if (l->is_new)
+		say("%snothing was loaded, and %s was not made", why, l->args->path);
+	else if (l->n_committed == 0)
+		say("%snothing was loaded", why);
+	else
+		say("%sthe first %" PRIu64 " records were loaded and stay, up to %s %" PRIu64, why,
+			l->n_committed, l->args->format == FORMAT_NULL ? "field" : "line",
+			l->committed_line);
+}
+
+/* What was done, and what may not have been meant. */
+static void say_loaded(const struct load *l)
+{
+	(void)fprintf(stderr, "loaded %" PRIu64 " records\n", l->n);
+	if (l->plain.n_cr > 0)
+		say("%" PRIu64 " lines end with CR LF, line %" PRIu64
+		    " first: CR (\\x0d) is now the "
+		    "last byte of their values. With --crlf it is a part of the line's end",
+			l->plain.n_cr, l->plain.cr_line);
+}
+
 static enum status load_input(struct load *l)
 {
-	bool is_new;
 	enum status status;
 
 	if (l->args->format == FORMAT_DUMP && (!dump_open(&l->dump, &l->in) || !is_possible(l)))
 		return STATUS_ERROR;
+	plain_init(&l->plain, &l->in, l->args);
 	status = target_open(&l->target, l->args, l->dump.page_size);
 	if (status != STATUS_OK)
 		return status;
-	is_new = l->target.folder != NULL;
+	l->is_new = l->target.folder != NULL;
 	status = load_items(l);
 	if (status == STATUS_OK)
-		(void)fprintf(stderr, "loaded %" PRIu64 " records\n", l->n);
-	else if (l->n_committed > 0 && !is_new)
-		(void)fprintf(stderr, "verso: the first %" PRIu64 " records were loaded and stay\n",
-			l->n_committed);
+		say_loaded(l);
 	return status;
 }
 
 static size_t line_max_bytes(enum format format)
 {
-	return format == FORMAT_TSV ? RECORD_MAX_BYTES : RECORD_MAX_BYTES * ESCAPE_BYTES;
+	return format == FORMAT_DUMP || format == FORMAT_LINES ? RECORD_MAX_BYTES * ESCAPE_BYTES
+							       : RECORD_MAX_BYTES;
+}
+
+/* An option that says nothing about the format that is read. */
+static bool are_options_possible(const struct arguments *args)
+{
+	const char *wrong = NULL;
+
+	if (args->batch_records > 0 && args->format == FORMAT_DUMP)
+		wrong = "--batch goes with --tsv, --csv, --null and --lines: a dump is one "
+			"transaction";
+	else if (args->crlf && args->format != FORMAT_TSV && args->format != FORMAT_LINES)
+		wrong = "--crlf goes with --tsv and --lines";
+	else if (args->header && args->format != FORMAT_TSV && args->format != FORMAT_CSV)
+		wrong = "--header goes with --tsv and --csv";
+	if (wrong)
+		say_of_command(args->command, "%s", wrong);
+	return !wrong;
 }
 
 static enum status load(const struct arguments *args)
@@ -171,38 +184,42 @@ static enum status load(const struct arguments *args)
 	struct load l = {.args = args};
 	enum status status = STATUS_ERROR;
 
-	if (args->format == FORMAT_DUMP && args->batch_records > 0) {
-		(void)fprintf(stderr, "verso load: --batch goes with --lines and --tsv: a dump is "
-				      "one transaction\n");
+	if (!are_options_possible(args))
 		return STATUS_USAGE;
-	}
 	if (input_open(&l.in, args->n_rest > 0 ? args->rest[0] : NULL,
 		    line_max_bytes(args->format))) {
-		catch_signals(&l.in);
+		signals_catch(l.in.fd);
 		status = load_input(&l);
+		if (status != STATUS_OK)
+			say_kept(&l);
 	}
 	dump_close(&l.dump);
+	plain_fini(&l.plain);
 	input_close(&l.in);
-	if (ended_by) {
-		(void)signal(ended_by, SIG_DFL);
-		(void)raise(ended_by);
-	}
+	signals_end();
 	return status;
 }
 
 const struct command command_load = {
 	.name = "load",
 	.words = "DB [FILE]",
-	.summary = "Put the records of a dump",
+	.summary = "Put the records of a dump, or of lines of text",
 	.help = "FILE, or standard input, is a dump: all of it is loaded or, when it is cut\n"
 		"short or damaged, nothing. A missing database or table is made; a key that is\n"
 		"there gets the new value; other records stay.\n"
 		"\n"
-		"--lines and --tsv read a line a record, key TAB value, of which a cut cannot be\n"
-		"seen: with --lines \\t, \\n, \\\\ and \\xHH stand for the bytes that they name,\n"
-		"as `verso scan` and the dumps of verso 0.1.0 have it; with --tsv every byte\n"
-		"stands for itself. Sorted input loads fastest. A load that fails leaves in an\n"
-		"existing database the batches before, and makes no new one.",
+		"Other formats are read when they are asked for. --tsv: a line a record, key TAB\n"
+		"value, each byte as it is. --csv: rows of key,value, as spreadsheets write them.\n"
+		"--null: a zero byte behind each key and each value. --lines: as --tsv, but \\t,\n"
+		"\\n, \\\\ and \\xHH stand for the bytes that they name, as `verso scan` and the\n"
+		"dumps of verso 0.1.0 have it. A cut cannot be seen in these, so records are\n"
+		"committed in batches; a load that fails leaves in an existing database the\n"
+		"batches before, makes no new one, and says what is kept. Sorted input loads\n"
+		"fastest.",
+	.example =
+		"  printf 'earth\\t6371 km\\nmars\\t3390 km\\n' | verso load planets.verso --tsv\n"
+		"  verso dump planets.verso | verso load copy.verso\n"
+		"  verso scan copy.verso\n",
 	.takes = TAKES_TABLE | TAKES_WRITER | TAKES_LOAD,
 	.open_flags = VERSO_CREATE,
 	.rest_max = 1,

@@ -12,6 +12,7 @@ static bool read_stdin(struct verso_val *ret_val)
 	size_t cap_bytes = 65536, len_bytes = 0;
 	char *buf = malloc(cap_bytes);
 
+	input_announce("the bytes of the value");
 	while (buf) {
 		char *larger;
 
@@ -24,7 +25,7 @@ static bool read_stdin(struct verso_val *ret_val)
 		buf = larger;
 	}
 	if (!buf || ferror(stdin)) {
-		(void)fprintf(stderr, "verso: standard input: %s\n", strerror(errno));
+		say("standard input: %s", strerror(errno));
 		free(buf);
 		return false;
 	}
@@ -46,7 +47,7 @@ static enum status put_value(const struct arguments *args, struct verso_val val)
 	if (rc == 0)
 		return session_commit(&s);
 	if (rc == VERSO_EXISTS) {
-		(void)fprintf(stderr, "verso: %s: the key exists already\n", args->rest[0]);
+		say("%s: the key exists already", args->rest[0]);
 		status = STATUS_NO;
 	} else {
 		status = fail(args->rest[0], rc);
@@ -76,10 +77,12 @@ const struct command command_put = {
 	.help = "A missing database or table is made. Without VALUE, it is all of standard input,\n"
 		"as it is. In KEY and VALUE, \\t, \\n, \\\\ and \\xHH stand for the bytes that\n"
 		"they name.",
+	.example = "  verso put planets.verso mars '3390 km'\n"
+		   "  date | verso put planets.verso --table=log seen\n",
 	.takes = TAKES_TABLE | TAKES_WRITER | TAKES_NEW,
 	.open_flags = VERSO_CREATE,
 	.rest_min = 1,
-	.rest_max = REST_BYTES_MAX,
+	.rest_max = 2,
 	.rest_is_bytes = true,
 	.run = put,
 };

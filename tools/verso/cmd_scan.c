@@ -5,6 +5,7 @@
 #include "tools/verso/tool.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static int compare(struct verso_val a, struct verso_val b)
 {
@@ -118,6 +119,7 @@ static enum status scan(const struct arguments *args)
 
 	if (status != STATUS_OK)
 		return status;
+	s.for_screen = isatty(STDOUT_FILENO) == 1;
 	progress_begin(&progress, "records", 0);
 	status = records_write(&s, stdout, &progress);
 	progress_end(&progress);
@@ -130,7 +132,12 @@ const struct command command_scan = {
 	.words = "DB",
 	.summary = "Print a range of records in key order",
 	.help = "A line a record: key, TAB, value, with \\t, \\n, \\\\ and \\xHH for bytes that\n"
-		"would not stand in a line. `verso load --lines` reads that.",
+		"would not stand in a line, or that a terminal would obey. `verso load --lines`\n"
+		"reads that.",
+	.example = "  printf 'ant\\t1\\nape\\t2\\nbee\\t3\\n' | verso load a.verso --tsv\n"
+		   "  verso scan a.verso -p a           # keys that begin with a\n"
+		   "  verso scan a.verso -r -n 1        # the last record\n"
+		   "  verso scan a.verso --from=ape -k  # keys alone\n",
 	.takes = TAKES_TABLE | TAKES_RANGE,
 	.open_flags = VERSO_RDONLY,
 	.run = scan,

@@ -3,6 +3,7 @@
 #include "tools/verso/tool.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <sys/stat.h>
 
 enum unit { UNIT_COUNT, UNIT_BYTES, UNIT_GEN, UNIT_YES };
@@ -14,20 +15,6 @@ struct line {
 	uint64_t value;
 	enum unit unit;
 };
-
-static void print_json_text(const char *text)
-{
-	(void)putchar('"');
-	for (const char *p = text; *p; p++) {
-		if (*p == '"' || *p == '\\')
-			(void)putchar('\\');
-		if ((unsigned char)*p < 0x20)
-			(void)printf("\\u%04x", (unsigned char)*p);
-		else
-			(void)putchar(*p);
-	}
-	(void)putchar('"');
-}
 
 static const char *pager_name(enum verso_pager pager)
 {
@@ -72,12 +59,12 @@ static void print_stat(const struct arguments *args, const struct verso_stat *st
 {
 	if (args->json) {
 		(void)printf("{\"path\": ");
-		print_json_text(args->path);
+		text_write_json(stdout, args->path);
 		(void)printf(", \"pager\": \"%s\", \"commit_mode\": \"%s\", \"protocol\": "
 			     "\"%s\", \"how\": ",
 			pager_name(st->pager), mode_name(st->commit_mode),
 			mode_name(st->commit_mode));
-		print_json_text(st->how);
+		text_write_json(stdout, st->how);
 		for (size_t i = 0; i < n_lines; i++) {
 			(void)printf(", \"%s\": ", lines[i].name);
 			if (lines[i].value == VERSO_UNKNOWN)
@@ -111,12 +98,15 @@ static int print_table(void *arg, const char *name)
 		return rc;
 	if (t->json) {
 		(void)printf("%s{\"name\": ", t->any ? ", " : "");
-		print_json_text(name);
+		text_write_json(stdout, name);
 		(void)printf(", \"records\": %" PRIu64 ", \"height\": %" PRIu32 "}", stat.n_records,
 			stat.height);
 	} else {
-		(void)printf("table %-22s %" PRIu64 " records, height %" PRIu32 "\n", name,
-			stat.n_records, stat.height);
+		(void)printf("table ");
+		escape_write(stdout, name, strlen(name), true);
+		(void)printf("%*s %" PRIu64 " records, height %" PRIu32 "\n",
+			strlen(name) < 22 ? (int)(22 - strlen(name)) : 0, "", stat.n_records,
+			stat.height);
 	}
 	t->any = true;
 	return 0;
@@ -220,11 +210,11 @@ static int collect_space(const struct session *s)
 		return 0;
 	}
 	(void)printf("{\"path\": ");
-	print_json_text(s->args->path);
+	text_write_json(stdout, s->args->path);
 	for (size_t i = 0; i < n_lines; i++)
 		(void)printf(", \"%s\": %" PRIu64, lines[i].name, lines[i].value);
 	(void)printf(", \"why\": ");
-	print_json_text(sp.why);
+	text_write_json(stdout, sp.why);
 	(void)printf("}\n");
 	return 0;
 }
@@ -260,6 +250,8 @@ const struct command command_stat = {
 		"kernel evicts, and does not say so: its faults, of the whole process, are what\n"
 		"can be known of its cache. misses: the pages that gets and gets of many had to\n"
 		"load (once, those of gets alone, which are loads_get).",
+	.example = "  verso put planets.verso mars '3390 km'\n"
+		   "  verso stat planets.verso\n",
 	.takes = TAKES_JSON | TAKES_SPACE,
 	.open_flags = VERSO_RDONLY,
 	.run = stat_db,

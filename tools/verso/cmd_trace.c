@@ -113,10 +113,10 @@ static enum status plot(const char *path, const struct row *rows, size_t n_rows)
 	if (status == 0)
 		return STATUS_OK;
 	if (status == NOT_INSTALLED)
-		(void)fprintf(stderr, "verso: --plot draws with gnuplot, which is not installed: "
-				      "`apt-get install gnuplot-nox`\n");
+		say("--plot draws with gnuplot, which is not installed: "
+		    "`apt-get install gnuplot-nox`");
 	else
-		(void)fprintf(stderr, "verso: %s: gnuplot could not draw it\n", path);
+		say("%s: gnuplot could not draw it", path);
 	return STATUS_ERROR;
 }
 
@@ -124,7 +124,7 @@ static enum status plot(const char *path, const struct row *rows, size_t n_rows)
 
 static enum status no_memory(void)
 {
-	(void)fprintf(stderr, "verso: no memory to replay the trace\n");
+	say("no memory to replay the trace");
 	return STATUS_ERROR;
 }
 
@@ -158,17 +158,15 @@ static enum status replay_file(const struct arguments *args)
 	enum status status;
 
 	if (strcmp(args->path, "replay") != 0) {
-		(void)fprintf(stderr, "verso trace: expected record or replay, found %s\n",
-			args->path);
+		say_of_command(args->command, "expected record or replay, found %s", args->path);
 		return STATUS_USAGE;
 	}
 	if (!trace_read(args->rest[0], &trace, text, sizeof(text))) {
-		(void)fprintf(stderr, "verso: %s\n", text);
+		say("%s", text);
 		return STATUS_ERROR;
 	}
 	if (trace.n_reads == 0) {
-		(void)fprintf(stderr, "verso: %s: nothing was read while it was recorded\n",
-			args->rest[0]);
+		say("%s: nothing was read while it was recorded", args->rest[0]);
 		trace_free(&trace);
 		return STATUS_ERROR;
 	}
@@ -183,7 +181,7 @@ static enum status replay_file(const struct arguments *args)
 const struct command command_trace = {
 	.name = "trace",
 	.words = "record|replay FILE",
-	.summary = "Record the pages that a command uses; replay them over every policy",
+	.summary = "Record the pages that a command uses; replay them",
 	.help = "verso trace record FILE COMMAND DB ...\n"
 		"verso trace replay FILE\n"
 		"\n"
@@ -191,10 +189,10 @@ const struct command command_trace = {
 		"to FILE, 32 bytes for each event. `replay` reads FILE and prints how many of\n"
 		"the reads would miss in a buffer pool of that many frames, empty at first,\n"
 		"under each replacement policy; `optimum` (Belady's) knows the future. No\n"
-		"database is opened.\n"
-		"\n"
-		"  verso trace record t.trace scan planets.verso >/dev/null\n"
-		"  verso trace replay t.trace --plot=misses.svg",
+		"database is opened.",
+	.example = "  verso put planets.verso mars '3390 km'\n"
+		   "  verso trace record t.trace scan planets.verso >/dev/null\n"
+		   "  verso trace replay t.trace\n",
 	.takes = TAKES_TRACE,
 	.rest_min = 1,
 	.rest_max = 1,
@@ -215,14 +213,13 @@ enum status trace_record(int n_words, char **words)
 	}
 	rc = trace_writer_open(words[0], &writer);
 	if (rc < 0) {
-		(void)fprintf(stderr, "verso: %s: %s\n", words[0], strerror(-rc));
+		say("%s: %s", words[0], strerror(-rc));
 		return STATUS_ERROR;
 	}
 	status = run_command(n_words - 1, words + 1, trace_writer_event, writer);
 	rc = trace_writer_close(writer);
 	if (rc < 0) {
-		(void)fprintf(stderr, "verso: %s: %s: the trace is not whole\n", words[0],
-			strerror(-rc));
+		say("%s: %s: the trace is not whole", words[0], strerror(-rc));
 		return STATUS_ERROR;
 	}
 	return status;

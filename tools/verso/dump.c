@@ -26,7 +26,7 @@ static bool sum_init(struct dump_sum *sum)
 	*sum = (struct dump_sum){.hash = XXH3_createState()};
 	if (sum->hash && XXH3_64bits_reset(sum->hash) == XXH_OK)
 		return true;
-	(void)fprintf(stderr, "verso: out of memory\n");
+	say("out of memory");
 	return false;
 }
 
@@ -48,7 +48,7 @@ bool dump_begin(struct dump_writer *w, uint32_t page_size, uint64_t n_tables)
 		return false;
 	w->lines = fopencookie(w, "w", (cookie_io_functions_t){.write = write_hashed});
 	if (!w->lines) {
-		(void)fprintf(stderr, "verso: out of memory\n");
+		say("out of memory");
 		return false;
 	}
 	(void)header_print(header, page_size, n_tables);
@@ -62,7 +62,7 @@ void dump_table(struct dump_writer *w, const char *name)
 	(void)fputs("table", w->lines);
 	if (name) {
 		(void)putc(' ', w->lines);
-		escape_write(w->lines, name, strlen(name));
+		escape_write(w->lines, name, strlen(name), false);
 	}
 	(void)putc('\n', w->lines);
 }
@@ -89,7 +89,7 @@ static bool read_line(struct dump_reader *r)
 		return false;
 	if (more > 0 && r->in->has_newline)
 		return true;
-	input_fail(r->in, "the dump is cut short: its end mark is missing. Nothing was loaded");
+	input_fail(r->in, "the dump is cut short: its end mark is missing");
 	return false;
 }
 
@@ -140,8 +140,8 @@ bool dump_open(struct dump_reader *r, struct input *in)
 	else
 		input_fail(in,
 			"not a dump, which begins with `verso-dump 1`. Lines of key TAB value are "
-			"read with --tsv as they are, and with --lines with the escapes that "
-			"`verso scan` prints (\\t, \\n, \\\\, \\xHH)");
+			"read with --tsv as they are, and with --lines with the escapes (\\t, \\n, "
+			"\\\\, \\xHH) that `verso scan` prints and dumps of verso 0.1.0 had");
 	return false;
 }
 
@@ -178,21 +178,20 @@ static enum item end_compare(struct dump_reader *r)
 
 	if (r->sum.n_tables != r->n_tables) {
 		input_fail(in,
-			"the dump ends after %" PRIu64 " tables of %" PRIu64
-			". It is damaged; nothing was loaded",
+			"the dump ends after %" PRIu64 " tables of %" PRIu64 ". It is damaged",
 			r->sum.n_tables, r->n_tables);
 		return ITEM_BAD;
 	}
 	if (len_bytes != in->len_bytes || memcmp(end, in->line, len_bytes) != 0) {
 		input_fail(in,
 			"the end mark is not that of the lines before it, which is `%s`. The "
-			"dump is damaged; nothing was loaded",
+			"dump is damaged",
 			end);
 		return ITEM_BAD;
 	}
 	more = input_next(in);
 	if (more > 0)
-		input_fail(in, "something follows the end mark. Nothing was loaded");
+		input_fail(in, "something follows the end mark");
 	return more == 0 ? ITEM_END : ITEM_BAD;
 }
 

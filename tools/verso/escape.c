@@ -2,26 +2,33 @@
 /*
  * The escapes of dumps: TAB separates key and value and newline ends a record, so neither may stand
  * inside one. Those two, the backslash and other control bytes are escaped;
- * bytes above ASCII (UTF-8 text) are left alone, so that dumps can be read.
+ * bytes above ASCII (UTF-8 text) are left alone, so that dumps can be read. On a screen that holds
+ * only for what is such text.
  */
 #include "tools/verso/tool.h"
 
 #include <string.h>
 
-static bool stands_for_itself(unsigned char c)
+/* Bytes at p that stand for themselves together; 0: none. */
+static size_t plain_len(const unsigned char *p, const unsigned char *end, bool for_screen)
 {
-	return c >= 0x20 && c != '\\' && c != 0x7f;
+	if (*p == '\\')
+		return 0;
+	if (for_screen)
+		return text_char_len(p, end);
+	return *p >= 0x20 && *p != 0x7f;
 }
 
-void escape_write(FILE *out, const void *data, size_t len_bytes)
+void escape_write(FILE *out, const void *data, size_t len_bytes, bool for_screen)
 {
 	const unsigned char *p = data, *end = p + len_bytes;
 
 	while (p < end) {
 		const unsigned char *plain = p;
+		size_t n;
 
-		while (p < end && stands_for_itself(*p))
-			p++;
+		while (p < end && (n = plain_len(p, end, for_screen)) > 0)
+			p += n;
 		if (p > plain)
 			(void)fwrite(plain, 1, (size_t)(p - plain), out);
 		if (p == end)

@@ -13,19 +13,28 @@
 
 #define BUF_BYTES ((size_t)1 << 16) /* to begin with; a longer line makes it longer */
 
+void input_announce(const char *what)
+{
+	if (isatty(STDIN_FILENO) == 1)
+		say("reading %s from the terminal; Ctrl-D ends them, Ctrl-C gives up", what);
+}
+
 bool input_open(struct input *in, const char *path, size_t line_max_bytes)
 {
 	*in = (struct input){
 		.fd = STDIN_FILENO,
 		.name = "standard input",
 		.line_max_bytes = line_max_bytes,
+		.delimiter = '\n',
 	};
-	if (!path)
+	if (!path) {
+		input_announce("records");
 		return true;
+	}
 	in->name = path;
 	in->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (in->fd < 0)
-		(void)fprintf(stderr, "verso: %s: %s\n", path, strerror(errno));
+		say("%s: %s", path, strerror(errno));
 	return in->fd >= 0;
 }
 
@@ -85,7 +94,7 @@ int input_next_within(struct input *in, size_t max_bytes)
 		searched_bytes = len_bytes;
 		len_bytes = in->end_off - in->begin_off;
 		if (len_bytes > searched_bytes)
-			newline = memchr(in->buf + in->begin_off + searched_bytes, '\n',
+			newline = memchr(in->buf + in->begin_off + searched_bytes, in->delimiter,
 				len_bytes - searched_bytes);
 		if (newline || len_bytes > max_bytes || in->is_read)
 			break;
@@ -120,12 +129,17 @@ int input_next(struct input *in)
 void input_fail(const struct input *in, const char *format, ...)
 {
 	va_list args;
+	char *text;
 
-	(void)fprintf(stderr, "verso: %s, line %" PRIu64 ": ", in->name, in->n_lines);
+	if (signals_ended_by() != 0)
+		return; /* it only ends too early */
 	va_start(args, format);
-	(void)vfprintf(stderr, format, args);
+	if (vasprintf(&text, format, args) >= 0) {
+		say("%s, %s %" PRIu64 ": %s", in->name, in->delimiter == '\n' ? "line" : "field",
+			in->n_lines, text);
+		free(text);
+	}
 	va_end(args);
-	(void)putc('\n', stderr);
 }
 
 void input_close(struct input *in)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of subcommands, and help.
+ * The table of subcommands.
  */
 #include "tools/verso/tool.h"
 
@@ -11,6 +11,8 @@ static const struct command *const commands[] = {
 	&command_put,
 	&command_del,
 	&command_scan,
+	&command_tables,
+	&command_drop,
 	&command_load,
 	&command_dump,
 	&command_check,
@@ -21,78 +23,73 @@ static const struct command *const commands[] = {
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-static const struct command *find_command(const char *name)
+/* What other programs call our commands. */
+static const char *const synonyms[][2] = {
+	{"set", "put"},
+	{"add", "put"},
+	{"insert", "put"},
+	{"rm", "del"},
+	{"delete", "del"},
+	{"remove", "del"},
+	{"list", "scan"},
+	{"ls", "scan"},
+	{"cat", "scan"},
+	{"import", "load"},
+	{"restore", "load"},
+	{"export", "dump"},
+	{"backup", "copy"},
+	{"cp", "copy"},
+	{"verify", "check"},
+	{"fsck", "check"},
+	{"info", "stat"},
+	{"status", "stat"},
+	{NULL, NULL},
+};
+
+const struct command *command_at(size_t index)
 {
+	return index < N_COMMANDS ? commands[index] : NULL;
+}
+
+const struct command *command_find(const char *name)
+{
+	struct suggest suggest;
+
+	suggest_begin(&suggest, name, strlen(name));
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		if (strcmp(commands[i]->name, name) == 0)
 			return commands[i];
+		suggest_offer(&suggest, commands[i]->name);
 	}
+	suggest_offer(&suggest, "help");
+	suggest_instead(&suggest, synonyms);
+	if (suggest.found)
+		say("there is no command `%s`: did you mean `verso %s`?", name, suggest.name);
+	else
+		say("there is no command `%s`; `verso help` lists them", name);
 	return NULL;
 }
 
-/* What the first call without arguments prints. */
-static void print_welcome(FILE *out)
+static bool is_help(const char *word)
 {
-	(void)fputs("Verso keeps ordered records, key and value, in one file, with transactions.\n"
-		    "\n"
-		    "Try it:\n"
-		    "  verso put planets.verso earth '6371 km'   make a database with one record\n"
-		    "  verso put planets.verso mars '3390 km'\n"
-		    "  verso get planets.verso mars              print a value\n"
-		    "  verso scan planets.verso                  print all records in key order\n"
-		    "\n"
-		    "Commands:\n",
-		out);
-	for (size_t i = 0; i < N_COMMANDS; i++)
-		(void)fprintf(out, "  %-6s %-18s %s\n", commands[i]->name, commands[i]->words,
-			commands[i]->summary);
-	(void)fputs(
-		"\n"
-		"`verso help COMMAND` lists its options. --pager=mmap reads the same file through\n"
-		"the kernel's page cache instead of the buffer pool.\n"
-		"Exit status: 0 done, 1 not found or check failed, 2 usage, 3 could not be done.\n",
-		out);
-}
-
-static void print_help(const struct command *command)
-{
-	(void)printf("usage: verso %s %s\n\n%s.\n", command->name, command->words,
-		command->summary);
-	if (command->help)
-		(void)printf("\n%s\n", command->help);
-	(void)printf("\nOptions:\n");
-	arguments_describe(command, stdout);
-}
-
-static enum status help(int n_words, char **words)
-{
-	const struct command *command = n_words > 0 ? find_command(words[0]) : NULL;
-
-	if (command)
-		print_help(command);
-	else
-		print_welcome(stdout);
-	if (n_words > 0 && !command) {
-		(void)fprintf(stderr, "verso: no command `%s`\n", words[0]);
-		return STATUS_USAGE;
-	}
-	return finish_output();
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
 enum status run_command(int n_words, char **words, verso_trace_fn *trace, void *trace_arg)
 {
-	const struct command *command = find_command(words[0]);
+	const struct command *command = command_find(words[0]);
 	struct arguments args;
 	enum status status;
 
-	if (!command || (trace && command == &command_trace)) {
-		(void)fprintf(stderr, "verso: no command `%s`; `verso help` lists them\n",
-			words[0]);
+	if (!command)
+		return STATUS_USAGE;
+	if (trace && command == &command_trace) {
+		say("`verso trace record` records another command than itself");
 		return STATUS_USAGE;
 	}
 	for (int i = 1; i < n_words && strcmp(words[i], "--") != 0; i++) {
-		if (strcmp(words[i], "--help") == 0) {
-			print_help(command);
+		if (is_help(words[i])) {
+			help_command(stdout, command);
 			return finish_output();
 		}
 	}
@@ -111,11 +108,10 @@ enum status run_command(int n_words, char **words, verso_trace_fn *trace, void *
 int main(int argc, char **argv)
 {
 	if (argc < 2) {
-		print_welcome(stderr);
+		help_welcome(stderr);
 		return STATUS_USAGE;
 	}
-	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
-		strcmp(argv[1], "-h") == 0)
+	if (strcmp(argv[1], "help") == 0 || is_help(argv[1]))
 		return (int)help(argc - 2, argv + 2);
 	if (strcmp(argv[1], "--version") == 0) {
 		(void)printf("verso %s\n", verso_version());

@@ -8,6 +8,15 @@
 
 #define SHOW_EVERY_NS 200000000u
 
+static bool is_shown;
+
+void progress_hide(void)
+{
+	if (is_shown)
+		(void)fputs("\r\033[K", stderr);
+	is_shown = false;
+}
+
 static uint64_t now_ns(void)
 {
 	struct timespec t;
@@ -39,6 +48,7 @@ void progress_step(struct progress *p, uint64_t n)
 	if (now - p->shown_ns < SHOW_EVERY_NS || now - p->start_ns < p->quiet_ns)
 		return;
 	p->shown_ns = now;
+	is_shown = true;
 	seconds = (double)(now - p->start_ns) / 1e9;
 	if (p->total > 0)
 		(void)fprintf(stderr, "\r\033[K%" PRIu64 " of %" PRIu64 " %s, %.0f %%, %.1f s", n,
@@ -50,6 +60,6 @@ void progress_step(struct progress *p, uint64_t n)
 
 void progress_end(struct progress *p)
 {
-	if (p->on && p->shown_ns != p->start_ns)
-		(void)fputs("\r\033[K", stderr);
+	if (p->on)
+		progress_hide();
 }

@@ -9,10 +9,11 @@
 
 #define PIECE_BYTES 65536
 
-static void write_bytes(FILE *out, const void *data, size_t len_bytes, bool escaped)
+static void write_bytes(const struct session *s, FILE *out, const void *data, size_t len_bytes,
+	bool escaped)
 {
 	if (escaped)
-		escape_write(out, data, len_bytes);
+		escape_write(out, data, len_bytes, s->for_screen);
 	else
 		(void)fwrite(data, 1, len_bytes, out);
 }
@@ -29,7 +30,7 @@ enum status value_write(const struct session *s, FILE *out, struct verso_val key
 
 		if (rc != 0)
 			return fail(s->args->path, rc);
-		write_bytes(out, piece, len_bytes, escaped);
+		write_bytes(s, out, piece, len_bytes, escaped);
 		off_bytes += len_bytes;
 	} while (len_bytes == sizeof(piece) && !ferror(out));
 	return STATUS_OK;
@@ -46,13 +47,13 @@ enum status record_write(const struct session *s, FILE *out, struct verso_cursor
 		if (rc != 0)
 			return fail(s->args->path, rc);
 	}
-	escape_write(out, key.data, key.len);
+	escape_write(out, key.data, key.len, s->for_screen);
 	if (!s->args->keys_only) {
 		(void)putc('\t', out);
 		if (move_result == VERSO_ETOOBIG)
 			status = value_write(s, out, key, true);
 		else
-			escape_write(out, val.data, val.len);
+			escape_write(out, val.data, val.len, s->for_screen);
 	}
 	(void)putc('\n', out);
 	return status;

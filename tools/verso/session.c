@@ -5,21 +5,52 @@
 #include <errno.h>
 #include <string.h>
 
+#define TEXT_BYTES 1024 /* of a message of the library */
+
+/* The library puts the path of the database first, as it found it. */
+static bool begins_with_path(const char *text, const char *path)
+{
+	const char *found = strstr(text, path);
+
+	return found && strncmp(found + strlen(path), ": ", 2) == 0 &&
+	       !memchr(text, ' ', (size_t)(found - text));
+}
+
 enum status fail(const char *what, int code)
 {
 	const char *text = verso_errmsg(NULL);
+	char plain[TEXT_BYTES];
 
+	words_of_shell(text[0] != '\0' ? text : verso_strerror(code), plain, sizeof(plain));
 	if (code == VERSO_NOTFOUND)
-		(void)fprintf(stderr, "verso: %s: not found\n", what);
-	else if (text[0] != '\0' && strstr(text, what))
-		(void)fprintf(stderr, "verso: %s\n", text);
-	else if (text[0] != '\0')
-		(void)fprintf(stderr, "verso: %s: %s\n", what, text);
+		say("%s: not found", what);
+	else if (begins_with_path(plain, what))
+		say("%s", plain);
 	else
-		(void)fprintf(stderr, "verso: %s: %s\n", what, verso_strerror(code));
+		say("%s: %s", what, plain);
 	if (code == VERSO_EMISUSE)
 		return STATUS_USAGE;
 	return code == VERSO_NOTFOUND ? STATUS_NO : STATUS_ERROR;
+}
+
+static int offer(void *arg, const char *name)
+{
+	suggest_offer(arg, name);
+	return 0;
+}
+
+enum status fail_no_table(struct verso_txn *txn, const char *path, const char *table)
+{
+	struct suggest suggest;
+
+	suggest_begin(&suggest, table, strlen(table));
+	(void)verso_table_each(txn, offer, &suggest);
+	if (suggest.found)
+		say("%s: table `%s` not found: did you mean `%s`?", path, table, suggest.name);
+	else
+		say("%s: table `%s` not found; `verso tables %s` lists those that are there", path,
+			table, path);
+	return STATUS_NO;
 }
 
 enum status finish_output(void)
@@ -27,20 +58,22 @@ enum status finish_output(void)
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return STATUS_OK;
 	if (errno != EPIPE)
-		(void)fprintf(stderr, "verso: writing the result: %s\n", strerror(errno));
+		say("writing the result: %s", strerror(errno));
 	return STATUS_ERROR;
 }
 
 static enum status begin(struct session *s, unsigned flags)
 {
 	const char *table = s->args->table;
+	unsigned make = s->args->command->open_flags & VERSO_CREATE;
 	int rc = verso_begin(s->db, flags, &s->txn);
 
 	if (rc == 0 && table) {
-		rc = verso_table_open(s->txn, table, flags == VERSO_WRITE ? VERSO_CREATE : 0,
-			&s->table);
+		rc = verso_table_open(s->txn, table, make, &s->table);
 		if (rc != 0) {
-			enum status status = fail(table, rc);
+			enum status status = rc == VERSO_NOTFOUND
+						     ? fail_no_table(s->txn, s->args->path, table)
+						     : fail(table, rc);
 
 			verso_abort(s->txn);
 			return status;
@@ -62,8 +95,7 @@ enum status session_open(struct session *s, const struct arguments *args, unsign
 	if (rc < 0) {
 		status = fail(args->path, rc);
 		if (rc == -ENOENT)
-			(void)fprintf(stderr,
-				"verso: `verso put` and `verso load` make a new database\n");
+			say("`verso put` and `verso load` make a new database");
 		return status;
 	}
 	status = begin(s, begin_flags);

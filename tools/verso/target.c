@@ -19,7 +19,7 @@
 
 static enum status failed(const char *what)
 {
-	(void)fprintf(stderr, "verso: %s: %s\n", what, strerror(errno));
+	say("%s: %s", what, strerror(errno));
 	return STATUS_ERROR;
 }
 
@@ -96,6 +96,7 @@ static enum status make_folder(struct target *t)
 		t->path = NULL;
 		return failed(t->name);
 	}
+	say_without(t->path + n, strlen(t->folder + n) + 1);
 	return STATUS_OK;
 }
 
@@ -176,14 +177,14 @@ static int move_new(const char *from, const char *to)
 }
 
 /* Once it has its name, others may use it: whatever comes then, it stays. */
-static enum status move_to_place(const struct target *t)
+static enum status move_to_place(struct target *t)
 {
 	if (move_new(t->path, t->place) < 0)
 		return failed(t->name);
+	t->in_place = true;
 	if (sync_name(t->place) < 0) {
-		(void)fprintf(stderr,
-			"verso: %s: every record is loaded, but the folder could not be "
-			"flushed (%s): a power cut may take the file's name\n",
+		say("%s: every record is loaded, but the folder could not be "
+		    "flushed (%s): a power cut may take the file's name",
 			t->name, strerror(errno));
 		return STATUS_ERROR;
 	}

@@ -10,6 +10,7 @@
 
 #include "verso.h"
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -30,8 +31,9 @@ enum option_set {
 	TAKES_LOAD = 1 << 5,  /* --batch, --lines, --tsv */
 	TAKES_NEW = 1 << 6,   /* --new */
 	TAKES_TRACE = 1 << 7, /* --frames, --plot */
-	TAKES_COPY = 1 << 8,  /* --compact, --replace */
-	TAKES_SPACE = 1 << 9, /* --space */
+	TAKES_NAMES = 1 << 8,
+	TAKES_COPY = 1 << 9, /* --compact, --replace */
+	TAKES_SPACE = 1 << 10,
 };
 
 /* What `load` reads. */
@@ -39,19 +41,19 @@ enum format {
 	FORMAT_DUMP,
 	FORMAT_LINES, /* key TAB value with escapes */
 	FORMAT_TSV,   /* key TAB value without */
+	FORMAT_NULL,  /* key, zero byte, value, zero byte */
+	FORMAT_CSV,   /* key,value (RFC 4180) */
 };
-
-/* The most words behind DB that stand for bytes: a key and a value. */
-#define REST_BYTES_MAX 2
 
 struct arguments {
 	const struct command *command;
 	const char *path;  /* DB */
 	char *const *rest; /* the words behind DB */
 	int n_rest;
-	struct verso_val bytes[REST_BYTES_MAX]; /* what rest stands for, with rest_is_bytes */
+	struct verso_val *bytes; /* what rest stands for, with rest_is_bytes; a zero behind each */
 	struct verso_options open;
 	const char *table;           /* NULL: the default one */
+	struct verso_val table_name; /* its bytes; data NULL: not given */
 	struct verso_val from;       /* data NULL: not given */
 	struct verso_val to;         /* data NULL: not given */
 	struct verso_val prefix;     /* data NULL: not given */
@@ -61,26 +63,38 @@ struct arguments {
 	uint32_t n_frames;           /* 0: not given */
 	const char *plot;            /* NULL: not given */
 	enum format format;
-	bool reverse, keys_only, raw, json, no_overwrite, compact, replace, space;
+	bool reverse, keys_only, raw, json, no_overwrite;
+	bool crlf, header; /* of what load reads */
+	bool names_only, compact, replace, space;
 	bool willneed, cold; /* advice: before a scan, and after it */
 };
 
 struct command {
 	const char *name;
-	const char *words;   /* of the usage line, behind the name */
-	const char *summary; /* one line */
-	const char *help;    /* paragraphs; NULL when the summary says it all */
-	unsigned takes;      /* enum option_set */
-	unsigned open_flags; /* enum verso_flags */
-	int rest_min, rest_max;
-	bool rest_is_bytes; /* keys and values, not names: escapes are undone */
+	const char *words;      /* of the usage line, behind the name */
+	const char *summary;    /* one line */
+	const char *help;       /* paragraphs; NULL when the summary says it all */
+	const char *example;    /* lines for a shell in an empty folder; two blanks before each */
+	unsigned takes;         /* enum option_set */
+	unsigned open_flags;    /* enum verso_flags */
+	int rest_min, rest_max; /* words behind DB */
+	bool rest_is_bytes;     /* keys and values, not names: escapes are undone */
 	enum status (*run)(const struct arguments *args);
 };
 
-extern const struct command command_get, command_put, command_del, command_scan, command_load,
-	command_dump, command_check, command_stat, command_copy, command_trace;
+extern const struct command command_get, command_put, command_del, command_scan, command_tables,
+	command_drop, command_load, command_dump, command_check, command_stat, command_copy,
+	command_trace;
 
-/* main.c: runs the command words[0], with its events traced, unless trace is NULL. */
+/* main.c */
+
+/* The command of that index; NULL: there are no more. */
+const struct command *command_at(size_t index);
+
+/* The command of that name. NULL: there is none, which has been reported. */
+const struct command *command_find(const char *name);
+
+/* Runs the command words[0], with its events traced, unless trace is NULL. */
 enum status run_command(int n_words, char **words, verso_trace_fn *trace, void *trace_arg);
 
 /* cmd_trace.c: the words behind `verso trace record`. */
@@ -97,8 +111,13 @@ bool arguments_parse(const struct command *command, int n_words, char **words,
 
 void arguments_free(struct arguments *args);
 
-/* Writes the options that a command takes, a line each. */
-void arguments_describe(const struct command *command, FILE *out);
+/* help.c */
+
+void help_welcome(FILE *out);
+void help_command(FILE *out, const struct command *command);
+
+/* `verso help`, with the words behind it. */
+enum status help(int n_words, char **words);
 
 /* session.c: opening, failing */
 
@@ -107,11 +126,13 @@ struct session {
 	struct verso *db;
 	struct verso_txn *txn;
 	struct verso_table *table;
+	bool for_screen; /* records are written to a terminal */
 };
 
 /*
- * Opens the database of args and begins a transaction with its table. VERSO_WRITE makes a missing
- * table. On failure it has said why, nothing is open, and it returns the exit status.
+ * Opens the database of args and begins a transaction with its table; a command that makes a
+ * database makes a missing table too. On failure it has said why, nothing is open, and it returns
+ * the exit status.
  */
 enum status session_open(struct session *s, const struct arguments *args, unsigned begin_flags);
 
@@ -125,13 +146,60 @@ void session_abort(struct session *s);
 /* Says `what` and the library's text for `code` on stderr; returns the exit status for it. */
 enum status fail(const char *what, int code);
 
+/* Says that there is no such table, and which one may have been meant. */
+enum status fail_no_table(struct verso_txn *txn, const char *path, const char *table);
+
 /* Flushes stdout: a full disk or a closed pipe behind it is an error too. */
 enum status finish_output(void);
 
+/* text.c: text that a terminal may show */
+
+/* Bytes of the character at `text`; 0: its first byte is shown as \xHH, or a terminal obeys it. */
+size_t text_char_len(const void *text, const void *end);
+
+/* Writes text for people: what a terminal would obey, and what is no UTF-8, as \xHH. */
+void text_write(FILE *out, const void *text, size_t len_bytes);
+
+/* As a string of JSON; a byte that is no UTF-8 becomes U+DC80 to U+DCFF, as Python has it. */
+void text_write_json(FILE *out, const char *text);
+
+/* A message: `verso: `, the text as text_write() has it, a newline, on stderr. Keeps errno. */
+__attribute__((format(printf, 1, 2))) void say(const char *format, ...);
+/* From now on messages do not have these words: the name of a folder that people do not know. */
+void say_without(const char *words, size_t len_bytes);
+
+/* The same behind `verso COMMAND: `. */
+__attribute__((format(printf, 2, 3))) void say_of_command(const struct command *command,
+	const char *format, ...);
+
+/* words.c: a text of the library, cut to buf_bytes, in the words of the command line. */
+void words_of_shell(const char *text, char *buf, size_t buf_bytes);
+
+/* suggest.c: "did you mean" */
+
+struct suggest {
+	const char *word; /* what was written */
+	size_t len_bytes; /* of it */
+	unsigned nearest; /* letters that may differ, of the name that was found or at most */
+	bool found;
+	char name[256]; /* what may have been meant */
+};
+
+void suggest_begin(struct suggest *s, const char *word, size_t len_bytes);
+
+/* Is it this one? */
+void suggest_offer(struct suggest *s, const char *name);
+
+/* Pairs of what others call a thing and our name for it, up to a NULL. */
+void suggest_instead(struct suggest *s, const char *const (*synonyms)[2]);
+
 /* escape.c: \t \n \r \\ \xHH */
 
-/* Writes bytes so that they stand in one line, without a TAB. */
-void escape_write(FILE *out, const void *data, size_t len_bytes);
+/*
+ * Writes bytes so that they stand in one line, without a TAB. for_screen: what text_write() would
+ * not send to a terminal is escaped too.
+ */
+void escape_write(FILE *out, const void *data, size_t len_bytes, bool for_screen);
 
 /* Undoes the escapes in place. False: a backslash that begins no escape. */
 bool escape_undo(char *text, size_t len_bytes, size_t *ret_len_bytes);
@@ -142,6 +210,7 @@ struct input {
 	int fd;
 	const char *name;          /* for people */
 	size_t line_max_bytes;     /* a longer line is an error */
+	char delimiter;            /* newline, or zero: what ends a line */
 	char *line;                /* the current one, with a zero in place of its newline */
 	size_t len_bytes;          /* of it, without the newline */
 	bool has_newline;          /* the last line of a file may have none */
@@ -156,6 +225,9 @@ struct input {
 bool input_open(struct input *in, const char *path, size_t line_max_bytes);
 void input_close(struct input *in);
 
+/* Says what standard input is read for, where that is a terminal. */
+void input_announce(const char *what);
+
 /* Of a regular file; of others 0, unknown. */
 uint64_t input_size_bytes(const struct input *in);
 
@@ -168,6 +240,17 @@ int input_next_within(struct input *in, size_t max_bytes);
 /* Says on stderr what is wrong with the current line. */
 __attribute__((format(printf, 2, 3))) void input_fail(const struct input *in, const char *format,
 	...);
+
+/* signals.c */
+
+/* From now on a signal that asks for the end makes reads of fd end, and no more. */
+void signals_catch(int fd);
+
+/* The number of the signal that came; 0: none. */
+int signals_ended_by(void);
+
+/* Ends the process as the signal that came would have; returns when none did. */
+void signals_end(void);
 
 /* What a line turned out to be. */
 enum item {
@@ -190,6 +273,29 @@ enum status value_write(const struct session *s, FILE *out, struct verso_val key
 enum item record_parse(const struct input *in, bool escaped, struct verso_val *ret_key,
 	struct verso_val *ret_val);
 
+/* plain.c: records in the formats beside a dump */
+
+struct plain {
+	struct input *in;
+	enum format format;
+	bool crlf, header;      /* as in struct arguments */
+	uint64_t n_cr, cr_line; /* lines whose CR is a part of the value; the first of them */
+	char *bytes;            /* of a record that does not lie in the input as it is */
+	size_t len_bytes, cap_bytes;
+};
+
+void plain_init(struct plain *p, struct input *in, const struct arguments *args);
+void plain_fini(struct plain *p);
+
+/* The next record; its bytes last until the next call. */
+enum item plain_next(struct plain *p, struct verso_val *ret_key, struct verso_val *ret_val);
+
+/* csv.c: the same, of rows of two columns. */
+enum item csv_next(struct plain *p, struct verso_val *ret_key, struct verso_val *ret_val);
+
+/* Adds to p->bytes. False: no memory, or more than any record has, which has been reported. */
+bool plain_add(struct plain *p, const void *data, size_t len_bytes);
+
 /* target.c: where load puts records */
 
 struct target {
@@ -198,6 +304,7 @@ struct target {
 	const char *name;      /* of the database */
 	char *folder, *path;   /* where a new one is made; NULL: it was there */
 	char *place;           /* where it goes then: the name, its links resolved */
+	bool in_place;         /* a new one has its name */
 };
 
 /*
@@ -232,6 +339,9 @@ void progress_begin(struct progress *p, const char *what, uint64_t total);
 void progress_be_quiet(struct progress *p, unsigned seconds); /* for so long */
 void progress_step(struct progress *p, uint64_t n);
 void progress_end(struct progress *p);
+
+/* Takes the line away, if there is one: something else is to be written. */
+void progress_hide(void);
 
 /* cmd_scan.c */
 

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* What `verso`, `verso help` and `verso help COMMAND` print. */
+#include "tools/verso/options.h"
+
+#include <string.h>
+
+/* What the first call without arguments prints. */
+void help_welcome(FILE *out)
+{
+	const struct command *command;
+
+	(void)fputs("Verso keeps ordered records, key and value, in one file, with transactions.\n"
+		    "\n"
+		    "Try it:\n"
+		    "  verso put planets.verso earth '6371 km'   make a database with one record\n"
+		    "  verso put planets.verso mars '3390 km'\n"
+		    "  verso get planets.verso mars              print a value\n"
+		    "  verso scan planets.verso                  print all records in key order\n"
+		    "\n"
+		    "Commands:\n",
+		out);
+	for (size_t i = 0; (command = command_at(i)) != NULL; i++)
+		(void)fprintf(out, "  %-8s %-19s %s\n", command->name, command->words,
+			command->summary);
+	(void)fputs(
+		"\n"
+		"`verso help COMMAND` has its options and an example. --pager=mmap reads the same\n"
+		"file through the kernel's page cache instead of the buffer pool.\n"
+		"Exit status: 0 done, 1 not found or check failed, 2 usage, 3 could not be done.\n",
+		out);
+}
+
+static void describe(FILE *out, const struct option_view *o)
+{
+	char left[128], letter[8] = "";
+
+	if (o->letter)
+		(void)snprintf(letter, sizeof(letter), "-%c, ", o->letter);
+	(void)snprintf(left, sizeof(left), "%s--%s%s%s", letter, o->name, o->value ? "=" : "",
+		o->value ? o->value : "");
+	if (strlen(left) <= 24)
+		(void)fprintf(out, "  %-24s  %s\n", left, o->help);
+	else
+		(void)fprintf(out, "  %s\n  %-24s  %s\n", left, "", o->help);
+}
+
+void help_command(FILE *out, const struct command *command)
+{
+	struct option_view view;
+
+	(void)fprintf(out, "usage: verso %s %s\n\n%s.\n", command->name, command->words,
+		command->summary);
+	if (command->help)
+		(void)fprintf(out, "\n%s\n", command->help);
+	(void)fprintf(out, "\nExample:\n\n%s\nOptions:\n", command->example);
+	for (size_t i = 0; i < options_count(); i++) {
+		if (options_get(command, i, &view) && view.help)
+			describe(out, &view);
+	}
+}
+
+/*
+ * For programs, a line each, the fields with a TAB between them:
+ *
+ *	command NAME WORDS SUMMARY
+ *	option COMMAND --NAME -L VALUE HELP	(-L and VALUE are empty where there is none)
+ */
+static void list_command(const struct command *command)
+{
+	struct option_view o;
+
+	(void)printf("command\t%s\t%s\t%s\n", command->name, command->words, command->summary);
+	for (size_t i = 0; i < options_count(); i++) {
+		if (!options_get(command, i, &o) || !o.help)
+			continue;
+		(void)printf("option\t%s\t--%s\t", command->name, o.name);
+		if (o.letter)
+			(void)printf("-%c", o.letter);
+		(void)printf("\t%s\t%s\n", o.value ? o.value : "", o.help);
+	}
+}
+
+enum status help(int n_words, char **words)
+{
+	const struct command *command;
+
+	if (n_words == 0) {
+		help_welcome(stdout);
+	} else if (strcmp(words[0], "--list") == 0) {
+		for (size_t i = 0; (command = command_at(i)) != NULL; i++)
+			list_command(command);
+	} else {
+		command = command_find(words[0]);
+		if (!command)
+			return STATUS_USAGE;
+		help_command(stdout, command);
+	}
+	return finish_output();
+}
