@@ -56,8 +56,8 @@ static int put_room(struct verso_txn *txn, struct verso_table *table)
 }
 
 /*
- * Stores what the user has written into the room that verso_reserve() gave. The bytes stay: the
- * arguments of this call may lie in them.
+ * D12: stores what the user has written into the room that verso_reserve() gave. The bytes stay:
+ * the arguments of this call may lie in them.
  */
 static int store_room(struct verso_txn *txn)
 {

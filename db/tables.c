@@ -248,7 +248,7 @@ static int make_place(struct verso_txn *txn, unsigned index)
 	return 0;
 }
 
-/* The first use in a transaction looks for the name; the others find what that found. */
+/* D11: the first use in a transaction looks for the name; the others find what that found. */
 static int resolve(struct verso_txn *txn, const struct kept_table *kept,
 	struct verso_table **ret_table)
 {
