@@ -1,25 +1,29 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
-# Completion of `verso` for bash. It knows no command and no option: `verso help` names them, so that it
+# Completion of `verso` for bash. It knows no command and no option: `verso help --list` names them, so that it
 # fits the tool that is installed. Costs one run of the tool for each TAB.
 
 # The commands, one a line.
 _verso_commands()
 {
-	"$1" help 2>/dev/null | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z-]*\).*/\1/p'
+	"$1" help --list 2>/dev/null | sed -n 's/^command\t\([^\t]*\).*/\1/p'
 	echo help
 }
 
-# The options of a command, one a line, as help writes them: --name or --name=VALUE.
+# The options of a command, one a line: --name or --name=VALUE, and -l or -l=VALUE where there is a letter.
 _verso_options()
 {
-	"$1" help "$2" 2>/dev/null | sed -n '/^Options:/,$s/^  \(-.*\)/\1/p' | sed 's/  .*//; s/, /\n/g'
+	"$1" help --list 2>/dev/null | awk -F'\t' -v command="$2" '$1 == "option" && $2 == command {
+		print $3 ($5 != "" ? "=" $5 : "")
+		if ($4 != "")
+			print $4 ($5 != "" ? "=" $5 : "")
+	}'
 }
 
 # What help calls the value of an option, of all options on standard input.
 _verso_value()
 {
-	sed -n "s/^$1[= ]\(.*\)/\1/p" | head -n 1
+	sed -n "s/^$1=\(.*\)/\1/p" | head -n 1
 }
 
 _verso_complete_value()
@@ -35,7 +39,7 @@ _verso_complete_value()
 
 _verso()
 {
-	local tool=$1 current=${COMP_WORDS[COMP_CWORD]} option= options value command=${COMP_WORDS[1]}
+	local tool=$1 current=${COMP_WORDS[COMP_CWORD]} option='' options value command=${COMP_WORDS[1]}
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
@@ -50,7 +54,7 @@ _verso()
 	options=$(_verso_options "$tool" "$command")
 	# bash makes three words of --name=value.
 	if [ "$current" = = ]; then
-		option=${COMP_WORDS[COMP_CWORD - 1]} current=
+		option=${COMP_WORDS[COMP_CWORD - 1]} current=''
 	elif [ "${COMP_WORDS[COMP_CWORD - 1]}" = = ]; then
 		option=${COMP_WORDS[COMP_CWORD - 2]}
 	else
@@ -66,7 +70,7 @@ _verso()
 	fi
 	case $current in
 	-*)
-		mapfile -t COMPREPLY < <(compgen -W "$(sed 's/[= ].*/=/' <<<"$options")" -- "$current")
+		mapfile -t COMPREPLY < <(compgen -W "$(sed '/^--/s/=.*/=/; t; s/=.*//' <<<"$options")" -- "$current")
 		[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace 2>/dev/null
 		;;
 	*) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
