@@ -113,7 +113,7 @@ def commands():
 def test_each_example_works(sh):
     os.symlink(VERSO, os.path.join(sh.folder, 'verso'))
     names, _ = commands()
-    assert len(names) > 10
+    assert len(names) > 12
     for name in names:
         text = sh.run('help', name).stdout.decode()
         example = text.partition('\nExample:\n\n')[2].partition('\n\n')[0]

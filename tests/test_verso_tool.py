@@ -48,7 +48,7 @@ def test_usage_errors_are_2(sh):
     for words in ((), ('get',), ('get', 'a'), ('put', 'a', 'b', 'c', 'd'), ('frobnicate', 'a'),
                   ('get', 'a', 'b', '-q'), ('scan', 'a', '-n'), ('scan', 'a', '-nx'), ('scan', 'a', '-rq'),
                   ('get', 'a', 'b', '-t'), ('get', 'a', 'b', '-t', ''), ('get', 'a', 'b', '--table=\\x00'),
-                  ('drop', 'a'),
+                  ('drop', 'a'), ('page', 'a'), ('page', 'a', 'x'), ('page', 'a', '3', '--pager=mmap'),
                   ('load', 'a', '--csv', '--crlf'), ('load', 'a', '--null', '--header'),
                   ('put', 'a', 'b', 'c', '--mode=999'), ('put', 'a', 'b', 'c', '--mode=0'),
                   ('get', 'a', 'b', '--no-such'), ('get', 'a', 'b', '--table'),
@@ -69,7 +69,7 @@ def test_usage_errors_are_2(sh):
 
 def test_a_missing_database_is_3(sh):
     for words in (('get', 'a', 'k'), ('del', 'a', 'k'), ('scan', 'a'), ('dump', 'a'),
-                  ('check', 'a'), ('stat', 'a')):
+                  ('check', 'a'), ('stat', 'a'), ('tree', 'a')):
         sh.expect(ERROR, *words, err=b'verso load')
     assert os.listdir(sh.folder) == [], os.listdir(sh.folder)
 
@@ -243,8 +243,8 @@ def test_nothing_that_a_terminal_obeys_is_sent_to_it(sh):
     sh.expect(OK, 'put', 'a', 'k', 'v')
     for words in (('get', b'a' + evil, 'k'), ('get', 'a', evil), ('get', 'a', 'k', b'--' + evil),
                   ('get', 'a', 'k', b'--table=' + evil), ('get', 'a', 'k', b'--cache=' + evil),
-                  ('load', 'a', b'f' + evil), (b'g' + evil, 'a'),
-                  ('put', 'a', evil * 100, 'v'), ('drop', 'a', evil)):
+                  ('load', 'a', b'f' + evil), (b'g' + evil, 'a'), ('page', 'a', evil),
+                  ('put', 'a', evil * 100, 'v'), ('drop', 'a', evil), ('tree', 'a', b'-t' + evil)):
         done = sh.run(*words)
         assert done.returncode != OK, (words, done)
         assert shown in done.stderr, (words, done.stderr)

@@ -139,6 +139,8 @@ SETTER(names, a->names_only = true)
 SETTER(compact, a->compact = true)
 SETTER(replace, a->replace = true)
 SETTER(space, a->space = true)
+SETTER(hex, a->hex = true)
+SETTER(wide, a->wide = true)
 
 static const struct option options[] = {
 	{"table", 't', "NAME", "a named table instead of the default one", TAKES_TABLE,
@@ -171,6 +173,8 @@ static const struct option options[] = {
 	{"replace", 0, NULL, "put the copy in the place of a file of that name", TAKES_COPY,
 		set_replace},
 	{"space", 0, NULL, "where the space goes; reads the whole file", TAKES_SPACE, set_space},
+	{"hex", 'x', NULL, "the bytes too", TAKES_PAGE, set_hex},
+	{"wide", 'w', NULL, "keys and values whole, however long", TAKES_PAGE, set_wide},
 	{"frames", 0, "N", "one size of the pool instead of twelve", TAKES_TRACE, parse_frames},
 	{"plot", 0, "FILE.svg", "draw the curves (needs gnuplot)", TAKES_TRACE, parse_plot},
 };
@@ -182,12 +186,12 @@ size_t options_count(void)
 	return N_OPTIONS + n_db_switches;
 }
 
-/* What opens no database has no switches. */
+/* What opens no database, or opens the file itself, has no switches. */
 static bool takes_switch(const struct command *command, const struct db_switch *sw)
 {
 	if (sw->for_writers)
 		return (command->takes & TAKES_WRITER) != 0;
-	return (command->takes & TAKES_TRACE) == 0;
+	return (command->takes & (TAKES_TRACE | TAKES_FILE)) == 0;
 }
 
 bool options_get(const struct command *command, size_t index, struct option_view *ret_view)

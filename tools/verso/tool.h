@@ -34,6 +34,8 @@ enum option_set {
 	TAKES_NAMES = 1 << 8,
 	TAKES_COPY = 1 << 9, /* --compact, --replace */
 	TAKES_SPACE = 1 << 10,
+	TAKES_PAGE = 1 << 11, /* --hex, --wide */
+	TAKES_FILE = 1 << 12, /* nothing more: it reads the file itself, without the library */
 };
 
 /* What `load` reads. */
@@ -66,6 +68,7 @@ struct arguments {
 	bool reverse, keys_only, raw, json, no_overwrite;
 	bool crlf, header; /* of what load reads */
 	bool names_only, compact, replace, space;
+	bool hex, wide;
 	bool willneed, cold; /* advice: before a scan, and after it */
 };
 
@@ -84,7 +87,7 @@ struct command {
 
 extern const struct command command_get, command_put, command_del, command_scan, command_tables,
 	command_drop, command_load, command_dump, command_check, command_stat, command_copy,
-	command_trace;
+	command_tree, command_page, command_trace;
 
 /* main.c */
 
