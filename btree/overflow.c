@@ -156,7 +156,8 @@ static int by_pgno(const void *a, const void *b)
 
 int ref_list_sort(struct ref_list *list)
 {
-	qsort(list->refs, list->n, sizeof(*list->refs), by_pgno);
+	if (list->n > 1) /* an empty list has no memory */
+		qsort(list->refs, list->n, sizeof(*list->refs), by_pgno);
 	for (size_t i = 1; i < list->n; i++)
 		if (list->refs[i - 1].pgno == list->refs[i].pgno)
 			return tree_corrupt(list->bt, list->refs[i],
