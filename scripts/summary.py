@@ -61,7 +61,7 @@ def can_do(build):
         if os.path.exists(name):
             os.remove(name)
     subprocess.run([tool, 'put', path, 'a', 'b'], check=False, capture_output=True)
-    out = subprocess.run([tool, 'stat', '--json', path], check=False, capture_output=True)
+    out = subprocess.run([tool, 'stat', '--json', '--process', path], check=False, capture_output=True)
     try:
         how = json.loads(out.stdout)['how']
     except (ValueError, KeyError):

@@ -363,17 +363,26 @@ def test_stat_as_json(sh):
     st = json.loads(sh.expect(OK, 'stat', 'a "quoted"', '--json').stdout)
     assert st['path'] == 'a "quoted"' and st['records'] == 1 and st['page_size'] == 4096, st
     assert st['tables'] == [{'name': 't"t', 'records': 1, 'height': 1}], st
-    assert st['pager'] in sh.pager
-    assert (st['evictions'] is None) == (st['pager'] == 'mmap'), st
-    assert st['minor_faults'] > 0 and st['major_faults'] >= 0, st
+    path = os.path.join(sh.folder, 'a "quoted"')
+    assert st['file_bytes'] == os.path.getsize(path), st
+    assert st['disk_bytes'] == os.stat(path).st_blocks * 512 and st['closed_cleanly'] == 1, st
+    # Figures of the file alone: who reads them, and how, changes nothing.
+    for words in (('--cache=16M',), ('--pager=mmap',), ('--pager=bufpool', '--io=sync')):
+        assert json.loads(sh.run('stat', 'a "quoted"', '--json', *words).stdout) == st, words
     text = sh.expect(OK, 'stat', 'a "quoted"').stdout
-    assert (b'not known' in text) == (st['pager'] == 'mmap'), text
-    assert st['file_bytes'] == os.path.getsize(os.path.join(sh.folder, 'a "quoted"'))
+    assert b'faults' not in text and b'misses' not in text, text
+    more = json.loads(sh.expect(OK, 'stat', 'a "quoted"', '--json', '--process').stdout)
+    assert {name: more[name] for name in st} == st, more
+    assert more['pager'] in sh.pager
+    assert (more['evictions'] is None) == (more['pager'] == 'mmap'), more
+    assert more['minor_faults'] > 0 and more['major_faults'] >= 0, more
+    text = sh.expect(OK, 'stat', 'a "quoted"', '--process').stdout
+    assert (b'not known' in text) == (more['pager'] == 'mmap'), text
 
 
 def test_options_reach_the_library(sh):
     sh.expect(OK, 'put', 'a', 'k', 'v', '--cache=16M', '--page-size=8K')
-    st = json.loads(sh.expect(OK, 'stat', 'a', '--json', '--cache=16M').stdout)
+    st = json.loads(sh.expect(OK, 'stat', 'a', '--json', '--process', '--cache=16M').stdout)
     assert st['page_size'] == 8192
     if st['pager'] != 'mmap':
         assert 15 << 20 <= st['memory_bytes_max'] <= 17 << 20, st
@@ -399,7 +408,7 @@ def test_options_reach_the_library(sh):
         assert len(how) > 12, how
     for word, text in how.items():
         sh.expect(OK, 'get', 'a', 'k', word, out=b'v\n')
-        found = json.loads(sh.expect(OK, 'stat', 'a', '--json', word).stdout)['how']
+        found = json.loads(sh.expect(OK, 'stat', 'a', '--json', '--process', word).stdout)['how']
         assert text in found, (word, found)
 
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* verso stat: what there is to say about a database, as text or JSON. */
-#include "tools/verso/tool.h"
+#include "tools/verso/raw.h"
 
 #include <inttypes.h>
-#include <string.h>
 #include <sys/stat.h>
 
 enum unit { UNIT_COUNT, UNIT_BYTES, UNIT_GEN, UNIT_YES };
@@ -22,11 +21,6 @@ static const char *pager_name(enum verso_pager pager)
 		[VERSO_BUFPOOL] = "bufpool", [VERSO_MMAP] = "mmap", [VERSO_VMCACHE] = "vmcache"};
 
 	return names[pager];
-}
-
-static const char *mode_name(enum verso_commit_mode mode)
-{
-	return mode == VERSO_COMMIT_ONE_FLUSH ? "one-flush" : "two-flush";
 }
 
 static void print_line(const struct line *l)
@@ -54,30 +48,32 @@ static void print_line(const struct line *l)
 	}
 }
 
-static void print_stat(const struct arguments *args, const struct verso_stat *st,
-	const struct line *lines, size_t n_lines)
+static void print_lines(const struct line *lines, size_t n_lines, bool json)
 {
-	if (args->json) {
-		(void)printf("{\"path\": ");
-		text_write_json(stdout, args->path);
-		(void)printf(", \"pager\": \"%s\", \"commit_mode\": \"%s\", \"protocol\": "
-			     "\"%s\", \"how\": ",
-			pager_name(st->pager), mode_name(st->commit_mode),
-			mode_name(st->commit_mode));
-		text_write_json(stdout, st->how);
-		for (size_t i = 0; i < n_lines; i++) {
-			(void)printf(", \"%s\": ", lines[i].name);
-			if (lines[i].value == VERSO_UNKNOWN)
-				(void)printf("null");
-			else
-				(void)printf("%" PRIu64, lines[i].value);
+	for (size_t i = 0; i < n_lines; i++) {
+		if (!json) {
+			print_line(&lines[i]);
+			continue;
 		}
+		(void)printf(", \"%s\": ", lines[i].name);
+		if (lines[i].value == VERSO_UNKNOWN)
+			(void)printf("null");
+		else
+			(void)printf("%" PRIu64, lines[i].value);
+	}
+}
+
+/* A line whose value is a word. */
+static void print_text(const char *name, const char *text, const char *value, bool json, bool first)
+{
+	if (json) {
+		(void)printf("%s\"%s\": ", first ? "{" : ", ", name);
+		text_write_json(stdout, value);
 		return;
 	}
-	(void)printf("%-28s %s\n%-28s %s\n%-28s %s, %s\n", "database", args->path, "pager",
-		pager_name(st->pager), "reached by", mode_name(st->commit_mode), st->how);
-	for (size_t i = 0; i < n_lines; i++)
-		print_line(&lines[i]);
+	(void)printf("%-28s ", text);
+	text_write(stdout, value, strlen(value));
+	(void)printf("\n");
 }
 
 struct tables {
@@ -112,65 +108,97 @@ static int print_table(void *arg, const char *name)
 	return 0;
 }
 
-/* Of the file as it is, which may be longer than the newest commit needs; 0: not known. */
-static uint64_t file_bytes(const char *path)
+/* What the file is, whoever asks. */
+static int print_file(const struct session *s, const struct verso_stat *st)
 {
-	struct stat st;
-
-	return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
-}
-
-static int collect(const struct session *s)
-{
-	struct verso_stat st = {.size = sizeof(st)};
 	struct verso_table_stat table = {.size = sizeof(table)};
-	struct tables tables = {s->txn, s->args->json, false};
-	int rc = verso_stat(s->db, &st);
+	struct stat file = {0};
+	struct raw raw;
+	bool json = s->args->json;
+	int rc = verso_table_stat(s->txn, NULL, &table);
 
-	if (rc == 0)
-		rc = verso_table_stat(s->txn, NULL, &table);
 	if (rc < 0)
 		return rc;
+	if (!raw_open(&raw, s->args->path))
+		return VERSO_EIO;
+	(void)fstat(raw.fd, &file);
 
 	const struct line lines[] = {
 		{"records", "records in the default table", table.n_records, UNIT_COUNT},
 		{"height", "height of its tree", table.height, UNIT_COUNT},
-		{"page_size", "page size", st.page_size, UNIT_BYTES},
-		{"file_bytes", "file", file_bytes(s->args->path), UNIT_BYTES},
-		{"pages", "pages", st.n_pages, UNIT_COUNT},
-		{"free_pages", "free pages", st.n_free_pages, UNIT_COUNT},
-		{"pending_pages", "pages not yet free", st.n_pending_pages, UNIT_COUNT},
-		{"newest_gen", "newest commit", st.newest_gen, UNIT_GEN},
-		{"durable_gen", "newest durable commit", st.durable_gen, UNIT_GEN},
-		{"memory_bytes_max", "page memory, at most", st.memory_bytes_max, UNIT_BYTES},
-		{"memory_bytes", "page memory, in use", st.memory_bytes, UNIT_BYTES},
-		{"gets", "pages pinned", st.n_gets, UNIT_COUNT},
-		{"peeks", "pages seen without a pin", st.n_peeks, UNIT_COUNT},
-		{"misses", "misses", st.n_misses, UNIT_COUNT},
-		{"loads_get", "loaded by gets", st.n_loads_get, UNIT_COUNT},
-		{"loads_writer", "loaded by the writer", st.n_loads_writer, UNIT_COUNT},
-		{"loads_many", "loaded by gets of many", st.n_loads_many, UNIT_COUNT},
-		{"loads_ahead", "loaded ahead", st.n_loads_ahead, UNIT_COUNT},
-		{"evictions", "evictions", st.n_evictions, UNIT_COUNT},
-		{"victims", "given up by the policy", st.n_victims, UNIT_COUNT},
-		{"unneeded", "given up, copied or cold", st.n_unneeded, UNIT_COUNT},
-		{"waits_load", "waits for a load", st.n_waits_load, UNIT_COUNT},
-		{"waits_limbo", "waits for a frame", st.n_waits_limbo, UNIT_COUNT},
-		{"reads", "reads in flight", st.n_reads, UNIT_COUNT},
-		{"reads_max", "reads in flight, at most", st.n_reads_max, UNIT_COUNT},
-		{"major_faults", "faults that read (process)", st.n_major_faults, UNIT_COUNT},
-		{"minor_faults", "faults that mapped (process)", st.n_minor_faults, UNIT_COUNT},
-		{"read_bytes", "read", st.read_bytes, UNIT_BYTES},
-		{"write_bytes", "written", st.write_bytes, UNIT_BYTES},
-		{"rolled_back", "unfinished commit left out", st.rolled_back != 0, UNIT_YES},
+		{"page_size", "page size", st->page_size, UNIT_BYTES},
+		{"file_bytes", "file", (uint64_t)file.st_size, UNIT_BYTES},
+		{"disk_bytes", "of it on the disk", (uint64_t)file.st_blocks * 512, UNIT_BYTES},
+		{"pages", "pages", st->n_pages, UNIT_COUNT},
+		{"free_pages", "free pages", st->n_free_pages, UNIT_COUNT},
+		{"pending_pages", "pages not yet free", st->n_pending_pages, UNIT_COUNT},
+		{"newest_gen", "newest commit", st->newest_gen, UNIT_GEN},
+		{"durable_gen", "newest durable commit", st->durable_gen, UNIT_GEN},
+		{"closed_cleanly", "closed cleanly", raw_newest(&raw)->mark != 0, UNIT_YES},
+		{"rolled_back", "unfinished commit left out", st->rolled_back != 0, UNIT_YES},
 	};
 
-	print_stat(s->args, &st, lines, sizeof(lines) / sizeof(lines[0]));
-	if (s->args->json)
+	print_text("path", "database", s->args->path, json, true);
+	print_text("commit_mode", "newest commit made by",
+		raw_newest(&raw)->mode == 1 ? "one-flush" : "two-flush", json, false);
+	print_lines(lines, sizeof(lines) / sizeof(lines[0]), json);
+	raw_close(&raw);
+	return 0;
+}
+
+/* What this process did to find it out: for measurements. */
+static void print_process(const struct verso_stat *st, bool json)
+{
+	const struct line lines[] = {
+		{"memory_bytes_max", "page memory, at most", st->memory_bytes_max, UNIT_BYTES},
+		{"memory_bytes", "page memory, in use", st->memory_bytes, UNIT_BYTES},
+		{"gets", "pages pinned", st->n_gets, UNIT_COUNT},
+		{"peeks", "pages seen without a pin", st->n_peeks, UNIT_COUNT},
+		{"misses", "misses", st->n_misses, UNIT_COUNT},
+		{"loads_get", "loaded by gets", st->n_loads_get, UNIT_COUNT},
+		{"loads_writer", "loaded by the writer", st->n_loads_writer, UNIT_COUNT},
+		{"loads_many", "loaded by gets of many", st->n_loads_many, UNIT_COUNT},
+		{"loads_ahead", "loaded ahead", st->n_loads_ahead, UNIT_COUNT},
+		{"evictions", "evictions", st->n_evictions, UNIT_COUNT},
+		{"victims", "given up by the policy", st->n_victims, UNIT_COUNT},
+		{"unneeded", "given up, copied or cold", st->n_unneeded, UNIT_COUNT},
+		{"waits_load", "waits for a load", st->n_waits_load, UNIT_COUNT},
+		{"waits_limbo", "waits for a frame", st->n_waits_limbo, UNIT_COUNT},
+		{"reads", "reads in flight", st->n_reads, UNIT_COUNT},
+		{"reads_max", "reads in flight, at most", st->n_reads_max, UNIT_COUNT},
+		{"major_faults", "faults that read", st->n_major_faults, UNIT_COUNT},
+		{"minor_faults", "faults that mapped", st->n_minor_faults, UNIT_COUNT},
+		{"read_bytes", "read", st->read_bytes, UNIT_BYTES},
+		{"write_bytes", "written", st->write_bytes, UNIT_BYTES},
+	};
+
+	if (!json)
+		(void)printf("\nthis process\n");
+	print_text("pager", "pager", pager_name(st->pager), json, false);
+	print_text("how", "reached by", st->how, json, false);
+	print_lines(lines, sizeof(lines) / sizeof(lines[0]), json);
+}
+
+static int print_stat(const struct session *s)
+{
+	struct verso_stat st = {.size = sizeof(st)};
+	struct tables tables = {s->txn, s->args->json, false};
+	bool json = s->args->json;
+	int rc = verso_stat(s->db, &st);
+
+	if (rc == 0)
+		rc = print_file(s, &st);
+	if (rc != 0)
+		return rc;
+	if (json)
 		(void)printf(", \"tables\": [");
 	rc = verso_table_each(s->txn, print_table, &tables);
-	if (s->args->json)
-		(void)printf("]}\n");
+	if (json)
+		(void)printf("]");
+	if (s->args->process)
+		print_process(&st, json);
+	if (json)
+		(void)printf("}\n");
 	return rc;
 }
 
@@ -232,7 +260,7 @@ static enum status stat_db(const struct arguments *args)
 		s.txn = NULL;
 		rc = collect_space(&s);
 	} else {
-		rc = collect(&s);
+		rc = print_stat(&s);
 	}
 	if (rc != 0)
 		status = fail(args->path, rc);
@@ -243,16 +271,19 @@ static enum status stat_db(const struct arguments *args)
 const struct command command_stat = {
 	.name = "stat",
 	.words = "DB",
-	.summary = "Print sizes, counts, and how the file is reached",
-	.help = "--space: where the space goes, and a sentence that says what would shrink the\n"
-		"file; it reads all of it. With --json, numbers are bytes and counts, null what\n"
-		"is not known, and names do not change between versions. Under --pager=mmap the\n"
-		"kernel evicts, and does not say so: its faults, of the whole process, are what\n"
-		"can be known of its cache. misses: the pages that gets and gets of many had to\n"
-		"load (once, those of gets alone, which are loads_get).",
+	.summary = "Print sizes and counts of a database",
+	.help = "What the file is, whoever asks: sizes in bytes and pages, commits, tables. With\n"
+		"--space where the space goes, and a sentence that says what would shrink the\n"
+		"file; that reads all of it. With --process also what this run of `verso stat`\n"
+		"did with its pages, which is for measurements. With --json, numbers are bytes\n"
+		"and counts, null what is not known, and names do not change between versions.\n"
+		"\n"
+		"Of --process: under --pager=mmap the kernel evicts, and does not say so; the\n"
+		"faults, of the whole process, are what can be known of its cache. misses: the\n"
+		"pages that gets and gets of many had to load.",
 	.example = "  verso put planets.verso mars '3390 km'\n"
 		   "  verso stat planets.verso\n",
-	.takes = TAKES_JSON | TAKES_SPACE,
+	.takes = TAKES_JSON | TAKES_PROCESS | TAKES_SPACE,
 	.open_flags = VERSO_RDONLY,
 	.run = stat_db,
 };

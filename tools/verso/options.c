@@ -139,6 +139,7 @@ SETTER(names, a->names_only = true)
 SETTER(compact, a->compact = true)
 SETTER(replace, a->replace = true)
 SETTER(space, a->space = true)
+SETTER(process, a->process = true)
 SETTER(hex, a->hex = true)
 SETTER(wide, a->wide = true)
 
@@ -173,6 +174,8 @@ static const struct option options[] = {
 	{"replace", 0, NULL, "put the copy in the place of a file of that name", TAKES_COPY,
 		set_replace},
 	{"space", 0, NULL, "where the space goes; reads the whole file", TAKES_SPACE, set_space},
+	{"process", 0, NULL, "what this process did to find that out, too", TAKES_PROCESS,
+		set_process},
 	{"hex", 'x', NULL, "the bytes too", TAKES_PAGE, set_hex},
 	{"wide", 'w', NULL, "keys and values whole, however long", TAKES_PAGE, set_wide},
 	{"frames", 0, "N", "one size of the pool instead of twelve", TAKES_TRACE, parse_frames},

@@ -34,6 +34,7 @@ enum option_set {
 	TAKES_NAMES = 1 << 8,
 	TAKES_COPY = 1 << 9, /* --compact, --replace */
 	TAKES_SPACE = 1 << 10,
+	TAKES_PROCESS = 1 << 13,
 	TAKES_PAGE = 1 << 11, /* --hex, --wide */
 	TAKES_FILE = 1 << 12, /* nothing more: it reads the file itself, without the library */
 };
@@ -68,7 +69,7 @@ struct arguments {
 	bool reverse, keys_only, raw, json, no_overwrite;
 	bool crlf, header; /* of what load reads */
 	bool names_only, compact, replace, space;
-	bool hex, wide;
+	bool process, hex, wide;
 	bool willneed, cold; /* advice: before a scan, and after it */
 };
 
