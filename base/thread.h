@@ -23,6 +23,12 @@ static inline uint64_t thread_number(void)
 }
 
 /*
+ * Starts a thread of the library: no signal of the application reaches it, but for faults of its
+ * own. 0 or -errno. The caller joins it.
+ */
+int thread_start(pthread_t *ret_thread, void *(*main)(void *arg), void *arg);
+
+/*
  * Waits and transfers are cancellation points, and a thread that ended there would take locks with
  * it. So what may block begins with this: until the function returns the thread is not cancelled.
  *

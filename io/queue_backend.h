@@ -25,9 +25,6 @@ struct queue_backend_ops {
 extern const struct queue_backend_ops queue_uring;
 extern const struct queue_backend_ops queue_background;
 
-/* A thread of a queue: its signals are the application's other threads' business. 0, -errno. */
-int queue_thread_start(pthread_t *ret_thread, void *(*main)(void *arg), void *arg);
-
 /* The descriptor to which the transfers of a file go; the file must be the kernel's. */
 int queue_fd(struct file *f);
 

@@ -15,6 +15,7 @@
  * work to the call that waits (DEFER_TASKRUN), where it knows that flag. What the ring refuses the
  * thread performs by calls that block.
  */
+#include "base/thread.h"
 #include "io/io_int.h"
 #include "io/queue_int.h"
 #include "io/uring.h"
@@ -180,7 +181,7 @@ static void background_submit(struct queue *q, struct io_req *const *reqs, size_
 
 	(void)pthread_mutex_lock(&b->waiters.lock);
 	if (!b->running)
-		b->running = queue_thread_start(&b->thread, background_main, b) == 0;
+		b->running = thread_start(&b->thread, background_main, b) == 0;
 	for (; i < n && b->running; i++) {
 		req_enter(reqs[i]);
 		*b->last = reqs[i];

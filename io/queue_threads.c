@@ -7,6 +7,7 @@
  * threads that wait. The list has no bound, so submit never blocks. Where not even one thread can
  * be started, submit performs the request itself.
  */
+#include "base/thread.h"
 #include "io/hostile.h"
 #include "io/queue_int.h"
 
@@ -90,7 +91,7 @@ static void *worker_main(void *arg)
 /* Starts one more worker. */
 static void worker_start(struct queue_threads *t)
 {
-	if (queue_thread_start(&t->workers[t->n_workers], worker_main, t) == 0)
+	if (thread_start(&t->workers[t->n_workers], worker_main, t) == 0)
 		t->n_workers++;
 }
 

@@ -18,6 +18,7 @@
  * The lock protects the side of the ring on which requests go in, the count, and the list of
  * threads that sleep. The other side of the ring, where answers come out, is the reaper's alone.
  */
+#include "base/thread.h"
 #include "io/queue_backend.h"
 #include "io/transfer.h"
 #include "labs/lib/ring.h"
@@ -192,7 +193,7 @@ static int uring_open(unsigned depth, struct queue **ret_queue)
 	}
 	u->depth = depth;
 	waiters_init(&u->waiters);
-	rc = queue_thread_start(&u->reaper, reaper_main, u);
+	rc = thread_start(&u->reaper, reaper_main, u);
 	if (rc < 0) {
 		uring_free(u);
 		return rc;

@@ -4,6 +4,7 @@
  * block, and put down the answers. As with io_uring an attempt may move less than was asked for.
  */
 #include "base/assert.h"
+#include "base/thread.h"
 #include "io/queue_backend.h"
 #include "io/transfer.h"
 #include "labs/lib/ring.h"
@@ -177,7 +178,7 @@ int ring_threads_open(unsigned depth, struct ring **ret_ring)
 	if (!t->pushed || !t->work || !t->answers)
 		rc = -ENOMEM;
 	while (rc == 0 && t->n_workers < n) {
-		rc = queue_thread_start(&t->workers[t->n_workers], worker_main, t);
+		rc = thread_start(&t->workers[t->n_workers], worker_main, t);
 		if (rc == 0)
 			t->n_workers++;
 	}
