@@ -143,7 +143,7 @@ int verso_table_each(struct verso_txn *txn, verso_table_fn *each, void *arg)
 	}
 	close_tree_cursor(txn, cursor);
 	if (stop != 0)
-		return stop;
+		return call_result(stop);
 	return call_result(rc == VERSO_NOTFOUND ? 0 : rc);
 }
 
