@@ -1,49 +1,125 @@
 /* SPDX-License-Identifier: MIT */
 #include "db/board.h"
+#include "db/holder.h"
+#include "db/pagers.h"
 #include "db/side.h"
 #include "io/map.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#define BOARD_BYTES ((sizeof(struct board) + 4095) / 4096 * 4096)
+#define PAUSE_NS UINT64_C(5000000)
 
-/* Long enough first. Others may be at it too: it never becomes shorter, and nothing is written. */
-static int map(struct verso *db)
+/* Maps begin at multiples of 64 KiB: so the whole side file is mapped. */
+static int map_board(struct verso *db)
 {
-	uint64_t size_bytes;
-	int rc = file_size(db->side, &size_bytes);
+	int rc = io_map(db->io, db->side, MAP_WRITE_SHARED, 0, SIDE_BYTES, &db->board);
 
-	if (rc == 0 && size_bytes < BOARD_BYTES)
-		rc = file_truncate(db->side, BOARD_BYTES);
-	if (rc == 0)
-		rc = io_map(db->io, db->side, MAP_WRITE_SHARED, 0, BOARD_BYTES, &db->board);
-	return rc < 0 ? rc : map_extend(db->board, BOARD_BYTES);
+	return rc < 0 ? rc : map_extend(db->board, SIDE_BYTES);
+}
+
+static struct board *board_of(const struct verso *db)
+{
+	return (struct board *)(db->board->base + SIDE_BOARD_OFF);
+}
+
+/* --- one kind of pager --------------------------------------------------------------------- */
+
+static void use_kind(struct verso *db, uint32_t pager, bool is_buffered)
+{
+	db->options.pager = (enum verso_pager)pager;
+	db->options.flags &= ~(unsigned)VERSO_BUFFERED;
+	if (is_buffered)
+		db->options.flags |= VERSO_BUFFERED;
+}
+
+void board_take_kind(struct verso *db)
+{
+	struct file *side = NULL;
+	struct board_head head;
+	char *path;
+
+	if (!db->wants_any)
+		return;
+	path = path_beside(db->path, "-lock");
+	if (path &&
+		io_open(db->io, path, FILE_RDONLY | FILE_NOFOLLOW | FILE_ANY_FS, 0, &side) == 0 &&
+		file_read(side, &head, sizeof(head), SIDE_BOARD_OFF, FILE_LIVE) == 0 &&
+		atomic_load(&head.is_open) == BOARD_FORMAT && members_use(side) &&
+		head.pager < VERSO_PAGERS)
+		use_kind(db, head.pager, head.is_buffered);
+	file_close(side);
+	free(path);
+	error_clear();
+}
+
+static bool is_buffered(const struct verso *db)
+{
+	return pager_kind_of(&db->options)->transfers && !db->file->direct;
+}
+
+static int agree(struct verso *db)
+{
+	struct board *b = board_of(db);
+	char why[160];
+
+	if (db->members.is_first) {
+		b->head.pager = db->options.pager;
+		b->head.is_buffered = is_buffered(db);
+		return 0;
+	}
+	if (b->head.pager == (uint32_t)db->options.pager &&
+		!b->head.is_buffered == !is_buffered(db))
+		return 0;
+	(void)snprintf(why, sizeof(why),
+		"through %s%s, not through %s%s, and all processes that share it use one kind of "
+		"pager: take any, or the same",
+		pager_name(b->head.pager), b->head.is_buffered ? " with buffered transfers" : "",
+		pager_name(db->options.pager), is_buffered(db) ? " with buffered transfers" : "");
+	return holder_busy(db, why);
+}
+
+/* --- opening and closing ------------------------------------------------------------------- */
+
+static void leave(struct verso *db)
+{
+	if (db->has_joined)
+		members_leave(&db->members);
+	db->has_joined = false;
+}
+
+static int join(struct verso *db, uint64_t until_ns)
+{
+	int rc = members_join(&db->members, db->file, db->side, board_of(db), until_ns);
+
+	db->has_joined = rc == 0;
+	/* Blocks for all of it, so that no store needs a new one, while nobody else is here. */
+	if (rc == 0 && db->members.is_first)
+		rc = file_allocate(db->side, 0, SIDE_BYTES);
+	return rc < 0 ? rc : agree(db);
 }
 
 int board_open(struct verso *db, uint64_t until_ns)
 {
-	char *path = path_beside(db->path, "-board");
-	int rc = path ? io_open(db->io, path, FILE_NOFOLLOW | FILE_CREATE, db->options.mode & 0666,
-				&db->side)
-		      : -ENOMEM;
+	int rc = fault_install();
 
-	free(path);
 	if (rc == 0)
-		rc = map(db);
-	if (rc == 0)
-		rc = members_join(&db->members, db->file, (struct board *)db->board->base,
-			until_ns);
-	db->has_joined = rc == 0;
-	/* Blocks for all of it, so that no store needs a new one, while nobody else is here. */
-	if (rc == 0 && db->members.is_first)
-		rc = file_allocate(db->side, 0, BOARD_BYTES);
+		rc = map_board(db);
+	while (rc == 0) {
+		rc = join(db, until_ns);
+		if (rc != VERSO_EBUSY || !db->has_joined || io_now_ns(db->io) >= until_ns)
+			break;
+		leave(db); /* those with another kind may end */
+		io_pause_ns(db->io, PAUSE_NS);
+		rc = 0;
+	}
 	return rc;
 }
 
 void board_close(struct verso *db)
 {
-	if (db->has_joined)
-		members_leave(&db->members);
+	leave(db);
 	map_close(db->board);
+	db->board = NULL;
 }

@@ -39,7 +39,7 @@ static int look_at_old(struct copy_target *t, struct verso *db)
 			"%s is there already: choose another name, or ask for it to be replaced",
 			t->path);
 	if (rc == 0)
-		rc = file_lock(t->old, LOCK_EXCLUSIVE, FILE_LOCK_OFF_BYTES, 1);
+		rc = file_lock(t->old, LOCK_EXCLUSIVE, PRESENT_OFF_BYTES, 1);
 	if (rc == VERSO_EBUSY)
 		rc = error_set(rc,
 			"%s is a database that is open: close it before a copy takes its place",

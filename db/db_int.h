@@ -27,10 +27,8 @@
 #define PAGE_SIZE_DEFAULT   4096U
 #define FILE_MODE_DEFAULT   0600U
 #define VALUE_COPY_DEFAULT  ((size_t)256 << 20)
+#define BUSY_MS_DEFAULT     1000U
 #define TABLE_NAME_MAX      255U
-
-/* The byte of the database file that is locked (D9): beyond any page, so it holds no data. */
-#define FILE_LOCK_OFF_BYTES (UINT64_C(1) << 62)
 
 /*
  * Opening, for tests: on another kernel than the real one, with other thresholds.
@@ -40,7 +38,7 @@ struct db_hooks {
 	const struct txn_options *txn; /* NULL: what verso_open() uses; `mode`, `sync` and
 					  `read_only` always come from the public options */
 	const uint8_t *uuid;           /* of a database that is made; NULL: random */
-	bool shared; /* other processes may have it open too (docs/several-processes.md) */
+	bool shared;                   /* as verso_open(): other processes may have it open too */
 };
 
 /* verso_open() with hooks (db/open.c). path is taken as it is: links are not resolved. */
@@ -96,8 +94,9 @@ static inline bool process_is(uint32_t number)
  * which another handle of the same process has would wait in vain. Any thread.
  */
 void open_add(struct verso *db);
-void open_remove(const struct verso *db); /* before its locks fall; need not be there */
-bool open_has(const struct verso *db);    /* another one of its name, which excludes it */
+void open_remove(const struct verso *db);      /* before its locks fall; need not be there */
+bool open_has(const struct verso *db);         /* another one of its name, which excludes it */
+bool open_writes_here(const struct verso *db); /* this thread, through another one of its name */
 
 /*
  * The database
@@ -108,23 +107,34 @@ struct tracer {
 	void *arg;
 };
 
+/* How it lives with other processes (db/README.md). */
+enum db_role {
+	ROLE_ALONE,    /* no other one has it open */
+	ROLE_MEMBER,   /* reads and writes beside others, which the board knows */
+	ROLE_OBSERVER, /* reads beside others, which need not know */
+	ROLE_READER,   /* reads what nobody writes */
+};
+
 struct verso {
 	struct handle handle;
-	struct tracer tracer;               /* constant once open; unused when tracing is off */
-	uint32_t process;                   /* process_word at the open; constant */
-	struct verso_options options;       /* defaults filled in; constant */
-	struct io *io;                      /* constant */
-	struct file *file;                  /* constant */
-	struct file *side;                  /* DB-lock; NULL: none could be had; constant */
-	bool side_has_record;               /* it names us; constant */
-	bool name_is_durable;               /* the folder was synced; the writer's */
-	int name_error;                     /* why it could not be; the writer's */
-	bool is_shared;                     /* with other processes; constant */
-	bool has_joined;                    /* them; constant */
-	struct members members;             /* of those; constant */
-	struct map *board;                  /* of the side file; constant */
-	struct pager *pager;                /* constant */
-	struct txn_env *env;                /* constant */
+	struct tracer tracer;         /* constant once open; unused when tracing is off */
+	uint32_t process;             /* process_word at the open; constant */
+	struct verso_options options; /* defaults filled in; constant */
+	struct io *io;                /* constant */
+	struct file *file;            /* constant */
+	struct file *side;            /* DB-lock; NULL: none could be had; constant */
+	bool has_room_for_board;      /* in it; constant */
+	bool side_has_record;         /* it names us; constant */
+	bool name_is_durable;         /* the folder was synced; the writer's */
+	int name_error;               /* why it could not be; the writer's */
+	bool wants_any;               /* pager: VERSO_PAGER_ANY; constant */
+	enum db_role role;            /* constant */
+	struct file *observed;  /* an observer's: the file, buffered; may be `file`; constant */
+	bool has_joined;        /* the members; constant */
+	struct members members; /* of those; constant */
+	struct map *board;      /* of the side file; constant */
+	struct pager *pager;    /* constant */
+	struct txn_env *env;    /* constant */
 	enum verso_commit_mode commit_mode; /* in use; constant */
 	char *path;                         /* constant */
 	struct verso *next_open;            /* handle.c's */

@@ -93,13 +93,20 @@ void open_remove(const struct verso *db)
 	pthread_mutex_unlock(&lock);
 }
 
-/* Without a file beside them two that only read do not exclude each other. */
+/* The same file, for all that its name says. */
+static bool is_twin(const struct verso *one, const struct verso *other)
+{
+	return one != other && process_is(one->process) && one->io == other->io &&
+	       strcmp(one->path, other->path) == 0;
+}
+
+/* Who only reads excludes nobody who shares; members agree on a pager. */
 static bool excludes(const struct verso *one, const struct verso *other)
 {
-	bool both_read = one->options.flags & other->options.flags & VERSO_RDONLY;
-
-	return process_is(one->process) && one->io == other->io &&
-	       strcmp(one->path, other->path) == 0 && (one->side || !both_read);
+	return is_twin(one, other) &&
+	       (one->role == ROLE_ALONE || other->role == ROLE_ALONE ||
+		       (one->role == ROLE_MEMBER && other->role == ROLE_MEMBER &&
+			       one->options.pager != other->options.pager));
 }
 
 bool open_has(const struct verso *db)
@@ -109,6 +116,18 @@ bool open_has(const struct verso *db)
 	pthread_mutex_lock(&lock);
 	for (const struct verso *one = open_here; one && !has; one = one->next_open)
 		has = excludes(one, db);
+	pthread_mutex_unlock(&lock);
+	return has;
+}
+
+bool open_writes_here(const struct verso *db)
+{
+	bool has = false;
+
+	pthread_mutex_lock(&lock);
+	for (const struct verso *one = open_here; one && !has; one = one->next_open)
+		has = is_twin(one, db) &&
+		      atomic_load_explicit(&one->writer, memory_order_relaxed) == thread_number();
 	pthread_mutex_unlock(&lock);
 	return has;
 }

@@ -3,15 +3,17 @@
  * Opening and closing: wires a file and one of the pagers (pagers.h) to the transactions.
  *
  *	1. judge the options, find the file, or learn that it has to be made
- *	2. lock DB-lock, which names the process that uses the database (side.h)
- *	3. make the file, if need be
- *	4. lock the file itself, which has other names than this one perhaps; only now read the
- *	   metas and the size (txn_probe); open the pager, recover (txn_env_open)
+ *	2. open DB-lock beside it (side.h), unless nothing is to be written
+ *	3. make the file, if need be, while nobody else does
+ *	4. lock the file itself, which has other names than this one perhaps: shared, or alone.
+ *	   Only now read the metas and the size (txn_probe); join the others (board.h); open the
+ *	   pager, recover (txn_env_open)
  *
  * What is not a database is refused in step 1 or 4, and nothing is left beside it.
  */
 #include "db/board.h"
 #include "db/create.h"
+#include "db/holder.h"
 #include "db/options.h"
 #include "db/pagers.h"
 #include "db/side.h"
@@ -24,9 +26,6 @@
 #include <unistd.h>
 
 #define LINKS_MAX 40 /* as the kernel */
-
-/* How long an opening waits for another process's locks. */
-#define BUSY_NS UINT64_C(1000000000)
 
 /* How often it looks whether another process has made the file. */
 #define MAKE_PAUSE_NS UINT64_C(1000000)
@@ -92,12 +91,18 @@ static int find(struct verso *db, bool *ret_make)
 	return rc < 0 ? rc : 0;
 }
 
-/* Of step 4. */
-static int lock_file_itself(struct verso *db, enum lock_kind kind, uint64_t until_ns)
+/* Of step 4 (D9). Nothing is locked where nobody writes. */
+static int lock_file_itself(struct verso *db, uint64_t until_ns)
 {
-	int rc = lock_until(db->io, db->file, kind, FILE_LOCK_OFF_BYTES, 1, until_ns);
+	enum lock_kind kind = db->role == ROLE_ALONE ? LOCK_EXCLUSIVE : LOCK_SHARED;
+	int rc = 0;
 
-	return rc == VERSO_EBUSY ? side_busy(db) : rc;
+	if (db->role != ROLE_READER)
+		rc = lock_until(db->io, db->file, kind, PRESENT_OFF_BYTES, 1, until_ns);
+	if (rc == VERSO_EBUSY)
+		return holder_busy(db, db->role == ROLE_ALONE ? "and this one was to have it alone"
+							      : "which has it for itself");
+	return rc;
 }
 
 /* Before a file is made: what would be refused when it is there. */
@@ -118,15 +123,15 @@ static int judge_cache(const struct verso *db, const struct db_hooks *hooks)
 
 static int lock_to_make(struct verso *db, uint64_t until_ns)
 {
-	if (!db->is_shared)
-		return lock_file_itself(db, LOCK_EXCLUSIVE, until_ns);
 	for (;;) {
-		int rc = lock_file_itself(db, LOCK_EXCLUSIVE, 0);
+		int rc = file_lock(db->file, LOCK_EXCLUSIVE, PRESENT_OFF_BYTES, 1);
 
-		if (rc != VERSO_EBUSY || io_now_ns(db->io) >= until_ns)
+		if (rc != VERSO_EBUSY)
 			return rc;
-		if (txn_is_blank(db->file) == 0)
+		if (db->role != ROLE_ALONE && txn_is_blank(db->file) == 0)
 			return IS_MADE;
+		if (io_now_ns(db->io) >= until_ns)
+			return holder_busy(db, "and this one was to make it");
 		io_pause_ns(db->io, MAKE_PAUSE_NS);
 	}
 }
@@ -157,10 +162,10 @@ static int make(struct verso *db, const struct db_hooks *hooks, uint64_t until_n
 	return file_find(db, file_flags(&db->options));
 }
 
-static int reopen_buffered(struct verso *db)
+static int reopen(struct verso *db, unsigned flags)
 {
 	file_lose(db);
-	return file_find(db, file_flags(&db->options) & ~(unsigned)FILE_DIRECT);
+	return file_find(db, flags);
 }
 
 /*
@@ -181,10 +186,42 @@ static int probe_file(struct verso *db, struct txn_probe *ret_probe)
 
 static int lock_and_probe(struct verso *db, uint64_t until_ns, struct txn_probe *ret_probe)
 {
-	bool has_company = (db->options.flags & VERSO_RDONLY) || db->is_shared;
-	int rc = lock_file_itself(db, has_company ? LOCK_SHARED : LOCK_EXCLUSIVE, until_ns);
+	int rc = lock_file_itself(db, until_ns);
 
 	return rc < 0 ? rc : probe_file(db, ret_probe);
+}
+
+/* The file, open as the kind of pager wants it, and locked. */
+static int take_file(struct verso *db, uint64_t until_ns, struct txn_probe *ret_probe)
+{
+	const struct pager_kind *kind = pager_kind_of(&db->options);
+	unsigned flags = file_flags(&db->options);
+	int rc = lock_and_probe(db, until_ns, ret_probe);
+
+	if (rc < 0 || !kind->fits_file || kind->fits_file(db->file, ret_probe->page_size))
+		return rc;
+	rc = reopen(db, flags & ~(unsigned)FILE_DIRECT);
+	return rc < 0 ? rc : lock_and_probe(db, until_ns, ret_probe);
+}
+
+/* How it lives with other processes, from here on. */
+static int take_role(struct verso *db, uint64_t until_ns)
+{
+	unsigned flags = FILE_RDONLY | (db->options.flags & VERSO_ANY_FS ? FILE_ANY_FS : 0);
+	int rc;
+
+	if (db->role == ROLE_ALONE)
+		holder_sign(db);
+	if (db->role == ROLE_MEMBER)
+		return board_open(db, until_ns);
+	if (db->role != ROLE_OBSERVER || !db->file->direct) {
+		db->observed = db->role == ROLE_OBSERVER ? db->file : NULL;
+		return 0;
+	}
+	rc = io_open(db->io, db->path, flags, 0, &db->observed);
+	return rc < 0 ? rc
+		      : lock_until(db->io, db->observed, LOCK_SHARED, PRESENT_OFF_BYTES, 1,
+				until_ns);
 }
 
 /* Step 4. */
@@ -192,47 +229,91 @@ static int start(struct verso *db, const struct db_hooks *hooks, uint64_t until_
 {
 	struct txn_probe probe;
 	struct txn_options txn;
-	const struct pager_kind *kind = pager_kind_of(&db->options);
-	int rc = lock_and_probe(db, until_ns, &probe);
+	int rc = take_file(db, until_ns, &probe);
 
-	if (rc == 0 && kind->fits_file && !kind->fits_file(db->file, probe.page_size)) {
-		rc = reopen_buffered(db);
-		if (rc == 0)
-			rc = lock_and_probe(db, until_ns, &probe);
-	}
-	if (rc < 0)
-		return rc;
-	if (db->is_shared)
-		rc = board_open(db, until_ns);
+	if (rc == 0)
+		rc = take_role(db, until_ns);
 	if (rc < 0)
 		return rc;
 	options_txn(&db->options, hooks->txn, db->file, probe.page_size, &txn);
-	txn.members = db->is_shared ? &db->members : NULL;
+	txn.members = db->role == ROLE_MEMBER ? &db->members : NULL;
+	txn.courtesy = true;
+	txn.observed = db->observed;
+	txn.file = db->file;
 	db->commit_mode =
 		txn.mode == TXN_ONE_FLUSH ? VERSO_COMMIT_ONE_FLUSH : VERSO_COMMIT_TWO_FLUSH;
-	rc = kind->open(db, &probe, &txn);
+	rc = pager_kind_of(&db->options)->open(db, &probe, &txn);
 	if (rc < 0)
 		return rc;
 	trace_begin(db);
 	return txn_env_open(db->pager, &probe, &btree_schema, &txn, &db->env);
 }
 
+static enum db_role role_of(const struct verso_options *o, const struct db_hooks *hooks)
+{
+	if (o->flags & VERSO_IMMUTABLE)
+		return ROLE_READER;
+	if (o->flags & VERSO_RDONLY)
+		return ROLE_OBSERVER;
+	return o->flags & VERSO_EXCLUSIVE || !hooks->shared ? ROLE_ALONE : ROLE_MEMBER;
+}
+
+/*
+ * Step 2. Without a side file there is no board, and on another machine's file system none that can
+ * be trusted.
+ */
+static int open_side(struct verso *db)
+{
+	int rc;
+
+	if (db->options.flags & VERSO_RDONLY)
+		return 0;
+	rc = side_open(db);
+	if (rc == 0 && db->role == ROLE_MEMBER && (!db->has_room_for_board || db->side->is_remote))
+		db->role = ROLE_ALONE;
+	return rc;
+}
+
+/* Step 3. */
+static int make_alone(struct verso *db, const struct db_hooks *hooks, uint64_t until_ns)
+{
+	int rc = side_begin_making(db, until_ns);
+
+	if (rc == 0)
+		rc = make(db, hooks, until_ns);
+	side_end_making(db);
+	return rc;
+}
+
+static uint64_t busy_until_ns(const struct verso *db)
+{
+	uint32_t wait_ms = db->options.busy_timeout_ms;
+
+	return wait_ms == VERSO_BUSY_FOREVER ? UINT64_MAX
+					     : io_now_ns(db->io) + wait_ms * UINT64_C(1000000);
+}
+
 static int open_steps(struct verso *db, const struct db_hooks *hooks)
 {
-	uint64_t until_ns = io_now_ns(db->io) + BUSY_NS;
+	uint64_t until_ns = busy_until_ns(db);
 	struct txn_probe probe;
 	bool must_make = false;
-	int rc = find(db, &must_make);
+	int rc;
 
-	db->is_shared = hooks->shared;
+	db->role = role_of(&db->options, hooks);
+	db->wants_any = db->options.pager == VERSO_PAGER_ANY;
+	if (db->wants_any)
+		db->options.pager = VERSO_BUFPOOL;
+	board_take_kind(db);
+	rc = find(db, &must_make);
 	if (rc == 0)
 		rc = must_make ? judge_cache(db, hooks) : probe_file(db, &probe);
+	if (rc == 0)
+		rc = open_side(db);
 	if (rc == 0 && open_has(db))
 		until_ns = 0; /* tries each lock once: the name may mean another file by now */
-	if (rc == 0 && !hooks->shared)
-		rc = side_open(db, until_ns);
 	if (rc == 0 && must_make)
-		rc = make(db, hooks, until_ns);
+		rc = make_alone(db, hooks, until_ns);
 	return rc < 0 ? rc : start(db, hooks, until_ns);
 }
 
@@ -243,8 +324,11 @@ static void take_apart(struct verso *db)
 	txn_env_close(db->env);
 	pager_close(db->pager);
 	board_close(db);
+	if (db->observed != db->file)
+		file_close(db->observed);
+	holder_leave(db);
 	file_close(db->file);
-	side_close(db);
+	file_close(db->side);
 	free(db->path);
 	(void)pthread_mutex_destroy(&db->lock);
 	handle_end(HANDLE_DB, db);
@@ -352,7 +436,7 @@ static char *resolve(const char *path)
 int verso_open(const char *path, const struct verso_options *opts, struct verso **ret_db)
 {
 	THREAD_KEPT;
-	static const struct db_hooks hooks;
+	static const struct db_hooks hooks = {.shared = true};
 	char *resolved;
 	int rc;
 
@@ -373,9 +457,11 @@ int verso_open(const char *path, const struct verso_options *opts, struct verso 
  */
 static void let_go(struct verso *db)
 {
+	if (db->observed != db->file)
+		file_abandon(db->observed);
 	file_abandon(db->file);
 	file_abandon(db->side);
-	db->file = db->side = NULL;
+	db->file = db->side = db->observed = NULL;
 }
 
 void verso_close(struct verso *db)

@@ -22,15 +22,20 @@ static int judge(const struct verso_options *o)
 {
 	const unsigned flags = VERSO_CREATE | VERSO_EXCL | VERSO_RDONLY | VERSO_COPY |
 			       VERSO_ANY_FS | VERSO_BUFFERED | VERSO_SMALL_PAGES | VERSO_PIN_INNER |
-			       VERSO_NO_VERIFY;
+			       VERSO_NO_VERIFY | VERSO_EXCLUSIVE | VERSO_IMMUTABLE;
 
 	if (o->flags & ~flags)
 		return wrong("an unknown flag");
 	if ((o->flags & VERSO_RDONLY) && (o->flags & VERSO_CREATE))
 		return wrong("VERSO_RDONLY and VERSO_CREATE exclude each other");
-	if (!pager_kind_of(o))
-		return wrong("an unknown `pager`: there are VERSO_BUFPOOL, VERSO_MMAP and "
-			     "VERSO_VMCACHE");
+	if ((o->flags & VERSO_RDONLY) && (o->flags & VERSO_EXCLUSIVE))
+		return wrong("VERSO_RDONLY and VERSO_EXCLUSIVE exclude each other: who may only "
+			     "read cannot keep others out");
+	if ((o->flags & VERSO_IMMUTABLE) && !(o->flags & VERSO_RDONLY))
+		return wrong("VERSO_IMMUTABLE is for reading: set VERSO_RDONLY too");
+	if (o->pager != VERSO_PAGER_ANY && !pager_kind_of(o))
+		return wrong("an unknown `pager`: there are VERSO_BUFPOOL, VERSO_MMAP, "
+			     "VERSO_VMCACHE and VERSO_PAGER_ANY");
 	if ((unsigned)o->sync > VERSO_SYNC_RELAXED ||
 		(unsigned)o->commit_mode > VERSO_COMMIT_ONE_FLUSH ||
 		(unsigned)o->madvise > VERSO_MADVISE_CURSOR ||
@@ -81,6 +86,8 @@ int options_fill(const struct verso_options *given, struct verso_options *ret_op
 		o.cache_bytes_max = o.cache_bytes;
 	if (o.cache_bytes_max < o.cache_bytes)
 		return wrong("`cache_bytes_max` is below `cache_bytes`: raise it, or leave it out");
+	if (o.busy_timeout_ms == 0)
+		o.busy_timeout_ms = BUSY_MS_DEFAULT;
 	if (o.mode == 0)
 		o.mode = FILE_MODE_DEFAULT;
 	if (o.value_copy_max == 0)

@@ -122,13 +122,15 @@ static int check_vmcache(const struct verso_options *o, const struct txn_options
 }
 
 static const struct pager_kind kinds[] = {
-	[VERSO_BUFPOOL] = {.transfers = true,
+	[VERSO_BUFPOOL] = {.name = "the buffer pool",
+		.transfers = true,
 		.check_cache = check_bufpool,
 		.fits_file = bufpool_fits_file,
 		.open = open_bufpool},
 	/* Direct writes beside a live map of the file would leave the map stale. */
-	[VERSO_MMAP] = {.open = open_mmap},
-	[VERSO_VMCACHE] = {.transfers = true,
+	[VERSO_MMAP] = {.name = "the map", .open = open_mmap},
+	[VERSO_VMCACHE] = {.name = "vmcache",
+		.transfers = true,
 		.check_cache = check_vmcache,
 		.fits_file = vmcache_fits_file,
 		.open = open_vmcache},
@@ -137,4 +139,9 @@ static const struct pager_kind kinds[] = {
 const struct pager_kind *pager_kind_of(const struct verso_options *o)
 {
 	return (size_t)o->pager < sizeof(kinds) / sizeof(kinds[0]) ? &kinds[o->pager] : NULL;
+}
+
+const char *pager_name(uint32_t pager)
+{
+	return pager < sizeof(kinds) / sizeof(kinds[0]) ? kinds[pager].name : "another pager";
 }

@@ -6,7 +6,8 @@
 #include "db/db_int.h"
 
 struct pager_kind {
-	bool transfers; /* reads and writes by itself, so past the page cache where that can be */
+	const char *name; /* for people */
+	bool transfers;   /* reads and writes by itself, so past the page cache where that can be */
 
 	/* Before a file is made: -EINVAL, with a text, where this cache would be refused. NULL: the
 	 * pager takes any. */
@@ -23,5 +24,8 @@ struct pager_kind {
 
 /* NULL: there is no such pager. */
 const struct pager_kind *pager_kind_of(const struct verso_options *o);
+
+/* Of an enum verso_pager that another process has written down, for people. */
+const char *pager_name(uint32_t pager);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The side file DB-lock: names the process that has the database open, and is locked by it.
+ * The side file DB-lock: the board of the processes that have the database open (txn/board.h), and
+ * the record of one that has it for itself (holder.h).
  *
- * It is an aid. What keeps two openings apart is the lock of the database file itself (open.c),
- * whatever names that file has; the side file's is there before the database is, and its record is
- * for the text of VERSO_EBUSY. Where it cannot be had (a full or read-only file system, a folder
- * of another user) the database is opened without. It is never mapped, and never removed: a
- * process that waits for its lock must not wait for a file without a name.
+ * It is an aid. What keeps a process that wants the database alone and the others apart are locks
+ * of the database file itself, whatever names that file has. Where the side file cannot be had (a
+ * full or read-only file system, a folder of another user) the database is opened alone, without.
+ * It is never removed: a process may have it open whose board it is.
  *
  * Its name is not trusted. Only what this Verso or an older one can have left there is written to;
  * no link is followed; whatever else has the name is not touched, and is an error.
@@ -16,21 +16,26 @@
 
 #include "db/db_int.h"
 
+#define SIDE_RECORD_OFF 512U  /* bytes */
+#define SIDE_BOARD_OFF  4096U /* bytes */
+#define SIDE_BYTES      (SIDE_BOARD_OFF + (sizeof(struct board) + 4095) / 4096 * 4096)
+
 /* path with tail behind it; malloc'ed; NULL: no memory. */
 char *path_beside(const char *path, const char *tail);
 
 /*
- * Takes the lock and writes the record; waits for the lock until until_ns. db->side stays without a
- * file where none can be had. VERSO_EBUSY, with the process that has it; -EEXIST: something else
- * has the name.
+ * Opens the side file, or makes it. db->side stays NULL where none can be had; has_room_for_board
+ * is false where it cannot be written.
+ * -EEXIST: something else has the name.
  */
-int side_open(struct verso *db, uint64_t until_ns);
+int side_open(struct verso *db);
 
-/* Releases the lock; the record is then empty. */
-void side_close(struct verso *db);
-
-/* VERSO_EBUSY with a text: which process has the database open, if a record says so. */
-int side_busy(const struct verso *db);
+/*
+ * Only one process at a time makes the database, or finds out that another one has: between these.
+ * Waits until until_ns. VERSO_EBUSY. No-ops without a side file.
+ */
+int side_begin_making(struct verso *db, uint64_t until_ns);
+void side_end_making(struct verso *db);
 
 /*
  * Takes a lock of `file`, waiting for it until until_ns: after a kill -9 the kernel may still carry

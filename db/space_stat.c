@@ -67,6 +67,7 @@ static void add_account(struct verso_space *sp, const struct txn_account *a)
 	sp->n_held = a->n_held;
 	sp->n_reserve = a->n_reserve;
 	sp->reader_gen = a->oldest_reader;
+	sp->reader_pid = a->reader_pid;
 	sp->n_reader_held = a->n_by_oldest;
 }
 
@@ -82,7 +83,9 @@ static void explain(struct verso_space *sp)
 
 	if (sp->n_slack > n_most)
 		n_most = sp->n_slack;
-	if (sp->reader_pid)
+	if (sp->reader_pid && sp->reader_age_ms == 0)
+		(void)snprintf(reader, sizeof(reader), " (of process %" PRIu64 ")", sp->reader_pid);
+	else if (sp->reader_pid)
 		(void)snprintf(reader, sizeof(reader),
 			" (of process %" PRIu64 ", open for %" PRIu64 ".%" PRIu64 " s)",
 			sp->reader_pid, sp->reader_age_ms / 1000, sp->reader_age_ms / 100 % 10);

@@ -44,6 +44,10 @@ int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn)
 	if ((flags & VERSO_WRITE) && waits_for_itself(db))
 		return misuse("verso_begin: this thread has a write transaction open already and "
 			      "would wait for itself");
+	if ((flags & VERSO_WRITE) && db->role == ROLE_MEMBER && open_writes_here(db))
+		return misuse("verso_begin: this thread has a write transaction open through "
+			      "another handle of the database, for which this one would wait "
+			      "forever: end that one first");
 	if ((flags & VERSO_WRITE) && check_runs_here(db))
 		return misuse("verso_begin: called by the callback of verso_check(), which may "
 			      "hold the writer's turn");

@@ -3,8 +3,7 @@
  * Verso: an ordered, transactional key-value store in one file, as a C library.
  *
  * A database is one file of named tables; a table is a B-tree of records, key to value, ordered by
- * memcmp() of the keys. One process at a time opens it, with any number of threads. (Where DB-lock,
- * see below, cannot be made, any number of processes may have it open with VERSO_RDONLY.)
+ * memcmp() of the keys. Any number of processes may have it open, each with any number of threads.
  *
  * The same tree stands on either of two pagers, chosen at every open, over the same file format:
  *
@@ -26,7 +25,8 @@
  *   system, takes the newest transactions away, in whole and newest first; what remains is
  *   consistent. At most a sixteenth of cache_bytes waits (or 4,096 pages if that is more, but never
  *   more than a quarter). A larger transaction first flushes all before it, and then waits alone.
- * - Opening after a crash needs no repair and replays no log.
+ * - Opening after a crash needs no repair and replays no log. A process may be killed at any moment
+ *   while others have the database open: they go on at once, and nobody cleans up after it.
  * - When a page is not what its parent says it must be (a torn, lost or misdirected write, bits
  *   that changed on the disk, another file's block), the call returns VERSO_ECORRUPT, not wrong
  *   data. `checksum` says how much of this is checked. The checksum finds accidents; it is no
@@ -46,11 +46,11 @@
  * - With VERSO_MMAP such a pointer may point into the mapped file. When another program shortens
  *   the file, or the disk fails, *your* read of it raises SIGBUS (Verso's own reads return
  *   VERSO_EIO). VERSO_COPY makes that impossible, except with VERSO_MAP_PRIVATE or _SHARED.
- * - VERSO_MMAP installs a handler of SIGBUS, once per process, and checks at each verso_open()
- *   that it is still there. A SIGBUS that is not Verso's goes to the handler that was there before.
- *   If you install one later, pass every SIGBUS that is not yours to the handler that you found.
- *   The shared library stays loaded after dlclose(), for its handler; a plug-in that contains
- *   libverso.a must stay loaded too.
+ * - verso_open() installs a handler of SIGBUS, once per process, and checks each time that it is
+ *   still there (not with VERSO_BUFPOOL and VERSO_EXCLUSIVE). A SIGBUS that is not Verso's goes to
+ *   the handler that was there before. If you install one later, pass every SIGBUS that is not
+ *   yours to the handler that you found. The shared library stays loaded after dlclose(), for its
+ *   handler; a plug-in that contains libverso.a must stay loaded too.
  *   A handler that jumps out of a call (siglongjmp()) leaves the call in its middle: its
  *   transaction can only be ended, and the thread can no longer be cancelled. VERSO_BUFPOOL does
  *   not handle signals: what the call held is lost, so do not jump out of one.
@@ -79,14 +79,19 @@
  *   a C++ exception leaves the call's transaction open, and in verso_check() the writer's turn
  *   taken.
  * - A child after fork() may not use the handles of its parent: each call returns -EINVAL. It may
- *   open databases of its own. It inherits the lock: if the parent is killed, no other process can
- *   open the database until the child has ended, or has called verso_close(), which releases it.
+ *   open databases of its own, the same one too. It inherits the parent's locks: if the parent is
+ *   killed, others may have to wait until the child has ended, or has called verso_close() for the
+ *   handle that it inherited, which releases them.
  * - Do not keep the file on a network file system: verso_open() fails unless VERSO_ANY_FS is set.
- * - Beside the file DB lies DB-lock, which names the process that uses it; it has the owner and the
- *   mode of DB. You may remove it while no process uses the database, but need not. Where it
- *   cannot be made (a full or read-only file system, a folder that you may not write to), the
- *   database is opened without it. Anything else with that name, a link too, is not touched, and
- *   verso_open() returns -EEXIST.
+ * - Beside the file DB lies DB-lock, in which processes that have it open tell each other what they
+ *   read and write; it has the owner and the mode of DB. You may remove it while no process uses
+ *   the database, but need not. Where it cannot be made (a full or read-only file system, a folder
+ *   that you may not write to), a process that writes has the database for itself. With
+ *   VERSO_RDONLY nothing beside the file is touched, and permission to read the file is enough.
+ *   Anything else with that name, a link too, is not touched, and verso_open() returns -EEXIST.
+ * - Processes share a database on one machine only: on a network file system (VERSO_ANY_FS) a
+ *   process that writes has it for itself. Their process numbers may be of different namespaces
+ *   (containers), as locks of the file alone say who is alive.
  * - Where the size of files is limited (`ulimit -f`), a write beyond the limit raises SIGXFSZ,
  *   which ends the process. If you ignore that signal, the call that needed the write fails.
  * - A container's memory limit counts the memory of the pool and also the page cache of a file
@@ -211,14 +216,21 @@ struct verso_val {
  * which counts as empty. Symbolic links are followed; if one points to a missing file, the database
  * is made there. *ret_db is yours until verso_close().
  *
+ * Other processes, and other handles of this one, may have it open too; they see a transaction as
+ * soon as its commit has returned. All that write use one `pager`, with or without VERSO_BUFFERED;
+ * VERSO_PAGER_ANY takes the one in use. With VERSO_RDONLY any pager will do; each transaction then
+ * costs some ten system calls, and may see a commit an instant before it is durable.
+ *
  * -ENOENT: no such file, and no VERSO_CREATE. -EEXIST: VERSO_EXCL, or something else is called
  * DB-lock. -EACCES, -EROFS, -EPERM: no permission for the file. -EISDIR: a directory.
  * VERSO_ENOTDB: a FIFO, a device, an empty file, or a file of something else. VERSO_EVERSION: the
  * file is of another version of Verso; the text says how to convert it. VERSO_ECORRUPT: no
  * committed state of it can be trusted; restore it from a copy. VERSO_EBUSY: another process has
- * it open, and still had it after a second (a process that was killed may take that long to end),
- * or another handle of this process has it, for which the call does not wait. The text names the
- * process, its program and since when, unless DB-lock could not be written. VERSO_EMISUSE:
+ * it open with VERSO_EXCLUSIVE or another kind of pager, or at all where this call asks for it
+ * alone, and still had it after busy_timeout_ms (a process that was killed may take a moment to
+ * end); or another handle of this process, for which the call does not wait; or DB, or DB-lock, is
+ * not the one that they have open any more. The text names a process, its program and since when,
+ * unless that one could not write it down. VERSO_EMISUSE:
  * impossible options. -EOPNOTSUPP: a network file system without VERSO_ANY_FS, a file system that
  * copies on write with VERSO_MAP_SHARED, VERSO_COMMIT_ONE_FLUSH without O_DIRECT. An `io` that this
  * system refuses: what it returned, -ENOSYS where the library was built without io_uring. -ENOSPC,
@@ -246,11 +258,13 @@ void verso_close(struct verso *db);
  * Begins a transaction. flags: VERSO_READ or VERSO_WRITE.
  *
  * A reader keeps seeing the state that was the newest committed one when it began, and never waits.
- * A writer waits for the writer before it and sees its own changes. *ret_txn is yours until
- * verso_commit() or verso_abort(). A thread may hold a reader and a writer; a second writer in the
- * same thread would wait for itself: VERSO_EMISUSE.
+ * A writer waits for the writer before it, in whatever process, and sees its own changes. *ret_txn
+ * is yours until verso_commit() or verso_abort(). A thread may hold a reader and a writer; a second
+ * writer in the same thread would wait for itself: VERSO_EMISUSE.
  *
- * VERSO_EBUSY: 1,024 readers are open. -EROFS: a writer of a read-only database. VERSO_EPOISONED.
+ * VERSO_EBUSY: 1,024 readers are open (VERSO_EXCLUSIVE only). -ENOSPC: DB-lock cannot be written,
+ * on a full disk that moves what is overwritten, or it was cut. -EROFS: a writer of a read-only
+ * database. VERSO_EPOISONED.
  * VERSO_EFULL: the file has seen 2^24 crashes of a process that was writing, all that the format
  * can count; dump it and load it into a new one. To begin and abort a writer costs no I/O (except
  * the first one after a crash that took a commit away, which may therefore return -EIO and the
@@ -265,9 +279,10 @@ int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn);
  * reader just ends, with 0.
  *
  * 0: done. < 0: none of its changes will be seen; but after VERSO_EPOISONED the database, opened
- * again, may contain them. -ENOSPC, -EDQUOT, -EFBIG: no space to write it (verso_put() may return
- * that before); -EIO, VERSO_EIO, VERSO_EPOISONED; VERSO_EABORTONLY: an earlier call had failed
- * half-way. Blocks on the flush, which commits of several threads share.
+ * again, may contain them; the text says so too where the file was removed, replaced or cut while
+ * it was open. -ENOSPC, -EDQUOT, -EFBIG: no space to write it (verso_put() may return that before);
+ * -EIO, VERSO_EIO, VERSO_EPOISONED; VERSO_EABORTONLY: an earlier call had failed half-way. Blocks
+ * on the flush, which commits of several threads share.
  */
 int verso_commit(struct verso_txn *txn);
 

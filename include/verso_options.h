@@ -5,6 +5,7 @@
 #ifndef VERSO_OPTIONS_H
 #define VERSO_OPTIONS_H
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,9 @@ enum verso_pager {
 	VERSO_BUFPOOL, /* a buffer pool of cache_bytes, direct I/O where the file system has it */
 	VERSO_MMAP,    /* the file mapped; cache_bytes only bounds what a writer holds */
 	VERSO_VMCACHE, /* for experiments, may change or go: a pool at fixed places, one policy */
+	VERSO_PAGERS,
+	VERSO_PAGER_ANY = 64, /* the one that the processes use which have the database open, with
+				 their kind of transfers; else the first */
 };
 
 /* What a commit survives once it has returned 0. */
@@ -106,7 +110,11 @@ enum verso_flags {
 	VERSO_EXCL = 1 << 1,   /* with VERSO_CREATE: fail with -EEXIST when there is one */
 	VERSO_RDONLY = 1 << 2, /* no write transactions; nothing is written to the file */
 	VERSO_COPY = 1 << 3,   /* results are copies, never pointers into a mapping */
-	VERSO_ANY_FS = 1 << 4, /* accept a network file system */
+	VERSO_ANY_FS = 1 << 4, /* accept a network file system, for one process at a time */
+	VERSO_EXCLUSIVE = 1 << 13, /* no other process may have it open: nothing beside the file is
+				      needed, and a commit makes fewer system calls */
+	VERSO_IMMUTABLE = 1 << 14, /* with VERSO_RDONLY: nobody writes the file, so no lock is
+				      taken; if somebody does, nothing is promised */
 	/* ... with VERSO_BUFPOOL, each switching one mechanism off, for experiments */
 	VERSO_BUFFERED = 1 << 5,    /* no O_DIRECT: through the kernel's page cache */
 	VERSO_SMALL_PAGES = 1 << 6, /* no huge pages for the pool's memory */
@@ -170,8 +178,12 @@ struct verso_options {
 				   cache; at least cache_bytes, which is the default. Reserves
 				   address space, and what describes a page of 4 KiB takes 21 bytes
 				   of cache_bytes from the start (VERSO_POLICY_2Q: 54) */
+	unsigned busy_timeout_ms; /* how long verso_open() waits for processes with which it cannot
+				     share the database, or that are opening it, before it returns
+				     VERSO_EBUSY; default 1,000. VERSO_BUSY_FOREVER: without end */
 };
 
+#define VERSO_BUSY_FOREVER UINT_MAX /* for busy_timeout_ms */
 #define VERSO_NO_READAHEAD SIZE_MAX /* for readahead_pages */
 
 #ifdef __cplusplus

@@ -51,6 +51,13 @@ struct file_ops {
 	int (*size)(struct file *f, uint64_t *ret_size_bytes);
 
 	/*
+	 * Whether f is still the file of its name, and has at least least_bytes: 0, or with a text
+	 * -ENOENT (it was removed), -ESTALE (another file has the name), VERSO_EIO (it was cut). A
+	 * file that was only given another name is still there.
+	 */
+	int (*check_there)(struct file *f, uint64_t least_bytes);
+
+	/*
 	 * Takes, changes or gives up an open-file-description lock on a byte range, without
 	 * waiting. VERSO_EBUSY: another owner holds it.
 	 */
@@ -98,6 +105,8 @@ struct file {
 		*moves; /* a name for people of the file system when what overwrites a block takes
 			      a new one (copy-on-write), so that a store through a map may find
 			      none: SIGBUS; NULL: blocks stay where they are; constant */
+	bool is_remote; /* on a network file system: locks and maps may be those of one host;
+			   constant */
 	uint32_t align_bytes; /* of buffers, offsets and lengths where a transfer is direct (device
 				 reads too); 1 when neither can be direct; constant */
 };
@@ -132,6 +141,11 @@ static inline int file_allocate(struct file *f, uint64_t off_bytes, uint64_t len
 static inline int file_size(struct file *f, uint64_t *ret_size_bytes)
 {
 	return f->ops->size(f, ret_size_bytes);
+}
+
+static inline int file_check_there(struct file *f, uint64_t least_bytes)
+{
+	return f->ops->check_there(f, least_bytes);
 }
 
 static inline int file_lock(struct file *f, enum lock_kind kind, uint64_t off_bytes,

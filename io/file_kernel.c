@@ -575,6 +575,7 @@ int file_kernel_open(struct io *io, const char *path, unsigned flags, unsigned m
 	fk->file.io = io;
 	fk->file.path = fk->path;
 	fk->file.moves = file_system_moves(fd);
+	fk->file.is_remote = file_system_is_remote(fd);
 	fk->file.align_bytes = 1;
 	fk->file.direct_why = "buffered: a file without a name";
 	fk->is_unnamed = is_unnamed;
@@ -602,6 +603,31 @@ static void kernel_imitate(struct file *f, struct file *like)
 	(void)fchmod(fd, st.st_mode & 0666);
 }
 
+static int lost(const struct file *f, int code, const char *what)
+{
+	return error_set(code,
+		"%s %s while it was open: nothing more is written to it. Put it back, or restore "
+		"it from a copy",
+		f->path, what);
+}
+
+static int kernel_check_there(struct file *f, uint64_t least_bytes)
+{
+	struct stat ours, named;
+
+	if (fstat(file_kernel_of(f)->fd, &ours) < 0)
+		return error_set(-errno, "cannot look at %s: %s", f->path, error_name(-errno));
+	if (ours.st_nlink == 0)
+		return lost(f, -ENOENT, "was removed");
+	if ((uint64_t)ours.st_size < least_bytes)
+		return lost(f, VERSO_EIO, "was cut");
+	/* No such name: it has another one now, or this process another root. */
+	if (stat(f->path, &named) == 0 &&
+		(named.st_ino != ours.st_ino || named.st_dev != ours.st_dev))
+		return lost(f, -ESTALE, "was replaced by another file");
+	return 0;
+}
+
 static void kernel_abandon(struct file *f)
 {
 	struct file_kernel *fk = file_kernel_of(f);
@@ -626,6 +652,7 @@ static const struct file_ops file_kernel_ops = {
 	.truncate = kernel_truncate,
 	.allocate = kernel_allocate,
 	.size = kernel_size,
+	.check_there = kernel_check_there,
 	.lock = kernel_lock,
 	.wait_lock = kernel_wait_lock,
 	.find_lock = kernel_find_lock,

@@ -76,3 +76,10 @@ const char *file_system_moves(int fd)
 		return NULL;
 	}
 }
+
+bool file_system_is_remote(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) < 0 || network_name(&fs) != NULL;
+}

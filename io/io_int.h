@@ -38,6 +38,7 @@ int fd_above_stdio(int fd);
  */
 int file_system_refuse(const char *path, const struct statfs *fs, unsigned flags);
 const char *file_system_moves(int fd);
+bool file_system_is_remote(int fd); /* or may be: file.is_remote */
 
 /* lock.c: file_ops.lock, or wait_lock, and find_lock of a descriptor. path: for the text. */
 int fd_lock(int fd, const char *path, enum lock_kind kind, uint64_t off_bytes, uint64_t len_bytes,

@@ -282,10 +282,10 @@ static int open_in_vain(int pager, const char *path, unsigned flags)
 	return db_open_with(&hooks, path, &o, &db);
 }
 
-START_TEST(a_database_is_open_once)
+START_TEST(a_database_that_is_had_alone_is_open_once)
 {
 	char path[CHECK_PATH_BYTES], alias[CHECK_PATH_BYTES], hard[CHECK_PATH_BYTES];
-	struct verso *db = api_open(_i, "a", 0), *other;
+	struct verso *db = api_open(_i, "a", VERSO_EXCLUSIVE), *other;
 
 	api_path(path, "a");
 	ck_assert_int_eq(symlink(path, api_path(alias, "alias")), 0);
@@ -304,7 +304,7 @@ START_TEST(a_database_is_open_once)
 }
 END_TEST
 
-START_TEST(two_processes_take_turns)
+START_TEST(two_processes_that_want_it_alone_take_turns)
 {
 	char path[CHECK_PATH_BYTES];
 	int to_child[2], to_parent[2], status;
@@ -316,7 +316,7 @@ START_TEST(two_processes_take_turns)
 	ck_assert(pipe(to_child) == 0 && pipe(to_parent) == 0);
 	child = fork();
 	if (child == 0) {
-		int rc = try_open(_i, path, VERSO_CREATE, &db);
+		int rc = try_open(_i, path, VERSO_CREATE | VERSO_EXCLUSIVE, &db);
 
 		(void)!write(to_parent[1], "o", 1);
 		(void)!read(to_child[0], &c, 1);
@@ -581,8 +581,8 @@ int main(void)
 	tcase_add_loop_test(t, folders_pipes_and_devices_are_refused_at_once, 0, API_PAGERS);
 	tcase_add_loop_test(t, no_permission_is_answered, 0, API_PAGERS);
 	tcase_add_loop_test(t, another_version_is_refused_with_advice, 0, API_PAGERS);
-	tcase_add_loop_test(t, a_database_is_open_once, 0, API_PAGERS);
-	tcase_add_loop_test(t, two_processes_take_turns, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_database_that_is_had_alone_is_open_once, 0, API_PAGERS);
+	tcase_add_loop_test(t, two_processes_that_want_it_alone_take_turns, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_file_cut_anywhere_is_answered, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_damaged_page_is_found, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_callback_of_the_check_that_closes_the_database_is_answered, 0,

@@ -183,7 +183,8 @@ START_TEST(a_link_to_nothing_makes_its_target)
 	ck_assert_int_eq(lstat(target, &st), 0);
 	ck_assert(S_ISREG(st.st_mode));
 	API_OK(put_one(db));
-	API_SAYS(try_open(_i, target, VERSO_CREATE, &other), VERSO_EBUSY, "another handle");
+	API_SAYS(try_open(_i, target, VERSO_CREATE | VERSO_EXCLUSIVE, &other), VERSO_EBUSY,
+		"another handle");
 	verso_close(db);
 	API_OK(try_open(_i, target, 0, &db));
 	has_one(db);

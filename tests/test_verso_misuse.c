@@ -396,7 +396,7 @@ START_TEST(a_child_may_not_use_what_its_parent_opened)
 }
 END_TEST
 
-/* In a child: what the parent has open is busy, another database is not. */
+/* In a child: what the parent has open, as any process, and another database. */
 static int open_in_child(int pager)
 {
 	struct verso_options o = {
@@ -406,8 +406,9 @@ static int open_in_child(int pager)
 	struct verso *db;
 
 	(void)snprintf(path, sizeof(path), "%s-own", getenv("VERSO_TEST_PATH"));
-	if (verso_open(getenv("VERSO_TEST_PATH"), &o, &db) != VERSO_EBUSY)
+	if (verso_open(getenv("VERSO_TEST_PATH"), &o, &db) != 0)
 		return 1;
+	verso_close(db);
 	if (verso_open(path, &o, &db) != 0 || verso_begin(db, VERSO_WRITE, &txn) != 0)
 		return 2;
 	if (verso_put(txn, NULL, api_val("k"), api_val("v"), 0) != 0 || verso_commit(txn) != 0)

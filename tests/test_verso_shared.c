@@ -21,8 +21,6 @@
 
 static char path[CHECK_PATH_BYTES];
 
-static const struct db_hooks hooks = {.shared = true};
-
 static struct verso *open_shared(enum verso_pager pager, enum verso_sync sync)
 {
 	struct verso_options options = {.size = sizeof(options),
@@ -31,7 +29,7 @@ static struct verso *open_shared(enum verso_pager pager, enum verso_sync sync)
 		.sync = sync,
 		.cache_bytes = (size_t)8 << 20};
 	struct verso *db = NULL;
-	int rc = db_open_with(&hooks, path, &options, &db);
+	int rc = verso_open(path, &options, &db);
 
 	ck_assert_msg(rc == 0, "open: %d %s", rc, verso_errmsg(NULL));
 	return db;

@@ -31,6 +31,37 @@ static void count_held(const struct txn_env *env, struct horizon h, struct txn_a
 	}
 }
 
+struct find {
+	const struct board *board;
+	gen_t gen;
+	uint64_t pid;
+};
+
+static void look_for_reader(void *arg)
+{
+	struct find *f = arg;
+	const struct snapshots *s = &f->board->snapshots;
+	uint32_t n_used = atomic_load(&s->n_used);
+
+	for (uint32_t i = 0; i < n_used && i < SNAPSHOT_READERS && f->pid == 0; i++) {
+		uint32_t owner = atomic_load(&s->readers[i].owner);
+
+		if (owner > 0 && owner <= BOARD_MEMBERS_MAX &&
+			atomic_load(&s->readers[i].gen) == f->gen)
+			f->pid = f->board->members[owner - 1].pid;
+	}
+}
+
+/* Who holds a lock alone has written down no process. */
+static void find_reader(struct txn_env *env, struct txn_account *account)
+{
+	struct find f = {env->board, account->oldest_reader, 0};
+
+	if (f.gen != 0)
+		(void)board_do(env->board, look_for_reader, &f);
+	account->reader_pid = f.pid;
+}
+
 int txn_account(struct txn_env *env, struct txn_account *ret_account)
 {
 	const struct space *s = &env->space;
@@ -45,6 +76,7 @@ int txn_account(struct txn_env *env, struct txn_account *ret_account)
 		.n_free = space_count_free(s),
 		.n_pending = pending_count_pages(&env->pending)};
 	count_held(env, horizon_now(env), ret_account);
+	find_reader(env, ret_account);
 	ret_account->n_reserve = reserve_least(&env->write_handle);
 	writer_release(env);
 	return 0;

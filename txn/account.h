@@ -14,6 +14,7 @@ struct txn_account {
 	uint32_t n_pending;   /* freed, but not to be used again yet, */
 	uint32_t n_held;      /* of these, what readers may still see, */
 	gen_t oldest_reader;  /* and the oldest of them; 0: none */
+	uint64_t reader_pid;  /* of its process, in that one's namespace; 0: it is not known */
 	uint32_t n_by_oldest; /* what that one may see */
 	uint32_t n_reserve;   /* free pages that a full disk keeps for removals (txn/reserve.c) */
 };

@@ -10,6 +10,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int group_commits_init(struct txn_env *env)
+{
+	int rc = group_commit_init(&env->group_commits[0], &env->layout);
+
+	if (rc)
+		return rc;
+	env->open = &env->group_commits[0];
+	rc = group_commit_init(&env->group_commits[1], &env->layout);
+	if (rc == 0)
+		env->flight = &env->group_commits[1];
+	return rc;
+}
+
+int adopt_layout(struct txn_env *env, const struct meta *m)
+{
+	if (m->ro_compat != 0 && !env->options.read_only)
+		return error_set(VERSO_EVERSION,
+			"the file uses features (%x) that this Verso can read but not write: open "
+			"it for reading only, or with a newer Verso",
+			m->ro_compat);
+	meta_layout(m, &env->layout);
+	return group_commits_init(env);
+}
+
 /* What the writer knows of the file's space and pending pages, anew. */
 static int load_space(struct txn_env *env, const struct recovered *r)
 {
@@ -65,7 +89,8 @@ static int judge_age(struct txn_env *env, const struct recovered *r)
 	struct snapshot published;
 	gen_t least = r->flushed_gen;
 
-	published_get(&env->board->snapshots.published, &published);
+	if (!board_read_published(env->board, &published))
+		return error_no_board();
 	if (least == 0)
 		least = published.gen;
 	if (r->meta.gen >= least)

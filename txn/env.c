@@ -85,36 +85,14 @@ static void env_free(struct txn_env *env)
 	group_commit_abandon(env, env->flight);
 	pending_fini(&env->pending);
 	space_fini(&env->space);
+	courtesy_fini(&env->courtesy);
 	(void)pthread_cond_destroy(&env->turn);
 	(void)pthread_mutex_destroy(&env->lock);
 	(void)pthread_mutex_destroy(&env->handles_lock);
+	observe_fini(env);
+	read_locks_fini(&env->read_locks);
 	free(env->own_board);
 	free(env);
-}
-
-static int group_commits_init(struct txn_env *env)
-{
-	int rc = group_commit_init(&env->group_commits[0], &env->layout);
-
-	if (rc)
-		return rc;
-	env->open = &env->group_commits[0];
-	rc = group_commit_init(&env->group_commits[1], &env->layout);
-	if (rc == 0)
-		env->flight = &env->group_commits[1];
-	return rc;
-}
-
-/* What this Verso can do with such a file, and where its parts lie. */
-static int use_meta(struct txn_env *env, const struct meta *m)
-{
-	if (m->ro_compat != 0 && !env->options.read_only)
-		return error_set(VERSO_EVERSION,
-			"the file uses features (%x) that this Verso can read but not write: open "
-			"it for reading only, or with a newer Verso",
-			m->ro_compat);
-	meta_layout(m, &env->layout);
-	return group_commits_init(env);
 }
 
 /* Nobody else has the file open. */
@@ -128,7 +106,7 @@ static int load(struct txn_env *env, pgno_t file_pages)
 		rc = recover(env, r);
 	}
 	if (rc == 0)
-		rc = use_meta(env, &r->meta);
+		rc = adopt_layout(env, &r->meta);
 	if (rc == 0)
 		rc = adopt_recovered(env, r);
 	if (rc == 0)
@@ -144,7 +122,7 @@ static int join(struct txn_env *env)
 	int rc = m ? recover_any(env, m) : -ENOMEM;
 
 	if (rc == 0)
-		rc = use_meta(env, m);
+		rc = adopt_layout(env, m);
 	if (rc == 0) {
 		env->joined = env->durable = *m;
 		env->turn_seen = UINT64_MAX;
@@ -156,7 +134,9 @@ static int join(struct txn_env *env)
 static int env_load(struct txn_env *env, pgno_t file_pages)
 {
 	bool joins = env->members && !env->members->is_first;
-	int rc = joins ? join(env) : load(env, file_pages);
+	int rc = env->options.observed ? observe_load(env)
+		 : joins               ? join(env)
+				       : load(env, file_pages);
 
 	if (rc == 0)
 		rc = writer_init(env);
@@ -201,6 +181,9 @@ int txn_env_open(struct pager *pager, const struct txn_probe *probe,
 	(void)pthread_mutex_init(&env->lock, NULL);
 	(void)pthread_mutex_init(&env->handles_lock, NULL);
 	(void)pthread_cond_init(&env->turn, NULL);
+	courtesy_init(&env->courtesy, &env->lock, turn_look_for_others, env);
+	read_locks_init(&env->read_locks,
+		options->members ? options->members->file : options->observed);
 	if (pager->device_is_cached && env->options.mode == TXN_ONE_FLUSH && !options->read_only)
 		rc = refuse_one_flush();
 	else if (pager->writer_pages < txn_writer_pages(&env->options))
@@ -225,6 +208,7 @@ void txn_env_close(struct txn_env *env)
 	if (!env)
 		return;
 	ASSERT(env->n_open == 0);
+	courtesy_end(&env->courtesy);
 	if (txn_sync(env) == 0 && turn_begins_last(env)) {
 		env_shrink(env);
 		session_mark_clean(env);
@@ -234,6 +218,25 @@ void txn_env_close(struct txn_env *env)
 
 /* --- looking ------------------------------------------------------------------------------- */
 
+static void stat_readers(struct txn_env *env, struct txn_stat *stat)
+{
+	gen_t *readers = malloc(READERS_MAX * sizeof(*readers));
+	size_t n;
+
+	if (readers && env_readers(env, readers, &n) == 0 && n > 0) {
+		stat->n_readers = (uint32_t)n;
+		stat->oldest_reader_gen = readers[0];
+	}
+	free(readers);
+}
+
+static bool left_poisoned(struct txn_env *env)
+{
+	struct board_left left;
+
+	return board_read_left(env->board, &left) && atomic_load(&left.turn) == BOARD_POISONED;
+}
+
 /* Without the turn, what others have published; env->lock is held. */
 static void look_at_board(struct txn_env *env, struct txn_stat *stat)
 {
@@ -241,22 +244,17 @@ static void look_at_board(struct txn_env *env, struct txn_stat *stat)
 
 	if (!env->members || env->has_turn)
 		return;
-	published_get(&env->board->snapshots.published, &state);
+	if (!board_read_published(env->board, &state))
+		return;
 	stat->newest_gen = stat->durable_gen = stat->published_gen = state.gen;
 	stat->n_pages = state.n_pages;
-	stat->poisoned = stat->poisoned || atomic_load(&env->board->turn) == BOARD_POISONED;
+	stat->poisoned = stat->poisoned || left_poisoned(env);
 }
 
 void txn_stat(struct txn_env *env, struct txn_stat *stat)
 {
-	gen_t *readers = malloc(SNAPSHOT_READERS * sizeof(*readers));
-
 	memset(stat, 0, sizeof(*stat));
-	if (readers) {
-		stat->n_readers = (uint32_t)env_readers(env, readers);
-		stat->oldest_reader_gen = stat->n_readers ? readers[0] : 0;
-		free(readers);
-	}
+	stat_readers(env, stat);
 	pthread_mutex_lock(&env->lock);
 	stat->newest_gen = env->joined_gen;
 	stat->durable_gen = env->durable_gen;
@@ -280,4 +278,6 @@ void txn_stat(struct txn_env *env, struct txn_stat *stat)
 	stat->sync = env->options.sync;
 	look_at_board(env, stat);
 	pthread_mutex_unlock(&env->lock);
+	if (env->options.observed)
+		observe_stat(env, stat);
 }

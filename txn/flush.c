@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "txn/txn_int.h"
 
+#include <errno.h>
+
 int meta_write(struct txn_env *env, const struct meta *m, unsigned slot, void *slot_bytes)
 {
 	struct page_write write = {
@@ -28,10 +30,38 @@ static void publish(struct published *p, const struct meta *m)
 	published_set(p, &state);
 }
 
+struct publication {
+	struct published *to;
+	const struct meta *meta;
+};
+
+static void publish_to_all(void *arg)
+{
+	const struct publication *p = arg;
+
+	publish(p->to, p->meta);
+}
+
+/*
+ * What is flushed cannot be told to the others. This process sees it, and writes no more; its turn
+ * stays open on the board, so that whoever has the next one finds it in the file.
+ */
+static void lose_board(struct txn_env *env, const struct meta *m)
+{
+	env->board_lost = true;
+	publish(&env->ahead, m);
+	atomic_store(&env->is_ahead, true);
+	if (env->state != ENV_POISONED)
+		env_stop_writing(env, -ENOSPC);
+}
+
 void env_publish(struct txn_env *env, const struct meta *m)
 {
+	struct publication p = {&env->board->snapshots.published, m};
+
 	ASSERT(m->gen <= env->durable_gen); /* T9: readers of all processes see what is flushed */
-	publish(&env->board->snapshots.published, m);
+	if (!board_do(env->board, publish_to_all, &p))
+		lose_board(env, m);
 }
 
 void env_publish_ahead(struct txn_env *env, const struct meta *m)
@@ -65,6 +95,17 @@ void env_poison(struct txn_env *env, int code)
 
 int error_poisoned(const struct txn_env *env)
 {
+	if (env->board_lost)
+		return error_set(VERSO_EPOISONED,
+			"the lock file beside the database cannot be written (the disk is full, or "
+			"it was cut): this process writes no more. What was committed is safe; "
+			"make space, then open the database again");
+	if (env->poison_code == -ENOENT || env->poison_code == -ESTALE)
+		return error_set(VERSO_EPOISONED,
+			"the file of the database was %s while it was open: nothing more is "
+			"written. Commits that were answered before are in the file that was; "
+			"close the database everywhere, and put that file back or restore a copy",
+			env->poison_code == -ENOENT ? "removed" : "replaced by another one");
 	return error_set(VERSO_EPOISONED,
 		"a flush failed (%s): nothing more is written. What was reported as durable is "
 		"safe: close the database everywhere, look at the disk, and open it again",
@@ -130,6 +171,16 @@ static void group_commit_flushed(struct txn_env *env, struct group_commit *group
 	group_commit_clear(group);
 }
 
+/* A file that was removed takes what was written with it. */
+static int check_file(struct txn_env *env, const struct group_commit *group)
+{
+	struct file *file = env->options.file;
+
+	if (!file)
+		return 0;
+	return file_check_there(file, (uint64_t)group->meta.space.n_pages * env->layout.page_size);
+}
+
 static void lead_flush(struct txn_env *env)
 {
 	struct group_commit *group = take_open(env);
@@ -145,6 +196,8 @@ static void lead_flush(struct txn_env *env)
 	pthread_mutex_unlock(&env->lock);
 	rc = group->meta.mode == TXN_ONE_FLUSH ? one_flush(env, group, slot)
 					       : two_flush(env, group, slot);
+	if (rc == 0)
+		rc = check_file(env, group);
 	pthread_mutex_lock(&env->lock);
 	env->flushing = false;
 	if (rc)

@@ -7,8 +7,9 @@
 #include <pthread.h>
 #include <string.h>
 
-/* Beyond the lock of the file itself (db/open.c), and any page. */
-#define LOCKS_OFF_BYTES ((UINT64_C(1) << 62) + 16)
+/* Beyond any page. */
+#define LOCKS_OFF_BYTES (PRESENT_OFF_BYTES + 16)
+#define USED_OFF_BYTES  (UINT64_C(1) << 61) /* an older Verso locks all up to 2^62 */
 
 enum { MEMBER, QUEUE, TURN, ALIVE = 0x1000 };
 
@@ -43,18 +44,38 @@ static bool is_held(struct members *m, unsigned which)
 	       found;
 }
 
-/*
- * Whether somebody lives who has joined: then the board is filled in, and stays so while we hold
- * MEMBER. What it says of itself may be of long ago.
- */
-static bool is_inhabited(struct members *m)
+bool members_find(struct file *file, unsigned *ret_id)
 {
 	uint64_t at_bytes;
 	bool found;
 
-	return file_find_lock(m->file, LOCK_EXCLUSIVE, LOCKS_OFF_BYTES + ALIVE, BOARD_MEMBERS_MAX,
-		       &found, &at_bytes) == 0 &&
+	if (file_find_lock(file, LOCK_EXCLUSIVE, LOCKS_OFF_BYTES + ALIVE, BOARD_MEMBERS_MAX, &found,
+		    &at_bytes) < 0 ||
+		!found)
+		return false;
+	*ret_id = (unsigned)(at_bytes - LOCKS_OFF_BYTES - ALIVE);
+	return true;
+}
+
+bool members_use(struct file *side)
+{
+	uint64_t at_bytes;
+	bool found;
+
+	return file_find_lock(side, LOCK_EXCLUSIVE, USED_OFF_BYTES, 1, &found, &at_bytes) == 0 &&
 	       found;
+}
+
+/* Who we are, for people. */
+static void sign(struct members *m)
+{
+	struct board_member *own = &m->board->members[m->id];
+	struct io_self self;
+
+	io_self(m->file->io, &self);
+	own->pid = self.pid;
+	own->since_s = self.now_s;
+	memcpy(own->program, self.program, sizeof(own->program));
 }
 
 /* Asks again and again, for what nobody tells: 0, VERSO_EBUSY after until_ns, or an error. */
@@ -75,60 +96,160 @@ static int lock_until(struct members *m, enum lock_kind kind, unsigned which, ui
 
 /* --- joining and leaving ------------------------------------------------------------------- */
 
+static void enter(void *arg)
+{
+	struct members *m = arg;
+
+	snapshots_forget(&m->board->snapshots, m->id);
+	sign(m);
+}
+
+static void forget_own(void *arg)
+{
+	struct members *m = arg;
+
+	snapshots_forget(&m->board->snapshots, m->id);
+}
+
 /* A number that no living member has; what its last owner left on the board goes. */
 static int take_id(struct members *m)
 {
 	for (m->id = 0; m->id < BOARD_MEMBERS_MAX; m->id++) {
 		int rc = lock(m, LOCK_EXCLUSIVE, ALIVE + m->id);
 
+		if (rc == VERSO_EBUSY)
+			continue;
 		if (rc == 0) {
-			snapshots_forget(&m->board->snapshots, m->id);
 			error_clear();
+			if (!board_do(m->board, enter, m))
+				rc = error_no_board();
 		}
-		if (rc != VERSO_EBUSY)
-			return rc;
+		return rc;
 	}
 	return error_set(VERSO_EBUSY, "%u processes have the database open, more are not possible",
 		BOARD_MEMBERS_MAX);
 }
 
-int members_join(struct members *m, struct file *file, struct board *board, uint64_t until_ns)
+static void clear_board(void *arg)
 {
-	*m = (struct members){.file = file, .board = board};
+	memset(arg, 0, sizeof(struct board));
+}
+
+/* MEMBER is ours alone, so nobody has this file open; but others may have one of its name. */
+static int begin_board(struct members *m)
+{
+	int rc = file_lock(m->side, LOCK_EXCLUSIVE, USED_OFF_BYTES, 1);
+
+	if (rc == VERSO_EBUSY)
+		return error_set(rc,
+			"%s is in use for another file of the name %s, which was removed or "
+			"replaced: end the processes that have that one open",
+			m->side->path, m->file->path);
+	if (rc < 0)
+		return rc;
+	if (!board_do(m->board, clear_board, m->board))
+		return error_no_board();
+	m->is_first = true;
+	return take_id(m);
+}
+
+/*
+ * MEMBER is ours too, so whoever was here stays until we give it up. But is this their board? What
+ * it says of itself may be of long ago.
+ */
+static int join_board(struct members *m)
+{
+	int rc = file_lock(m->side, LOCK_SHARED, USED_OFF_BYTES, 1);
+
+	return rc < 0 ? rc : take_id(m);
+}
+
+struct format {
+	struct board *board;
+	uint32_t value;
+};
+
+static void read_format(void *arg)
+{
+	struct format *f = arg;
+
+	f->value = atomic_load(&f->board->head.is_open);
+}
+
+static uint32_t board_format(struct members *m)
+{
+	struct format f = {m->board, 0};
+
+	(void)board_do(m->board, read_format, &f);
+	return f.value;
+}
+
+static int error_not_joined(struct members *m)
+{
+	uint32_t format = board_format(m);
+	unsigned id;
+
+	if (members_use(m->side) && format != 0)
+		return error_set(VERSO_EBUSY,
+			"%s is in use by a process with another version of Verso: end it, or use "
+			"its version",
+			m->file->path);
+	if (members_find(m->file, &id))
+		return error_set(VERSO_EBUSY,
+			"%s is in use, and %s was removed or replaced since: end the processes "
+			"that have the database open, then open it again",
+			m->file->path, m->side->path);
+	return error_set(VERSO_EBUSY, "%s is being opened or closed by another process",
+		m->file->path);
+}
+
+int members_join(struct members *m, struct file *file, struct file *side, struct board *board,
+	uint64_t until_ns)
+{
+	*m = (struct members){.file = file, .side = side, .board = board};
 	for (;;) {
 		int rc = lock(m, LOCK_EXCLUSIVE, MEMBER);
 
-		if (rc == 0) {
-			memset(board, 0, sizeof(*board));
-			m->is_first = true;
-			return take_id(m);
-		}
+		if (rc == 0)
+			return begin_board(m);
 		if (rc == VERSO_EBUSY)
 			rc = lock_until(m, LOCK_SHARED, MEMBER, until_ns);
 		if (rc < 0)
 			return rc;
-		if (atomic_load(&board->is_open) && is_inhabited(m))
-			return take_id(m);
+		if (board_format(m) == BOARD_FORMAT && members_use(side))
+			return join_board(m);
 		/* Who was filling it in has died, or the last one has left just now. */
 		unlock(m, MEMBER);
 		if (io_now_ns(file->io) >= until_ns)
-			return error_set(VERSO_EBUSY,
-				"%s is being opened or closed by another process", file->path);
+			return error_not_joined(m);
 		io_pause_ns(file->io, PAUSE_NS_MIN);
 	}
 }
 
+static void open_board(void *arg)
+{
+	struct board *board = arg;
+
+	atomic_store(&board->head.is_open, BOARD_FORMAT);
+}
+
 int members_ready(struct members *m)
 {
+	int rc = file_lock(m->side, LOCK_SHARED, USED_OFF_BYTES, 1);
+
+	if (rc < 0)
+		return rc;
 	m->is_first = false;
-	atomic_store(&m->board->is_open, 1);
+	if (!board_do(m->board, open_board, m->board))
+		return error_no_board();
 	return lock(m, LOCK_SHARED, MEMBER);
 }
 
 void members_leave(struct members *m)
 {
-	snapshots_forget(&m->board->snapshots, m->id);
+	(void)board_do(m->board, forget_own, m); /* or its death will do */
 	unlock(m, ALIVE + m->id);
+	(void)file_lock(m->side, LOCK_NONE, USED_OFF_BYTES, 1);
 	unlock(m, MEMBER);
 }
 
@@ -150,7 +271,8 @@ void members_sweep(struct members *m)
 	for (unsigned id = 0; id < BOARD_MEMBERS_MAX; id++) {
 		if (id == m->id || lock(m, LOCK_EXCLUSIVE, ALIVE + id) != 0)
 			continue;
-		snapshots_forget(&m->board->snapshots, id);
+		(void)board_do(m->board, forget_own,
+			&(struct members){.board = m->board, .id = id});
 		unlock(m, ALIVE + id);
 	}
 	error_clear();
@@ -175,6 +297,22 @@ int members_try_turn(struct members *m)
 	return lock_until(m, LOCK_EXCLUSIVE, TURN, io_now_ns(m->file->io) + TRY_NS);
 }
 
+int members_hold_off(struct file *file)
+{
+	int rc = file_wait_lock(file, LOCK_SHARED, LOCKS_OFF_BYTES + QUEUE, 1);
+
+	if (rc < 0)
+		return rc;
+	rc = file_wait_lock(file, LOCK_SHARED, LOCKS_OFF_BYTES + TURN, 1);
+	(void)file_lock(file, LOCK_NONE, LOCKS_OFF_BYTES + QUEUE, 1);
+	return rc;
+}
+
+void members_let_on(struct file *file)
+{
+	(void)file_lock(file, LOCK_NONE, LOCKS_OFF_BYTES + TURN, 1);
+}
+
 void members_give_turn(struct members *m)
 {
 	unlock(m, TURN);
@@ -187,16 +325,30 @@ bool members_is_awaited(struct members *m)
 
 bool members_is_alone(struct members *m)
 {
-	return !is_held(m, MEMBER);
+	uint64_t at_bytes;
+	bool found;
+
+	/* PRESENT and MEMBER, and nothing between them. */
+	return file_find_lock(m->file, LOCK_EXCLUSIVE, PRESENT_OFF_BYTES,
+		       LOCKS_OFF_BYTES + MEMBER + 1 - PRESENT_OFF_BYTES, &found, &at_bytes) == 0 &&
+	       !found;
+}
+
+static void close_board(void *arg)
+{
+	struct board *board = arg;
+
+	atomic_store(&board->head.is_open, 0);
 }
 
 bool members_close_door(struct members *m)
 {
 	if (lock(m, LOCK_EXCLUSIVE, MEMBER) < 0) {
+		(void)file_lock(m->side, LOCK_NONE, USED_OFF_BYTES, 1);
 		unlock(m, MEMBER);
 		error_clear();
 		return false;
 	}
-	atomic_store(&m->board->is_open, 0);
+	(void)board_do(m->board, close_board, m->board); /* whoever comes first clears it */
 	return true;
 }

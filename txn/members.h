@@ -10,6 +10,11 @@
  *	QUEUE       by who waits for TURN, so that who has just given it up comes behind
  *	TURN        by the process that writes
  *	ALIVE + i   by member i
+ *	PRESENT     shared: by everybody who has the file open; exclusively: by who has it alone
+ *
+ * One is a lock of the board's file:
+ *
+ *	USED        shared while it is the board; so nobody takes another one for it
  */
 #ifndef TXN_MEMBERS_H
 #define TXN_MEMBERS_H
@@ -19,17 +24,28 @@
 
 struct members {
 	struct file *file;   /* its open file description has our locks; constant */
+	struct file *side;   /* the board's file; constant */
 	struct board *board; /* constant */
 	unsigned id;         /* ours; constant */
 	bool is_first;       /* until members_ready() */
 };
 
+#define PRESENT_OFF_BYTES (UINT64_C(1) << 62)
+
 /*
  * Joins those that have `file` open, waiting until until_ns for one that is filling in the board.
- * is_first: nobody else has it open; the board is empty then, and ours to fill in. The caller has
- * made sure that `board` is the same memory in all of them. VERSO_EBUSY, I/O errors.
+ * is_first: nobody else has it open; the board is empty then, and ours to fill in. board: the map
+ * of `side`, of which another file may have the name by now, as of `file`: then it is refused.
+ * VERSO_EBUSY, I/O errors.
  */
-int members_join(struct members *m, struct file *file, struct board *board, uint64_t until_ns);
+int members_join(struct members *m, struct file *file, struct file *side, struct board *board,
+	uint64_t until_ns);
+
+/* Whether `side` is the board of others, now. */
+bool members_use(struct file *side);
+
+/* A member that lives, of those that have `file` open; false: there is none, or it is not known. */
+bool members_find(struct file *file, unsigned *ret_id);
 
 /* The board is filled in: others may come. */
 int members_ready(struct members *m);
@@ -59,6 +75,13 @@ bool members_close_door(struct members *m);
 
 /* Of `arg`, a struct members: whether that member's process lives. */
 bool members_live(void *arg, unsigned id);
+
+/*
+ * For who may only read the file, and has joined nobody: waits until no process has the turn, and
+ * keeps it from them.
+ */
+int members_hold_off(struct file *file);
+void members_let_on(struct file *file);
 
 /* Gives back the slots of members that have died. */
 void members_sweep(struct members *m);

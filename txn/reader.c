@@ -9,17 +9,46 @@
 #include <errno.h>
 #include <stdlib.h>
 
+struct taking {
+	struct snapshots *s;
+	unsigned id;
+	unsigned *ret_slot;
+	int rc;
+};
+
+static void take(void *arg)
+{
+	struct taking *t = arg;
+
+	t->rc = snapshots_take_slot(t->s, t->id, t->ret_slot);
+}
+
+/* VERSO_EBUSY: none is free. -ENOSPC: the board cannot be written. */
 static int take_slot(struct txn_env *env, unsigned *ret_slot)
 {
-	struct snapshots *s = &env->board->snapshots;
-	unsigned id = env->members ? env->members->id : 0;
-	int rc = snapshots_take_slot(s, id, ret_slot);
+	struct taking t = {
+		&env->board->snapshots, env->members ? env->members->id : 0, ret_slot, 0};
 
-	if (rc == VERSO_EBUSY && env->members) {
+	if (!board_do(env->board, take, &t))
+		return error_no_board();
+	if (t.rc == VERSO_EBUSY && env->members) {
 		members_sweep(env->members);
-		rc = snapshots_take_slot(s, id, ret_slot);
+		if (!board_do(env->board, take, &t))
+			return error_no_board();
 	}
-	return rc;
+	return t.rc;
+}
+
+/* Where there are others a lock of the file will do; an observer's readers have nothing else. */
+static int reader_register(struct txn_env *env, struct txn *txn)
+{
+	int rc = 0;
+
+	txn->has_slot = false;
+	if (!env->options.observed)
+		rc = take_slot(env, &txn->reader_slot);
+	txn->has_slot = rc == 0 && !env->options.observed;
+	return rc < 0 && env->members ? 0 : rc;
 }
 
 static int reader_make(struct txn_env *env, struct txn **ret_txn)
@@ -31,7 +60,7 @@ static int reader_make(struct txn_env *env, struct txn **ret_txn)
 		return -ENOMEM;
 	rc = guard_open(&env->pager->guards, &txn->guard);
 	if (rc == 0) {
-		rc = take_slot(env, &txn->reader_slot);
+		rc = reader_register(env, txn);
 		if (rc)
 			guard_close(txn->guard);
 	}
@@ -83,14 +112,79 @@ void txn_handle_opened(struct txn *txn)
 	pthread_mutex_unlock(&txn->env->handles_lock);
 }
 
-/* What is published, to this process at least, registered in a slot. */
-static void begin(struct txn_env *env, unsigned slot, struct snapshot *ret_state)
+/* What is published, to this process at least. */
+static struct published *published_here(struct txn_env *env)
 {
-	struct snapshots *s = &env->board->snapshots;
+	return atomic_load(&env->is_ahead) ? &env->ahead : &env->board->snapshots.published;
+}
 
-	while (!snapshots_begin(s, atomic_load(&env->is_ahead) ? &env->ahead : &s->published, slot,
-		ret_state))
+struct beginning {
+	struct txn_env *env;
+	unsigned slot;
+	struct snapshot *state;
+};
+
+static void begin_in_slot(void *arg)
+{
+	const struct beginning *b = arg;
+
+	while (!snapshots_begin(&b->env->board->snapshots, published_here(b->env), b->slot,
+		b->state))
 		;
+}
+
+static void look(void *arg)
+{
+	const struct beginning *b = arg;
+
+	do
+		published_get(published_here(b->env), b->state);
+	while (b->state->gen == 0);
+}
+
+/* The same by a lock of the generation: looked at, locked, looked at again. */
+static int begin_with_lock(struct txn_env *env, struct snapshot *ret_state)
+{
+	struct snapshot again = {0};
+	struct beginning first = {env, 0, ret_state}, second = {env, 0, &again};
+
+	for (;;) {
+		int rc = board_do(env->board, look, &first) ? 0 : error_no_board();
+
+		if (rc == 0)
+			rc = read_locks_take(&env->read_locks, ret_state->gen);
+		if (rc < 0)
+			return rc;
+		if (!board_do(env->board, look, &second))
+			rc = error_no_board();
+		if (rc == 0 && again.gen == ret_state->gen)
+			return 0;
+		read_locks_give(&env->read_locks, ret_state->gen);
+		if (rc < 0)
+			return rc;
+	}
+}
+
+static int begin(struct txn_env *env, struct txn *txn, struct snapshot *ret_state)
+{
+	struct beginning b = {env, txn->reader_slot, ret_state};
+
+	txn->is_locked = !txn->has_slot || env->board_lost;
+	if (env->options.observed)
+		return observe_begin(env, ret_state);
+	if (!txn->is_locked && board_do(env->board, begin_in_slot, &b))
+		return 0;
+	if (!env->members)
+		return error_no_board();
+	txn->is_locked = true;
+	return begin_with_lock(env, ret_state);
+}
+
+static void leave_slot(void *arg)
+{
+	const struct beginning *b = arg;
+
+	snapshots_end(&b->env->board->snapshots, b->slot);
 }
 
 /* Another process may have made the file longer. */
@@ -98,7 +192,8 @@ static int reach(struct txn_env *env, pgno_t n_pages)
 {
 	pgno_t file_pages;
 
-	if (!env->members || n_pages <= atomic_load(&env->pager->reached_pages))
+	if ((!env->members && !env->options.observed) ||
+		n_pages <= atomic_load(&env->pager->reached_pages))
 		return 0;
 	return pager_reach(env->pager, &file_pages);
 }
@@ -115,7 +210,11 @@ int txn_begin_read(struct txn_env *env, struct txn **ret_txn)
 		pthread_mutex_unlock(&env->handles_lock);
 		return rc;
 	}
-	begin(env, txn->reader_slot, &state);
+	rc = begin(env, txn, &state);
+	if (rc < 0) {
+		reader_keep(txn);
+		return rc;
+	}
 	txn->gen = state.gen;
 	txn->n_pages = state.n_pages;
 	txn->broken = 0;
@@ -131,6 +230,13 @@ int txn_begin_read(struct txn_env *env, struct txn **ret_txn)
 
 void txn_end_read(struct txn *txn)
 {
-	snapshots_end(&txn->env->board->snapshots, txn->reader_slot);
+	struct txn_env *env = txn->env;
+
+	struct beginning b = {env, txn->reader_slot, NULL};
+
+	if (txn->is_locked)
+		read_locks_give(&env->read_locks, txn->gen);
+	else
+		(void)board_do(env->board, leave_slot, &b); /* else it holds pages back */
 	reader_keep(txn);
 }

@@ -113,6 +113,11 @@ static int compare_gens(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+void snapshots_sort(gen_t *gens, size_t n)
+{
+	qsort(gens, n, sizeof(*gens), compare_gens);
+}
+
 size_t snapshots_in_use(struct snapshots *s, member_lives_fn *lives, void *arg, gen_t *gens)
 {
 	uint32_t n_used = atomic_load(&s->n_used);
@@ -126,6 +131,6 @@ size_t snapshots_in_use(struct snapshots *s, member_lives_fn *lives, void *arg, 
 		if (owner != 0 && lives(arg, owner - 1))
 			gens[n++] = gen;
 	}
-	qsort(gens, n, sizeof(*gens), compare_gens);
+	snapshots_sort(gens, n);
 	return n;
 }

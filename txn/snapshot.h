@@ -51,6 +51,9 @@ void published_set(struct published *p, const struct snapshot *state);
 /* What stands there now; zeros: nothing yet. Any thread. */
 void published_get(const struct published *p, struct snapshot *ret_state);
 
+/* Ascending. */
+void snapshots_sort(gen_t *gens, size_t n);
+
 /*
  * Nothing stands there any more: a reader that is beginning with it begins anew. The same thread.
  */

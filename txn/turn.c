@@ -9,28 +9,43 @@
 #include "base/error.h"
 #include "txn/txn_int.h"
 
-/* With env->lock. */
-static void begin_turn(struct txn_env *env)
+static void open_turn(void *arg)
 {
-	struct board *b = env->board;
+	struct txn_env *env = arg;
+	struct board_left *left = &env->board->left;
 
-	atomic_store(&b->turn, BOARD_OPEN);
-	env->turn_seen = ++b->n_turns;
+	env->turn_seen = ++left->n_turns;
+	atomic_store(&left->turn, BOARD_OPEN);
+}
+
+/* With env->lock. */
+static int begin_turn(struct txn_env *env)
+{
+	if (!board_do(env->board, open_turn, env))
+		return error_no_board();
 	env->has_turn = true;
+	courtesy_wake(&env->courtesy);
+	return 0;
 }
 
 /* Of a turn that another process has ended: what only it knew. */
-static void take_over_session(struct txn_env *env)
+static void take_over_session(struct txn_env *env, const struct board_left *left)
 {
-	const struct board *b = env->board;
-
-	env->session_gen = b->session_gen;
-	env->next_gen = b->next_gen;
-	env->in_session = b->in_session;
-	env->rolled_back = b->rolled_back;
+	env->session_gen = left->session_gen;
+	env->next_gen = left->next_gen;
+	env->in_session = left->in_session;
+	env->rolled_back = left->rolled_back;
 	ASSERT(env->session_gen == 0 || env->next_gen > env->durable_gen); /* T2 */
 	if (env->in_session && env->state == ENV_READING)
 		env_move(env, ENV_WRITING);
+}
+
+static void poison_board(void *arg)
+{
+	struct txn_env *env = arg;
+
+	env->board->left.poison_code = env->poison_code;
+	atomic_store(&env->board->left.turn, BOARD_POISONED);
 }
 
 /* A sync that fails is told once, so the others are told what it told us. */
@@ -40,36 +55,43 @@ static int follow_the_dead(struct txn_env *env)
 
 	pthread_mutex_lock(&env->lock);
 	if (rc == 0 && env->state == ENV_POISONED) {
-		env->board->poison_code = env->poison_code;
-		atomic_store(&env->board->turn, BOARD_POISONED);
+		if (!env->board_lost)
+			(void)board_do(env->board, poison_board, env);
 		rc = error_poisoned(env);
 	}
 	pthread_mutex_unlock(&env->lock);
 	return rc;
 }
 
-static int go_on(struct txn_env *env)
+static int stay_poisoned(struct txn_env *env, int code)
 {
-	struct board *b = env->board;
-	uint32_t turn = atomic_load(&b->turn);
 	int rc;
 
-	if (turn == BOARD_POISONED) {
-		pthread_mutex_lock(&env->lock);
-		env_poison(env, b->poison_code);
-		rc = error_poisoned(env);
-		pthread_mutex_unlock(&env->lock);
-		return rc;
-	}
-	if (turn == BOARD_OPEN) /* whose turn it was has died */
+	pthread_mutex_lock(&env->lock);
+	env_poison(env, code);
+	rc = error_poisoned(env);
+	pthread_mutex_unlock(&env->lock);
+	return rc;
+}
+
+static int go_on(struct txn_env *env)
+{
+	struct board_left left;
+	int rc;
+
+	if (!board_read_left(env->board, &left))
+		return error_no_board();
+	if (atomic_load(&left.turn) == BOARD_POISONED)
+		return stay_poisoned(env, left.poison_code);
+	if (atomic_load(&left.turn) == BOARD_OPEN) /* whose turn it was has died */
 		return follow_the_dead(env);
-	if (b->n_turns == env->turn_seen) /* the last turn was ours */
+	if (left.n_turns == env->turn_seen) /* the last turn was ours */
 		return 0;
-	rc = adopt(env, b->durable_gen);
+	rc = adopt(env, left.durable_gen);
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&env->lock);
-	take_over_session(env);
+	take_over_session(env, &left);
 	pthread_mutex_unlock(&env->lock);
 	return 0;
 }
@@ -78,36 +100,43 @@ int turn_take(struct txn_env *env)
 {
 	int rc;
 
+	if (env->options.observed)
+		return observe_take_turn(env);
 	if (!env->members || env->has_turn)
 		return 0;
 	rc = members_take_turn(env->members);
 	if (rc < 0)
 		return rc;
 	rc = go_on(env);
-	if (rc < 0) {
-		members_give_turn(env->members);
-		return rc;
+	if (rc == 0) {
+		pthread_mutex_lock(&env->lock);
+		rc = begin_turn(env);
+		pthread_mutex_unlock(&env->lock);
 	}
-	pthread_mutex_lock(&env->lock);
-	begin_turn(env);
-	pthread_mutex_unlock(&env->lock);
-	return 0;
+	if (rc < 0)
+		members_give_turn(env->members);
+	return rc;
 }
 
 void turn_note_awaited(struct txn_env *env)
 {
 	if (!env->members || !env->has_turn || env->turn_is_promised)
 		return;
-	/* Under TXN_RELAXED nobody comes back to flush when somebody begins to wait. */
-	env->turn_is_promised =
-		members_is_awaited(env->members) ||
-		(env->options.sync == TXN_RELAXED && !members_is_alone(env->members));
+	/*
+	 * Under TXN_RELAXED others would not see what was committed; and those who come later find
+	 * the turn taken, unless there is a thread that looks for them.
+	 */
+	env->turn_is_promised = members_is_awaited(env->members) ||
+				(env->options.sync == TXN_RELAXED &&
+					!(env->options.courtesy && members_is_alone(env->members) &&
+						courtesy_runs(&env->courtesy)));
 }
 
 /* What the next process must know. */
-static void write_board(struct txn_env *env)
+static void write_board(void *arg)
 {
-	struct board *b = env->board;
+	struct txn_env *env = arg;
+	struct board_left *b = &env->board->left;
 
 	b->durable_gen = env->durable_gen;
 	b->session_gen = env->session_gen;
@@ -120,25 +149,53 @@ static void write_board(struct txn_env *env)
 
 int turn_found(struct txn_env *env)
 {
-	write_board(env);
+	if (!board_do(env->board, write_board, env))
+		return error_no_board();
 	return members_ready(env->members);
+}
+
+/*
+ * Readers that begin see the board again. One that has been told to look at the state ahead finds
+ * it moved, or nothing there, however late it looks. Where the board cannot be written its turn
+ * stays OPEN, and the next process looks at the file.
+ */
+static void leave_board(struct txn_env *env)
+{
+	if (atomic_exchange(&env->is_ahead, false))
+		published_clear(&env->ahead);
+	(void)board_do(env->board, write_board, env);
 }
 
 void turn_give(struct txn_env *env)
 {
 	bool is_done = env->state == ENV_POISONED || env->durable_gen >= env->joined_gen;
 
+	if (env->options.observed && env->has_turn && !env->writer_busy)
+		observe_give_turn(env);
 	if (!env->members || !env->has_turn || env->writer_busy || env->flushing || !is_done)
 		return;
-	/* Readers that begin see the board again. One that has been told to look at the state ahead
-	 * finds it moved, or nothing there, however late it looks. */
-	if (atomic_exchange(&env->is_ahead, false))
-		published_clear(&env->ahead);
-	write_board(env);
+	if (!env->board_lost)
+		leave_board(env);
 	env->has_turn = false;
 	env->turn_is_promised = false;
 	members_give_turn(env->members);
 	pthread_cond_broadcast(&env->turn);
+}
+
+/*
+ * Under TXN_RELAXED what joined waits for a flush, and the turn with it, perhaps for ever. Who
+ * comes later need not wait for that.
+ */
+bool turn_look_for_others(void *arg)
+{
+	struct txn_env *env = arg;
+
+	if (env->has_turn && !env->writer_busy && !env->flushing &&
+		!members_is_alone(env->members)) {
+		(void)flush_until(env, env->joined_gen);
+		turn_give(env);
+	}
+	return env->has_turn;
 }
 
 int txn_sync(struct txn_env *env)
@@ -159,10 +216,9 @@ bool turn_begins_last(struct txn_env *env)
 		return true;
 	if (env->state == ENV_POISONED || members_try_turn(env->members) < 0)
 		return false;
-	if (!members_close_door(env->members) || go_on(env) < 0) {
+	if (!members_close_door(env->members) || go_on(env) < 0 || begin_turn(env) < 0) {
 		members_give_turn(env->members);
 		return false;
 	}
-	begin_turn(env);
 	return true;
 }

@@ -61,6 +61,7 @@ struct txn {
 	struct txn_root roots[TXN_ROOTS]; /* a writer changes them */
 	struct txn_writer *writer;        /* private */
 	unsigned reader_slot;             /* private */
+	bool has_slot, is_locked;         /* private */
 	struct txn *next_free;            /* private */
 };
 
@@ -102,6 +103,12 @@ struct txn_options {
 	uint32_t cut_pages;           /* least free tail that is cut off; default 1024 */
 	struct members *members; /* who else has the file open; the caller's, until the close; NULL:
 				    nobody does, or may */
+	bool courtesy;           /* with members: a thread gives the turn of an idle process */
+	struct file *observed;   /* with read_only: others may write the file, and this, buffered,
+				    is what their states are read from; the caller's, until the
+				    close; NULL: nobody writes it */
+	struct file *file;       /* asked at each flush whether it is still there; the caller's;
+				    NULL: not asked */
 };
 
 /* The pages that the writer of an environment with these options may hold at once: give it to the

@@ -8,13 +8,18 @@
 #include "base/array.h"
 #include "space/pending.h"
 #include "space/space.h"
+#include "txn/courtesy.h"
 #include "txn/group_commit.h"
 #include "txn/members.h"
+#include "txn/read_locks.h"
 #include "txn/txn.h"
 
 #include <pthread.h>
 
 #define GEN_SEQ_BITS 40
+
+/* Snapshots that may be in use at once: those with slots, and those with locks. */
+#define READERS_MAX (SNAPSHOT_READERS + READ_LOCKS_MAX)
 
 struct dirty_page {
 	pgno_t pgno;
@@ -46,7 +51,7 @@ struct txn_writer {
 	gen_t taken_at_begin;           /* what is newer may not have been written yet */
 	uint64_t n_spilled, n_recopied; /* not yet in env's */
 	struct txn_root roots_before[TXN_ROOTS];
-	gen_t readers[SNAPSHOT_READERS];
+	gen_t readers[READERS_MAX];
 	/* Of spill(), used again: a fault in a page that it seals jumps out of it. */
 	struct page_write *spilled;
 	uint32_t cap_spilled;
@@ -84,18 +89,22 @@ struct txn_env {
 	/* Under TXN_RELAXED: what readers of this process see, while it is ahead of the board. */
 	struct published ahead;
 	_Atomic bool is_ahead;
+	struct read_locks read_locks; /* of an observer (observe.c) */
+	struct observer *observer;    /* observe.c's; NULL: it is none; constant */
 	_Atomic bool stopped; /* state is ENV_POISONED: for threads that do not hold the lock */
 	bool walked;          /* by opening; constant */
 
-	pthread_mutex_t lock;  /* below, unless said otherwise */
-	pthread_cond_t turn;   /* the writer lock is free, for one; or state has changed, for all */
-	enum env_state state;  /* changed by env_move() alone */
-	int poison_code;       /* why a flush failed; constant once it has */
-	bool writer_busy;      /* somebody holds the writer lock */
-	bool flushing;         /* somebody leads a flush and owns `flight` */
-	bool has_turn;         /* of all processes; also read under the writer lock */
-	bool turn_is_promised; /* no further writer here until the turn has been given */
-	uint64_t turn_seen;    /* number of our last turn; writer lock */
+	pthread_mutex_t lock; /* below, unless said otherwise */
+	pthread_cond_t turn;  /* the writer lock is free, for one; or state has changed, for all */
+	enum env_state state; /* changed by env_move() alone */
+	int poison_code;      /* why a flush failed; constant once it has */
+	bool writer_busy;     /* somebody holds the writer lock */
+	bool flushing;        /* somebody leads a flush and owns `flight` */
+	bool has_turn;        /* of all processes; also read under the writer lock */
+	struct courtesy courtesy; /* turn.c: gives the turn when nobody comes back to do it */
+	bool turn_is_promised;    /* no further writer here until the turn has been given */
+	uint64_t turn_seen;       /* number of our last turn; writer lock */
+	bool board_lost;          /* the board cannot be written any more */
 	bool rolled_back;      /* opening rejected something that could become whole; writer lock */
 	bool in_session;       /* session_gen is durable; writer lock */
 	gen_t session_gen;     /* of its first meta; 0: no incarnation is left; writer lock */
@@ -194,17 +203,35 @@ int error_poisoned(const struct txn_env *env);        /* VERSO_EPOISONED, with t
 int meta_write(struct txn_env *env, const struct meta *m, unsigned slot, void *slot_bytes);
 void env_publish(struct txn_env *env, const struct meta *m);       /* to all; it is flushed */
 void env_publish_ahead(struct txn_env *env, const struct meta *m); /* to this process */
-size_t env_readers(struct txn_env *env, gen_t *gens);              /* room for SNAPSHOT_READERS */
+
+/*
+ * writer.c: the generations in use, ascending, into gens (room for READERS_MAX). VERSO_EBUSY: more
+ * than that; I/O errors.
+ */
+int env_readers(struct txn_env *env, gen_t *gens, size_t *ret_n);
 
 /* adopt.c: goes on from what the file has, or r; nothing is in flight or joined. */
 int adopt(struct txn_env *env, gen_t flushed_gen);
 int adopt_recovered(struct txn_env *env, const struct recovered *r);
+int adopt_layout(struct txn_env *env,
+	const struct meta *m); /* where its parts lie; what we can do */
+
+/* observe.c: readers, and checks, of an environment that only watches others write. */
+int observe_look(struct txn_env *env, struct recovered *r); /* the newest state that is whole */
+int observe_begin(struct txn_env *env, struct snapshot *ret_state); /* its generation is locked */
+void observe_fini(struct txn_env *env);
+int observe_load(struct txn_env *env); /* at the opening */
+void observe_stat(struct txn_env *env,
+	struct txn_stat *stat);             /* what the file has now, if it can */
+int observe_take_turn(struct txn_env *env); /* nobody writes until observe_give_turn() */
+void observe_give_turn(struct txn_env *env);
 
 /* turn.c: the turn of this process among all. No-ops where it is the only one. */
 int turn_take(struct txn_env *env);          /* the writer lock is held, env->lock is not */
 void turn_give(struct txn_env *env);         /* when nothing needs it any more; env->lock is held */
 void turn_note_awaited(struct txn_env *env); /* env->lock is held */
 int turn_found(struct txn_env *env);         /* at the opening by the first: others may come */
+bool turn_look_for_others(void *env);        /* env->courtesy's */
 bool turn_begins_last(struct txn_env *env);  /* at the close: nobody else has the file open */
 
 /* writer.c */

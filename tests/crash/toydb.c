@@ -49,11 +49,13 @@ struct toydb {
 	uint64_t seed;
 	uint64_t digest; /* of the newest version, for the further commits */
 	/* Of two processes. The board is memory, which no power cut leaves. */
-	struct toydb *peer; /* the second one; the first one's */
+	struct toydb *peer;     /* the second one; the first one's */
+	struct toydb *observer; /* a third one, which may only read; the first one's */
+	struct file *observed;  /* the observer's */
 	struct board *board;
 	struct members members;
 	bool owns_board, has_joined;
-	unsigned n_begun;
+	unsigned n_begun, n_read;
 };
 
 /* --- opening and closing -------------------------------------------------------------------- */
@@ -62,14 +64,17 @@ void toydb_close(void *arg)
 {
 	struct toydb *db = arg;
 
-	if (db->peer) {
+	if (db->observer)
+		toydb_close(db->observer);
+	db->observer = NULL;
+	if (db->peer)
 		toydb_close(db->peer);
-		db->peer = NULL;
-	}
+	db->peer = NULL;
 	txn_env_close(db->env);
 	pager_close(db->pager);
 	if (db->has_joined)
 		members_leave(&db->members);
+	file_close(db->observed);
 	file_close(db->file);
 	if (db->owns_board)
 		free(db->board);
@@ -135,9 +140,14 @@ static int toydb_open_at(struct toydb *db, uint64_t seed)
 	if (rc)
 		return rc;
 	if (db->board) {
-		rc = members_join(&db->members, db->file, db->board, 0);
+		rc = members_join(&db->members, db->file, db->file, db->board, 0);
 		db->has_joined = rc == 0;
 		o.members = &db->members;
+	}
+	if (rc == 0 && !db->board && db->config->shared) {
+		rc = io_open(io, "db", FILE_RDONLY, 0, &db->observed);
+		o.observed = db->observed;
+		o.read_only = true;
 	}
 	if (rc == 0)
 		rc = open_pager(db, &probe, txn_writer_pages(&o), seed);
@@ -175,6 +185,19 @@ static int peer_open(struct toydb *db, uint64_t seed)
 	return rc;
 }
 
+static int observer_open(struct toydb *db)
+{
+	int rc;
+
+	db->observer = toydb_new((unsigned)(db->config - toydb_configs), db->disk);
+	rc = toydb_open_at(db->observer, db->seed);
+	if (rc) {
+		toydb_close(db->observer);
+		db->observer = NULL;
+	}
+	return rc;
+}
+
 int toydb_open(unsigned config, uint64_t seed, struct simdisk *d, void **ret_db)
 {
 	struct toydb *db = toydb_new(config, d);
@@ -191,6 +214,8 @@ int toydb_open(unsigned config, uint64_t seed, struct simdisk *d, void **ret_db)
 	rc = toydb_open_at(db, seed);
 	if (rc == 0 && db->board)
 		rc = peer_open(db, seed);
+	if (rc == 0 && db->board)
+		rc = observer_open(db);
 	if (rc == 0) {
 		*ret_db = db;
 		return 0;
@@ -504,7 +529,7 @@ static int peer_dies(struct toydb *db)
 	/* As far as it comes: the disk may be full. */
 	for (unsigned i = 0; i < 40 && toy_set(txn, i * TOY_FANOUT % TOY_CELLS, i + 1) == 0; i++)
 		;
-	(void)file_lock(peer->file, LOCK_NONE, UINT64_C(1) << 62, UINT64_C(1) << 62);
+	(void)file_lock(peer->file, LOCK_NONE, UINT64_C(1) << 61, UINT64_C(1) << 62);
 	pthread_mutex_lock(&peer->env->lock);
 	peer->env->members = NULL;
 	peer->env->has_turn = false;
@@ -520,10 +545,27 @@ static int peer_dies(struct toydb *db)
 	return simdisk_killed(db->disk) ? -EIO : peer_open(db, db->seed);
 }
 
+static bool is_settled(const struct toydb *db)
+{
+	return db->env->state != ENV_POISONED && !db->env->flushing;
+}
+
+/*
+ * Who reads: of several, the first one and the one that may only read, by turns. An observer may
+ * see a commit that is being flushed, or whose flush fails.
+ */
+static struct toydb *current_reader(struct toydb *db)
+{
+	bool is_other = db->observer && db->n_read++ % 2;
+
+	return is_other && is_settled(db) && (!db->peer || is_settled(db->peer)) ? db->observer
+										 : db;
+}
+
 static int begin_read(void *arg, void **ret_txn)
 {
 	struct txn *txn;
-	int rc = txn_begin_read(((struct toydb *)arg)->env, &txn);
+	int rc = txn_begin_read(current_reader(arg)->env, &txn);
 
 	if (rc == 0)
 		*ret_txn = txn;

@@ -150,6 +150,11 @@ static void fault_imitate(struct file *file, struct file *like)
 	file_imitate(((struct faultfile *)file)->below, ((struct faultfile *)like)->below);
 }
 
+static int fault_check_there(struct file *file, uint64_t least_bytes)
+{
+	return file_check_there(((struct faultfile *)file)->below, least_bytes);
+}
+
 static void fault_abandon(struct file *file)
 {
 	struct faultfile *f = (struct faultfile *)file;
@@ -173,6 +178,7 @@ static const struct file_ops fault_file_ops = {
 	.truncate = fault_truncate,
 	.allocate = fault_allocate,
 	.size = fault_size,
+	.check_there = fault_check_there,
 	.lock = fault_lock,
 	.wait_lock = fault_wait_lock,
 	.find_lock = fault_find_lock,

@@ -334,6 +334,19 @@ static int file_find_lock_sim(struct file *file, enum lock_kind kind, uint64_t o
 	return f->dead ? -EIO : 0;
 }
 
+/* No file loses its name while it is open, but one may be cut. */
+static int file_check_there_sim(struct file *file, uint64_t least_bytes)
+{
+	struct simfile *f = (struct simfile *)file;
+	int r = -EIO;
+
+	(void)pthread_mutex_lock(&f->disk->lock);
+	if (!f->dead)
+		r = f->disk->inodes[f->ino].size < least_bytes ? VERSO_EIO : 0;
+	(void)pthread_mutex_unlock(&f->disk->lock);
+	return r;
+}
+
 /* No file has an owner here. */
 static void file_imitate_sim(struct file *file, struct file *like)
 {
@@ -363,6 +376,7 @@ static const struct file_ops sim_file_ops = {
 	.truncate = file_truncate_sim,
 	.allocate = file_allocate_sim,
 	.size = file_size_sim,
+	.check_there = file_check_there_sim,
 	.lock = file_lock_sim,
 	.wait_lock = file_lock_sim, /* nobody else would ever give it up */
 	.find_lock = file_find_lock_sim,

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "db/holder.h"
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "db/side.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* The record of who has it alone, in a sector of its own, which is never synced. */
+enum {
+	AT_PID = SIDE_RECORD_OFF,
+	AT_SINCE = SIDE_RECORD_OFF + 8,
+	AT_PROGRAM = SIDE_RECORD_OFF + 16,
+	AT_CHECKSUM = SIDE_RECORD_OFF + 48,
+	RECORD_BYTES = 56,
+};
+
+#define RECORD_SEED 2U /* the version of the side file that brought the record */
+
+static uint64_t record_sum(const uint8_t *record)
+{
+	return hash_bytes(record, AT_CHECKSUM - SIDE_RECORD_OFF, RECORD_SEED);
+}
+
+static int record_write(struct file *side, const struct io_self *who)
+{
+	uint8_t record[RECORD_BYTES] = {0};
+
+	le64_set(record + AT_PID - SIDE_RECORD_OFF, who->pid);
+	le64_set(record + AT_SINCE - SIDE_RECORD_OFF, (uint64_t)who->now_s);
+	memcpy(record + AT_PROGRAM - SIDE_RECORD_OFF, who->program, sizeof(who->program));
+	le64_set(record + AT_CHECKSUM - SIDE_RECORD_OFF, record_sum(record));
+	return file_write(side, record, sizeof(record), SIDE_RECORD_OFF);
+}
+
+void holder_sign(struct verso *db)
+{
+	struct io_self self;
+
+	io_self(db->io, &self);
+	db->side_has_record = db->side && record_write(db->side, &self) == 0;
+	error_clear();
+}
+
+void holder_leave(struct verso *db)
+{
+	static const struct io_self nobody;
+
+	if (db->side_has_record)
+		(void)record_write(db->side, &nobody);
+}
+
+/* --- the text ------------------------------------------------------------------------------ */
+
+/* The side file, whoever we are; NULL: there is none that we may read. */
+static struct file *side_to_read(const struct verso *db)
+{
+	char *path = path_beside(db->path, "-lock");
+	struct file *file = NULL;
+
+	if (path && io_open(db->io, path, FILE_RDONLY | FILE_ANY_FS | FILE_NOFOLLOW, 0, &file) < 0)
+		file = NULL;
+	free(path);
+	return file;
+}
+
+static bool member_read(const struct verso *db, struct file *side, struct io_self *ret_who)
+{
+	struct board_member member;
+	uint64_t off_bytes = SIDE_BOARD_OFF + offsetof(struct board, members);
+	unsigned id;
+
+	if (!db->file || !members_find(db->file, &id) ||
+		file_read(side, &member, sizeof(member), off_bytes + id * sizeof(member),
+			FILE_LIVE) < 0)
+		return false;
+	ret_who->pid = member.pid;
+	ret_who->now_s = member.since_s;
+	memcpy(ret_who->program, member.program, sizeof(ret_who->program));
+	return member.pid != 0;
+}
+
+static bool record_read(struct file *side, struct io_self *ret_who)
+{
+	uint8_t record[RECORD_BYTES];
+
+	if (file_read(side, record, sizeof(record), SIDE_RECORD_OFF, FILE_LIVE) < 0 ||
+		le64_get(record + AT_CHECKSUM - SIDE_RECORD_OFF) != record_sum(record))
+		return false;
+	ret_who->pid = le64_get(record + AT_PID - SIDE_RECORD_OFF);
+	ret_who->now_s = (int64_t)le64_get(record + AT_SINCE - SIDE_RECORD_OFF);
+	memcpy(ret_who->program, record + AT_PROGRAM - SIDE_RECORD_OFF, sizeof(ret_who->program));
+	return ret_who->pid != 0;
+}
+
+/* A record of a process that has died says nothing of those who have it now. */
+static bool is_had_alone(const struct verso *db)
+{
+	uint64_t at_bytes;
+	bool found;
+
+	return db->file &&
+	       file_find_lock(db->file, LOCK_SHARED, PRESENT_OFF_BYTES, 1, &found, &at_bytes) ==
+		       0 &&
+	       found;
+}
+
+static bool find_holder(const struct verso *db, struct io_self *ret_who)
+{
+	struct file *side = side_to_read(db);
+	bool found = side && (member_read(db, side, ret_who) ||
+				     (is_had_alone(db) && record_read(side, ret_who)));
+
+	file_close(side);
+	ret_who->program[sizeof(ret_who->program) - 1] = '\0';
+	for (char *c = ret_who->program; *c; c++) {
+		if (!isprint((unsigned char)*c))
+			*c = '?';
+	}
+	return found;
+}
+
+int holder_busy(const struct verso *db, const char *why)
+{
+	struct io_self who = {0}, self;
+	char since[32] = "?";
+	struct tm tm;
+	time_t then;
+
+	if (!find_holder(db, &who))
+		return error_set(VERSO_EBUSY,
+			"the database is open already, %s. Which process has it is not known: it "
+			"only reads, or could not write that down (full disk, read-only folder). "
+			"Wait until it ends, or end it",
+			why);
+	then = (time_t)who.now_s;
+	if (gmtime_r(&then, &tm))
+		(void)strftime(since, sizeof(since), "%F %T", &tm);
+	io_self(db->io, &self);
+	return error_set(VERSO_EBUSY,
+		"the database is open already, by %sprocess %llu (%s) since %s UTC, %s. Wait until "
+		"it ends, or end it",
+		who.pid == self.pid ? "another handle of this " : "", (unsigned long long)who.pid,
+		who.program, since, why);
+}

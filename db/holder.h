@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who has a database open: what people are told when it cannot be had, and the record of a process
+ * that has it for itself.
+ */
+#ifndef DB_HOLDER_H
+#define DB_HOLDER_H
+
+#include "db/db_int.h"
+
+/* Writes into the side file that this process has the database for itself. Where it cannot be
+ * written, only texts of other processes say less. */
+void holder_sign(struct verso *db);
+
+/* The record is empty again, if it is ours. */
+void holder_leave(struct verso *db);
+
+/*
+ * VERSO_EBUSY with a text: `why`, by which process, its program and since when, as far as that is
+ * known. why: a whole clause.
+ */
+int holder_busy(const struct verso *db, const char *why);
+
+#endif
