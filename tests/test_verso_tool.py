@@ -69,7 +69,7 @@ def test_usage_errors_are_2(sh):
 
 def test_a_missing_database_is_3(sh):
     for words in (('get', 'a', 'k'), ('del', 'a', 'k'), ('scan', 'a'), ('dump', 'a'),
-                  ('check', 'a'), ('stat', 'a'), ('tree', 'a')):
+                  ('check', 'a'), ('stat', 'a')):
         sh.expect(ERROR, *words, err=b'verso load')
     assert os.listdir(sh.folder) == [], os.listdir(sh.folder)
 
@@ -466,11 +466,23 @@ def has_open(pid, name):
         return False
 
 
-def test_a_database_in_use_is_told(sh):
+def test_a_database_in_use_is_read_and_written(sh):
+    sh.expect(OK, 'put', 'a', 'k', 'v')
+    with subprocess.Popen([VERSO, 'load', 'a', '--tsv', sh.pager], cwd=sh.folder,
+                          stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as other:
+        while other.poll() is None and not has_open(other.pid, 'a-lock'):
+            pass
+        for words in (('get', 'a', 'k'), ('scan', 'a'), ('stat', 'a'), ('dump', 'a'), ('copy', 'a', 'b')):
+            sh.expect(OK, *words)
+        other.communicate(b'k2\tv2\n')
+    sh.expect(OK, 'get', 'a', 'k2', out=b'v2\n')
+
+
+def test_a_database_that_another_has_alone_is_told(sh):
     sh.expect(OK, 'put', 'a', 'k', 'v')
     done = None
     while done is None:
-        with subprocess.Popen([VERSO, 'load', 'a', '--tsv', sh.pager], cwd=sh.folder,
+        with subprocess.Popen([VERSO, 'load', 'a', '--tsv', '--exclusive', sh.pager], cwd=sh.folder,
                               stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as other:
             # Whoever comes first has it: when it was not the other one, start anew.
             while other.poll() is None and not has_open(other.pid, 'a-lock'):

@@ -264,7 +264,7 @@ class Refused(OneDatabase):
             verso.open(self.path, exclusive=True, pager=self.pager)
         self.assertEqual((caught.exception.errno, caught.exception.code), (errno.EEXIST, -errno.EEXIST))
         with self.assertRaises(verso.BusyError) as caught:
-            verso.open(self.path, pager=self.pager)
+            verso.open(self.path, pager=self.pager, flags=verso.Flags.EXCLUSIVE)
         self.assertIn(self.path, caught.exception.text)
 
     def test_another_file_is_no_database(self):

@@ -633,7 +633,8 @@ def open(path: Union[str, bytes, os.PathLike[str]], *, create: bool = False, exc
          page_size: int = 0, mode: int = 0, commit_mode: CommitMode = CommitMode.BEST,
          madvise: Madvise = Madvise.RANDOM, checksum: Checksum = Checksum.ONCE, io: Io = Io.BEST,
          policy: Policy = Policy.CLOCK, value_copy_max: int = 0, map_writing: MapWriting = MapWriting.HEAP,
-         readahead_pages: int = 0, cache_bytes_max: int = 0, flags: Flags = Flags(0)) -> Database:
+         readahead_pages: int = 0, cache_bytes_max: int = 0, busy_timeout_ms: int = 0,
+         flags: Flags = Flags(0)) -> Database:
     """Opens a database.
 
     create: make it where there is none; exclusive: FileExistsError where there is one.
@@ -642,11 +643,11 @@ def open(path: Union[str, bytes, os.PathLike[str]], *, create: bool = False, exc
     for number in (cache_bytes, value_copy_max, readahead_pages, cache_bytes_max):
         if not 0 <= number <= UNKNOWN:
             raise ValueError(f'{number}: sizes are from 0 to 2^64 - 1')
-    for number in (page_size, mode):
+    for number in (page_size, mode, busy_timeout_ms):
         if not 0 <= number < 1 << 32:
-            raise ValueError(f'{number}: page_size and mode are from 0 to 2^32 - 1')
+            raise ValueError(f'{number}: page_size, mode and busy_timeout_ms are from 0 to 2^32 - 1')
     all_flags = flags | (Flags.CREATE if create or exclusive else 0) | (Flags.EXCL if exclusive else 0)
     all_flags |= Flags.RDONLY if readonly else 0
     return Database(path, OptionsStruct(
         ctypes.sizeof(OptionsStruct), pager, sync, all_flags, cache_bytes, page_size, mode, commit_mode, madvise, checksum,
-        io, policy, value_copy_max, map_writing, None, None, readahead_pages, cache_bytes_max))
+        io, policy, value_copy_max, map_writing, None, None, readahead_pages, cache_bytes_max, busy_timeout_ms))

@@ -23,6 +23,7 @@ class Pager(enum.IntEnum):
     BUFPOOL = 0
     MMAP = 1
     VMCACHE = 2
+    ANY = 64
 
 
 class Sync(enum.IntEnum):
@@ -98,6 +99,8 @@ class Flags(enum.IntFlag):
     SMALL_PAGES = 1 << 6
     PIN_INNER = 1 << 7
     NO_VERIFY = 1 << 11
+    EXCLUSIVE = 1 << 13
+    IMMUTABLE = 1 << 14
 
 
 WRITE = 1 << 8
@@ -226,6 +229,7 @@ class OptionsStruct(ctypes.Structure):
         ('page_size', c_uint32), ('mode', c_uint), ('commit_mode', c_int), ('madvise', c_int), ('checksum', c_int),
         ('io', c_int), ('policy', c_int), ('value_copy_max', c_size_t), ('map_writing', c_int), ('trace', Pointer),
         ('trace_arg', Pointer), ('readahead_pages', c_size_t), ('cache_bytes_max', c_size_t),
+        ('busy_timeout_ms', c_uint),
     ]
 
 

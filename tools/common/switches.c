@@ -146,6 +146,25 @@ static bool set_any_fs(struct verso_options *o, const char *value)
 	return o->flags |= VERSO_ANY_FS;
 }
 
+static bool set_exclusive(struct verso_options *o, const char *value)
+{
+	(void)value;
+	return o->flags |= VERSO_EXCLUSIVE;
+}
+
+static bool parse_wait(struct verso_options *o, const char *value)
+{
+	char *end;
+	unsigned long n = strtoul(value, &end, 10);
+
+	if (strcmp(value, "forever") == 0) {
+		o->busy_timeout_ms = VERSO_BUSY_FOREVER;
+		return true;
+	}
+	o->busy_timeout_ms = (unsigned)n * 1000U;
+	return value[0] >= '0' && value[0] <= '9' && *end == '\0' && n > 0 && n <= 1000000;
+}
+
 static bool set_copy(struct verso_options *o, const char *value)
 {
 	(void)value;
@@ -202,9 +221,12 @@ const struct db_switch db_switches[] = {
 		true, parse_page_size},
 	{"mode", "MODE", NULL, "of a new database's file, before the umask (default 0600)", true,
 		parse_mode},
-	{"pager", NULL, pager_words,
-		"which reads the file (default bufpool; vmcache: for experiments)", false,
-		parse_pager},
+	{"pager", NULL, pager_words, "which reads the file (default: the one in use, else bufpool)",
+		false, parse_pager},
+	{"wait", "SECONDS", NULL, "if another process has it alone (default 1; or forever)", false,
+		parse_wait},
+	{"exclusive", NULL, NULL, "no other process may have the database open meanwhile", true,
+		set_exclusive},
 	{"cache", "SIZE", NULL, "memory of the buffer pool (default 64M)", false, parse_cache},
 	{"madvise", NULL, madvise_words, "with --pager=mmap", false, parse_madvise},
 	{"checksum", NULL, checksum_words, "when a page's checksum is verified (default once)",

@@ -138,7 +138,11 @@ bool arguments_parse(const struct command *command, int n_words, char **words,
 	bool options_end = false, good = true;
 	int n = 0;
 
-	*a = (struct arguments){.command = command, .limit_records = UINT64_MAX};
+	*a = (struct arguments){
+		.command = command,
+		.limit_records = UINT64_MAX,
+		.open.pager = VERSO_PAGER_ANY,
+	};
 	/* The words that are no options move to the front. */
 	for (int i = 0; good && i < n_words; i++) {
 		const char *word = words[i];
