@@ -64,6 +64,14 @@ static int windows_empty(struct space *s)
 	return rc;
 }
 
+int space_aim_low(struct space *s)
+{
+	int rc = windows_empty(s);
+
+	s->aims_low = rc == 0;
+	return rc;
+}
+
 /* All from `end` on is free, and in the bitmaps. */
 static void cut_to(struct space *s, pgno_t end)
 {

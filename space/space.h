@@ -42,6 +42,7 @@ struct space {
 	pgno_t file_pages; /* of the file; >= n_pages */
 	uint32_t grow_pages;
 	uint32_t cut_pages;
+	bool aims_low;     /* the lowest free pages are taken, in this transaction */
 	pgno_t in_the_way; /* where the last look at the free tail ended: in use then; or 0 */
 	struct alloc_group *groups; /* those above n_groups remember which copy they used last */
 	uint32_t n_groups, cap_groups;
@@ -116,6 +117,12 @@ void space_give(struct space *space, pgno_t pgno, uint32_t n_pages);
  * -ENOMEM.
  */
 int space_cut(struct space *space, uint32_t least, uint32_t keep);
+
+/*
+ * The transaction that begins takes the lowest pages that are free, however scattered, and puts
+ * back what windows have. Between transactions: cannot be undone. I/O errors, -ENOMEM.
+ */
+int space_aim_low(struct space *space);
 
 /* The least cut that is worth it while transactions go on. */
 uint32_t space_least_cut(const struct space *space);

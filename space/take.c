@@ -34,6 +34,8 @@ int space_prepare(struct space *s, unsigned n, uint32_t keep)
 		return SPACE_SHORT;
 	if (s->n_at_hand >= n)
 		return 0;
+	if (s->aims_low)
+		return space_gather(s, n, keep);
 	rc = piece_find(s, half_a_piece(s), &best);
 	if (rc)
 		return rc;
@@ -51,7 +53,7 @@ int space_gather(struct space *s, unsigned n, uint32_t keep)
 		unsigned n_missing = n - s->n_at_hand;
 		struct piece best;
 
-		rc = piece_find(s, n_missing, &best);
+		rc = piece_find(s, s->aims_low ? 1 : n_missing, &best);
 		ASSERT(rc || best.n_free > 0); /* space_count_free() says so */
 		if (rc == 0)
 			rc = windows_scatter(s, &best,

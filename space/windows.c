@@ -47,6 +47,7 @@ void space_undo(struct space *s)
 		window_to_bits(s, &entry->window, entry->fetched);
 	}
 	memcpy(s->windows, s->saved, sizeof(s->windows));
+	s->aims_low = false;
 	s->n_loose = 0;
 	windows_count_at_hand(s);
 }
@@ -162,6 +163,7 @@ int windows_scatter(struct space *s, const struct piece *piece, unsigned n)
 /* The log is not needed any more: the state is about to be written down. */
 void windows_end(struct space *s)
 {
+	s->aims_low = false;
 	for (; s->n_loose > 0; s->n_loose--)
 		group_set(s, s->loose[s->n_loose - 1], true);
 	windows_count_at_hand(s);

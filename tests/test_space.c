@@ -295,6 +295,48 @@ START_TEST(on_a_full_disk_scattered_free_pages_are_used)
 }
 END_TEST
 
+/* Where a window would be fetched from the piece with the most free pages, which lies high. */
+START_TEST(a_transaction_that_aims_low_takes_the_lowest_free_pages)
+{
+	struct bench *b = check_alloc(sizeof(*b));
+	struct space *s = &b->space;
+	pgno_t low[8], n_pages, last;
+
+	bench_make(b, 4);
+	take_until(b, 4 * GROUP_PAGES);
+	n_pages = s->n_pages;
+	give(b, 3 * GROUP_PAGES, GROUP_PAGES);
+	for (unsigned i = 0; i < 8; i++)
+		give_one(s, low[i] = 50 + 40 * i);
+	bench_next(b);
+	for (unsigned aims_low = 0; aims_low < 2; aims_low++) {
+		uint32_t n_free = space_count_free(s);
+
+		if (aims_low)
+			ok(space_aim_low(s));
+		space_begin(s);
+		ck_assert_uint_eq(space_count_free(s), n_free);
+		last = 0;
+		for (unsigned i = 0; i < 8; i++) {
+			pgno_t pgno;
+
+			ok(space_prepare(s, 1, 0));
+			pgno = space_take(s);
+			if (aims_low)
+				ck_assert_uint_eq(pgno, low[i]);
+			last = pgno > last ? pgno : last;
+		}
+		ck_assert(aims_low || last >= 3 * GROUP_PAGES);
+		space_undo(s);
+		space_begin(s);
+	}
+	ok(space_prepare(s, 1, 0)); /* it has ended */
+	ck_assert_uint_gt(space_take(s), low[7]);
+	ck_assert_uint_eq(s->n_pages, n_pages);
+	bench_free(b);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("space");
@@ -306,6 +348,7 @@ int main(void)
 	tcase_add_loop_test(c, a_cut_adds_no_more_pages_than_were_counted, 0, 2);
 	tcase_add_test(c, growth_stops_at_the_last_group_that_an_index_can_hold);
 	tcase_add_test(c, on_a_full_disk_scattered_free_pages_are_used);
+	tcase_add_test(c, a_transaction_that_aims_low_takes_the_lowest_free_pages);
 	suite_add_tcase(s, c);
 	return check_main(s);
 }
