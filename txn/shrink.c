@@ -5,6 +5,7 @@
  * what that one frees (pages of the pending list, a root that moves) may be in the way once more,
  * so there are up to three. An error only leaves the file longer than it must be.
  */
+#include "txn/compact.h"
 #include "txn/txn_int.h"
 
 #include <errno.h>
@@ -40,11 +41,10 @@ static int move_root(struct txn *txn, struct txn_root *root, struct page *buf)
 	return 0;
 }
 
-static int shrink_write(struct txn *txn)
+static int shrink_write(struct txn *txn, uint32_t least)
 {
 	struct page *buf = page_buffers_alloc(txn->pager->page_size, 1);
 	struct space *s = &txn->env->space;
-	uint32_t least = s->n_pages / SHRINK_PART + SHRINK_LEAST;
 	pgno_t n_pages = s->n_pages;
 	int rc = buf ? reclaim(txn) : -ENOMEM;
 
@@ -59,18 +59,56 @@ static int shrink_write(struct txn *txn)
 	return rc;
 }
 
+/* One commit of them. 0; SHRUNK: there was nothing to do; an error. */
+#define SHRUNK 1
+
+static bool slots_are_longer(const struct txn_env *env)
+{
+	return env->slot_pages[0] > env->space.n_pages || env->slot_pages[1] > env->space.n_pages;
+}
+
+static int shrink_once(struct txn_env *env, uint32_t least, bool turns_slots)
+{
+	struct txn *txn;
+	int rc = txn_begin_write(env, &txn);
+
+	if (rc < 0)
+		return rc;
+	rc = shrink_write(txn, least);
+	if (rc == 0 && turns_slots && slots_are_longer(env))
+		txn->writer->changed = true; /* T12: the file is cut when both are as short */
+	if (rc < 0 || !txn->writer->changed) {
+		txn_abort(txn);
+		return rc < 0 ? rc : SHRUNK;
+	}
+	rc = txn_commit(txn);
+	return rc < 0 ? rc : txn_sync(env);
+}
+
 void env_shrink(struct txn_env *env)
 {
-	for (unsigned i = 0; i < SHRINKS_MAX && env->state == ENV_WRITING; i++) {
-		struct txn *txn;
+	int rc = 0;
 
-		if (txn_begin_write(env, &txn))
-			return;
-		if (shrink_write(txn) || !txn->writer->changed) {
-			txn_abort(txn);
-			return;
-		}
-		if (txn_commit(txn) || txn_sync(env))
-			return;
-	}
+	for (unsigned i = 0; rc == 0 && i < SHRINKS_MAX && env->state == ENV_WRITING; i++)
+		rc = shrink_once(env, env->space.n_pages / SHRINK_PART + SHRINK_LEAST, false);
+}
+
+/*
+ * The file becomes as short as both slots allow (T12): so each of them is written once more, and
+ * the transaction after that cuts the file.
+ */
+int txn_shrink(struct txn_env *env)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < SHRINKS_MAX; i++)
+		rc = shrink_once(env, 1, true);
+	if (rc < 0)
+		return rc;
+	rc = writer_acquire(env);
+	if (rc < 0)
+		return rc;
+	session_cut(env);
+	writer_release(env);
+	return 0;
 }
