@@ -281,6 +281,9 @@ int edit_gather(struct edit *e, unsigned used);
 /* The same from the page at `depth` on, which will have `used` bytes. */
 int edit_gather_from(struct edit *e, unsigned depth, unsigned used);
 
+/* The same for a leaf and its right neighbour under the same parent, if it has one. */
+int edit_gather_right(struct edit *e);
+
 /*
  * Step 3: the path and the neighbours that were gathered; where a node may split (one that gets a
  * record, or a longer separator after a merge below), one more a level and a new root. gone: the
@@ -424,6 +427,9 @@ bool share_insert(struct edit *e, const struct node_entry *entry, bool replaces)
 /* Inserts entry at `pos` of the page at depth d, splitting pages up to the root as needed. True: it
  * split */
 bool split_insert(struct edit *e, unsigned d, unsigned pos, struct node_entry entry);
+
+/* The leaf and its right neighbour, which fit one page, become one; those above are repaired. */
+void merge_right(struct edit *e);
 
 /* Repairs the page at depth d, and then those above, that an edit left with too little. */
 void merge_repair(struct edit *e, unsigned d);

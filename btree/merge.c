@@ -158,3 +158,11 @@ void merge_repair(struct edit *e, unsigned d)
 	shrink_root(e);
 	/* LAB 5.6 end: LAB_TODO_VOID("5.6"); */
 }
+
+void merge_right(struct edit *e)
+{
+	bool fitted = merge(e, e->height - 1);
+
+	ASSERT(fitted);
+	merge_repair(e, e->height - 2);
+}

@@ -118,6 +118,28 @@ int edit_gather_from(struct edit *e, unsigned depth, unsigned used)
 	return 0;
 }
 
+int edit_gather_right(struct edit *e)
+{
+	unsigned d = e->height - 1;
+	struct edit_step *s = &e->steps[d], *up;
+	int rc;
+
+	if (d == 0)
+		return 0;
+	up = &e->steps[d - 1];
+	if (up->index >= node_count(up->page))
+		return 0;
+	s->sib_index = up->index + 1;
+	s->sib_ref = node_child(up->page, e->page_size, s->sib_index);
+	rc = edit_pin(e, s->sib_ref, d, s->sib_index, &s->sib);
+	if (rc < 0) {
+		s->sib = NULL;
+		return rc;
+	}
+	return edit_gather_from(e, d - 1,
+		node_used(up->page) - node_entry_size(up->page, up->index));
+}
+
 int edit_reserve(struct edit *e, enum txn_use use, bool may_split, const struct ref_list *gone,
 	size_t n_fresh)
 {
