@@ -67,6 +67,8 @@ const char *error_name(int code)
 		return "not found";
 	case VERSO_EXISTS:
 		return "the key exists already";
+	case VERSO_MORE:
+		return "a part is done, and more is to do";
 	case VERSO_ECORRUPT:
 		return "the database file is damaged";
 	case VERSO_ENOTDB:

@@ -115,6 +115,8 @@ enum db_role {
 	ROLE_READER,   /* reads what nobody writes */
 };
 
+struct compaction; /* compact.c */
+
 struct verso {
 	struct handle handle;
 	struct tracer tracer;         /* constant once open; unused when tracing is off */
@@ -139,8 +141,10 @@ struct verso {
 	char *path;                         /* constant */
 	struct verso *next_open;            /* handle.c's */
 	pthread_mutex_t lock;               /* of what follows */
-	struct verso_txn *txns;             /* open ones */
-	struct kept_table *kept;            /* the newest first */
+	pthread_mutex_t compact_lock;       /* of what follows */
+	struct compaction *compaction; /* where it goes on; NULL: at the beginning; the writer's */
+	struct verso_txn *txns;        /* open ones */
+	struct kept_table *kept;       /* the newest first */
 	_Atomic uint64_t writer; /* number of the thread that last used the open write transaction;
 				    0: none */
 };
@@ -253,6 +257,9 @@ static inline bool waits_for_itself(const struct verso *db)
 {
 	return atomic_load_explicit(&db->writer, memory_order_relaxed) == thread_number();
 }
+
+/* compact.c: takes NULL. */
+void compaction_free(struct compaction *at);
 
 /* trace.c: options.trace sees what the pager does from now on. */
 void trace_begin(struct verso *db);

@@ -330,6 +330,8 @@ static void take_apart(struct verso *db)
 	file_close(db->file);
 	file_close(db->side);
 	free(db->path);
+	compaction_free(db->compaction);
+	(void)pthread_mutex_destroy(&db->compact_lock);
 	(void)pthread_mutex_destroy(&db->lock);
 	handle_end(HANDLE_DB, db);
 }
@@ -356,6 +358,7 @@ int db_open_with(const struct db_hooks *hooks, const char *path, const struct ve
 	db->options = options;
 	db->io = hooks->io ? hooks->io : io_kernel();
 	(void)pthread_mutex_init(&db->lock, NULL);
+	(void)pthread_mutex_init(&db->compact_lock, NULL);
 	db->path = strdup(path);
 	if (!db->path)
 		rc = -ENOMEM;

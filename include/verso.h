@@ -151,7 +151,7 @@
  *
  * Results
  *
- * 0 is success; > 0 is an expected outcome (VERSO_NOTFOUND, VERSO_EXISTS); < 0 is an error: the
+ * 0 is success; > 0 is an expected outcome (VERSO_NOTFOUND and others); < 0 is an error: the
  * negated errno of a failed system call, or a code of verso_codes.h. verso_strerror() names a code;
  * the text of verso_errmsg() says what was being done, to which file and page, and what to try. An
  * output (ret_...) is written only when the call returns 0, unless its description says otherwise.

@@ -50,6 +50,40 @@ struct verso_space {
  */
 int verso_space(struct verso *db, struct verso_space *space);
 
+/* How much one call of verso_compact() may do, and what it did. */
+struct verso_compact {
+	size_t size; /* set it to sizeof(struct verso_compact) before the call */
+
+	/* Limits; 0: none. The call ends soon after the first of them is reached. */
+	uint64_t pages_max; /* that it writes, but for the path above each */
+	uint64_t time_max_ms;
+
+	uint64_t n_changed;  /* leaves that it wrote, and pages of long values that it moved */
+	uint32_t n_pages;    /* of the newest commit, afterwards */
+	uint64_t file_bytes; /* of the file, afterwards */
+};
+
+/*
+ * Makes the file smaller, a step a call, while readers and writers go on: leaves that are partly
+ * empty are filled from their neighbours, pages at the end of the file move towards its beginning,
+ * and the file is cut when its end is free. Call it until it returns 0:
+ *
+ *	struct verso_compact c = {.size = sizeof(c), .pages_max = 1000, .time_max_ms = 50};
+ *
+ *	while ((rc = verso_compact(db, &c)) == VERSO_MORE)
+ *		;
+ *
+ * limits: NULL for none, and no account. A step is a write transaction: it waits for the writer
+ * before it, others wait for it, and it is durable as any commit. Where it goes on is remembered
+ * until the close. What readers may still see stays where it is, and the file as long, until they
+ * end. No record changes.
+ *
+ * 0: nothing more to do now. VERSO_MORE: there is. -EROFS, VERSO_EPOISONED, VERSO_ECORRUPT, I/O
+ * errors, -ENOSPC: what was done before stays. VERSO_EMISUSE: this thread has a write transaction
+ * open. Any thread. Costs: reads all tables, writes what moves, twice where it moves twice.
+ */
+int verso_compact(struct verso *db, struct verso_compact *limits);
+
 #ifdef __cplusplus
 }
 #endif
