@@ -51,6 +51,8 @@ static const struct {
 	[MARK_EVICTIONS] = {"evictions", 1000},
 	[MARK_CUTS] = {"files cut", 5},
 	[MARK_COPIES] = {"copies compared", 10},
+	[MARK_COMPACTIONS] = {"steps of compactions", 10},
+	[MARK_COMPACTED] = {"leaves and pages compacted", 100},
 	[MARK_UNSEALED] = {"pages never sealed", 100},
 };
 

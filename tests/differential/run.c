@@ -7,6 +7,7 @@
 
 #define IMAGE_EVERY_RELAXED 8  /* commits: so that several share a flush */
 #define COPY_EVERY          32 /* commits */
+#define COMPACT_EVERY       20 /* commits */
 
 bool run_fail(struct run *r, const char *format, ...)
 {
@@ -209,6 +210,20 @@ static bool compare_copies(struct run *r)
 	return ok;
 }
 
+/* A step of a compaction, which changes no record; both files stay equal. */
+static bool compact(struct run *r)
+{
+	struct verso_compact c[2] = {
+		{.size = sizeof(c[0]), .pages_max = 40}, {.size = sizeof(c[1]), .pages_max = 40}};
+	int rcs[2];
+
+	for (int s = 0; s < 2; s++)
+		rcs[s] = verso_compact(r->sides[s].db, &c[s]);
+	run_mark(r, MARK_COMPACTIONS, 1);
+	run_mark(r, MARK_COMPACTED, c[0].n_changed);
+	return look_codes(r, rcs[0], rcs[1], rcs[0] == VERSO_MORE ? VERSO_MORE : 0);
+}
+
 static bool commit(struct run *r)
 {
 	const struct config *c = &r->stream->config;
@@ -219,6 +234,8 @@ static bool commit(struct run *r)
 		return false;
 	r->n_commits++;
 	run_mark(r, MARK_COMMITS, 1);
+	if (r->n_commits % COMPACT_EVERY == 0 && !compact(r))
+		return false;
 	if ((!c->relaxed || r->n_commits % IMAGE_EVERY_RELAXED == 0) && !sides_compare_images(r))
 		return false;
 	if (r->n_commits % COPY_EVERY == 0 && !compare_copies(r))

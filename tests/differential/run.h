@@ -43,7 +43,9 @@ enum mark {
 	MARK_EVICTIONS,
 	MARK_CUTS,
 	MARK_COPIES,
-	MARK_UNSEALED, /* pages in which the files differed, as they may (sides.c) */
+	MARK_COMPACTIONS, /* steps of them */
+	MARK_COMPACTED,   /* leaves and pages that they changed */
+	MARK_UNSEALED,    /* pages in which the files differed, as they may (sides.c) */
 	N_MARKS,
 };
 
