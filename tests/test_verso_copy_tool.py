@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Tests of `verso copy` and `verso stat --space`, as a user of a shell sees it.
+"""Tests of `verso copy`, `verso compact` and `verso stat --space`, as a user of a shell sees it.
 
 usage: test_verso_copy_tool.py VERSO
 
@@ -32,6 +32,21 @@ def test_a_copy_has_the_same_records(sh):
         assert sh.expect(OK, 'dump', name).stdout == dump
     assert len(get_file(sh, 'c')) < len(get_file(sh, 'a'))
     assert sorted(n for n in os.listdir(sh.folder) if 'lock' not in n) == ['a', 'b', 'c']
+
+
+def test_compact_makes_the_file_smaller_and_changes_no_record(sh):
+    fill(sh, 'a', 20000)
+    sh.expect(OK, 'put', 'a', 'k', 'v', '--table=other')
+    sh.expect(OK, 'drop', 'a', 'other')
+    sh.expect(OK, 'del', 'a', *('%07d' % i for i in range(3000)))
+    before, dump = len(get_file(sh, 'a')), sh.expect(OK, 'dump', 'a').stdout
+    said = sh.expect(OK, 'compact', 'a').stdout
+    assert b' pages before, ' in said and b' now' in said, said
+    assert len(get_file(sh, 'a')) < before
+    sh.expect(OK, 'check', 'a')
+    assert sh.expect(OK, 'dump', 'a').stdout == dump
+    sh.expect(ERROR, 'compact', 'missing')
+    sh.expect(USAGE, 'compact')
 
 
 def test_a_copy_goes_to_standard_output(sh):

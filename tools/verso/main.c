@@ -18,6 +18,7 @@ static const struct command *const commands[] = {
 	&command_check,
 	&command_stat,
 	&command_copy,
+	&command_compact,
 	&command_tree,
 	&command_page,
 	&command_trace,

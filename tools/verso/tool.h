@@ -88,7 +88,7 @@ struct command {
 
 extern const struct command command_get, command_put, command_del, command_scan, command_tables,
 	command_drop, command_load, command_dump, command_check, command_stat, command_copy,
-	command_tree, command_page, command_trace;
+	command_compact, command_tree, command_page, command_trace;
 
 /* main.c */
 
