@@ -192,7 +192,10 @@ static inline struct page_ref overflow_cell_ref(const struct overflow *o, unsign
 int overflow_build(struct btree *bt, unsigned key_len, struct btree_slice val, uint8_t *cell,
 	unsigned *ret_cell_bytes, struct ref_list *pages);
 
-/* Adds all pages of the value to the list. Reads its index pages. */
+/*
+ * Adds all pages of the value to the list. Reads its index pages. A page may be freed only once:
+ * the caller sorts the list when it is whole, which finds one that stands there twice.
+ */
 int overflow_gather(struct btree *bt, const struct overflow *o, struct ref_list *pages);
 
 /* Calls fn for each page of the value; checks references, sizes, levels and geometry. */

@@ -222,6 +222,8 @@ static int put_entry(struct btree *bt, const struct node_entry *entry, unsigned 
 		struct node_value old;
 
 		rc = edit_old_value(bt, leaf, pos, &old, replaced ? NULL : gone);
+		if (rc == 0 && !replaced)
+			rc = ref_list_sort(gone);
 		in_place = rc == 0 && is_in_place(&old, &entry->val);
 		if (rc == 0 && entry->val.len < old.len)
 			rc = edit_gather(&e, node_used(leaf) - (old.len - entry->val.len));
@@ -450,6 +452,8 @@ int edit_del(struct edit *e, unsigned n)
 		rc = edit_old_value(bt, s->page, i, &old, &gone);
 		n_long += old.overflow;
 	}
+	if (rc == 0)
+		rc = ref_list_sort(&gone);
 	if (rc == 0)
 		rc = edit_gather(e, used);
 	if (rc == 0)

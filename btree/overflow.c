@@ -557,10 +557,5 @@ static int gather_refs(struct btree *bt, const uint8_t *refs, unsigned level, ui
 
 int overflow_gather(struct btree *bt, const struct overflow *o, struct ref_list *pages)
 {
-	int rc = gather_refs(bt, o->refs, o->level, o->len - o->tail_len, pages);
-
-	if (rc < 0)
-		return rc;
-	/* A page may be freed only once. */
-	return ref_list_sort(pages);
+	return gather_refs(bt, o->refs, o->level, o->len - o->tail_len, pages);
 }

@@ -168,6 +168,8 @@ static int prune_leaves(struct prune *p, struct edit *e, unsigned first, unsigne
 	int rc = list_leaves(e, first, end, &gone, &n_records);
 
 	if (rc == 0)
+		rc = ref_list_sort(&gone);
+	if (rc == 0)
 		rc = pin_neighbour(e, first, end);
 	if (rc == 0)
 		rc = edit_gather_from(e, e->height - 2, parent_used(e, first, end));
