@@ -73,7 +73,7 @@ static enum status copy_db(const struct arguments *args)
 	else if (rc < 0 && !ended_by)
 		(void)fail(args->path, rc);
 	session_abort(&s);
-	if (ended_by) {
+	if (ended_by && rc < 0) {
 		say("the copy was given up; nothing is left of it");
 		(void)signal(ended_by, SIG_DFL);
 		(void)raise(ended_by);

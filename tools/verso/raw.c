@@ -103,7 +103,9 @@ static const char *meta_parse(struct raw_meta *m, uint64_t off_bytes)
 	m->n_list_pages = le32_get(b + AT_N_LIST_PAGES);
 	for (unsigned i = 0; i < 2; i++)
 		m->roots[i] = raw_root_get(b + AT_ROOTS + i * 40, RAW_COUNT_IN_META);
-	if (m->group_pages < 64 || m->groups_max > 64 || m->n_pending > 112)
+	if (m->group_pages < 64 || m->group_pages > 32768 || m->group_pages % 64 != 0 ||
+		m->group_pages > (m->page_size - 40) * 8 || m->groups_max > 64 ||
+		m->n_pending > 112)
 		return "its account of the free space is impossible";
 	return NULL;
 }
