@@ -73,6 +73,8 @@ static int store_room(struct verso_txn *txn)
 	}
 	rc = put_room(txn, table);
 	call_leave(txn, &fault);
+	if (rc < 0)
+		txn->room.table = table; /* the next call tries again; else the end gives it up */
 	return rc;
 }
 

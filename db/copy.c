@@ -366,11 +366,29 @@ static int compact_trees(struct copy *c, bool does_put, pgno_t *ret_end)
 	return rc;
 }
 
+/* A pager that verifies nothing would hand on damage, under a good checksum then. */
+static int verify_first(struct copy *c)
+{
+	struct sweep_run run;
+	struct txn_sweep s;
+	int rc;
+
+	if (c->db->options.checksum != VERSO_CHECKSUM_NONE)
+		return 0;
+	rc = txn_sweep_init(&s, c->txn->txn);
+	while (rc == 0)
+		rc = txn_sweep_next(&s, &run);
+	txn_sweep_fini(&s);
+	return rc == SWEEP_END ? 0 : rc;
+}
+
 static int copy_compact(struct copy *c)
 {
 	pgno_t end;
-	int rc;
+	int rc = verify_first(c);
 
+	if (rc < 0)
+		return rc;
 	c->to.gen = txn_first_gen();
 	rc = compact_trees(c, !copy_target_is_stream(&c->target), &end);
 	if (rc == 0)

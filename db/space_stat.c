@@ -51,7 +51,8 @@ static void find_reader(struct verso_space *sp, struct verso *db, uint64_t now_n
 		if (t->txn->writable || t->txn->gen != sp->reader_gen)
 			continue;
 		sp->reader_pid = (uint64_t)getpid();
-		sp->reader_age_ms = (now_ns - t->begun_ns) / 1000000;
+		if (now_ns > t->begun_ns)
+			sp->reader_age_ms = (now_ns - t->begun_ns) / 1000000;
 		break;
 	}
 	pthread_mutex_unlock(&db->lock);
@@ -126,16 +127,19 @@ int verso_space(struct verso *db, struct verso_space *space)
 	int rc = boundary_db(db);
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (!space || space->size < sizeof(space->size))
 		return misuse("verso_space: set space->size to sizeof(struct verso_space)");
+	if (check_runs_here(db))
+		return misuse("verso_space: called by the callback of a check or a copy of this "
+			      "database");
 	if (waits_for_itself(db))
 		return misuse("verso_space: this thread has a write transaction open, for which "
 			      "the call would wait forever");
 	full.page_size = db->pager->page_size;
 	rc = txn_account(db->env, &account);
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	add_account(&full, &account);
 	find_reader(&full, db, coarse_now_ns());
 	rc = verso_begin(db, VERSO_READ, &txn);
@@ -144,7 +148,7 @@ int verso_space(struct verso *db, struct verso_space *space)
 	rc = add_trees(&full, txn);
 	verso_abort(txn);
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	explain(&full);
 	full.size = space->size < sizeof(full) ? space->size : sizeof(full);
 	memcpy(space, &full, full.size);
