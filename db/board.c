@@ -59,25 +59,55 @@ static bool is_buffered(const struct verso *db)
 	return pager_kind_of(&db->options)->transfers && !db->file->direct;
 }
 
-static int agree(struct verso *db)
+static void set_head(void *arg)
 {
-	struct board *b = board_of(db);
+	struct verso *db = arg;
+	struct board_head *head = &board_of(db)->head;
+
+	head->pager = db->options.pager;
+	head->is_buffered = is_buffered(db);
+}
+
+struct reading {
+	const struct verso *db;
+	struct board_head head;
+};
+
+static void read_head(void *arg)
+{
+	struct reading *r = arg;
+
+	r->head.pager = board_of(r->db)->head.pager;
+	r->head.is_buffered = board_of(r->db)->head.is_buffered;
+}
+
+static int error_kind(const struct verso *db, const struct board_head *head)
+{
 	char why[160];
 
-	if (db->members.is_first) {
-		b->head.pager = db->options.pager;
-		b->head.is_buffered = is_buffered(db);
-		return 0;
-	}
-	if (b->head.pager == (uint32_t)db->options.pager &&
-		!b->head.is_buffered == !is_buffered(db))
-		return 0;
 	(void)snprintf(why, sizeof(why),
 		"through %s%s, not through %s%s, and all processes that share it use one kind of "
 		"pager: take any, or the same",
-		pager_name(b->head.pager), b->head.is_buffered ? " with buffered transfers" : "",
+		pager_name(head->pager), head->is_buffered ? " with buffered transfers" : "",
 		pager_name(db->options.pager), is_buffered(db) ? " with buffered transfers" : "");
 	return holder_busy(db, why);
+}
+
+/* BOARD_OTHER_KIND: theirs is another one, which is taken now. */
+static int agree(struct verso *db)
+{
+	struct reading r = {.db = db};
+
+	if (db->members.is_first)
+		return board_do(board_of(db), set_head, db) ? 0 : error_no_board();
+	if (!board_do(board_of(db), read_head, &r))
+		return error_no_board();
+	if (r.head.pager == (uint32_t)db->options.pager && !r.head.is_buffered == !is_buffered(db))
+		return 0;
+	if (!db->wants_any || r.head.pager >= VERSO_PAGERS)
+		return error_kind(db, &r.head);
+	use_kind(db, r.head.pager, r.head.is_buffered);
+	return BOARD_OTHER_KIND;
 }
 
 /* --- opening and closing ------------------------------------------------------------------- */
@@ -94,9 +124,6 @@ static int join(struct verso *db, uint64_t until_ns)
 	int rc = members_join(&db->members, db->file, db->side, board_of(db), until_ns);
 
 	db->has_joined = rc == 0;
-	/* Blocks for all of it, so that no store needs a new one, while nobody else is here. */
-	if (rc == 0 && db->members.is_first)
-		rc = file_allocate(db->side, 0, SIDE_BYTES);
 	return rc < 0 ? rc : agree(db);
 }
 

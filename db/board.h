@@ -17,8 +17,10 @@ void board_take_kind(struct verso *db);
 
 /*
  * Maps the side file and joins the others. VERSO_EBUSY: somebody has the database alone, or under
- * another kind of pager.
+ * another kind of pager. BOARD_OTHER_KIND, under VERSO_PAGER_ANY alone: close the board, open the
+ * file as db->options want it now, and try again.
  */
+#define BOARD_OTHER_KIND 1
 int board_open(struct verso *db, uint64_t until_ns);
 
 /* Leaves; takes a database that never joined. */

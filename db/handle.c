@@ -106,7 +106,9 @@ static bool excludes(const struct verso *one, const struct verso *other)
 	return is_twin(one, other) &&
 	       (one->role == ROLE_ALONE || other->role == ROLE_ALONE ||
 		       (one->role == ROLE_MEMBER && other->role == ROLE_MEMBER &&
-			       one->options.pager != other->options.pager));
+			       (one->options.pager != other->options.pager ||
+				       (one->options.flags ^ other->options.flags) &
+					       VERSO_BUFFERED)));
 }
 
 bool open_has(const struct verso *db)

@@ -27,6 +27,8 @@
 
 #define LINKS_MAX 40 /* as the kernel */
 
+#define PROBES_MAX 20U
+
 /* How often it looks whether another process has made the file. */
 #define MAKE_PAUSE_NS UINT64_C(1000000)
 
@@ -176,6 +178,13 @@ static int probe_file(struct verso *db, struct txn_probe *ret_probe)
 {
 	int rc = txn_probe(db->file, ret_probe);
 
+	/* Beside a writer both metas may be met while they are written; a damaged file stays so. */
+	for (unsigned i = 0; rc == VERSO_ECORRUPT && db->role != ROLE_ALONE && i < PROBES_MAX;
+		i++) {
+		io_pause_ns(db->io, MAKE_PAUSE_NS);
+		rc = txn_probe(db->file, ret_probe);
+	}
+
 	if (rc == 0 && db->options.page_size != 0 && db->options.page_size != ret_probe->page_size)
 		return error_set(VERSO_EMISUSE,
 			"the file has pages of %u bytes, not %u. The page size is chosen when a "
@@ -219,9 +228,33 @@ static int take_role(struct verso *db, uint64_t until_ns)
 		return 0;
 	}
 	rc = io_open(db->io, db->path, flags, 0, &db->observed);
+	if (rc == 0)
+		rc = file_check_there(db->file, 0); /* the name is still that of the same file */
 	return rc < 0 ? rc
 		      : lock_until(db->io, db->observed, LOCK_SHARED, PRESENT_OFF_BYTES, 1,
 				until_ns);
+}
+
+/*
+ * The file, locked, and the others joined. Under VERSO_PAGER_ANY their kind may turn out to be
+ * another one than it was: then anew.
+ */
+static int join_others(struct verso *db, uint64_t until_ns, struct txn_probe *ret_probe)
+{
+	int rc;
+
+	do {
+		rc = take_file(db, until_ns, ret_probe);
+		if (rc == 0)
+			rc = take_role(db, until_ns);
+		if (rc == BOARD_OTHER_KIND) {
+			board_close(db);
+			rc = reopen(db, file_flags(&db->options));
+			rc = rc < 0 ? rc : BOARD_OTHER_KIND;
+		}
+	} while (rc == BOARD_OTHER_KIND);
+	/* While we waited for them they may have made the file longer. */
+	return rc < 0 ? rc : probe_file(db, ret_probe);
 }
 
 /* Step 4. */
@@ -229,10 +262,8 @@ static int start(struct verso *db, const struct db_hooks *hooks, uint64_t until_
 {
 	struct txn_probe probe;
 	struct txn_options txn;
-	int rc = take_file(db, until_ns, &probe);
+	int rc = join_others(db, until_ns, &probe);
 
-	if (rc == 0)
-		rc = take_role(db, until_ns);
 	if (rc < 0)
 		return rc;
 	options_txn(&db->options, hooks->txn, db->file, probe.page_size, &txn);
@@ -327,8 +358,8 @@ static void take_apart(struct verso *db)
 	if (db->observed != db->file)
 		file_close(db->observed);
 	holder_leave(db);
-	file_close(db->file);
 	file_close(db->side);
+	file_close(db->file);
 	free(db->path);
 	compaction_free(db->compaction);
 	(void)pthread_mutex_destroy(&db->compact_lock);

@@ -62,6 +62,12 @@ static bool has_head(const uint8_t *side)
 
 /* --- the file ------------------------------------------------------------------------------ */
 
+static bool is_of_later_version(const uint8_t *side)
+{
+	return memcmp(side + AT_MAGIC, magic, sizeof(magic)) == 0 &&
+	       le32_get(side + AT_VERSION) > SIDE_VERSION;
+}
+
 /*
  * Whether a side file, or what a power cut leaves of one, has these bytes. Whoever makes one gives
  * it its size, then writes and syncs its head; whoever has one syncs the head and only then writes
@@ -80,7 +86,7 @@ static bool is_side_file(const uint8_t *bytes, uint64_t size_bytes)
 }
 
 /* What stands under the side file's name. */
-enum { NOT_SIDE_FILE, SIDE_FILE, SIDE_FILE_WITHOUT_HEAD };
+enum { NOT_SIDE_FILE, SIDE_FILE, SIDE_FILE_WITHOUT_HEAD, SIDE_FILE_OF_LATER_VERSION };
 
 /* One of these, or an error. */
 static int look(struct file *file)
@@ -96,8 +102,9 @@ static int look(struct file *file)
 	bytes = calloc(1, size_bytes + HEAD_BYTES);
 	rc = bytes ? file_read(file, bytes, size_bytes, 0, FILE_LIVE) : -ENOMEM;
 	if (rc == 0 && is_side_file(bytes, size_bytes))
-		rc = has_head(bytes) && size_bytes >= SIDE_BYTES ? SIDE_FILE
-								 : SIDE_FILE_WITHOUT_HEAD;
+		rc = is_of_later_version(bytes)                    ? SIDE_FILE_OF_LATER_VERSION
+		     : has_head(bytes) && size_bytes >= SIDE_BYTES ? SIDE_FILE
+								   : SIDE_FILE_WITHOUT_HEAD;
 	free(bytes);
 	return rc;
 }
@@ -156,7 +163,7 @@ static int open_or_make(struct verso *db, const char *path, struct file **ret_fi
 }
 
 /* *ret_usable: it can be written. */
-static int side_take(const char *path, struct file *file, bool *ret_usable)
+static int side_take(const struct verso *db, const char *path, struct file *file, bool *ret_usable)
 {
 	int rc = look(file);
 
@@ -164,8 +171,14 @@ static int side_take(const char *path, struct file *file, bool *ret_usable)
 		return rc;
 	if (rc == NOT_SIDE_FILE)
 		return in_the_way(path);
+	*ret_usable = false;
+	if (rc == SIDE_FILE_OF_LATER_VERSION)
+		return 0;
 	/* The process that wrote the head may have died before its sync. */
 	rc = rc == SIDE_FILE ? file_sync(file) : head_write(file);
+	/* Blocks for all of the board, so that no store needs a new one. */
+	if (rc == 0 && db->role == ROLE_MEMBER)
+		rc = file_allocate(file, 0, SIDE_BYTES);
 	*ret_usable = rc == 0;
 	error_clear();
 	return 0;
@@ -179,7 +192,7 @@ int side_open(struct verso *db)
 	int rc = path ? open_or_make(db, path, &file) : -ENOMEM;
 
 	if (rc == 0) {
-		rc = side_take(path, file, &is_usable);
+		rc = side_take(db, path, file, &is_usable);
 		if (rc == 0)
 			db->side = file;
 		else

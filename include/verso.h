@@ -47,15 +47,16 @@
  *   the file, or the disk fails, *your* read of it raises SIGBUS (Verso's own reads return
  *   VERSO_EIO). VERSO_COPY makes that impossible, except with VERSO_MAP_PRIVATE or _SHARED.
  * - verso_open() installs a handler of SIGBUS, once per process, and checks each time that it is
- *   still there (not with VERSO_BUFPOOL and VERSO_EXCLUSIVE). A SIGBUS that is not Verso's goes to
- *   the handler that was there before. If you install one later, pass every SIGBUS that is not
- *   yours to the handler that you found. The shared library stays loaded after dlclose(), for its
- *   handler; a plug-in that contains libverso.a must stay loaded too.
+ *   still there (a pool with VERSO_EXCLUSIVE or VERSO_RDONLY does without). A SIGBUS that is not
+ *   Verso's goes to the handler that was there before. If you install one later, pass every SIGBUS
+ *   that is not yours to the handler that you found. The shared library stays loaded after
+ *   dlclose(), for its handler; a plug-in that contains libverso.a must stay loaded too.
  *   A handler that jumps out of a call (siglongjmp()) leaves the call in its middle: its
- *   transaction can only be ended, and the thread can no longer be cancelled. VERSO_BUFPOOL does
- *   not handle signals: what the call held is lost, so do not jump out of one.
- *   A thread that blocks SIGBUS has it unblocked inside calls; the first call in each transaction
- *   reads the thread's signal mask.
+ *   transaction can only be ended, and the thread can no longer be cancelled. Under VERSO_BUFPOOL
+ *   what the call held is lost, so do not jump out of one.
+ *   With VERSO_MMAP a thread that blocks SIGBUS has it unblocked inside calls; the first call in
+ *   each transaction reads the thread's signal mask. Beginning and ending a transaction do not:
+ *   where overwriting takes new blocks (btrfs), a full disk could end such a process there.
  * - As long as a read transaction is open, the pages of its snapshot cannot be used again, so the
  *   file grows while others write. End readers that you no longer need.
  * - When the disk is full, the call that needed space returns -ENOSPC, and the database stays as it
@@ -217,7 +218,8 @@ struct verso_val {
  * is made there. *ret_db is yours until verso_close().
  *
  * Other processes, and other handles of this one, may have it open too; they see a transaction as
- * soon as its commit has returned. All that write use one `pager`, with or without VERSO_BUFFERED;
+ * soon as its commit has returned (VERSO_SYNC_RELAXED: who has come less than 50 ms before it may
+ * see it so much later). All that write use one `pager`, with or without VERSO_BUFFERED;
  * VERSO_PAGER_ANY takes the one in use. With VERSO_RDONLY any pager will do; each transaction then
  * costs some ten system calls, and may see a commit an instant before it is durable.
  *

@@ -104,6 +104,65 @@ START_TEST(an_observer_sees_each_commit_and_keeps_its_snapshot)
 }
 END_TEST
 
+/* The whole file. */
+static uint8_t *read_file(size_t *ret_len)
+{
+	struct stat st;
+	uint8_t *bytes;
+	int fd = open(path, O_RDONLY);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	bytes = check_alloc((size_t)st.st_size);
+	ck_assert_int_eq(read(fd, bytes, (size_t)st.st_size), st.st_size);
+	ck_assert_int_eq(close(fd), 0);
+	*ret_len = (size_t)st.st_size;
+	return bytes;
+}
+
+/* Gives the pages behind the metas that differ in `from` and `other` the bytes of `from`. */
+static void write_back(const uint8_t *from, const uint8_t *other, size_t len)
+{
+	int fd = open(path, O_WRONLY);
+
+	ck_assert_int_ge(fd, 0);
+	for (size_t at = 2 * 4096; at < len; at += 4096) {
+		if (memcmp(from + at, other + at, 4096) != 0)
+			ck_assert_int_eq(pwrite(fd, from + at, 4096, (off_t)at), 4096);
+	}
+	ck_assert_int_eq(close(fd), 0);
+}
+
+/* T7: the meta of a one-flush commit may be there before its pages are; its bytes stay the same. */
+START_TEST(an_observer_believes_a_commit_once_its_pages_are_there)
+{
+	struct verso_options o = {.pager = (enum verso_pager)_i,
+		.commit_mode = VERSO_COMMIT_ONE_FLUSH,
+		.flags = VERSO_CREATE};
+	struct verso *db, *observer;
+	uint8_t *before, *after;
+	size_t len, len_after;
+
+	if (try_with(o, &db) == -EOPNOTSUPP) {
+		check_skip("no O_DIRECT here, so no one-flush");
+		return;
+	}
+	api_fill(db, 100, 100);
+	API_OK(put(db, "moon", "1737"));
+	before = read_file(&len);
+	API_OK(put(db, "moon", "3474"));
+	after = read_file(&len_after);
+	ck_assert_uint_eq(len, len_after);
+	write_back(before, after, len);
+	observer = must_open(_i, VERSO_RDONLY);
+	ck_assert(sees(observer, "moon", "1737"));
+	write_back(after, before, len);
+	ck_assert(sees(observer, "moon", "3474"));
+	verso_close(observer);
+	verso_close(db);
+}
+END_TEST
+
 /* T4: what it can reach waits, and waits no longer when it ends. */
 START_TEST(an_observer_holds_back_what_it_can_reach)
 {
@@ -278,6 +337,7 @@ END_TEST
 
 static uint64_t now_ns, n_pauses;
 static struct verso *held; /* closed at the third pause */
+static bool held_grows;    /* before that */
 
 static uint64_t stage_now_ns(struct io *io)
 {
@@ -289,8 +349,11 @@ static void stage_pause_ns(struct io *io, uint64_t wait_ns)
 {
 	(void)io;
 	now_ns += wait_ns;
-	if (++n_pauses == 3)
+	if (++n_pauses == 3) {
+		if (held_grows)
+			api_fill(held, 3000, 100);
 		verso_close(held);
+	}
 }
 
 START_TEST(busy_timeout_ms_says_how_long_an_opening_waits)
@@ -317,6 +380,53 @@ START_TEST(busy_timeout_ms_says_how_long_an_opening_waits)
 	API_OK(db_open_with(&hooks, path, &o, &db));
 	ck_assert_uint_eq(n_pauses, 3);
 	verso_close(db);
+}
+END_TEST
+
+/* What it saw of the file before it waited is old. */
+START_TEST(an_opening_that_waits_for_another_pager_finds_what_that_one_wrote)
+{
+	struct io_ops ops = *io_kernel()->ops;
+	struct io io = {&ops};
+	struct db_hooks hooks = {.io = &io, .shared = true};
+	struct verso_options o = {.size = sizeof(o),
+		.pager = (enum verso_pager)((_i + 1) % API_PAGERS),
+		.busy_timeout_ms = VERSO_BUSY_FOREVER};
+	struct verso_txn *txn;
+	struct verso *db;
+
+	held = must_open(_i, VERSO_CREATE);
+	held_grows = true;
+	n_pauses = now_ns = 0;
+	ops.now_ns = stage_now_ns;
+	ops.pause_ns = stage_pause_ns;
+	API_OK(db_open_with(&hooks, path, &o, &db));
+	ck_assert_uint_eq(n_pauses, 3);
+	txn = api_begin(db, VERSO_READ);
+	ck_assert(api_has(txn, NULL, "key002999", NULL) == 0);
+	verso_abort(txn);
+	API_OK(put(db, "moon", "1737"));
+	API_OK(verso_check(db, 0, NULL, NULL));
+	verso_close(db);
+}
+END_TEST
+
+START_TEST(two_relaxed_processes_close_in_any_order)
+{
+	struct verso_options relaxed = {
+		.pager = (enum verso_pager)_i, .sync = VERSO_SYNC_RELAXED, .flags = VERSO_CREATE};
+	struct verso *a, *b;
+
+	for (unsigned i = 0; i < 2; i++) {
+		API_OK(try_with(relaxed, &a));
+		API_OK(try_with(relaxed, &b));
+		API_OK(put(a, "moon", "1737")); /* never alone when it commits */
+		verso_close(i == 0 ? b : a);
+		verso_close(i == 0 ? a : b);
+	}
+	a = must_open(_i, 0);
+	ck_assert(sees(a, "moon", "1737"));
+	verso_close(a);
 }
 END_TEST
 
@@ -471,6 +581,8 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, check_free);
 	tcase_add_loop_test(tc, an_observer_sees_each_commit_and_keeps_its_snapshot, 0, API_PAGERS);
+	tcase_add_loop_test(tc, an_observer_believes_a_commit_once_its_pages_are_there, 0,
+		API_PAGERS);
 	tcase_add_loop_test(tc, an_observer_holds_back_what_it_can_reach, 0, API_PAGERS);
 	tcase_add_loop_test(tc, reading_needs_permission_to_read_the_file_alone, 0, API_PAGERS);
 	tcase_add_loop_test(tc, an_immutable_file_is_read_without_a_lock, 0, API_PAGERS);
@@ -479,6 +591,9 @@ int main(void)
 	tcase_add_loop_test(tc, a_thread_with_a_writer_begins_none_through_another_handle, 0,
 		API_PAGERS);
 	tcase_add_loop_test(tc, busy_timeout_ms_says_how_long_an_opening_waits, 0, API_PAGERS);
+	tcase_add_loop_test(tc, an_opening_that_waits_for_another_pager_finds_what_that_one_wrote,
+		0, API_PAGERS);
+	tcase_add_loop_test(tc, two_relaxed_processes_close_in_any_order, 0, API_PAGERS);
 	tcase_add_loop_test(tc, an_idle_relaxed_process_gives_its_turn, 0, API_PAGERS);
 	tcase_add_loop_test(tc, a_commit_into_a_file_that_was_removed_is_an_error, 0, API_PAGERS);
 	tcase_add_loop_test(tc, a_commit_into_a_file_that_was_replaced_is_an_error, 0, API_PAGERS);

@@ -412,8 +412,9 @@ START_TEST(a_full_disk_is_no_reason_not_to_read)
 	API_OK(io_open(hooks.io, "junk", FILE_CREATE, 0600, &junk));
 	while (file_allocate(junk, 0, n + 512) == 0)
 		n += 512;
-	for (unsigned flags = 0; flags <= VERSO_RDONLY; flags += VERSO_RDONLY) {
-		o.flags = flags;
+	for (unsigned i = 0; i < 4; i++) {
+		o.flags = i % 2 ? VERSO_RDONLY : 0;
+		hooks.shared = i / 2;
 		API_OK(db_open_with(&hooks, "db", &o, &db));
 		ck_assert_str_eq(verso_errmsg(NULL), "");
 		api_check(db);

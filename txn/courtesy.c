@@ -47,6 +47,8 @@ void courtesy_init(struct courtesy *c, pthread_mutex_t *lock, courtesy_fn *look,
 
 bool courtesy_runs(struct courtesy *c)
 {
+	if (c->ends)
+		return false;
 	if (!c->runs && !c->failed) {
 		c->runs = thread_start(&c->thread, courtesy_main, c) == 0;
 		c->failed = !c->runs;

@@ -221,9 +221,11 @@ void txn_env_close(struct txn_env *env)
 static void stat_readers(struct txn_env *env, struct txn_stat *stat)
 {
 	gen_t *readers = malloc(READERS_MAX * sizeof(*readers));
+	struct snapshot published;
 	size_t n;
 
-	if (readers && env_readers(env, readers, &n) == 0 && n > 0) {
+	if (readers && board_read_published(env->board, &published) &&
+		env_readers(env, published.gen, readers, &n) == 0 && n > 0) {
 		stat->n_readers = (uint32_t)n;
 		stat->oldest_reader_gen = readers[0];
 	}

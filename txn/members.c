@@ -135,33 +135,20 @@ static void clear_board(void *arg)
 	memset(arg, 0, sizeof(struct board));
 }
 
+/* The board cannot be had now, but perhaps later. */
+#define NOT_YET 1
+
 /* MEMBER is ours alone, so nobody has this file open; but others may have one of its name. */
 static int begin_board(struct members *m)
 {
 	int rc = file_lock(m->side, LOCK_EXCLUSIVE, USED_OFF_BYTES, 1);
 
-	if (rc == VERSO_EBUSY)
-		return error_set(rc,
-			"%s is in use for another file of the name %s, which was removed or "
-			"replaced: end the processes that have that one open",
-			m->side->path, m->file->path);
 	if (rc < 0)
-		return rc;
+		return rc == VERSO_EBUSY ? NOT_YET : rc;
 	if (!board_do(m->board, clear_board, m->board))
 		return error_no_board();
 	m->is_first = true;
 	return take_id(m);
-}
-
-/*
- * MEMBER is ours too, so whoever was here stays until we give it up. But is this their board? What
- * it says of itself may be of long ago.
- */
-static int join_board(struct members *m)
-{
-	int rc = file_lock(m->side, LOCK_SHARED, USED_OFF_BYTES, 1);
-
-	return rc < 0 ? rc : take_id(m);
 }
 
 struct format {
@@ -184,12 +171,40 @@ static uint32_t board_format(struct members *m)
 	return f.value;
 }
 
+/*
+ * MEMBER is ours too, so whoever was here stays until we give it up. But is this their board? What
+ * it says of itself may be of long ago.
+ */
+static int join_board(struct members *m)
+{
+	int rc = file_lock(m->side, LOCK_SHARED, USED_OFF_BYTES, 1);
+
+	return rc < 0 ? rc : take_id(m);
+}
+
+static int enter_board(struct members *m, uint64_t until_ns)
+{
+	int rc = lock_until(m, LOCK_SHARED, MEMBER, until_ns);
+	unsigned id;
+
+	if (rc < 0)
+		return rc;
+	if (board_format(m) != BOARD_FORMAT || !members_use(m->side) || !members_find(m->file, &id))
+		return NOT_YET;
+	return join_board(m);
+}
+
 static int error_not_joined(struct members *m)
 {
 	uint32_t format = board_format(m);
 	unsigned id;
 
-	if (members_use(m->side) && format != 0)
+	if (members_use(m->side) && !members_find(m->file, &id))
+		return error_set(VERSO_EBUSY,
+			"%s is in use for another file of the name %s, which was removed or "
+			"replaced: end the processes that have that one open",
+			m->side->path, m->file->path);
+	if (members_use(m->side) && format != BOARD_FORMAT && format != 0)
 		return error_set(VERSO_EBUSY,
 			"%s is in use by a process with another version of Verso: end it, or use "
 			"its version",
@@ -207,18 +222,18 @@ int members_join(struct members *m, struct file *file, struct file *side, struct
 	uint64_t until_ns)
 {
 	*m = (struct members){.file = file, .side = side, .board = board};
+	(void)pthread_mutex_init(&m->sweeping, NULL);
 	for (;;) {
 		int rc = lock(m, LOCK_EXCLUSIVE, MEMBER);
 
 		if (rc == 0)
-			return begin_board(m);
-		if (rc == VERSO_EBUSY)
-			rc = lock_until(m, LOCK_SHARED, MEMBER, until_ns);
-		if (rc < 0)
+			rc = begin_board(m);
+		else if (rc == VERSO_EBUSY)
+			rc = enter_board(m, until_ns);
+		if (rc != NOT_YET)
 			return rc;
-		if (board_format(m) == BOARD_FORMAT && members_use(side))
-			return join_board(m);
-		/* Who was filling it in has died, or the last one has left just now. */
+		/* Who was filling it in has died, the last one has left just now, or the board is
+		 * another file's. */
 		unlock(m, MEMBER);
 		if (io_now_ns(file->io) >= until_ns)
 			return error_not_joined(m);
@@ -265,9 +280,7 @@ bool members_live(void *arg, unsigned id)
  */
 void members_sweep(struct members *m)
 {
-	static pthread_mutex_t sweeping = PTHREAD_MUTEX_INITIALIZER;
-
-	pthread_mutex_lock(&sweeping);
+	pthread_mutex_lock(&m->sweeping);
 	for (unsigned id = 0; id < BOARD_MEMBERS_MAX; id++) {
 		if (id == m->id || lock(m, LOCK_EXCLUSIVE, ALIVE + id) != 0)
 			continue;
@@ -276,7 +289,7 @@ void members_sweep(struct members *m)
 		unlock(m, ALIVE + id);
 	}
 	error_clear();
-	pthread_mutex_unlock(&sweeping);
+	pthread_mutex_unlock(&m->sweeping);
 }
 
 /* --- the turn ------------------------------------------------------------------------------ */

@@ -22,12 +22,15 @@
 #include "io/file.h"
 #include "txn/board.h"
 
+#include <pthread.h>
+
 struct members {
-	struct file *file;   /* its open file description has our locks; constant */
-	struct file *side;   /* the board's file; constant */
-	struct board *board; /* constant */
-	unsigned id;         /* ours; constant */
-	bool is_first;       /* until members_ready() */
+	struct file *file;        /* its open file description has our locks; constant */
+	struct file *side;        /* the board's file; constant */
+	struct board *board;      /* constant */
+	unsigned id;              /* ours; constant */
+	pthread_mutex_t sweeping; /* held by the one thread that looks for dead members */
+	bool is_first;            /* until members_ready() */
 };
 
 #define PRESENT_OFF_BYTES (UINT64_C(1) << 62)

@@ -57,8 +57,13 @@ void observe_fini(struct txn_env *env)
 
 static int read_metas(struct txn_env *env, uint8_t (*metas)[META_BYTES])
 {
-	uint64_t slot_bytes = (uint64_t)env->layout.slot_pages * env->layout.page_size;
+	struct space_options none = {0};
+	uint64_t slot_bytes;
+	struct layout l;
 	int rc = 0;
+
+	layout_init(&l, env->layout.page_size, &none); /* the slots of all files lie alike */
+	slot_bytes = (uint64_t)l.slot_pages * l.page_size;
 
 	for (unsigned slot = 0; rc == 0 && slot < 2; slot++)
 		rc = file_read(env->options.observed, metas[slot], META_BYTES, slot * slot_bytes,
@@ -79,7 +84,8 @@ static int judge_metas(struct txn_env *env, struct observer *o)
 	memset(&o->meaning, 0, sizeof(o->meaning));
 	o->meaning.file_pages = (pgno_t)(size_bytes / env->layout.page_size);
 	rc = recover(env, &o->meaning);
-	o->has_seen = rc == 0;
+	/* One that is not whole may become so, with the same bytes: its flush may be under way. */
+	o->has_seen = rc == 0 && !o->meaning.rolled_back;
 	return rc;
 }
 

@@ -5,7 +5,7 @@
  * A reader of generation g holds a shared lock of the byte READ + g, far beyond any page, for which
  * permission to read is enough. The kernel drops it with the process. The writer asks the kernel
  * which of these bytes are locked before it uses a page again (T4). Which generation may be locked
- * at all: look.h.
+ * at all: observe.c.
  */
 #ifndef TXN_READ_LOCKS_H
 #define TXN_READ_LOCKS_H

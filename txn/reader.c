@@ -133,13 +133,27 @@ static void begin_in_slot(void *arg)
 		;
 }
 
+/* Where the board cannot be written, others may have gone on from what this process alone sees. */
+static void look_at_both(struct txn_env *env, struct snapshot *ret_state)
+{
+	struct snapshot ahead;
+
+	published_get(&env->ahead, &ahead);
+	published_get(&env->board->snapshots.published, ret_state);
+	if (ahead.gen > ret_state->gen)
+		*ret_state = ahead;
+}
+
 static void look(void *arg)
 {
 	const struct beginning *b = arg;
 
-	do
-		published_get(published_here(b->env), b->state);
-	while (b->state->gen == 0);
+	do {
+		if (atomic_load(&b->env->board_lost))
+			look_at_both(b->env, b->state);
+		else
+			published_get(published_here(b->env), b->state);
+	} while (b->state->gen == 0);
 }
 
 /* The same by a lock of the generation: looked at, locked, looked at again. */
@@ -169,7 +183,7 @@ static int begin(struct txn_env *env, struct txn *txn, struct snapshot *ret_stat
 {
 	struct beginning b = {env, txn->reader_slot, ret_state};
 
-	txn->is_locked = !txn->has_slot || env->board_lost;
+	txn->is_locked = !txn->has_slot || atomic_load(&env->board_lost);
 	if (env->options.observed)
 		return observe_begin(env, ret_state);
 	if (!txn->is_locked && board_do(env->board, begin_in_slot, &b))

@@ -18,6 +18,7 @@
  * the first write of the next session (session.c).
  */
 #include "base/error.h"
+#include "io/io.h"
 #include "txn/txn_int.h"
 
 #include <errno.h>
@@ -26,6 +27,10 @@
 
 /* judge(): the pages of a one-flush meta did not become durable. */
 #define NOT_WHOLE 1
+
+/* recover_any(), for metas that are being written. */
+#define LOOKS_MAX 20U
+#define PAUSE_NS  UINT64_C(1000000)
 
 struct candidate {
 	struct meta meta;
@@ -170,6 +175,12 @@ int recover_any(struct txn_env *env, struct meta *ret_meta)
 	struct candidate *c = calloc(2, sizeof(*c));
 	int rc = c ? read_slots(env, c) : -ENOMEM;
 
+	/* Beside a writer both may be met while they are written. */
+	for (unsigned i = 0; rc == VERSO_ECORRUPT && i < LOOKS_MAX; i++) {
+		io_pause_ns(env->members->file->io, PAUSE_NS);
+		memset(c, 0, 2 * sizeof(*c));
+		rc = read_slots(env, c);
+	}
 	if (rc == 0)
 		*ret_meta = c[c[0].valid ? 0 : 1].meta;
 	free(c);

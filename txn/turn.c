@@ -120,7 +120,7 @@ int turn_take(struct txn_env *env)
 
 void turn_note_awaited(struct txn_env *env)
 {
-	if (!env->members || !env->has_turn || env->turn_is_promised)
+	if (!env->members || !env->has_turn || env->turn_is_promised || env->is_last)
 		return;
 	/*
 	 * Under TXN_RELAXED others would not see what was committed; and those who come later find
@@ -172,7 +172,8 @@ void turn_give(struct txn_env *env)
 
 	if (env->options.observed && env->has_turn && !env->writer_busy)
 		observe_give_turn(env);
-	if (!env->members || !env->has_turn || env->writer_busy || env->flushing || !is_done)
+	if (!env->members || !env->has_turn || env->writer_busy || env->flushing || !is_done ||
+		env->is_last)
 		return;
 	if (!env->board_lost)
 		leave_board(env);
@@ -220,5 +221,6 @@ bool turn_begins_last(struct txn_env *env)
 		members_give_turn(env->members);
 		return false;
 	}
+	env->is_last = true;
 	return true;
 }

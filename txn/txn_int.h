@@ -104,7 +104,8 @@ struct txn_env {
 	struct courtesy courtesy; /* turn.c: gives the turn when nobody comes back to do it */
 	bool turn_is_promised;    /* no further writer here until the turn has been given */
 	uint64_t turn_seen;       /* number of our last turn; writer lock */
-	bool board_lost;          /* the board cannot be written any more */
+	_Atomic bool board_lost;  /* the board cannot be written any more */
+	bool is_last;             /* of all processes: it closes, and keeps its turn */
 	bool rolled_back;      /* opening rejected something that could become whole; writer lock */
 	bool in_session;       /* session_gen is durable; writer lock */
 	gen_t session_gen;     /* of its first meta; 0: no incarnation is left; writer lock */
@@ -205,10 +206,10 @@ void env_publish(struct txn_env *env, const struct meta *m);       /* to all; it
 void env_publish_ahead(struct txn_env *env, const struct meta *m); /* to this process */
 
 /*
- * writer.c: the generations in use, ascending, into gens (room for READERS_MAX). VERSO_EBUSY: more
- * than that; I/O errors.
+ * writer.c: the generations in use, ascending, into gens (room for READERS_MAX); none is newer than
+ * `newest`. VERSO_EBUSY: more than that; I/O errors.
  */
-int env_readers(struct txn_env *env, gen_t *gens, size_t *ret_n);
+int env_readers(struct txn_env *env, gen_t newest, gen_t *gens, size_t *ret_n);
 
 /* adopt.c: goes on from what the file has, or r; nothing is in flight or joined. */
 int adopt(struct txn_env *env, gen_t flushed_gen);

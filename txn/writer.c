@@ -61,18 +61,6 @@ static bool lives(void *arg, unsigned id)
 	return !env->members || members_live(env->members, id);
 }
 
-/* No snapshot is newer. */
-static gen_t newest_of(struct txn_env *env)
-{
-	struct snapshot published;
-
-	if (!env->members)
-		return env->joined_gen;
-	if (!board_read_published(env->board, &published))
-		return env->next_gen - 1;
-	return published.gen >= env->next_gen ? published.gen : env->next_gen - 1;
-}
-
 struct scan {
 	struct txn_env *env;
 	gen_t *gens;
@@ -86,14 +74,14 @@ static void scan_slots(void *arg)
 	s->n = snapshots_in_use(&s->env->board->snapshots, lives, s->env, s->gens);
 }
 
-int env_readers(struct txn_env *env, gen_t *gens, size_t *ret_n)
+int env_readers(struct txn_env *env, gen_t newest, gen_t *gens, size_t *ret_n)
 {
 	struct scan s = {env, gens, 0};
 	size_t n_locked = 0;
 	int rc = board_do(env->board, scan_slots, &s) ? 0 : error_no_board();
 
 	if (rc == 0 && env->read_locks.file)
-		rc = read_locks_list(&env->read_locks, newest_of(env), gens + s.n, &n_locked);
+		rc = read_locks_list(&env->read_locks, newest, gens + s.n, &n_locked);
 	if (n_locked > 0)
 		snapshots_sort(gens, s.n + n_locked);
 	if (rc == 0)
@@ -112,7 +100,7 @@ struct horizon horizon_now(struct txn_env *env)
 	h.flushed = env->flushed_gen;
 	pthread_mutex_unlock(&env->lock);
 	/* After the flush was published: a reader that is missed here begins with a newer state. */
-	if (env_readers(env, env->writer.readers, &h.n_readers) < 0) {
+	if (env_readers(env, env->next_gen - 1, env->writer.readers, &h.n_readers) < 0) {
 		/* Who reads what is not known: so nothing is used again. */
 		h.n_readers = 0;
 		h.flushed = 0;

@@ -562,10 +562,27 @@ static struct toydb *current_reader(struct toydb *db)
 										 : db;
 }
 
-static int begin_read(void *arg, void **ret_txn)
+/* In the middle of a flush: what it sees then must not be what it sees afterwards. */
+static int observer_looks(struct toydb *db)
 {
 	struct txn *txn;
-	int rc = txn_begin_read(current_reader(arg)->env, &txn);
+	int rc = txn_begin_read(db->env, &txn);
+
+	if (rc == 0)
+		txn_abort(txn);
+	return rc;
+}
+
+static int begin_read(void *arg, void **ret_txn)
+{
+	struct toydb *db = arg;
+	bool has_observer = db->observer && db->env->state != ENV_POISONED;
+	struct txn *txn;
+	int rc = has_observer ? observer_looks(db->observer) : 0;
+
+	if (rc < 0)
+		return rc;
+	rc = txn_begin_read(current_reader(arg)->env, &txn);
 
 	if (rc == 0)
 		*ret_txn = txn;
