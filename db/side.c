@@ -88,8 +88,14 @@ static bool is_side_file(const uint8_t *bytes, uint64_t size_bytes)
 /* What stands under the side file's name. */
 enum { NOT_SIDE_FILE, SIDE_FILE, SIDE_FILE_WITHOUT_HEAD, SIDE_FILE_OF_LATER_VERSION };
 
+/* What this process needs of it: who has the database alone writes a record, and no board. */
+static uint64_t least_bytes(const struct verso *db)
+{
+	return db->role == ROLE_MEMBER ? SIDE_BYTES : SIDE_2_BYTES;
+}
+
 /* One of these, or an error. */
-static int look(struct file *file)
+static int look(const struct verso *db, struct file *file)
 {
 	uint64_t size_bytes;
 	uint8_t *bytes;
@@ -102,9 +108,9 @@ static int look(struct file *file)
 	bytes = calloc(1, size_bytes + HEAD_BYTES);
 	rc = bytes ? file_read(file, bytes, size_bytes, 0, FILE_LIVE) : -ENOMEM;
 	if (rc == 0 && is_side_file(bytes, size_bytes))
-		rc = is_of_later_version(bytes)                    ? SIDE_FILE_OF_LATER_VERSION
-		     : has_head(bytes) && size_bytes >= SIDE_BYTES ? SIDE_FILE
-								   : SIDE_FILE_WITHOUT_HEAD;
+		rc = is_of_later_version(bytes)                         ? SIDE_FILE_OF_LATER_VERSION
+		     : has_head(bytes) && size_bytes >= least_bytes(db) ? SIDE_FILE
+									: SIDE_FILE_WITHOUT_HEAD;
 	free(bytes);
 	return rc;
 }
@@ -113,14 +119,14 @@ static int look(struct file *file)
  * Gives it its size and its head, durably. A hole reads as zeros, whatever crashes. Others may be
  * at it too: it never becomes shorter, and they write the same.
  */
-static int head_write(struct file *file)
+static int head_write(const struct verso *db, struct file *file)
 {
 	uint8_t head[HEAD_BYTES];
 	uint64_t size_bytes;
 	int rc = file_size(file, &size_bytes);
 
-	if (rc == 0 && size_bytes < SIDE_BYTES)
-		rc = file_truncate(file, SIDE_BYTES);
+	if (rc == 0 && size_bytes < least_bytes(db))
+		rc = file_truncate(file, least_bytes(db));
 
 	memcpy(head + AT_MAGIC, magic, sizeof(magic));
 	le32_set(head + AT_VERSION, SIDE_VERSION);
@@ -165,7 +171,7 @@ static int open_or_make(struct verso *db, const char *path, struct file **ret_fi
 /* *ret_usable: it can be written. */
 static int side_take(const struct verso *db, const char *path, struct file *file, bool *ret_usable)
 {
-	int rc = look(file);
+	int rc = look(db, file);
 
 	if (rc < 0)
 		return rc;
@@ -175,7 +181,7 @@ static int side_take(const struct verso *db, const char *path, struct file *file
 	if (rc == SIDE_FILE_OF_LATER_VERSION)
 		return 0;
 	/* The process that wrote the head may have died before its sync. */
-	rc = rc == SIDE_FILE ? file_sync(file) : head_write(file);
+	rc = rc == SIDE_FILE ? file_sync(file) : head_write(db, file);
 	/* Blocks for all of the board, so that no store needs a new one. */
 	if (rc == 0 && db->role == ROLE_MEMBER)
 		rc = file_allocate(file, 0, SIDE_BYTES);

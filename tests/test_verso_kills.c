@@ -151,14 +151,20 @@ static _Noreturn void live(enum part part)
 /* A child that is the first process of a namespace, and ends with its parent, which waits. */
 static _Noreturn void live_apart(enum part part)
 {
+	int alive[2]; /* at its end when this process is gone */
 	pid_t inner;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (unshare(CLONE_NEWPID) < 0)
+	if (unshare(CLONE_NEWPID) < 0 || pipe2(alive, O_CLOEXEC | O_NONBLOCK) < 0)
 		live(part);
 	inner = fork();
-	if (inner == 0)
+	if (inner == 0) {
+		(void)close(alive[1]);
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (read(alive[0], &(char){0}, 1) == 0) /* it died before it could be told */
+			_exit(9);
 		live(part);
+	}
 	(void)waitpid(inner, &(int){0}, 0);
 	_exit(8);
 }

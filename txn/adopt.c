@@ -101,10 +101,24 @@ static int judge_age(struct txn_env *env, const struct recovered *r)
 		r->meta.gen, least);
 }
 
+/* A pager that has its file to itself cannot follow its growth; beside an observer it need not. */
+static int reach_file(struct txn_env *env, pgno_t *ret_n_pages)
+{
+	uint64_t size_bytes;
+	int rc;
+
+	if (env->pager->ops->reach || !env->options.observed)
+		return pager_reach(env->pager, ret_n_pages);
+	rc = file_size(env->options.observed, &size_bytes);
+	if (rc == 0)
+		*ret_n_pages = (pgno_t)(size_bytes / env->layout.page_size);
+	return rc;
+}
+
 int adopt(struct txn_env *env, gen_t flushed_gen)
 {
 	struct recovered *r = calloc(1, sizeof(*r));
-	int rc = r ? pager_reach(env->pager, &r->file_pages) : -ENOMEM;
+	int rc = r ? reach_file(env, &r->file_pages) : -ENOMEM;
 
 	if (rc == 0) {
 		r->flushed_gen = flushed_gen;

@@ -235,7 +235,8 @@ static int look_and_count(struct txn_env *env, struct recovered *r, struct txn_s
 
 	if (rc < 0)
 		return rc;
-	if (r->meta.space.n_pages > atomic_load(&env->pager->reached_pages))
+	if (env->pager->ops->reach &&
+		r->meta.space.n_pages > atomic_load(&env->pager->reached_pages))
 		rc = pager_reach(env->pager, &r->file_pages);
 	if (rc == 0)
 		rc = count_space(env, r, stat);

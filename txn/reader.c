@@ -206,7 +206,7 @@ static int reach(struct txn_env *env, pgno_t n_pages)
 {
 	pgno_t file_pages;
 
-	if ((!env->members && !env->options.observed) ||
+	if ((!env->members && !env->options.observed) || !env->pager->ops->reach ||
 		n_pages <= atomic_load(&env->pager->reached_pages))
 		return 0;
 	return pager_reach(env->pager, &file_pages);

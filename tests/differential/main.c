@@ -34,7 +34,7 @@ static const struct {
 	[MARK_RANGE_DELS] = {"records deleted in ranges", 2000},
 	[MARK_PRUNES] = {"leaves freed together", 100},
 	[MARK_PIECES] = {"pieces written", 2000},
-	[MARK_RENAMES] = {"tables renamed", 20},
+	[MARK_RENAMES] = {"tables renamed", 3},
 	[MARK_HEIGHT_4] = {"commits at height >= 4", 50},
 	[MARK_SPLITS] = {"splits", 2000},
 	[MARK_EDGE_SPLITS] = {"splits at the edge", 500},
