@@ -34,6 +34,13 @@ static void use_kind(struct verso *db, uint32_t pager, bool is_buffered)
 		db->options.flags |= VERSO_BUFFERED;
 }
 
+/* Whether the options ask for it already. */
+static bool has_kind(const struct verso *db, const struct board_head *head)
+{
+	return head->pager == (uint32_t)db->options.pager &&
+	       !head->is_buffered == !(db->options.flags & VERSO_BUFFERED);
+}
+
 void board_take_kind(struct verso *db)
 {
 	struct file *side = NULL;
@@ -104,7 +111,8 @@ static int agree(struct verso *db)
 		return error_no_board();
 	if (r.head.pager == (uint32_t)db->options.pager && !r.head.is_buffered == !is_buffered(db))
 		return 0;
-	if (!db->wants_any || r.head.pager >= VERSO_PAGERS)
+	/* Their transfers may be such that this process cannot have them. */
+	if (!db->wants_any || r.head.pager >= VERSO_PAGERS || has_kind(db, &r.head))
 		return error_kind(db, &r.head);
 	use_kind(db, r.head.pager, r.head.is_buffered);
 	return BOARD_OTHER_KIND;
