@@ -127,21 +127,25 @@ static void pin(int cpu)
 
 /* --- interrupts ------------------------------------------------------------------------------- */
 
-/* The row TLB of /proc/interrupts, over all CPUs. false: this kernel has none. */
+/*
+ * The row TLB of /proc/interrupts, over all CPUs. false: this kernel does not count them; it has no
+ * such row, or only zeros on several CPUs, as where the hypervisor empties the TLBs of the others.
+ */
 static bool read_interrupts(uint64_t *ret_n)
 {
 	FILE *f = fopen("/proc/interrupts", "re");
 	char *line = NULL, *at;
-	bool any = false;
+	bool found = false;
+	unsigned n_cpus = 0;
 	size_t cap = 0;
 
-	while (f && !any && getline(&line, &cap, f) > 0) {
+	while (f && !found && getline(&line, &cap, f) > 0) {
 		at = line + strspn(line, " ");
 		if (strncmp(at, "TLB:", 4) != 0)
 			continue;
-		any = true;
+		found = true;
 		*ret_n = 0;
-		for (at += 4;;) {
+		for (at += 4;; n_cpus++) {
 			char *end;
 			uint64_t n = strtoull(at, &end, 10);
 
@@ -154,7 +158,7 @@ static bool read_interrupts(uint64_t *ret_n)
 	free(line);
 	if (f)
 		(void)fclose(f);
-	return any;
+	return found && (*ret_n > 0 || n_cpus == 1);
 }
 
 /* --- victims ---------------------------------------------------------------------------------- */
@@ -315,10 +319,8 @@ static const char *why_not(const struct row *row, char *buf, size_t len)
 {
 	uint64_t n;
 
-	if (!read_interrupts(&n))
-		return "this kernel has no row TLB in /proc/interrupts";
 	if ((int)row->n_victims < CPU_COUNT(&cpus))
-		return NULL;
+		return read_interrupts(&n) ? NULL : "no row TLB in /proc/interrupts that counts";
 	(void)snprintf(buf, len, "needs %u CPUs, one for each thread; this process may use %d",
 		row->n_victims + 1, CPU_COUNT(&cpus));
 	return buf;

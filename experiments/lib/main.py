@@ -253,7 +253,7 @@ def doctor(args):
     kind, _ = budget.choose(args.budget)
     say(f'             {kind} will be used{"" if budget.CLASSES[kind].by_kernel else ": a substitute, and the page says so"}')
     known = [('cachestat', has_cachestat(folder), 'Linux 6.5; mincore stands in, which knows no dirty pages'),
-             ('TLB shootdowns', readings.tlb_shootdowns() is not None, 'a row in /proc/interrupts'),
+             ('TLB shootdowns', readings.tlb_shootdowns() is not None, 'a row in /proc/interrupts that counts'),
              ('pressure (PSI)', readings.pressure_us('io') is not None, 'a kernel with CONFIG_PSI'),
              ('the disk', card['disk'] is not None, 'a file system on one disk')]
     for name, works, needs in known:

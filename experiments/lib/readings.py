@@ -62,12 +62,14 @@ def disk_counters(disk):
 
 
 def tlb_shootdowns(text=None):
-    """Of all CPUs since the start, or None where /proc/interrupts has no such row."""
+    """Of all CPUs since the start. None: this kernel does not count them; /proc/interrupts has no such row, or only zeros on a
+    machine of several CPUs, as where the hypervisor empties the TLBs of the others."""
     text = read_text('/proc/interrupts') if text is None else text
     for line in (text or '').splitlines():
         words = line.split()
         if words and words[0] == 'TLB:':
-            return sum(int(x) for x in words[1:] if x.isdigit())
+            counts = [int(x) for x in words[1:] if x.isdigit()]
+            return sum(counts) if any(counts) or len(counts) == 1 else None
     return None
 
 

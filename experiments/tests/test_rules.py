@@ -202,6 +202,11 @@ class OverTime(unittest.TestCase):
         self.assertIsNone(metrics.read(a_run(phases=[phase(device_read_bytes=0)]), 'full', 'shootdowns_per_read'))
         self.assertIsNone(metrics.read(a_run(quiet=False), 'full', 'shootdowns_per_read'))  # the whole machine's
 
+    def test_a_kernel_that_counts_no_shootdowns_is_not_one_that_makes_none(self):
+        for row, expected in (('TLB: 3 4 TLB shootdowns', 7), ('TLB: 0 4 TLB shootdowns', 4), ('TLB: 0 TLB shootdowns', 0),
+                              ('TLB: 0 0 TLB shootdowns', None), ('RES: 1 1', None)):
+            self.assertEqual(readings.tlb_shootdowns(f'  CPU0 CPU1\nNMI: 1 1\n{row}\n'), expected, row)
+
 
 class Sentences(unittest.TestCase):
     def setUp(self):
