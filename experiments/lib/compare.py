@@ -55,14 +55,7 @@ def _verdict(pairs, found, aa, metric):
         return stats.Verdict(stats.NOT_DECIDED, 'the machine was not quiet')
     if pairs and found is None:
         a, b = ([p[i][0] for p in pairs] for i in (0, 1))
-        if len(pairs) > 1 and metric.kind == metrics.COUNTS:
-            if min(a) > 0 and max(b) <= 0:
-                return stats.Verdict(stats.MORE, 'the other is 0')
-            if min(b) > 0 and max(a) <= 0:
-                return stats.Verdict(stats.LESS, 'it is 0')
-            if max(a) <= 0 and max(b) <= 0:
-                return stats.Verdict(stats.SAME, 'both are 0')
-        return stats.Verdict(stats.NOT_DECIDED, 'a value is 0, so there is no ratio')
+        return stats.verdict_without_ratio(a, b, metric.kind == metrics.COUNTS)
     return stats.verdict(found, aa, _margin(pairs, metric))
 
 

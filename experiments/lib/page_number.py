@@ -108,6 +108,8 @@ def join(sentences, between):
 def capital(sentence):
     """The same with a capital letter in front."""
     first = sentence.parts[0] if sentence.parts else None
+    if isinstance(first, Name) and not first.code:
+        return Sentence((Name(first.text[:1].upper() + first.text[1:]),) + sentence.parts[1:])
     if not isinstance(first, str):
         return sentence
     return Sentence((first[:1].upper() + first[1:],) + sentence.parts[1:])

@@ -75,6 +75,7 @@ SAME = {
 OTHER_SAME = '{metric}: the same through {a} and {b}, {r}'
 NO_RATIO = {stats.MORE: '{metric}: {va} through {a}, none through {b}', stats.LESS: '{metric}: none through {a}, {vb} through {b}',
             stats.SAME: '{metric}: none through {a}, none through {b}'}
+NONE_AT_TIMES = '{metric}: {va} through {a}, {vb} through {b}'
 
 
 def _phase(plan, c):
@@ -95,7 +96,7 @@ def comparison(evidence, c):
         sentence = _not_decided(evidence, c, say)
     elif c.found is None:
         known.update({key: evidence.mean(c, side) for key, side in (('va', 0), ('vb', 1)) if c.values[side] is not None})
-        sentence = say(NO_RATIO[c.verdict.word])
+        sentence = say(NONE_AT_TIMES if min(c.values) > 0 else NO_RATIO[c.verdict.word])
     elif c.verdict.word == stats.SAME:
         sentence = say(SAME.get(name, OTHER_SAME), r=evidence.ratio(c))
     else:  # with the larger one first

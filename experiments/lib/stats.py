@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 MARGIN = 1.05  # smaller differences are "the same"
 CONFIDENCE = 0.95
+FAR = 10  # counts of which some are 0 differ when every one is as many times the largest of the others
 ROUNDS_MAX = 999  # nobody will run more; a verdict that needs them is out of reach
 SAMPLES_BEYOND = 100  # a quantile needs as many samples beyond it
 
@@ -151,6 +152,18 @@ def verdict(found, twins=None, margin=MARGIN):
         return Verdict(NOT_DECIDED, 'two runs of the same cell differ as much',
                        _rounds_needed(found, max(high_bar, 1 / low_bar)))
     return Verdict(NOT_DECIDED, 'the interval is too wide', _rounds_needed(found, margin))
+
+
+def verdict_without_ratio(a, b, are_counts):
+    """Of two lists with a value a round, of which some are 0: SAME if all are 0; MORE or LESS if the two are far apart."""
+    if are_counts and len(a) > 1:
+        if max(a) <= 0 and max(b) <= 0:
+            return Verdict(SAME, 'both are 0')
+        if min(a) > FAR * max(b):
+            return Verdict(MORE, 'the other is 0' if max(b) <= 0 else 'the other is 0 at times')
+        if min(b) > FAR * max(a):
+            return Verdict(LESS, 'it is 0' if max(a) <= 0 else 'it is 0 at times')
+    return Verdict(NOT_DECIDED, 'a value is 0, so there is no ratio')
 
 
 # --- histograms ---------------------------------------------------------------------------------

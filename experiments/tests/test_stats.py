@@ -70,6 +70,13 @@ class Verdicts(unittest.TestCase):
             self.assertEqual(verdict.word, stats.NOT_DECIDED)
             self.assertIn('two runs of the same cell', verdict.why)
 
+    def test_zeros_decide_when_the_others_are_far_away(self):
+        for a, b, word in (([1.0, 1.1], [0, 0], stats.MORE), ([1.0, 1.1], [0, 0.09], stats.MORE), ([0, 0.09], [1.0, 1.1], stats.LESS),
+                           ([1.0, 1.1], [0, 0.11], stats.NOT_DECIDED), ([0, 0], [0, 0], stats.SAME), ([1.0], [0], stats.NOT_DECIDED),
+                           ([0, 5.0], [0.01, 0], stats.NOT_DECIDED)):
+            self.assertEqual(stats.verdict_without_ratio(a, b, True).word, word, (a, b))
+            self.assertEqual(stats.verdict_without_ratio(a, b, False).word, stats.NOT_DECIDED, (a, b))
+
     def test_few_rounds_decide_nothing_and_say_what_they_need(self):
         self.assertEqual(stats.verdict(None).word, stats.NOT_DECIDED)
         self.assertEqual(stats.verdict(stats.estimate([2.0])).word, stats.NOT_DECIDED)
