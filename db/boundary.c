@@ -163,6 +163,15 @@ void call_give_back(struct verso_txn *txn)
 		pager_put(txn->txn->pager, notes->items[notes->n - 1]);
 }
 
+static int error_gone(const struct verso *db)
+{
+	return error_set(VERSO_EIO,
+		"%s: a page that was there a moment ago cannot be read any more: the disk has "
+		"failed, or another program has shortened the file. Look at both, then open the "
+		"database again",
+		db->path);
+}
+
 int call_faulted(struct verso_txn *txn)
 {
 	call_give_back(txn);
@@ -172,9 +181,28 @@ int call_faulted(struct verso_txn *txn)
 	txn->notes.failed = VERSO_EIO;
 	if (txn->txn->writable)
 		(void)txn_break(txn->txn, VERSO_EIO);
-	return error_set(VERSO_EIO,
-		"%s: a page that was there a moment ago cannot be read any more: the disk has "
-		"failed, or another program has shortened the file. Look at both, then open the "
-		"database again",
-		txn->db->path);
+	return error_gone(txn->db);
+}
+
+static int read_guarded(const struct verso *db, int (*fn)(void *arg), void *arg)
+{
+	struct fault_guard fault;
+	int rc;
+
+	if (sigsetjmp(fault.env, 0) != 0)
+		return error_gone(db);
+	fault_enter_areas(&fault, db->pager->fault_areas);
+	rc = fn(arg);
+	fault_leave(&fault);
+	return rc;
+}
+
+int boundary_read(const struct verso *db, int (*fn)(void *arg), void *arg)
+{
+	bool was_blocked = db->pager->may_fault && fault_unblock();
+	int rc = read_guarded(db, fn, arg);
+
+	if (was_blocked)
+		fault_block();
+	return rc;
 }

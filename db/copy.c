@@ -18,6 +18,7 @@
 
 #include <alloca.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -466,17 +467,37 @@ static int end(struct copy *c, int rc)
 	return misuse("verso_copy: the callback has closed the database");
 }
 
+struct path_taking {
+	const char *from;
+	char path[PATH_MAX];
+};
+
+static int take_path(void *arg)
+{
+	struct path_taking *p = arg;
+	size_t len = p->from ? strnlen(p->from, sizeof(p->path)) : 0;
+
+	if (len == 0)
+		return misuse("verso_copy: no path");
+	if (len == sizeof(p->path))
+		return -ENAMETOOLONG;
+	memcpy(p->path, p->from, len + 1);
+	return 0;
+}
+
 int verso_copy(struct verso *db, const char *path, unsigned flags, verso_copy_fn *each, void *arg)
 {
 	THREAD_KEPT;
 	struct copy c = {.checker = alloca(sizeof(*c.checker)), .each = each, .arg = arg};
+	struct path_taking taken = {.from = path};
 	int rc = begin(&c, db, flags, VERSO_COPY_COMPACT | VERSO_COPY_REPLACE);
 
+	/* It may lie in a result, which the callback may end. */
+	if (rc == 0)
+		rc = boundary_read(db, take_path, &taken);
 	if (rc < 0)
-		return rc;
-	if (!path || path[0] == '\0')
-		return misuse("verso_copy: no path");
-	rc = copy_target_open(&c.target, db, path, flags & VERSO_COPY_REPLACE);
+		return call_result(rc);
+	rc = copy_target_open(&c.target, db, taken.path, flags & VERSO_COPY_REPLACE);
 	return call_result(end(&c, copy_all(&c, flags, rc)));
 }
 

@@ -55,10 +55,25 @@ int verso_cursor_open(struct verso_txn *txn, struct verso_table *table,
 	return call_result(open_cursor(txn, table, NULL, ret_cursor));
 }
 
+/* Its own function, because it sets a fault guard. */
+static int take_bounds(struct verso_txn *txn, struct range *r, const struct verso_range *range)
+{
+	struct fault_guard fault;
+
+	if (call_may_fault(txn)) {
+		if (sigsetjmp(fault.env, 0) != 0)
+			return call_faulted(txn);
+		call_enter(txn, &fault);
+	}
+	range_take_bounds(r, range);
+	call_leave(txn, &fault);
+	return 0;
+}
+
 int verso_cursor_open_range(struct verso_txn *txn, struct verso_table *table,
 	const struct verso_range *range, struct verso_cursor **ret_cursor)
 {
-	struct range r, *copy;
+	struct range *r;
 	int rc = boundary_txn(txn, false);
 
 	if (rc < 0)
@@ -68,16 +83,14 @@ int verso_cursor_open_range(struct verso_txn *txn, struct verso_table *table,
 		return call_result(rc);
 	if (!ret_cursor)
 		return misuse("verso_cursor_open_range: no place for the result");
-	rc = range_open(range, &r);
+	rc = range_make(range, &r);
 	if (rc < 0)
 		return call_result(rc);
-	copy = range_copy(&r);
-	range_close(&r);
-	if (!copy)
-		return call_result(-ENOMEM);
-	rc = open_cursor(txn, table, copy, ret_cursor);
+	rc = take_bounds(txn, r, range);
+	if (rc == 0)
+		rc = open_cursor(txn, table, r, ret_cursor);
 	if (rc < 0)
-		free(copy);
+		free(r);
 	return call_result(rc);
 }
 

@@ -216,11 +216,11 @@ struct verso_txn {
 	struct verso_txn *next, *prev; /* db->lock */
 };
 
-/* A range as a call or a cursor has it. */
+/* A range as a call or a cursor has it; malloc'ed. */
 struct range {
-	struct btree_range range;
-	bool down;    /* VERSO_REVERSE */
-	uint8_t *end; /* where the end of a prefix was made; malloc'ed, or NULL */
+	struct btree_range range; /* its keys lie in `keys` */
+	bool down;                /* VERSO_REVERSE */
+	uint8_t keys[];
 };
 
 /* Where a cursor of a range stands, in the order of keys. */
@@ -238,7 +238,7 @@ struct verso_cursor {
 	struct btree_item item; /* its pin is the tree's cursor's */
 	void *buf;              /* the value, when it had to be copied */
 	size_t cap_bytes;
-	struct range *range; /* malloc'ed with the keys of its bounds; NULL: the whole table */
+	struct range *range; /* NULL: the whole table */
 	enum range_place place;
 	struct verso_cursor *next, *prev; /* of the transaction */
 };
@@ -399,6 +399,13 @@ void call_give_back(struct verso_txn *txn);
 /* After a fault: releases all that the transaction holds and returns VERSO_EIO. */
 int call_faulted(struct verso_txn *txn);
 
+/*
+ * Calls fn under a fault guard where there is no transaction: it reads bytes of the user, which may
+ * lie in a result of one, and takes nothing that is to be given back. Returns what it returns, or
+ * VERSO_EIO.
+ */
+int boundary_read(const struct verso *db, int (*fn)(void *arg), void *arg);
+
 /* Bytes that are never NULL, for the floors below. */
 static inline struct btree_slice slice_of(struct verso_val val)
 {
@@ -441,12 +448,14 @@ int value_too_long(const struct verso *db, uint64_t len_bytes);
  * Ranges (db/range.c).
  */
 
-/* Judges a user's range; NULL is all records. The keys stay the user's. VERSO_EMISUSE, -ENOMEM. */
-int range_open(const struct verso_range *range, struct range *ret_range);
-void range_close(struct range *range);
+/*
+ * Judges a user's range, and makes one, for free(), with room for the keys of its bounds. They are
+ * not read yet: they may lie in a page of a mapping. VERSO_EMISUSE, -ENOMEM.
+ */
+int range_make(const struct verso_range *range, struct range **ret_range);
 
-/* A copy with keys of its own, to be freed by free(). NULL: no memory. */
-struct range *range_copy(const struct range *range);
+/* Copies the bounds. Inside the fault guard. */
+void range_take_bounds(struct range *r, const struct verso_range *range);
 
 /*
  * Tables (db/tables.c).

@@ -303,6 +303,19 @@ static struct kept_table *find_kept(const struct verso *db, const char *name)
 	return kept;
 }
 
+struct naming {
+	const struct verso *db;
+	const char *from;
+	char *to;
+};
+
+static int take_name_outside(void *arg)
+{
+	const struct naming *n = arg;
+
+	return take_name(n->db, n->from, n->to);
+}
+
 int verso_table_keep(struct verso *db, const char *name, struct verso_table **ret_table)
 {
 	THREAD_KEPT;
@@ -317,7 +330,7 @@ int verso_table_keep(struct verso *db, const char *name, struct verso_table **re
 	if (!made)
 		return call_result(-ENOMEM);
 	made->db = db;
-	rc = take_name(db, name, made->name);
+	rc = boundary_read(db, take_name_outside, &(struct naming){db, name, made->name});
 	pthread_mutex_lock(&db->lock);
 	kept = rc == 0 ? find_kept(db, made->name) : NULL;
 	if (rc == 0 && !kept) {

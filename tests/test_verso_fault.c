@@ -9,6 +9,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -282,6 +284,88 @@ START_TEST(a_writer_that_meets_a_cut_file_can_only_be_aborted)
 }
 END_TEST
 
+/* A result, which arguments may lie in: a name, and a prefix. */
+static struct verso_val lying_in_a_page(struct verso_txn *txn, const char *path)
+{
+	struct verso_val val;
+
+	API_OK(verso_get(txn, NULL, api_val("named"), &val));
+	API_IS(memcmp(val.data, "key", 4), 0);
+	ck_assert_int_eq(truncate(path, 8192), 0);
+	return val;
+}
+
+static int count_it(struct verso_txn *txn, struct verso_val val)
+{
+	struct verso_range range = {.from = val, .flags = VERSO_PREFIX};
+	uint64_t n;
+
+	return verso_count(txn, NULL, &range, 0, &n);
+}
+
+static int delete_it(struct verso_txn *txn, struct verso_val val)
+{
+	struct verso_range range = {.from = val, .flags = VERSO_PREFIX};
+
+	return verso_del_range(txn, NULL, &range, NULL);
+}
+
+static int open_it(struct verso_txn *txn, struct verso_val val)
+{
+	struct verso_range range = {.from = val, .to = val, .flags = VERSO_TO_INCLUDED};
+	struct verso_cursor *c;
+	int rc = verso_cursor_open_range(txn, NULL, &range, &c);
+
+	if (rc == 0)
+		verso_cursor_close(c);
+	return rc;
+}
+
+static int keep_it(struct verso_txn *txn, struct verso_val val)
+{
+	struct verso_table *table;
+
+	return verso_table_keep(txn->db, val.data, &table);
+}
+
+static int copy_it(struct verso_txn *txn, struct verso_val val)
+{
+	return verso_copy(txn->db, val.data, 0, NULL, NULL);
+}
+
+static int (*const uses[])(struct verso_txn *, struct verso_val) = {
+	count_it, delete_it, open_it, keep_it, copy_it};
+
+#define N_USES (int)(sizeof(uses) / sizeof(uses[0]))
+
+/* Each use of an argument whose page is cut away, in a thread that blocks SIGBUS and in another. */
+START_TEST(an_argument_that_is_cut_away_is_an_error)
+{
+	int pager = _i / (2 * N_USES), use = _i / 2 % N_USES;
+	struct verso *db = cut_under(pager, "a", -1);
+	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
+	char path[CHECK_PATH_BYTES];
+	sigset_t bus;
+	int rc;
+
+	API_OK(verso_put(txn, NULL, api_val("named"), (struct verso_val){"key", 4}, 0));
+	API_OK(verso_commit(txn));
+	txn = api_begin(db, uses[use] == delete_it ? VERSO_WRITE : VERSO_READ);
+	(void)sigemptyset(&bus);
+	(void)sigaddset(&bus, SIGBUS);
+	if (_i % 2)
+		ck_assert_int_eq(pthread_sigmask(SIG_BLOCK, &bus, NULL), 0);
+	rc = uses[use](txn, lying_in_a_page(txn, api_path(path, "a")));
+	if (pager == VERSO_MMAP)
+		API_SAYS(rc, VERSO_EIO, "cannot be read any more");
+	else
+		ck_assert_msg(rc == 0 || is_gone(rc), "%d", rc);
+	(void)pthread_sigmask(SIG_UNBLOCK, &bus, NULL);
+	verso_abort(txn);
+	verso_close(db);
+}
+END_TEST
+
 #define N_EDITS 2858
 
 /* The key of edit i; no two edits have the same. */
@@ -534,6 +618,8 @@ int main(void)
 	tcase_add_loop_test(t, a_file_cut_under_an_open_database_is_an_error, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_leaf_cut_away_under_a_cursor_is_an_error, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_writer_that_meets_a_cut_file_can_only_be_aborted, 0, API_PAGERS);
+	tcase_add_loop_test(t, an_argument_that_is_cut_away_is_an_error, 0,
+		API_PAGERS * 2 * N_USES);
 	tcase_add_loop_test(t, a_file_cut_under_a_writer_in_the_middle_is_an_error, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_file_cut_under_the_account_of_all_pages_is_an_error, 0,
 		API_PAGERS);
