@@ -53,7 +53,7 @@ def parser(text):
     p.add_argument('--memory', type=size, help='bytes of memory for a cell')
     p.add_argument('--seconds', type=float, help='of a phase whose plan says 1')
     p.add_argument('--seed', type=int, help='of the order of cells and of the keys')
-    p.add_argument('--retries', type=int, default=2, help='how often a run is repeated while the machine is not quiet (2)')
+    p.add_argument('--retries', type=int, help='how often a run is repeated while the machine is not quiet (2; quick: 1)')
     p.add_argument('--idle', type=float, default=1.0, help='seconds of quiet before a run (1)')
     p.add_argument('--budget', choices=budget.KINDS, help='how memory is limited (the best that works here)')
     p.add_argument('--data', help='folder of the files that are measured (beside the build)')
@@ -70,6 +70,12 @@ def mode_of(args):
     if args.what[0] in plans.MODES:
         return plans.MODES[args.what[0]]
     return plans.MODES[args.size or 'standard']
+
+
+def retries_of(args):
+    if args.retries is not None:
+        return args.retries
+    return 1 if args.what[0] == 'quick' else 2
 
 
 def chosen_plans(args, everything):
@@ -159,7 +165,7 @@ def measure_in(args, a_program, folder, chosen):
         stack.callback(writer.close)
         if not old:
             writer.write(head)
-        m = session.Measure(a_program, data, writer, head, chosen, args.retries, args.idle,
+        m = session.Measure(a_program, data, writer, head, chosen, retries_of(args), args.idle,
                             session.finished_jobs(old) if old else (), minutes=args.minutes, ram=ram)
         about = f'about {int(m.progress.expected_s / 60) + 1} minutes'
         if args.minutes:
@@ -181,7 +187,7 @@ def wants_ram_disk(head, chosen, engines):
 
 def guesses(args, a_program, folder, head, chosen):
     """Lines: what a round of each experiment will take, and all of them."""
-    m = session.Measure(a_program, Dataset(folder, a_program, head['records']), None, head, chosen, args.retries, args.idle)
+    m = session.Measure(a_program, Dataset(folder, a_program, head['records']), None, head, chosen, retries_of(args), args.idle)
     rows, first, later = [], 0.0, 0.0
     for plan in chosen:
         if m.reason_to_skip(plan):

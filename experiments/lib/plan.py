@@ -38,7 +38,7 @@ class Mode:
 
 MODES = {m.name: m for m in (
     Mode('tiny', 24 * MIB, 12 * MIB, 2, 0.3, False),
-    Mode('quick', 1024 * MIB, 256 * MIB, 3, 2, False),
+    Mode('quick', 512 * MIB, 128 * MIB, 3, 2, False),
     Mode('standard', 2048 * MIB, 512 * MIB, 7, 2, True),
     Mode('full', 8192 * MIB, 2048 * MIB, 15, 20, True),
 )}
@@ -57,7 +57,7 @@ CELL_OPTIONS.update(HARNESS_OPTIONS)
 TOP = {'id': str, 'title': str, 'questions': list, 'asks': str, 'switch': str, 'kind': str, 'pitfalls': list,
        'workload': dict, 'cell': list, 'phase': list, 'compare': list, 'prediction': list, 'aa': str,
        'needs': list, 'ladder': dict, 'quick': list, 'full': list, 'records_in_order': bool, 'writes': bool, 'frames': list, 'programs': list,
-       'memory_part': (int, float), 'variant': list, 'modes': list, 'frames_full': list}
+       'memory_part': (int, float), 'variant': list, 'modes': list, 'frames_quick': list, 'frames_full': list}
 CELL = {'name': str, 'title': str, 'limit_of': str, 'before': str, 'wrong': str, 'disk': str, 'skip': str,
         'memory_part': (int, float), 'size_part': (int, float), 'in_order': bool, 'read_ahead_kb': int, 'slow_ms': (int, float),
         'files': list, 'tests': list, 'rate_of': list, 'rate_share': (int, float), **CELL_OPTIONS}
@@ -104,6 +104,7 @@ class Plan:
     records_in_order: bool = True
     writes: bool = False
     frames: list = field(default_factory=list)
+    frames_quick: list = field(default_factory=list)  # in their place, of `run quick`; none: the same
     frames_full: list = field(default_factory=list)  # beside them, of `run full` alone
     modes: list = field(default_factory=list)  # that have it; none: all. A command that names it has it in any
     ladder: dict = field(default_factory=dict)  # base, top, and cells with one switch each (ladder.py)
@@ -287,8 +288,8 @@ def _check_whole(where, plan):
         raise PlanError(f'{where}: "memory_part": expected more than 0 and at most 1, found {plan.memory_part}')
     for cell in plan.cells:
         _check_cell(f'{where}: cell "{cell["name"]}"', plan, cell)
-    for key, some in (('modes', plan.modes), ('frames_full', plan.frames_full)):
-        if (key == 'modes' and not set(some) <= set(MODES)) or (key == 'frames_full' and some and plan.kind != 'replay'):
+    for key, some in (('modes', plan.modes), ('frames_quick', plan.frames_quick), ('frames_full', plan.frames_full)):
+        if (key == 'modes' and not set(some) <= set(MODES)) or (key != 'modes' and some and plan.kind != 'replay'):
             raise PlanError(f'{where}: "{key}": expected {"some of " + ", ".join(MODES) if key == "modes" else "kind = replay"}, found {some}')
     for need in plan.needs:
         if need not in NEEDS:

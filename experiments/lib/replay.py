@@ -23,11 +23,11 @@ def regret(misses, optimum, at_random):
 
 
 def keys(plan, rounds, engines, mode):
-    """What a session must hold: (round, key). `run full` has more sizes, and cells that quick and standard leave out."""
+    """What a session must hold: (round, key). `run full` has more sizes, `run quick` fewer; both standard and quick leave cells out."""
     cells = [c['name'] for c in plan.cells if plan.options(c['name']).get('engine', 'verso') in engines
              and not (c['name'] in plan.full and mode in ('quick', 'standard'))]
-    frames = sorted(plan.frames + (plan.frames_full if mode == 'full' else []), key=float)
-    return [(number, f'{name}@{part}') for number in range(1, rounds + 1) for part in frames
+    frames = plan.frames_quick if mode == 'quick' and plan.frames_quick else plan.frames + (plan.frames_full if mode == 'full' else [])
+    return [(number, f'{name}@{part}') for number in range(1, rounds + 1) for part in sorted(frames, key=float)
             for name in ['replay'] + cells]
 
 

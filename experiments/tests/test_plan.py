@@ -129,7 +129,8 @@ class Plans(Scratch):
     def test_modes_and_sizes_of_run_full_alone(self):
         plan.parse('modes = ["full"]\n' + plan_text(), 'E0.toml')
         self.refused('modes = ["fulll"]\n' + plan_text(), '"modes"', 'some of tiny')
-        self.refused('frames_full = ["0.9"]\n' + plan_text(), '"frames_full"', 'kind = replay')
+        for key in ('frames_quick', 'frames_full'):
+            self.refused(f'{key} = ["0.9"]\n' + plan_text(), f'"{key}"', 'kind = replay')
 
     OVER = '[[prediction]]\nid = "x"\ncell = "two"\nbase = "one"\nphase = "full"\nmetric = "rate"\nlow = 1\nhigh = 2\nsays = ""\n'
 

@@ -40,12 +40,15 @@ def naive_optimum(accesses, frames):
 
 
 class Keys(unittest.TestCase):
-    def test_full_has_more_sizes_and_cells(self):
+    def test_full_has_more_sizes_and_cells_and_quick_fewer_sizes(self):
         text = 'kind = "replay"\nframes = ["0.1", "0.5"]\nframes_full = ["0.05", "0.3"]\nfull = ["two"]\n' + plan_text(compares='')
         p = plan.parse(text.replace('aa = "one"\n', ''), 'E0.toml')
         names = {mode: [key for _, key in replay.keys(p, 1, ['verso'], mode)] for mode in ('quick', 'standard', 'tiny', 'full')}
         self.assertEqual(names['standard'], ['replay@0.1', 'one@0.1', 'replay@0.5', 'one@0.5'])
         self.assertEqual(names['quick'], names['standard'])
+        fewer = plan.parse('frames_quick = ["0.3"]\n' + text.replace('aa = "one"\n', ''), 'E0.toml')
+        self.assertEqual([key for _, key in replay.keys(fewer, 1, ['verso'], 'quick')], ['replay@0.3', 'one@0.3'])
+        self.assertEqual([key for _, key in replay.keys(fewer, 1, ['verso'], 'standard')], names['standard'])
         self.assertEqual(len(names['tiny']), 2 * 3)
         self.assertEqual([key for key in names['full'] if key.startswith('two')], ['two@0.05', 'two@0.1', 'two@0.3', 'two@0.5'])
 
