@@ -24,8 +24,19 @@ static int buffer_init(struct copy_target *t, struct verso *db)
 	return t->buf ? 0 : -ENOMEM;
 }
 
-/* Nothing has the name; or what has it is no open database, and is kept from becoming one. */
-static int look_at_old(struct copy_target *t, struct verso *db)
+/* What has the name is no open database, and is kept from becoming one. */
+static int lock_old(struct copy_target *t, unsigned n_times)
+{
+	int rc = file_lock(t->old, LOCK_EXCLUSIVE, PRESENT_OFF_BYTES, 1);
+
+	if (rc == VERSO_EBUSY)
+		return error_set(rc,
+			"%s is a database that is open: close it before a copy takes its place",
+			t->path);
+	return rc < 0 ? rc : file_look_again(t->old, n_times);
+}
+
+static int look_at_old(struct copy_target *t, struct verso *db, unsigned n_times)
 {
 	unsigned any_fs = db->options.flags & VERSO_ANY_FS ? FILE_ANY_FS : 0;
 	int rc = io_open(t->io, t->path, any_fs | (t->replaces ? 0 : FILE_RDONLY), 0, &t->old);
@@ -38,12 +49,19 @@ static int look_at_old(struct copy_target *t, struct verso *db)
 		return error_set(-EEXIST,
 			"%s is there already: choose another name, or ask for it to be replaced",
 			t->path);
-	if (rc == 0)
-		rc = file_lock(t->old, LOCK_EXCLUSIVE, PRESENT_OFF_BYTES, 1);
-	if (rc == VERSO_EBUSY)
-		rc = error_set(rc,
-			"%s is a database that is open: close it before a copy takes its place",
-			t->path);
+	return rc < 0 ? rc : lock_old(t, n_times);
+}
+
+/* Nothing has the name; or what has it is locked. */
+static int take_name_over(struct copy_target *t, struct verso *db)
+{
+	int rc = look_at_old(t, db, 0);
+
+	for (unsigned n = 1; rc == FILE_REPLACED; n++) {
+		file_close(t->old);
+		t->old = NULL;
+		rc = look_at_old(t, db, n);
+	}
 	return rc;
 }
 
@@ -92,7 +110,7 @@ int copy_target_open(struct copy_target *t, struct verso *db, const char *path, 
 	*t = (struct copy_target){.path = path, .fd = -1, .replaces = replaces};
 	rc = buffer_init(t, db);
 	if (rc == 0)
-		rc = look_at_old(t, db);
+		rc = take_name_over(t, db);
 	return rc < 0 ? rc : make_file(t, db);
 }
 

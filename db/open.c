@@ -193,10 +193,20 @@ static int probe_file(struct verso *db, struct txn_probe *ret_probe)
 	return rc;
 }
 
-static int lock_and_probe(struct verso *db, uint64_t until_ns, struct txn_probe *ret_probe)
+/* flags: those with which it was opened. It may have been replaced while we waited for the lock. */
+static int lock_and_probe(struct verso *db, unsigned flags, uint64_t until_ns,
+	struct txn_probe *ret_probe)
 {
 	int rc = lock_file_itself(db, until_ns);
 
+	for (unsigned n = 0; rc == 0 && db->role != ROLE_READER; n++) {
+		rc = file_look_again(db->file, n);
+		if (rc != FILE_REPLACED)
+			break;
+		rc = reopen(db, flags);
+		if (rc == 0)
+			rc = lock_file_itself(db, until_ns);
+	}
 	return rc < 0 ? rc : probe_file(db, ret_probe);
 }
 
@@ -205,12 +215,13 @@ static int take_file(struct verso *db, uint64_t until_ns, struct txn_probe *ret_
 {
 	const struct pager_kind *kind = pager_kind_of(&db->options);
 	unsigned flags = file_flags(&db->options);
-	int rc = lock_and_probe(db, until_ns, ret_probe);
+	int rc = lock_and_probe(db, flags, until_ns, ret_probe);
 
 	if (rc < 0 || !kind->fits_file || kind->fits_file(db->file, ret_probe->page_size))
 		return rc;
-	rc = reopen(db, flags & ~(unsigned)FILE_DIRECT);
-	return rc < 0 ? rc : lock_and_probe(db, until_ns, ret_probe);
+	flags &= ~(unsigned)FILE_DIRECT;
+	rc = reopen(db, flags);
+	return rc < 0 ? rc : lock_and_probe(db, flags, until_ns, ret_probe);
 }
 
 /* How it lives with other processes, from here on. */

@@ -54,6 +54,21 @@ int lock_until(struct io *io, struct file *file, enum lock_kind kind, uint64_t o
 	}
 }
 
+int file_look_again(struct file *file, unsigned n_times)
+{
+	int rc = file_check_there(file, 0);
+
+	if (rc != -ENOENT && rc != -ESTALE)
+		return rc;
+	if (n_times >= REPLACED_MAX)
+		return error_set(-ESTALE,
+			"%s was replaced by another file %u times while it was being opened: end "
+			"what does that, then try again",
+			file->path, n_times);
+	error_clear();
+	return FILE_REPLACED;
+}
+
 static bool has_head(const uint8_t *side)
 {
 	return memcmp(side + AT_MAGIC, magic, sizeof(magic)) == 0 &&

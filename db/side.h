@@ -16,6 +16,9 @@
 
 #include "db/db_int.h"
 
+/* How often a file is opened again whose name has gone to another one before its lock was had. */
+#define REPLACED_MAX 20U
+
 #define SIDE_RECORD_OFF 512U  /* bytes */
 #define SIDE_BOARD_OFF  4096U /* bytes */
 #define SIDE_BYTES      (SIDE_BOARD_OFF + (sizeof(struct board) + 4095) / 4096 * 4096)
@@ -36,6 +39,13 @@ int side_open(struct verso *db);
  */
 int side_begin_making(struct verso *db, uint64_t until_ns);
 void side_end_making(struct verso *db);
+
+/*
+ * Whether a file that is locked now is still the one of its name: until it was locked a copy could
+ * take its place. FILE_REPLACED: open it again, unless that was done REPLACED_MAX times.
+ */
+#define FILE_REPLACED 1
+int file_look_again(struct file *file, unsigned n_times);
 
 /*
  * Takes a lock of `file`, waiting for it until until_ns: after a kill -9 the kernel may still carry

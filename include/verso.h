@@ -232,9 +232,9 @@ struct verso_val {
  * alone, and still had it after busy_timeout_ms (a process that was killed may take a moment to
  * end); or another handle of this process, for which the call does not wait; or DB, or DB-lock, is
  * not the one that they have open any more. The text names a process, its program and since when,
- * unless that one could not write it down. VERSO_EMISUSE:
- * impossible options. -EOPNOTSUPP: a network file system without VERSO_ANY_FS, a file system that
- * copies on write with VERSO_MAP_SHARED, VERSO_COMMIT_ONE_FLUSH without O_DIRECT. An `io` that this
+ * unless that one could not write it down. -ESTALE: other files took its place again and again.
+ * VERSO_EMISUSE: impossible options. -EOPNOTSUPP: a network file system without VERSO_ANY_FS, a
+ * file system that copies on write with VERSO_MAP_SHARED, VERSO_COMMIT_ONE_FLUSH without O_DIRECT. An `io` that this
  * system refuses: what it returned, -ENOSYS where the library was built without io_uring. -ENOSPC,
  * -EIO, VERSO_EIO, -EMFILE, -ENOMEM.
  *
