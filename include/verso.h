@@ -234,9 +234,9 @@ struct verso_val {
  * not the one that they have open any more. The text names a process, its program and since when,
  * unless that one could not write it down. -ESTALE: other files took its place again and again.
  * VERSO_EMISUSE: impossible options. -EOPNOTSUPP: a network file system without VERSO_ANY_FS, a
- * file system that copies on write with VERSO_MAP_SHARED, VERSO_COMMIT_ONE_FLUSH without O_DIRECT. An `io` that this
- * system refuses: what it returned, -ENOSYS where the library was built without io_uring. -ENOSPC,
- * -EIO, VERSO_EIO, -EMFILE, -ENOMEM.
+ * file system that copies on write with VERSO_MAP_SHARED, VERSO_COMMIT_ONE_FLUSH without O_DIRECT.
+ * An `io` that this system refuses: what it returned, -ENOSYS where the library was built without
+ * io_uring. -ENOSPC, -EIO, VERSO_EIO, -EMFILE, -ENOMEM.
  *
  * After a crash the newest durable transaction is found; one that was being flushed may be found or
  * not (see rolled_back of struct verso_stat). Any thread. May block on I/O: after a crash in mode
