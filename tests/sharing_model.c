@@ -1,100 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "tests/sharing_model.h"
+#include "tests/sharing_model_int.h"
 #include "tests/check_main.h"
-#include "tests/explore.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { PAGES = 3, WRITERS = 2, SLOTS = 2, SEQ_BITS = 4 };
-
-#define IN_USE  0xff /* struct place, freed */
-#define NOBODY  0xff
-#define NOTHING 0 /* a generation: no snapshot, no page, an invalid meta */
-
-/* --- the state ----------------------------------------------------------------------------- */
-
-/* id tells versions apart that a checksum and a generation cannot: no rule may look at it. */
-struct version {
-	uint8_t gen, id;
-};
-
-struct place {
-	uint8_t birth, freed; /* IN_USE: the tree's; birth NOTHING: free */
-};
-
-struct meta {
-	uint8_t gen, n_commit, root, root_id, one_flush;
-	struct place places[PAGES];
-};
-
-/* A medium's content: what the page cache has, and what a power cut leaves. */
-struct medium {
-	struct version pages[PAGES];
-	struct meta metas[SLOTS];
-};
-
-struct board {
-	uint8_t is_known, is_dirty, in_session, next_gen, newest_slot;
-	struct meta published;
-};
-
-enum writer_at {
-	W_IDLE,
-	W_LOOK,
-	W_SYNC,
-	W_RECOVER,
-	W_SESSION_META,
-	W_SESSION_FLUSH,
-	W_BEGIN,
-	W_SCAN_SLOTS,
-	W_SCAN_LOCKS,
-	W_TAKE,
-	W_PAGE,
-	W_FLUSH_PAGES,
-	W_META,
-	W_FLUSH_META,
-	W_PUBLISH,
-	W_ACKNOWLEDGE,
-	W_CLEAN,
-	W_UNLOCK,
-};
-
-struct writer {
-	uint8_t at, gen, page, slot, seen_slot, seen_lock, knows, has_looked, has_page, has_meta;
-	struct meta base; /* the state that it builds on */
-};
-
-enum reader_at { R_IDLE, R_LOOK, R_LOOK_1, R_HOLD, R_AGAIN, R_AGAIN_1, R_READING };
-
-struct reader {
-	uint8_t at, held; /* the generation in its slot, or under its lock */
-	struct meta first, state;
-};
-
-/* Compared and hashed as bytes: uint8_t alone, so without holes. */
-struct state {
-	struct medium cache, disk;
-	struct board board;
-	struct writer writers[WRITERS];
-	struct reader by_slot, by_lock;
-	uint8_t turn; /* who has the writer lock */
-	uint8_t next_id, acknowledged;
-	uint8_t attempts_left, deaths_left, cuts_left;
-};
-
-struct model {
-	struct bounds bounds;
-	struct explorer explorer;
-	const char *verdict; /* NULL: none failed */
-	uint32_t failed;
-};
-
-static bool is_left_out(const struct model *m, enum rule rule)
-{
-	return m->bounds.left_out == rule;
-}
 
 static void judged(struct model *m, const char *verdict)
 {
@@ -126,7 +36,7 @@ static void judge(struct model *m, const struct state *s)
 		judged(m, "J4: a reader with a slot sees what is not flushed");
 }
 
-static void found(struct model *m, const struct state *s)
+void model_found(struct model *m, const struct state *s)
 {
 	if (explore_found(&m->explorer, s))
 		judge(m, s);
@@ -139,8 +49,7 @@ static bool is_whole(const struct state *s, const struct meta *meta)
 	return !meta->one_flush || s->cache.pages[meta->root].gen == meta->places[meta->root].birth;
 }
 
-/* The slot that is taken: the newest that is whole. */
-static unsigned newest(const struct state *s, const struct meta *metas, bool walks)
+unsigned model_newest(const struct state *s, const struct meta *metas, bool walks)
 {
 	unsigned slot = metas[1].gen > metas[0].gen;
 
@@ -160,7 +69,7 @@ static uint8_t next_incarnation(const struct meta *metas)
 static void recover(struct model *m, struct state *s, struct writer *w)
 {
 	const struct meta *metas = s->cache.metas;
-	unsigned slot = newest(s, metas, !is_left_out(m, NO_WALK_AT_OPENING));
+	unsigned slot = model_newest(s, metas, !is_left_out(m, NO_WALK_AT_OPENING));
 
 	w->base = metas[slot];
 	s->board.newest_slot = (uint8_t)slot;
@@ -170,7 +79,7 @@ static void recover(struct model *m, struct state *s, struct writer *w)
 							     : next_incarnation(metas);
 	s->board.published = w->base;
 	w->at = W_SESSION_META;
-	found(m, s);
+	model_found(m, s);
 	if (w->base.n_commit < s->acknowledged)
 		judged(m, "J2: an acknowledged commit is lost");
 	if (!is_version(s, &w->base))
@@ -225,7 +134,7 @@ static void look(struct model *m, struct state *s, struct writer *w)
 			w->base = s->board.published;
 		w->at = s->board.in_session ? W_BEGIN : W_SESSION_META;
 	}
-	found(m, s);
+	model_found(m, s);
 }
 
 static void session_meta(struct model *m, struct state *s, struct writer *w)
@@ -238,7 +147,7 @@ static void session_meta(struct model *m, struct state *s, struct writer *w)
 	if (!is_left_out(m, INCARNATION_IN_MEMORY))
 		s->cache.metas[slot] = w->base;
 	w->at = W_SESSION_FLUSH;
-	found(m, s);
+	model_found(m, s);
 }
 
 static void session_flush(struct model *m, struct state *s, struct writer *w)
@@ -249,14 +158,14 @@ static void session_flush(struct model *m, struct state *s, struct writer *w)
 	s->board.in_session = 1;
 	s->board.published = w->base;
 	w->at = W_BEGIN;
-	found(m, s);
+	model_found(m, s);
 }
 
 static void begin(struct model *m, struct state *s, struct writer *w)
 {
 	if (s->attempts_left == 0) {
 		w->at = W_CLEAN;
-		found(m, s);
+		model_found(m, s);
 		return;
 	}
 	s->attempts_left--;
@@ -265,7 +174,7 @@ static void begin(struct model *m, struct state *s, struct writer *w)
 	w->slot = 1 - s->board.newest_slot;
 	w->has_page = w->has_meta = 0;
 	w->at = is_left_out(m, SCAN_BEFORE_TURN) ? W_TAKE : W_SCAN_SLOTS;
-	found(m, s);
+	model_found(m, s);
 }
 
 static void take(struct model *m, const struct state *from, unsigned who)
@@ -280,13 +189,13 @@ static void take(struct model *m, const struct state *from, unsigned who)
 		took = true;
 		s.writers[who].page = (uint8_t)p;
 		s.writers[who].at = W_PAGE;
-		found(m, &s);
+		model_found(m, &s);
 	}
 	if (!took) {
 		struct state s = *from;
 
 		s.writers[who].at = W_CLEAN;
-		found(m, &s);
+		model_found(m, &s);
 	}
 }
 
@@ -310,17 +219,17 @@ static void write_one_flush(struct model *m, const struct state *from, unsigned 
 	if (!from->writers[who].has_page) {
 		write_page(&s, &s.writers[who]);
 		s.writers[who].at = s.writers[who].has_meta ? W_FLUSH_META : W_PAGE;
-		found(m, &s);
+		model_found(m, &s);
 		s = *from;
 	}
 	if (!from->writers[who].has_meta) {
 		write_meta(m, &s, &s.writers[who]);
 		s.writers[who].at = s.writers[who].has_page ? W_FLUSH_META : W_PAGE;
-		found(m, &s);
+		model_found(m, &s);
 		s = *from;
 		s.next_id++;
 		s.writers[who].at = W_CLEAN;
-		found(m, &s);
+		model_found(m, &s);
 	}
 }
 
@@ -329,10 +238,10 @@ static void write_two_flush(struct model *m, struct state *s, struct writer *w)
 {
 	write_page(s, w);
 	w->at = W_FLUSH_PAGES;
-	found(m, s);
+	model_found(m, s);
 	s->next_id++;
 	w->at = W_CLEAN;
-	found(m, s);
+	model_found(m, s);
 }
 
 static void publish(struct state *s, const struct meta *meta)
@@ -346,14 +255,14 @@ static void flush_meta(struct model *m, struct state *s, struct writer *w)
 
 	if (is_left_out(m, PUBLISH_UNFLUSHED) && s->board.published.gen != w->gen) {
 		publish(s, &mine); /* and once more, after the flush */
-		found(m, s);
+		model_found(m, s);
 	}
 	s->disk = s->cache;
 	s->next_id++;
 	s->board.newest_slot = w->slot;
 	w->base = mine;
 	w->at = W_PUBLISH;
-	found(m, s);
+	model_found(m, s);
 }
 
 /* False: its turn does not come. */
@@ -407,7 +316,7 @@ static void writer_simple_step(struct model *m, struct state *s, struct writer *
 		s->board.is_dirty = 0;
 	if (at == W_UNLOCK)
 		end_turn(m, s, w);
-	found(m, s);
+	model_found(m, s);
 }
 
 static void writer_step(struct model *m, const struct state *from, unsigned who)
@@ -418,7 +327,7 @@ static void writer_step(struct model *m, const struct state *from, unsigned who)
 	switch ((enum writer_at)w->at) {
 	case W_IDLE:
 		if (wait_for_turn(m, &s, w, who))
-			found(m, &s);
+			model_found(m, &s);
 		break;
 	case W_LOOK:
 		look(m, &s, w);
@@ -465,75 +374,7 @@ static void writer_dies(struct model *m, const struct state *from, unsigned who)
 	memset(&s.writers[who], 0, sizeof(s.writers[who]));
 	if (s.turn == who)
 		s.turn = NOBODY;
-	found(m, &s);
-}
-
-/* --- readers ------------------------------------------------------------------------------- */
-
-static void by_slot_step(struct model *m, const struct state *from)
-{
-	struct state s = *from;
-	struct reader *r = &s.by_slot;
-
-	switch ((enum reader_at)r->at) {
-	case R_IDLE:
-		if (!s.board.is_known)
-			return;
-		r->at = R_LOOK;
-		break;
-	case R_LOOK:
-		r->state = s.board.published;
-		r->at = R_HOLD;
-		break;
-	case R_HOLD:
-		r->held = r->state.gen;
-		r->at = is_left_out(m, NO_SECOND_LOOK_SLOT) ? R_READING : R_AGAIN;
-		break;
-	case R_AGAIN:
-		r->at = s.board.published.gen == r->state.gen ? R_READING : R_LOOK;
-		break;
-	default:
-		memset(r, 0, sizeof(*r));
-		break;
-	}
-	found(m, &s);
-}
-
-/* It reads one slot after the other, then holds a lock, and reads both again. */
-static void by_lock_step(struct model *m, const struct state *from)
-{
-	struct state s = *from;
-	struct reader *r = &s.by_lock;
-	struct meta metas[SLOTS] = {r->first, s.cache.metas[1]};
-	unsigned slot = newest(&s, metas, !is_left_out(m, NO_WALK_BY_LOCK));
-
-	switch ((enum reader_at)r->at) {
-	case R_IDLE:
-		r->at = R_LOOK;
-		break;
-	case R_LOOK:
-	case R_AGAIN:
-		r->first = s.cache.metas[0];
-		r->at++;
-		break;
-	case R_LOOK_1:
-		r->state = metas[slot];
-		r->at = r->state.gen == NOTHING ? R_LOOK : R_HOLD;
-		break;
-	case R_HOLD:
-		r->held = r->state.gen;
-		r->at = is_left_out(m, NO_SECOND_LOOK_LOCK) ? R_READING : R_AGAIN;
-		break;
-	case R_AGAIN_1:
-		r->at = metas[slot].gen == r->state.gen ? R_READING : R_LOOK;
-		if (r->at == R_LOOK)
-			r->held = NOTHING;
-		break;
-	case R_READING:
-		memset(r, 0, sizeof(*r));
-		break;
-	}
-	found(m, &s);
+	model_found(m, &s);
 }
 
 /* --- the power ----------------------------------------------------------------------------- */
@@ -548,7 +389,7 @@ static void restart(struct model *m, struct state *s)
 	memset(s->writers, 0, sizeof(s->writers));
 	memset(&s->by_slot, 0, sizeof(s->by_slot));
 	memset(&s->by_lock, 0, sizeof(s->by_lock));
-	found(m, s);
+	model_found(m, s);
 }
 
 /* Of each thing that is not flushed: the old one, the new one, or a mixture that no checksum knows.
@@ -600,7 +441,7 @@ static void first_state(struct model *m)
 	s.attempts_left = m->bounds.attempts;
 	s.deaths_left = m->bounds.deaths;
 	s.cuts_left = m->bounds.cuts;
-	found(m, &s);
+	model_found(m, &s);
 }
 
 static void explore(struct model *m)
@@ -616,9 +457,9 @@ static void explore(struct model *m)
 			writer_dies(m, &s, who);
 		}
 		if (m->bounds.readers & SLOT)
-			by_slot_step(m, &s);
+			model_slot_step(m, &s);
 		if (m->bounds.readers & LOCK)
-			by_lock_step(m, &s);
+			model_lock_step(m, &s);
 		power_cut(m, &s, 0);
 	}
 }
