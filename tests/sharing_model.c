@@ -34,6 +34,8 @@ static void judge(struct model *m, const struct state *s)
 		judged(m, "J1: a page was used again under a reader with a lock");
 	if (slot->at == R_READING && slot->state.n_commit > flushed)
 		judged(m, "J4: a reader with a slot sees what is not flushed");
+	if (lock->at == R_READING && lock->by_board && lock->state.n_commit > flushed)
+		judged(m, "J4: a reader with a lock sees what is not flushed");
 }
 
 void model_found(struct model *m, const struct state *s)
@@ -93,14 +95,18 @@ static bool is_seen(uint8_t snapshot, const struct place *place)
 	return snapshot != NOTHING && place->birth <= snapshot && snapshot < place->freed;
 }
 
+/* Whether no reader sees what lies there, as far as the writer has looked. */
+static bool is_unseen(const struct writer *w, const struct place *place)
+{
+	return !w->seen_all && !is_seen(w->seen_slot, place) && !is_seen(w->seen_lock, place);
+}
+
 /* T4 */
 static bool may_take(const struct writer *w, const struct place *place)
 {
 	if (place->freed == IN_USE)
 		return false;
-	return place->birth == NOTHING ||
-	       (place->freed <= w->base.gen && !is_seen(w->seen_slot, place) &&
-		       !is_seen(w->seen_lock, place));
+	return place->birth == NOTHING || (place->freed <= w->base.gen && is_unseen(w, place));
 }
 
 static struct meta next_meta(const struct model *m, const struct writer *w, uint8_t id)
@@ -113,8 +119,7 @@ static struct meta next_meta(const struct model *m, const struct writer *w, uint
 	next.places[w->page] = (struct place){w->gen, IN_USE};
 	for (unsigned p = 0; p < PAGES; p++) {
 		if (next.places[p].freed != IN_USE && next.places[p].freed < w->base.gen &&
-			!is_seen(w->seen_slot, &next.places[p]) &&
-			!is_seen(w->seen_lock, &next.places[p]))
+			is_unseen(w, &next.places[p]))
 			next.places[p] = (struct place){0};
 	}
 	next.root = w->page;
@@ -271,6 +276,7 @@ static bool wait_for_turn(const struct model *m, struct state *s, struct writer 
 	if (is_left_out(m, SCAN_BEFORE_TURN) && !w->has_looked) {
 		w->seen_slot = s->by_slot.held;
 		w->seen_lock = s->by_lock.held;
+		w->seen_all = s->by_lock.holds_all;
 		w->has_looked = 1;
 		return true;
 	}
@@ -304,7 +310,9 @@ static void writer_simple_step(struct model *m, struct state *s, struct writer *
 		s->disk = s->cache;
 	if (at == W_SCAN_SLOTS)
 		w->seen_slot = is_left_out(m, NO_SCAN_OF_SLOTS) ? NOTHING : s->by_slot.held;
-	if (at == W_SCAN_LOCKS)
+	if (at == (is_left_out(m, ALL_LOOKED_FOR_LAST) ? W_SCAN_LOCKS : W_SCAN_ALL))
+		w->seen_all = !is_left_out(m, ALL_NOT_LOOKED_FOR) && s->by_lock.holds_all;
+	if (at == (is_left_out(m, ALL_LOOKED_FOR_LAST) ? W_SCAN_ALL : W_SCAN_LOCKS))
 		w->seen_lock = is_left_out(m, NO_SCAN_OF_LOCKS) ? NOTHING : s->by_lock.held;
 	if (at == W_META)
 		write_meta(m, s, w);
@@ -458,7 +466,7 @@ static void explore(struct model *m)
 		}
 		if (m->bounds.readers & SLOT)
 			model_slot_step(m, &s);
-		if (m->bounds.readers & LOCK)
+		if (m->bounds.readers & (LOCK | LOCK_ALL | BOARD_LOCK))
 			model_lock_step(m, &s);
 		power_cut(m, &s, 0);
 	}

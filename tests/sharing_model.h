@@ -3,9 +3,9 @@
  * A model of several processes on one file: docs/several-processes.md, every interleaving of it.
  *
  * The engine's protocol without the engine: three pages, two metas, a board, a writer lock. Two
- * processes write, one reads by a slot, one by a lock, because it may write nothing. Writers die,
- * the power is cut. From the first state all states that can follow are found (breadth first), and
- * each is judged:
+ * processes write, one reads by a slot, one by a lock: because it may write nothing, or because the
+ * slots are taken. Writers die, the power is cut. From the first state all states that can follow
+ * are found (breadth first), and each is judged:
  *
  *	J1  the page that a reader's snapshot leads to is there, and is the one that was committed
  *	J2  what opening takes is no older than what was acknowledged
@@ -38,16 +38,24 @@ enum rule {
 	PUBLISH_UNFLUSHED,     /* rule 7 */
 	NO_WALK_BY_LOCK,       /* rule 8 */
 	NO_WALK_AT_OPENING,    /* rule 8 */
+	ALL_NOT_LOOKED_FOR,    /* rule 9 */
+	ALL_LOOKED_FOR_LAST,   /* rule 9 */
+	ALL_GIVEN_FIRST,       /* rule 9 */
+	ALL_TAKEN_LATE,        /* rule 9 */
 };
 
-/* How far the model goes. */
-enum readers { SLOT = 1, LOCK = 2, BOTH = 3 };
+/*
+ * Who reads: by a slot; by a lock of what the metas say, which it reads again or before which it
+ * locks all; by a lock of what the board says.
+ */
+enum readers { SLOT = 1, LOCK = 2, BOTH = SLOT | LOCK, LOCK_ALL = 4, BOARD_LOCK = 8 };
 
+/* How far the model goes. */
 struct bounds {
 	enum rule left_out;
 	bool one_flush;
 	uint8_t attempts, deaths, cuts;
-	enum readers readers;
+	unsigned readers;
 };
 
 /* Finds all states; *ret_verdict: the first judgement that failed, or NULL. Returns how many. */

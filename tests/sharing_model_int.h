@@ -46,6 +46,7 @@ enum writer_at {
 	W_SESSION_FLUSH,
 	W_BEGIN,
 	W_SCAN_SLOTS,
+	W_SCAN_ALL,
 	W_SCAN_LOCKS,
 	W_TAKE,
 	W_PAGE,
@@ -59,14 +60,33 @@ enum writer_at {
 };
 
 struct writer {
-	uint8_t at, gen, page, slot, seen_slot, seen_lock, knows, has_looked, has_page, has_meta;
+	uint8_t at, gen, page, slot, seen_slot, seen_lock, seen_all, knows, has_looked, has_page,
+		has_meta;
 	struct meta base; /* the state that it builds on */
 };
 
-enum reader_at { R_IDLE, R_LOOK, R_LOOK_1, R_HOLD, R_AGAIN, R_AGAIN_1, R_READING };
+enum reader_at {
+	R_IDLE,
+	R_LOOK,
+	R_LOOK_1,
+	R_HOLD,
+	R_AGAIN,
+	R_AGAIN_1,
+	R_ALL,
+	R_ALL_LOOK,
+	R_ALL_LOOK_1,
+	R_ALL_HOLD,
+	R_ALL_GIVE,
+	R_BOARD_LOOK,
+	R_BOARD_HOLD,
+	R_BOARD_AGAIN,
+	R_READING,
+};
 
 struct reader {
-	uint8_t at, held; /* the generation in its slot, or under its lock */
+	uint8_t at, held;  /* the generation in its slot, or under its lock */
+	uint8_t holds_all; /* the lock of all */
+	uint8_t by_board;  /* its state is what the board said */
 	struct meta first, state;
 };
 

@@ -14,6 +14,11 @@ static const struct bounds kept[] = {
 	{KEEP_ALL, true, 1, 0, 0, BOTH},
 	{KEEP_ALL, true, 3, 0, 0, LOCK},
 	{KEEP_ALL, true, 2, 1, 1, SLOT},
+	{KEEP_ALL, false, 3, 0, 0, LOCK_ALL},
+	{KEEP_ALL, true, 3, 0, 0, LOCK_ALL},
+	{KEEP_ALL, false, 2, 1, 0, LOCK | LOCK_ALL},
+	{KEEP_ALL, false, 3, 0, 0, BOARD_LOCK},
+	{KEEP_ALL, true, 2, 1, 1, BOARD_LOCK},
 };
 
 START_TEST(every_interleaving_keeps_every_promise)
@@ -48,6 +53,18 @@ static const struct {
 	{"a state is published before its flush", "J4", {PUBLISH_UNFLUSHED, false, 2, 0, 0, SLOT}},
 	{"a reader with a lock does not walk", "J1", {NO_WALK_BY_LOCK, true, 2, 0, 0, LOCK}},
 	{"who recovers does not walk", "J3", {NO_WALK_AT_OPENING, true, 2, 0, 1, 0}},
+	{"a member with a lock looks once", "J1",
+		{NO_SECOND_LOOK_LOCK, false, 3, 0, 0, BOARD_LOCK}},
+	{"the writer does not look for members' locks", "J1",
+		{NO_SCAN_OF_LOCKS, false, 3, 0, 0, BOARD_LOCK}},
+	{"the writer does not look for the lock of all", "J1",
+		{ALL_NOT_LOOKED_FOR, false, 3, 0, 0, LOCK_ALL}},
+	{"the writer looks for the lock of all last", "J1",
+		{ALL_LOOKED_FOR_LAST, false, 3, 0, 0, LOCK_ALL}},
+	{"the lock of all is given before another is taken", "J1",
+		{ALL_GIVEN_FIRST, false, 3, 0, 0, LOCK_ALL}},
+	{"the lock of all is taken after the look", "J1",
+		{ALL_TAKEN_LATE, false, 3, 0, 0, LOCK_ALL}},
 };
 
 START_TEST(each_rule_is_needed)

@@ -108,7 +108,8 @@ static int error_too_many(void)
 
 /*
  * The kernel names any lock of a range, so the rest is searched in two halves around it. No deeper
- * than there are locks.
+ * than there are locks. What lies lower is done first: who has READ_ALL, the lowest, gives it back
+ * when it has the lock of a generation, so one of the two is found.
  */
 static int search(struct search *s, uint64_t from, uint64_t to)
 {
