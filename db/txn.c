@@ -126,11 +126,10 @@ static int make_name_durable(struct verso *db)
 	return db->name_error;
 }
 
-int verso_commit(struct verso_txn *txn)
+/* rc: what its boundary said. ret_gen: NULL, or of a commit that is not waited for. */
+static int commit(struct verso_txn *txn, int rc, uint64_t *ret_gen)
 {
-	THREAD_KEPT;
 	struct txn *below;
-	int rc = boundary_txn(txn, false);
 
 	if (rc == VERSO_EMISUSE || rc == -EINVAL)
 		return call_result(rc);
@@ -139,10 +138,37 @@ int verso_commit(struct verso_txn *txn)
 	if (rc == 0 && txn->txn->writable)
 		rc = make_name_durable(txn->db);
 	below = take_apart(txn);
-	if (rc == 0 && below->writable)
+	if (rc == 0 && ret_gen)
+		return call_result(txn_commit_async(below, ret_gen));
+	if (rc == 0)
 		return call_result(txn_commit(below));
 	txn_abort(below);
 	return call_result(rc);
+}
+
+int verso_commit(struct verso_txn *txn)
+{
+	THREAD_KEPT;
+
+	return commit(txn, boundary_txn(txn, false), NULL);
+}
+
+int verso_commit_async(struct verso_txn *txn, uint64_t *ret_gen)
+{
+	THREAD_KEPT;
+	int rc = boundary_txn(txn, false);
+
+	if (rc != VERSO_EMISUSE && rc != -EINVAL && !ret_gen)
+		return misuse("verso_commit_async: no place for the result");
+	return commit(txn, rc, ret_gen);
+}
+
+int verso_wait(struct verso *db, uint64_t gen)
+{
+	THREAD_KEPT;
+	int rc = boundary_db(db);
+
+	return call_result(rc < 0 ? rc : txn_wait(db->env, gen));
 }
 
 void verso_abort(struct verso_txn *txn)

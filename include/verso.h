@@ -288,6 +288,36 @@ int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn);
  */
 int verso_commit(struct verso_txn *txn);
 
+/*
+ * The same without waiting for the flush, so that one thread can have many durable commits in
+ * flight: they share one, as commits of several threads do.
+ *
+ * 0: committed. The next writer builds on it. Under VERSO_SYNC_FULL readers see it, and a crash
+ * leaves it, only after its flush; with the others as after verso_commit(). *ret_gen: its
+ * generation, for verso_wait(); 0: the transaction changed nothing.
+ *
+ * The library does not flush by itself, so without any of these it waits for ever: a verso_wait()
+ * for it or for a later one, a verso_commit() that flushes, verso_sync(), verso_close(); a commit
+ * when much waits (as under VERSO_SYNC_RELAXED: that one blocks); within 50 ms another process that
+ * has the database open. While another process waits to write, this call does not return before the
+ * flush.
+ *
+ * < 0: as verso_commit(). VERSO_EMISUSE: ret_gen is NULL; the transaction stays open.
+ */
+int verso_commit_async(struct verso_txn *txn, uint64_t *ret_gen);
+
+/*
+ * Returns when the commit for which verso_commit_async() returned `gen` is durable, and every one
+ * before it; flushes if nobody else does. Returns at once when it is, and for gen 0. What was
+ * committed later may become durable with it.
+ *
+ * VERSO_EPOISONED: a flush failed, and gen was not durable before; the text has the cause. Opened
+ * again, the database may contain it. VERSO_EMISUSE: a number that verso_commit_async() has not
+ * returned from this handle; those between its first and its newest are not told apart. Any thread,
+ * any number of times.
+ */
+int verso_wait(struct verso *db, uint64_t gen);
+
 /* Ends the transaction and forgets its changes. NULL, or one that has ended: nothing happens. */
 void verso_abort(struct verso_txn *txn);
 

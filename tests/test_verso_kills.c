@@ -3,9 +3,9 @@
  * Real processes on one file, killed at random moments (docs/several-processes.md).
  *
  * Writers count: each adds one to a number, and writes the number under some key too, in one
- * transaction; when the commit has returned it sends the number through a pipe. So an answered
- * commit that is lost shows: its number is sent twice, or the end is below it. Readers look at
- * snapshots: the number, and the key that it was written under, must agree, and never go back. Some
+ * transaction; when the commit has returned, or was waited for, it sends the number through a
+ * pipe. So an answered commit that is lost shows: its number is sent twice, or the end is below it.
+ * Readers look at snapshots: the number, and the key that it was written under, must agree, and never go back. Some
  * readers are members, some may only read. Meanwhile processes are killed (SIGKILL), or stopped for
  * a while; now and then all are stopped and the file is copied as it is: the copy must open, check
  * clean, and have every number that was sent. Where the system allows it some of them live in
@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #define KEYS           16U
+#define ASYNC_MAX      8U
 #define KILLS_WHOLE    2000U
 #define KILLS_AN_EPOCH 100U /* with one kind of pager */
 #define PAUSE_US_MAX   8000U
@@ -97,24 +98,44 @@ static _Noreturn void give_up(struct verso *db, const char *what, int status)
 	_exit(status);
 }
 
+/* The next number, in a transaction that is to be committed. */
+static struct verso_txn *count_on(struct verso *db, uint64_t *ret_number)
+{
+	struct verso_txn *txn;
+	char text[32], key[16];
+	uint64_t number;
+
+	if (verso_begin(db, VERSO_WRITE, &txn) != 0 || number_of(txn, "n", &number) != 0)
+		give_up(db, "a writer", 3);
+	number++;
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+	if (verso_put(txn, NULL, api_val("n"), api_val(text), 0) != 0 ||
+		verso_put(txn, NULL, api_val(key_of(key, sizeof(key), number)), api_val(text), 0) !=
+			0)
+		give_up(db, "a writer", 4);
+	*ret_number = number;
+	return txn;
+}
+
+/* One commit, or several that are waited for together. */
 static _Noreturn void write_on(struct verso *db, int ack_fd)
 {
-	for (;;) {
-		struct verso_txn *txn;
-		char text[32], key[16];
-		uint64_t number;
+	for (unsigned i = 0;; i++) {
+		uint64_t numbers[ASYNC_MAX], gen = 0;
+		unsigned n = i % 2 ? 1 : 1 + i / 2 % ASYNC_MAX;
 
-		if (verso_begin(db, VERSO_WRITE, &txn) != 0 || number_of(txn, "n", &number) != 0)
-			give_up(db, "a writer", 3);
-		number++;
-		(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
-		if (verso_put(txn, NULL, api_val("n"), api_val(text), 0) != 0 ||
-			verso_put(txn, NULL, api_val(key_of(key, sizeof(key), number)),
-				api_val(text), 0) != 0 ||
-			verso_commit(txn) != 0)
-			give_up(db, "a writer", 4);
-		if (write(ack_fd, &number, sizeof(number)) != sizeof(number))
-			_exit(5);
+		for (unsigned k = 0; k < n; k++) {
+			struct verso_txn *txn = count_on(db, &numbers[k]);
+
+			if (i % 2 ? verso_commit(txn) : verso_commit_async(txn, &gen))
+				give_up(db, "a writer", 4);
+		}
+		if (verso_wait(db, gen) != 0)
+			give_up(db, "a writer that waits", 4);
+		for (unsigned k = 0; k < n; k++) {
+			if (write(ack_fd, &numbers[k], sizeof(*numbers)) != sizeof(*numbers))
+				_exit(5);
+		}
 	}
 }
 

@@ -32,6 +32,8 @@ START_TEST(null_handles_are_answered)
 	verso_close(NULL);
 	API_IS(verso_begin(NULL, VERSO_READ, &txn), VERSO_EMISUSE);
 	API_IS(verso_commit(NULL), VERSO_EMISUSE);
+	API_IS(verso_commit_async(NULL, &n64), VERSO_EMISUSE);
+	API_IS(verso_wait(NULL, 0), VERSO_EMISUSE);
 	verso_abort(NULL);
 	API_IS(verso_sync(NULL), VERSO_EMISUSE);
 	API_IS(verso_table_open(NULL, "t", 0, &table), VERSO_EMISUSE);
@@ -102,6 +104,7 @@ START_TEST(places_for_results_that_are_missing_are_answered)
 	API_OK(verso_cursor_open(txn, NULL, &c));
 	API_IS(verso_cursor_seek(c, bad, NULL, NULL), VERSO_EMISUSE);
 	verso_cursor_close(c);
+	API_IS(verso_commit_async(txn, NULL), VERSO_EMISUSE);
 	API_OK(verso_commit(txn));
 	verso_close(db);
 }
@@ -161,12 +164,14 @@ START_TEST(handles_that_have_ended_are_answered)
 	struct verso_table *table;
 	struct verso_cursor *c;
 	struct verso_val k = {"k", 1}, v;
+	uint64_t gen = 0;
 
 	API_OK(verso_table_open(txn, "t", VERSO_CREATE, &table));
 	api_put(txn, table, "k", "v");
 	API_OK(verso_cursor_open(txn, table, &c));
 	API_OK(verso_commit(txn));
 	API_IS(verso_commit(txn), VERSO_EMISUSE);
+	API_IS(verso_commit_async(txn, &gen), VERSO_EMISUSE);
 	verso_abort(txn);
 	API_IS(verso_get(txn, NULL, k, &v), VERSO_EMISUSE);
 	API_IS(verso_put(txn, NULL, k, k, 0), VERSO_EMISUSE);
@@ -180,6 +185,7 @@ START_TEST(handles_that_have_ended_are_answered)
 	API_IS(verso_get(next, NULL, k, &v), VERSO_EMISUSE);
 	API_IS(verso_begin(db, VERSO_READ, &txn), VERSO_EMISUSE);
 	API_IS(verso_sync(db), VERSO_EMISUSE);
+	API_IS(verso_wait(db, gen), VERSO_EMISUSE);
 }
 END_TEST
 
@@ -314,6 +320,7 @@ static int use_in_child(struct verso *db, struct verso_txn *txn, struct verso_ta
 	struct verso_table *t;
 	struct verso_cursor *d;
 	char buf[8];
+	uint64_t gen;
 	size_t n;
 	const int rcs[] = {
 		verso_begin(db, VERSO_READ, &other),
@@ -340,6 +347,8 @@ static int use_in_child(struct verso *db, struct verso_txn *txn, struct verso_ta
 		verso_cursor_seek(c, k, &k, &v),
 		verso_cursor_get(c, &k, &v),
 		verso_cursor_del(c),
+		verso_wait(db, 0),
+		verso_commit_async(txn, &gen),
 		verso_commit(txn),
 	};
 	int n_wrong = 0;

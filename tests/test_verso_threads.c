@@ -20,6 +20,7 @@
 struct bank {
 	struct verso *db;
 	uint64_t n_snapshots; /* that each reader looks at */
+	bool is_async;        /* commits are waited for later */
 	atomic_bool stop;
 	_Atomic uint64_t n_commits, n_aborts, n_seen, n_old;
 };
@@ -65,11 +66,23 @@ static void put_account(struct verso_txn *txn, unsigned i, struct account *a)
 	API_OK(verso_put(txn, NULL, account_key(i, key), (struct verso_val){a, sizeof(*a)}, 0));
 }
 
+/* Some wait at once, some for several commits together. */
+static void commit(struct bank *bank, struct verso_txn *txn, uint64_t *gen, uint64_t *state)
+{
+	if (!bank->is_async) {
+		API_OK(verso_commit(txn));
+		return;
+	}
+	API_OK(verso_commit_async(txn, gen));
+	if (check_random(state) % 16 == 0)
+		API_OK(verso_wait(bank->db, *gen));
+}
+
 static void *write_some(void *arg)
 {
 	struct worker *w = arg;
 	struct bank *bank = w->bank;
-	uint64_t state = check_seed() * 1000 + w->number;
+	uint64_t state = check_seed() * 1000 + w->number, gen = 0;
 
 	while (!atomic_load(&bank->stop)) {
 		struct verso_txn *txn = api_begin(bank->db, VERSO_WRITE);
@@ -89,10 +102,12 @@ static void *write_some(void *arg)
 			verso_abort(txn);
 			atomic_fetch_add(&bank->n_aborts, 1);
 		} else {
-			API_OK(verso_commit(txn));
+			commit(bank, txn, &gen, &state);
 			atomic_fetch_add(&bank->n_commits, 1);
 		}
 	}
+	if (gen)
+		API_OK(verso_wait(bank->db, gen));
 	return NULL;
 }
 
@@ -170,9 +185,11 @@ static void open_accounts(struct verso *db)
 	API_OK(verso_commit(txn));
 }
 
-static void run_bank(int pager, const struct verso_options *options)
+static void run_bank_of(int pager, const struct verso_options *options, bool is_async)
 {
-	struct bank bank = {.db = api_open_with(pager, "bank", *options), .n_snapshots = 8500};
+	struct bank bank = {.db = api_open_with(pager, "bank", *options),
+		.n_snapshots = 8500,
+		.is_async = is_async};
 	struct worker writers[N_WRITERS], readers[N_READERS];
 	struct verso_stat st = {.size = sizeof(st)};
 	struct verso_txn *txn;
@@ -212,9 +229,20 @@ static void run_bank(int pager, const struct verso_options *options)
 	verso_close(bank.db);
 }
 
+static void run_bank(int pager, const struct verso_options *options)
+{
+	run_bank_of(pager, options, false);
+}
+
 START_TEST(every_snapshot_has_all_the_money)
 {
 	run_bank(_i, &(struct verso_options){0});
+}
+END_TEST
+
+START_TEST(snapshots_have_it_when_commits_are_waited_for_later)
+{
+	run_bank_of(_i, &(struct verso_options){0}, true);
 }
 END_TEST
 
@@ -280,6 +308,7 @@ int main(void)
 	tcase_set_timeout(t, 200);
 	tcase_add_loop_test(t, every_snapshot_has_all_the_money, 0, API_PAGERS);
 	tcase_add_loop_test(t, relaxed_snapshots_have_it_too, 0, API_PAGERS);
+	tcase_add_loop_test(t, snapshots_have_it_when_commits_are_waited_for_later, 0, API_PAGERS);
 	tcase_add_loop_test(t, snapshots_have_it_whatever_map_the_writer_uses, VERSO_MAP_PRIVATE,
 		VERSO_MAP_SHARED + 1);
 	tcase_add_loop_test(t, many_threads_miss_at_once, 0, API_PAGERS);

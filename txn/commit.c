@@ -55,15 +55,15 @@ static int prepare_list_pages(struct txn *txn)
 }
 
 /*
- * The pages that joined and are not flushed yet: their memory is bounded. Under TXN_RELAXED no
- * thread waits for a flush, so those that a spill has written count too: what a crash can take away
- * is bounded, and what was freed is used again.
+ * The pages that joined and are not flushed yet: their memory is bounded. Where no thread waits for
+ * a flush, those that a spill has written count too: what a crash can take away is bounded, and
+ * what was freed is used again.
  */
 static size_t count_unflushed(const struct txn_env *env)
 {
 	size_t n = (size_t)env->open->n_own + env->flight->n_own;
 
-	if (env->options.sync == TXN_RELAXED)
+	if (leaves_unflushed(env))
 		n += (size_t)env->open->n_unproved + env->flight->n_unproved;
 	return n;
 }
@@ -75,14 +75,14 @@ static int wait_for_room(struct txn *txn)
 	struct txn_env *env = txn->env;
 	struct txn_writer *w = txn->writer;
 	uint32_t most = env->options.unflushed_max_pages;
-	size_t n_mine = w->n_unsealed;
+	size_t n_mine = w->n_unsealed, n_written = (size_t)w->n_written + w->n_early_list_pages;
 	int rc = 0;
 
-	if (env->options.sync == TXN_RELAXED)
-		n_mine += w->n_written + w->n_early_list_pages;
 	if (w->n_unsealed > most)
 		rc = spill(txn, 0);
 	pthread_mutex_lock(&env->lock);
+	if (leaves_unflushed(env))
+		n_mine += n_written;
 	while (rc == 0 && env->durable_gen < env->joined_gen &&
 		count_unflushed(env) + n_mine > most && count_unflushed(env) > 0)
 		rc = flush_until(env, env->flushing ? env->taken_gen : env->joined_gen);
@@ -90,8 +90,8 @@ static int wait_for_room(struct txn *txn)
 	return rc;
 }
 
-/* The newest state; env->lock is held, and room was reserved. */
-static void join(struct txn *txn)
+/* The newest state; env->lock is held, and room was reserved. waits: for its flush. */
+static void join(struct txn *txn, bool waits)
 {
 	struct txn_env *env = txn->env;
 	struct txn_writer *w = txn->writer;
@@ -124,6 +124,10 @@ static void join(struct txn *txn)
 	group->n_joined++;
 	env->joined = *m;
 	env->joined_gen = m->gen;
+	if (!waits)
+		env->async_gen = m->gen;
+	if (!waits && env->async_first_gen == 0)
+		env->async_first_gen = m->gen;
 	env->n_commits++;
 	writer_account(env);
 	env->n_free_pages = space_count_free(&env->space);
@@ -154,7 +158,8 @@ static int prepare_join(struct txn *txn)
 	return rc;
 }
 
-static int commit_write(struct txn *txn)
+/* ret_gen: NULL, or where its generation goes instead of being waited for. */
+static int commit_write(struct txn *txn, gen_t *ret_gen)
 {
 	struct txn_env *env = txn->env;
 	gen_t gen;
@@ -180,13 +185,15 @@ static int commit_write(struct txn *txn)
 		txn_abort_write(txn);
 		return rc;
 	}
-	join(txn);
+	join(txn, !ret_gen);
 	env->writer_busy = false;
 	pthread_cond_signal(&env->turn);
-	if (env->options.sync == TXN_FULL || env->turn_is_promised)
+	if ((env->options.sync == TXN_FULL && !ret_gen) || env->turn_is_promised)
 		rc = flush_until(env, gen);
 	turn_give(env);
 	pthread_mutex_unlock(&env->lock);
+	if (rc == 0 && ret_gen)
+		*ret_gen = gen;
 	return rc;
 }
 
@@ -202,7 +209,7 @@ void txn_abort(struct txn *txn)
 	}
 }
 
-int txn_commit(struct txn *txn)
+static int commit(struct txn *txn, gen_t *ret_gen)
 {
 	if (txn->writable && txn->broken) {
 		int broken = txn->broken;
@@ -214,8 +221,20 @@ int txn_commit(struct txn *txn)
 	}
 	if (!txn->writable || nothing_to_commit(txn)) {
 		txn_abort(txn);
+		if (ret_gen)
+			*ret_gen = 0;
 		return 0;
 	}
 	txn_handle_closed(txn);
-	return commit_write(txn);
+	return commit_write(txn, ret_gen);
+}
+
+int txn_commit(struct txn *txn)
+{
+	return commit(txn, NULL);
+}
+
+int txn_commit_async(struct txn *txn, gen_t *ret_gen)
+{
+	return commit(txn, ret_gen);
 }

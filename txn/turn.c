@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "txn/txn_int.h"
 
+#include <inttypes.h>
+
 static void open_turn(void *arg)
 {
 	struct txn_env *env = arg;
@@ -118,18 +120,24 @@ int turn_take(struct txn_env *env)
 	return rc;
 }
 
+/*
+ * What is left without a flush keeps the turn from those who come later, unless there is a thread
+ * that looks for them. Under TXN_RELAXED those who are there would not see what was committed.
+ */
+static bool needs_flush_for_others(struct txn_env *env)
+{
+	if (!leaves_unflushed(env))
+		return false;
+	if (env->options.sync == TXN_RELAXED && !members_is_alone(env->members))
+		return true;
+	return !env->options.courtesy || !courtesy_runs(&env->courtesy);
+}
+
 void turn_note_awaited(struct txn_env *env)
 {
 	if (!env->members || !env->has_turn || env->turn_is_promised || env->is_last)
 		return;
-	/*
-	 * Under TXN_RELAXED others would not see what was committed; and those who come later find
-	 * the turn taken, unless there is a thread that looks for them.
-	 */
-	env->turn_is_promised = members_is_awaited(env->members) ||
-				(env->options.sync == TXN_RELAXED &&
-					!(env->options.courtesy && members_is_alone(env->members) &&
-						courtesy_runs(&env->courtesy)));
+	env->turn_is_promised = members_is_awaited(env->members) || needs_flush_for_others(env);
 }
 
 /* What the next process must know. */
@@ -184,8 +192,8 @@ void turn_give(struct txn_env *env)
 }
 
 /*
- * Under TXN_RELAXED what joined waits for a flush, and the turn with it, perhaps for ever. Who
- * comes later need not wait for that.
+ * What joined may wait for a flush, and the turn with it, perhaps for ever. Others need not wait
+ * for that.
  */
 bool turn_look_for_others(void *arg)
 {
@@ -206,6 +214,25 @@ int txn_sync(struct txn_env *env)
 	pthread_mutex_lock(&env->lock);
 	rc = flush_until(env, env->joined_gen);
 	turn_give(env);
+	pthread_mutex_unlock(&env->lock);
+	return rc;
+}
+
+int txn_wait(struct txn_env *env, gen_t gen)
+{
+	int rc = 0;
+
+	if (gen == 0) /* nothing was changed */
+		return 0;
+	pthread_mutex_lock(&env->lock);
+	if (gen < env->async_first_gen || gen > env->async_gen)
+		rc = error_set(VERSO_EMISUSE,
+			"generation %" PRIx64 ": no commit here that can be waited for returned it",
+			gen);
+	if (rc == 0) {
+		rc = flush_until(env, gen);
+		turn_give(env);
+	}
 	pthread_mutex_unlock(&env->lock);
 	return rc;
 }

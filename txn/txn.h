@@ -234,6 +234,19 @@ int txn_break(struct txn *txn, int code);
  */
 int txn_commit(struct txn *txn);
 
+/*
+ * The same without waiting, and so without anybody who flushes: that does who waits for it or
+ * commits after it, txn_sync(), the close; a commit when much waits; a process that wants the turn.
+ * *ret_gen: for txn_wait(); 0: it changed nothing.
+ */
+int txn_commit_async(struct txn *txn, gen_t *ret_gen);
+
+/*
+ * Returns when what txn_commit_async() returned `gen` for is durable. VERSO_EMISUSE: it returned
+ * gen to nobody, as far as is known. Any thread.
+ */
+int txn_wait(struct txn_env *env, gen_t gen);
+
 /* Ends a reader, or undoes a writer. Takes NULL. */
 void txn_abort(struct txn *txn);
 

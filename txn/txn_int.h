@@ -113,6 +113,8 @@ struct txn_env {
 	gen_t joined_gen;      /* newest that joined, or that opening found */
 	gen_t taken_gen;       /* newest that a flush has taken */
 	gen_t durable_gen;     /* newest that is flushed */
+	gen_t async_first_gen; /* of txn_commit_async(): its oldest commit here; 0: none */
+	gen_t async_gen;       /* its newest: joined, and perhaps no thread waits for it */
 	gen_t flushed_gen;     /* newest whose pages are: a session's beginning changes no state */
 	unsigned durable_slot; /* where its meta stands */
 	pgno_t slot_pages[2];  /* file size that each slot's meta speaks of; UINT32_MAX: no meta */
@@ -176,6 +178,12 @@ int recover_any(struct txn_env *env, struct meta *ret_meta);
 typedef void walk_page_fn(void *arg, const struct page *page);
 int walk_pages(struct txn_env *env, const struct meta *meta, gen_t newer_than, walk_page_fn *visit,
 	void *arg);
+
+/* Whether what joined may wait for a flush that no thread makes; env->lock is held. */
+static inline bool leaves_unflushed(const struct txn_env *env)
+{
+	return env->options.sync == TXN_RELAXED || env->async_gen > env->durable_gen;
+}
 
 /* reader.c */
 void txn_end_read(struct txn *txn);

@@ -460,6 +460,26 @@ class Threads(OneDatabase):
         if errors:
             raise errors[0]
 
+    def test_commits_are_waited_for_later(self):
+        db = self.open()
+        gens = []
+        for i in range(20):
+            txn = db.write()
+            txn[b'%d' % i] = b'x'
+            gens.append(txn.commit_async())
+            with self.assertRaises(verso.EndedError):
+                txn[b'more'] = b'x'
+        with db.read() as txn:
+            self.assertEqual(len(txn), 0)
+        n_flushes = db.stat()['n_flushes']
+        self.run_all(*[lambda gen=gen: db.wait(gen) for gen in gens])
+        self.assertEqual(db.stat()['n_flushes'], n_flushes + 1)
+        with db.read() as txn:
+            self.assertEqual(len(txn), 20)
+        db.wait(0)
+        with self.assertRaises(verso.Error):
+            db.wait(gens[-1] + 1)
+
     def test_writers_wait_for_each_other(self):
         db = self.open(sync=verso.Sync.RELAXED)
 

@@ -400,6 +400,17 @@ class WriteTransaction(ReadTransaction, WriteTable):
         if code < 0:
             raise_error(code)
 
+    def commit_async(self) -> int:
+        """The same without waiting for the flush: give what it returns to Database.wait()."""
+        gen = c_uint64()
+        with self._lock:
+            ptr, self._ptr = self._live(), None
+            code = lib.verso_commit_async(ptr, byref(gen))
+            self._db._forget(self)
+        if code < 0:
+            raise_error(code)
+        return gen.value
+
     def table(self, name: str, *, create: bool = True) -> WriteTable:
         """A named table, which is made where it is missing. KeyError: without create, and there is none."""
         return WriteTable(self, self._table_pointer(name, Flags.CREATE if create else 0))
@@ -516,6 +527,10 @@ class Database:
     def sync(self) -> None:
         """Returns when all that was committed before is durable."""
         self._call(lib.verso_sync)
+
+    def wait(self, gen: int) -> None:
+        """Returns when the commit for which commit_async() returned gen is durable, and all before it."""
+        self._call(lib.verso_wait, gen)
 
     def resize_cache(self, cache_bytes: int) -> None:
         """Changes how much memory the pool has for pages."""

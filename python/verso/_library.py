@@ -261,6 +261,8 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     'verso_close': (None, [Pointer]),
     'verso_begin': (c_int, [Pointer, c_uint, POINTER(Pointer)]),
     'verso_commit': (c_int, [Pointer]),
+    'verso_commit_async': (c_int, [Pointer, POINTER(c_uint64)]),
+    'verso_wait': (c_int, [Pointer, c_uint64]),
     'verso_abort': (None, [Pointer]),
     'verso_sync': (c_int, [Pointer]),
     'verso_table_open': (c_int, [Pointer, c_char_p, c_uint, POINTER(Pointer)]),

@@ -50,14 +50,7 @@ static int deletion(struct work *w)
 
 static int sync_sometimes(struct work *w)
 {
-	int rc = 0;
-
-	if (w->config->sync == TXN_RELAXED && crash_draw(&w->rng) % 5 == 0) {
-		rc = w->ops->sync(w->db);
-		if (rc == 0)
-			ack(w);
-	}
-	return rc;
+	return answers_late(w) && crash_draw(&w->rng) % 5 == 0 ? sync_and_ack(w) : 0;
 }
 
 static int grow_full(struct work *w)

@@ -17,9 +17,10 @@ struct kvdb_config {
 	enum verso_pager pager;
 	enum verso_commit_mode commit_mode;
 	enum verso_sync sync;
+	bool is_async; /* commits are not waited for */
 };
 
-#define KVDB_CONFIGS 12
+#define KVDB_CONFIGS 14
 extern const struct kvdb_config kvdb_configs[KVDB_CONFIGS];
 
 extern const struct session_ops kvdb_ops;

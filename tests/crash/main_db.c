@@ -7,6 +7,7 @@ static struct session_config session_config(unsigned config)
 	return (struct session_config){
 		.index = config,
 		.sync = kvdb_configs[config].sync == VERSO_SYNC_FULL ? TXN_FULL : TXN_RELAXED,
+		.is_async = kvdb_configs[config].is_async,
 	};
 }
 

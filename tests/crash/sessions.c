@@ -80,7 +80,7 @@ static bool may_join(const struct work *w)
 {
 	bool no_room = w->plan.calls & FAULT_ALLOCATE && w->plan.kind == FAULT_ENOSPC;
 
-	return w->config->sync == TXN_FULL && w->shape == SHAPE_USUAL && !no_room && !w->carries &&
+	return !answers_late(w) && w->shape == SHAPE_USUAL && !no_room && !w->carries &&
 	       !w->config->takes_turns;
 }
 
@@ -93,12 +93,7 @@ static int step_usual(struct work *w)
 	if (may_join(w) && crash_draw(&w->rng) % 4 == 0)
 		return transact_joined(w);
 	rc = transact(w);
-	if (rc == 0 && w->config->sync == TXN_RELAXED && crash_draw(&w->rng) % 5 == 0) {
-		rc = w->ops->sync(w->db);
-		if (rc == 0)
-			ack(w);
-	}
-	return rc;
+	return rc == 0 && answers_late(w) && crash_draw(&w->rng) % 5 == 0 ? sync_and_ack(w) : rc;
 }
 
 static int step(struct work *w)
@@ -293,7 +288,8 @@ int session_workload(const struct session_ops *ops, const struct session_config 
 	w->seed = seed;
 	w->rng = seed * 1000 + c->index;
 	w->shape = session_shape(c->index, seed);
-	w->options = session_txn_options(c->index, seed, TXN_TWO_FLUSH, c->sync);
+	w->options = session_txn_options(c->index, seed, TXN_TWO_FLUSH,
+		c->is_async ? TXN_RELAXED : c->sync);
 	w->disk = d;
 	w->history = h;
 	w->scratch = calloc(1, ops->model_bytes);

@@ -38,7 +38,7 @@ struct session_ops {
 	/* The same with one record more, or one less; 1: there is none to delete. */
 	int (*put_one)(void *txn, void *model, uint64_t *rng);
 	int (*del_one)(void *txn, void *model, uint64_t *rng);
-	int (*commit)(void *txn);
+	int (*commit)(void *txn, bool waits); /* for its flush, where the mode says so */
 	void (*abort)(void *txn);
 
 	struct txn_env *(*env)(void *db);
@@ -49,6 +49,7 @@ struct session_ops {
 struct session_config {
 	unsigned index; /* of the subject's configurations */
 	enum txn_sync sync;
+	bool is_async;    /* commits are not waited for, but by `sync` */
 	bool no_direct;   /* O_DIRECT is refused */
 	bool takes_turns; /* with another process: no thread may begin while one flushes */
 };

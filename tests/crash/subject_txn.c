@@ -8,7 +8,7 @@ static struct session_config session_config(unsigned config)
 {
 	const struct toydb_config *c = &toydb_configs[config];
 
-	return (struct session_config){config, c->sync, c->no_direct, c->shared};
+	return (struct session_config){config, c->sync, c->is_async, c->no_direct, c->shared};
 }
 
 static const char *config_name(unsigned config)

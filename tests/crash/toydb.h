@@ -16,10 +16,11 @@ struct toydb_config {
 	enum txn_commit_mode mode;
 	enum txn_sync sync;
 	bool no_direct;
-	bool shared; /* two processes have it open and take turns; one of them may die */
+	bool shared;   /* two processes have it open and take turns; one of them may die */
+	bool is_async; /* commits are not waited for */
 };
 
-#define TOYDB_CONFIGS 21
+#define TOYDB_CONFIGS 23
 extern const struct toydb_config toydb_configs[TOYDB_CONFIGS];
 
 extern const struct session_ops toydb_ops;

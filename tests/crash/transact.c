@@ -56,6 +56,20 @@ bool is_poisoned(const struct work *w)
 	return stat.poisoned;
 }
 
+bool answers_late(const struct work *w)
+{
+	return w->config->sync == TXN_RELAXED || w->config->is_async;
+}
+
+int sync_and_ack(struct work *w)
+{
+	int rc = w->ops->sync(w->db);
+
+	if (rc == 0)
+		ack(w);
+	return rc;
+}
+
 /* --- readers --------------------------------------------------------------------------------- */
 
 static void note_oldest_reader(struct work *w)
@@ -101,8 +115,11 @@ int readers_move(struct work *w)
 	if (w->n_readers && crash_draw(&w->rng) % 6 == 0)
 		return reader_end(w, (unsigned)(crash_draw(&w->rng) % w->n_readers), true);
 	if (w->n_readers < READERS && crash_draw(&w->rng) % 5 == 0) {
-		int rc = w->ops->begin_read(w->db, &w->readers[w->n_readers]);
+		/* T9: they see what is flushed. */
+		int rc = w->config->is_async ? sync_and_ack(w) : 0;
 
+		if (rc == 0)
+			rc = w->ops->begin_read(w->db, &w->readers[w->n_readers]);
 		if (rc)
 			return rc;
 		w->reader_version[w->n_readers++] = w->version;
@@ -193,7 +210,7 @@ static int transact_on(struct work *w, unsigned base, bool abort, edit_fn *edit,
 	}
 	version = model_add(w, w->scratch);
 	w->newest = version;
-	rc = w->ops->commit(txn);
+	rc = w->ops->commit(txn, !w->config->is_async);
 	if (rc) {
 		give_up(w, version);
 		born_forget(w);
@@ -222,8 +239,8 @@ static unsigned count_born_after(const struct work *w, gen_t gen)
 }
 
 /*
- * What RELAXED promises: a crash takes unflushed_max pages at most, or the newest transaction
- * alone. before: the newest generation before it.
+ * What is promised where commits do not wait: a crash takes unflushed_max pages at most, or the
+ * newest transaction alone. before: the newest generation before it.
  */
 static int check_unflushed(struct work *w, gen_t before)
 {
@@ -252,7 +269,7 @@ static int transact_with(struct work *w, bool abort, edit_fn *edit)
 	settle(w);
 	if (rc)
 		return rc;
-	if (w->config->sync == TXN_FULL)
+	if (!answers_late(w))
 		ack(w);
 	else
 		rc = check_unflushed(w, before.newest_gen);

@@ -57,6 +57,9 @@ unsigned model_add(struct work *w, const void *model);
 void ack(struct work *w);
 /* Once the session has made durable what it found. */
 void settle(struct work *w);
+/* A commit that has returned is answered by the next sync. */
+bool answers_late(const struct work *w);
+int sync_and_ack(struct work *w);
 int readers_move(struct work *w);
 int readers_end(struct work *w, bool look);
 /* 0, or the error that ended a transaction, which was aborted. */
