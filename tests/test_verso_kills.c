@@ -4,12 +4,13 @@
  *
  * Writers count: each adds one to a number, and writes the number under some key too, in one
  * transaction; when the commit has returned, or was waited for, it sends the number through a
- * pipe. So an answered commit that is lost shows: its number is sent twice, or the end is below it.
- * Readers look at snapshots: the number, and the key that it was written under, must agree, and never go back. Some
- * readers are members, some may only read. Meanwhile processes are killed (SIGKILL), or stopped for
- * a while; now and then all are stopped and the file is copied as it is: the copy must open, check
- * clean, and have every number that was sent. Where the system allows it some of them live in
- * process-id namespaces of their own. The pager changes from time to time, when all have died.
+ * pipe. So an answered commit that is lost shows: its number is sent twice, or the end is below
+ * it. Readers look at snapshots: the number, and the key that it was written under, must agree,
+ * and never go back. Some readers are members, some may only read. Meanwhile processes are killed
+ * (SIGKILL), or stopped for a while; now and then all are stopped and the file is copied as it is:
+ * the copy must open, check clean, and have every number that was sent. Where the system allows it
+ * some of them live in process-id namespaces of their own. The pager changes from time to time,
+ * when all have died.
  *
  *	VERSO_KILLS=20000   how many
  *	VERSO_SEED=7        another order of events
