@@ -44,6 +44,13 @@ def test_cr_lf_is_spoken_of_and_kept(sh):
     assert b'CR' not in sh.expect(OK, 'load', 'e', '--tsv', stdin=b'a\tb\rc\n').stderr
 
 
+def test_a_dash_is_standard_input(sh):
+    sh.expect(OK, 'load', 'a', '-', '--tsv', stdin=b'one\t1\n')
+    sh.expect(OK, 'scan', 'a', out=b'one\t1\n')
+    sh.expect(OK, 'load', 'b', '-', stdin=sh.expect(OK, 'dump', 'a').stdout)
+    sh.expect(OK, 'scan', 'b', out=b'one\t1\n')
+
+
 def test_null_takes_any_text(sh):
     records = {b'': b'empty key', b'tab\there': b'line\nend', b'\\x41': b'', b'cr': b'\r\n'}
     sh.expect(OK, 'load', 'a', '--null', stdin=b''.join(k + b'\0' + v + b'\0' for k, v in records.items()))

@@ -204,9 +204,9 @@ const struct command command_load = {
 	.name = "load",
 	.words = "DB [FILE]",
 	.summary = "Put the records of a dump, or of lines of text",
-	.help = "FILE, or standard input, is a dump: all of it is loaded or, when it is cut\n"
-		"short or damaged, nothing. A missing database or table is made; a key that is\n"
-		"there gets the new value; other records stay.\n"
+	.help = "FILE is a dump (-, or none: standard input): all of it is loaded or, when it\n"
+		"is cut short or damaged, nothing. A missing database or table is made; a key\n"
+		"that is there gets the new value; other records stay.\n"
 		"\n"
 		"Other formats are read when they are asked for. --tsv: a line a record, key TAB\n"
 		"value, each byte as it is. --csv: rows of key,value, as spreadsheets write them.\n"

@@ -27,7 +27,7 @@ bool input_open(struct input *in, const char *path, size_t line_max_bytes)
 		.line_max_bytes = line_max_bytes,
 		.delimiter = '\n',
 	};
-	if (!path) {
+	if (!path || strcmp(path, "-") == 0) {
 		input_announce("records");
 		return true;
 	}
