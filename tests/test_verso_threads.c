@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads on one database: writers that move money between accounts, readers that count it. Every
- * snapshot must have the same sum, and be no older than what the thread saw before.
+ * Threads on one database, of one process and of several: writers that move money between
+ * accounts, readers that count it. Every snapshot must have the same sum, and be no older than what
+ * the thread saw before.
  */
 #include "tests/api.h"
 
@@ -11,6 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define N_ACCOUNTS 60
 #define MONEY      1000
@@ -19,8 +23,9 @@
 
 struct bank {
 	struct verso *db;
-	uint64_t n_snapshots; /* that each reader looks at */
-	bool is_async;        /* commits are waited for later */
+	uint64_t n_snapshots;     /* that each reader looks at, or more, */
+	uint64_t n_commits_least; /* until there are so many commits */
+	bool is_async;            /* commits are waited for later */
 	atomic_bool stop;
 	_Atomic uint64_t n_commits, n_aborts, n_seen, n_old;
 };
@@ -146,7 +151,9 @@ static void *read_some(void *arg)
 	struct verso_txn *old = NULL;
 	uint64_t versions, last = 0, old_versions = 0;
 
-	for (uint64_t i = 0; i < bank->n_snapshots; i++) {
+	for (uint64_t i = 0;
+		i < bank->n_snapshots || atomic_load(&bank->n_commits) < bank->n_commits_least;
+		i++) {
 		struct verso_txn *txn = api_begin(bank->db, VERSO_READ);
 
 		ck_assert_uint_eq(count_money(txn, &versions), N_ACCOUNTS * MONEY);
@@ -185,39 +192,57 @@ static void open_accounts(struct verso *db)
 	API_OK(verso_commit(txn));
 }
 
-static void run_bank_of(int pager, const struct verso_options *options, bool is_async)
+/* $VERSO_SNAPSHOTS: how many a reader looks at; fewer where threads are slow. */
+static uint64_t snapshots_to_see(void)
 {
-	struct bank bank = {.db = api_open_with(pager, "bank", *options),
-		.n_snapshots = 8500,
-		.is_async = is_async};
-	struct worker writers[N_WRITERS], readers[N_READERS];
-	struct verso_stat st = {.size = sizeof(st)};
-	struct verso_txn *txn;
-	uint64_t versions;
+	const char *text = getenv("VERSO_SNAPSHOTS");
 
-	/* $VERSO_SNAPSHOTS: how many a reader looks at; fewer where threads are slow. */
-	if (getenv("VERSO_SNAPSHOTS"))
-		bank.n_snapshots = strtoull(getenv("VERSO_SNAPSHOTS"), NULL, 0);
-	open_accounts(bank.db);
+	return text ? strtoull(text, NULL, 0) : 8500;
+}
+
+/* All threads of this process; they end when the readers have seen enough. */
+static void run_workers(struct bank *bank, unsigned n_before)
+{
+	struct worker writers[N_WRITERS], readers[N_READERS];
+
 	for (unsigned i = 0; i < N_WRITERS; i++) {
-		writers[i] = (struct worker){.bank = &bank, .number = i};
+		writers[i] = (struct worker){.bank = bank, .number = n_before + i};
 		ck_assert_int_eq(pthread_create(&writers[i].thread, NULL, write_some, &writers[i]),
 			0);
 	}
 	for (unsigned i = 0; i < N_READERS; i++) {
-		readers[i] = (struct worker){.bank = &bank, .number = i};
+		readers[i] = (struct worker){.bank = bank, .number = i};
 		ck_assert_int_eq(pthread_create(&readers[i].thread, NULL, read_some, &readers[i]),
 			0);
 	}
 	for (unsigned i = 0; i < N_READERS; i++)
 		ck_assert_int_eq(pthread_join(readers[i].thread, NULL), 0);
-	atomic_store(&bank.stop, true);
+	atomic_store(&bank->stop, true);
 	for (unsigned i = 0; i < N_WRITERS; i++)
 		ck_assert_int_eq(pthread_join(writers[i].thread, NULL), 0);
-	txn = api_begin(bank.db, VERSO_READ);
-	ck_assert_uint_eq(count_money(txn, &versions), N_ACCOUNTS * MONEY);
+}
+
+/* *ret_versions: as many as accounts were changed. */
+static void has_all_the_money(struct verso *db, uint64_t *ret_versions)
+{
+	struct verso_txn *txn = api_begin(db, VERSO_READ);
+
+	ck_assert_uint_eq(count_money(txn, ret_versions), N_ACCOUNTS * MONEY);
 	verso_abort(txn);
-	api_check(bank.db);
+	api_check(db);
+}
+
+static void run_bank_of(int pager, const struct verso_options *options, bool is_async)
+{
+	struct bank bank = {.db = api_open_with(pager, "bank", *options),
+		.n_snapshots = snapshots_to_see(),
+		.is_async = is_async};
+	struct verso_stat st = {.size = sizeof(st)};
+	uint64_t versions;
+
+	open_accounts(bank.db);
+	run_workers(&bank, 0);
+	has_all_the_money(bank.db, &versions);
 	API_OK(verso_stat(bank.db, &st));
 	printf("total: %s: %llu snapshots counted beside %llu commits and %llu aborts of %d "
 	       "threads, %llu of them again when old; %llu flushes, up to %u commits in one\n",
@@ -259,6 +284,81 @@ START_TEST(relaxed_snapshots_have_it_too)
 	run_bank(_i, &(struct verso_options){.sync = VERSO_SYNC_RELAXED,
 			     .cache_bytes = (size_t)4 << 20,
 			     .flags = VERSO_PIN_INNER});
+}
+END_TEST
+
+/* --- threads of several processes ------------------------------------------------------------ */
+
+#define N_PROCESSES 3
+
+/* What a process has seen and done. */
+struct done {
+	uint64_t n_seen, n_old, n_commits;
+};
+
+static _Noreturn void run_branch(const char *path, const struct verso_options *options,
+	bool is_async, unsigned number, struct done *ret_done)
+{
+	struct bank bank = {
+		.n_snapshots = snapshots_to_see() / 8, .n_commits_least = 8, .is_async = is_async};
+
+	API_OK(verso_open(path, options, &bank.db));
+	run_workers(&bank, number * N_WRITERS);
+	*ret_done = (struct done){bank.n_seen, bank.n_old, bank.n_commits};
+	verso_close(bank.db);
+	_exit(0);
+}
+
+/* Each has writers and readers of its own, which group commits and take turns with the others'. */
+static void run_branches(const struct verso_options *options, bool is_async)
+{
+	struct done *done = mmap(NULL, N_PROCESSES * sizeof(*done), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct done sum = {0};
+	pid_t pids[N_PROCESSES];
+	char path[CHECK_PATH_BYTES];
+	struct verso *db;
+	uint64_t versions;
+	int status;
+
+	ck_assert_ptr_ne(done, MAP_FAILED);
+	API_OK(verso_open(api_path(path, "bank"), options, &db));
+	open_accounts(db);
+	verso_close(db); /* no thread of it is there when this process forks */
+	for (unsigned i = 0; i < N_PROCESSES; i++) {
+		pids[i] = fork();
+		ck_assert_int_ge(pids[i], 0);
+		if (pids[i] == 0)
+			run_branch(path, options, is_async, i, &done[i]);
+	}
+	for (unsigned i = 0; i < N_PROCESSES; i++) {
+		ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
+		ck_assert_int_eq(status, 0);
+		sum.n_seen += done[i].n_seen;
+		sum.n_old += done[i].n_old;
+		sum.n_commits += done[i].n_commits;
+	}
+	API_OK(verso_open(path, options, &db));
+	has_all_the_money(db, &versions);
+	ck_assert_uint_le(versions, N_ACCOUNTS + 2 * sum.n_commits);
+	verso_close(db);
+	printf("total: %s: %llu snapshots counted beside %llu commits of %d processes with %d "
+	       "threads each, %llu of them again when old\n",
+		api_pager_names[options->pager], (unsigned long long)sum.n_seen,
+		(unsigned long long)sum.n_commits, N_PROCESSES, N_WRITERS + N_READERS,
+		(unsigned long long)sum.n_old);
+	(void)munmap(done, N_PROCESSES * sizeof(*done));
+}
+
+/* FULL, RELAXED, and commits that are waited for later. */
+START_TEST(threads_of_several_processes_see_all_the_money)
+{
+	run_branches(&(struct verso_options){.size = sizeof(struct verso_options),
+			     .flags = VERSO_CREATE,
+			     .pager = (enum verso_pager)(_i / 3),
+			     .busy_timeout_ms = 20000,
+			     .sync = _i % 3 == 1 ? VERSO_SYNC_RELAXED : VERSO_SYNC_FULL},
+		_i % 3 == 2);
 }
 END_TEST
 
@@ -311,6 +411,7 @@ int main(void)
 	tcase_add_loop_test(t, snapshots_have_it_when_commits_are_waited_for_later, 0, API_PAGERS);
 	tcase_add_loop_test(t, snapshots_have_it_whatever_map_the_writer_uses, VERSO_MAP_PRIVATE,
 		VERSO_MAP_SHARED + 1);
+	tcase_add_loop_test(t, threads_of_several_processes_see_all_the_money, 0, 3 * API_PAGERS);
 	tcase_add_loop_test(t, many_threads_miss_at_once, 0, API_PAGERS);
 	suite_add_tcase(s, t);
 	return check_main(s);
