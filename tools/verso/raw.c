@@ -140,25 +140,23 @@ static bool is_newer(const struct raw_meta *a, const struct raw_meta *b)
 	return a->gen > b->gen || (a->gen == b->gen && a->durable_gen > b->durable_gen);
 }
 
+/* False: neither meta is valid. */
 static bool choose(struct raw *r)
 {
 	const struct raw_meta *m = r->meta;
 
-	if (m[0].wrong && m[1].wrong) {
-		say("%s: neither of its two meta pages is valid: at 0, %s; behind it, %s. It is no "
-		    "database of this version of Verso, or badly damaged",
-			r->path, m[0].wrong, m[1].wrong);
+	if (m[0].wrong && m[1].wrong)
 		return false;
-	}
 	r->newest = m[0].wrong || (!m[1].wrong && is_newer(&m[1], &m[0])) ? 1 : 0;
 	r->page_size = m[r->newest].page_size;
 	r->slot_pages = r->page_size < RAW_SLOT_BYTES ? RAW_SLOT_BYTES / r->page_size : 1;
 	r->seed = hash_bytes(m[r->newest].bytes + AT_UUID, 16, 0);
+	r->has_seed = r->has_meta = true;
 	r->head_bytes = le32_get(m[r->newest].bytes + AT_INCOMPAT) & FEATURE_NO_HEADS ? 0 : 4;
 	return true;
 }
 
-bool raw_open(struct raw *r, const char *path)
+static bool open_file(struct raw *r, const char *path)
 {
 	struct stat st;
 
@@ -166,24 +164,54 @@ bool raw_open(struct raw *r, const char *path)
 	r->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (r->fd < 0 || fstat(r->fd, &st) < 0) {
 		say("%s: %s", path, strerror(errno));
-		raw_close(r);
 		return false;
 	}
 	if (!S_ISREG(st.st_mode)) {
 		say("%s: not a file, as a database is", path);
-		raw_close(r);
 		return false;
 	}
 	r->file_bytes = (uint64_t)st.st_size;
 	r->meta = calloc(2, sizeof(*r->meta));
-	if (!r->meta)
+	if (!r->meta) {
 		say("out of memory");
-	else
-		metas_read(r);
-	if (r->meta && choose(r))
-		return true;
-	raw_close(r);
-	return false;
+		return false;
+	}
+	metas_read(r);
+	return true;
+}
+
+/* Says that neither meta is valid, and what `more` knows of that. */
+static void say_no_meta(const struct raw *r, const char *more)
+{
+	say("%s: neither of its two meta pages is valid: at 0, %s; behind it, %s. It is no "
+	    "database of this version of Verso, or badly damaged%s",
+		r->path, r->meta[0].wrong, r->meta[1].wrong, more);
+}
+
+bool raw_open(struct raw *r, const char *path)
+{
+	bool good = open_file(r, path);
+
+	if (good && !choose(r)) {
+		say_no_meta(r, "");
+		good = false;
+	}
+	if (!good)
+		raw_close(r);
+	return good;
+}
+
+bool raw_open_damaged(struct raw *r, const char *path)
+{
+	bool good = open_file(r, path);
+
+	if (good && !choose(r) && !raw_find(r)) {
+		say_no_meta(r, ": no other page of one was found in it");
+		good = false;
+	}
+	if (!good)
+		raw_close(r);
+	return good;
 }
 
 void raw_close(struct raw *r)
@@ -219,7 +247,7 @@ const char *raw_read(const struct raw *r, uint32_t pgno, uint8_t *buf)
 		return n == 0 ? "the file ends before it" : "the file ends in its middle";
 	if (bytes_are_zero(buf, r->page_size))
 		return "it holds zeros: nothing was written there";
-	if (le64_get(buf) != checksum(buf, r->page_size, r->seed))
+	if (r->has_seed && le64_get(buf) != checksum(buf, r->page_size, r->seed))
 		return "the checksum does not fit the bytes: the page is torn, rotten, of another "
 		       "file, or was never a page";
 	if (le32_get(buf + AT_PGNO) != pgno)

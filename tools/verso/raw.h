@@ -51,6 +51,7 @@ enum raw_at {
 	AT_N_PENDING = 112,
 	AT_LIST_PAGE = 116,
 	AT_N_LIST_PAGES = 128,
+	AT_N_LIST_EXTENTS = 132,
 	AT_WINDOWS = 136,
 	AT_ROOTS = 272,
 	AT_MARK = 376,
@@ -89,6 +90,8 @@ struct raw {
 	uint32_t slot_pages;   /* of one of the two slots */
 	unsigned head_bytes;   /* of a key in a slot of a node */
 	uint64_t seed;         /* of the checksums */
+	bool has_seed;         /* false: checksums cannot be compared */
+	bool has_meta;         /* false: neither meta is valid */
 	unsigned newest;       /* index of the meta that is looked at */
 	struct raw_meta *meta; /* two of them */
 };
@@ -98,6 +101,12 @@ struct raw {
 /* Opens a file. False: it is none with a valid meta page, which has been reported. */
 bool raw_open(struct raw *r, const char *path);
 void raw_close(struct raw *r);
+
+/*
+ * The same, but a file of which neither meta page is valid is opened too, if it has pages of a
+ * database: has_meta is false then, and has_seed too when the database's id is nowhere to be found.
+ */
+bool raw_open_damaged(struct raw *r, const char *path);
 
 /* The meta page of the newest commit. */
 const struct raw_meta *raw_newest(const struct raw *r);
@@ -124,6 +133,9 @@ struct raw_root raw_root_get(const uint8_t *bytes, unsigned count_off);
 /* `3 of incarnation 1`, in one of a few buffers that are used in turns. */
 const char *raw_gen(uint64_t gen);
 
+/* raw_find.c: page size and seed of a file without a valid meta page. False: it has no pages. */
+bool raw_find(struct raw *r);
+
 /* raw_node.c: a page of a tree */
 
 struct raw_node {
@@ -135,6 +147,12 @@ struct raw_node {
 
 /* NULL: every offset in it lies inside the page. Else what is wrong. */
 const char *raw_node_open(const struct raw *r, const uint8_t *page, struct raw_node *ret_node);
+
+/* NULL: its keys ascend, its parts make up its heap, and what should be zero is. */
+const char *raw_node_wrong(const struct raw_node *node);
+
+/* As memcmp() has it, the shorter first. */
+int raw_compare(const void *a, size_t a_len, const void *b, size_t b_len);
 
 /* Bytes that its entries and its prefix take, and that they could take. */
 unsigned raw_node_used(const struct raw_node *node);
@@ -228,6 +246,7 @@ int raw_window_find(const struct raw_meta *meta, uint32_t pgno);
 
 /* Calls each() for all pending extents, those in the meta page (list_pgno 0) first. */
 typedef bool raw_extent_fn(void *arg, uint32_t list_pgno, const struct raw_extent *extent);
+uint64_t raw_n_extents(const struct raw *r); /* as the meta page counts them */
 void raw_each_extent(const struct raw *r, raw_extent_fn *each, void *arg);
 
 #endif

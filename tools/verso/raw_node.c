@@ -2,10 +2,12 @@
 /* Pages of trees: nodes and overflow pages. */
 #include "tools/verso/raw.h"
 
+#define AT_ZERO        36u
 #define AT_COUNT       40u
 #define AT_PREFIX_LEN  42u
 #define AT_HEAP_LEN    44u
 #define AT_DEAD        46u
+#define AT_NODE_ZERO   48u
 #define AT_LEFTMOST    52u
 #define AT_SLOTS       64u
 #define AT_PIECE_USED  40u
@@ -93,6 +95,45 @@ const char *raw_node_open(const struct raw *r, const uint8_t *page, struct raw_n
 	for (unsigned i = 0; !wrong && i < node->n; i++)
 		wrong = cell_wrong(node, i);
 	return wrong;
+}
+
+int raw_compare(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+	int d = memcmp(a, b, a_len < b_len ? a_len : b_len);
+
+	return d != 0 ? d : (a_len > b_len) - (a_len < b_len);
+}
+
+static bool keys_ascend(const struct raw_node *node)
+{
+	static uint8_t keys[2][RAW_KEY_MAX];
+	unsigned len[2] = {0};
+
+	for (unsigned i = 0; i < node->n; i++) {
+		unsigned now = i % 2, before = !now;
+
+		len[now] = raw_node_key(node, i, keys[now]);
+		if (i > 0 && raw_compare(keys[before], len[before], keys[now], len[now]) >= 0)
+			return false;
+	}
+	return true;
+}
+
+const char *raw_node_wrong(const struct raw_node *node)
+{
+	unsigned heap = node->prefix_len + node->dead_bytes;
+
+	if (node->n == 0)
+		return "it has no entry, as every node has";
+	if (le32_get(node->page + AT_ZERO) != 0 || le32_get(node->page + AT_NODE_ZERO) != 0 ||
+		(node->level == 0 && !bytes_are_zero(node->page + AT_LEFTMOST, REF_BYTES)))
+		return "bytes of it are set that are zero in every node";
+	for (unsigned i = 0; i < node->n; i++)
+		heap += cell_head(node) + tail_len(node, i) +
+			(node->level == 0 ? value_len(node, i) : 0);
+	if (heap != node->heap_len)
+		return "its entries are more or less than its heap";
+	return keys_ascend(node) ? NULL : "its keys are not in order";
 }
 
 unsigned raw_node_key(const struct raw_node *node, unsigned i, uint8_t *buf)

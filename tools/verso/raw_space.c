@@ -81,6 +81,13 @@ int raw_window_find(const struct raw_meta *meta, uint32_t pgno)
 	return -1;
 }
 
+uint64_t raw_n_extents(const struct raw *r)
+{
+	const struct raw_meta *m = raw_newest(r);
+
+	return (uint64_t)m->n_pending + le32_get(m->bytes + AT_N_LIST_EXTENTS);
+}
+
 void raw_each_extent(const struct raw *r, raw_extent_fn *each, void *arg)
 {
 	const struct raw_meta *m = raw_newest(r);
