@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* verso dump: writes the records as text (docs/dump-format.md). */
 #include "tools/verso/dump.h"
+#include "tools/verso/salvage.h"
 
 struct dump {
 	struct session s;
@@ -47,6 +48,59 @@ static void dump_all(struct dump *d)
 		d->status = fail(d->s.args->path, rc);
 }
 
+/* --- of a damaged database ----------------------------------------------------------------- */
+
+struct rescue {
+	struct dump_writer writer;
+	bool has_begun;
+	uint64_t n_records;
+};
+
+static bool begin(void *arg, const struct raw *r, uint32_t n_tables)
+{
+	struct rescue *d = arg;
+
+	d->has_begun = true;
+	return dump_begin(&d->writer, r->page_size, n_tables);
+}
+
+static bool write_table(void *arg, const char *name)
+{
+	struct rescue *d = arg;
+
+	dump_table(&d->writer, name);
+	return true;
+}
+
+static bool write_record(void *arg, struct verso_val key, struct verso_val val)
+{
+	struct rescue *d = arg;
+	FILE *out = d->writer.lines;
+
+	escape_write(out, key.data, key.len, false);
+	(void)putc('\t', out);
+	escape_write(out, val.data, val.len, false);
+	(void)putc('\n', out);
+	d->n_records++;
+	if (ferror(out))
+		return finish_output() == STATUS_OK; /* which says why */
+	return true;
+}
+
+static enum status dump_damaged(const struct arguments *args)
+{
+	struct rescue d = {.has_begun = false};
+	const struct salvage_sink sink = {begin, write_table, write_record, &d};
+	enum status status = salvage(args->path, args->table, &sink);
+
+	if (d.has_begun)
+		dump_end(&d.writer, d.n_records,
+			status == STATUS_OK   ? DUMP_WHOLE
+			: status == STATUS_NO ? DUMP_PARTIAL
+					      : DUMP_CUT);
+	return finish_output() == STATUS_OK ? status : STATUS_ERROR;
+}
+
 static enum status dump(const struct arguments *args)
 {
 	struct dump d = {.status = STATUS_OK};
@@ -54,6 +108,8 @@ static enum status dump(const struct arguments *args)
 	uint64_t n_tables = 1;
 	int rc;
 
+	if (args->skip_damaged)
+		return dump_damaged(args);
 	d.status = session_open(&d.s, args, VERSO_READ);
 	if (d.status != STATUS_OK)
 		return d.status;
@@ -72,7 +128,7 @@ static enum status dump(const struct arguments *args)
 			dump_all(&d);
 		progress_end(&d.progress);
 	}
-	dump_end(&d.writer, d.progress.n, d.status == STATUS_OK);
+	dump_end(&d.writer, d.progress.n, d.status == STATUS_OK ? DUMP_WHOLE : DUMP_CUT);
 	session_abort(&d.s);
 	return d.status == STATUS_OK ? finish_output() : d.status;
 }
@@ -83,11 +139,14 @@ const struct command command_dump = {
 	.summary = "Print a whole database, as `load` reads it",
 	.help = "A header, each table (or the one of --table) in key order, all from one\n"
 		"snapshot, and an end mark with counts and a checksum, without which `load`\n"
-		"takes nothing. docs/dump-format.md has the format.",
+		"takes nothing. docs/dump-format.md has the format. --skip-damaged dumps what can\n"
+		"still be read of a damaged database, which must not be in use, and says on\n"
+		"standard error what it left out; the end mark says `partial` then, and the exit\n"
+		"status is 1.",
 	.example = "  verso put planets.verso mars '3390 km'\n"
 		   "  verso dump planets.verso >planets.dump\n"
 		   "  verso load copy.verso planets.dump\n",
-	.takes = TAKES_TABLE,
+	.takes = TAKES_TABLE | TAKES_DUMP,
 	.open_flags = VERSO_RDONLY,
 	.run = dump,
 };

@@ -132,6 +132,9 @@ static void say_kept(const struct load *l)
 static void say_loaded(const struct load *l)
 {
 	(void)fprintf(stderr, "loaded %" PRIu64 " records\n", l->n);
+	if (l->dump.is_partial)
+		say("the dump is partial: it was made of a damaged database (--skip-damaged), and "
+		    "has what could be read of that");
 	if (l->plain.n_cr > 0)
 		say("%" PRIu64 " lines end with CR LF, line %" PRIu64
 		    " first: CR (\\x0d) is now the "

@@ -14,11 +14,12 @@ static size_t header_print(char buf[LINE_MAX_BYTES], uint32_t page_size, uint64_
 		"verso-dump 1 page-size=%" PRIu32 " tables=%" PRIu64, page_size, n_tables);
 }
 
-static size_t end_print(char buf[LINE_MAX_BYTES], const struct dump_sum *sum)
+static size_t end_print(char buf[LINE_MAX_BYTES], const struct dump_sum *sum, bool is_partial)
 {
 	return (size_t)snprintf(buf, LINE_MAX_BYTES,
-		"end tables=%" PRIu64 " records=%" PRIu64 " xxh3=%016" PRIx64, sum->n_tables,
-		sum->n_records, (uint64_t)XXH3_64bits_digest(sum->hash));
+		"end tables=%" PRIu64 " records=%" PRIu64 " xxh3=%016" PRIx64 "%s", sum->n_tables,
+		sum->n_records, (uint64_t)XXH3_64bits_digest(sum->hash),
+		is_partial ? " partial" : "");
 }
 
 static bool sum_init(struct dump_sum *sum)
@@ -67,14 +68,14 @@ void dump_table(struct dump_writer *w, const char *name)
 	(void)putc('\n', w->lines);
 }
 
-void dump_end(struct dump_writer *w, uint64_t n_records, bool whole)
+void dump_end(struct dump_writer *w, uint64_t n_records, enum dump_end end_mark)
 {
 	char end[LINE_MAX_BYTES];
 
 	/* A write that failed has left its mark on stdout, which finish_output() sees. */
-	if (w->lines && fclose(w->lines) == 0 && whole) {
+	if (w->lines && fclose(w->lines) == 0 && end_mark != DUMP_CUT) {
 		w->sum.n_records = n_records;
-		(void)end_print(end, &w->sum);
+		(void)end_print(end, &w->sum, end_mark == DUMP_PARTIAL);
 		(void)printf("%s\n", end);
 	}
 	XXH3_freeState(w->sum.hash);
@@ -173,8 +174,12 @@ static enum item end_compare(struct dump_reader *r)
 {
 	struct input *in = r->in;
 	char end[LINE_MAX_BYTES];
-	size_t len_bytes = end_print(end, &r->sum);
+	size_t len_bytes = end_print(end, &r->sum, true);
 	int more;
+
+	r->is_partial = len_bytes == in->len_bytes;
+	if (!r->is_partial)
+		len_bytes = end_print(end, &r->sum, false);
 
 	if (r->sum.n_tables != r->n_tables) {
 		input_fail(in,

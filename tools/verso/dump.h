@@ -29,14 +29,21 @@ bool dump_begin(struct dump_writer *w, uint32_t page_size, uint64_t n_tables);
 /* Begins a table; NULL: the default one. Its records then go to w->lines. */
 void dump_table(struct dump_writer *w, const char *name);
 
-/* Writes the end mark, but not when the dump is not whole. Frees what w holds either way. */
-void dump_end(struct dump_writer *w, uint64_t n_records, bool whole);
+enum dump_end {
+	DUMP_CUT,     /* it failed: there is no end mark */
+	DUMP_PARTIAL, /* it has what could be read of a damaged database, and says so */
+	DUMP_WHOLE,
+};
+
+/* Writes the end mark, if there is to be one. Frees what w holds either way. */
+void dump_end(struct dump_writer *w, uint64_t n_records, enum dump_end end_mark);
 
 struct dump_reader {
 	struct input *in;
 	struct dump_sum sum;
 	uint32_t page_size;
 	uint64_t n_tables; /* the header's */
+	bool is_partial;   /* its end mark says so */
 };
 
 /* Reads the header. False: it is none, which has been reported. dump_close() either way. */

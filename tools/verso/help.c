@@ -26,7 +26,8 @@ void help_welcome(FILE *out)
 		"\n"
 		"`verso help COMMAND` has its options and an example. --pager=mmap reads the same\n"
 		"file through the kernel's page cache instead of the buffer pool.\n"
-		"Exit status: 0 done, 1 not found or check failed, 2 usage, 3 could not be done.\n",
+		"Exit status: 0 done, 1 not found, check failed or not all salvaged, 2 usage,\n"
+		"3 could not be done.\n",
 		out);
 }
 

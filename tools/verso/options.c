@@ -142,6 +142,7 @@ SETTER(space, a->space = true)
 SETTER(process, a->process = true)
 SETTER(hex, a->hex = true)
 SETTER(wide, a->wide = true)
+SETTER(skip_damaged, a->skip_damaged = true)
 
 static const struct option options[] = {
 	{"table", 't', "NAME", "a named table instead of the default one", TAKES_TABLE,
@@ -178,6 +179,8 @@ static const struct option options[] = {
 		set_process},
 	{"hex", 'x', NULL, "the bytes too", TAKES_PAGE, set_hex},
 	{"wide", 'w', NULL, "keys and values whole, however long", TAKES_PAGE, set_wide},
+	{"skip-damaged", 0, NULL, "what can be read of a damaged database, as `salvage` finds it",
+		TAKES_DUMP, set_skip_damaged},
 	{"frames", 0, "N", "one size of the pool instead of twelve", TAKES_TRACE, parse_frames},
 	{"plot", 0, "FILE.svg", "draw the curves (needs gnuplot)", TAKES_TRACE, parse_plot},
 };

@@ -35,6 +35,7 @@ enum option_set {
 	TAKES_COPY = 1 << 9, /* --compact, --replace */
 	TAKES_SPACE = 1 << 10,
 	TAKES_PROCESS = 1 << 13,
+	TAKES_DUMP = 1 << 14, /* --skip-damaged */
 	TAKES_PAGE = 1 << 11, /* --hex, --wide */
 	TAKES_FILE = 1 << 12, /* nothing more: it reads the file itself, without the library */
 };
@@ -69,7 +70,7 @@ struct arguments {
 	bool reverse, keys_only, raw, json, no_overwrite;
 	bool crlf, header; /* of what load reads */
 	bool names_only, compact, replace, space;
-	bool process, hex, wide;
+	bool process, hex, wide, skip_damaged;
 	bool willneed, cold; /* advice: before a scan, and after it */
 };
 
@@ -88,7 +89,7 @@ struct command {
 
 extern const struct command command_get, command_put, command_del, command_scan, command_tables,
 	command_drop, command_load, command_dump, command_check, command_stat, command_copy,
-	command_compact, command_tree, command_page, command_trace;
+	command_compact, command_salvage, command_tree, command_page, command_trace;
 
 /* main.c */
 
@@ -247,7 +248,7 @@ __attribute__((format(printf, 2, 3))) void input_fail(const struct input *in, co
 
 /* signals.c */
 
-/* From now on a signal that asks for the end makes reads of fd end, and no more. */
+/* From now on a signal that asks for the end makes reads of fd end (-1: of none), and no more. */
 void signals_catch(int fd);
 
 /* The number of the signal that came; 0: none. */
