@@ -194,7 +194,6 @@ struct verso_txn {
 	struct handle handle;
 	struct verso *db;             /* constant */
 	struct txn *txn;              /* constant */
-	uint64_t begun_ns;            /* coarse_now_ns(); constant */
 	struct verso_table main;      /* the default table */
 	struct verso_table catalogue; /* never the user's */
 	struct verso_table *tables;   /* named ones that are open; the newest first */
@@ -242,15 +241,6 @@ struct verso_cursor {
 	enum range_place place;
 	struct verso_cursor *next, *prev; /* of the transaction */
 };
-
-/* A clock that costs little and is a few milliseconds late. */
-static inline uint64_t coarse_now_ns(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
 
 /* A writer that waits for itself would wait for ever. */
 static inline bool waits_for_itself(const struct verso *db)

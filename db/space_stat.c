@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Where the space goes: a sweep over what is in trees, and the account of the rest. */
+#include "base/clock.h"
 #include "db/db_int.h"
 #include "txn/account.h"
 #include "txn/sweep.h"
@@ -51,11 +52,19 @@ static void find_reader(struct verso_space *sp, struct verso *db, uint64_t now_n
 		if (t->txn->writable || t->txn->gen != sp->reader_gen)
 			continue;
 		sp->reader_pid = (uint64_t)getpid();
-		if (now_ns > t->begun_ns)
-			sp->reader_age_ms = (now_ns - t->begun_ns) / 1000000;
+		if (now_ns > t->txn->begun_ns)
+			sp->reader_age_ms = (now_ns - t->txn->begun_ns) / 1000000;
 		break;
 	}
 	pthread_mutex_unlock(&db->lock);
+}
+
+/* Of what another process wrote down: it may be anything. */
+static uint64_t age_ms(uint64_t begun_ns)
+{
+	uint64_t now_ns = clock_coarse_ns();
+
+	return begun_ns != 0 && begun_ns < now_ns ? (now_ns - begun_ns) / 1000000 : 0;
 }
 
 static void add_account(struct verso_space *sp, const struct txn_account *a)
@@ -69,6 +78,7 @@ static void add_account(struct verso_space *sp, const struct txn_account *a)
 	sp->n_reserve = a->n_reserve;
 	sp->reader_gen = a->oldest_reader;
 	sp->reader_pid = a->reader_pid;
+	sp->reader_age_ms = age_ms(a->reader_begun_ns);
 	sp->n_reader_held = a->n_by_oldest;
 }
 
@@ -141,7 +151,7 @@ int verso_space(struct verso *db, struct verso_space *space)
 	if (rc < 0)
 		return call_result(rc);
 	add_account(&full, &account);
-	find_reader(&full, db, coarse_now_ns());
+	find_reader(&full, db, clock_coarse_ns());
 	rc = verso_begin(db, VERSO_READ, &txn);
 	if (rc < 0)
 		return rc;

@@ -63,7 +63,6 @@ int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn)
 	}
 	if (flags & VERSO_WRITE)
 		atomic_store_explicit(&db->writer, thread_number(), memory_order_relaxed);
-	txn->begun_ns = coarse_now_ns();
 	tables_init(txn);
 	list_add(db, txn);
 	*ret_txn = txn;

@@ -34,8 +34,14 @@ static void count_held(const struct txn_env *env, struct horizon h, struct txn_a
 struct find {
 	const struct board *board;
 	gen_t gen;
-	uint64_t pid;
+	uint64_t pid, begun_ns;
 };
+
+static void note_reader(struct find *f, const struct reader_slot *slot, unsigned member)
+{
+	f->pid = f->board->members[member].pid;
+	f->begun_ns = atomic_load_explicit(&slot->begun_ns, memory_order_relaxed);
+}
 
 static void look_for_reader(void *arg)
 {
@@ -48,18 +54,19 @@ static void look_for_reader(void *arg)
 
 		if (owner > 0 && owner <= BOARD_MEMBERS_MAX &&
 			atomic_load(&s->readers[i].gen) == f->gen)
-			f->pid = f->board->members[owner - 1].pid;
+			note_reader(f, &s->readers[i], owner - 1);
 	}
 }
 
 /* Who holds a lock alone has written down no process. */
 static void find_reader(struct txn_env *env, struct txn_account *account)
 {
-	struct find f = {env->board, account->oldest_reader, 0};
+	struct find f = {.board = env->board, .gen = account->oldest_reader};
 
 	if (f.gen != 0)
 		(void)board_do(env->board, look_for_reader, &f);
 	account->reader_pid = f.pid;
+	account->reader_begun_ns = f.begun_ns;
 }
 
 int txn_account(struct txn_env *env, struct txn_account *ret_account)

@@ -11,12 +11,13 @@ struct txn_account {
 	uint32_t n_own;    /* slots, and both copies of bitmaps and index pages */
 	uint32_t n_list;   /* list pages of the pending list */
 	uint32_t n_free;
-	uint32_t n_pending;   /* freed, but not to be used again yet, */
-	uint32_t n_held;      /* of these, what readers may still see, */
-	gen_t oldest_reader;  /* and the oldest of them; 0: none */
-	uint64_t reader_pid;  /* of its process, in that one's namespace; 0: it is not known */
-	uint32_t n_by_oldest; /* what that one may see */
-	uint32_t n_reserve;   /* free pages that a full disk keeps for removals (txn/reserve.c) */
+	uint32_t n_pending;       /* freed, but not to be used again yet, */
+	uint32_t n_held;          /* of these, what readers may still see, */
+	gen_t oldest_reader;      /* and the oldest of them; 0: none */
+	uint64_t reader_pid;      /* of its process, in that one's namespace; 0: it is not known */
+	uint64_t reader_begun_ns; /* clock_coarse_ns(); 0: it is not known */
+	uint32_t n_by_oldest;     /* what that one may see */
+	uint32_t n_reserve; /* free pages that a full disk keeps for removals (txn/reserve.c) */
 };
 
 /* Takes the writer lock; costs the length of the pending list. VERSO_EPOISONED, -ENOMEM. */

@@ -17,6 +17,17 @@ bool board_do(struct board *board, board_fn *fn, void *arg)
 	return true;
 }
 
+void board_forget(struct board *board, unsigned id)
+{
+	struct board_activity *activity = &board->activity[id];
+
+	snapshots_forget(&board->snapshots, id);
+	for (unsigned i = 0; i < BOARD_COUNTS; i++)
+		atomic_fetch_add(&board->past[i], atomic_exchange(&activity->counts[i], 0));
+	atomic_store(&activity->turn_since_ns, 0);
+	atomic_store(&activity->write_since_ns, 0);
+}
+
 struct reading {
 	struct board *board;
 	struct board_left *left;

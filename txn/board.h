@@ -16,7 +16,7 @@
 
 #include "txn/snapshot.h"
 
-#define BOARD_FORMAT      1U
+#define BOARD_FORMAT      2U
 #define BOARD_MEMBERS_MAX 256U
 
 enum board_turn {
@@ -30,6 +30,24 @@ struct board_member {
 	uint64_t pid; /* in the member's own namespace */
 	int64_t since_s;
 	char program[32];
+};
+
+/* What is counted for who watches. */
+enum board_count {
+	BOARD_COMMITS, /* that joined */
+	BOARD_GETS,
+	BOARD_PEEKS,
+	BOARD_MISSES,
+	BOARD_READ_BYTES,
+	BOARD_WRITE_BYTES,
+	BOARD_COUNTS
+};
+
+/* What a member does, for who watches (activity.h). Relaxed: nothing is decided by it. */
+struct board_activity {
+	_Alignas(64) _Atomic uint64_t counts[BOARD_COUNTS]; /* since it joined */
+	_Atomic uint64_t turn_since_ns;                     /* clock_coarse_ns(); 0: not its turn */
+	_Atomic uint64_t write_since_ns; /* the same of an open write transaction; 0: none */
 };
 
 /* What a turn leaves to the next one. */
@@ -53,7 +71,9 @@ struct board {
 	struct board_head head;
 	struct board_left left;
 	struct snapshots snapshots;
-	struct board_member members[BOARD_MEMBERS_MAX]; /* each its own */
+	struct board_member members[BOARD_MEMBERS_MAX];    /* each its own */
+	_Atomic uint64_t past[BOARD_COUNTS];               /* of members that are no more */
+	struct board_activity activity[BOARD_MEMBERS_MAX]; /* each its own */
 };
 
 /*
@@ -63,6 +83,12 @@ struct board {
  */
 typedef void board_fn(void *arg);
 bool board_do(struct board *board, board_fn *fn, void *arg);
+
+/*
+ * Member `id` is no more, or not yet: its slots are given back, and its counts go to the past. By
+ * who holds its lock; it touches the board.
+ */
+void board_forget(struct board *board, unsigned id);
 
 /* What it says, under such a guard. False: it cannot be read. */
 bool board_read_left(struct board *board, struct board_left *ret_left);

@@ -9,7 +9,7 @@
  * only after the last flush of its group commit: one_flush() and two_flush() in flush.c.
  */
 #include "base/error.h"
-#include "txn/txn_int.h"
+#include "txn/activity.h"
 
 #include <stdlib.h>
 
@@ -129,6 +129,7 @@ static void join(struct txn *txn, bool waits)
 	if (!waits && env->async_first_gen == 0)
 		env->async_first_gen = m->gen;
 	env->n_commits++;
+	activity_commit(env);
 	writer_account(env);
 	env->n_free_pages = space_count_free(&env->space);
 	env->n_pending_pages = pending_count_pages(&env->pending);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The environment: opening, closing, readers, and what there is to say about it. */
 #include "base/error.h"
-#include "txn/txn_int.h"
+#include "txn/activity.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -209,6 +209,7 @@ void txn_env_close(struct txn_env *env)
 		return;
 	ASSERT(env->n_open == 0);
 	courtesy_end(&env->courtesy);
+	activity_end(env);
 	if (txn_sync(env) == 0 && turn_begins_last(env)) {
 		env_shrink(env);
 		session_mark_clean(env);

@@ -66,6 +66,11 @@ bool members_use(struct file *side)
 	       found;
 }
 
+bool members_turn_is_taken(struct file *file)
+{
+	return is_held(&(struct members){.file = file}, TURN);
+}
+
 /* Who we are, for people. */
 static void sign(struct members *m)
 {
@@ -100,7 +105,7 @@ static void enter(void *arg)
 {
 	struct members *m = arg;
 
-	snapshots_forget(&m->board->snapshots, m->id);
+	board_forget(m->board, m->id);
 	sign(m);
 }
 
@@ -108,7 +113,7 @@ static void forget_own(void *arg)
 {
 	struct members *m = arg;
 
-	snapshots_forget(&m->board->snapshots, m->id);
+	board_forget(m->board, m->id);
 }
 
 /* A number that no living member has; what its last owner left on the board goes. */

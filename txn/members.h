@@ -50,6 +50,9 @@ bool members_use(struct file *side);
 /* A member that lives, of those that have `file` open; false: there is none, or it is not known. */
 bool members_find(struct file *file, unsigned *ret_id);
 
+/* Whether some process has the turn, or keeps it from the others. */
+bool members_turn_is_taken(struct file *file);
+
 /* The board is filled in: others may come. */
 int members_ready(struct members *m);
 

@@ -3,8 +3,9 @@
  * Read transactions: handles that are used again, each with a guard and a reader's slot; and the
  * count of all open transactions.
  */
+#include "base/clock.h"
 #include "base/error.h"
-#include "txn/txn_int.h"
+#include "txn/activity.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -122,12 +123,15 @@ struct beginning {
 	struct txn_env *env;
 	unsigned slot;
 	struct snapshot *state;
+	uint64_t now_ns;
 };
 
 static void begin_in_slot(void *arg)
 {
 	const struct beginning *b = arg;
+	struct reader_slot *slot = &b->env->board->snapshots.readers[b->slot];
 
+	atomic_store_explicit(&slot->begun_ns, b->now_ns, memory_order_relaxed);
 	while (!snapshots_begin(&b->env->board->snapshots, published_here(b->env), b->slot,
 		b->state))
 		;
@@ -160,7 +164,8 @@ static void look(void *arg)
 static int begin_with_lock(struct txn_env *env, struct snapshot *ret_state)
 {
 	struct snapshot again = {0};
-	struct beginning first = {env, 0, ret_state}, second = {env, 0, &again};
+	struct beginning first = {.env = env, .state = ret_state},
+			 second = {.env = env, .state = &again};
 
 	for (;;) {
 		int rc = board_do(env->board, look, &first) ? 0 : error_no_board();
@@ -181,7 +186,7 @@ static int begin_with_lock(struct txn_env *env, struct snapshot *ret_state)
 
 static int begin(struct txn_env *env, struct txn *txn, struct snapshot *ret_state)
 {
-	struct beginning b = {env, txn->reader_slot, ret_state};
+	struct beginning b = {env, txn->reader_slot, ret_state, txn->begun_ns};
 
 	txn->is_locked = !txn->has_slot || atomic_load(&env->board_lost);
 	if (env->options.observed)
@@ -224,6 +229,7 @@ int txn_begin_read(struct txn_env *env, struct txn **ret_txn)
 		pthread_mutex_unlock(&env->handles_lock);
 		return rc;
 	}
+	txn->begun_ns = clock_coarse_ns();
 	rc = begin(env, txn, &state);
 	if (rc < 0) {
 		reader_keep(txn);
@@ -245,9 +251,9 @@ int txn_begin_read(struct txn_env *env, struct txn **ret_txn)
 void txn_end_read(struct txn *txn)
 {
 	struct txn_env *env = txn->env;
+	struct beginning b = {.env = env, .slot = txn->reader_slot};
 
-	struct beginning b = {env, txn->reader_slot, NULL};
-
+	activity_note(env, txn->begun_ns); /* a clock that is late does, and costs nothing */
 	if (txn->is_locked)
 		read_locks_give(&env->read_locks, txn->gen);
 	else

@@ -29,7 +29,8 @@ struct published {
 
 struct reader_slot {
 	_Alignas(64) _Atomic uint64_t gen; /* snapshot in use; 0: not reading */
-	_Atomic uint32_t owner; /* 1 + the member whose handle has it for good; 0: nobody */
+	_Atomic uint32_t owner;    /* 1 + the member whose handle has it for good; 0: nobody */
+	_Atomic uint64_t begun_ns; /* when it began to read, by clock_coarse_ns(); for display */
 };
 
 struct snapshots {

@@ -6,6 +6,7 @@
  * goes on from what the board or the file says, and gives it up when no transaction is open and all
  * that joined is flushed. While others wait, no further transaction begins here before that.
  */
+#include "base/clock.h"
 #include "base/error.h"
 #include "txn/txn_int.h"
 
@@ -18,6 +19,8 @@ static void open_turn(void *arg)
 
 	env->turn_seen = ++left->n_turns;
 	atomic_store(&left->turn, BOARD_OPEN);
+	atomic_store_explicit(&env->board->activity[env->members->id].turn_since_ns,
+		clock_coarse_ns(), memory_order_relaxed);
 }
 
 /* With env->lock. */
@@ -146,6 +149,8 @@ static void write_board(void *arg)
 	struct txn_env *env = arg;
 	struct board_left *b = &env->board->left;
 
+	atomic_store_explicit(&env->board->activity[env->members->id].turn_since_ns, 0,
+		memory_order_relaxed);
 	b->durable_gen = env->durable_gen;
 	b->session_gen = env->session_gen;
 	b->next_gen = env->next_gen;

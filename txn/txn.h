@@ -56,6 +56,7 @@ struct txn {
 	struct guard *guard; /* this transaction's, for get and peek */
 	gen_t gen;           /* of the snapshot read; when writing, the attempt's newest */
 	pgno_t n_pages;      /* pages of the file; of a writer, at its last txn_reserve() */
+	uint64_t begun_ns;   /* clock_coarse_ns() */
 	bool writable;       /* constant */
 	int broken;          /* 0, or the error that made it abort-only */
 	struct txn_root roots[TXN_ROOTS]; /* a writer changes them */

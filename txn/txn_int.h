@@ -89,6 +89,7 @@ struct txn_env {
 	/* Under TXN_RELAXED: what readers of this process see, while it is ahead of the board. */
 	struct published ahead;
 	_Atomic bool is_ahead;
+	_Atomic uint64_t show_at_ns;  /* when the board is told next what is counted; relaxed */
 	struct read_locks read_locks; /* of an observer (observe.c) */
 	struct observer *observer;    /* observe.c's; NULL: it is none; constant */
 	_Atomic bool stopped; /* state is ENV_POISONED: for threads that do not hold the lock */

@@ -5,8 +5,9 @@
  * The unsealed pages stand in writer->dirty in the order in which they were made; a page remembers
  * its index in its scratch field. When there are too many, txn_reserve() writes some (spill.c).
  */
+#include "base/clock.h"
 #include "base/error.h"
-#include "txn/txn_int.h"
+#include "txn/activity.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -50,6 +51,8 @@ int txn_begin_write(struct txn_env *env, struct txn **ret_txn)
 	w->changed = false;
 	w->n_early_list_pages = 0;
 	txn_handle_opened(txn);
+	txn->begun_ns = clock_coarse_ns();
+	activity_begin_write(env, txn->begun_ns);
 	*ret_txn = txn;
 	return 0;
 }

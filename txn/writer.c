@@ -4,7 +4,7 @@
  * now.
  */
 #include "base/error.h"
-#include "txn/txn_int.h"
+#include "txn/activity.h"
 
 int writer_acquire(struct txn_env *env)
 {
@@ -122,6 +122,7 @@ void txn_abort_write(struct txn *txn)
 	}
 	space_undo(&env->space);
 	pending_undo(&env->pending);
+	activity_end_write(env);
 	writer_release(env);
 }
 
