@@ -54,6 +54,15 @@ void holder_leave(struct verso *db)
 		(void)record_write(db->side, &nobody);
 }
 
+void holder_name(const char *from, char *to)
+{
+	unsigned i;
+
+	for (i = 0; i < HOLDER_NAME_BYTES - 1 && from[i] != '\0'; i++)
+		to[i] = (char)(isprint((unsigned char)from[i]) ? from[i] : '?');
+	to[i] = '\0';
+}
+
 /* --- the text ------------------------------------------------------------------------------ */
 
 /* The side file, whoever we are; NULL: there is none that we may read. */
@@ -84,7 +93,7 @@ static bool member_read(const struct verso *db, struct file *side, struct io_sel
 	return member.pid != 0;
 }
 
-static bool record_read(struct file *side, struct io_self *ret_who)
+bool holder_of_record(struct file *side, struct io_self *ret_who)
 {
 	uint8_t record[RECORD_BYTES];
 
@@ -113,14 +122,10 @@ static bool find_holder(const struct verso *db, struct io_self *ret_who)
 {
 	struct file *side = side_to_read(db);
 	bool found = side && (member_read(db, side, ret_who) ||
-				     (is_had_alone(db) && record_read(side, ret_who)));
+				     (is_had_alone(db) && holder_of_record(side, ret_who)));
 
 	file_close(side);
-	ret_who->program[sizeof(ret_who->program) - 1] = '\0';
-	for (char *c = ret_who->program; *c; c++) {
-		if (!isprint((unsigned char)*c))
-			*c = '?';
-	}
+	holder_name(ret_who->program, ret_who->program);
 	return found;
 }
 

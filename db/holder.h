@@ -8,6 +8,14 @@
 
 #include "db/db_int.h"
 
+#define HOLDER_NAME_BYTES 32U
+
+/* What another process calls itself, of HOLDER_NAME_BYTES at most, so that it can be shown. */
+void holder_name(const char *from, char *to);
+
+/* Who wrote itself down in the side file as having the database alone; it may have ended since. */
+bool holder_of_record(struct file *side, struct io_self *ret_who);
+
 /* Writes into the side file that this process has the database for itself. Where it cannot be
  * written, only texts of other processes say less. */
 void holder_sign(struct verso *db);

@@ -19,29 +19,14 @@
 #include "db/side.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#define LINKS_MAX 40 /* as the kernel */
 
 #define PROBES_MAX 20U
 
 /* How often it looks whether another process has made the file. */
 #define MAKE_PAUSE_NS UINT64_C(1000000)
-
-/* Puts the path before a text of the floors below, which do not all know it. */
-static int open_failed(const char *path, int code)
-{
-	char text[ERROR_TEXT_BYTES];
-
-	(void)snprintf(text, sizeof(text), "%s", error_text()[0] ? error_text() : error_name(code));
-	if (strstr(text, path))
-		return code;
-	return error_set(code, "%s: %s", path, text);
-}
 
 static unsigned file_flags(const struct verso_options *o)
 {
@@ -407,75 +392,13 @@ int db_open_with(const struct db_hooks *hooks, const char *path, const struct ve
 	if (rc == 0)
 		rc = open_steps(db, hooks);
 	if (rc < 0) {
-		rc = open_failed(path, rc);
+		rc = error_of_file(path, rc);
 		take_apart(db);
 		return rc;
 	}
 	open_add(db);
 	*ret_db = db;
 	return 0;
-}
-
-/* What the link at `path` points to; NULL: it is no link, or no memory. malloc'ed. */
-static char *link_target(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char target[PATH_MAX], *whole = NULL;
-	ssize_t n = readlink(path, target, sizeof(target) - 1);
-
-	if (n < 0)
-		return NULL;
-	target[n] = '\0';
-	if (target[0] == '/' || !slash)
-		return strdup(target);
-	if (asprintf(&whole, "%.*s/%s", (int)(slash - path), path, target) < 0)
-		return NULL;
-	return whole;
-}
-
-/* The path of a file that is not there, its folder resolved; NULL: it cannot be. malloc'ed. */
-static char *resolve_folder(const char *path)
-{
-	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	char *copy = strdup(path), *folder = NULL, *whole = NULL;
-
-	if (copy && slash)
-		copy[slash - path] = '\0';
-	if (copy)
-		folder = realpath(!slash ? "." : slash == path ? "/" : copy, NULL);
-	if (folder && name[0] != '\0' &&
-		asprintf(&whole, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, name) < 0)
-		whole = NULL;
-	free(folder);
-	free(copy);
-	return whole;
-}
-
-/*
- * The path with links resolved, so that one database has one side file; where there is no file yet,
- * of the place where one would be made: what a link to nothing points to. As it is when that cannot
- * be had: the open will say why.
- */
-static char *resolve(const char *path)
-{
-	char *at = strdup(path), *whole = NULL;
-
-	for (int i = 0; at && !whole && i < LINKS_MAX; i++) {
-		char *target;
-
-		whole = realpath(at, NULL);
-		if (whole || errno != ENOENT)
-			break;
-		target = link_target(at);
-		if (!target) {
-			whole = resolve_folder(at);
-			break;
-		}
-		free(at);
-		at = target;
-	}
-	free(at);
-	return whole ? whole : strdup(path);
 }
 
 int verso_open(const char *path, const struct verso_options *opts, struct verso **ret_db)
@@ -488,7 +411,7 @@ int verso_open(const char *path, const struct verso_options *opts, struct verso 
 	error_clear();
 	if (!path || path[0] == '\0')
 		return misuse("verso_open: no path");
-	resolved = resolve(path);
+	resolved = path_resolve(path);
 	if (!resolved)
 		return call_result(-ENOMEM);
 	rc = db_open_with(&hooks, resolved, opts, ret_db);

@@ -13,6 +13,9 @@
 /* Of version 2, which had a head and a record. */
 #define SIDE_2_BYTES (SIDE_RECORD_OFF + 56U)
 
+/* Of this version, when boards had another format. */
+#define SIDE_3_1_BYTES 86016U
+
 /* Whoever makes a database has this byte locked meanwhile. An older Verso locks all up to 2^62. */
 #define MAKING_OFF_BYTES ((UINT64_C(1) << 61) + 1)
 
@@ -27,16 +30,6 @@ enum {
 };
 
 static const char magic[8] = {'V', 'e', 'r', 's', 'o', 'L', 'k', '\n'};
-
-char *path_beside(const char *path, const char *tail)
-{
-	size_t len = strlen(path) + strlen(tail) + 1;
-	char *beside = malloc(len);
-
-	if (beside)
-		(void)snprintf(beside, len, "%s%s", path, tail);
-	return beside;
-}
 
 int lock_until(struct io *io, struct file *file, enum lock_kind kind, uint64_t off_bytes,
 	uint64_t len_bytes, uint64_t until_ns)
@@ -93,7 +86,8 @@ static bool is_side_file(const uint8_t *bytes, uint64_t size_bytes)
 {
 	if (size_bytes >= HEAD_BYTES && memcmp(bytes, magic, sizeof(magic)) == 0)
 		return true;
-	if ((size_bytes == SIDE_BYTES || size_bytes == SIDE_2_BYTES) &&
+	if ((size_bytes == SIDE_BYTES || size_bytes == SIDE_3_1_BYTES ||
+		    size_bytes == SIDE_2_BYTES) &&
 		(bytes_are_zero(bytes, SIDE_RECORD_OFF) ||
 			bytes_are_zero(bytes + SIDE_RECORD_OFF, size_bytes - SIDE_RECORD_OFF)))
 		return true;

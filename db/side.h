@@ -15,6 +15,7 @@
 #define DB_SIDE_H
 
 #include "db/db_int.h"
+#include "db/path.h"
 
 /* How often a file is opened again whose name has gone to another one before its lock was had. */
 #define REPLACED_MAX 20U
@@ -22,9 +23,6 @@
 #define SIDE_RECORD_OFF 512U  /* bytes */
 #define SIDE_BOARD_OFF  4096U /* bytes */
 #define SIDE_BYTES      (SIDE_BOARD_OFF + (sizeof(struct board) + 4095) / 4096 * 4096)
-
-/* path with tail behind it; malloc'ed; NULL: no memory. */
-char *path_beside(const char *path, const char *tail);
 
 /*
  * Opens the side file, or makes it. db->side stays NULL where none can be had; has_room_for_board

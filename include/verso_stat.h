@@ -81,6 +81,50 @@ struct verso_stat {
 /* Fills in *stat, of which size is set. Any thread. Costs some microseconds. */
 int verso_stat(struct verso *db, struct verso_stat *stat);
 
+/* What the processes do that have a database open. */
+struct verso_watch {
+	size_t size; /* set it to sizeof(struct verso_watch) before the call */
+
+	uint64_t now_ns;      /* when that was, by the system's monotonic clock */
+	int is_open;          /* 1: a process has it open; 0: all that follows is 0 or not known */
+	int is_alone;         /* 1: by one that shares nothing (VERSO_EXCLUSIVE, or for want of a
+				 lock file), of which at most its name is known */
+	uint64_t alone_pid;   /* its process; 0: not known */
+	uint32_t n_processes; /* that share it; who only reads (VERSO_RDONLY) is not counted */
+	uint32_t n_readers;   /* their read transactions */
+	uint32_t n_locked;    /* states that are read by those who only read; at least so many */
+	int pager;            /* enum verso_pager, of all of them; -1: not known */
+	int poisoned;         /* 1: a flush failed, and nothing is written until all have closed */
+
+	/* Sums over all that had it open since it was last closed by everybody. n_commits is right;
+	 * the others, which are counted as in struct verso_stat, are up to a tenth of a second old,
+	 * and have nothing yet of a transaction that is open. */
+	uint64_t n_commits;
+	uint64_t n_gets, n_peeks, n_misses;
+	uint64_t read_bytes, write_bytes;
+
+	/* The read transaction that is open for the longest time; pid 0: none. */
+	uint64_t reader_pid;
+	uint64_t reader_age_ms; /* or VERSO_UNKNOWN */
+
+	/* The process whose turn it is to write, of all; pid 0: none. */
+	uint64_t writer_pid;
+	uint64_t writer_age_ms; /* since it has the turn; or VERSO_UNKNOWN */
+	uint64_t write_age_ms;  /* of its open write transaction; VERSO_UNKNOWN: it has none */
+
+	char alone_program[32], reader_program[32], writer_program[32]; /* their names */
+};
+
+/*
+ * Fills in *watch, of which size is set, without opening the database: it costs those that have it
+ * open nothing, waits for none of them, and needs permission to read the file and its lock file.
+ * For rates call it again. A number of a process is in that one's own namespace.
+ *
+ * -ENOENT, -EACCES, I/O errors, -ENOMEM; VERSO_ENOTDB. VERSO_EVERSION: they are of another version
+ * of Verso. VERSO_EMISUSE: no path, or no size. Any thread. Costs some tens of system calls.
+ */
+int verso_watch(const char *path, struct verso_watch *watch);
+
 /*
  * Changes how much memory VERSO_BUFPOOL has for pages, while the database is in use.
  *

@@ -157,7 +157,7 @@ END_TEST
 
 START_TEST(what_is_left_of_a_side_file_is_used_again)
 {
-	static const size_t sizes[] = {0, 568, SIDE_BYTES, 70000};
+	static const size_t sizes[] = {0, 568, 86016, SIDE_BYTES, 70000};
 	char *bytes = check_alloc(SIDE_BYTES), *found = check_alloc(12);
 
 	make(_i);
