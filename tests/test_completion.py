@@ -50,6 +50,10 @@ def help_of(command):
     return found
 
 
+def needs_value(value):
+    return value is not None and not value.startswith('[')
+
+
 class Completion(unittest.TestCase):
     def test_every_command_is_offered_and_is_one(self):
         offered = complete('')
@@ -73,7 +77,8 @@ class Completion(unittest.TestCase):
                 known = help_of(command)
                 self.assertTrue(known)
                 self.assertEqual(sorted(complete(command, 'DB', '-')),
-                                 sorted(name + ('=' if value and name.startswith('--') else '') for name, value in known.items()))
+                                 sorted(name + ('=' if needs_value(value) and name.startswith('--') else '')
+                                        for name, value in known.items()))
                 for name, value in known.items():
                     word = name if not value or not name.startswith('--') else f'{name}={value.split("|")[0]}'
                     self.assertNotIn('unknown option', run(command, word).stderr, word)

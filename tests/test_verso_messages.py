@@ -145,7 +145,8 @@ def test_the_list_has_what_help_has(sh):
             assert n_options == len(re.findall(r'^  (?:-., )?--', text, re.M)), name
         else:
             _, name, option, letter, value, what = line
-            shown = (letter + ', ' if letter else '') + option + ('=' + value if value else '')
+            value = '[=' + value[1:] if value.startswith('[') else '=' + value if value else ''
+            shown = (letter + ', ' if letter else '') + option + value
             text = re.sub(r'\n {20,}', '  ', sh.run('help', name).stdout.decode())
             assert re.search(rf'^  {re.escape(shown)} +{re.escape(what)}$', text, re.M), line
 

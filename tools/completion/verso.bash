@@ -14,7 +14,7 @@ _verso_commands()
 _verso_options()
 {
 	"$1" help --list 2>/dev/null | awk -F'\t' -v command="$2" '$1 == "option" && $2 == command {
-		print $3 ($5 != "" ? "=" $5 : "")
+		print $3 ($5 != "" && $5 !~ /^\[/ ? "=" $5 : "")
 		if ($4 != "")
 			print $4 ($5 != "" ? "=" $5 : "")
 	}'

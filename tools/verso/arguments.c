@@ -15,6 +15,7 @@ static const struct {
 	{"SIZE", "a number of bytes, or a number with K, M or G behind it, such as 64M"},
 	{"N", "a whole number, such as 10"},
 	{"PAGES", "a whole number of pages, such as 32"},
+	{"SECONDS", "a number of seconds, such as 2"},
 	{"MODE", "octal, as chmod takes it, such as 0640"},
 	{"KEY", "bytes; a backslash begins \\t, \\n, \\\\ or \\xHH"},
 	{"NAME", "1 to 255 bytes, none of them zero; a backslash begins \\t, \\n, \\\\ or \\xHH"},
@@ -91,9 +92,9 @@ static bool parse_long(struct arguments *a, int n_words, char **words, int *i)
 		return fail_unknown(a, word, name_len);
 	if (value)
 		value++;
-	else if (view.value && *i + 1 < n_words)
+	else if (view.value && !view.is_optional && *i + 1 < n_words)
 		value = words[++*i];
-	if (!view.value != !value) {
+	if (!view.value != !value && !view.is_optional) {
 		say_of_command(a->command, "--%s %s%s", view.name,
 			view.value ? "needs a value: " : "takes no value",
 			view.value ? view.value : "");
@@ -141,6 +142,7 @@ bool arguments_parse(const struct command *command, int n_words, char **words,
 	*a = (struct arguments){
 		.command = command,
 		.limit_records = UINT64_MAX,
+		.n_looks = UINT64_MAX,
 		.open.pager = VERSO_PAGER_ANY,
 	};
 	/* The words that are no options move to the front. */

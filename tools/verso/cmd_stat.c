@@ -250,8 +250,16 @@ static int collect_space(const struct session *s)
 static enum status stat_db(const struct arguments *args)
 {
 	struct session s;
-	enum status status = session_open(&s, args, VERSO_READ);
+	enum status status;
 	int rc;
+
+	if (args->watch_ns != 0)
+		return watch_db(args);
+	if (args->n_looks != UINT64_MAX) {
+		say("-n counts the lines of --watch");
+		return STATUS_USAGE;
+	}
+	status = session_open(&s, args, VERSO_READ);
 
 	if (status != STATUS_OK)
 		return status;
@@ -278,12 +286,22 @@ const struct command command_stat = {
 		"did with its pages, which is for measurements. With --json, numbers are bytes\n"
 		"and counts, null what is not known, and names do not change between versions.\n"
 		"\n"
+		"With --watch what the programs do that have it open, from the lock file beside\n"
+		"it: a line each second, or each SECONDS, until Ctrl-C or N lines; with --json an\n"
+		"object a line. The database is not opened for that. commits/s and misses/s are\n"
+		"since the line before, commits since all had it closed last. hits%: of the pages\n"
+		"that were asked for, how many were in memory; not known under --pager=mmap.\n"
+		"readers: open read transactions; oldest, age: the process of the oldest one.\n"
+		"writer, turn: which process has the turn to write, and since when; write: since\n"
+		"when its transaction is open. A program that has it alone (--exclusive) shows\n"
+		"nothing.\n"
+		"\n"
 		"Of --process: under --pager=mmap the kernel evicts, and does not say so; the\n"
 		"faults, of the whole process, are what can be known of its cache. misses: the\n"
 		"pages that gets and gets of many had to load.",
 	.example = "  verso put planets.verso mars '3390 km'\n"
 		   "  verso stat planets.verso\n",
-	.takes = TAKES_JSON | TAKES_PROCESS | TAKES_SPACE,
+	.takes = TAKES_JSON | TAKES_PROCESS | TAKES_SPACE | TAKES_WATCH,
 	.open_flags = VERSO_RDONLY,
 	.run = stat_db,
 };

@@ -37,8 +37,9 @@ static void describe(FILE *out, const struct option_view *o)
 
 	if (o->letter)
 		(void)snprintf(letter, sizeof(letter), "-%c, ", o->letter);
-	(void)snprintf(left, sizeof(left), "%s--%s%s%s", letter, o->name, o->value ? "=" : "",
-		o->value ? o->value : "");
+	(void)snprintf(left, sizeof(left), "%s--%s%s%s%s%s", letter, o->name,
+		o->is_optional ? "[" : "", o->value ? "=" : "", o->value ? o->value : "",
+		o->is_optional ? "]" : "");
 	if (strlen(left) <= 24)
 		(void)fprintf(out, "  %-24s  %s\n", left, o->help);
 	else
@@ -64,7 +65,8 @@ void help_command(FILE *out, const struct command *command)
  * For programs, a line each, the fields with a TAB between them:
  *
  *	command NAME WORDS SUMMARY
- *	option COMMAND --NAME -L VALUE HELP	(-L and VALUE are empty where there is none)
+ *	option COMMAND --NAME -L VALUE HELP	(-L and VALUE are empty where there is none;
+ *						[VALUE] may be left out)
  */
 static void list_command(const struct command *command)
 {
@@ -77,7 +79,8 @@ static void list_command(const struct command *command)
 		(void)printf("option\t%s\t--%s\t", command->name, o.name);
 		if (o.letter)
 			(void)printf("-%c", o.letter);
-		(void)printf("\t%s\t%s\n", o.value ? o.value : "", o.help);
+		(void)printf("\t%s%s%s\t%s\n", o.is_optional ? "[" : "", o.value ? o.value : "",
+			o.is_optional ? "]" : "", o.help);
 	}
 }
 

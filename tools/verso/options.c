@@ -12,7 +12,8 @@ struct option {
 	char letter;
 	const char *value;
 	const char *help;
-	unsigned takes; /* enum option_set */
+	unsigned takes; /* enum option_set, and: */
+#define VALUE_OPTIONAL (1U << 31)
 	bool (*parse)(struct arguments *a, const char *value);
 };
 
@@ -102,6 +103,27 @@ static bool parse_frames(struct arguments *a, const char *value)
 	return true;
 }
 
+/* NULL: a second. */
+static bool parse_watch(struct arguments *a, const char *value)
+{
+	char *end;
+	double seconds = 1;
+
+	if (value) {
+		seconds = strtod(value, &end);
+		if (value[0] < '0' || value[0] > '9' || *end != '\0' || !(seconds >= 0.01) ||
+			seconds > 86400)
+			return false;
+	}
+	a->watch_ns = (uint64_t)(seconds * 1e9);
+	return true;
+}
+
+static bool parse_count(struct arguments *a, const char *value)
+{
+	return parse_number(value, &a->n_looks) && a->n_looks > 0;
+}
+
 static bool parse_plot(struct arguments *a, const char *value)
 {
 	a->plot = value;
@@ -177,6 +199,9 @@ static const struct option options[] = {
 	{"space", 0, NULL, "where the space goes; reads the whole file", TAKES_SPACE, set_space},
 	{"process", 0, NULL, "what this process did to find that out, too", TAKES_PROCESS,
 		set_process},
+	{"watch", 0, "SECONDS", "what programs do with it, a line each second (0.01 to 86400)",
+		TAKES_WATCH | VALUE_OPTIONAL, parse_watch},
+	{"count", 'n', "N", "with --watch: end after N lines", TAKES_WATCH, parse_count},
 	{"hex", 'x', NULL, "the bytes too", TAKES_PAGE, set_hex},
 	{"wide", 'w', NULL, "keys and values whole, however long", TAKES_PAGE, set_wide},
 	{"skip-damaged", 0, NULL, "what can be read of a damaged database, as `salvage` finds it",
@@ -220,6 +245,7 @@ bool options_get(const struct command *command, size_t index, struct option_view
 		.name = o->name,
 		.letter = o->letter,
 		.value = o->value,
+		.is_optional = (o->takes & VALUE_OPTIONAL) != 0,
 		.help = o->help,
 		.own = o,
 	};

@@ -17,6 +17,7 @@ struct option_view {
 	char letter;       /* 0: it has none */
 	const char *value; /* what help calls its value, `a|b` for words; NULL: it takes none.
 				     Stays until the next call */
+	bool is_optional;  /* --name alone will do; a value stands behind `=` */
 	const char *help;  /* NULL: an old name, which help does not list */
 	const struct option *own; /* one of the two */
 	const struct db_switch *db_switch;
@@ -33,7 +34,7 @@ bool options_find(const struct command *command, const char *name, size_t len_by
 	struct option_view *ret_view);
 bool options_find_letter(const struct command *command, char letter, struct option_view *ret_view);
 
-/* Sets what the option says. False: `value` is none of its values. value NULL: it takes none. */
+/* Sets what the option says. False: `value` is none of its values. value NULL: it has none. */
 bool options_apply(const struct option_view *view, struct arguments *a, const char *value);
 
 /* The bytes that text stands for, its escapes undone, a zero behind them; replaces *val. */

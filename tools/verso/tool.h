@@ -35,9 +35,10 @@ enum option_set {
 	TAKES_COPY = 1 << 9, /* --compact, --replace */
 	TAKES_SPACE = 1 << 10,
 	TAKES_PROCESS = 1 << 13,
-	TAKES_DUMP = 1 << 14, /* --skip-damaged */
-	TAKES_PAGE = 1 << 11, /* --hex, --wide */
-	TAKES_FILE = 1 << 12, /* nothing more: it reads the file itself, without the library */
+	TAKES_DUMP = 1 << 14,  /* --skip-damaged */
+	TAKES_WATCH = 1 << 15, /* --watch, --count */
+	TAKES_PAGE = 1 << 11,  /* --hex, --wide */
+	TAKES_FILE = 1 << 12,  /* nothing more: it reads the file itself, without the library */
 };
 
 /* What `load` reads. */
@@ -64,6 +65,8 @@ struct arguments {
 	struct verso_val prefix_end; /* above every key with the prefix; len 0: none is */
 	uint64_t limit_records;      /* UINT64_MAX: no limit */
 	uint64_t batch_records;      /* 0: not given */
+	uint64_t watch_ns;           /* between two looks; 0: --watch was not given */
+	uint64_t n_looks;            /* UINT64_MAX: no limit */
 	uint32_t n_frames;           /* 0: not given */
 	const char *plot;            /* NULL: not given */
 	enum format format;
@@ -123,6 +126,9 @@ void help_command(FILE *out, const struct command *command);
 
 /* `verso help`, with the words behind it. */
 enum status help(int n_words, char **words);
+
+/* watch.c: `stat --watch` */
+enum status watch_db(const struct arguments *args);
 
 /* session.c: opening, failing */
 
