@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A cell: one process, which opens one file with one set of options and runs one workload on it.
+ * A cell: one process, which opens one file with one set of options and runs one workload on it;
+ * or several that do the same at once, and one more that waits for them and reports.
  * README.md has the rules that it keeps.
  */
 #ifndef EXPERIMENTS_CELL_CELL_H
@@ -48,6 +49,8 @@ struct config {
 	double seconds; /* of each phase without a harness */
 	double rate;    /* operations a second of each thread, from the intended start; 0: closed
 			   loop */
+	unsigned n_processes; /* that have the file open, each with n_threads and a share of the
+				 frames */
 	unsigned n_threads, batch, commit, passes, scan_phase;
 	unsigned hold; /* for how many further gets a result is kept; 0: it is not */
 	bool load_scattered;
@@ -60,7 +63,7 @@ struct config {
 	bool plant_observer;      /* a thread that only sleeps and samples (R9) */
 	bool plant_read_twice;    /* each get reads one more page of the device */
 	uint64_t plant_wrong_at;  /* the record whose value is called wrong; UINT64_MAX: none */
-	uint64_t plant_die_at;    /* the operation at which the process aborts; 0: none */
+	uint64_t plant_die_at;    /* the operation at which the last process aborts; 0: none */
 };
 
 /* Ends the process with a message on stderr and status 3. */

@@ -31,14 +31,16 @@ struct live {
 	uint64_t unused[3];
 	/* The cell writes these. */
 	_Atomic uint64_t state;         /* enum live_state */
-	_Atomic uint64_t n_evictions;   /* of the pool; UINT64_MAX: the kernel evicts */
-	_Atomic uint64_t n_frames;      /* that the pool may have; 0: no pool */
-	_Atomic uint64_t pool_bytes;    /* frames in use */
 	_Atomic uint64_t resized_bytes; /* cache_bytes, when the pool has it */
-	uint64_t unused_too[3];
-	struct {
+	uint64_t unused_too[6];
+	struct { /* a cache line for each thread, of all processes of the cell */
 		_Atomic uint64_t n_ops;
-		uint64_t unused[7]; /* a cache line for each thread */
+		_Atomic uint64_t pid; /* of its process; 0: no thread */
+		/* Of the first thread of each process: */
+		_Atomic uint64_t n_evictions; /* of the pool; UINT64_MAX: the kernel evicts */
+		_Atomic uint64_t n_frames;    /* that the pool may have; 0: no pool */
+		_Atomic uint64_t pool_bytes;  /* frames in use */
+		uint64_t unused[3];
 	} threads[LIVE_THREADS_MAX];
 };
 

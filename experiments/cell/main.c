@@ -153,6 +153,7 @@ static bool set_counts(struct arguments *a, const char *name, const char *value,
 		{"ops", &c->n_ops, NULL, 0, UINT64_MAX},
 		{"cache-max", &c->cache_max_bytes, NULL, 0, SIZE_MAX},
 		{"evict-above", &c->evict_above_bytes, NULL, 0, UINT64_MAX},
+		{"processes", NULL, &c->n_processes, 1, LIVE_THREADS_MAX - 1},
 		{"threads", NULL, &c->n_threads, 1, LIVE_THREADS_MAX - 1},
 		{"batch", NULL, &c->batch, 1, BATCH_MAX},
 		{"commit-records", NULL, &c->commit, 1, 1000000},
@@ -215,6 +216,13 @@ static void check_config(const struct config *c)
 		cell_fail("arguments", "--keys=debian and --packages belong together");
 	if (c->hold && (c->work != WORK_GET || c->batch > 1 || c->engine != &engine_verso))
 		cell_fail("arguments", "--hold keeps results of single gets of verso");
+	if (c->n_processes > 1 && (c->work != WORK_GET || c->trace_path || c->cache_max_bytes ||
+					  c->evict_above_bytes))
+		cell_fail("arguments", "--processes get, and have no trace, no evictor, and a "
+				       "cache of one size");
+	if (c->n_processes * c->n_threads >= LIVE_THREADS_MAX)
+		cell_fail("arguments", "expected fewer than %d threads in all, found %u",
+			LIVE_THREADS_MAX, c->n_processes * c->n_threads);
 	if (c->work == WORK_UPDATE && c->n_threads > 1)
 		cell_fail("arguments", "there is one writer, found --threads=%u", c->n_threads);
 }
@@ -294,6 +302,7 @@ int main(int argc, char **argv)
 				      .part = 1,
 				      .stride = 1,
 				      .seconds = 1,
+				      .n_processes = 1,
 				      .n_threads = 1,
 				      .batch = 1,
 				      .commit = 1,
@@ -308,7 +317,9 @@ int main(int argc, char **argv)
 		set_option(&a, argv[i]);
 	a.config.options.cache_bytes_max = (size_t)a.config.cache_max_bytes;
 	a.config.options.cache_bytes =
-		(size_t)((double)a.config.options.cache_bytes * a.config.plant_cache_share);
+		((size_t)((double)a.config.options.cache_bytes * a.config.plant_cache_share) +
+			a.config.n_processes - 1) /
+		a.config.n_processes; /* rounded up: 0 means something else */
 	if (strcmp(command, "version") == 0) {
 		print_version();
 	} else if (strcmp(command, "load") == 0) {

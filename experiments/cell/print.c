@@ -58,17 +58,12 @@ static void print_edge(FILE *f, const struct readings *a, const struct readings 
 	(void)fputc('}', f);
 }
 
-/* What some of the workers did in a phase: the one beside the others, or the others. */
-static void print_parts(const struct run *r, FILE *f, unsigned phase, bool beside)
+static void add_parts(struct phase_part *sum, const struct run *r, unsigned phase, bool beside)
 {
-	struct phase_part *sum = calloc(1, sizeof(*sum));
-
-	if (!sum)
-		cell_fail("print", "no memory");
 	for (unsigned i = 0; i < r->n_workers; i++) {
-		const struct phase_part *part = r->workers[i].parts[phase - 1];
+		const struct phase_part *part = &r->workers[i].parts[phase - 1];
 
-		if (!part || r->workers[i].beside != beside)
+		if (r->workers[i].beside != beside)
 			continue;
 		sum->n_ops += part->n_ops;
 		sum->n_checked += part->n_checked;
@@ -82,13 +77,25 @@ static void print_parts(const struct run *r, FILE *f, unsigned phase, bool besid
 		sum->n_held += part->n_held;
 		histogram_merge(&sum->latency, &part->latency);
 	}
+}
+
+/* What some of the workers of all processes did in a phase: those beside the others, or the
+ * others. */
+static void print_parts(const struct run *runs, FILE *f, unsigned phase, bool beside)
+{
+	struct phase_part *sum = calloc(1, sizeof(*sum));
+
+	if (!sum)
+		cell_fail("print", "no memory");
+	for (unsigned p = 0; p < runs->config->n_processes; p++)
+		add_parts(sum, &runs[p], phase, beside);
 	(void)fprintf(f, "\"ops\":%" PRIu64 ",\"checked\":%" PRIu64 ",\"wrong\":%" PRIu64,
 		sum->n_ops, sum->n_checked, sum->n_wrong);
 	print_count(f, "thread_minor_faults", sum->n_minor_faults);
 	print_count(f, "thread_major_faults", sum->n_major_faults);
 	print_count(f, "thread_cpu_ns", sum->cpu_ns);
 	print_count(f, "max_ns", sum->latency.max_ns);
-	if (r->config->hold) {
+	if (runs->config->hold) {
 		print_count(f, "faults_call", sum->n_faults_call);
 		print_count(f, "faults_caller", sum->n_faults_caller);
 		print_count(f, "faults_held", sum->n_faults_held);
@@ -110,24 +117,46 @@ static void print_text(FILE *f, const char *text)
 	(void)fputc('"', f);
 }
 
-void print_run(const struct run *r, FILE *f)
+/* Of all processes together: their sums, and the mean of their clocks. */
+static struct readings edge_of(const struct run *runs, unsigned edge)
 {
-	const struct readings *last = &r->edges[r->n_edges];
+	unsigned n = runs->config->n_processes;
+	struct readings sum = runs[0].edges[edge];
 
+	if (n == 1)
+		return sum;
+	sum.time_ns /= n;
+	for (unsigned p = 1; p < n; p++)
+		readings_add(&sum, &runs[p].edges[edge], n);
+	return sum;
+}
+
+void print_run(const struct run *runs, FILE *f)
+{
+	const struct run *r = &runs[0];
+	struct readings before, after = edge_of(runs, r->n_edges);
+	uint64_t load_ns = 0, evicted_bytes = 0;
+
+	for (unsigned p = 0; p < r->config->n_processes; p++) {
+		load_ns = runs[p].load_ns > load_ns ? runs[p].load_ns : load_ns;
+		evicted_bytes += runs[p].evicted_bytes;
+	}
 	(void)fprintf(f,
 		"{\"engine\":\"%s\",\"open_ns\":%" PRIu64 ",\"evicted_bytes\":%" PRIu64 ",\"how\":",
-		r->config->engine->name, r->load_ns, r->evicted_bytes);
-	print_text(f, last->has_stat ? last->stat.how : "");
-	print_count(f, "resident_bytes_max", (uint64_t)last->usage.ru_maxrss * 1024);
+		r->config->engine->name, load_ns, evicted_bytes);
+	print_text(f, after.has_stat ? after.stat.how : "");
+	print_count(f, "resident_bytes_max", (uint64_t)after.usage.ru_maxrss * 1024);
 	(void)fprintf(f, ",\"phases\":[");
 	for (unsigned i = 0; i < r->n_edges; i++) {
+		before = edge_of(runs, i);
+		after = edge_of(runs, i + 1);
 		(void)fprintf(f, "%s{\"phase\":%u,", i ? "," : "", r->edge_phases[i]);
-		print_parts(r, f, r->edge_phases[i], false);
-		print_edge(f, &r->edges[i], &r->edges[i + 1]);
+		print_parts(runs, f, r->edge_phases[i], false);
+		print_edge(f, &before, &after);
 		if (r->workers[r->n_workers - 1].beside) {
 			(void)fprintf(f, ",\"%s\":{",
 				r->config->work == WORK_SCAN_GETS ? "scan" : "update");
-			print_parts(r, f, r->edge_phases[i], true);
+			print_parts(runs, f, r->edge_phases[i], true);
 			(void)fputc('}', f);
 		}
 		(void)fputc('}', f);

@@ -4,7 +4,8 @@
 
 #include "experiments/cell/worker.h"
 
-/* What a run has seen, as one line of JSON (docs/experiments-format.md). */
-void print_run(const struct run *r, FILE *f);
+/* What the processes of a cell have seen, as one line of JSON (docs/experiments-format.md). They
+ * have been in the same phases. */
+void print_run(const struct run *runs, FILE *f);
 
 #endif

@@ -39,3 +39,58 @@ void readings_take(struct readings *ret, const struct engine *engine, struct eng
 	take_io(ret);
 	ret->has_stat = engine->stat(db, &ret->stat);
 }
+
+static void add_known(uint64_t *sum, uint64_t other)
+{
+	*sum = *sum == UINT64_MAX || other == UINT64_MAX ? UINT64_MAX : *sum + other;
+}
+
+static void add_time(struct timeval *sum, struct timeval other)
+{
+	sum->tv_sec += other.tv_sec;
+	sum->tv_usec += other.tv_usec; /* may pass a second: it is only read as a sum */
+}
+
+static void add_usage(struct rusage *sum, const struct rusage *other)
+{
+	add_time(&sum->ru_utime, other->ru_utime);
+	add_time(&sum->ru_stime, other->ru_stime);
+	sum->ru_minflt += other->ru_minflt;
+	sum->ru_majflt += other->ru_majflt;
+	sum->ru_nvcsw += other->ru_nvcsw;
+	sum->ru_nivcsw += other->ru_nivcsw;
+	if (other->ru_maxrss > sum->ru_maxrss)
+		sum->ru_maxrss = other->ru_maxrss;
+}
+
+static void add_stat(struct verso_stat *sum, const struct verso_stat *other)
+{
+	add_known(&sum->n_gets, other->n_gets);
+	add_known(&sum->n_peeks, other->n_peeks);
+	add_known(&sum->n_misses, other->n_misses);
+	add_known(&sum->n_loads_get, other->n_loads_get);
+	add_known(&sum->n_loads_writer, other->n_loads_writer);
+	add_known(&sum->n_loads_many, other->n_loads_many);
+	add_known(&sum->n_loads_ahead, other->n_loads_ahead);
+	add_known(&sum->n_waits_load, other->n_waits_load);
+	add_known(&sum->n_prefetched, other->n_prefetched);
+	add_known(&sum->n_evictions, other->n_evictions);
+	add_known(&sum->read_bytes, other->read_bytes);
+	add_known(&sum->write_bytes, other->write_bytes);
+	add_known(&sum->n_commits, other->n_commits);
+	add_known(&sum->n_flushes, other->n_flushes);
+	add_known(&sum->memory_bytes, other->memory_bytes);
+	add_known(&sum->memory_bytes_max, other->memory_bytes_max);
+	if (other->n_reads_max > sum->n_reads_max)
+		sum->n_reads_max = other->n_reads_max;
+}
+
+void readings_add(struct readings *sum, const struct readings *other, unsigned n)
+{
+	sum->time_ns += other->time_ns / n;
+	add_usage(&sum->usage, &other->usage);
+	add_known(&sum->read_bytes, other->read_bytes);
+	add_known(&sum->write_bytes, other->write_bytes);
+	if (other->has_stat)
+		add_stat(&sum->stat, &other->stat);
+}

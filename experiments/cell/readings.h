@@ -17,6 +17,11 @@ struct readings {
 };
 
 uint64_t now_ns(void);
+
+/* Adds what one of n processes has counted. A clock adds an n-th, so that the sum of n is their
+ * mean; what is a maximum stays one. */
+void readings_add(struct readings *sum, const struct readings *other, unsigned n);
+
 void readings_take(struct readings *ret, const struct engine *engine, struct engine_db *db);
 
 #endif

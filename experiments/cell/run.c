@@ -2,20 +2,21 @@
 /* The life of a cell: open, wait for the harness, work, print. */
 #include "experiments/cell/evict.h"
 #include "experiments/cell/print.h"
-#include "experiments/cell/worker.h"
+#include "experiments/cell/processes.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #define OBSERVE_NS 1000000
 
-static struct live *map_live(int fd)
+static struct live *map_live(int fd, int sharing)
 {
 	struct live *live = mmap(NULL, sizeof(*live), PROT_READ | PROT_WRITE,
-		fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
+		fd < 0 ? sharing | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
 
 	if (live == MAP_FAILED)
 		cell_fail("live", "%s", strerror(errno));
@@ -46,7 +47,9 @@ static void start_workers(struct run *r)
 		struct worker *w = &r->workers[i];
 
 		w->index = i;
+		w->slot = r->process * r->n_workers + i;
 		w->run = r;
+		atomic_store(&r->live->threads[w->slot].pid, (uint64_t)getpid());
 		w->beside = beside && i == config->n_threads;
 		w->scans =
 			config->work == WORK_SCAN || (config->work == WORK_SCAN_GETS && w->beside);
@@ -55,7 +58,7 @@ static void start_workers(struct run *r)
 		if (!(w->beside && w->updates))
 			w->engine = config->engine->attach(r->db, w->updates);
 		keys_init(&w->keys, config->keys, config->n_records, config->part, config->stride,
-			config->seed + UINT64_C(1000003) * i);
+			config->seed + UINT64_C(1000003) * w->slot);
 	}
 	for (unsigned i = 0; i < r->n_workers && r->packages; i++)
 		keys_walk(&r->workers[i].keys, r->packages);
@@ -78,51 +81,82 @@ static void end_workers(struct run *r)
 	}
 }
 
-static void free_run(struct run *r)
+static void free_workers(struct run *r)
 {
-	for (unsigned i = 0; i < r->n_workers; i++) {
-		for (unsigned k = 0; k < LIVE_PHASES_MAX; k++)
-			free(r->workers[i].parts[k]);
+	for (unsigned i = 0; i < r->n_workers; i++)
 		keys_fini(&r->workers[i].keys);
-	}
 	packages_free(r->packages);
-	(void)munmap(r->live, sizeof(*r->live));
-	free(r);
+}
+
+void process_open(struct run *r)
+{
+	const struct config *config = r->config;
+	uint64_t start_ns = now_ns();
+
+	if (config->packages_path)
+		r->packages = packages_read(config->packages_path);
+	if (config->evict_above_bytes)
+		r->evictor = evictor_start(config->file, config->evict_above_bytes, config->seed);
+	r->db = config->engine->open(config, false, work_writes(config->work));
+	start_workers(r);
+	if (config->plant_observer && pthread_create(&r->observer, NULL, observe, r) != 0)
+		cell_fail("threads", "no observer could be started");
+	r->load_ns = now_ns() - start_ns;
+}
+
+void process_work(struct run *r)
+{
+	(void)worker_main(&r->workers[0]);
+	end_workers(r);
+	if (r->config->plant_observer)
+		(void)pthread_join(r->observer, NULL);
+	r->evicted_bytes = evictor_stop(r->evictor);
+	r->config->engine->close(r->db);
+	free_workers(r);
+}
+
+void cell_begin(struct run *r)
+{
+	atomic_store(&r->live->state, LIVE_READY);
+	if (!r->has_harness)
+		atomic_store(&r->live->phase, 1);
+}
+
+/* For each process what it does: zeros, shared where there are several. */
+static struct run *make_runs(const struct config *config)
+{
+	unsigned n = config->n_processes;
+	int sharing = n > 1 ? MAP_SHARED : MAP_PRIVATE;
+	struct run *runs = mmap(NULL, n * sizeof(*runs), PROT_READ | PROT_WRITE,
+		sharing | MAP_ANONYMOUS, -1, 0);
+	struct live *live = map_live(config->live_fd, sharing);
+
+	if (runs == MAP_FAILED)
+		cell_fail("run", "%s", strerror(errno));
+	for (unsigned i = 0; i < n; i++) {
+		runs[i].config = config;
+		runs[i].process = i;
+		runs[i].has_harness = config->live_fd >= 0;
+		runs[i].live = live;
+	}
+	return runs;
 }
 
 void cell_run(const struct config *config, FILE *out)
 {
-	struct run *r = calloc(1, sizeof(*r));
-	struct evictor *evictor = NULL;
-	pthread_t observer;
-	uint64_t start_ns = now_ns();
+	struct run *runs = make_runs(config);
 
-	if (!r)
-		cell_fail("run", "no memory");
-	r->config = config;
-	r->has_harness = config->live_fd >= 0;
-	if (config->packages_path)
-		r->packages = packages_read(config->packages_path);
-	r->live = map_live(config->live_fd);
-	if (config->evict_above_bytes)
-		evictor = evictor_start(config->file, config->evict_above_bytes, config->seed);
-	r->db = config->engine->open(config, false, work_writes(config->work));
-	start_workers(r);
-	if (config->plant_observer && pthread_create(&observer, NULL, observe, r) != 0)
-		cell_fail("threads", "no observer could be started");
-	r->load_ns = now_ns() - start_ns;
-	atomic_store(&r->live->state, LIVE_READY);
-	if (!r->has_harness)
-		atomic_store(&r->live->phase, 1);
-	(void)worker_main(&r->workers[0]);
-	end_workers(r);
-	if (config->plant_observer)
-		(void)pthread_join(observer, NULL);
-	atomic_store(&r->live->state, LIVE_DONE);
-	r->evicted_bytes = evictor_stop(evictor);
-	config->engine->close(r->db);
-	print_run(r, out);
-	free_run(r);
+	if (config->n_processes > 1) {
+		processes_run(runs);
+	} else {
+		process_open(runs);
+		cell_begin(runs);
+		process_work(runs);
+	}
+	atomic_store(&runs->live->state, LIVE_DONE);
+	print_run(runs, out);
+	(void)munmap(runs->live, sizeof(*runs->live));
+	(void)munmap(runs, config->n_processes * sizeof(*runs));
 }
 
 void cell_load(const struct config *config)

@@ -36,18 +36,18 @@ static void publish(struct worker *w)
 	struct verso_stat stat;
 
 	if (!r->config->engine->stat(r->db, &stat)) {
-		atomic_store(&r->live->n_evictions, UINT64_MAX);
+		atomic_store(&r->live->threads[w->slot].n_evictions, UINT64_MAX);
 		return;
 	}
-	atomic_store(&r->live->n_evictions, stat.n_evictions);
-	atomic_store(&r->live->pool_bytes, stat.memory_bytes);
-	atomic_store(&r->live->n_frames,
+	atomic_store(&r->live->threads[w->slot].n_evictions, stat.n_evictions);
+	atomic_store(&r->live->threads[w->slot].pool_bytes, stat.memory_bytes);
+	atomic_store(&r->live->threads[w->slot].n_frames,
 		stat.pager != VERSO_MMAP ? stat.memory_bytes_max / stat.page_size : 0);
 }
 
 static void end_phase(struct worker *w)
 {
-	struct phase_part *part = w->phase > 0 ? w->parts[w->phase - 1] : NULL;
+	struct phase_part *part = w->phase > 0 ? &w->parts[w->phase - 1] : NULL;
 	struct rusage usage;
 
 	if (!part)
@@ -66,7 +66,7 @@ static void set_phase_keys(struct worker *w, double part)
 	w->has_phase_keys = part > 0;
 	if (w->has_phase_keys)
 		keys_init(&w->phase_keys, KEYS_HOT, config->n_records, part, 1,
-			config->seed + UINT64_C(1000003) * w->index + w->phase);
+			config->seed + UINT64_C(1000003) * w->slot + w->phase);
 }
 
 static uint64_t next_key(struct worker *w)
@@ -85,10 +85,6 @@ static void enter_phase(struct worker *w, unsigned phase)
 		r->edge_phases[r->n_edges] = phase;
 		readings_take(&r->edges[r->n_edges++], r->config->engine, r->db);
 	}
-	if (!w->parts[phase - 1])
-		w->parts[phase - 1] = calloc(1, sizeof(struct phase_part));
-	if (!w->parts[phase - 1])
-		cell_fail("phase", "no memory");
 	w->phase = phase;
 	if (w->phase_batch > 0)
 		w->intended_ns = 0; /* an open loop begins when memory has been filled */
@@ -146,14 +142,14 @@ static bool check_record(void *arg, uint64_t record, const void *value, size_t l
 
 static void count(struct worker *w, size_t n, size_t n_right, uint64_t latency_ns)
 {
-	struct phase_part *part = w->parts[w->phase - 1];
+	struct phase_part *part = &w->parts[w->phase - 1];
 
 	part->n_ops += n;
 	part->n_checked += n;
 	part->n_wrong += n - n_right;
 	histogram_add(&part->latency, latency_ns);
 	w->n_ops += n;
-	atomic_store_explicit(&w->run->live->threads[w->index].n_ops, w->n_ops,
+	atomic_store_explicit(&w->run->live->threads[w->slot].n_ops, w->n_ops,
 		memory_order_relaxed);
 }
 
@@ -239,7 +235,7 @@ static bool check_and_hold(void *arg, uint64_t record, const void *value, size_t
 static size_t get_and_hold(struct worker *w)
 {
 	const struct config *config = w->run->config;
-	struct phase_part *part = w->parts[w->phase - 1];
+	struct phase_part *part = &w->parts[w->phase - 1];
 	struct held *h = &w->held[w->n_held % config->hold];
 	uint64_t record = next_key(w), before = major_faults(), after;
 	bool right;
@@ -309,7 +305,8 @@ static void run_points(struct worker *w)
 			config->engine->refresh(w->engine);
 			refreshed = w->n_ops;
 		}
-		if (config->plant_die_at && w->n_ops >= config->plant_die_at)
+		if (config->plant_die_at && w->n_ops >= config->plant_die_at &&
+			w->run->process == config->n_processes - 1)
 			abort();
 		start = config->rate > 0 && !filling ? wait_for_start(w, ns) : ns;
 		if (updates)
@@ -362,11 +359,14 @@ void *worker_main(void *arg)
 	const struct engine *engine = w->run->config->engine;
 	/* LMDB's writer ends on the thread on which it began. */
 	bool is_writer_beside = w->beside && w->updates;
+	unsigned phase;
 
 	while (atomic_load(&w->run->live->phase) == 0 && !atomic_load(&w->run->live->stop))
 		pause_ns(POLL_PAUSE_NS);
-	if (!follow(w, now_ns()))
+	phase = (unsigned)atomic_load(&w->run->live->phase);
+	if (phase == 0)
 		return NULL;
+	enter_phase(w, phase); /* even where another process has already come to its end */
 	if (is_writer_beside)
 		w->engine = engine->attach(w->run->db, true);
 	if (w->scans)

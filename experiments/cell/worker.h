@@ -31,10 +31,11 @@ struct held {
 
 struct worker {
 	pthread_t thread;
-	unsigned index;
-	bool beside;  /* the one thread that does something else than the others */
-	bool scans;   /* WORK_SCAN; of WORK_SCAN_GETS the thread beside */
-	bool updates; /* WORK_UPDATE; of WORK_UPDATE_GETS the thread beside */
+	unsigned index; /* in its process */
+	unsigned slot;  /* of live->threads: in the cell; decides of its keys, too */
+	bool beside;    /* the one thread that does something else than the others */
+	bool scans;     /* WORK_SCAN; of WORK_SCAN_GETS the thread beside */
+	bool updates;   /* WORK_UPDATE; of WORK_UPDATE_GETS the thread beside */
 	struct run *run;
 	struct engine_thread *engine;
 	struct engine_thread *planted; /* of the bare device; kept until the process ends */
@@ -48,11 +49,15 @@ struct worker {
 	uint64_t intended_ns; /* when the next operation should begin: open loop */
 	struct held *held;    /* config->hold of them, used in turn; NULL: none are kept */
 	uint64_t n_held;      /* that were kept so far */
-	struct phase_part *parts[LIVE_PHASES_MAX];
+	struct phase_part parts[LIVE_PHASES_MAX];
 };
 
+/* What one process does. Where a cell has several, this is memory that they share with the one that
+ * reports: it reads what was counted when they have ended; what a pointer leads to is theirs. */
 struct run {
 	const struct config *config;
+	unsigned process; /* its number in the cell */
+	_Atomic bool is_ready;
 	struct packages *packages; /* KEYS_DEBIAN */
 	struct engine_db *db;
 	struct live *live;
@@ -63,7 +68,9 @@ struct run {
 	struct readings edges[LIVE_PHASES_MAX + 1];
 	unsigned edge_phases[LIVE_PHASES_MAX + 1];
 	unsigned n_edges;
-	uint64_t load_ns; /* from the start of the process's work to LIVE_READY */
+	uint64_t load_ns;        /* from the start of the process's work until it can begin */
+	struct evictor *evictor; /* NULL: the kernel evicts */
+	pthread_t observer;      /* config->plant_observer */
 	uint64_t evicted_bytes;
 };
 

@@ -19,12 +19,12 @@ def has_pool(options):
     return options.get('engine', 'verso') == 'verso' and options.get('pager', 'bufpool') in ('bufpool', 'vmcache')
 
 
-def held(a_budget, pid, row):
+def held(a_budget, pids, row):
     """Bytes that the cell's group holds at a sample, or None. Its usage has what the kernel charged in advance too, up to 64 pages a
     CPU that nothing uses: by chance one probe has them and the other has not, and the slope between two small probes is nothing else."""
     if not a_budget.by_kernel:
         return row['resident_bytes']
-    parts = readings.anonymous(pid), a_budget.group.kernel(), a_budget.group.stat()['page_cache_bytes']
+    parts = readings.anonymous(pids), a_budget.group.kernel(), a_budget.group.stat()['page_cache_bytes']
     if a_budget.kind == 'container' or row['group_bytes'] is None or None in parts:  # a container has the harness in it too
         return row['group_bytes']
     return min(row['group_bytes'], sum(parts))
@@ -48,7 +48,7 @@ def beside(path, job, cache_bytes):
             if batch:
                 run.drive_phase(2, probe.phases[1], series)
             row = series.take(1)
-            found = held(a_budget, run.child.pid, row)
+            found = held(a_budget, run.pids(), row)
             if run.finish() is None or found is None:
                 raise budget.BudgetError(f'what a cell needs beside its frames cannot be measured: {"; ".join(run.invalid)}')
             return max(0, found - cache_bytes), cache_bytes

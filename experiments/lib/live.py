@@ -6,8 +6,9 @@ import os
 WORD_BYTES = 8
 THREADS_MAX = 64
 PHASE, STOP, BATCH, CACHE, PART = 0, 1, 2, 3, 4
-STATE, EVICTIONS, FRAMES, POOL_BYTES, RESIZED = 8, 9, 10, 11, 12
+STATE, RESIZED = 8, 9
 THREADS, THREAD_WORDS = 16, 8
+OPS, PID, EVICTIONS, FRAMES, POOL_BYTES = range(5)  # of a thread's words
 SIZE_BYTES = WORD_BYTES * (THREADS + THREADS_MAX * THREAD_WORDS)
 STARTING, READY, RUNNING, DONE = range(4)
 UNKNOWN = 2 ** 64 - 1
@@ -47,15 +48,27 @@ class Live:
     def stop(self):
         self.words[STOP] = 1
 
+    def _of_threads(self, word):
+        return [self.words[THREADS + i * THREAD_WORDS + word] for i in range(THREADS_MAX)]
+
     @property
     def frames(self):
-        return self.words[FRAMES]
+        """That the pools of all processes may have."""
+        return sum(self._of_threads(FRAMES))
 
     @property
     def evictions(self):
-        """Of the pool; None: the kernel evicts."""
-        n = self.words[EVICTIONS]
-        return None if n == UNKNOWN else n
+        """Of the pools of all processes; None: the kernel evicts."""
+        found = self._of_threads(EVICTIONS)
+        return None if UNKNOWN in found else sum(found)
 
-    def ops(self, first=0, n=THREADS_MAX):
-        return sum(self.words[THREADS + i * THREAD_WORDS] for i in range(first, first + n))
+    @property
+    def pids(self):
+        """Of the processes that have threads at work."""
+        return {pid for pid in self._of_threads(PID) if pid}
+
+    def ops_of(self, thread):
+        return self.words[THREADS + thread * THREAD_WORDS]
+
+    def ops(self):
+        return sum(self._of_threads(OPS))

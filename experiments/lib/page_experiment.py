@@ -45,7 +45,7 @@ def depth_lines(evidence, plan, metric, phase):
     found = {}
     for cell in plan.cells:
         options = plan.options(cell['name'])
-        depth = max(options.get('threads', 1), options.get('batch', 1))
+        depth = max(options.get('threads', 1) * options.get('processes', 1), options.get('batch', 1))
         values = [metrics.read(run, phase, metric) for run in evidence.runs(plan.id)
                   if run['cell'] == cell['name'] and run['copy'] == 1 and not run['invalid']]
         values = [v for v in values if v is not None]

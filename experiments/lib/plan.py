@@ -23,6 +23,7 @@ class PlanError(Exception):
 
 MIB = 1 << 20
 BATCH_MAX = 1024  # of cell/cell.h
+THREADS_MAX = 63  # of cell/live.h, one of them beside
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ QUICK = ('E2', 'E3', 'E5', 'E6', 'E7', 'H1', 'H2')
 CELL_OPTIONS = {
     'engine': str, 'pager': str, 'checksum': str, 'madvise': str, 'policy': str, 'io': str,
     'map-writing': str, 'readahead': str, 'commit': str, 'buffered': bool, 'small-pages': bool, 'pin-inner': bool,
-    'work': str, 'keys': str, 'part': (int, float), 'stride': int, 'threads': int, 'batch': int,
+    'work': str, 'keys': str, 'part': (int, float), 'stride': int, 'processes': int, 'threads': int, 'batch': int,
     'commit-records': int, 'hold': int, 'passes': int, 'scan-phase': int, 'ops': int, 'ops-part': (int, float), 'rate': (int, float),
     'plant-observer': bool, 'plant-sleep-us': int, 'plant-read-twice': bool, 'plant-cache-share': (int, float), 'plant-die-at': int, 'plant-wrong-at': int,
 }
@@ -242,9 +243,24 @@ def _check_cell(where, plan, cell):
         raise PlanError(f'{where}: "read_ahead_kb": expected 0 or more, and disk = "ram", which is the harness\'s own: a disk\'s setting is the machine\'s')
     if cell.get('slow_ms', 1) <= 0 or ('slow_ms' in cell and 'disk' in cell):
         raise PlanError(f'{where}: "slow_ms": expected more than 0, and the disk of the files')
+    _check_processes(f'{where}: "processes"', plan, cell)
     _check_batch(f'{where}: "fill-batch"', plan.options(cell['name']).get('fill-batch', 1))
     if (plan.kind == 'code') != bool(cell.get('files')):
         raise PlanError(f'{where}: "files": cells of a plan of kind "code" have some, others have none')
+
+
+def _check_processes(where, plan, cell):
+    """Several processes: what the program cannot do for them is refused here, before anything runs."""
+    options = plan.options(cell['name'])
+    n = options.get('processes', 1)
+    if n < 1 or n * options.get('threads', 1) > THREADS_MAX:
+        raise PlanError(f'{where}: expected at least 1, and at most {THREADS_MAX} threads in all, found {n}')
+    if n == 1:
+        return
+    if options.get('work', 'get') != 'get' or plan.kind != 'cells' or 'slow_ms' in cell or any('memory_share' in p for p in plan.phases):
+        raise PlanError(f'{where}: several processes get, on a disk that is not slowed, in memory that stays the same')
+    if not {'kernel-limit', 'own-group'} & set(plan.needs):
+        raise PlanError(f'{where}: "needs": expected "kernel-limit" or "own-group": a thread cannot evict what other processes have mapped')
 
 
 def _check_over(where, plan, p):

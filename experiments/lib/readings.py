@@ -141,10 +141,20 @@ def process(pid):
             'read_bytes': io.get('read_bytes'), 'write_bytes': io.get('write_bytes')}
 
 
-def anonymous(pid):
-    """Bytes of its own that a process has in memory, by its page tables: exact, where the counters of statm may be behind."""
-    kib = read_table(f'/proc/{pid}/smaps_rollup').get('Anonymous')
-    return None if kib is None else kib << 10
+def processes(pids):
+    """The sum of what some processes have counted; {} when all have ended. They share what they have mapped of the file, so there is
+    no sum of what is resident in several."""
+    found = [r for r in map(process, pids) if r]
+    if len(found) < 2:
+        return found[0] if found else {}
+    total = {name: None if any(r[name] is None for r in found) else sum(r[name] for r in found) for name in found[0]}
+    return {**total, 'resident_bytes': None}
+
+
+def anonymous(pids):
+    """Bytes of their own that processes have in memory, by their page tables: exact, where the counters of statm may be behind."""
+    found = [read_table(f'/proc/{pid}/smaps_rollup').get('Anonymous') for pid in pids]
+    return None if None in found else sum(found) << 10
 
 
 class _Range(ctypes.Structure):

@@ -146,7 +146,7 @@ class Series:
 
     def take(self, phase):
         r = self.run
-        process = readings.process(r.child.pid)
+        process = r.process()
         cache = r.page_cache.read() or {}
         disk = readings.disk_counters(r.disk) or {}
         if process and (self.threads_max is None or process['threads'] > self.threads_max):
@@ -213,6 +213,14 @@ class Run:
                 break
             time.sleep(0.005)
 
+    def pids(self):
+        """Of the cell's process; of a cell of several also of those that do its work."""
+        return {self.child.pid, *self.live.pids}
+
+    def process(self):
+        """What the cell's processes have counted up to now; {} when they have ended."""
+        return readings.processes(self.pids())
+
     def is_full(self):
         """Rule R8: by counters, never by the clock."""
         if self.live.frames > 0:
@@ -227,7 +235,7 @@ class Run:
     def is_settled(self, reads):
         """Rule R8: hardly anything of what is used has to be read any more. reads: (time, bytes, operations), to which one is added.
         It is reads an operation that tell: a disk that stalls makes neither."""
-        now, found = time.monotonic(), readings.process(self.child.pid).get('read_bytes')
+        now, found = time.monotonic(), self.process().get('read_bytes')
         if found is None:
             return False
         reads.append((now, found, self.live.ops()))
@@ -310,7 +318,8 @@ def threads_expected(options):
     """How many threads the cell has at most, where that is known: a map starts none of its own."""
     if options.get('pager') != 'mmap' or options.get('work', 'get') in ('update', 'update-gets'):
         return None
-    return options.get('threads', 1) + (options.get('work') == 'scan-gets')
+    n = options.get('processes', 1)
+    return n * options.get('threads', 1) + (options.get('work') == 'scan-gets') + (n > 1)  # one more process waits for the others
 
 
 def _phase_lines(run, result, idle_share):
@@ -385,12 +394,12 @@ def _run_in(path, job, a_budget, file_before):
     run = Run(path, job)
     try:
         run.start(a_budget)
-        opened = readings.process(run.child.pid)
+        opened = run.process()
         series = Series(run)
         for number, plan in enumerate(job.phases, 1):
             if run.invalid or not run.drive_phase(number, plan, series):
                 break
-        last = readings.process(run.child.pid)
+        last = run.process()
         result = run.finish()
         after = readings.machine(run.disk)
         harness_s = sum(os.times()[:2]) - sum(harness[:2])

@@ -112,7 +112,7 @@ class Measure:
             depth = max(phase.get('batch', 1), options.get('batch', 1))
             if options.get('io') == 'sync' and options.get('pager') != 'mmap':
                 depth = 1  # one read after the other, however many gets are asked for at once
-            depth = max(depth, options.get('threads', 1))
+            depth = max(depth, options.get('threads', 1) * options.get('processes', 1))
             if 'seconds' in phase:
                 total += phase['seconds'] * self.head['seconds']
             elif phase['until'] == 'full':

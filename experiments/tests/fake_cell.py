@@ -47,7 +47,7 @@ def phase_line(number, seconds, ops):
 def run():
     descriptor = int(option('live-fd'))
     words = memoryview(mmap.mmap(descriptor, live.SIZE_BYTES)).cast('Q')
-    words[live.EVICTIONS] = live.UNKNOWN
+    words[live.THREADS + live.EVICTIONS] = live.UNKNOWN
     words[live.STATE] = live.READY
     phases, start, batches = [], None, {}
     while not words[live.STOP]:

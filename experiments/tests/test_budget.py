@@ -132,13 +132,13 @@ class Fakes(Scratch):
         self.version2()
         with budget.make('group2', LIMIT) as b, mock.patch.object(readings, 'anonymous', lambda _: 5000):
             for usage in (5500, 5500 + (64 << 12), 5500 + (128 << 12)):
-                self.assertEqual(cache.held(b, 1, {'group_bytes': usage}), 5500)
-            self.assertEqual(cache.held(b, 1, {'group_bytes': 5400}), 5400)  # readings of one moment after the other
-            self.assertIsNone(cache.held(b, 1, {'group_bytes': None}))
+                self.assertEqual(cache.held(b, {1}, {'group_bytes': usage}), 5500)
+            self.assertEqual(cache.held(b, {1}, {'group_bytes': 5400}), 5400)  # readings of one moment after the other
+            self.assertIsNone(cache.held(b, {1}, {'group_bytes': None}))
         with budget.make('group2', LIMIT) as b:
-            self.assertEqual(cache.held(b, 0, {'group_bytes': 5500}), 5500)  # no such process: its usage is all that is known
+            self.assertEqual(cache.held(b, {0}, {'group_bytes': 5500}), 5500)  # no such process: its usage is all that is known
         with budget.make('cooperative', LIMIT) as b:
-            self.assertEqual(cache.held(b, 1, {'group_bytes': 5, 'resident_bytes': 7}), 7)
+            self.assertEqual(cache.held(b, {1}, {'group_bytes': 5, 'resident_bytes': 7}), 7)
 
     def test_a_process_holds_the_pages_that_it_touched(self):
         touch = 'import sys; a = bytearray(32 << 20); print(1, flush=True); sys.stdin.read()'
@@ -146,9 +146,9 @@ class Fakes(Scratch):
         for text in (touch, touch.replace('32', '0')):
             with subprocess.Popen([sys.executable, '-c', text], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
                 child.stdout.readline()
-                found.append(readings.anonymous(child.pid))
+                found.append(readings.anonymous({child.pid}))
         self.assertAlmostEqual(found[0] - found[1], 32 << 20, delta=1 << 20)
-        self.assertIsNone(readings.anonymous(0))
+        self.assertIsNone(readings.anonymous({0}))
 
     def test_a_group_whose_limit_cannot_be_set_is_removed_again(self):
         self.version2(refuse='memory.max')
@@ -186,7 +186,7 @@ class Fakes(Scratch):
     def test_what_a_container_holds_is_its_usage(self):
         self.container(str(LIMIT))
         with budget.make('container', LIMIT) as b:
-            self.assertEqual(cache.held(b, os.getpid(), {'group_bytes': LIMIT}), LIMIT)
+            self.assertEqual(cache.held(b, {os.getpid()}, {'group_bytes': LIMIT}), LIMIT)
 
     def test_a_container_without_a_limit_or_with_a_larger_one_is_none(self):
         self.container('max')

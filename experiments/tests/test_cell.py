@@ -7,11 +7,13 @@ import ctypes
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 from support import CELL, Scratch
 from lib import budget, cache, guard, rules, runner, within
 from lib.dataset import Dataset, sha256
+from lib.live import READY, Live
 from lib.program import Program, ProgramError
 
 RECORDS = 60000  # 7 MB
@@ -50,6 +52,9 @@ class Cell(Scratch):
                             (('run', '--file=x', '--records=5', '--work=scan', '--engine=device'), 'cannot scan'),
                             (('run', '--file=x', '--records=5', '--work=update-gets', '--engine=device'), 'cannot write'),
                             (('run', '--file=x', '--records=5', '--hold=2', '--batch=2'), 'single gets'),
+                            (('run', '--file=x', '--records=5', '--processes=2', '--work=scan'), 'get, and have no trace'),
+                            (('run', '--file=x', '--records=5', '--processes=2', '--trace=t'), 'get, and have no trace'),
+                            (('run', '--file=x', '--records=5', '--processes=8', '--threads=8'), 'fewer than 64 threads'),
                             (('run', '--file=x', '--records=5', '--hold=2001'), '--hold cannot be 2001'),
                             (('run', '--file=x', '--records=5', '--hold=2', '--engine=device'), 'single gets')):
             status, out, errors = self.ask(*words)
@@ -132,6 +137,107 @@ class Cell(Scratch):
         for misses in found:
             self.assertEqual(misses['optimum'], min(misses.values()))
         self.assertGreaterEqual(found[0]['lru'], found[1]['lru'])  # inclusion
+
+
+@unittest.skipUnless(CELL, 'VERSO_CELL is not set')
+class CellOfProcesses(Scratch):
+    """Several processes on one file, which share a page with this one as with the harness."""
+
+    def setUp(self):
+        super().setUp()
+        self.file = Dataset(self.folder, Program(CELL), 5000).get()['path']
+        self.live = Live()
+        self.addCleanup(self.live.close)
+
+    def start(self, *words, pager='mmap'):
+        child = subprocess.Popen([CELL, 'run', f'--file={self.file}', '--records=5000', f'--pager={pager}', f'--live-fd={self.live.descriptor}', *words],
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=[self.live.descriptor])
+        self.addCleanup(child.stdout.close)
+        self.addCleanup(child.stderr.close)
+        self.addCleanup(child.kill)
+        self.wait_for(lambda: self.live.state == READY or child.poll() is not None)
+        return child
+
+    def wait_for(self, happens):
+        end = time.monotonic() + 60
+        while not happens():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.002)
+
+    def test_counts_add_up_and_every_get_of_every_process_is_checked(self):
+        for pager in ('mmap', 'bufpool'):
+            self.live = Live()
+            self.addCleanup(self.live.close)
+            # Each thread goes round ten records, one of which is called wrong.
+            child = self.start('--processes=3', '--threads=2', '--keys=loop', '--part=0.002', '--plant-wrong-at=3', '--cache=16M', pager=pager)
+            self.assertEqual(len(self.live.pids - {0, child.pid}), 3)
+            self.live.begin(1, batch=4)
+            self.wait_for(lambda: min(self.live.ops_of(i) for i in range(6)) > 100)
+            first = self.live.ops()
+            self.live.begin(2)
+            self.wait_for(lambda: min(self.live.ops_of(i) for i in range(6)) > first)
+            self.live.stop()
+            out, errors = child.communicate(timeout=60)
+            self.assertEqual(child.returncode, 0, errors)
+            phases = json.loads(out)['phases']
+            self.assertEqual([p['phase'] for p in phases], [1, 2])
+            self.assertEqual(sum(p['ops'] for p in phases), self.live.ops())
+            self.assertEqual(self.live.ops_of(6), 0)
+            for p in phases:
+                self.assertEqual(p['checked'], p['ops'])
+                self.assertGreater(p['pager']['gets'] + p['pager']['peeks'], 0)
+            self.assertEqual(sum(n for _, n in phases[0]['histogram']) * 4, phases[0]['ops'])
+            self.assertEqual(sum(n for _, n in phases[1]['histogram']), phases[1]['ops'])
+            self.assertAlmostEqual(sum(p['wrong'] for p in phases), self.live.ops() / 10, delta=6)
+
+    def test_each_process_has_keys_of_its_own_the_same_ones_as_with_that_seed(self):
+        words = '--keys=hot', '--part=0.002', '--plant-wrong-at=2500'
+        child = self.start('--processes=2', '--seed=5', *words)
+        self.live.begin(1)
+        self.wait_for(lambda: min(self.live.ops_of(i) for i in range(2)) > 500)
+        self.live.stop()
+        together = json.loads(child.communicate(timeout=60)[0])['phases'][0]['wrong']
+        alone = []
+        for i in range(2):
+            done = subprocess.run([CELL, 'run', f'--file={self.file}', '--records=5000', '--pager=mmap', f'--seed={5 + 1000003 * i}', f'--ops={self.live.ops_of(i)}',
+                                   '--seconds=60', *words], capture_output=True, text=True, check=True, timeout=60)
+            alone.append(json.loads(done.stdout)['phases'][0]['wrong'])
+        self.assertEqual(sum(alone), together)
+
+    def test_a_process_that_is_killed_ends_the_others_and_fails_the_cell(self):
+        child = self.start('--processes=3')
+        self.live.begin(1)
+        pids = self.live.pids
+        os.kill(max(pids), signal.SIGKILL)
+        out, errors = child.communicate(timeout=60)
+        self.assertEqual((child.returncode, out), (3, ''))
+        self.assertRegex(errors, r'^cell: processes: process [1-3] of 3 ended by signal 9\n$')
+        for pid in pids:
+            self.assertFalse(os.path.exists(f'/proc/{pid}'))
+
+    def test_no_process_outlives_the_one_that_reports(self):
+        child = self.start('--processes=3')
+        self.live.begin(1)
+        pids = self.live.pids
+        child.kill()
+        child.wait()
+        self.wait_for(lambda: all(self.has_ended(pid) for pid in pids))
+
+    @staticmethod
+    def has_ended(pid):
+        """Nobody may be there who waits for an orphan."""
+        try:
+            with open(f'/proc/{pid}/stat', encoding='utf-8') as f:
+                return f.read().rpartition(')')[2].split()[0] in 'ZX'
+        except OSError:
+            return True
+
+    def test_processes_that_cannot_open_the_file_are_told(self):
+        child = self.start('--processes=2', '--cache=1', pager='bufpool')
+        _, errors = child.communicate(timeout=60)
+        self.assertEqual(child.returncode, 3)
+        self.assertIn('too small', errors)
+        self.assertRegex(errors, 'process [12] of 2 ended with status 3')
 
 
 @unittest.skipUnless(CELL, 'VERSO_CELL is not set')
@@ -229,6 +335,30 @@ class BrokenRules(Scratch):
     def test_a_cell_that_dies_is_invalid_with_its_signal(self):
         line = runner.run_cell(CELL, self.job(extra=['--plant-die-at=50']))
         self.assertIn('signal 6', line['invalid'][0])
+
+    def test_several_processes_have_one_budget_and_the_cell_dies_with_one_of_them(self):
+        if not budget.CLASSES[self.kind].by_kernel:
+            self.skipTest('no memory limit of the kernel here')
+        phases = [{'name': 'filling', 'until': 'full', 'limit_seconds': 60, 'batch': 8}, {'name': 'full', 'seconds': 1}]
+        line = runner.run_cell(CELL, self.job(phases=phases, options={'processes': 2}))
+        self.assertEqual(line['invalid'], [])
+        self.assertEqual((line['threads_max'], line['threads_expected']), (3, 3))
+        self.assertEqual(set(line['series']['resident_bytes']), {None})
+        self.assertGreater(line['phases'][1]['ops'], 0)
+        line = runner.run_cell(CELL, self.job(phases=phases, options={'processes': 2}, extra=['--plant-die-at=50']))
+        self.assertIn('process 2 of 2 ended by signal 6', line['invalid'][0])
+        self.expect('R9', options={'processes': 2}, extra=['--threads=2'])
+        self.expect('R1', options={'processes': 2, 'keys': 'loop', 'part': 0.001}, extra=['--plant-wrong-at=3'])
+
+    def test_pools_of_several_processes_fill_their_budget_together(self):
+        if not budget.CLASSES[self.kind].by_kernel:
+            self.skipTest('no memory limit of the kernel here')
+        phases = [{'name': 'filling', 'until': 'full', 'limit_seconds': 60, 'batch': 8}]
+        job = self.job(options={'pager': 'bufpool', 'processes': 2}, phases=phases)
+        job.dataset = Dataset(self.folder, self.program, 8 * RECORDS)
+        job.about, job.memory_bytes = job.dataset.get(), 8 * MEMORY
+        job.cache_bytes = cache.size_for(CELL, job)
+        self.assertEqual(runner.run_cell(CELL, job)['invalid'], [])
 
     def test_cooperative_eviction_keeps_the_file_below_the_budget(self):
         job = self.job('cooperative', phases=[{'name': 'filling', 'until': 'full', 'limit_seconds': 60},

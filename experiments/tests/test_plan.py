@@ -126,6 +126,17 @@ class Plans(Scratch):
                            ('disk = "ram"\nsize_part = 0.5', 'RAM disk'), ('disk = "ram"\nin_order = false', 'RAM disk')):
             self.refused(cell(more), 'cell "three"', text)
 
+    def test_several_processes_get_in_a_group_of_memory(self):
+        text = plan_text(rest='[[cell]]\nname = "three"\nprocesses = 2\n')
+        self.refused(text, 'cell "three": "processes"', 'kernel-limit')
+        for need in ('kernel-limit', 'own-group'):
+            plan.parse(f'needs = ["{need}"]\n' + text, 'E0.toml')
+        for changes in (('processes = 2', 'processes = 0'), ('processes = 2', 'processes = 8\nthreads = 8')):
+            self.refused('needs = ["own-group"]\n' + text.replace(*changes), '"processes"', 'at most 63 threads')
+        for changes in (('processes = 2', 'processes = 2\nwork = "scan"'), ('processes = 2', 'processes = 2\nslow_ms = 1'),
+                        ('seconds = 1', 'seconds = 1\nmemory_share = 0.5')):
+            self.refused('needs = ["own-group"]\n' + text.replace(*changes), '"processes"', 'get, on a disk that is not slowed')
+
     def test_modes_and_sizes_of_run_full_alone(self):
         plan.parse('modes = ["full"]\n' + plan_text(), 'E0.toml')
         self.refused('modes = ["fulll"]\n' + plan_text(), '"modes"', 'some of tiny')

@@ -62,6 +62,12 @@ class Small(Scratch):
         self.assertEqual({name: r['before'] for name, r in runs.items()},
                          {'pool-again': 'run', 'map-again': 'run', 'map-drop': 'run-drop'})
 
+    def test_e13_processes_share_what_they_map(self):
+        names = ['pool-4-processes', 'map-4-processes']
+        runs = self.measure('E13', names, ('processes = 4', 'processes = 2'))  # four pools find no room in so little memory
+        pool, the_map = (metrics.read(runs[name], 'start', 'device_read_bytes_per_op') for name in names)
+        self.assertLess(the_map, 0.9 * pool)
+
     def test_e14_takes_half_and_gives_it_back(self):
         runs = self.measure('E14', ['pool', 'map'], ('part = 0.2', 'part = 0.35'))
         for r in runs.values():
