@@ -24,12 +24,14 @@ def records_for(file_bytes):
     return max(1000, int(file_bytes / RECORD_BYTES['verso']))
 
 
-def sha256(path):
+def sha256(path, drop=True):
+    """The hash of a file. drop: it leaves the page cache again."""
     digest = hashlib.sha256()
     with open(path, 'rb') as f:
         while block := f.read(1 << 20):
             digest.update(block)
-        os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        if drop:
+            os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     return digest.hexdigest()[:16]
 
 
@@ -127,7 +129,7 @@ class Dataset:
             return {'path': path, 'packages': sum(1 for _ in f), 'sha256': sha256(path)}
 
     def copy(self, about):
-        """A copy for a written workload; the caller removes it."""
+        """A copy for a written workload, with its own hash (rule R2); the caller removes it. It stays dirty, as a copy is."""
         check_space(self.folder, int(about['bytes'] * SPARE))
         path = about['path'] + '.copy'
         _remove(path)
@@ -135,7 +137,7 @@ class Dataset:
         if done.returncode != 0:
             _remove(path)
             raise DataError(f'{path}: {done.stderr.strip()}')
-        return {**about, 'path': path, 'copied': True}
+        return {**about, 'path': path, 'copied': True, 'copy_sha256': sha256(path, drop=False)}
 
     def drop(self, about):
         """What is still in the page cache after everything was written and dropped (rules R5, R7)."""

@@ -34,7 +34,14 @@ def same_bytes(run):
         return ['R2: the hash of the file is not known']
     if run['writes'] and not run['file'].get('copied'):
         return ['R2: a written workload did not start from a copy']
-    return []
+    return same_copy(run['file'])
+
+
+def same_copy(about):
+    """R2: the hash of a copy is that of its file. Asked before a run begins, too."""
+    if not about.get('copied') or about.get('copy_sha256') == about['sha256']:
+        return []
+    return [f'R2: the hash of the copy is {about.get("copy_sha256")}, that of the file {about["sha256"]}']
 
 
 def same_memory(run):

@@ -286,6 +286,8 @@ class Measure:
             job.cache_bytes = self.cache_bytes(plan, name, job)
             if job.writes or job.wrong == 'R7':  # as whoever measures what was copied a moment ago
                 job.about = job.dataset.copy(original)
+                if wrong := rules.same_copy(job.about):
+                    raise rules.Refused(wrong[0])
             job.on_sample = lambda s: self.progress.show(f'{text}, {name}', min(s, guess))
             started = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
             self.progress.show(f'{text}, {name}')

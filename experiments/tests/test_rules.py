@@ -34,6 +34,9 @@ class Rules(unittest.TestCase):
         self.expect(judged(writes=True, end_flush_ns=5), 'invalid', 'R2')
         other = a_run('map', file={'engine': 'verso', 'sha256': 'bb'})
         self.assertIn('R2', rules.same_round([a_run(), other])[0])
+        for digest, valid in ((None, False), ('bb', False), ('aa', True)):
+            run = judged(writes=True, end_flush_ns=5, file={**a_run()['file'], 'copied': True, 'copy_sha256': digest})
+            self.assertEqual(run['invalid'], [] if valid else [f'R2: the hash of the copy is {digest}, that of the file aa'])
 
     def test_r3_memory_unused_passed_or_killed(self):
         full = [phase(until='full')]
@@ -54,7 +57,7 @@ class Rules(unittest.TestCase):
     def test_r7_dirty_before_or_not_flushed_after(self):
         self.expect(judged(file_before={'cached_bytes': 0, 'dirty_bytes': 1}), 'invalid', 'R7')
         self.expect(judged(file_before={'cached_bytes': 0, 'dirty_bytes': None}), 'flags', 'R7')
-        file = {**a_run()['file'], 'copied': True}
+        file = {**a_run()['file'], 'copied': True, 'copy_sha256': 'aa'}
         self.expect(judged(writes=True, file=file), 'invalid', 'R7')
         self.assertEqual(judged(writes=True, file=file, end_flush_ns=5)['invalid'], [])
 

@@ -9,6 +9,7 @@ import sys
 import time
 import types
 import unittest
+from unittest import mock
 
 from support import FAKE, RUN, Scratch, plan_text
 from lib import compare, dataset, metrics, results, session, stats
@@ -57,6 +58,24 @@ class Sessions(Scratch):
             self.assertEqual(len({len(column) for column in r['series'].values()}), 1)
         by_round = {n: {r['seed'] for r in found.runs('E0') if r['round'] == n} for n in (1, 2)}
         self.assertTrue(all(len(seeds) == 1 for seeds in by_round.values()) and by_round[1] != by_round[2])
+
+    def test_r2_a_copy_that_differs_is_seen_and_no_run_begins_on_it(self):
+        path = self.write('file', 'x' * 5000)
+        data = dataset.Dataset(self.path('data'), types.SimpleNamespace(path=FAKE), 10)
+        about = {'path': path, 'bytes': 5000, 'sha256': dataset.sha256(path), 'engine': 'verso', 'records': 10}
+        self.assertEqual(data.copy(about)['copy_sha256'], about['sha256'])
+        os.mkdir(self.path('bin'))  # with a cp that changes a byte
+        lies = self.write('bin/cp', '#!/bin/sh\nfor last; do :; done\n/bin/cp "$@" && printf y | dd of="$last" bs=1 seek=4321 conv=notrunc 2>/dev/null\n')
+        os.chmod(lies, 0o755)
+        head = {'mode': 'tiny', 'session': 's', 'file_bytes': 8 << 20, 'memory_bytes': 4 << 20, 'rounds': 1, 'seconds': 1, 'seed': 1,
+                'budget': 'cooperative', 'records': 10}
+        p = parse('writes = true\n' + plan_text(), 'E0.toml')
+        with mock.patch.dict(os.environ, PATH=f'{self.path("bin")}:{os.environ["PATH"]}'), mock.patch.object(data, 'get', lambda *_: about), \
+                mock.patch.object(session.runner, 'run_cell', lambda *_: self.fail('it began')):
+            line = session.Measure(types.SimpleNamespace(engines=['verso'], path=FAKE), data, None, head, [p])._attempt(p, 1, 'one', 1, '', 1)
+        self.assertEqual(len(line['invalid']), 1)
+        self.assertRegex(line['invalid'][0], f'^R2: the hash of the copy is .*, that of the file {about["sha256"]}$')
+        self.assertFalse(os.path.exists(path + '.copy'))
 
     def test_a_stall_is_seen_in_the_series_and_phases_are_apart(self):
         phases = '[[phase]]\nname = "first"\nseconds = 1\n[[phase]]\nname = "full"\nseconds = 3\n'
