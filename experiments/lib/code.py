@@ -3,12 +3,14 @@
 import glob
 import os
 import re
+import tomllib
 
 from lib import compare
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 COUNTS = {'lines': 'lines of code, without blanks and comments', 'functions': 'functions', 'states': 'named states and flags',
-          'locks': 'locks and conditions', 'atomics': 'atomic members', 'checks': 'assertions', 'tests': 'tests of its own'}
+          'locks': 'locks and conditions', 'atomics': 'atomic members', 'checks': 'assertions', 'tests': 'tests of its own',
+          'faults': 'planted faults that its tests must name'}
 GUESS_S = 1
 ROUND = 1
 
@@ -40,17 +42,24 @@ def count(text):
             'tests': len(re.findall(r'\bSTART_TEST\s*\(', plain))}
 
 
-def count_files(root, patterns):
-    """The sum over the files of some patterns under root; CodeError when a pattern finds none."""
-    total = dict.fromkeys(COUNTS, 0)
+def paths_of(root, patterns):
+    """The files of some patterns under root; CodeError when a pattern finds none."""
+    found = []
     for pattern in patterns:
         paths = sorted(glob.glob(os.path.join(root, pattern)))
         if not paths:
             raise CodeError(f'{os.path.join(root, pattern)}: no such file: the experiments count the sources of their own tree')
-        for path in paths:
-            with open(path, encoding='utf-8') as f:
-                for name, n in count(f.read()).items():
-                    total[name] += n
+        found += paths
+    return found
+
+
+def count_files(root, patterns):
+    """The sum over the files of some patterns under root; CodeError when a pattern finds none."""
+    total = dict.fromkeys(COUNTS, 0)
+    for path in paths_of(root, patterns):
+        with open(path, encoding='utf-8') as f:
+            for name, n in count(f.read()).items():
+                total[name] += n
     return total
 
 
@@ -58,7 +67,25 @@ def counts(root, cell):
     """Of a cell: its files, and how many tests its test files have."""
     found = count_files(root, cell['files'])
     found['tests'] = count_files(root, cell['tests'])['tests'] if cell.get('tests') else 0
+    found['faults'] = sum(count_faults(path) for path in paths_of(root, cell.get('planted', [])))
     return found
+
+
+def count_faults(path):
+    """A table of bugs.toml is a fault, of which `kills` names tests that must see it; a source of tests/planted is one."""
+    if not path.endswith('.toml'):
+        return 1
+    with open(path, 'rb') as f:
+        faults = tomllib.load(f)
+    for name, fault in faults.items():
+        if not fault.get('kills'):
+            raise CodeError(f'{path}: {name}: expected "kills", tests that must see the fault')
+    return len(faults)
+
+
+def kinds_of(lines):
+    """Of COUNTS those that lines have: a session of before has fewer."""
+    return [name for name in COUNTS if any(name in line['counts'] for line in lines)]
 
 
 def finished(session):
@@ -97,8 +124,9 @@ def summary(session, plan):
     """Lines of a terminal's summary."""
     lines = session.of_kind('code', plan.id)
     found = counts_of(lines)
-    text = [f'  {"":10}' + ''.join(f'{name:>11}' for name in COUNTS)]
-    text += [f'  {cell:10}' + ''.join(f'{counts[name]:>11}' for name in COUNTS) for cell, counts in found.items()]
+    kinds = kinds_of(lines)
+    text = [f'  {"":10}' + ''.join(f'{name:>11}' for name in kinds)]
+    text += [f'  {cell:10}' + ''.join(f'{counts.get(name, "-"):>11}' for name in kinds) for cell, counts in found.items()]
     for p in plan.predictions:
         result, value = prediction_result(lines, p)
         text.append(f'  predicted: {p["says"]} ({p["low"]} to {p["high"]}): {result}, {value}')

@@ -29,13 +29,13 @@ def section(show, evidence, experiment):
 # --- sources --------------------------------------------------------------------------------------
 
 def of_code(show, evidence, plan):
-    rows = []
+    rows, kinds = [], code.kinds_of(evidence.codes(plan.id))
     for cell in plan.cells:
         if evidence.counted(plan.id, cell['name'], 'lines'):
             title = f'{esc(cell.get("title", cell["name"]))} <code>{esc(" ".join(cell["files"]))}</code>'
-            rows.append([title] + [show(evidence.counted(plan.id, cell['name'], name)) for name in code.COUNTS])
+            rows.append([title] + [show(evidence.counted(plan.id, cell['name'], name)) for name in kinds])
     return page_predictions.block(show, evidence, plan) + '<h3>Counted</h3>' \
-        + table('What stands in the sources', ['part', *code.COUNTS.values()], rows)
+        + table('What stands in the sources', ['part', *(code.COUNTS[name] for name in kinds)], rows)
 
 
 # --- cells ----------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ TOP = {'id': str, 'title': str, 'questions': list, 'asks': str, 'switch': str, '
        'memory_part': (int, float), 'variant': list, 'modes': list, 'frames_quick': list, 'frames_full': list}
 CELL = {'name': str, 'title': str, 'limit_of': str, 'before': str, 'wrong': str, 'disk': str, 'skip': str,
         'memory_part': (int, float), 'size_part': (int, float), 'in_order': bool, 'read_ahead_kb': int, 'slow_ms': (int, float),
-        'files': list, 'tests': list, 'rate_of': list, 'rate_share': (int, float), **CELL_OPTIONS}
+        'files': list, 'tests': list, 'planted': list, 'rate_of': list, 'rate_share': (int, float), **CELL_OPTIONS}
 PHASE = {'name': str, 'until': str, 'seconds': (int, float), 'limit_seconds': (int, float), 'batch': int,
          'memory_share': (int, float), 'part': (int, float), 'work': str}
 COMPARE = {'cell': str, 'base': str, 'phase': str, 'metrics': list, 'bracket': bool}
@@ -247,6 +247,8 @@ def _check_cell(where, plan, cell):
     _check_batch(f'{where}: "fill-batch"', plan.options(cell['name']).get('fill-batch', 1))
     if (plan.kind == 'code') != bool(cell.get('files')):
         raise PlanError(f'{where}: "files": cells of a plan of kind "code" have some, others have none')
+    if 'planted' in cell and plan.kind != 'code':
+        raise PlanError(f'{where}: "planted": only cells of a plan of kind "code" have faults to count')
 
 
 def _check_processes(where, plan, cell):

@@ -46,11 +46,26 @@ class Code(Scratch):
             found = code.counts(code.ROOT, cell)
             self.assertGreater(found['lines'], 100)
             self.assertEqual(found['tests'] > 0, 'tests' in cell)
+            self.assertEqual(found['faults'] > 0, 'planted' in cell)
         path = os.path.join(code.ROOT, 'mmap', 'heap.c')
         with open(path, encoding='utf-8') as f:
             text = f.read()
         left = re.sub(r'/\*.*?\*/', lambda m: re.sub(r'[^\n]', '', m.group()), text, flags=re.S)
         self.assertEqual(code.lines_of(text), sum(1 for line in left.splitlines() if line.strip()))
+
+    def test_planted_faults_are_those_that_a_test_must_name(self):
+        self.write('bugs.toml', '# [no]\n[one]\nold = "[x]"\nkills = ["A"]\n[two]\nkills = ["B", "C"]\n')
+        self.write('a.c', 'int x;\n')
+        self.assertEqual(code.counts(self.folder, {'files': ['a.c'], 'planted': ['*.toml', 'a.c']})['faults'], 3)
+        self.assertEqual(code.counts(self.folder, {'files': ['a.c']})['faults'], 0)
+        self.write('bugs.toml', '[one]\nkills = []\n')
+        for planted in (['*.toml'], ['none.toml']):
+            self.assertRaises(code.CodeError, code.counts, self.folder, {'files': ['a.c'], 'planted': planted})
+
+    def test_a_session_of_before_has_fewer_counts(self):
+        lines = [{'cell': 'pool', 'counts': {'lines': 2, 'tests': 1}}]
+        self.assertEqual(code.kinds_of(lines), ['lines', 'tests'])
+        self.assertEqual(code.kinds_of([*lines, {'cell': 'map', 'counts': {'faults': 1}}]), ['lines', 'tests', 'faults'])
 
     def test_predictions_are_of_the_ratio_of_two_counts(self):
         lines = [{'cell': name, 'counts': {'lines': n}} for name, n in (('pool', 200), ('map', 100))]
@@ -64,6 +79,7 @@ class Code(Scratch):
             with self.assertRaises(plan.PlanError) as caught:
                 plan.parse(text, 'E0.toml')
             self.assertIn('"files"', str(caught.exception))
+        self.assertRaises(plan.PlanError, plan.parse, plan_text(rest='[[cell]]\nname = "x"\nplanted = ["a"]\n'), 'E0.toml')
 
 
 if __name__ == '__main__':
