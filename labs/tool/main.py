@@ -70,6 +70,7 @@ def arguments(argv):
     p.add_argument('--events', type=int, default=traces.EVENTS_MAX, help='trace: most events of a trace')
     p.add_argument('--out', help='trace: into which folder')
     p.add_argument('--reference', action='store_true', help='trace: of the teacher\'s files')
+    p.add_argument('--against', metavar='FOLDER', help='selfcheck: a solution of another year, which must lose points')
     p.add_argument('--variant', help='pack, gradescope, grade, selfcheck: a variant of the lab (variants.toml)')
     p.add_argument('--base', choices=['reference', 'mine'], default='reference', help='pack: the earlier labs; mine: as you wrote them')
     p.add_argument('--no-hints', action='store_true', help='pack: without the hints of the tests')

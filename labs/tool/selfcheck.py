@@ -508,10 +508,25 @@ def own_tests(lab, builder, check, quick):
         say(f'  {lab.own_model} finds {len(names)} of {n_all} planted bugs: {points} points')
 
 
-def of_variants(lab, check, quick):
-    """Each variant in a copy of the project: starter, reference and handout fit together there too."""
+def another_year(lab, builder, files, whose, check):
+    """A solution of another variant is judged, and loses points."""
+    rs = results(lab, builder, files, [t for t in lab.tests if lab.programs[t['program']].get('quick')])
+    lost = [r for r in rs if r['points'] < r['max_points'] and r['state'] in (grade.FAIL, grade.CRASHED, grade.HUNG)]
+    skipped = [r['id'] for r in rs if r['state'] == grade.SKIPPED]
+    if lost or not skipped:
+        check.that(lost, f'the solution of {whose} loses no points: {shares(rs)}')
+    else:
+        say(f'  skipped: what the solution of {whose} fails, perhaps {" ".join(skipped)}, cannot be run here')
+    broken = [r['message'] for r in rs if 'does not compile' in r['message'] or 'do not link' in r['message']]
+    check.that(not broken, f'the solution of {whose} is not even built: {broken[:1]}')
+    say(f'  the solution of {whose} has {shares(rs)} points, and fails {" ".join(r["id"] for r in lost)}')
+
+
+def of_variants(lab, builder, check, quick):
+    """Each variant in a copy of the project: starter, reference and handout fit together there too. Its solution fails here."""
     for name, variant in variants.of(lab).items():
         say(f'  {name}: {variant["about"]}')
+        another_year(lab, builder, variants.solution(lab, name), f'the variant {name}', check)
         if quick:
             files = mklab.pack_files(lab, variants.changer(lab, name))
             check.that(files != mklab.pack_files(lab), f'the variant {name} changes what is packed')
@@ -611,7 +626,10 @@ def check_lab(lab, args):
              ('own tests', lambda b: own_tests(lab, b, check, args.quick)),
              ('bugs', lambda b: bugs(lab, b, check, args.quick)),
              ('autograder', lambda b: autograder(lab, b, check, args.quick)),
-             ('variants', lambda b: of_variants(lab, check, args.quick))]
+             ('variants', lambda b: of_variants(lab, b, check, args.quick))]
+    if args.against:
+        usual = {name: read(os.path.join(args.against, name)) for name in lab.files}
+        steps.append((variants.AGAINST, lambda b: another_year(lab, b, usual, 'the usual lab', check)))
     if lab.is_report:
         steps = [('report', lambda b: of_report(lab, b, check, args.quick))]  # takes seconds, so it is never left out
     elif not args.quick:

@@ -12,7 +12,8 @@ A variant changes constants, so that the answers of last year are wrong this yea
     new = "return sum ? sum : 2;"
 
 All changes of a variant are made together: in the reference, of which the starter is cut, in tests, handout, hints and
-planted bugs. That they fit is proved by a self-check in a copy of the project with these changes.
+planted bugs. That they fit is proved by a self-check in a copy of the project with these changes. It also proves what a
+variant is for: there the lab's usual solution loses points, and the variant's loses some in the usual tests.
 """
 import os
 import shutil
@@ -21,9 +22,10 @@ import sys
 import tempfile
 
 import mklab
-from common import GraderError, Lab, LabError, ROOT, numbers, read, toml
+from common import GraderError, Lab, LabError, ROOT, numbers, read, toml, write
 
-STEPS = ['generator', 'starter', 'reference', 'handout', 'figures', 'predictions', 'own tests', 'bugs']  # of the self-check in a copy
+AGAINST = 'another year'  # the step that needs the usual solution
+STEPS = ['generator', 'starter', 'reference', 'handout', 'figures', 'predictions', 'own tests', 'bugs', AGAINST]  # of the self-check in a copy
 CHANGE = {'file', 'old', 'new', 'times'}
 
 
@@ -103,6 +105,14 @@ def copy(lab, name, folder):
         shutil.copymode(os.path.join(ROOT, path), to)
 
 
+def solution(lab, name):
+    """{short name: text} of the references of a variant."""
+    paths = {short: os.path.relpath(lab.path(short), ROOT) for short in lab.files}
+    todo = [c for c in changes(lab, name) if c['file'] in paths.values()]
+    made = changed({path: read(lab.path(short)).encode() for short, path in paths.items()}, todo)
+    return {short: made[path].decode() for short, path in paths.items()}
+
+
 def in_copy(lab, name, words):
     """The status of a command of this tool, in a copy of the project with the variant."""
     with tempfile.TemporaryDirectory(prefix='lab-variant-') as folder:
@@ -113,4 +123,8 @@ def in_copy(lab, name, words):
 
 def selfcheck(lab, name, steps=(), quick=True):
     """Whether the variant passes, in a copy; prints what the self-check there says."""
-    return in_copy(lab, name, ['selfcheck', lab.number, *(steps or STEPS), *['--quick'] * quick]) == 0
+    with tempfile.TemporaryDirectory(prefix='lab-usual-') as usual:
+        for short in lab.files:
+            write(os.path.join(usual, short), read(lab.path(short)))
+        words = ['selfcheck', lab.number, *(steps or STEPS), '--against', usual, *['--quick'] * quick]
+        return in_copy(lab, name, words) == 0
