@@ -20,7 +20,8 @@ import verso  # noqa: E402
 from verso import _library  # noqa: E402
 
 STRUCTS = {'verso_val': _library.Result, 'verso_options': _library.OptionsStruct,
-           'verso_stat': _library.StatStruct, 'verso_range': _library.RangeStruct, 'verso_table_stat': _library.TableStatStruct}
+           'verso_stat': _library.StatStruct, 'verso_range': _library.RangeStruct, 'verso_table_stat': _library.TableStatStruct,
+           'verso_space': _library.SpaceStruct, 'verso_compact': _library.CompactStruct, 'verso_watch': _library.WatchStruct}
 ENUMS = {'VERSO_': verso.Pager, 'VERSO_SYNC_': verso.Sync, 'VERSO_COMMIT_': verso.CommitMode,
          'VERSO_MADVISE_': verso.Madvise, 'VERSO_MAP_': verso.MapWriting, 'VERSO_CHECKSUM_': verso.Checksum,
          'VERSO_IO_': verso.Io, 'VERSO_POLICY_': verso.Policy}
@@ -82,7 +83,7 @@ class Header(unittest.TestCase):
         values = [f.value for f in verso.Flags]
         self.assertEqual(numbers(*['VERSO_' + f.name for f in verso.Flags]), values)
         others = ['WRITE', 'NOOVERWRITE', 'CHECK_TREES', 'APPEND', 'REVERSE', 'ESTIMATE', 'COPY_COMPACT',
-                  'COPY_REPLACE', 'NOTFOUND', 'EXISTS']
+                  'COPY_REPLACE', 'NOTFOUND', 'EXISTS', 'MORE']
         self.assertEqual(numbers(*['VERSO_' + n for n in others]), [getattr(_library, n) for n in others])
         self.assertEqual(numbers('VERSO_UNKNOWN == UINT64_MAX'), [1])
 

@@ -8,6 +8,7 @@ import errno
 import faulthandler
 import gc
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -209,6 +210,92 @@ class Use(OneDatabase):
         self.assertEqual(db.check(trees_only=True), [])
         self.assertRegex(verso.version(), r'^\d+\.\d+\.\d+$')
 
+
+    def test_kept_tables(self):
+        db = self.open()
+        kept = db.keep_table('t')
+        with db.read() as txn:
+            self.assertRaises(KeyError, txn.table, kept)
+        with db.write() as txn:
+            self.assertRaises(KeyError, txn.table, kept, create=False)
+            txn.table(kept)[b'a'] = b'1'
+            txn.table(kept)[b'b'] = b'2'
+            self.assertEqual(dict(txn.table('t')), {b'a': b'1', b'b': b'2'})
+        old = db.read()
+        with db.write() as txn:
+            txn.drop_table('t')
+            self.assertRaises(KeyError, txn.table, kept, create=False)
+        self.assertEqual(dict(old.table(kept)), {b'a': b'1', b'b': b'2'})
+        with db.read() as txn:
+            self.assertRaises(KeyError, txn.table, kept)
+        old.abort()
+        self.assertRaises(ValueError, db.keep_table, 'a\0b')
+        self.assertRaises(verso.TooBigError, db.keep_table, 'a' * 256)
+        with verso.open(self.path + '2', create=True, pager=self.pager) as other, other.read() as txn:
+            self.assertRaises(verso.MisuseError, txn.table, kept)
+        db.close()
+        self.assertRaises(verso.EndedError, db.keep_table, 't')
+
+    def test_room_for_a_value(self):
+        with self.open().write() as txn:
+            for length in (0, 5, 3000, 1 << 20): # in a leaf, and beyond it
+                with txn.reserve(b'k', length) as room:
+                    self.assertEqual(room, bytes(length))
+                    room[:] = (b'0123456789' * (length // 10 + 1))[:length]
+                self.assertEqual(txn[b'k'], (b'0123456789' * (length // 10 + 1))[:length])
+            with self.assertRaises(ZeroDivisionError), txn.reserve(b'other', 10) as room:
+                room[:] = b'x' * (10 // 0)
+            self.assertNotIn(b'other', txn)
+            with self.assertRaises(KeyError), txn.reserve(b'k', 3, overwrite=False):
+                pass
+            self.assertEqual(len(txn[b'k']), 1 << 20)
+            with self.assertRaises(ValueError), txn.reserve(b'k', 3) as room:
+                room += b'more'
+            with self.assertRaises(verso.TooBigError), txn.reserve(b'k' * 5000, 3):
+                pass
+        with self.assertRaises(verso.EndedError), txn.reserve(b'k', 3):
+            pass
+
+    def test_space_and_compaction(self):
+        db = self.open()
+        with db.write() as txn:
+            txn.update({b'%06d' % i: bytes(500) for i in range(5000)})
+        with db.write() as txn:
+            txn.delete_range(b'000100')
+        space = db.space()
+        parts = ('n_inner', 'n_leaf', 'n_overflow', 'n_free_space', 'n_free', 'n_pending')
+        self.assertEqual(sum(space[p] for p in parts), space['n_pages'])
+        self.assertEqual(space['file_bytes'], os.path.getsize(self.path))
+        self.assertTrue(space['why'].endswith('.'), space['why'])
+        n_steps = 0
+        while (step := db.compact(pages_max=1)).more:
+            n_steps += 1
+            self.assertLess(n_steps, 1000)
+        self.assertLess(step.file_bytes, space['file_bytes'] // 2)
+        self.assertEqual(step.file_bytes, os.path.getsize(self.path))
+        self.assertFalse(db.compact(time_max_ms=60000).more)
+        self.assertRaises(ValueError, db.compact, pages_max=-1)
+        self.assertEqual(db.check(), [])
+        with db.write():
+            self.assertRaises(verso.MisuseError, db.space)
+            self.assertRaises(verso.MisuseError, db.compact)
+
+    def test_what_others_see(self):
+        self.assertRaises(FileNotFoundError, verso.watch, self.path)
+        db = self.open()
+        for i in range(3):
+            with db.write() as txn:
+                txn[b'k'] = b'%d' % i
+        with db.read(), db.write():
+            seen = verso.watch(self.path)
+        self.assertEqual((seen['is_open'], seen['pager'], seen['n_processes'], seen['n_commits'], seen['n_readers']),
+                         (True, self.pager, 1, 3, 1))
+        self.assertEqual((seen['writer_pid'], seen['reader_pid']), (os.getpid(), os.getpid()))
+        self.assertIsNone(verso.watch(self.path)['write_age_ms'])
+        db.close()
+        seen = verso.watch(self.path)
+        self.assertEqual((seen['is_open'], seen['pager'], seen['writer_pid']), (False, None, 0))
+        self.assertRaises(ValueError, verso.watch, 'a\0b')
 
     def test_copies(self):
         db = self.open()
@@ -583,6 +670,26 @@ class Program(unittest.TestCase):
             self.assertEqual((done.returncode, done.stderr), (0, b''))
             with verso.open(os.path.join(folder, 'a')) as db, db.read() as txn:
                 self.assertEqual(dict(txn), {b'a': b'1'})
+
+    def test_a_source_tree_has_its_own_library(self):
+        library = os.path.realpath(verso._library.lib._name)
+        env = {k: v for k, v in os.environ.items() if k not in ('VERSO_LIBRARY', 'LD_LIBRARY_PATH')}
+        code = 'from verso import _library; print(_library.library_path())'
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(os.path.join(ROOT, 'python', 'verso'), os.path.join(folder, 'python', 'verso'),
+                            ignore=shutil.ignore_patterns('__pycache__'))
+            for name in ('build/db', 'build-test/db', 'include'):
+                os.makedirs(os.path.join(folder, name))
+            found = []
+            for made in ('meson.build', 'include/verso.h', 'build-test/db/libverso.so.0', 'build/db/libverso.so.0'):
+                os.symlink(library, os.path.join(folder, made))
+                for extra in ({}, {'VERSO_LIBRARY': library}):
+                    done = subprocess.run([sys.executable, '-c', code], cwd=folder, check=False, capture_output=True, text=True,
+                                          env={**env, **extra, 'PYTHONPATH': os.path.join(folder, 'python')})
+                    found.append(done.stdout.strip().replace(os.path.realpath(folder) + '/', ''))
+        self.assertEqual(found[1::2], [library] * 4) # what is named comes first
+        self.assertIn(found[0], ('', 'libverso.so.0')) # '': none is installed, so the module cannot be loaded
+        self.assertEqual(found[4::2], ['build-test/db/libverso.so.0', 'build/db/libverso.so.0'])
 
     def test_types(self):
         done = subprocess.run([sys.executable, '-m', 'mypy', '--version'], check=False, capture_output=True)

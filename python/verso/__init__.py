@@ -16,11 +16,12 @@ What is returned is a copy, which stays. Errors are exceptions of class Error wi
 transaction that has ended, or whose database was closed, raises EndedError. Any thread may use any
 object: calls on one transaction wait for each other. After os.fork() a child opens databases of its own.
 
-The library is libverso.so.0, or the file that the environment's VERSO_LIBRARY names. Everything that
-`man 3 verso` says holds here.
+The library is libverso.so.0, or the file that the environment's VERSO_LIBRARY names; in the source tree of Verso
+the one that was built there. Everything that `man 3 verso` says holds here.
 """
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import threading
@@ -33,19 +34,20 @@ from types import TracebackType
 from typing import Any, NamedTuple, Optional, Union
 
 from ._library import (APPEND, CHECK_TREES, COPY_COMPACT, COPY_REPLACE, EACH_FINDING, EACH_STEP, EACH_TABLE,
-                       ESTIMATE, EXISTS, NOOVERWRITE, NOTFOUND, REVERSE, UNKNOWN, WRITE, AbortOnlyError, Buffer,
-                       BusyError, Checksum, CommitMode, CorruptError, DeviceError, EndedError, Error,
+                       ESTIMATE, EXISTS, MORE, NOOVERWRITE, NOTFOUND, REVERSE, UNKNOWN, WRITE, AbortOnlyError, Buffer,
+                       BusyError, Checksum, CommitMode, CompactStruct, CorruptError, DeviceError, EndedError, Error,
                        ExistingFileError, Flags, FullError, Io, KeyArgument, Madvise, MapWriting, MisuseError,
                        MissingFileError, NotDatabaseError, OptionsStruct, Pager, PinnedError, Pointer, PoisonedError,
-                       Policy, RangeStruct, Result, StatStruct, Sync, SystemCallError, TableStatStruct, TooBigError,
-                       VersionError, as_bytes, lib, raise_error)
+                       Policy, RangeStruct, Result, SpaceStruct, StatStruct, Sync, SystemCallError,
+                       TableStatStruct, TooBigError, VersionError, WatchStruct, as_bytes, lib, raise_error)
 
 __all__ = [
-    'AbortOnlyError', 'BusyError', 'Checksum', 'CommitMode', 'CorruptError', 'Database', 'DeviceError', 'EndedError',
-    'Error', 'ExistingFileError', 'Finding', 'Flags', 'FullError', 'Io', 'Madvise', 'MapWriting', 'MisuseError',
+    'AbortOnlyError', 'BusyError', 'Checksum', 'CommitMode', 'Compaction', 'CorruptError', 'Database', 'DeviceError', 'EndedError',
+    'Error', 'ExistingFileError', 'Finding', 'Flags', 'FullError', 'Io', 'KeptTable', 'Madvise', 'MapWriting', 'MisuseError',
     'MissingFileError',
     'NotDatabaseError', 'Pager', 'PinnedError', 'PoisonedError', 'Policy', 'ReadTable', 'ReadTransaction', 'Records',
     'Sync', 'SystemCallError', 'TooBigError', 'VersionError', 'WriteTable', 'WriteTransaction', 'open', 'version',
+    'watch',
 ]
 
 
@@ -74,11 +76,50 @@ def version() -> str:
     return text.decode()
 
 
+def watch(path: Union[str, bytes, os.PathLike[str]]) -> dict[str, Any]:
+    """What the processes do that have a database open, which this one need not have.
+
+    The members of struct verso_watch by their names; None: not known.
+    """
+    found = WatchStruct(size=ctypes.sizeof(WatchStruct))
+    name = os.fsencode(path)
+    if b'\0' in name:
+        raise ValueError('a path has no zero in it')
+    code = lib.verso_watch(name, byref(found))
+    if code < 0:
+        raise_error(code)
+    members: dict[str, Any] = {}
+    for field in WatchStruct._fields_[1:]:
+        value = getattr(found, field[0])
+        members[field[0]] = value.decode() if isinstance(value, bytes) else None if value == UNKNOWN else value
+    for flag in ('is_open', 'is_alone', 'poisoned'):
+        members[flag] = bool(members[flag])
+    members['pager'] = None if found.pager < 0 else Pager(found.pager)
+    return members
+
+
 class Finding(NamedTuple):
     """What check() found: a page number (0: of no single page), and what was expected and found."""
 
     pgno: int
     text: str
+
+
+class Compaction(NamedTuple):
+    """What a step of compact() did; more: there is more to do."""
+
+    more: bool
+    n_changed: int
+    n_pages: int
+    file_bytes: int
+
+
+class KeptTable:
+    """A table's name, looked up for good: give it to table() of any transaction. Made by Database.keep_table()."""
+
+    def __init__(self, name: str, pointer: int):
+        self.name = name
+        self._pointer = pointer
 
 
 class ReadTable(Mapping[bytes, bytes]):
@@ -222,6 +263,31 @@ class WriteTable(ReadTable, MutableMapping[bytes, bytes]):
         raise_error(code)
         return None
 
+    @contextlib.contextmanager
+    def reserve(self, key: Buffer, length: int, *, overwrite: bool = True) -> Iterator[bytearray]:
+        """Room for a value that is made in place: with txn.reserve(b"k", 1 << 20) as room: file.readinto(room)
+
+        It is stored where the `with` ends, unless an exception leaves it. KeyError: without overwrite, and the key
+        is there then.
+        """
+        data = as_bytes(key)
+        room, place = bytearray(length), Pointer()
+        yield room
+        if len(room) != length:
+            raise ValueError(f'the room was of {length} bytes, and is of {len(room)} now')
+        with self._owner._lock:
+            code = lib.verso_reserve(self._owner._live(), self._table, KeyArgument(data, len(data)), length,
+                                     0 if overwrite else NOOVERWRITE, byref(place))
+            if code == 0 and length > 0:
+                ctypes.memmove(place, (ctypes.c_char * length).from_buffer(room), length)
+            if code == 0: # a long value is stored by the next call: so errors are raised here
+                code = lib.verso_read(self._owner._live(), self._table, KeyArgument(data, len(data)), 0, None, 0,
+                                      byref(c_size_t()))
+        if code < 0:
+            raise_error(code)
+        if code == EXISTS:
+            raise KeyError(data)
+
     def write(self, key: Buffer, offset: int, data: Buffer) -> None:
         """Writes into a value from offset on, which is at most its length; a missing record is made."""
         if not 0 <= offset <= UNKNOWN:
@@ -358,8 +424,18 @@ class ReadTransaction(ReadTable):
             raise KeyError(name)
         return table.value
 
-    def table(self, name: str) -> ReadTable:
+    def _kept_pointer(self, kept: KeptTable, flags: int) -> int:
+        stat = TableStatStruct(size=ctypes.sizeof(TableStatStruct))
+        with self._lock:
+            code = lib.verso_table_stat(self._live(), kept._pointer, byref(stat))
+        if code < 0:
+            raise_error(code)
+        return kept._pointer if code == 0 else self._table_pointer(kept.name, flags)
+
+    def table(self, name: Union[str, KeptTable]) -> ReadTable:
         """A named table, until the transaction ends. KeyError: there is none."""
+        if isinstance(name, KeptTable):
+            return ReadTable(self, self._kept_pointer(name, 0))
         return ReadTable(self, self._table_pointer(name, 0))
 
     def tables(self) -> list[str]:
@@ -411,8 +487,10 @@ class WriteTransaction(ReadTransaction, WriteTable):
             raise_error(code)
         return gen.value
 
-    def table(self, name: str, *, create: bool = True) -> WriteTable:
+    def table(self, name: Union[str, KeptTable], *, create: bool = True) -> WriteTable:
         """A named table, which is made where it is missing. KeyError: without create, and there is none."""
+        if isinstance(name, KeptTable):
+            return WriteTable(self, self._kept_pointer(name, Flags.CREATE if create else 0))
         return WriteTable(self, self._table_pointer(name, Flags.CREATE if create else 0))
 
     def rename_table(self, name: str, to: str) -> None:
@@ -531,6 +609,32 @@ class Database:
     def wait(self, gen: int) -> None:
         """Returns when the commit for which commit_async() returned gen is durable, and all before it."""
         self._call(lib.verso_wait, gen)
+
+    def keep_table(self, name: str) -> KeptTable:
+        """What table() of each transaction takes in the place of the name, and resolves at once. Until the close."""
+        table = Pointer()
+        self._call(lib.verso_table_keep, _name(name), byref(table))
+        assert table.value is not None
+        return KeptTable(name, table.value)
+
+    def space(self) -> dict[str, Any]:
+        """Where the space goes: the members of struct verso_space by their names. Reads the whole file."""
+        space = SpaceStruct(size=ctypes.sizeof(SpaceStruct))
+        self._call(lib.verso_space, byref(space))
+        return {**{field[0]: getattr(space, field[0]) for field in SpaceStruct._fields_[1:]}, 'why': space.why.decode()}
+
+    def compact(self, *, pages_max: int = 0, time_max_ms: int = 0) -> Compaction:
+        """Makes the file smaller, while others read and write; ends soon after a limit, if one is given.
+
+            while db.compact(pages_max=1000, time_max_ms=50).more:
+                pass
+        """
+        for number in (pages_max, time_max_ms):
+            if not 0 <= number <= UNKNOWN:
+                raise ValueError(f'{number}: limits are from 0 to 2^64 - 1')
+        limits = CompactStruct(ctypes.sizeof(CompactStruct), pages_max, time_max_ms)
+        code = self._call(lib.verso_compact, byref(limits))
+        return Compaction(code == MORE, limits.n_changed, limits.n_pages, limits.file_bytes)
 
     def resize_cache(self, cache_bytes: int) -> None:
         """Changes how much memory the pool has for pages."""

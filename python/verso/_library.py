@@ -113,6 +113,7 @@ COPY_COMPACT = 1 << 18
 COPY_REPLACE = 1 << 19
 NOTFOUND = 1
 EXISTS = 2
+MORE = 3
 UNKNOWN = (1 << 64) - 1
 
 
@@ -253,6 +254,33 @@ class StatStruct(ctypes.Structure):
     ]
 
 
+class SpaceStruct(ctypes.Structure):
+    _fields_ = [
+        ('size', c_size_t), ('page_size', c_uint32), ('file_bytes', c_uint64), ('n_pages', c_uint32),
+        ('n_inner', c_uint32), ('n_leaf', c_uint32), ('n_overflow', c_uint32), ('slack_bytes', c_uint64),
+        ('n_slack', c_uint32), ('n_free_space', c_uint32), ('n_free', c_uint32), ('n_pending', c_uint32),
+        ('n_held', c_uint32), ('n_reserve', c_uint32), ('reader_gen', c_uint64), ('reader_pid', c_uint64),
+        ('reader_age_ms', c_uint64), ('n_reader_held', c_uint32), ('why', c_char * 320),
+    ]
+
+
+class CompactStruct(ctypes.Structure):
+    _fields_ = [('size', c_size_t), ('pages_max', c_uint64), ('time_max_ms', c_uint64), ('n_changed', c_uint64),
+                ('n_pages', c_uint32), ('file_bytes', c_uint64)]
+
+
+class WatchStruct(ctypes.Structure):
+    _fields_ = [
+        ('size', c_size_t), ('now_ns', c_uint64), ('is_open', c_int), ('is_alone', c_int), ('alone_pid', c_uint64),
+        ('n_processes', c_uint32), ('n_readers', c_uint32), ('n_locked', c_uint32), ('pager', c_int),
+        ('poisoned', c_int), ('n_commits', c_uint64), ('n_gets', c_uint64), ('n_peeks', c_uint64),
+        ('n_misses', c_uint64), ('read_bytes', c_uint64), ('write_bytes', c_uint64), ('reader_pid', c_uint64),
+        ('reader_age_ms', c_uint64), ('writer_pid', c_uint64), ('writer_age_ms', c_uint64),
+        ('write_age_ms', c_uint64), ('alone_program', c_char * 32), ('reader_program', c_char * 32),
+        ('writer_program', c_char * 32),
+    ]
+
+
 EACH_TABLE = ctypes.CFUNCTYPE(c_int, Pointer, c_char_p)
 EACH_STEP = ctypes.CFUNCTYPE(c_int, c_void_p, c_uint64, c_uint64)
 EACH_FINDING = ctypes.CFUNCTYPE(c_int, Pointer, c_uint32, c_char_p)
@@ -266,6 +294,7 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     'verso_abort': (None, [Pointer]),
     'verso_sync': (c_int, [Pointer]),
     'verso_table_open': (c_int, [Pointer, c_char_p, c_uint, POINTER(Pointer)]),
+    'verso_table_keep': (c_int, [Pointer, c_char_p, POINTER(Pointer)]),
     'verso_table_drop': (c_int, [Pointer, c_char_p]),
     'verso_table_each': (c_int, [Pointer, EACH_TABLE, Pointer]),
     'verso_table_stat': (c_int, [Pointer, Pointer, POINTER(TableStatStruct)]),
@@ -279,6 +308,7 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     'verso_replace': (c_int, [Pointer, Pointer, KeyArgument, KeyArgument, POINTER(Result)]),
     'verso_write': (c_int, [Pointer, Pointer, KeyArgument, c_uint64, c_char_p, c_size_t]),
     'verso_put': (c_int, [Pointer, Pointer, KeyArgument, KeyArgument, c_uint]),
+    'verso_reserve': (c_int, [Pointer, Pointer, KeyArgument, c_size_t, c_uint, POINTER(Pointer)]),
     'verso_del': (c_int, [Pointer, Pointer, KeyArgument]),
     'verso_cursor_open_range': (c_int, [Pointer, Pointer, POINTER(RangeStruct), POINTER(Pointer)]),
     'verso_cursor_next': (c_int, [Pointer, POINTER(Result), POINTER(Result)]),
@@ -287,6 +317,9 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     'verso_copy_to': (c_int, [Pointer, c_int, c_uint, EACH_STEP, Pointer]),
     'verso_check': (c_int, [Pointer, c_uint, EACH_FINDING, Pointer]),
     'verso_stat': (c_int, [Pointer, POINTER(StatStruct)]),
+    'verso_space': (c_int, [Pointer, POINTER(SpaceStruct)]),
+    'verso_compact': (c_int, [Pointer, POINTER(CompactStruct)]),
+    'verso_watch': (c_int, [c_char_p, POINTER(WatchStruct)]),
     'verso_cache_resize': (c_int, [Pointer, c_size_t]),
     'verso_strerror': (c_char_p, [c_int]),
     'verso_errmsg': (c_char_p, [Pointer]),
@@ -294,8 +327,25 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
 }
 
 
+BUILD_FOLDERS = ('build', 'build-test') # as CONTRIBUTING.md names them
+
+
+def library_path() -> str:
+    """What VERSO_LIBRARY names; of a module in its source tree, what was built there; else the installed one."""
+    named = os.environ.get('VERSO_LIBRARY')
+    if named:
+        return named
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    if os.path.exists(os.path.join(root, 'include', 'verso.h')) and os.path.exists(os.path.join(root, 'meson.build')):
+        for folder in BUILD_FOLDERS:
+            built = os.path.join(root, folder, 'db', 'libverso.so.0')
+            if os.path.exists(built):
+                return built
+    return 'libverso.so.0'
+
+
 def load() -> ctypes.CDLL:
-    library = ctypes.CDLL(os.environ.get('VERSO_LIBRARY', 'libverso.so.0'))
+    library = ctypes.CDLL(library_path())
     for name, (result, arguments) in PROTOTYPES.items():
         call = getattr(library, name)
         call.restype, call.argtypes = result, arguments
