@@ -8,6 +8,8 @@ A reader of docs/file-format.md of its own (class File) says which records lie o
 damage it is known what must come back: every record none of whose pages is damaged, and no other.
 """
 import contextlib
+import ctypes
+import ctypes.util
 import os
 import random
 import resource
@@ -16,7 +18,7 @@ import struct
 import subprocess
 import sys
 
-from tool_shell import ERROR, NO, OK, USAGE, VERSO, get_file, put_file, run_tests
+from tool_shell import ERROR, NO, OK, USAGE, VERSO, Skipped, get_file, put_file, run_tests
 
 SEED = int(os.environ.get('VERSO_SEED') or random.randrange(1 << 32))
 
@@ -104,6 +106,16 @@ class File:
         """The records of which no page is damaged."""
         return {(name, key): value for name, records in self.tables.items()
                 for key, (value, pages) in records.items() if not pages & damaged}
+
+
+XXH3 = ctypes.CDLL(ctypes.util.find_library('xxhash') or 'libxxhash.so.0').XXH3_64bits_withSeed
+XXH3.restype, XXH3.argtypes = ctypes.c_uint64, (ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint64)
+
+
+def sealed(data, page):
+    """The page with the checksum that it has in the database."""
+    seed = XXH3(data[72:88], 16, 0)
+    return (XXH3(bytes(page[8:]), len(page) - 8, seed) or 1).to_bytes(8, 'little') + bytes(page[8:])
 
 
 # --- databases -----------------------------------------------------------------------------------
@@ -305,6 +317,93 @@ def test_a_stale_leaf_never_wins(on_disk):
         assert n_old > 0
 
 
+def killed(sh, name, mode):
+    """A database whose program was killed behind some commits, the last of them of many pages."""
+    sh.expect(OK, 'load', name, '--tsv', '--page-size=512', stdin=lines(600, b'old'))
+    if sh.run('put', name, 'k', 'v', f'--commit={mode}', sh.pager).returncode != OK:
+        raise Skipped(f'no commits of mode {mode} here')
+    with subprocess.Popen([VERSO, 'load', name, '--tsv', '--batch=150', f'--commit={mode}', sh.pager], cwd=sh.folder,
+                          stdin=subprocess.PIPE, stderr=subprocess.PIPE) as tool:
+        tool.stdin.write(lines(450, b'new'))
+        tool.stdin.flush()
+        last = lines(450, b'new').splitlines()[-1].split(b'\t')
+        while sh.run('get', name, last[0], sh.pager).stdout != last[1] + b'\n':
+            assert tool.poll() is None
+        tool.kill()
+        tool.communicate()
+
+
+def test_behind_a_crash_it_takes_the_commit_that_opening_takes(sh):
+    """Where opening finds a whole commit, salvage gives what the library reads of it."""
+    rng = random.Random(SEED)
+    n_older = 0
+    for mode in ('one', 'two'):
+        killed(sh, mode, mode)
+        data = get_file(sh, mode)
+        file = File(data)
+        gen = max(struct.unpack_from('<Q', data, s * 512 + 16)[0] for s in file.slots)
+        new = [p for p in range(16, len(data) // 512) if struct.unpack_from('<Q', data, p * 512 + 16)[0] == gen]
+        assert len(new) > 5, (mode, len(new))
+        for pgno in [0, 8] + rng.sample(new, min(len(new), 20)):
+            with damaged_in(sh, data, {pgno * 512: b'\xee' * 512}):
+                done, found = skip(sh, 'b')
+                by_library = sh.run('dump', 'b', sh.pager)
+            if by_library.returncode == OK:
+                assert parse_dump(by_library.stdout)[0] == found, (SEED, mode, pgno, done.stderr)
+                n_older += b'as the database would open' in done.stderr
+            else:
+                assert found == file.without({pgno}), (SEED, mode, pgno, done.stderr)
+            for name in ('b', 'b-lock'):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(sh.folder, name))
+    assert n_older > 5, n_older
+
+
+def test_no_bytes_make_it_fall(on_disk):
+    rng = random.Random(SEED)
+    with on_disk.in_memory() as sh:
+        fill(sh, 'a', 512, 300)
+        data = get_file(sh, 'a')
+        pages = [n for n in range(16, len(data) // 512) if data[n * 512 + 12]]
+        for i in range(400):
+            forged = bytearray(data)
+            slot = rng.random() < 0.2
+            n = 8 * rng.randrange(2) if slot else rng.choice(pages)
+            size = 4096 if slot else 512
+            at = n * 512
+            for _ in range(rng.choice((1, 1, 2, 8))):
+                where = rng.choice((rng.randrange(12, 40), rng.randrange(40, 140), rng.randrange(40, 512)))
+                if not (slot and 40 <= where < 88): # else it is no meta page any more
+                    forged[at + where] = rng.choice((0, 1, 0x7f, 0x80, 0xff, rng.randrange(256)))
+            forged[at:at + size] = sealed(data, forged[at:at + size])
+            if i % 4 == 0: # without both metas other pages are asked for
+                forged[40:48] = forged[4136:4144] = bytes(8)
+            put_file(sh, 'b', bytes(forged))
+            done = sh.run('dump', '--skip-damaged', 'b') # which sees to it that no signal ends the tool
+            assert done.returncode in (OK, NO, ERROR), (SEED, i, done)
+            if done.returncode != ERROR:
+                parse_dump(done.stdout) # which sees to it that no key is there twice
+
+
+def test_what_was_there_before_a_lost_write_is_not_taken(on_disk):
+    """A page that is in use, and holds a leaf of the same keys of an older commit, whole."""
+    rng = random.Random(SEED)
+    with on_disk.in_memory() as sh:
+        fill(sh, 'a', 512, 900)
+        data = get_file(sh, 'a')
+        file = File(data)
+        leaves = [p for p, table in file.leaves.items() if table is None and b'new' in file.page(p)]
+        for pgno in rng.sample(leaves, 20):
+            old = bytearray(file.page(pgno).replace(b'new', b'old'))
+            gen = struct.unpack_from('<Q', old, 16)[0]
+            for other in (gen - 1, gen + 1):
+                struct.pack_into('<QQ', old, 16, other, other)
+                with damaged_in(sh, data, {pgno * 512: sealed(data, old)}):
+                    done, found = skip(sh, 'b')
+                assert found == file.without({pgno}), (SEED, pgno, done.stderr)
+                assert b'generation' in done.stderr or b'newer' in done.stderr, done.stderr
+
+
 def test_a_whole_database_comes_back_whole(sh):
     for page_size in (4096, 65536):
         name = f'a{page_size}'
@@ -390,6 +489,20 @@ def test_a_database_in_use_is_refused(sh):
         tool.communicate()
     assert not os.path.exists(os.path.join(sh.folder, 'b'))
     sh.expect(OK, 'salvage', 'a', 'b')
+
+
+def test_a_file_that_changes_meanwhile_is_an_error(sh):
+    """Another program may write to the file without any lock; the dump waits for its reader meanwhile."""
+    fill(sh, 'a', 4096, 6000)
+    with subprocess.Popen([VERSO, 'dump', '--skip-damaged', 'a', sh.pager], cwd=sh.folder, stdout=subprocess.PIPE, bufsize=0,
+                          stderr=subprocess.PIPE) as tool:
+        begin = tool.stdout.read(100)
+        os.utime(os.path.join(sh.folder, 'a'), (1, 1))
+        out, said = tool.communicate(timeout=60)
+    assert tool.returncode == ERROR and b'was changed while it was read' in said, (tool.returncode, said)
+    sh.expect(ERROR, 'load', 'b', stdin=begin + out, err=b'cut short')
+    done = sh.expect(OK, 'dump', '--skip-damaged', 'a')
+    assert done.stdout.startswith(begin + out) and len(out) > 1 << 16
 
 
 def test_a_full_disk_leaves_nothing(sh):
