@@ -530,12 +530,30 @@ START_TEST(who_comes_without_the_lock_file_of_the_others_is_refused)
 }
 END_TEST
 
+/*
+ * A store that faults is left by a jump. Where ThreadSanitizer makes the store, that leaves a lock
+ * of its own taken, for which it waits at the next store to this address.
+ */
+static bool stores_may_fault(void)
+{
+#if defined(__SANITIZE_THREAD__)
+	check_skip("ThreadSanitizer does not survive a fault in an atomic store");
+	return false;
+#else
+	return true;
+#endif
+}
+
 /* As a full disk does it, where what is overwritten moves: a store finds no page. */
 START_TEST(a_board_that_cannot_be_written_ends_no_process)
 {
-	struct verso *db = must_open(_i, VERSO_CREATE), *other = must_open(_i, 0);
+	struct verso *db, *other;
 	struct verso_txn *txn, *second;
 
+	if (!stores_may_fault())
+		return;
+	db = must_open(_i, VERSO_CREATE);
+	other = must_open(_i, 0);
 	API_OK(put(db, "moon", "1737"));
 	txn = api_begin(db, VERSO_READ);
 	ck_assert_int_eq(truncate(side, 0), 0);
@@ -554,9 +572,12 @@ END_TEST
 
 START_TEST(a_commit_that_cannot_be_told_to_others_is_kept)
 {
-	struct verso *db = must_open(_i, VERSO_CREATE), *other;
+	struct verso *db, *other;
 	struct verso_txn *txn;
 
+	if (!stores_may_fault())
+		return;
+	db = must_open(_i, VERSO_CREATE);
 	API_OK(put(db, "moon", "1737"));
 	txn = api_begin(db, VERSO_WRITE);
 	API_OK(verso_put(txn, NULL, api_val("moon"), api_val("3474"), 0));

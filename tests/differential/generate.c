@@ -206,6 +206,7 @@ static void make_config(struct generator *g, uint64_t seed)
 	c->dirty_pages = 24 + below(g, 3) * 40;
 	c->check_every = below(g, 4) == 0 ? 1 : 40;
 	c->writing = (uint32_t)(seed % (VERSO_MAP_SHARED + 1));
+	c->guests = !c->relaxed && seed / 3 % 3 == 1;
 }
 
 /* In a phase that empties, deletions walk over all ids; else they hit anywhere. */

@@ -53,6 +53,7 @@ static const struct {
 	[MARK_COPIES] = {"copies compared", 10},
 	[MARK_COMPACTIONS] = {"steps of compactions", 10},
 	[MARK_COMPACTED] = {"leaves and pages compacted", 100},
+	[MARK_GUESTS] = {"commits of other processes", 100},
 	[MARK_UNSEALED] = {"pages never sealed", 100},
 };
 

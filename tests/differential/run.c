@@ -8,6 +8,7 @@
 #define IMAGE_EVERY_RELAXED 8  /* commits: so that several share a flush */
 #define COPY_EVERY          32 /* commits */
 #define COMPACT_EVERY       20 /* commits */
+#define GUESTS_EVERY        7  /* commits */
 
 bool run_fail(struct run *r, const char *format, ...)
 {
@@ -236,6 +237,8 @@ static bool commit(struct run *r)
 	run_mark(r, MARK_COMMITS, 1);
 	if (r->n_commits % COMPACT_EVERY == 0 && !compact(r))
 		return false;
+	if (c->guests && r->n_commits % GUESTS_EVERY == 0 && !guests_turn(r))
+		return false;
 	if ((!c->relaxed || r->n_commits % IMAGE_EVERY_RELAXED == 0) && !sides_compare_images(r))
 		return false;
 	if (r->n_commits % COPY_EVERY == 0 && !compare_copies(r))
@@ -253,7 +256,7 @@ static void choose_pagers(struct run *r, uint64_t n)
 /* Closes both, and opens each file with another pager. */
 static bool reopen(struct run *r)
 {
-	if (!sides_end(r, false) || !end_readers(r))
+	if (!sides_end(r, false) || !end_readers(r) || !guests_leave(r))
 		return false;
 	sides_close(r);
 	choose_pagers(r, r->sides[0].pager + 1);
@@ -304,8 +307,9 @@ bool run_stream(struct run *r, const struct stream *s, const char *folder, uint6
 	for (int i = 0; i < 2; i++)
 		(void)snprintf(r->sides[i].path, sizeof(r->sides[i].path), "%s/%d", folder, i);
 	(void)snprintf(path, sizeof(path), "%s/oracle", folder);
+	ok = guests_start(r);
 	oracle_open(&r->oracle, path);
-	ok = sides_open(r);
+	ok = ok && sides_open(r);
 	for (r->at = 0; ok && r->at < s->n_ops; r->at++) {
 		ok = run_op(r, &s->ops[r->at]);
 		if (!ok)
@@ -314,6 +318,7 @@ bool run_stream(struct run *r, const struct stream *s, const char *folder, uint6
 	}
 	if (ok)
 		ok = commit(r) && end_readers(r) && sides_compare_images(r) && sides_check(r);
+	guests_end(r);
 	cursors_forget(r);
 	sides_close(r);
 	/* After a failure SQLite may have statements and transactions open: the process ends. */

@@ -10,6 +10,8 @@
 
 #include "db/db_int.h"
 
+#include <sys/types.h>
+
 /* What happened, over all streams; in memory shared with the children that run them. */
 enum mark {
 	MARK_OPS,
@@ -45,6 +47,7 @@ enum mark {
 	MARK_COPIES,
 	MARK_COMPACTIONS, /* steps of them */
 	MARK_COMPACTED,   /* leaves and pages that they changed */
+	MARK_GUESTS,      /* commits of other processes */
 	MARK_UNSEALED,    /* pages in which the files differed, as they may (sides.c) */
 	N_MARKS,
 };
@@ -80,6 +83,10 @@ struct run {
 	uint64_t reader_commit[N_READERS]; /* n_commits when it began */
 	uint64_t n_commits;
 	uint64_t *marks; /* N_MARKS, shared */
+	struct {
+		int fd; /* where it takes orders */
+		pid_t pid;
+	} guests[2]; /* one for each side */
 	bool had_records;
 	size_t at;          /* the running operation */
 	char failure[1024]; /* "" while all is well */
@@ -99,6 +106,8 @@ static inline void run_mark(struct run *r, enum mark mark, uint64_t n)
 }
 
 /* sides.c */
+int sides_open_one(const struct config *c, const char *path, enum verso_pager pager, unsigned flags,
+	struct verso **ret_db);
 bool sides_open(struct run *r);
 void sides_close(struct run *r);
 bool sides_begin(struct run *r); /* a write transaction, unless one is open */
@@ -120,6 +129,12 @@ bool look_read(struct run *r, const struct op *op, struct verso_val key);
 /* n records from key on (data NULL: from the end), up or down. */
 bool look_scan(struct run *r, struct verso_txn *const *txns, struct verso_table *const *tables,
 	struct view *v, unsigned table, struct verso_val key, bool up, uint64_t n);
+
+/* guests.c: other processes, where the stream has any */
+bool guests_start(struct run *r); /* before anything is open */
+bool guests_turn(struct run *r);  /* each commits, and looks; no write transaction is open */
+bool guests_leave(struct run *r); /* they close what they have open */
+void guests_end(struct run *r);
 
 /* readers.c */
 bool readers_begin(struct run *r, unsigned reader);

@@ -27,30 +27,37 @@ static struct txn_options thresholds(const struct config *c)
 	};
 }
 
-static bool open_side(struct run *r, struct side *side)
+int sides_open_one(const struct config *c, const char *path, enum verso_pager pager, unsigned flags,
+	struct verso **ret_db)
 {
-	const struct config *c = &r->stream->config;
 	struct txn_options txn = thresholds(c);
-	struct db_hooks hooks = {.txn = &txn, .uuid = uuid};
+	struct db_hooks hooks = {.txn = &txn, .uuid = uuid, .shared = c->guests};
 	struct bufpool_options pool = {.writer_pages = txn_writer_pages(&txn)};
 	struct vmcache_options vm = {.writer_pages = txn_writer_pages(&txn)};
 	struct verso_options o = {
 		.size = sizeof(o),
-		.pager = side->pager,
-		.flags = VERSO_CREATE | (c->copy ? VERSO_COPY : 0u) |
-			 (c->pin_inner ? VERSO_PIN_INNER : 0u),
+		.pager = pager,
+		.flags =
+			flags | (c->copy ? VERSO_COPY : 0u) | (c->pin_inner ? VERSO_PIN_INNER : 0u),
 		.sync = c->relaxed ? VERSO_SYNC_RELAXED : VERSO_SYNC_FULL,
 		.commit_mode = c->one_flush ? VERSO_COMMIT_BEST : VERSO_COMMIT_TWO_FLUSH,
 		.map_writing = (enum verso_map_writing)c->writing,
 		.page_size = c->page_size,
 		.cache_bytes = bufpool_cache_bytes_min(c->page_size, &pool),
 	};
+
+	if (pager == VERSO_VMCACHE)
+		o.cache_bytes = vmcache_cache_bytes_min(c->page_size, &vm);
+	return db_open_with(&hooks, path, &o, ret_db);
+}
+
+static bool open_side(struct run *r, struct side *side)
+{
+	const struct config *c = &r->stream->config;
 	int rc;
 
-	if (side->pager == VERSO_VMCACHE)
-		o.cache_bytes = vmcache_cache_bytes_min(c->page_size, &vm);
 	side->was_shared |= side->pager == VERSO_MMAP && c->writing == VERSO_MAP_SHARED;
-	rc = db_open_with(&hooks, side->path, &o, &side->db);
+	rc = sides_open_one(c, side->path, side->pager, VERSO_CREATE, &side->db);
 	for (unsigned t = 1; rc == 0 && t < N_TABLES; t++) {
 		char name[8];
 

@@ -82,6 +82,7 @@ struct config {
 	uint32_t dirty_pages; /* before a spill */
 	uint32_t check_every; /* commits */
 	uint32_t writing;     /* enum verso_map_writing */
+	bool guests;          /* another process of each side commits and reads, too */
 	uint32_t sabotage;    /* 0; n: the oracle is not told of a value whose length % 97 is n */
 };
 
