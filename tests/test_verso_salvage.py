@@ -435,6 +435,9 @@ def damage_one(sh, name):
 def test_a_partial_dump_says_so_and_is_loaded(sh):
     fill(sh, 'a', 4096, 2000)
     want, pgno = damage_one(sh, 'a')
+    for words in (('check', 'a'), ('dump', 'a'), ('copy', 'a', 'b')):
+        said = sh.run(*words, sh.pager).stderr
+        assert said.count(b'`verso salvage OLD NEW` saves') == 1, (words, said)
     dump = sh.expect(NO, 'dump', '--skip-damaged', 'a', err=b'damaged: page %d: the checksum' % pgno).stdout
     assert dump.endswith(b' partial\n')
     sh.expect(OK, 'load', 'b', stdin=dump, err=b'the dump is partial')

@@ -81,6 +81,8 @@ static enum status check(const struct arguments *args)
 			stat.n_pages, stat.page_size);
 	else if (c.result != 0 && c.n_findings >= FINDINGS_MAX)
 		(void)printf("%s: stopped after %d findings\n", args->path, FINDINGS_MAX);
+	if (c.n_findings > 0)
+		say_salvage();
 	verso_close(s.db);
 	if (c.result != 0)
 		status = c.n_findings > 0 || c.result == VERSO_ECORRUPT ? STATUS_NO : STATUS_ERROR;

@@ -16,6 +16,11 @@ static bool begins_with_path(const char *text, const char *path)
 	       !memchr(text, ' ', (size_t)(found - text));
 }
 
+void say_salvage(void)
+{
+	say("where there is no copy, `verso salvage OLD NEW` saves what can still be read");
+}
+
 enum status fail(const char *what, int code)
 {
 	const char *text = verso_errmsg(NULL);
@@ -28,6 +33,8 @@ enum status fail(const char *what, int code)
 		say("%s", plain);
 	else
 		say("%s: %s", what, plain);
+	if (code == VERSO_ECORRUPT)
+		say_salvage();
 	if (code == VERSO_EMISUSE)
 		return STATUS_USAGE;
 	return code == VERSO_NOTFOUND ? STATUS_NO : STATUS_ERROR;

@@ -157,6 +157,9 @@ void session_abort(struct session *s);
 /* Says `what` and the library's text for `code` on stderr; returns the exit status for it. */
 enum status fail(const char *what, int code);
 
+/* Says what may help against damage. */
+void say_salvage(void);
+
 /* Says that there is no such table, and which one may have been meant. */
 enum status fail_no_table(struct verso_txn *txn, const char *path, const char *table);
 
