@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Out of memory at every allocation of a day's work: -ENOMEM, nothing lost that was answered as
- * durable, nothing damaged, and the same call succeeds afterwards.
+ * durable, nothing damaged, and the same call succeeds afterwards. Copies: no name for a part of one.
  */
 #include "tests/api.h"
 #include "tests/sim/failmalloc.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -211,6 +212,83 @@ START_TEST(no_allocation_succeeds_from_then_on)
 }
 END_TEST
 
+/* --- copies --------------------------------------------------------------------------------- */
+
+/* By name, plain and compact; into a descriptor, plain and compact. */
+#define N_COPIES 4
+
+static int copy(struct verso *db, int kind, const char *target)
+{
+	unsigned flags = kind % 2 ? VERSO_COPY_COMPACT : 0;
+	int fd, rc;
+
+	if (kind < 2)
+		return verso_copy(db, target, flags, NULL, NULL);
+	fd = open(target, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	ck_assert_int_ge(fd, 0);
+	rc = verso_copy_to(db, fd, flags, NULL, NULL);
+	ck_assert_int_eq(close(fd), 0);
+	return rc;
+}
+
+/* A copy is whole; one that was not answered with 0 has no name. */
+static void judge_copy(int pager, int kind, int rc, const char *target)
+{
+	struct progress p = {.committed = true, .tried = true};
+
+	ck_assert_msg(rc == 0 || rc == -ENOMEM, "%d, %s", rc, verso_errmsg(NULL));
+	if (rc == 0)
+		judge(pager, "copy", &p);
+	else if (kind < 2)
+		ck_assert_int_ne(access(target, F_OK), 0);
+	remove_database(target);
+}
+
+static struct verso *make_source(int pager, const char *path)
+{
+	struct progress p = {0};
+
+	API_OK(work(pager, path, &p));
+	verso_cursor_close(p.cursor);
+	verso_abort(p.txn);
+	return p.db;
+}
+
+static void run_out_in_copies(int pager, int kind, bool forever)
+{
+	char path[CHECK_PATH_BYTES], target[CHECK_PATH_BYTES];
+	struct verso *db = make_source(pager, api_path(path, "a"));
+	uint64_t n;
+	int rc = -ENOMEM;
+
+	api_path(target, "copy");
+	for (n = 0; rc != 0; n++) {
+		failmalloc_arm(n, forever);
+		rc = copy(db, kind, target);
+		(void)failmalloc_disarm();
+		ck_assert_msg(rc == 0 || verso_errmsg(NULL)[0] != '\0', "%d has no text", rc);
+		judge_copy(pager, kind, rc, target);
+		ck_assert_uint_lt(n, 10000);
+	}
+	ck_assert_uint_gt(n, 5); /* else nothing was made to fail */
+	api_check(db);
+	verso_close(db);
+	printf("total: %s: %llu allocations of a copy failed %s\n", api_pager_names[pager],
+		(unsigned long long)n - 1, forever ? "with all that follow" : "one at a time");
+}
+
+START_TEST(an_allocation_of_a_copy_fails)
+{
+	run_out_in_copies(_i / N_COPIES, _i % N_COPIES, false);
+}
+END_TEST
+
+START_TEST(no_allocation_of_a_copy_succeeds_from_then_on)
+{
+	run_out_in_copies(_i / N_COPIES, _i % N_COPIES, true);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("out of memory");
@@ -219,6 +297,9 @@ int main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, one_allocation_fails, 0, API_PAGERS);
 	tcase_add_loop_test(t, no_allocation_succeeds_from_then_on, 0, API_PAGERS);
+	tcase_add_loop_test(t, an_allocation_of_a_copy_fails, 0, API_PAGERS * N_COPIES);
+	tcase_add_loop_test(t, no_allocation_of_a_copy_succeeds_from_then_on, 0,
+		API_PAGERS * N_COPIES);
 	suite_add_tcase(s, t);
 	return check_main(s);
 }
