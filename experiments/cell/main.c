@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "experiments/cell/engine.h"
 #include "experiments/cell/histogram.h"
+#include "experiments/cell/readings.h"
 #include "experiments/cell/residency.h"
 #include "tools/common/switches.h"
 #include "trace/trace.h"
@@ -231,10 +232,15 @@ static void check_config(const struct config *c)
 
 static void print_version(void)
 {
+	const char *why = readings_why_no_dtlb();
+
 	(void)printf("{\"verso\":\"%s\",\"engines\":[", verso_version());
 	for (size_t i = 0; i < N_ENGINES; i++)
 		(void)printf("%s\"%s\"", i ? "," : "", engines[i]->name);
-	(void)printf("]}\n");
+	if (why)
+		(void)printf("],\"why_no_dtlb\":\"%s\"}\n", why);
+	else
+		(void)printf("],\"why_no_dtlb\":null}\n");
 }
 
 static void print_residency(const char *path, bool drop)

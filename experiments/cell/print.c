@@ -33,6 +33,7 @@ static void print_edge(FILE *f, const struct readings *a, const struct readings 
 	print_count(f, "involuntary_switches", (uint64_t)(b->usage.ru_nivcsw - a->usage.ru_nivcsw));
 	print_count(f, "device_read_bytes", difference(a->read_bytes, b->read_bytes));
 	print_count(f, "device_write_bytes", difference(a->write_bytes, b->write_bytes));
+	print_count(f, "dtlb_misses", difference(a->dtlb_misses, b->dtlb_misses));
 	if (!b->has_stat) {
 		(void)fprintf(f, ",\"pager\":null");
 		return;

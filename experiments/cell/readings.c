@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "experiments/cell/readings.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <linux/perf_event.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 uint64_t now_ns(void)
 {
@@ -31,12 +35,63 @@ static void take_io(struct readings *r)
 		(void)fclose(f);
 }
 
+/* --- dTLB misses ---------------------------------------------------------------------------- */
+
+static int dtlb_fd = -1; /* of this process; readings_begin() */
+
+/* Counts loads that miss the dTLB, in user mode, of this thread and those that it starts. */
+static int dtlb_open(void)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_HW_CACHE,
+		.size = sizeof(attr),
+		.config = PERF_COUNT_HW_CACHE_DTLB | PERF_COUNT_HW_CACHE_OP_READ << 8 |
+			  PERF_COUNT_HW_CACHE_RESULT_MISS << 16,
+		.read_format = PERF_FORMAT_TOTAL_TIME_ENABLED | PERF_FORMAT_TOTAL_TIME_RUNNING,
+		.inherit = 1,
+		.exclude_kernel = 1,
+		.exclude_hv = 1,
+	};
+	long fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+void readings_begin(void)
+{
+	dtlb_fd = dtlb_open();
+}
+
+const char *readings_why_no_dtlb(void)
+{
+	int fd = dtlb_open();
+
+	if (fd < 0)
+		return strerror(-fd);
+	(void)close(fd);
+	return NULL;
+}
+
+/* A counter that was not always at work would be an estimate. One that has seen a process open a
+ * file without a miss counts nothing, as in some virtual machines. */
+static uint64_t dtlb_misses(void)
+{
+	struct {
+		uint64_t n, enabled_ns, running_ns;
+	} found;
+
+	if (dtlb_fd < 0 || read(dtlb_fd, &found, sizeof(found)) != (ssize_t)sizeof(found))
+		return UINT64_MAX;
+	return found.n > 0 && found.running_ns == found.enabled_ns ? found.n : UINT64_MAX;
+}
+
 void readings_take(struct readings *ret, const struct engine *engine, struct engine_db *db)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->time_ns = now_ns();
 	(void)getrusage(RUSAGE_SELF, &ret->usage);
 	take_io(ret);
+	ret->dtlb_misses = dtlb_misses();
 	ret->has_stat = engine->stat(db, &ret->stat);
 }
 
@@ -91,6 +146,7 @@ void readings_add(struct readings *sum, const struct readings *other, unsigned n
 	add_usage(&sum->usage, &other->usage);
 	add_known(&sum->read_bytes, other->read_bytes);
 	add_known(&sum->write_bytes, other->write_bytes);
+	add_known(&sum->dtlb_misses, other->dtlb_misses);
 	if (other->has_stat)
 		add_stat(&sum->stat, &other->stat);
 }

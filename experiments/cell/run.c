@@ -93,6 +93,7 @@ void process_open(struct run *r)
 	const struct config *config = r->config;
 	uint64_t start_ns = now_ns();
 
+	readings_begin();
 	if (config->packages_path)
 		r->packages = packages_read(config->packages_path);
 	if (config->evict_above_bytes)

@@ -64,6 +64,27 @@ def group_of(pid, text=None):
     return None, 0
 
 
+def cpu_stat(pid, text=None):
+    """The file that says how long a process's group waited because its limit of CPU time was used up, or None."""
+    text = read_text(f'/proc/{pid}/cgroup') if text is None else text
+    lines = [line.split(':', 2) for line in (text or '').splitlines() if line.count(':') >= 2]
+    roots = [(path, 'cpu') for path, options in mounts('cgroup') if 'cpu' in options] + [(path, '') for path, _ in mounts('cgroup2')]
+    for root, controller in roots:
+        for _, controllers, group in lines:
+            path = os.path.join(root + group.rstrip('/'), 'cpu.stat')
+            if controller in controllers.split(',') and throttled_us(path) is not None:
+                return path
+    return None
+
+
+def throttled_us(path):
+    """How long, up to now; None: not known."""
+    table = read_table(path) if path else {}
+    if 'throttled_time' in table:  # version 1: in ns
+        return table['throttled_time'] // 1000
+    return table.get('throttled_usec')
+
+
 def _number(path):
     text = (read_text(path) or '').strip()
     return int(text) if text.isdigit() else None
@@ -112,6 +133,13 @@ class Group:
         if self.version == 1:
             return _number(os.path.join(self.folder, 'memory.kmem.usage_in_bytes'))
         return read_table(os.path.join(self.folder, 'memory.stat')).get('kernel')
+
+    def reclaim(self):
+        """Pages of the group that the kernel looked at to evict some, and that it evicted; None: it counts them for the machine alone,
+        as under version 1."""
+        table = read_table(os.path.join(self.folder, 'memory.stat')) if self.folder else {}
+        found = {'scanned_pages': table.get('pgscan'), 'reclaimed_pages': table.get('pgsteal')}
+        return None if None in found.values() else found
 
     def stat(self):
         """Anonymous memory, page cache and refaults of the group, in bytes and pages."""

@@ -264,6 +264,8 @@ def doctor(args):
              ('the disk', card['disk'] is not None, 'a file system on one disk')]
     for name, works, needs in known:
         say(f'reading      {name}: {"yes" if works else "no; it needs " + needs}')
+    why = a_program.why_no_dtlb
+    say(f'reading      dTLB misses: {"yes" if why is None else f"no: perf_event_open: {why}"}')
     why = ramdisk.why_not()
     say(f'RAM disk     {"can be made" if why is None else "no: " + why}')
     before = readings.machine(card['disk'])

@@ -42,6 +42,15 @@ def _per_op(*path, scale=1.0):
     return read
 
 
+def _reclaim_per_op(name):
+    """What the kernel counts for the machine alone has others' pages in it: only while the machine was quiet (rule R10)."""
+    def read(run, phase):
+        value = phase.get(name)
+        others = phase.get('reclaim_of') != 'group' and not run.get('quiet', False)
+        return None if value is None or others or not phase['ops'] else value / phase['ops']
+    return read
+
+
 def _cpu_per_op(_run, phase):
     if phase.get('user_ns') is None or not phase['ops']:
         return None
@@ -166,6 +175,11 @@ METRICS = {m.name: m for m in (
     Metric('shootdowns_per_op', 'TLB shootdowns an operation', '', COUNTS, 'worse', _per_op('tlb_shootdowns'),
            of_machine=True),
     Metric('shootdowns_per_read', 'TLB shootdowns for each page read from the device', '', COUNTS, 'worse', _of_read, of_machine=True),
+    Metric('scanned_pages_per_op', 'pages that the kernel looked at to evict some, an operation', '', COUNTS, 'worse', _reclaim_per_op('scanned_pages')),
+    Metric('reclaimed_pages_per_op', 'pages that the kernel evicted an operation', '', COUNTS, 'worse', _reclaim_per_op('reclaimed_pages')),
+    Metric('throttled_us_per_op', 'time without a CPU because a limit of CPU time was used up, an operation', 'us', WALL, 'worse',
+           _per_op('throttled_us')),
+    Metric('dtlb_misses_per_op', 'loads that miss the dTLB, in user mode, an operation', '', COUNTS, 'worse', _per_op('dtlb_misses')),
     Metric('requests_in_flight', 'requests in flight at the device, on average', '', WALL, 'better', _in_flight),
     Metric('longest_operation_ns', 'the longest operation', 'ns', WALL, 'worse', _longest_operation),
     Metric('longest_silence_ms', 'the longest time in which no operation ended', 'ms', WALL, 'worse', _longest_silence),

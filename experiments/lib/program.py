@@ -23,6 +23,7 @@ class Program:
         self.path = os.path.abspath(path)
         about = self.ask('version')
         self.engines = about['engines']
+        self.why_no_dtlb = about.get('why_no_dtlb')
         with open(self.path, 'rb') as f:
             self.version = {'verso': about['verso'], 'cell': hashlib.sha256(f.read()).hexdigest()[:12]}
 

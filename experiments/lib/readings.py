@@ -111,6 +111,11 @@ def servants(stats=None):
     return found
 
 
+def _sum_of(table, *names):
+    """None: one of them is not there."""
+    return None if any(name not in table for name in names) else sum(table[name] for name in names)
+
+
 def machine(disk):
     """A reading of the whole machine, to be subtracted from a later one."""
     vmstat = read_table('/proc/vmstat')
@@ -122,6 +127,8 @@ def machine(disk):
         'io_pressure_us': pressure_us('io'),
         'memory_pressure_us': pressure_us('memory'),
         'refaults': vmstat.get('workingset_refault_file'),
+        'scanned_pages': _sum_of(vmstat, 'pgscan_anon', 'pgscan_file'),
+        'reclaimed_pages': _sum_of(vmstat, 'pgsteal_anon', 'pgsteal_file'),
         'settings': settings(),
     }
 

@@ -181,7 +181,7 @@ class Run:
         self.disk = readings.disk_of(job.about['path'])
         self.live = Live()
         self.page_cache = readings.PageCache(job.about['path'])
-        self.child = self.budget = self.slow = None
+        self.child = self.budget = self.slow = self.cpu_stat = None
         self.out, self.errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self.edges = []  # (phase's plan, machine before, machine after, CPU seconds of the harness, reached, ns in which memory was taken)
         self.invalid = []
@@ -203,6 +203,7 @@ class Run:
         self.child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.errors,
                                       pass_fds=[self.live.descriptor], start_new_session=True)
         a_budget.attach(self.child.pid)
+        self.cpu_stat = budget.cpu_stat(self.child.pid)
         if self.job.slow_ms:
             self.slow = slow.Slow(self.disk, a_budget)
             self.slow.attach(self.child.pid)
@@ -220,6 +221,12 @@ class Run:
     def process(self):
         """What the cell's processes have counted up to now; {} when they have ended."""
         return readings.processes(self.pids())
+
+    def reading(self):
+        """Of the machine; and of the group, where the kernel counts for groups what it reclaims."""
+        group = self.budget.group.reclaim()
+        return {**readings.machine(self.disk), 'reclaim_of': 'group' if group else 'machine', **(group or {}),
+                'throttled_us': budget.throttled_us(self.cpu_stat)}
 
     def is_full(self):
         """Rule R8: by counters, never by the clock."""
@@ -270,7 +277,7 @@ class Run:
         """Until its end. False: the cell has ended."""
         if self.slow:
             self.slow.set(self.job.slow_ms if 'seconds' in plan else None)
-        before, own = readings.machine(self.disk), sum(os.times()[:2])
+        before, own = self.reading(), sum(os.times()[:2])
         self.live.begin(number, plan.get('batch', 0), plan.get('part', 0))
         given_ns = self.share(plan['memory_share']) if 'memory_share' in plan else None
         start, reached = time.monotonic(), 'until' not in plan
@@ -287,7 +294,7 @@ class Run:
         ended = self.child.poll() is not None or self.live.state == DONE
         if plan.get('until') == 'end' and ended:
             reached = True
-        self.edges.append((plan, before, readings.machine(self.disk), sum(os.times()[:2]) - own, reached, given_ns))
+        self.edges.append((plan, before, self.reading(), sum(os.times()[:2]) - own, reached, given_ns))
         return not ended
 
     def finish(self):
@@ -333,7 +340,10 @@ def _phase_lines(run, result, idle_share):
         line.update(tlb_shootdowns=_difference(before, after, 'tlb_shootdowns'),
                     io_pressure_us=_difference(before, after, 'io_pressure_us'),
                     memory_pressure_us=_difference(before, after, 'memory_pressure_us'),
-                    refaults=_difference(before, after, 'refaults'))
+                    refaults=_difference(before, after, 'refaults'),
+                    scanned_pages=_difference(before, after, 'scanned_pages'),
+                    reclaimed_pages=_difference(before, after, 'reclaimed_pages'), reclaim_of=before['reclaim_of'],
+                    throttled_us=_difference(before, after, 'throttled_us'))
         line['machine_busy_ns'] = line['requests_in_flight'] = None
         if before['cpu'] and after['cpu'] and idle_share is not None:
             total = after['cpu']['total'] - before['cpu']['total']

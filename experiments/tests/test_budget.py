@@ -2,6 +2,7 @@
 """Budgets that a machine may not have: each path is run here with a fake, a systemd-run on the PATH and a tree of cgroup files."""
 import os
 import subprocess
+import tempfile
 import sys
 import unittest
 from unittest import mock
@@ -11,7 +12,7 @@ from lib import budget, cache, readings
 
 LIMIT = 64 << 20
 FILES = {'cgroup.procs': '', 'memory.max': 'max', 'memory.swap.max': 'max', 'memory.current': '4096', 'memory.peak': '8192',
-         'memory.events': 'low 0\nhigh 0\nmax 3\noom 0\noom_kill 1\n', 'memory.stat': 'anon 100\nfile 200\nkernel 300\nworkingset_refault_file 7\n'}
+         'memory.events': 'low 0\nhigh 0\nmax 3\noom 0\noom_kill 1\n', 'memory.stat': 'anon 100\nfile 200\nkernel 300\nworkingset_refault_file 7\npgscan 11\npgsteal 9\n'}
 SYSTEMD_RUN = '''#!/bin/sh
 # As the real one: a scope with what -p says, and the program in it. TREE: the fake cgroups.
 [ -n "$FAIL" ] && { echo "Failed to connect to bus: no medium found" >&2; exit 1; }
@@ -121,6 +122,7 @@ class Fakes(Scratch):
             self.assertEqual((self.text(folder, 'memory.max'), self.text(folder, 'memory.swap.max')), (str(LIMIT), '0'))
             self.assertEqual((b.group.usage(), b.group.peak(), b.group.limit_hits(), b.group.kills()), (4096, 8192, 3, 1))
             self.assertEqual(b.group.stat(), {'anonymous_bytes': 100, 'page_cache_bytes': 200, 'refaults': 7})
+            self.assertEqual(b.group.reclaim(), {'scanned_pages': 11, 'reclaimed_pages': 9})
             self.assertEqual(b.group.kernel(), 300)
             b.change(LIMIT // 2)
             self.assertEqual((self.text(folder, 'memory.max'), b.limit_bytes, b.now_bytes), (str(LIMIT // 2), LIMIT, LIMIT // 2))
@@ -139,6 +141,26 @@ class Fakes(Scratch):
             self.assertEqual(cache.held(b, {0}, {'group_bytes': 5500}), 5500)  # no such process: its usage is all that is known
         with budget.make('cooperative', LIMIT) as b:
             self.assertEqual(cache.held(b, {1}, {'group_bytes': 5, 'resident_bytes': 7}), 7)
+
+    def test_version_1_counts_no_reclaim_of_a_group(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, 'memory.stat'), 'w', encoding='ascii') as f:
+                f.write('cache 5\npgpgin 3\n')
+            self.assertIsNone(budget.Group(folder, 1).reclaim())
+        self.assertIsNone(budget.Group(None, 0).reclaim())
+
+    def test_time_throttled_is_that_of_the_processs_cpu_group(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for group, text in (('one', 'nr_periods 5\nthrottled_time 7000000\n'), ('two', 'usage_usec 5\nthrottled_usec 70\n'), ('three', 'usage_usec 5\n')):
+                os.mkdir(os.path.join(folder, group))
+                with open(os.path.join(folder, group, 'cpu.stat'), 'w', encoding='ascii') as f:
+                    f.write(text)
+            def mounts(kind, text=None):
+                return [(folder, ['rw', 'cpu', 'cpuacct'])] if kind == 'cgroup' else [(folder, ['rw'])]
+            with mock.patch.object(budget, 'mounts', mounts):
+                for text, expected in (('3:cpu,cpuacct:/one\n0::/three\n', 7000), ('4:memory:/one\n0::/two\n', 70), ('4:memory:/one\n0::/three\n', None),
+                                       ('', None)):
+                    self.assertEqual(budget.throttled_us(budget.cpu_stat(1, text)), expected, text)
 
     def test_a_process_holds_the_pages_that_it_touched(self):
         touch = 'import sys; a = bytearray(32 << 20); print(1, flush=True); sys.stdin.read()'

@@ -110,6 +110,16 @@ class Cell(Scratch):
                         self.assertGreater(phase['update']['ops'], 0, engine)
                         self.assertEqual(phase['update']['wrong'], 0)
 
+    def test_dtlb_misses_are_counted_or_there_is_a_reason(self):
+        file = Dataset(self.folder, self.program, 5000).get()['path']
+        status, out, errors = self.ask('run', f'--file={file}', '--records=5000', '--ops=3000', '--seconds=60')
+        self.assertEqual(status, 0, errors)
+        found = json.loads(out)['phases'][0]['dtlb_misses']
+        if self.program.why_no_dtlb:
+            self.assertIsNone(found)
+        else:
+            self.assertNotEqual(found, 0)  # a counter that counts nothing is null
+
     def test_a_scan_that_finds_too_few_records_ends_the_cell(self):
         file = Dataset(self.folder, self.program, 5000).get()['path']
         status, _, errors = self.ask('run', f'--file={file}', '--records=5001', '--work=scan', '--seconds=9')
@@ -345,6 +355,7 @@ class BrokenRules(Scratch):
         self.assertEqual((line['threads_max'], line['threads_expected']), (3, 3))
         self.assertEqual(set(line['series']['resident_bytes']), {None})
         self.assertGreater(line['phases'][1]['ops'], 0)
+        self.assertNotEqual([p['reclaimed_pages'] for p in line['phases']], [0, 0])  # memory is full
         line = runner.run_cell(CELL, self.job(phases=phases, options={'processes': 2}, extra=['--plant-die-at=50']))
         self.assertIn('process 2 of 2 ended by signal 6', line['invalid'][0])
         self.expect('R9', options={'processes': 2}, extra=['--threads=2'])

@@ -205,6 +205,15 @@ class OverTime(unittest.TestCase):
         self.assertIsNone(metrics.read(a_run(phases=[phase(device_read_bytes=0)]), 'full', 'shootdowns_per_read'))
         self.assertIsNone(metrics.read(a_run(quiet=False), 'full', 'shootdowns_per_read'))  # the whole machine's
 
+    def test_what_the_machine_reclaims_is_the_cells_only_while_it_is_quiet(self):
+        for of, quiet, expected in (('group', True, 2), ('group', False, 2), ('machine', True, 2), ('machine', False, None)):
+            run = a_run(quiet=quiet, phases=[phase(scanned_pages=2000, reclaimed_pages=2000, reclaim_of=of)])
+            for name in ('scanned_pages_per_op', 'reclaimed_pages_per_op'):
+                self.assertEqual(metrics.read(run, 'full', name), expected, (of, quiet))
+        self.assertIsNone(metrics.read(a_run(), 'full', 'scanned_pages_per_op'))  # a line of before
+        self.assertIsNone(metrics.read(a_run(phases=[phase(throttled_us=None)]), 'full', 'throttled_us_per_op'))
+        self.assertEqual(metrics.read(a_run(phases=[phase(throttled_us=5000)]), 'full', 'throttled_us_per_op'), 5)
+
     def test_a_kernel_that_counts_no_shootdowns_is_not_one_that_makes_none(self):
         for row, expected in (('TLB: 3 4 TLB shootdowns', 7), ('TLB: 0 4 TLB shootdowns', 4), ('TLB: 0 TLB shootdowns', 0),
                               ('TLB: 0 0 TLB shootdowns', None), ('RES: 1 1', None)):
