@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Out of memory at every allocation of a day's work: -ENOMEM, nothing lost that was answered as
- * durable, nothing damaged, and the same call succeeds afterwards. Copies: no name for a part of one.
+ * durable, nothing damaged, and the same call succeeds afterwards. Of a copy: no name for a part.
  */
 #include "tests/api.h"
 #include "tests/sim/failmalloc.h"
