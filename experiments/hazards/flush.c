@@ -52,6 +52,8 @@ struct settings {
 
 struct result {
 	struct watch watch; /* closed: its counts */
+	bool ran;           /* its writer was started */
+	uint32_t grown_kib; /* anonymous memory that the change took; WATCH_UNKNOWN */
 	bool is_whole;
 	char skipped[TEXT_BYTES], text[TEXT_BYTES];
 };
@@ -204,9 +206,10 @@ static pid_t prepare(const struct writer *w, const char *path, const char *procs
 	(void)unlink(lock);
 	if (!writer_make_file(w, path, text) || !watch_open(&r->watch, path, text))
 		give_up(w->name, text);
-	pid = writer_start(w, path, procs, text);
+	pid = writer_start(w, path, procs, &r->grown_kib, text);
 	if (pid < 0)
 		give_up(w->name, text);
+	r->ran = true;
 	watch_begin(&r->watch);
 	return pid;
 }
@@ -342,6 +345,7 @@ static void print_line(FILE *f, const struct settings *set, const char *writer, 
 	(void)fprintf(d, "\"trigger\":\"%s\",\"watched_ms\":%u", trigger_names[trigger],
 		trigger == TRIGGER_NOTHING ? set->wait_ms : set->watch_ms);
 	if (!r->skipped[0]) {
+		print_number(d, "anonymous_kib", r->grown_kib);
 		print_number(d, "dirty_pages", r->watch.n_dirty);
 		print_reached(d, "by_cachestat", &r->watch.by_count, r->watch.why_count);
 		print_reached(d, "by_device", &r->watch.by_bytes, r->watch.why_bytes);
@@ -396,6 +400,23 @@ static void print_reasons(unsigned trigger)
 	}
 }
 
+/* Of the first trigger that ran: none of them has anything to do with it. */
+static void print_grown(void)
+{
+	printf("%-34s", "memory of its own for the change");
+	for (unsigned i = 0; writers[i].name; i++) {
+		const struct result *r = NULL;
+		char buf[32] = "-";
+
+		for (unsigned t = 0; t < TRIGGERS && !r; t++)
+			r = results[t][i].ran ? &results[t][i] : NULL;
+		if (r && r->grown_kib != WATCH_UNKNOWN)
+			(void)snprintf(buf, sizeof(buf), "%u KiB", r->grown_kib);
+		printf(" %-19s", buf);
+	}
+	printf("\n");
+}
+
 static void print_table(const struct settings *set)
 {
 	char buf[64];
@@ -424,7 +445,9 @@ static void print_table(const struct settings *set)
 			}
 		printf(" %-19s", !ran ? "-" : whole ? "committed state" : "neither state");
 	}
-	printf("\n\n");
+	printf("\n");
+	print_grown();
+	printf("\n");
 	for (unsigned i = 0; writers[i].name; i++)
 		printf("  %s: %s\n", writers[i].name, writers[i].what);
 	for (unsigned t = 0; t < TRIGGERS; t++)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,25 @@ static bool in_child(bool (*run)(const struct writer *w, const char *path, char 
 	return status == 0;
 }
 
+/* Anonymous memory of this process, by its page tables; UINT32_MAX: unknown. */
+static uint32_t anonymous_kib(void)
+{
+	FILE *f = fopen("/proc/self/smaps_rollup", "re");
+	uint32_t kib = UINT32_MAX;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "Anonymous: %" SCNu32 " kB", &kib) == 1)
+			break;
+	}
+	if (f)
+		(void)fclose(f);
+	return kib;
+}
+
+/* Of the writer: what it had when its transaction began. */
+static uint32_t kib_before;
+
 /* --- a file that is written in place --------------------------------------------------------- */
 
 static void plain_page(uint32_t page, uint32_t version, uint8_t bytes[PAGE_BYTES])
@@ -106,6 +126,7 @@ static bool plain_change(const char *path, char text[TEXT_BYTES])
 	}
 	/* One page at a time: the kernel counts what is dirty by what it has read together. */
 	(void)madvise(map, (size_t)PLAIN_PAGES * PAGE_BYTES, MADV_RANDOM);
+	kib_before = anonymous_kib();
 	for (uint32_t i = 0; i < N_CHANGED; i++) {
 		uint32_t page = i * (PLAIN_PAGES / N_CHANGED);
 
@@ -194,6 +215,7 @@ static bool change(const struct writer *w, const char *path, char text[TEXT_BYTE
 		return plain_change(path, text);
 	db = open_db(w, path, 0);
 	rc = db ? verso_begin(db, VERSO_WRITE, &txn) : -1;
+	kib_before = anonymous_kib();
 	for (uint32_t i = 0; rc == 0 && i < N_CHANGED; i++)
 		rc = put(txn, i * (N_RECORDS / N_CHANGED), 2);
 	return rc == 0 || failed(text, "a change");
@@ -246,28 +268,45 @@ static bool enter_group(const char *procs)
 	return ok;
 }
 
+/* What a writer says when its pages are changed, or why they are not. */
+struct message {
+	char text[TEXT_BYTES];
+	uint32_t grown_kib;
+};
+
+static uint32_t grown_kib(void)
+{
+	uint32_t now = anonymous_kib();
+
+	if (now == UINT32_MAX || kib_before == UINT32_MAX)
+		return UINT32_MAX;
+	return now > kib_before ? now - kib_before : 0;
+}
+
 static _Noreturn void run_writer(const struct writer *w, const char *path, const char *group,
 	int out)
 {
-	char text[TEXT_BYTES] = "";
+	struct message said = {.text = ""};
 	bool ok = true;
 
 	if (group && !enter_group(group)) {
-		(void)snprintf(text, TEXT_BYTES, "entering %s: %s", group, strerror(errno));
+		(void)snprintf(said.text, TEXT_BYTES, "entering %s: %s", group, strerror(errno));
 		ok = false;
 	}
-	ok = ok && change(w, path, text);
+	ok = ok && change(w, path, said.text);
+	said.grown_kib = grown_kib();
 	if (ok)
-		text[0] = '\0';
-	if (write(out, text, TEXT_BYTES) < 0 || !ok)
+		said.text[0] = '\0';
+	if (write(out, &said, sizeof(said)) < 0 || !ok)
 		_exit(1);
 	for (;;)
 		(void)pause();
 }
 
 pid_t writer_start(const struct writer *w, const char *path, const char *group,
-	char text[TEXT_BYTES])
+	uint32_t *ret_grown_kib, char text[TEXT_BYTES])
 {
+	struct message said;
 	int pipes[2];
 	pid_t pid;
 	ssize_t n;
@@ -279,11 +318,15 @@ pid_t writer_start(const struct writer *w, const char *path, const char *group,
 	if (pid == 0)
 		run_writer(w, path, group, pipes[1]);
 	(void)close(pipes[1]);
-	n = read(pipes[0], text, TEXT_BYTES);
+	n = read(pipes[0], &said, sizeof(said));
 	(void)close(pipes[0]);
-	if (n == (ssize_t)TEXT_BYTES && text[0] == '\0')
+	if (n == (ssize_t)sizeof(said) && said.text[0] == '\0') {
+		*ret_grown_kib = said.grown_kib;
 		return pid;
-	if (n <= 0)
+	}
+	if (n == (ssize_t)sizeof(said))
+		memcpy(text, said.text, TEXT_BYTES);
+	else
 		(void)snprintf(text, TEXT_BYTES, "the writer ended before it was ready");
 	writer_kill(pid);
 	return -1;

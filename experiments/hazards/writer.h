@@ -26,10 +26,11 @@ bool writer_make_file(const struct writer *w, const char *path, char text[TEXT_B
 
 /*
  * Starts the writer in the group whose cgroup.procs is `group` (NULL: where the caller is), and
- * returns when its pages are changed. Its pid; -1: text says why.
+ * returns when its pages are changed. Its pid; -1: text says why. *ret_grown_kib: by how much its
+ * anonymous memory grew as it changed them, by its page tables; UINT32_MAX: unknown.
  */
 pid_t writer_start(const struct writer *w, const char *path, const char *group,
-	char text[TEXT_BYTES]);
+	uint32_t *ret_grown_kib, char text[TEXT_BYTES]);
 
 /* Ends it in the middle of its transaction. */
 void writer_kill(pid_t pid);

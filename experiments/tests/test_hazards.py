@@ -228,7 +228,7 @@ class Shootdown(Programs):
 
 class Flush(Programs):
     def test_syncfs_writes_shared_maps_and_nothing_else_and_only_in_place_is_it_harmful(self):
-        found, _ = self.lines('hazard_flush', '--dir', self.folder, '--trigger', 'syncfs', '--watch', '1')
+        found, text = self.lines('hazard_flush', '--dir', self.folder, '--trigger', 'syncfs', '--watch', '1')
         if not found['syncfs/in_place']['trials']:
             self.skipTest(found['syncfs/in_place']['details']['skipped'])
         self.assertEqual(found['syncfs/in_place']['counts']['reached the device'], 64)
@@ -238,6 +238,12 @@ class Flush(Programs):
         for cell in ('pool', 'map_heap', 'map_private'):
             self.assertEqual(found[f'syncfs/{cell}']['counts'], {'reached the device': 0, 'stayed in memory': 64})
             self.assertEqual(found[f'syncfs/{cell}']['details']['after_death'], 'before')
+        own = {cell: found[f'syncfs/{cell}']['details']['anonymous_kib'] for cell in ('pool', 'map_heap', 'map_private', 'map_shared', 'in_place')}
+        if own['in_place'] is not None:  # what the kernel must not write takes memory of the writer's own: 64 pages of 4 KiB
+            self.assertLess(max(own['in_place'], own['map_shared']), 64, own)
+            for cell in ('map_heap', 'map_private'):
+                self.assertGreaterEqual(own[cell], 256, own)
+            self.assertRegex(text, fr'memory of its own for the change +{own["pool"]} KiB +{own["map_heap"]} KiB')
 
     def test_who_does_not_wait_long_enough_has_seen_nothing(self):
         found, text = self.lines('hazard_flush', '--dir', self.folder, '--trigger', 'nothing', '--wait', '1')
