@@ -6,7 +6,8 @@
  * transaction; when the commit has returned, or was waited for, it sends the number through a
  * pipe. So an answered commit that is lost shows: its number is sent twice, or the end is below
  * it. Readers look at snapshots: the number, and the key that it was written under, must agree,
- * and never go back. Some readers are members, some may only read. Meanwhile processes are killed
+ * and never go back. Some readers are members, some may only read. One process wastes space and
+ * compacts; one copies the database, and what it leaves is whole. Meanwhile processes are killed
  * (SIGKILL), or stopped for a while; now and then all are stopped and the file is copied as it is:
  * the copy must open, check clean, and have every number that was sent. Where the system allows it
  * some of them live in process-id namespaces of their own. The pager changes from time to time,
@@ -30,14 +31,15 @@
 
 #define KEYS           16U
 #define ASYNC_MAX      8U
+#define WASTE          300U /* records */
 #define KILLS_WHOLE    2000U
 #define KILLS_AN_EPOCH 100U /* with one kind of pager */
 #define PAUSE_US_MAX   8000U
 #define STOP_US_MAX    20000U
 
-enum part { WRITER, READER, OBSERVER };
+enum part { WRITER, READER, OBSERVER, COMPACTER, COPIER, PARTS };
 
-static const enum part parts[] = {WRITER, WRITER, WRITER, READER, OBSERVER};
+static const enum part parts[] = {WRITER, WRITER, WRITER, READER, OBSERVER, COMPACTER, COPIER};
 
 #define PROCESSES (sizeof(parts) / sizeof(parts[0]))
 
@@ -54,7 +56,7 @@ static struct {
 	struct process processes[PROCESSES];
 	uint8_t *sent; /* which numbers were: a byte each */
 	uint64_t cap_sent, n_sent, max_sent;
-	unsigned n_kills[3], n_apart, n_stops, n_copies;
+	unsigned n_kills[PARTS], n_apart, n_stops, n_copies, n_copied;
 } run;
 
 /* --- the processes ---------------------------------------------------------------------------- */
@@ -159,6 +161,62 @@ static _Noreturn void read_on(struct verso *db)
 	}
 }
 
+/* Two transactions that leave pages which are nearly empty. */
+static int make_waste(struct verso *db)
+{
+	static const char bytes[900];
+	struct verso_table *table;
+	struct verso_txn *txn;
+	int rc = verso_begin(db, VERSO_WRITE, &txn);
+
+	if (rc == 0)
+		rc = verso_table_open(txn, "waste", VERSO_CREATE, &table);
+	for (unsigned i = 0; rc == 0 && i < WASTE; i++)
+		rc = verso_put(txn, table, (struct verso_val){&i, sizeof(i)},
+			(struct verso_val){bytes, sizeof(bytes)}, 0);
+	if (rc == 0)
+		rc = verso_commit(txn);
+	if (rc == 0)
+		rc = verso_begin(db, VERSO_WRITE, &txn);
+	if (rc == 0)
+		rc = verso_table_open(txn, "waste", 0, &table);
+	for (unsigned i = 0; rc == 0 && i < WASTE; i++)
+		rc = i % 8 ? verso_del(txn, table, (struct verso_val){&i, sizeof(i)}) : 0;
+	return rc == 0 ? verso_commit(txn) : rc;
+}
+
+/* Begins with what those before it have left, or with more of it. */
+static _Noreturn void compact_on(struct verso *db)
+{
+	for (unsigned i = (unsigned)getpid();; i++) {
+		struct verso_compact c = {.size = sizeof(c), .pages_max = 8};
+		int rc = i % 2 ? make_waste(db) : VERSO_MORE;
+
+		while (rc == VERSO_MORE)
+			rc = verso_compact(db, &c);
+		if (rc != 0)
+			give_up(db, "a compaction", 10);
+	}
+}
+
+static const char *copied_path(char *buf, size_t len_bytes)
+{
+	(void)snprintf(buf, len_bytes, "%s-copied", run.path);
+	return buf;
+}
+
+static _Noreturn void copy_on(struct verso *db)
+{
+	char path[CHECK_PATH_BYTES + 8];
+
+	for (unsigned i = (unsigned)getpid();; i++) {
+		unsigned flags = VERSO_COPY_REPLACE | (i % 2 ? VERSO_COPY_COMPACT : 0u);
+
+		if (verso_copy(db, copied_path(path, sizeof(path)), flags, NULL, NULL) != 0)
+			give_up(db, "a copy", 11);
+	}
+}
+
 static _Noreturn void live(enum part part)
 {
 	struct verso *db;
@@ -167,6 +225,10 @@ static _Noreturn void live(enum part part)
 	db = open_here(part, run.path, run.pager);
 	if (part == WRITER)
 		write_on(db, run.acks[1]);
+	if (part == COMPACTER)
+		compact_on(db);
+	if (part == COPIER)
+		copy_on(db);
 	read_on(db);
 }
 
@@ -267,6 +329,28 @@ static void stop_one_for_a_while(void)
 	run.n_stops++;
 }
 
+/* What a copy that was made meanwhile has: a commit, whole; if there is one. */
+static void check_copied(void)
+{
+	char path[CHECK_PATH_BYTES + 8], key[16];
+	uint64_t number, under = 0;
+	struct verso_txn *txn;
+	struct verso *db;
+
+	if (access(copied_path(path, sizeof(path)), F_OK) < 0)
+		return;
+	db = open_here(WRITER, path, run.pager);
+	txn = api_begin(db, VERSO_READ);
+	API_OK(number_of(txn, "n", &number));
+	API_OK(number_of(txn, key_of(key, sizeof(key), number), &under));
+	ck_assert_uint_eq(number, under);
+	verso_abort(txn);
+	API_OK(verso_check(db, 0, NULL, NULL));
+	verso_close(db);
+	ck_assert_int_eq(unlink(path), 0);
+	run.n_copied++;
+}
+
 static void check_file(const char *path)
 {
 	struct verso *db = open_here(WRITER, path, run.pager);
@@ -327,6 +411,7 @@ static void epoch(unsigned n_kills, bool may_live_apart)
 		kill_one(i);
 	take_acks();
 	check_file(run.path);
+	check_copied();
 }
 
 static unsigned kills(void)
@@ -348,12 +433,16 @@ START_TEST(no_answered_commit_is_lost_whoever_is_killed)
 	for (unsigned e = 0; n < kills(); e++) {
 		run.pager = (int)(e % API_PAGERS);
 		epoch(KILLS_AN_EPOCH < kills() - n ? KILLS_AN_EPOCH : kills() - n, may_live_apart);
-		n = run.n_kills[WRITER] + run.n_kills[READER] + run.n_kills[OBSERVER];
+		n = 0;
+		for (unsigned p = 0; p < PARTS; p++)
+			n += run.n_kills[p];
 	}
-	printf("total: %u processes killed (%u writers, %u readers, %u that only read; %u in other "
-	       "pid namespaces), %u stops, %u copies; %llu commits answered, 0 lost\n",
-		n, run.n_kills[WRITER], run.n_kills[READER], run.n_kills[OBSERVER], run.n_apart,
-		run.n_stops, run.n_copies, (unsigned long long)run.n_sent);
+	printf("total: %u processes killed (%u writers, %u readers, %u that only read, %u that "
+	       "compact, %u that copy; %u in other pid namespaces), %u stops, %u copies, %u made "
+	       "by those killed; %llu commits answered, 0 lost\n",
+		n, run.n_kills[WRITER], run.n_kills[READER], run.n_kills[OBSERVER],
+		run.n_kills[COMPACTER], run.n_kills[COPIER], run.n_apart, run.n_stops, run.n_copies,
+		run.n_copied, (unsigned long long)run.n_sent);
 	free(run.sent);
 }
 END_TEST
