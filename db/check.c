@@ -100,8 +100,7 @@ int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *ar
 		return misuse("verso_check: an unknown flag");
 	if (check_runs_here(db))
 		return misuse("verso_check: called by the callback of a check of this database");
-	if (!(flags & VERSO_CHECK_TREES) &&
-		atomic_load_explicit(&db->writer, memory_order_relaxed) == thread_number())
+	if (!(flags & VERSO_CHECK_TREES) && (waits_for_itself(db) || open_writes_here(db)))
 		return misuse(
 			"verso_check: this thread has a write transaction open, for which the "
 			"check would wait forever; a check with VERSO_CHECK_TREES does not wait");

@@ -143,7 +143,7 @@ int verso_space(struct verso *db, struct verso_space *space)
 	if (check_runs_here(db))
 		return misuse("verso_space: called by the callback of a check or a copy of this "
 			      "database");
-	if (waits_for_itself(db))
+	if (waits_for_itself(db) || open_writes_here(db))
 		return misuse("verso_space: this thread has a write transaction open, for which "
 			      "the call would wait forever");
 	full.page_size = db->pager->page_size;

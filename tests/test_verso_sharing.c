@@ -320,10 +320,18 @@ END_TEST
 
 START_TEST(a_thread_with_a_writer_begins_none_through_another_handle)
 {
-	struct verso *a = must_open(_i, VERSO_CREATE), *b = must_open(_i, 0);
+	struct verso *a = must_open(_i, VERSO_CREATE), *b = must_open(_i, 0), *observer;
 	struct verso_txn *first = api_begin(a, VERSO_WRITE), *second;
+	struct verso_space space = {.size = sizeof(space)};
 
 	API_SAYS(verso_begin(b, VERSO_WRITE, &second), VERSO_EMISUSE, "another handle");
+	API_SAYS(verso_check(b, 0, NULL, NULL), VERSO_EMISUSE, "wait forever");
+	API_OK(verso_check(b, VERSO_CHECK_TREES, NULL, NULL));
+	API_SAYS(verso_space(b, &space), VERSO_EMISUSE, "wait forever");
+	observer = must_open(_i, VERSO_RDONLY);
+	API_SAYS(verso_check(observer, 0, NULL, NULL), VERSO_EMISUSE, "wait forever");
+	API_SAYS(verso_space(observer, &space), VERSO_EMISUSE, "wait forever");
+	verso_close(observer);
 	API_OK(verso_begin(b, VERSO_READ, &second));
 	verso_abort(second);
 	verso_abort(first);
