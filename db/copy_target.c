@@ -91,6 +91,8 @@ static int make_file(struct copy_target *t, struct verso *db)
 		if (rc == 0)
 			rc = io_open(t->io, t->temp, FILE_CREATE | FILE_EXCL | any_fs,
 				FILE_MODE_DEFAULT, &t->file);
+		if (rc < 0 && rc != -EEXIST && t->temp)
+			(void)io_unlink(t->io, t->temp); /* it may be there nevertheless */
 		if (rc < 0) {
 			free(t->temp);
 			t->temp = NULL;

@@ -28,21 +28,25 @@ enum verso_copy_flags {
 };
 
 /*
- * Called now and then, about once for a MiB. done_bytes: of the work, of about total_bytes. Returns
- * 0 to go on; other values end the copy. As in the callback of verso_check(), the database may be
- * read but not written, and a close is carried out when the copy ends.
+ * Called after each read of up to a MiB or, COMPACT, after 512 records or a MiB of them; and once
+ * more before the copy gets its name. Not while a write waits: it cannot end a copy into a pipe
+ * that nobody reads. done_bytes: of the work, of about total_bytes. Returns 0 to go on; other
+ * values end the copy. As in the callback of verso_check(), the database may be read but not
+ * written, and a close is carried out when the copy ends.
  */
 typedef int verso_copy_fn(void *arg, uint64_t done_bytes, uint64_t total_bytes);
 
 /*
  * Copies the newest committed state to a new file.
  *
- * path: something of that name is -EEXIST, unless VERSO_COPY_REPLACE; then a database that is open
- * is VERSO_EBUSY, and a symbolic link is itself replaced. The name appears when the copy is whole
- * and durable. Until then the file has no name; where the file system has no such files it has one
- * that begins with ".verso-copy-", which a process that is killed leaves. It gets the owner, the
- * group and the mode of the database, as far as this process may set them. flags: enum
- * verso_copy_flags. each: NULL, or the callback.
+ * path: a file of that name is -EEXIST, unless VERSO_COPY_REPLACE; then it is replaced, a database
+ * that is open is VERSO_EBUSY, and of a symbolic link to a file the link. A link to nothing, and
+ * what comes while the copy is made, is -EEXIST in the end, also with VERSO_COPY_REPLACE; a folder
+ * is -EISDIR, what is no file VERSO_ENOTDB. -ESTALE: others replaced the file again and again. The
+ * name appears when the copy is whole and durable. Until then the file has no name; where the file
+ * system has no such files it has one that begins with ".verso-copy-", which a process that is
+ * killed leaves. It gets the owner, the group and the mode of the database, as far as this process
+ * may set them. flags: enum verso_copy_flags. each: NULL, or the callback.
  *
  * 0: it is there, and durable. -ECANCELED: the callback ended it. VERSO_ECORRUPT: a page is
  * damaged; nothing damaged is copied. VERSO_EBUSY: also when 1,024 readers are open. -ENOSPC, -EIO,
@@ -53,7 +57,7 @@ typedef int verso_copy_fn(void *arg, uint64_t done_bytes, uint64_t total_bytes);
  *
  * As long as it runs it is a reader: pages freed by others are not used again. Any thread. Reads
  * the whole database past the cache, so that pages in use stay in memory (COMPACT: through it),
- * and verifies each page. Memory: 1 MiB, and 3 bits a page of the file.
+ * and verifies each page. Memory: about 2 MiB, and 3 bits a page of the file.
  */
 int verso_copy(struct verso *db, const char *path, unsigned flags, verso_copy_fn *each, void *arg);
 

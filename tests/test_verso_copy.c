@@ -539,6 +539,59 @@ START_TEST(copies_beside_writers_are_consistent)
 }
 END_TEST
 
+/* The kernel, but without files that have no name, and a file that is made cannot be had. */
+static int make_and_fail(struct io *io, const char *path, unsigned flags, unsigned mode,
+	struct file **ret_file)
+{
+	struct file *file;
+	int rc = flags & FILE_UNNAMED ? -EOPNOTSUPP
+				      : io_open(io_kernel(), path, flags, mode, &file);
+
+	(void)io;
+	if (rc < 0)
+		return rc;
+	if (strstr(path, ".verso-copy-")) {
+		file_close(file);
+		return -EIO;
+	}
+	*ret_file = file;
+	return 0;
+}
+
+START_TEST(a_target_that_cannot_be_opened_leaves_no_name)
+{
+	struct io_ops ops = *io_kernel()->ops;
+	struct io io = {&ops};
+	struct db_hooks hooks = {.io = &io};
+	struct verso_options o = {
+		.size = sizeof(o), .pager = (enum verso_pager)_i, .flags = VERSO_CREATE};
+	char path[CHECK_PATH_BYTES];
+	struct verso *db;
+
+	ops.open = make_and_fail;
+	API_OK(db_open_with(&hooks, api_path(path, "db"), &o, &db));
+	API_IS(verso_copy(db, api_path(path, "copy"), 0, NULL, NULL), -EIO);
+	ck_assert(leaves_nothing(path));
+	verso_close(db);
+}
+END_TEST
+
+START_TEST(a_link_to_nothing_is_not_replaced)
+{
+	char path[CHECK_PATH_BYTES];
+	struct verso *db = api_open(_i, "db", 0);
+
+	ck_assert_int_eq(symlink("nothing", api_path(path, "link")), 0);
+	API_IS(verso_copy(db, path, 0, NULL, NULL), -EEXIST);
+	API_IS(verso_copy(db, path, VERSO_COPY_REPLACE, NULL, NULL), -EEXIST);
+	API_IS(verso_copy(db, "/tmp", VERSO_COPY_REPLACE, NULL, NULL), -EISDIR);
+	API_IS(verso_copy(db, "/dev/null", VERSO_COPY_REPLACE, NULL, NULL), VERSO_ENOTDB);
+	ck_assert(leaves_nothing(path));
+	ck_assert_int_eq(unlink(path), 0);
+	verso_close(db);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("copies");
@@ -546,6 +599,8 @@ int main(void)
 
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, copy_holds_the_same_records, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_target_that_cannot_be_opened_leaves_no_name, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_link_to_nothing_is_not_replaced, 0, API_PAGERS);
 	tcase_add_loop_test(t, copy_of_an_empty_database, 0, API_PAGERS);
 	tcase_add_loop_test(t, compact_copy_is_dense, 0, API_PAGERS);
 	tcase_add_loop_test(t, copy_of_many_groups, 0, API_PAGERS);

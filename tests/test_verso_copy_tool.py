@@ -9,6 +9,7 @@ Each function `test_*` gets a scratch folder and runs once with each pager. The 
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -114,6 +115,19 @@ def test_a_signal_leaves_nothing(sh):
         tool.wait(60)
     assert tool.returncode == -signal.SIGINT or tool.returncode == -signal.SIGPIPE, (tool.returncode, text)
     sh.expect(OK, 'check', 'a')
+
+
+def test_a_signal_ends_a_copy_that_nobody_reads(sh):
+    fill(sh, 'a', 20000)
+    for words in ((), ('--compact',)):
+        with subprocess.Popen([VERSO, 'copy', 'a', '-', *words], cwd=sh.folder, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as tool:
+            select.select([tool.stdout], [], [], 60)  # it has begun, and waits for room in the pipe
+            tool.send_signal(signal.SIGINT)
+            try:
+                assert tool.wait(60) == -signal.SIGINT, tool.returncode
+            finally:
+                tool.kill()
 
 
 def test_stat_says_where_the_space_goes(sh):

@@ -59,7 +59,9 @@ static enum status copy_db(const struct arguments *args)
 	status = session_open(&s, args, VERSO_READ);
 	if (status != STATUS_OK)
 		return status;
-	catch_signals();
+	/* A pipe that nobody reads may hold the copy up for ever, and nothing has to be removed. */
+	if (strcmp(to, "-") != 0)
+		catch_signals();
 	progress_begin(&progress, "bytes", 0);
 	progress_be_quiet(&progress, 5);
 	if (strcmp(to, "-") == 0)
