@@ -104,6 +104,16 @@ def test_a_damaged_page_is_shown_with_what_is_wrong(sh):
     assert b'checksum does not fit' in out and b'referred to by  the meta page' in out, out
     done = sh.run('tree', 'a')
     assert done.returncode == NO and b'page %d: the checksum' % n in done.stderr, done
+    # A table that only a damaged catalogue could name.
+    sh.expect(OK, 'put', 'named', 'earth', '6371 km', '--table=planets')
+    done = sh.run('tree', 'named', '--table=planet')
+    assert done.returncode == NO and b'did you mean `planets`' in done.stderr, done
+    data = bytearray(get_file(sh, 'named'))
+    n = int(re.search(rb'catalogue of tables: .* its root is page (\d+)', sh.run('tree', 'named').stdout)[1])
+    data[n * 4096 + 1000] ^= 1
+    put_file(sh, 'named', bytes(data))
+    done = sh.run('tree', 'named', '--table=planets')
+    assert done.returncode == NO and b'the catalogue of tables is damaged' in done.stderr, done
     # Without the first meta page the second one is found, whatever the page size.
     for page_size in ('512', '4K', '16K', '64K'):
         name = 'm' + page_size

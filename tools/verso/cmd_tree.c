@@ -123,8 +123,29 @@ static bool print_table(void *arg, const uint8_t *name, unsigned name_len,
 	return !is_wanted(s->args, name, name_len) || print_tree(s, "table ", name, name_len, root);
 }
 
+/* A table that was not found: says so, and whether the catalogue that would name it is damaged. */
+static enum status not_found(struct shape *s, const struct raw_meta *m)
+{
+	const char *path = s->r->path, *table = s->args->table;
+	struct raw_walk walk = {.r = s->r, .node = add_node, .bad = add_bad, .arg = s};
+
+	if (!raw_walk(&walk, &m->roots[1]))
+		return STATUS_ERROR;
+	if (s->n_bad > 0)
+		say("%s: the catalogue of tables is damaged; in what is left of it there is no "
+		    "table `%s`",
+			path, table);
+	else if (s->suggest.found)
+		say("%s: table `%s` not found: did you mean `%s`?", path, table, s->suggest.name);
+	else
+		say("%s: table `%s` not found; `verso tables %s` lists those that are there", path,
+			table, path);
+	return STATUS_NO;
+}
+
 static enum status tree(const struct arguments *args)
 {
+	enum status status = STATUS_OK;
 	static struct shape s;
 	const struct raw_meta *m;
 	struct raw r;
@@ -141,19 +162,11 @@ static enum status tree(const struct arguments *args)
 		       (m->roots[1].ref.pgno == 0 ||
 			       print_tree(&s, "the catalogue of tables", NULL, 0, &m->roots[1]));
 	good = good && raw_each_table(&r, print_table, &s);
+	if (good && !s.any)
+		status = not_found(&s, m);
 	raw_close(&r);
-	if (!good)
-		return STATUS_ERROR;
-	if (!s.any) {
-		if (s.suggest.found)
-			say("%s: table `%s` not found: did you mean `%s`?", args->path, args->table,
-				s.suggest.name);
-		else
-			say("%s: table `%s` not found; `verso tables %s` lists those that are "
-			    "there",
-				args->path, args->table, args->path);
-		return STATUS_NO;
-	}
+	if (!good || status != STATUS_OK)
+		return good ? status : STATUS_ERROR;
 	return finish_output() != STATUS_OK ? STATUS_ERROR : s.n_bad > 0 ? STATUS_NO : STATUS_OK;
 }
 
