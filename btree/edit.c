@@ -412,7 +412,7 @@ int btree_put_room(struct btree *bt, struct btree_slice key, size_t len, unsigne
 	rc = btree_put(bt, key, (struct btree_slice){NULL, len}, flags);
 	if (rc != 0)
 		return rc;
-	/* The way there is the writer's own by now, so nothing is read; else the zeros would stay. */
+	/* The way there is the writer's own by now: nothing is read. Else the zeros would stay. */
 	rc = btree_get(bt, (struct btree_slice){bt->work->input, key.len}, &item);
 	if (rc != 0)
 		return txn_break(bt->txn, rc < 0 ? rc : VERSO_ECORRUPT);

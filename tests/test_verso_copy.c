@@ -544,8 +544,8 @@ static int make_and_fail(struct io *io, const char *path, unsigned flags, unsign
 	struct file **ret_file)
 {
 	struct file *file;
-	int rc = flags & FILE_UNNAMED ? -EOPNOTSUPP
-				      : io_open(io_kernel(), path, flags, mode, &file);
+	int rc =
+		flags & FILE_UNNAMED ? -EOPNOTSUPP : io_open(io_kernel(), path, flags, mode, &file);
 
 	(void)io;
 	if (rc < 0)
