@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#define CHILDREN_AT_ONCE 32U /* that are asked for before the first of them is needed */
+
 struct check {
 	struct btree *bt;
 	uint32_t page_size;
@@ -98,6 +100,21 @@ static const char *node_wrong(struct check *c, const struct page *page, struct k
 static int check_under(struct check *c, struct page_ref ref, unsigned level,
 	const struct page *parent, struct key_span low, struct key_span high);
 
+/* The children from `first` on, which are got next, one after the other. */
+static void load_children(struct check *c, const struct page *page, unsigned first)
+{
+	struct page_ref refs[CHILDREN_AT_ONCE];
+	size_t n = 0;
+
+	for (unsigned i = first; i <= node_count(page) && n < CHILDREN_AT_ONCE; i++) {
+		refs[n] = node_child(page, c->page_size, i);
+		if (!ref_is_null(refs[n])) /* else it is found when its turn comes */
+			n++;
+	}
+	if (n > 1)
+		pager_prefetch(c->bt->txn->pager, refs, n);
+}
+
 static int check_inner(struct check *c, const struct page *page, struct key_span low,
 	struct key_span high)
 {
@@ -111,6 +128,8 @@ static int check_inner(struct check *c, const struct page *page, struct key_span
 		struct key_span next = high;
 		int rc;
 
+		if (i % CHILDREN_AT_ONCE == 0)
+			load_children(c, page, i);
 		if (i < n)
 			next = (struct key_span){buf, node_key(page, c->page_size, i, buf)};
 		/* B1: one level below; B2: between the fences. */
