@@ -36,7 +36,7 @@ static int judge(const struct verso_options *o)
 	if (o->pager != VERSO_PAGER_ANY && !pager_kind_of(o))
 		return wrong("an unknown `pager`: there are VERSO_BUFPOOL, VERSO_MMAP, "
 			     "VERSO_VMCACHE and VERSO_PAGER_ANY");
-	if ((unsigned)o->sync > VERSO_SYNC_RELAXED ||
+	if ((unsigned)o->sync > VERSO_SYNC_PROCESS ||
 		(unsigned)o->commit_mode > VERSO_COMMIT_ONE_FLUSH ||
 		(unsigned)o->madvise > VERSO_MADVISE_CURSOR ||
 		(unsigned)o->checksum > VERSO_CHECKSUM_ALWAYS || (unsigned)o->io > VERSO_IO_SYNC ||
@@ -44,6 +44,9 @@ static int judge(const struct verso_options *o)
 		(unsigned)o->map_writing > VERSO_MAP_SHARED)
 		return wrong("`sync`, `commit_mode`, `madvise`, `checksum`, `io`, `policy` or "
 			     "`map_writing` has an unknown value");
+	if (o->sync == VERSO_SYNC_PROCESS && o->commit_mode == VERSO_COMMIT_TWO_FLUSH)
+		return wrong("VERSO_SYNC_PROCESS and VERSO_COMMIT_TWO_FLUSH contradict each other: "
+			     "leave one of them out");
 	if ((o->flags & VERSO_NO_VERIFY) && o->checksum == VERSO_CHECKSUM_ALWAYS)
 		return wrong("VERSO_NO_VERIFY and `checksum` = VERSO_CHECKSUM_ALWAYS contradict "
 			     "each other: leave one of them out");
@@ -128,11 +131,13 @@ void options_txn(const struct verso_options *o, const struct txn_options *tuning
 
 	if (tuning)
 		t = *tuning;
-	t.sync = o->sync == VERSO_SYNC_RELAXED ? TXN_RELAXED : TXN_FULL;
+	t.sync = o->sync == VERSO_SYNC_RELAXED   ? TXN_RELAXED
+		 : o->sync == VERSO_SYNC_PROCESS ? TXN_PROCESS
+						 : TXN_FULL;
 	t.read_only = (o->flags & VERSO_RDONLY) != 0;
 	/* One-flush is only safe where opening can look at the device itself. */
 	t.mode = TXN_TWO_FLUSH;
-	if (o->commit_mode == VERSO_COMMIT_ONE_FLUSH ||
+	if (o->commit_mode == VERSO_COMMIT_ONE_FLUSH || o->sync == VERSO_SYNC_PROCESS ||
 		(o->commit_mode == VERSO_COMMIT_BEST && file && file->device_direct))
 		t.mode = TXN_ONE_FLUSH;
 	/*

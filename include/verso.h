@@ -25,6 +25,10 @@
  *   system, takes the newest transactions away, in whole and newest first; what remains is
  *   consistent. At most a sixteenth of cache_bytes waits (or 4,096 pages if that is more, but never
  *   more than a quarter). A larger transaction first flushes all before it, and then waits alone.
+ * - VERSO_SYNC_PROCESS stands between them: it survives a crash of the process (kill -9), and from
+ *   the next flush on a crash of the system and a power cut, which take away as under RELAXED. At
+ *   most 1,024 pages are written before a flush. When a write or a flush fails, what came after the
+ *   flush before it may be lost.
  * - Opening after a crash needs no repair and replays no log. A process may be killed at any moment
  *   while others have the database open: they go on at once, and nobody cleans up after it.
  * - When a page is not what its parent says it must be (a torn, lost or misdirected write, bits
@@ -234,7 +238,8 @@ struct verso_val {
  * not the one that they have open any more. The text names a process, its program and since when,
  * unless that one could not write it down. -ESTALE: other files took its place again and again.
  * VERSO_EMISUSE: impossible options. -EOPNOTSUPP: a network file system without VERSO_ANY_FS, a
- * file system that copies on write with VERSO_MAP_SHARED, VERSO_COMMIT_ONE_FLUSH without O_DIRECT.
+ * file system that copies on write with VERSO_MAP_SHARED, VERSO_COMMIT_ONE_FLUSH or
+ * VERSO_SYNC_PROCESS without O_DIRECT.
  * An `io` that this system refuses: what it returned, -ENOSYS where the library was built without
  * io_uring. -ENOSPC, -EIO, VERSO_EIO, -EMFILE, -ENOMEM.
  *
@@ -275,7 +280,7 @@ void verso_close(struct verso *db);
 int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn);
 
 /*
- * Makes the transaction's changes visible, and under VERSO_SYNC_FULL durable, or none of them.
+ * Makes the transaction's changes visible, and as durable as `sync` says, or none of them.
  *
  * Ends the transaction and its tables, whatever it returns. Its cursors must still be closed. A
  * reader just ends, with 0.
@@ -293,7 +298,8 @@ int verso_commit(struct verso_txn *txn);
  * flight: they share one, as commits of several threads do.
  *
  * 0: committed. The next writer builds on it. Under VERSO_SYNC_FULL readers see it, and a crash
- * leaves it, only after its flush; with the others as after verso_commit(). *ret_gen: its
+ * leaves it, only after its flush; under VERSO_SYNC_PROCESS after it is written, which waits for
+ * the same; under VERSO_SYNC_RELAXED as after verso_commit(). *ret_gen: its
  * generation, for verso_wait(); 0: the transaction changed nothing.
  *
  * The library does not flush by itself, so without any of these it waits for ever: a verso_wait()
@@ -322,8 +328,8 @@ int verso_wait(struct verso *db, uint64_t gen);
 void verso_abort(struct verso_txn *txn);
 
 /*
- * Returns when everything that was committed before the call is durable. Needed under
- * VERSO_SYNC_RELAXED only. VERSO_EPOISONED: a flush failed; the text has the cause. Any thread.
+ * Returns when everything that was committed before the call is durable. Not needed under
+ * VERSO_SYNC_FULL. VERSO_EPOISONED: a flush failed; the text has the cause. Any thread.
  */
 int verso_sync(struct verso *db);
 

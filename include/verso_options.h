@@ -29,6 +29,8 @@ enum verso_pager {
 enum verso_sync {
 	VERSO_SYNC_FULL,    /* a power cut */
 	VERSO_SYNC_RELAXED, /* nothing, until verso_sync() or verso_close() flushes */
+	VERSO_SYNC_PROCESS, /* the death of the process; a power cut after the next flush. Takes
+			       VERSO_COMMIT_ONE_FLUSH: -EOPNOTSUPP without O_DIRECT */
 };
 
 /* How a commit becomes durable. Recorded with each commit; may change at every open. */

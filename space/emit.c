@@ -39,6 +39,44 @@ uint32_t space_count_emitted(const struct space *s)
 	return n;
 }
 
+static bool is_between(const struct group_entry *entry, gen_t after, gen_t upto)
+{
+	return entry->gen > after && entry->gen <= upto;
+}
+
+bool space_has_copies(const struct space *s, gen_t after, gen_t upto)
+{
+	for (uint32_t r = 0; r < s->n_groups; r++) {
+		if (is_between(&s->groups[r].entry, after, upto))
+			return true;
+	}
+	return false;
+}
+
+/* Changed, or about to be: windows_end() puts loose pages back. */
+static bool will_be_dirty(const struct space *s, uint32_t r)
+{
+	bool is_dirty = s->groups[r].dirty;
+
+	for (unsigned i = 0; !is_dirty && i < s->n_loose; i++)
+		is_dirty = group_of(s, s->loose[i]) == r;
+	return is_dirty;
+}
+
+bool space_has_emitted(const struct space *s, gen_t after, gen_t upto)
+{
+	for (uint32_t r = 0; r < s->n_groups; r++) {
+		uint32_t i = r / s->layout.index_entries;
+
+		if (!will_be_dirty(s, r))
+			continue;
+		if (is_between(&s->groups[r].entry, after, upto) ||
+			(has_index(s) && i < s->n_index && is_between(&s->index[i], after, upto)))
+			return true;
+	}
+	return false;
+}
+
 /* S4: the other copy, unless this group commit has already moved there. */
 static void entry_turn(struct group_entry *entry, gen_t gen, gen_t taken_gen)
 {

@@ -127,6 +127,12 @@ int space_aim_low(struct space *space);
 /* The least cut that is worth it while transactions go on. */
 uint32_t space_least_cut(const struct space *space);
 
+/* Whether the newest copy of a bitmap is of a generation in (after, upto]. */
+bool space_has_copies(const struct space *space, gen_t after, gen_t upto);
+
+/* Whether space_emit() would write a page whose newest copy is of a generation in (after, upto]. */
+bool space_has_emitted(const struct space *space, gen_t after, gen_t upto);
+
 /* The pages that space_emit() adds at most: the bitmaps of the groups that are promised. */
 uint32_t space_count_emitted(const struct space *space);
 

@@ -2,6 +2,7 @@
 #include "tests/api.h"
 #include "io/io.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,4 +115,21 @@ static int tell(void *arg, uint32_t pgno, const char *text)
 void api_check(struct verso *db)
 {
 	API_OK(verso_check(db, 0, tell, NULL));
+}
+
+bool api_skips_process(int pager)
+{
+	char path[CHECK_PATH_BYTES];
+	struct verso_options o = {.size = sizeof(o),
+		.pager = (enum verso_pager)pager,
+		.sync = VERSO_SYNC_PROCESS,
+		.flags = VERSO_CREATE};
+	struct verso *db;
+	int rc = verso_open(api_path(path, "process"), &o, &db);
+
+	if (rc == 0)
+		verso_close(db);
+	if (rc == -EOPNOTSUPP)
+		check_skip("there is no O_DIRECT here");
+	return rc == -EOPNOTSUPP;
 }

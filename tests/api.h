@@ -9,6 +9,8 @@
 #include "tests/check_main.h"
 #include "verso.h"
 
+#include <stdbool.h>
+
 #define API_PAGERS 3
 
 extern const char *const api_pager_names[API_PAGERS];
@@ -45,6 +47,9 @@ struct verso *api_open(int pager, const char *name, unsigned flags);
 
 /* The same, with all options; size, pager and VERSO_CREATE are filled in. */
 struct verso *api_open_with(int pager, const char *name, struct verso_options options);
+
+/* Skips the test where VERSO_SYNC_PROCESS is refused: there is no O_DIRECT. */
+bool api_skips_process(int pager);
 
 /* The real kernel, but pauses take no time: for openings that wait in vain for a lock. */
 struct io *api_impatient_io(void);

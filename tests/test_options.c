@@ -63,15 +63,19 @@ END_TEST
 
 START_TEST(sync_and_access_go_down)
 {
-	struct verso_options o = {.cache_bytes = 64 * MIB}, relaxed = o, read_only = o;
+	struct verso_options o = {.cache_bytes = 64 * MIB}, relaxed = o, process = o, read_only = o;
 	struct txn_options t;
 
 	relaxed.sync = VERSO_SYNC_RELAXED;
+	process.sync = VERSO_SYNC_PROCESS;
 	read_only.flags = VERSO_RDONLY;
 	options_txn(&o, NULL, NULL, 4096, &t);
 	ck_assert(t.sync == TXN_FULL && !t.read_only);
 	options_txn(&relaxed, NULL, NULL, 4096, &t);
 	ck_assert(t.sync == TXN_RELAXED && !t.read_only);
+	/* Where the device cannot be seen it is refused, not made another mode. */
+	options_txn(&process, NULL, NULL, 4096, &t);
+	ck_assert(t.sync == TXN_PROCESS && t.mode == TXN_ONE_FLUSH);
 	options_txn(&read_only, NULL, NULL, 4096, &t);
 	ck_assert(t.sync == TXN_FULL && t.read_only);
 }

@@ -230,6 +230,38 @@ START_TEST(an_idle_process_flushes_for_others)
 }
 END_TEST
 
+/* Others see what is written, and an idle process flushes when one of them wants to write. */
+START_TEST(an_idle_process_gives_its_turn_after_a_flush)
+{
+	struct verso_options o = {.sync = VERSO_SYNC_PROCESS};
+	struct verso *idle, *other;
+	struct verso_txn *txn;
+	uint64_t gen;
+
+	if (api_skips_process(_i))
+		return;
+	idle = api_open_with(_i, "a", o);
+	other = api_open(_i, "a", 0);
+	txn = api_begin(idle, VERSO_WRITE);
+	api_put(txn, NULL, "moon", "1737");
+	API_OK(verso_commit(txn));
+	gen = stat_of(idle).newest_gen;
+	ck_assert(sees(other, "moon", "1737"));
+	txn = api_begin(other, VERSO_WRITE); /* within 50 ms */
+	ck_assert_uint_ge(idle->env->durable_gen, gen);
+	api_put(txn, NULL, "sun", "696");
+	API_OK(verso_commit(txn));
+	ck_assert(sees(idle, "sun", "696"));
+	txn = api_begin(idle, VERSO_WRITE);
+	api_put(txn, NULL, "moon", "1738");
+	API_OK(verso_commit(txn));
+	ck_assert(sees(other, "moon", "1738"));
+	verso_close(other);
+	api_check(idle);
+	verso_close(idle);
+}
+END_TEST
+
 static int fail_syncs(void *arg, const struct sim_call *call)
 {
 	(void)arg;
@@ -276,6 +308,7 @@ int main(void)
 	tcase_add_loop_test(t, what_no_commit_returned_is_not_waited_for, 0, API_PAGERS);
 	tcase_add_loop_test(t, under_relaxed_it_is_seen_at_once, 0, API_PAGERS);
 	tcase_add_loop_test(t, an_idle_process_flushes_for_others, 0, API_PAGERS);
+	tcase_add_loop_test(t, an_idle_process_gives_its_turn_after_a_flush, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_flush_that_failed_is_told_to_all_who_wait, 0, API_PAGERS);
 	suite_add_tcase(s, t);
 	return check_main(s);

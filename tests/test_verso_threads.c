@@ -271,6 +271,13 @@ START_TEST(snapshots_have_it_when_commits_are_waited_for_later)
 }
 END_TEST
 
+START_TEST(snapshots_have_it_when_commits_are_written_alone)
+{
+	if (!api_skips_process(_i))
+		run_bank(_i, &(struct verso_options){.sync = VERSO_SYNC_PROCESS});
+}
+END_TEST
+
 /* Readers look at what the writer stores into the file's own pages, or into private copies. */
 START_TEST(snapshots_have_it_whatever_map_the_writer_uses)
 {
@@ -409,6 +416,7 @@ int main(void)
 	tcase_add_loop_test(t, every_snapshot_has_all_the_money, 0, API_PAGERS);
 	tcase_add_loop_test(t, relaxed_snapshots_have_it_too, 0, API_PAGERS);
 	tcase_add_loop_test(t, snapshots_have_it_when_commits_are_waited_for_later, 0, API_PAGERS);
+	tcase_add_loop_test(t, snapshots_have_it_when_commits_are_written_alone, 0, API_PAGERS);
 	tcase_add_loop_test(t, snapshots_have_it_whatever_map_the_writer_uses, VERSO_MAP_PRIVATE,
 		VERSO_MAP_SHARED + 1);
 	tcase_add_loop_test(t, threads_of_several_processes_see_all_the_money, 0, 3 * API_PAGERS);

@@ -420,7 +420,7 @@ def test_every_word_of_a_switch_is_taken(sh):
             # io_uring may be refused to this process.
             assert done.stdout == b'v\n' or (word == 'uring' and done.returncode == ERROR), (switch, word, done)
         assert sh.run('get', 'a', 'k', f'--{switch}=x').returncode == USAGE
-    for word in ('best', 'two', 'relaxed'):
+    for word in ('best', 'two', 'relaxed', 'process'):
         sh.expect(OK, 'put', 'a', 'k', word, f'--commit={word}')
         sh.expect(OK, 'get', 'a', 'k', out=word.encode() + b'\n')
 

@@ -54,11 +54,14 @@ static void take(struct txn_env *env, const struct recovered *r)
 {
 	const gen_t gen = r->meta.gen;
 
-	ASSERT(group_commit_is_empty(env->open)); /* T6: nothing that joined is left behind */
+	ASSERT(group_commit_is_empty(env->open));     /* T6: nothing that joined is left behind */
+	ASSERT(env->written_gen == env->durable_gen); /* T15: nor anything that was written */
 	env->durable = env->joined = r->meta;
 	env->durable_slot = r->slot;
 	memcpy(env->slot_pages, r->slot_pages, sizeof(env->slot_pages));
-	env->joined_gen = env->taken_gen = env->durable_gen = env->flushed_gen = gen;
+	env->joined_gen = env->taken_gen = gen;
+	env->written_gen = env->durable_gen = env->flushed_gen = gen;
+	env->n_written_pages = 0;
 	env->session_gen = r->session_gen;
 	env->next_gen = r->session_gen + 1;
 	env->in_session = false;

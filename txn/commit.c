@@ -83,9 +83,9 @@ static int wait_for_room(struct txn *txn)
 	pthread_mutex_lock(&env->lock);
 	if (leaves_unflushed(env))
 		n_mine += n_written;
-	while (rc == 0 && env->durable_gen < env->joined_gen &&
+	while (rc == 0 && env->written_gen < env->joined_gen &&
 		count_unflushed(env) + n_mine > most && count_unflushed(env) > 0)
-		rc = flush_until(env, env->flushing ? env->taken_gen : env->joined_gen);
+		rc = answer_until(env, env->flushing ? env->taken_gen : env->joined_gen);
 	pthread_mutex_unlock(&env->lock);
 	return rc;
 }
@@ -111,6 +111,8 @@ static void join(struct txn *txn, bool waits)
 	memcpy(m->roots, txn->roots, sizeof(m->roots));
 	pending_commit(&env->pending, &env->space, txn->gen, &group->pages, &m->space);
 	n_pages_before = group->pages.n;
+	ASSERT(env->options.sync != TXN_PROCESS ||
+		!space_has_emitted(&env->space, env->durable_gen, env->taken_gen)); /* T15 */
 	space_emit(&env->space, txn->gen, env->taken_gen, &group->pages, &m->space);
 	for (uint32_t i = 0; i < w->n_dirty; i++) {
 		if (!w->dirty[i].page)
@@ -140,6 +142,36 @@ static void join(struct txn *txn, bool waits)
 	turn_note_awaited(env);
 }
 
+/*
+ * T15: the two copies of a bitmap are those of the flushed state and of an answered one: before a
+ * third is made, the second is the flushed one. env->lock is held.
+ */
+static int keep_written_bitmaps(struct txn_env *env)
+{
+	int rc = 0;
+
+	while (rc == 0 && env->options.sync == TXN_PROCESS &&
+		space_has_emitted(&env->space, env->durable_gen, env->taken_gen))
+		rc = flush_until(env, env->taken_gen);
+	return rc;
+}
+
+/*
+ * What can be used again changes bitmaps, and under TXN_PROCESS the second change of one takes a
+ * flush, after which more can be used again. So it waits, unless the transaction is short of pages.
+ */
+static bool puts_off_reclaiming(struct txn_env *env)
+{
+	bool puts_off;
+
+	if (env->options.sync != TXN_PROCESS)
+		return false;
+	pthread_mutex_lock(&env->lock);
+	puts_off = space_has_copies(&env->space, env->durable_gen, env->taken_gen);
+	pthread_mutex_unlock(&env->lock);
+	return puts_off;
+}
+
 static int prepare_join(struct txn *txn)
 {
 	struct txn_env *env = txn->env;
@@ -148,7 +180,7 @@ static int prepare_join(struct txn *txn)
 
 	if (rc == 0)
 		rc = write_list_pages_early(txn);
-	if (rc == 0)
+	if (rc == 0 && !puts_off_reclaiming(env))
 		rc = pending_reclaim_some(&env->pending, &env->space, &h, txn->gen);
 	if (rc == 0)
 		rc = prepare_list_pages(txn);
@@ -178,6 +210,8 @@ static int commit_write(struct txn *txn, gen_t *ret_gen)
 	if (env->state == ENV_POISONED)
 		rc = error_poisoned(env);
 	if (rc == 0)
+		rc = keep_written_bitmaps(env);
+	if (rc == 0)
 		rc = group_commit_reserve(env->open, txn->writer->n_dirty,
 			space_count_emitted(&env->space) +
 				pending_count_list_pages(&env->pending, 0));
@@ -189,7 +223,9 @@ static int commit_write(struct txn *txn, gen_t *ret_gen)
 	join(txn, !ret_gen);
 	env->writer_busy = false;
 	pthread_cond_signal(&env->turn);
-	if ((env->options.sync == TXN_FULL && !ret_gen) || env->turn_is_promised)
+	if (env->options.sync != TXN_RELAXED && !ret_gen)
+		rc = answer_until(env, gen);
+	if (rc == 0 && env->turn_is_promised)
 		rc = flush_until(env, gen);
 	turn_give(env);
 	pthread_mutex_unlock(&env->lock);

@@ -59,7 +59,8 @@ void env_publish(struct txn_env *env, const struct meta *m)
 {
 	struct publication p = {&env->board->snapshots.published, m};
 
-	ASSERT(m->gen <= env->durable_gen); /* T9: readers of all processes see what is flushed */
+	ASSERT(m->gen <= env->written_gen); /* T9: readers of all processes see what is flushed */
+	ASSERT(m->gen <= env->durable_gen || env->options.sync == TXN_PROCESS);
 	if (!board_do(env->board, publish_to_all, &p))
 		lose_board(env, m);
 }
@@ -158,13 +159,19 @@ static struct group_commit *take_open(struct txn_env *env)
 	return taken;
 }
 
-static void group_commit_flushed(struct txn_env *env, struct group_commit *group, unsigned slot)
+static void state_flushed(struct txn_env *env, const struct meta *m, unsigned slot)
 {
-	env->durable = group->meta;
-	env->durable_gen = env->flushed_gen = group->meta.gen;
+	env->durable = *m;
+	env->written_gen = env->durable_gen = env->flushed_gen = m->gen;
 	env->durable_slot = slot;
-	env->slot_pages[slot] = group->meta.space.n_pages;
+	env->slot_pages[slot] = m->space.n_pages;
+	env->n_written_pages = 0;
 	env->n_flushes++;
+}
+
+/* Readers may see it, and its commits may be answered. */
+static void group_commit_ended(struct txn_env *env, struct group_commit *group)
+{
 	if (group->n_joined > env->n_group_max)
 		env->n_group_max = group->n_joined;
 	env_publish(env, &group->meta);
@@ -181,14 +188,28 @@ static int check_file(struct txn_env *env, const struct group_commit *group)
 	return file_check_there(file, (uint64_t)group->meta.space.n_pages * env->layout.page_size);
 }
 
+/* What opening would walk (T7). */
+static uint32_t count_unproved(const struct group_commit *group)
+{
+	return group->n_unproved + group->n_own + group->pages.n;
+}
+
+/* Wakes those who wait for what was in flight, and one of the others, who leads next. */
+static void end_lead(struct txn_env *env)
+{
+	pthread_cond_broadcast(&env->flight->moved);
+	pthread_cond_signal(&env->open->moved);
+}
+
 static void lead_flush(struct txn_env *env)
 {
 	struct group_commit *group = take_open(env);
 	unsigned slot = 1 - env->durable_slot;
-	uint32_t n_unproved = group->n_unproved + group->n_own + group->pages.n;
+	uint32_t n_unproved = count_unproved(group);
 	int rc;
 
-	ASSERT(slot != env->durable_slot); /* T5 */
+	ASSERT(slot != env->durable_slot);            /* T5 */
+	ASSERT(env->written_gen == env->durable_gen); /* T15 */
 	group->meta.durable_gen = env->durable_gen;
 	group->meta.mode = TXN_TWO_FLUSH;
 	if (env->options.mode == TXN_ONE_FLUSH && n_unproved <= env->options.one_flush_max_pages)
@@ -200,25 +221,144 @@ static void lead_flush(struct txn_env *env)
 		rc = check_file(env, group);
 	pthread_mutex_lock(&env->lock);
 	env->flushing = false;
+	if (rc) {
+		env_poison(env, rc);
+	} else {
+		state_flushed(env, &group->meta, slot);
+		group_commit_ended(env, group);
+	}
+	end_lead(env);
+}
+
+/* --- TXN_PROCESS ---------------------------------------------------------------------------- */
+
+/*
+ * What is written becomes durable (T15): its slot is from here on that of the newest flushed
+ * generation. The caller leads.
+ */
+static int flush_written(struct txn_env *env)
+{
+	int rc;
+
+	ASSERT(env->flushing);
+	ASSERT(env->written_gen > env->durable_gen);
+	ASSERT(env->written.gen == env->written_gen);
+	pthread_mutex_unlock(&env->lock);
+	rc = pager_flush(env->pager);
+	pthread_mutex_lock(&env->lock);
+	if (rc == 0)
+		state_flushed(env, &env->written, 1 - env->durable_slot);
+	return rc;
+}
+
+/* Pages, then the meta: who dies between the two leaves the state before (T15). */
+static int write_in_order(struct txn_env *env, struct group_commit *group, unsigned slot)
+{
+	size_t n = group_commit_make_set(group, NULL);
+	int rc = n ? pager_write(env->pager, group->set, n) : 0;
+
+	return rc ? rc : meta_write(env, &group->meta, slot, group->meta_bytes);
+}
+
+static void state_written(struct txn_env *env, const struct group_commit *group, unsigned slot)
+{
+	const struct meta *m = &group->meta;
+
+	env->written = *m;
+	env->written_gen = m->gen;
+	env->n_written_pages += count_unproved(group);
+	/* T12: after a power cut any of those that were written since the flush may stand there. */
+	if (env->slot_pages[slot] < m->space.n_pages)
+		env->slot_pages[slot] = m->space.n_pages;
+}
+
+static int write_group(struct txn_env *env, struct group_commit *group)
+{
+	unsigned slot = 1 - env->durable_slot; /* T5 */
+	bool is_small = count_unproved(group) <= env->options.one_flush_max_pages;
+	int rc;
+
+	group->meta.durable_gen = env->durable_gen;
+	group->meta.mode = is_small ? TXN_ONE_FLUSH : TXN_TWO_FLUSH;
+	pthread_mutex_unlock(&env->lock);
+	rc = is_small ? write_in_order(env, group, slot) : two_flush(env, group, slot);
+	if (rc == 0)
+		rc = check_file(env, group);
+	pthread_mutex_lock(&env->lock);
+	if (rc == 0 && is_small)
+		state_written(env, group, slot);
+	else if (rc == 0)
+		state_flushed(env, &group->meta, slot);
+	return rc;
+}
+
+/* As lead_flush(), without the flush; but what opening would walk stays small (T15). */
+static void lead_write(struct txn_env *env)
+{
+	struct group_commit *group = take_open(env);
+	uint32_t n_unproved = env->n_written_pages + count_unproved(group);
+	int rc = 0;
+
+	if (env->written_gen > env->durable_gen && n_unproved > env->options.one_flush_max_pages)
+		rc = flush_written(env);
+	if (rc == 0)
+		rc = write_group(env, group);
+	env->flushing = false;
 	if (rc)
 		env_poison(env, rc);
 	else
-		group_commit_flushed(env, group, slot);
-	pthread_cond_broadcast(&group->moved);
-	pthread_cond_signal(&env->open->moved);
+		group_commit_ended(env, group);
+	end_lead(env);
 }
 
-int flush_until(struct txn_env *env, gen_t gen)
+static void lead_flush_of_written(struct txn_env *env)
 {
-	while (env->durable_gen < gen) {
+	int rc;
+
+	env->flushing = true;
+	rc = flush_written(env);
+	env->flushing = false;
+	if (rc)
+		env_poison(env, rc);
+	end_lead(env);
+}
+
+/* --- waiting --------------------------------------------------------------------------------- */
+
+/* The next step towards `gen`, which no thread makes. */
+static void lead(struct txn_env *env, gen_t gen)
+{
+	if (env->options.sync != TXN_PROCESS)
+		lead_flush(env);
+	else if (env->written_gen < gen)
+		lead_write(env);
+	else
+		lead_flush_of_written(env);
+}
+
+/* Until *reached, a generation of env's, is at least gen. */
+static int wait_until(struct txn_env *env, const gen_t *reached, gen_t gen)
+{
+	while (*reached < gen) {
 		if (env->state == ENV_POISONED)
 			return error_poisoned(env);
 		if (!env->flushing)
-			lead_flush(env);
+			lead(env, gen);
 		else if (gen <= env->taken_gen)
 			pthread_cond_wait(&env->flight->moved, &env->lock);
 		else
 			pthread_cond_wait(&env->open->moved, &env->lock);
 	}
 	return 0;
+}
+
+int flush_until(struct txn_env *env, gen_t gen)
+{
+	return wait_until(env, &env->durable_gen, gen);
+}
+
+int answer_until(struct txn_env *env, gen_t gen)
+{
+	return wait_until(env,
+		env->options.sync == TXN_PROCESS ? &env->written_gen : &env->durable_gen, gen);
 }

@@ -35,6 +35,7 @@ struct observer {
 	bool has_seen;                             /* lock */
 	uint8_t seen[2][META_BYTES];               /* lock: the metas of the newest look */
 	struct recovered meaning;                  /* lock: what they mean */
+	gen_t newest_gen;                          /* lock: of all that was found */
 	_Alignas(4096) uint8_t now[2][META_BYTES]; /* lock */
 };
 
@@ -89,6 +90,12 @@ static int judge_metas(struct txn_env *env, struct observer *o)
 	return rc;
 }
 
+/*
+ * look_once(): what it found is older than what it found before. Under TXN_PROCESS the newest meta
+ * is overwritten in its place (T15), and may be met in the middle of that.
+ */
+#define WENT_BACK 1
+
 static int look_once(struct txn_env *env, struct recovered *r)
 {
 	struct observer *o = env->observer;
@@ -98,8 +105,13 @@ static int look_once(struct txn_env *env, struct recovered *r)
 	rc = read_metas(env, o->now);
 	if (rc == 0 && (!o->has_seen || memcmp(o->now, o->seen, sizeof(o->now)) != 0))
 		rc = judge_metas(env, o);
-	if (rc == 0)
+	if (rc == 0) {
 		*r = o->meaning;
+		if (r->meta.gen < o->newest_gen)
+			rc = WENT_BACK;
+		else
+			o->newest_gen = r->meta.gen;
+	}
 	pthread_mutex_unlock(&o->lock);
 	return rc;
 }
@@ -110,7 +122,9 @@ int observe_look(struct txn_env *env, struct recovered *r)
 
 	for (unsigned i = 0;; i++) {
 		rc = look_once(env, r);
-		if ((rc != VERSO_ECORRUPT && rc != VERSO_EIO) || i == LOOKS_MAX)
+		if (rc == WENT_BACK && i == LOOKS_MAX) /* a flush failed, and the file has it so */
+			return 0;
+		if ((rc != WENT_BACK && rc != VERSO_ECORRUPT && rc != VERSO_EIO) || i == LOOKS_MAX)
 			return rc;
 		io_pause_ns(env->options.observed->io, PAUSE_NS);
 	}
@@ -194,8 +208,8 @@ int observe_load(struct txn_env *env)
 		rc = adopt_layout(env, &r->meta);
 	if (rc == 0) {
 		env->durable = env->joined = r->meta;
-		env->joined_gen = env->taken_gen = env->durable_gen = env->flushed_gen =
-			r->meta.gen;
+		env->joined_gen = env->taken_gen = r->meta.gen;
+		env->written_gen = env->durable_gen = env->flushed_gen = r->meta.gen;
 		env->rolled_back = r->rolled_back;
 		env->walked = r->walked;
 	}

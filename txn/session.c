@@ -98,6 +98,7 @@ static int overwrite_older_meta(struct txn_env *env, const struct meta *m)
 	unsigned slot = 1 - env->durable_slot; /* T5: never the newest flushed one */
 	int rc;
 
+	ASSERT(env->written_gen == env->durable_gen); /* T15 */
 	ASSERT(!env->flushing);                    /* the buffer is that of the group in flight */
 	ASSERT(m->gen >= env->durable_gen);        /* T2 */
 	ASSERT(m->mark == 0 || m->mark >= m->gen); /* T8 */
@@ -111,7 +112,7 @@ static int overwrite_older_meta(struct txn_env *env, const struct meta *m)
 	if (rc)
 		return rc;
 	env->durable = *m;
-	env->durable_gen = m->gen;
+	env->written_gen = env->durable_gen = m->gen;
 	env->durable_slot = slot;
 	env->slot_pages[slot] = m->space.n_pages;
 	return 0;

@@ -129,7 +129,7 @@ int turn_take(struct txn_env *env)
  */
 static bool needs_flush_for_others(struct txn_env *env)
 {
-	if (!leaves_unflushed(env))
+	if (!leaves_unflushed(env) && env->options.sync != TXN_PROCESS)
 		return false;
 	if (env->options.sync == TXN_RELAXED && !members_is_alone(env->members))
 		return true;
@@ -196,6 +196,13 @@ void turn_give(struct txn_env *env)
 	pthread_cond_broadcast(&env->turn);
 }
 
+/* Under TXN_PROCESS they see what is written, and want the turn alone. */
+static bool others_want_flush(struct txn_env *env)
+{
+	return env->options.sync == TXN_PROCESS ? members_is_awaited(env->members)
+						: !members_is_alone(env->members);
+}
+
 /*
  * What joined may wait for a flush, and the turn with it, perhaps for ever. Others need not wait
  * for that.
@@ -204,8 +211,7 @@ bool turn_look_for_others(void *arg)
 {
 	struct txn_env *env = arg;
 
-	if (env->has_turn && !env->writer_busy && !env->flushing &&
-		!members_is_alone(env->members)) {
+	if (env->has_turn && !env->writer_busy && !env->flushing && others_want_flush(env)) {
 		(void)flush_until(env, env->joined_gen);
 		turn_give(env);
 	}

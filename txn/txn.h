@@ -14,7 +14,7 @@
  * pages (spill) when there are too many.
  *
  * What this floor knows of its payload is struct txn_schema: the references in a page. Invariants
- * T1 to T14 stand in txn/README.md.
+ * T1 to T15 stand in txn/README.md.
  */
 #ifndef TXN_TXN_H
 #define TXN_TXN_H
@@ -86,6 +86,8 @@ enum txn_commit_mode {
 enum txn_sync {
 	TXN_FULL,    /* commit returns, and readers see it, after the flush */
 	TXN_RELAXED, /* commit returns and publishes at once; txn_sync() flushes */
+	TXN_PROCESS, /* commit returns, and readers see it, when it is written; txn_sync() flushes.
+			With TXN_ONE_FLUSH */
 };
 
 /* Zeroed = defaults. What is marked (format) is fixed when the file is made. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the files of txn/ share. The idea, the invariants T1-T14 and the lock table: txn/README.md.
+ * What the files of txn/ share. The idea, the invariants T1-T15 and the lock table: txn/README.md.
  */
 #ifndef TXN_TXN_INT_H
 #define TXN_TXN_INT_H
@@ -113,6 +113,7 @@ struct txn_env {
 	gen_t next_gen;        /* of the next attempt; writer lock */
 	gen_t joined_gen;      /* newest that joined, or that opening found */
 	gen_t taken_gen;       /* newest that a flush has taken */
+	gen_t written_gen;     /* newest whose meta is in its slot: the next; TXN_PROCESS: newer */
 	gen_t durable_gen;     /* newest that is flushed */
 	gen_t async_first_gen; /* of txn_commit_async(): its oldest commit here; 0: none */
 	gen_t async_gen;       /* its newest: joined, and perhaps no thread waits for it */
@@ -121,6 +122,8 @@ struct txn_env {
 	pgno_t slot_pages[2];  /* file size that each slot's meta speaks of; UINT32_MAX: no meta */
 	struct meta joined;    /* the newest joined state; gen is joined_gen */
 	struct meta durable;   /* the newest flushed state */
+	struct meta written;   /* TXN_PROCESS: the newest written one, while it is not flushed */
+	uint32_t n_written_pages; /* of it and those before it: what opening would walk (T15) */
 	struct group_commit group_commits[2];
 	struct group_commit *open;   /* joined, not taken */
 	struct group_commit *flight; /* the other: taken; owned by the leader while `flushing` */
@@ -180,10 +183,10 @@ typedef void walk_page_fn(void *arg, const struct page *page);
 int walk_pages(struct txn_env *env, const struct meta *meta, gen_t newer_than, walk_page_fn *visit,
 	void *arg);
 
-/* Whether what joined may wait for a flush that no thread makes; env->lock is held. */
+/* Whether what joined may wait in memory for a leader that never comes; env->lock is held. */
 static inline bool leaves_unflushed(const struct txn_env *env)
 {
-	return env->options.sync == TXN_RELAXED || env->async_gen > env->durable_gen;
+	return env->options.sync == TXN_RELAXED || env->async_gen > env->written_gen;
 }
 
 /* reader.c */
@@ -206,6 +209,7 @@ void session_cut(struct txn_env *env);        /* cuts the file when it may be (T
 
 /* flush.c: both with env->lock held, which they may release for a time. */
 int flush_until(struct txn_env *env, gen_t gen);
+int answer_until(struct txn_env *env, gen_t gen);      /* until its commit may be answered */
 void env_move(struct txn_env *env, enum env_state to); /* asserts that the table allows it */
 void env_poison(struct txn_env *env, int code);
 void env_stop_writing(struct txn_env *env, int code); /* the same, silently: by opening */

@@ -31,6 +31,7 @@ class Sync(enum.IntEnum):
 
     FULL = 0
     RELAXED = 1
+    PROCESS = 2
 
 
 class CommitMode(enum.IntEnum):

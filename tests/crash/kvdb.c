@@ -25,6 +25,9 @@ const struct kvdb_config kvdb_configs[KVDB_CONFIGS] = {
 	{"vmcache-one-relaxed", VERSO_VMCACHE, VERSO_COMMIT_ONE_FLUSH, VERSO_SYNC_RELAXED, false},
 	{"pool-one-async", VERSO_BUFPOOL, VERSO_COMMIT_ONE_FLUSH, VERSO_SYNC_FULL, true},
 	{"mmap-two-async", VERSO_MMAP, VERSO_COMMIT_TWO_FLUSH, VERSO_SYNC_FULL, true},
+	{"pool-process", VERSO_BUFPOOL, VERSO_COMMIT_BEST, VERSO_SYNC_PROCESS, false},
+	{"mmap-process", VERSO_MMAP, VERSO_COMMIT_BEST, VERSO_SYNC_PROCESS, false},
+	{"vmcache-process", VERSO_VMCACHE, VERSO_COMMIT_BEST, VERSO_SYNC_PROCESS, false},
 };
 
 struct kvdb {
@@ -60,6 +63,13 @@ void kvdb_marks_init(void)
 		session_marks[i] = marks[i - SESSION_MARKS];
 }
 
+enum txn_sync kvdb_sync(const struct kvdb_config *c)
+{
+	return c->sync == VERSO_SYNC_FULL      ? TXN_FULL
+	       : c->sync == VERSO_SYNC_PROCESS ? TXN_PROCESS
+					       : TXN_RELAXED;
+}
+
 /* --- opening and closing --------------------------------------------------------------------- */
 
 static int open_with(unsigned config, uint64_t seed, struct simdisk *d, unsigned flags,
@@ -67,7 +77,7 @@ static int open_with(unsigned config, uint64_t seed, struct simdisk *d, unsigned
 {
 	const struct kvdb_config *c = &kvdb_configs[config];
 	struct txn_options tuning = session_txn_options(config, seed, TXN_TWO_FLUSH,
-		c->sync == VERSO_SYNC_FULL && !c->is_async ? TXN_FULL : TXN_RELAXED);
+		c->is_async ? TXN_RELAXED : kvdb_sync(c));
 	struct db_hooks hooks = {.io = simdisk_io(d), .txn = &tuning};
 	struct verso_options o = {
 		.size = sizeof(o),
@@ -299,7 +309,7 @@ static int commit_edit(struct kvdb *kv, uint64_t *rng, struct crash_history *h, 
 		crash_abandon(h, version);
 		kv->digest = digest;
 	}
-	if (rc == 0 && (kv->config->sync == VERSO_SYNC_RELAXED || kv->config->is_async)) {
+	if (rc == 0 && (kv->config->sync != VERSO_SYNC_FULL || kv->config->is_async)) {
 		if (!kv->config->is_async && crash_draw(rng) % 2)
 			return 0; /* T9: what is not waited for would not be seen */
 		rc = sync_db(kv);

@@ -20,8 +20,10 @@ struct kvdb_config {
 	bool is_async; /* commits are not waited for */
 };
 
-#define KVDB_CONFIGS 14
+#define KVDB_CONFIGS 17
 extern const struct kvdb_config kvdb_configs[KVDB_CONFIGS];
+
+enum txn_sync kvdb_sync(const struct kvdb_config *config);
 
 extern const struct session_ops kvdb_ops;
 

@@ -6,7 +6,7 @@ static struct session_config session_config(unsigned config)
 {
 	return (struct session_config){
 		.index = config,
-		.sync = kvdb_configs[config].sync == VERSO_SYNC_FULL ? TXN_FULL : TXN_RELAXED,
+		.sync = kvdb_sync(&kvdb_configs[config]),
 		.is_async = kvdb_configs[config].is_async,
 	};
 }
@@ -21,6 +21,7 @@ static void disk_options(unsigned config, uint64_t seed, struct simdisk_options 
 	struct session_config c = session_config(config);
 
 	session_disk_options(config, seed, opts);
+	opts->whole_blocks = c.sync == TXN_PROCESS;
 	opts->stale = session_stale_bytes(&kvdb_ops, &c, seed, &opts->stale_bytes);
 }
 

@@ -17,6 +17,7 @@ struct crash_mark session_marks[SESSION_MARKS + PAYLOAD_MARKS_MAX] = {
 	[MARK_WRITE_FAILED] = {"sessions with a failed write or growth", 100, 0, 0},
 	[MARK_REUSED] = {"pages reused below a long reader", 1000, 0, 0},
 	[MARK_READERS] = {"snapshots compared", 1000, 0, 0},
+	[MARK_ANSWERED] = {"deaths that left what was answered, not flushed", 20, 0, 0},
 	[MARK_GROUPS] = {"sessions with an index of allocation groups", 50, 0, 0},
 	[MARK_THREE_GROUPS] = {"sessions with three allocation groups", 50, 0, 0},
 	[MARK_THREE_GROUPS_CUT] = {"sessions with three allocation groups and a cut", 20, 0, 0},

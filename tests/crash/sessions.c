@@ -118,6 +118,9 @@ static int find_version(struct work *w)
 	v = crash_find(w->history, simdisk_events(w->disk), digest);
 	if (v < 0)
 		return error_set(VERSO_EIO, "a session finds what is not allowed");
+	if ((unsigned)v < w->answered)
+		return error_set(VERSO_EIO, "the death of a process took an answered commit");
+	session_marks[MARK_ANSWERED].n += w->answered > w->n_forgotten;
 	w->version = w->found = (unsigned)v;
 	w->n_found = w->history->n;
 	return 0;
@@ -166,6 +169,8 @@ static int session_close(struct work *w, int rc)
 	session_marks[MARK_COW].n += w->shape == SHAPE_COW && is_refused(w, rc);
 	mark_session(w);
 	mark_generations(w);
+	if (is_poisoned(w) && !simdisk_killed(w->disk))
+		w->answered = 0; /* a write or a flush failed: what was flushed stays */
 	w->ops->close(w->db);
 	w->db = NULL;
 	if (simdisk_killed(w->disk))
@@ -188,6 +193,8 @@ static enum ending draw_ending(struct work *w)
 {
 	enum ending ending = (enum ending)(crash_draw(&w->rng) % 4);
 
+	if (w->config->sync == TXN_PROCESS && crash_draw(&w->rng) % 2)
+		return KILLED; /* what was answered must stay */
 	return ending == SYNC_FAILED && w->config->no_direct ? KILLED : ending;
 }
 

@@ -21,6 +21,7 @@ static void disk_options(unsigned config, uint64_t seed, struct simdisk_options 
 	struct session_config c = session_config(config);
 
 	session_disk_options(config, seed, opts);
+	opts->whole_blocks = c.sync == TXN_PROCESS;
 	opts->stale = session_stale_bytes(&toydb_ops, &c, seed, &opts->stale_bytes);
 }
 

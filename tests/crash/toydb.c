@@ -37,6 +37,10 @@ const struct toydb_config toydb_configs[TOYDB_CONFIGS] = {
 	{"vmcache-relaxed-shared", VMCACHE, TXN_ONE_FLUSH, TXN_RELAXED, false, true, false},
 	{"ref-one-async", REFERENCE, TXN_ONE_FLUSH, TXN_FULL, false, false, true},
 	{"pool-two-async", BUFPOOL, TXN_TWO_FLUSH, TXN_FULL, false, false, true},
+	{"ref-process", REFERENCE, TXN_ONE_FLUSH, TXN_PROCESS, false, false, false},
+	{"mmap-process", MMAP, TXN_ONE_FLUSH, TXN_PROCESS, false, false, false},
+	{"pool-process", BUFPOOL, TXN_ONE_FLUSH, TXN_PROCESS, false, false, false},
+	{"vmcache-process", VMCACHE, TXN_ONE_FLUSH, TXN_PROCESS, false, false, false},
 };
 
 /* Behind a model's cells: where its newest run of leaves begins; no part of the digest. */
@@ -357,7 +361,7 @@ static int commit_edit(struct toydb *db, uint64_t *rng, struct crash_history *h,
 		return rc;
 	}
 	db->digest = digest;
-	if (db->config->sync == TXN_RELAXED || db->config->is_async) {
+	if (db->config->sync != TXN_FULL || db->config->is_async) {
 		if (!db->config->is_async && crash_draw(rng) % 2)
 			return 0; /* T9: what is not waited for would not be seen */
 		rc = sync_one(db);

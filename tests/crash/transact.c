@@ -58,7 +58,7 @@ bool is_poisoned(const struct work *w)
 
 bool answers_late(const struct work *w)
 {
-	return w->config->sync == TXN_RELAXED || w->config->is_async;
+	return w->config->sync != TXN_FULL || w->config->is_async;
 }
 
 int sync_and_ack(struct work *w)
@@ -245,7 +245,9 @@ static unsigned count_born_after(const struct work *w, gen_t gen)
 static int check_unflushed(struct work *w, gen_t before)
 {
 	struct txn_stat stat;
-	unsigned n, n_own, most = w->options.unflushed_max_pages;
+	unsigned n, n_own,
+		most = w->config->sync == TXN_PROCESS ? w->options.one_flush_max_pages
+						      : w->options.unflushed_max_pages;
 
 	txn_stat(w->ops->env(w->db), &stat);
 	n = count_born_after(w, stat.durable_gen);
@@ -269,6 +271,8 @@ static int transact_with(struct work *w, bool abort, edit_fn *edit)
 	settle(w);
 	if (rc)
 		return rc;
+	if (w->config->sync == TXN_PROCESS && !w->config->is_async)
+		w->answered = w->version;
 	if (!answers_late(w))
 		ack(w);
 	else

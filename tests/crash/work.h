@@ -24,9 +24,10 @@ struct work {
 	void *db;
 	void **models; /* of each version; NULL: no session can go on from it any more */
 	unsigned n_models, n_forgotten;
-	void *scratch;    /* a model that is being changed */
-	unsigned version; /* the newest that was committed */
-	unsigned newest;  /* the newest that has begun its commit; for helpers */
+	void *scratch;     /* a model that is being changed */
+	unsigned version;  /* the newest that was committed */
+	unsigned answered; /* TXN_PROCESS: the newest that no death of a process may take */
+	unsigned newest;   /* the newest that has begun its commit; for helpers */
 	void *readers[READERS];
 	unsigned reader_version[READERS];
 	unsigned n_readers;

@@ -58,6 +58,8 @@ struct simdisk_options { /* zeroed = defaults */
 	bool drop_live;          /* after a failed sync reads show the old bytes (Btrfs) */
 	unsigned
 		split_one_in; /* one queued write in so many is carried out in two parts; 0: none */
+	bool whole_blocks;    /* a dying process writes whole blocks of 4,096 bytes, or none of
+				 each */
 	bool loose_end;       /* a map reads zeros beyond the file's end, where the kernel would
 				 raise SIGBUS: faster */
 	const uint8_t *stale; /* what freed blocks still hold, by offset; outlives the disk */

@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BLOCK_BYTES 4096U /* struct simdisk_options, whole_blocks */
+
 static uint64_t iov_bytes(const struct io_req *req)
 {
 	uint64_t len = 0;
@@ -115,6 +117,17 @@ static void write_took(struct simdisk *d, const struct sim_pending *p, uint32_t 
 	e->len_bytes = len;
 }
 
+/* What a part of `took` bytes of a write becomes where a death divides no block. */
+static uint64_t whole_blocks(const struct simdisk *d, const struct sim_pending *p, uint64_t took)
+{
+	uint64_t end = p->off_bytes + took;
+
+	if (!d->opts.whole_blocks || took == p->len_bytes)
+		return took;
+	end -= end % BLOCK_BYTES;
+	return end > p->off_bytes ? end - p->off_bytes : 0;
+}
+
 /* Returns true when a part is left, which *p then is. */
 static bool carry_write(struct simqueue *q, struct sim_pending *p, int *ret_result)
 {
@@ -137,7 +150,11 @@ static bool carry_write(struct simqueue *q, struct sim_pending *p, int *ret_resu
 	if (r < 0 && sim_room(d, &d->inodes[ino], p->off_bytes, took) < 0)
 		took = 0;
 	if (split)
-		took = SIM_SECTOR * (1 + sim_random(&d->rng) % (sectors - 1));
+		took = whole_blocks(d, p, SIM_SECTOR * (1 + sim_random(&d->rng) % (sectors - 1)));
+	if (split && took == 0) {
+		split = false;
+		took = p->len_bytes;
+	}
 	write_took(d, p, ino, took);
 	*ret_result = r;
 	if (!split || r < 0)
@@ -277,7 +294,8 @@ void sim_queue_kill(struct simqueue *q)
 		if (f->dead || p->req->kind != IO_WRITE || p->len_bytes == 0)
 			continue;
 		if (sim_random(&d->rng) % 2)
-			took = SIM_SECTOR * (sim_random(&d->rng) % (took / SIM_SECTOR + 1));
+			took = whole_blocks(d, p,
+				SIM_SECTOR * (sim_random(&d->rng) % (took / SIM_SECTOR + 1)));
 		if (sim_room(d, &d->inodes[f->ino], p->off_bytes, took) < 0)
 			took = 0;
 		write_took(d, p, f->ino, took);

@@ -52,7 +52,7 @@ static const char *const madvise_words[] = {
 static const char *const checksum_words[] = {"once", "none", "always", NULL};
 static const char *const io_words[] = {"best", "uring", "threads", "sync", NULL};
 static const char *const map_writing_words[] = {"heap", "private", "shared", NULL};
-static const char *const commit_words[] = {"best", "two", "one", "relaxed", NULL};
+static const char *const commit_words[] = {"best", "two", "one", "relaxed", "process", NULL};
 
 static bool parse_pager(struct verso_options *o, const char *value)
 {
@@ -187,6 +187,8 @@ static bool parse_commit(struct verso_options *o, const char *value)
 
 	if (i == 3)
 		o->sync = VERSO_SYNC_RELAXED;
+	else if (i == 4)
+		o->sync = VERSO_SYNC_PROCESS;
 	else
 		o->commit_mode = (enum verso_commit_mode)i;
 	return i >= 0;
@@ -215,7 +217,7 @@ static bool parse_page_size(struct verso_options *o, const char *value)
 
 const struct db_switch db_switches[] = {
 	{"commit", NULL, commit_words,
-		"flushes a commit (best: one if O_DIRECT works); relaxed: one at the end", true,
+		"flushes a commit (best: one with O_DIRECT; process, relaxed: few)", true,
 		parse_commit},
 	{"page-size", "SIZE", NULL, "of a page in a new database: 4K (default), 8K, 16K, 32K, 64K",
 		true, parse_page_size},
