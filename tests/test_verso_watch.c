@@ -271,6 +271,8 @@ START_TEST(relaxed_commits_are_seen_at_once)
 	for (unsigned i = 0; i < 7; i++)
 		commit_one(db, i);
 	ck_assert_uint_eq(watch().n_commits, 7);
+	verso_abort(api_begin(db, VERSO_WRITE)); /* it keeps the turn, for what waits for a flush */
+	ck_assert_uint_eq(watch().writer_pid, (uint64_t)getpid());
 	ck_assert_uint_eq(watch().write_age_ms, VERSO_UNKNOWN);
 	verso_close(db);
 }
