@@ -19,9 +19,6 @@
 /* Whoever makes a database has this byte locked meanwhile. An older Verso locks all up to 2^62. */
 #define MAKING_OFF_BYTES ((UINT64_C(1) << 61) + 1)
 
-#define PAUSE_NS_MIN UINT64_C(1000000)
-#define PAUSE_NS_MAX UINT64_C(50000000)
-
 /* docs/file-format.md. What changes and is never synced has sectors of its own. */
 enum {
 	AT_MAGIC = 0,
@@ -30,22 +27,6 @@ enum {
 };
 
 static const char magic[8] = {'V', 'e', 'r', 's', 'o', 'L', 'k', '\n'};
-
-int lock_until(struct io *io, struct file *file, enum lock_kind kind, uint64_t off_bytes,
-	uint64_t len_bytes, uint64_t until_ns)
-{
-	uint64_t pause_ns = PAUSE_NS_MIN;
-
-	for (;;) {
-		int rc = file_lock(file, kind, off_bytes, len_bytes);
-
-		if (rc != VERSO_EBUSY || io_now_ns(io) >= until_ns)
-			return rc;
-		io_pause_ns(io, pause_ns);
-		if (pause_ns < PAUSE_NS_MAX)
-			pause_ns *= 2;
-	}
-}
 
 int file_look_again(struct file *file, unsigned n_times)
 {
@@ -62,18 +43,21 @@ int file_look_again(struct file *file, unsigned n_times)
 	return FILE_REPLACED;
 }
 
+static bool has_magic(const uint8_t *side)
+{
+	return memcmp(side + AT_MAGIC, magic, sizeof(magic)) == 0;
+}
+
 static bool has_head(const uint8_t *side)
 {
-	return memcmp(side + AT_MAGIC, magic, sizeof(magic)) == 0 &&
-	       le32_get(side + AT_VERSION) == SIDE_VERSION;
+	return has_magic(side) && le32_get(side + AT_VERSION) == SIDE_VERSION;
 }
 
 /* --- the file ------------------------------------------------------------------------------ */
 
 static bool is_of_later_version(const uint8_t *side)
 {
-	return memcmp(side + AT_MAGIC, magic, sizeof(magic)) == 0 &&
-	       le32_get(side + AT_VERSION) > SIDE_VERSION;
+	return has_magic(side) && le32_get(side + AT_VERSION) > SIDE_VERSION;
 }
 
 /*
@@ -84,7 +68,7 @@ static bool is_of_later_version(const uint8_t *side)
  */
 static bool is_side_file(const uint8_t *bytes, uint64_t size_bytes)
 {
-	if (size_bytes >= HEAD_BYTES && memcmp(bytes, magic, sizeof(magic)) == 0)
+	if (size_bytes >= HEAD_BYTES && has_magic(bytes))
 		return true;
 	if ((size_bytes == SIDE_BYTES || size_bytes == SIDE_3_1_BYTES ||
 		    size_bytes == SIDE_2_BYTES) &&

@@ -45,11 +45,4 @@ void side_end_making(struct verso *db);
 #define FILE_REPLACED 1
 int file_look_again(struct file *file, unsigned n_times);
 
-/*
- * Takes a lock of `file`, waiting for it until until_ns: after a kill -9 the kernel may still carry
- * out what the process had asked for, and holds its locks until then. VERSO_EBUSY.
- */
-int lock_until(struct io *io, struct file *file, enum lock_kind kind, uint64_t off_bytes,
-	uint64_t len_bytes, uint64_t until_ns);
-
 #endif

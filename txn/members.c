@@ -83,17 +83,18 @@ static void sign(struct members *m)
 	memcpy(own->program, self.program, sizeof(own->program));
 }
 
-/* Asks again and again, for what nobody tells: 0, VERSO_EBUSY after until_ns, or an error. */
-static int lock_until(struct members *m, enum lock_kind kind, unsigned which, uint64_t until_ns)
+/* Asks again and again: nobody tells. */
+int lock_until(struct io *io, struct file *file, enum lock_kind kind, uint64_t off_bytes,
+	uint64_t len_bytes, uint64_t until_ns)
 {
 	uint64_t pause_ns = PAUSE_NS_MIN;
 
 	for (;;) {
-		int rc = lock(m, kind, which);
+		int rc = file_lock(file, kind, off_bytes, len_bytes);
 
-		if (rc != VERSO_EBUSY || io_now_ns(m->file->io) >= until_ns)
+		if (rc != VERSO_EBUSY || io_now_ns(io) >= until_ns)
 			return rc;
-		io_pause_ns(m->file->io, pause_ns);
+		io_pause_ns(io, pause_ns);
 		if (pause_ns < PAUSE_NS_MAX)
 			pause_ns *= 2;
 	}
@@ -189,7 +190,8 @@ static int join_board(struct members *m)
 
 static int enter_board(struct members *m, uint64_t until_ns)
 {
-	int rc = lock_until(m, LOCK_SHARED, MEMBER, until_ns);
+	int rc = lock_until(m->file->io, m->file, LOCK_SHARED, LOCKS_OFF_BYTES + MEMBER, 1,
+		until_ns);
 	unsigned id;
 
 	if (rc < 0)
@@ -312,7 +314,8 @@ int members_take_turn(struct members *m)
 
 int members_try_turn(struct members *m)
 {
-	return lock_until(m, LOCK_EXCLUSIVE, TURN, io_now_ns(m->file->io) + TRY_NS);
+	return lock_until(m->file->io, m->file, LOCK_EXCLUSIVE, LOCKS_OFF_BYTES + TURN, 1,
+		io_now_ns(m->file->io) + TRY_NS);
 }
 
 int members_hold_off(struct file *file)

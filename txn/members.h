@@ -92,4 +92,11 @@ void members_let_on(struct file *file);
 /* Gives back the slots of members that have died. */
 void members_sweep(struct members *m);
 
+/*
+ * Takes a lock of `file`, waiting for it until until_ns: after a kill -9 the kernel may still carry
+ * out what the process had asked for, and holds its locks until then. VERSO_EBUSY.
+ */
+int lock_until(struct io *io, struct file *file, enum lock_kind kind, uint64_t off_bytes,
+	uint64_t len_bytes, uint64_t until_ns);
+
 #endif
