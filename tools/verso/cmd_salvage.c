@@ -90,7 +90,7 @@ const struct command command_salvage = {
 		"that these may be old. They never replace what a root leads to. A table without\n"
 		"its name is called salvaged-N. The account, on standard error, has the damaged\n"
 		"pages and what each table has lost. Exit status 0: everything was saved; 1: not\n"
-		"everything; 3: nothing, and there is no NEW.",
+		"everything, or that is not known; 3: nothing, and there is no NEW.",
 	.example = "  verso put planets.verso mars '3390 km'\n"
 		   "  verso salvage planets.verso saved.verso\n",
 	.takes = TAKES_WRITER,

@@ -80,8 +80,12 @@ static const char *meta_parse(struct raw_meta *m, uint64_t off_bytes)
 
 	if (memcmp(b + AT_MAGIC, "VersoDB\n", 8) != 0)
 		return "no meta page is there";
-	if (le32_get(b + AT_FORMAT) != 2)
-		return "it is of another version of the format";
+	m->is_foreign = (le32_get(b + AT_FORMAT) != 2 || le16_get(b + AT_PROTOCOL) != 1 ||
+				(le32_get(b + AT_INCOMPAT) & ~FEATURE_NO_HEADS) != 0 ||
+				le16_get(b + AT_MODE) > 1) &&
+			le64_get(b) == checksum(b, RAW_SLOT_BYTES, hash_bytes(b + AT_UUID, 16, 0));
+	if (m->is_foreign || le32_get(b + AT_FORMAT) != 2)
+		return "it is of another version of the format, or has features of a later one";
 	if (!is_page_size(page_size))
 		return "its page size is impossible";
 	if (off_bytes != 0 &&
@@ -205,6 +209,12 @@ bool raw_open_damaged(struct raw *r, const char *path)
 {
 	bool good = open_file(r, path);
 
+	if (good && (r->meta[0].is_foreign || r->meta[1].is_foreign)) {
+		say("%s: it is of another version of Verso, which has to read it: `verso check` "
+		    "has the details",
+			path);
+		good = false;
+	}
 	if (good && !choose(r) && !raw_find(r)) {
 		say_no_meta(r, ": no other page of one was found in it");
 		good = false;

@@ -41,6 +41,7 @@ enum raw_at {
 	AT_FORMAT = 48,
 	AT_PAGE_SIZE = 52,
 	AT_INCOMPAT = 64,
+	AT_PROTOCOL = 68,
 	AT_MODE = 70,
 	AT_UUID = 72,
 	AT_DURABLE = 88,
@@ -74,6 +75,7 @@ struct raw_root {
 
 struct raw_meta {
 	const char *wrong;             /* NULL: it is valid */
+	bool is_foreign;               /* whole, and of a version or with features unknown here */
 	uint8_t bytes[RAW_SLOT_BYTES]; /* as in the file */
 	uint64_t gen, durable_gen, mark;
 	unsigned mode; /* 0: two-flush, 1: one-flush */
@@ -157,6 +159,9 @@ int raw_compare(const void *a, size_t a_len, const void *b, size_t b_len);
 /* Bytes that its entries and its prefix take, and that they could take. */
 unsigned raw_node_used(const struct raw_node *node);
 unsigned raw_node_cap(const struct raw_node *node);
+
+/* Bytes of the longest key. */
+unsigned raw_key_max(uint32_t page_size);
 
 unsigned raw_node_cell_off(const struct raw_node *node, unsigned i);
 

@@ -50,6 +50,11 @@ unsigned raw_node_cap(const struct raw_node *node)
 	return node->page_size - AT_SLOTS;
 }
 
+unsigned raw_key_max(uint32_t page_size)
+{
+	return (page_size - AT_SLOTS) / 4 - 32;
+}
+
 unsigned raw_node_used(const struct raw_node *node)
 {
 	return node->n * (node->head_bytes + 4) + node->heap_len - node->dead_bytes;
@@ -128,9 +133,12 @@ const char *raw_node_wrong(const struct raw_node *node)
 	if (le32_get(node->page + AT_ZERO) != 0 || le32_get(node->page + AT_NODE_ZERO) != 0 ||
 		(node->level == 0 && !bytes_are_zero(node->page + AT_LEFTMOST, REF_BYTES)))
 		return "bytes of it are set that are zero in every node";
-	for (unsigned i = 0; i < node->n; i++)
+	for (unsigned i = 0; i < node->n; i++) {
+		if (node->prefix_len + suffix_len(node, i) > raw_key_max(node->page_size))
+			return "it has a key that is longer than keys may be";
 		heap += cell_head(node) + tail_len(node, i) +
 			(node->level == 0 ? value_len(node, i) : 0);
+	}
 	if (heap != node->heap_len)
 		return "its entries are more or less than its heap";
 	return keys_ascend(node) ? NULL : "its keys are not in order";

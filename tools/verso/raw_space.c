@@ -92,15 +92,18 @@ void raw_each_extent(const struct raw *r, raw_extent_fn *each, void *arg)
 {
 	const struct raw_meta *m = raw_newest(r);
 	struct raw_ref ref = m->list_page;
+	uint64_t n_there = r->file_bytes / r->page_size, most = m->n_list_pages;
 	uint8_t *buf = raw_buffer(r);
 	bool more = buf;
 
+	if (most > n_there) /* a page that means itself has no end */
+		most = n_there;
 	for (uint32_t i = 0; more && i < m->n_pending; i++) {
 		struct raw_extent e = raw_extent_get(m->bytes + AT_EXTENTS + i * EXTENT_BYTES);
 
 		more = each(arg, 0, &e);
 	}
-	for (uint32_t k = 0; more && k < m->n_list_pages && ref.pgno != 0; k++) {
+	for (uint32_t k = 0; more && k < most && ref.pgno != 0; k++) {
 		uint32_t pgno = ref.pgno, n;
 
 		if (raw_read_ref(r, ref, buf) || buf[AT_TYPE] != RAW_PENDING)

@@ -36,7 +36,7 @@ static void say_table(const struct salvage_table *t)
 		(void)fprintf(stderr, "; %" PRIu64 " come from pages that the tree does not reach",
 			t->n_unreached);
 	if (t->n_doubted > 0)
-		(void)fprintf(stderr, ", %" PRIu64 " of these may be old or deleted ones",
+		(void)fprintf(stderr, ", %" PRIu64 " of these may be old, deleted or unfinished",
 			t->n_doubted);
 	(void)putc('\n', stderr);
 }
@@ -55,17 +55,19 @@ static bool say_state(const struct salvage *s)
 
 	if (!r->has_meta) {
 		say("both meta pages are damaged, so which pages are in use is not known: what was "
-		    "saved is the newest that was found, and may be old or deleted");
+		    "saved is the newest that was found, and may be old, deleted, or never "
+		    "committed");
 		if (!r->has_seed)
 			say("with them the database's id is lost, so checksums could not be "
 			    "compared: a byte that has changed in a record cannot be seen");
 		return false;
 	}
-	if (s->is_older)
-		say("the last commit had not become whole: this is the one before it, as the "
-		    "database would open");
-	/* A newer commit has made pages, which would be there. */
-	if (!r->meta[wrong].wrong || is_closed(raw_newest(r)) || s->n_newer == 0)
+	if (s->is_older) {
+		say("the last commit is not whole: a crash cut it off, or a page of it is damaged. "
+		    "This is the one before it, as the database would open");
+		return false;
+	}
+	if (!r->meta[wrong].wrong || is_closed(raw_newest(r)))
 		return true;
 	say("one of the two meta pages is damaged, and the database was not closed: the other one "
 	    "may be a commit older. Newer than that are %" PRIu64 " pages of trees, which were "
@@ -92,14 +94,14 @@ static bool say_catalogue(const struct salvage *s)
 bool salvage_account(const struct salvage *s, const char *only)
 {
 	uint64_t n_saved = 0;
-	bool whole = true;
+	bool whole, is_last;
 
 	(void)fprintf(stderr,
 		"%" PRIu32 " pages of %" PRIu32 " bytes, %" PRIu32 " of them damaged\n",
 		s->places.n_pages, s->r.page_size, s->loss.n_damaged);
 	loss_say(&s->loss);
-	whole = say_state(s) && whole;
-	whole = say_catalogue(s) && whole;
+	is_last = say_state(s);
+	whole = say_catalogue(s);
 	for (uint32_t i = 0; i < s->n_tables; i++) {
 		if (!salvage_wants(&s->tables[i], only))
 			continue;
@@ -108,6 +110,8 @@ bool salvage_account(const struct salvage *s, const char *only)
 		n_saved += s->tables[i].n_saved;
 	}
 	(void)fprintf(stderr, "saved %" PRIu64 " records: %s\n", n_saved,
-		whole ? "all that there were" : "not all that there were");
-	return whole;
+		!whole    ? "not all that there were"
+		: is_last ? "all that there were"
+			  : "all of the commit that was found");
+	return whole && is_last;
 }

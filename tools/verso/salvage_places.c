@@ -14,6 +14,7 @@ struct fill {
 	struct places *p;
 	const struct raw *r;
 	uint64_t n_pending; /* extents that were found */
+	uint64_t n_pages;   /* in them */
 };
 
 static void set_run(struct places *p, uint64_t first, uint64_t n, enum place place)
@@ -49,6 +50,9 @@ static bool set_extent(void *arg, uint32_t list_pgno, const struct raw_extent *e
 	struct fill *f = arg;
 
 	(void)list_pgno;
+	f->n_pages += e->n_pages;
+	if (f->n_pages > f->p->n_pages) /* more than there are: nothing of it is worth belief */
+		return false;
 	f->n_pending++;
 	set_run(f->p, e->pgno, e->n_pages, PLACE_FREE);
 	return true;

@@ -13,12 +13,22 @@
 
 struct proof {
 	const struct raw *r;
-	uint64_t gen; /* what is newer was made by the commit */
+	uint64_t gen;    /* what is newer was made by the commit */
+	uint64_t n_left; /* pages that the commit can have */
 	unsigned depth;
 	bool failed; /* no memory, which was reported */
 };
 
 static bool node_is_whole(struct proof *p, struct raw_ref ref, unsigned level);
+
+/* A page of the commit; a forged one may refer to a page many times. */
+static const char *read_page(struct proof *p, struct raw_ref ref, uint8_t *buf)
+{
+	if (p->n_left == 0)
+		return "more pages than there are";
+	p->n_left--;
+	return raw_read_ref(p->r, ref, buf);
+}
 
 static bool pages_are_whole(struct proof *p, struct raw_ref ref, unsigned level)
 {
@@ -29,7 +39,7 @@ static bool pages_are_whole(struct proof *p, struct raw_ref ref, unsigned level)
 		return true;
 	buf = raw_buffer(p->r);
 	p->failed = p->failed || !buf;
-	good = buf && !raw_read_ref(p->r, ref, buf) && buf[AT_TYPE] == RAW_OVERFLOW &&
+	good = buf && !read_page(p, ref, buf) && buf[AT_TYPE] == RAW_OVERFLOW &&
 	       buf[AT_LEVEL] == level;
 	for (unsigned i = 0; good && level > 0 && i < raw_overflow_count(p->r, buf); i++)
 		good = pages_are_whole(p, raw_overflow_ref(buf, i), level - 1);
@@ -73,7 +83,7 @@ static bool node_is_whole(struct proof *p, struct raw_ref ref, unsigned level)
 		return true;
 	buf = raw_buffer(p->r);
 	p->failed = p->failed || !buf;
-	good = buf && p->depth < 2 * RAW_LEVELS_MAX && !raw_read_ref(p->r, ref, buf) &&
+	good = buf && p->depth < 2 * RAW_LEVELS_MAX && !read_page(p, ref, buf) &&
 	       buf[AT_TYPE] == RAW_NODE && buf[AT_LEVEL] == level &&
 	       !raw_node_open(p->r, buf, &node);
 	p->depth++;
@@ -83,16 +93,44 @@ static bool node_is_whole(struct proof *p, struct raw_ref ref, unsigned level)
 	return good;
 }
 
+/* The bitmaps, their index, and the pages of the pending list. */
+static bool account_is_whole(const struct proof *p)
+{
+	const struct raw_meta *m = raw_newest(p->r);
+	struct raw_ref ref;
+	struct raw_group entry;
+	uint8_t *buf = raw_buffer(p->r);
+	bool good = buf;
+
+	for (uint64_t g = 0; good && g * m->group_pages < m->n_pages; g++) {
+		good = raw_group_find(p->r, (uint32_t)g, &entry);
+		if (good && entry.gen > p->gen) {
+			ref.pgno = raw_bitmap_pgno(p->r, (uint32_t)g) + entry.copy;
+			ref.gen = entry.gen;
+			good = !raw_read_ref(p->r, ref, buf);
+		}
+	}
+	ref = m->list_page;
+	for (uint64_t n = 0; good && ref.pgno != 0 && ref.gen > p->gen; n++) {
+		good = n < m->n_pages && !raw_read_ref(p->r, ref, buf) &&
+		       buf[AT_TYPE] == RAW_PENDING;
+		ref = raw_ref_get(buf + RAW_HEADER_BYTES);
+	}
+	free(buf);
+	return good;
+}
+
 void salvage_choose(struct salvage *s)
 {
 	struct raw *r = &s->r;
 	const struct raw_meta *m = raw_newest(r), *other = &r->meta[!r->newest];
-	struct proof p = {.r = r, .gen = m->durable_gen};
+	struct proof p = {.r = r, .gen = m->durable_gen, .n_left = m->n_pages};
 
 	if (!r->has_meta || m->mode == 0 || m->gen == m->durable_gen || other->wrong ||
 		other->gen != m->durable_gen || other->page_size != m->page_size)
 		return;
-	for (unsigned i = 0; i < 2; i++) {
+	s->is_older = m->n_pages > r->file_bytes / r->page_size || !account_is_whole(&p);
+	for (unsigned i = 0; i < 2 && !s->is_older; i++) {
 		if (m->roots[i].ref.pgno != 0 &&
 			!node_is_whole(&p, m->roots[i].ref, m->roots[i].level))
 			s->is_older = true;

@@ -45,6 +45,14 @@ static bool has_name(const struct salvage *s, const char *name)
 	return false;
 }
 
+/* A record of the catalogue is a name and what is known of it (btree/catalogue.c). */
+static unsigned name_max(const struct salvage *s)
+{
+	unsigned n = raw_key_max(s->r.page_size) - ROOT_BYTES;
+
+	return n < NAME_MAX_BYTES ? n : NAME_MAX_BYTES;
+}
+
 /* A record of the catalogue. What is no table passes for a page that was not there. */
 static bool add_named(void *arg, struct verso_val key, struct verso_val val)
 {
@@ -54,7 +62,7 @@ static bool add_named(void *arg, struct verso_val key, struct verso_val val)
 	if (val.len != ROOT_BYTES)
 		return true;
 	t.root = raw_root_get(val.data, RAW_COUNT_IN_CATALOGUE);
-	if (key.len == 0 || key.len > NAME_MAX_BYTES || memchr(key.data, '\0', key.len) ||
+	if (key.len == 0 || key.len > name_max(s) || memchr(key.data, '\0', key.len) ||
 		t.root.tree <= CATALOGUE_TREE || has_tree(s, t.root.tree))
 		return true;
 	t.name = strndup(key.data, key.len);

@@ -51,8 +51,11 @@ static bool read_pages(struct value *v, struct raw_ref ref, unsigned level, uint
 		if (n == 0 || raw_overflow_count(r, buf) != n)
 			wrong = "it holds more or less of a long value than belongs there";
 	}
+	if (!wrong && salvage_bit(v->s->reached, ref.pgno))
+		wrong = "two references mean it";
 	if (!found(v, ref, wrong))
 		return false;
+	salvage_bit_set(v->s->reached, ref.pgno);
 	if (level > 0)
 		return read_under(v, buf, level);
 	memcpy(v->s->value + v->n_bytes, buf + AT_PIECE, n);

@@ -175,6 +175,8 @@ static void visit_node(struct salvage *s, const struct visit *v)
 				"it lies beyond the file, or two references mean it");
 		return;
 	}
+	if (s->is_doubted && s->places.place[v->ref.pgno] == PLACE_FREE) /* S3 */
+		return;
 	if (!frame_init(s, &f))
 		return;
 	wrong = read_node(s, v, &f, &node);
@@ -252,7 +254,7 @@ void salvage_walk_table(struct salvage *s, struct salvage_table *t)
 	s->tree = t->root.tree;
 	s->is_unreached = false;
 	s->is_doubted = t->is_doubted;
-	if (t->has_root)
+	if (t->has_root && !t->is_doubted) /* else its root is one of the nodes, at its age */
 		walk_root(s, &t->root);
 	s->is_unreached = true;
 	if (!s->failed && signals_ended_by() == 0)

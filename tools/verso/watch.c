@@ -49,10 +49,10 @@ struct rates {
 	double reads, writes;   /* bytes a second; < 0: not known */
 };
 
-/* All may have closed it meanwhile, and others opened it: then the counts began anew. */
+/* Less: all have closed it meanwhile, or one died while its counts were moved. */
 static uint64_t grown(uint64_t before, uint64_t now)
 {
-	return now >= before ? now - before : now;
+	return now >= before ? now - before : 0;
 }
 
 /* A map's misses are pages that were verified: what the kernel had to load is not known. */
