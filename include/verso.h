@@ -225,7 +225,8 @@ struct verso_val {
  * soon as its commit has returned (VERSO_SYNC_RELAXED: who has come less than 50 ms before it may
  * see it so much later). All that write use one `pager`, with or without VERSO_BUFFERED;
  * VERSO_PAGER_ANY takes the one in use. With VERSO_RDONLY any pager will do; each transaction then
- * costs some ten system calls, and may see a commit an instant before it is durable.
+ * costs some ten system calls, and may see a commit an instant before it is durable. Beside
+ * VERSO_SYNC_PROCESS it sees what is not flushed, and reads that again after each commit.
  *
  * -ENOENT: no such file, and no VERSO_CREATE. -EEXIST: VERSO_EXCL, or something else is called
  * DB-lock. -EACCES, -EROFS, -EPERM: no permission for the file. -EISDIR: a directory.
@@ -253,11 +254,11 @@ struct verso_val {
 int verso_open(const char *path, const struct verso_options *opts, struct verso **ret_db);
 
 /*
- * Closes it: flushes what was committed under VERSO_SYNC_RELAXED. Transactions that are still open
+ * Closes it: flushes what was committed and is not flushed. Transactions that are still open
  * are aborted. No other thread may use the database during or after the call. NULL, or a handle
  * that has ended: nothing happens. In a child after fork() it only releases the parent's lock.
- * Cannot fail: durable transactions are on the disk already. To learn whether the last relaxed
- * commits became durable, call verso_sync() before.
+ * Cannot fail: durable transactions are on the disk already. To learn whether the last of the
+ * others became durable, call verso_sync() before.
  */
 void verso_close(struct verso *db);
 
@@ -286,10 +287,11 @@ int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn);
  * reader just ends, with 0.
  *
  * 0: done. < 0: none of its changes will be seen; but after VERSO_EPOISONED the database, opened
- * again, may contain them; the text says so too where the file was removed, replaced or cut while
- * it was open. -ENOSPC, -EDQUOT, -EFBIG: no space to write it (verso_put() may return that before);
- * -EIO, VERSO_EIO, VERSO_EPOISONED; VERSO_EABORTONLY: an earlier call had failed half-way. Blocks
- * on the flush, which commits of several threads share.
+ * again, may contain them, and under VERSO_SYNC_PROCESS others may see them at once; the text says
+ * so too where the file was removed, replaced or cut while it was open. -ENOSPC, -EDQUOT, -EFBIG:
+ * no space to write it (verso_put() may return that before); -EIO, VERSO_EIO, VERSO_EPOISONED;
+ * VERSO_EABORTONLY: an earlier call had failed half-way. Blocks on the flush, which commits of
+ * several threads share.
  */
 int verso_commit(struct verso_txn *txn);
 
@@ -328,8 +330,9 @@ int verso_wait(struct verso *db, uint64_t gen);
 void verso_abort(struct verso_txn *txn);
 
 /*
- * Returns when everything that was committed before the call is durable. Not needed under
- * VERSO_SYNC_FULL. VERSO_EPOISONED: a flush failed; the text has the cause. Any thread.
+ * Returns when everything that was committed before the call is durable, by other processes too.
+ * Not needed where all use VERSO_SYNC_FULL. VERSO_EPOISONED: a flush failed; the text has the
+ * cause. -EIO and its like: the same of what others wrote. Any thread.
  */
 int verso_sync(struct verso *db);
 

@@ -27,7 +27,8 @@ struct verso_stat {
 	uint32_t n_free_pages;    /* to be used again at once */
 	uint32_t n_pending_pages; /* freed, but open readers or the newest flush still need them */
 	uint64_t newest_gen;      /* of the newest commit: incarnation << 40 | sequence */
-	uint64_t durable_gen;     /* of the newest flushed one */
+	uint64_t durable_gen;     /* of the newest flushed one; of another process, which is known
+				     when it has given its turn. VERSO_RDONLY: newest_gen */
 
 	/* Transactions. */
 	uint32_t n_readers;         /* open now */

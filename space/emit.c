@@ -66,12 +66,17 @@ static bool will_be_dirty(const struct space *s, uint32_t r)
 bool space_has_emitted(const struct space *s, gen_t after, gen_t upto)
 {
 	for (uint32_t r = 0; r < s->n_groups; r++) {
-		uint32_t i = r / s->layout.index_entries;
+		const struct group_entry *index = &s->index[r / s->layout.index_entries];
 
 		if (!will_be_dirty(s, r))
 			continue;
 		if (is_between(&s->groups[r].entry, after, upto) ||
-			(has_index(s) && i < s->n_index && is_between(&s->index[i], after, upto)))
+			(has_index(s) && is_between(index, after, upto)))
+			return true;
+	}
+	/* A page of the index that comes again remembers its copy. */
+	for (uint32_t i = s->n_index; has_index(s) && i < index_count(s); i++) {
+		if (is_between(&s->index[i], after, upto))
 			return true;
 	}
 	return false;

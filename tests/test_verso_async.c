@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -294,6 +295,79 @@ START_TEST(a_flush_that_failed_is_told_to_all_who_wait)
 }
 END_TEST
 
+/* What another process has published under PROCESS is written only. */
+START_TEST(a_sync_covers_what_another_process_has_written)
+{
+	struct simdisk *disk = simdisk_new(NULL);
+	struct db_hooks hooks = {.io = simdisk_io(disk), .shared = true};
+	struct verso_options o = {.size = sizeof(o),
+		.pager = (enum verso_pager)_i,
+		.flags = VERSO_CREATE,
+		.sync = VERSO_SYNC_PROCESS};
+	struct verso *writes, *other;
+	struct verso_txn *txn;
+
+	API_OK(db_open_with(&hooks, "db", &o, &writes));
+	API_OK(db_open_with(&hooks, "db", &o, &other));
+	txn = api_begin(writes, VERSO_WRITE);
+	api_put(txn, NULL, "moon", "1737");
+	API_OK(verso_commit(txn));
+	ck_assert(sees(other, "moon", "1737"));
+	ck_assert_uint_lt(stat_of(other).durable_gen, stat_of(other).newest_gen);
+	simdisk_set_fault(disk, fail_syncs, NULL);
+	ck_assert_int_lt(verso_sync(other), 0);
+	simdisk_set_fault(disk, NULL, NULL);
+	API_OK(verso_sync(other));
+	verso_close(other);
+	verso_close(writes);
+	simdisk_free(disk);
+}
+END_TEST
+
+struct syncing {
+	struct verso *db;
+	atomic_bool is_over;
+	uint64_t n;
+};
+
+static void *sync_on(void *arg)
+{
+	struct syncing *s = arg;
+
+	while (!atomic_load(&s->is_over)) {
+		API_OK(verso_sync(s->db));
+		s->n++;
+	}
+	return NULL;
+}
+
+/* A flush of what is written already is nothing that a commit without room can wait for. */
+START_TEST(commits_that_want_room_beside_a_sync_end)
+{
+	static char value[60000];
+	struct verso_options o = {.sync = VERSO_SYNC_PROCESS, .cache_bytes = 2U << 20};
+	struct syncing s = {0};
+	pthread_t thread;
+
+	if (api_skips_process(_i))
+		return;
+	s.db = api_open_with(_i, "a", o);
+	ck_assert_int_eq(pthread_create(&thread, NULL, sync_on, &s), 0);
+	for (int i = 0; i < 600; i++) {
+		struct verso_txn *txn = api_begin(s.db, VERSO_WRITE);
+		struct verso_val key = {&i, sizeof(i)}, val = {value, sizeof(value)};
+		uint64_t gen;
+
+		API_OK(verso_put(txn, NULL, key, val, 0));
+		API_OK(verso_commit_async(txn, &gen));
+	}
+	atomic_store(&s.is_over, true);
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_uint_gt(s.n, 0);
+	verso_close(s.db);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("verso_async");
@@ -310,6 +384,8 @@ int main(void)
 	tcase_add_loop_test(t, an_idle_process_flushes_for_others, 0, API_PAGERS);
 	tcase_add_loop_test(t, an_idle_process_gives_its_turn_after_a_flush, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_flush_that_failed_is_told_to_all_who_wait, 0, API_PAGERS);
+	tcase_add_loop_test(t, a_sync_covers_what_another_process_has_written, 0, API_PAGERS);
+	tcase_add_loop_test(t, commits_that_want_room_beside_a_sync_end, 0, API_PAGERS);
 	suite_add_tcase(s, t);
 	return check_main(s);
 }

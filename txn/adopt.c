@@ -100,7 +100,7 @@ static int judge_age(struct txn_env *env, const struct recovered *r)
 		return 0;
 	return error_set(VERSO_EIO,
 		"the file shows generation %" PRIx64 ", but %" PRIx64
-		" was flushed: its meta page cannot be read. Look at the disk",
+		" was written: its meta page cannot be read. Look at the disk",
 		r->meta.gen, least);
 }
 

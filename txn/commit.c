@@ -68,6 +68,12 @@ static size_t count_unflushed(const struct txn_env *env)
 	return n;
 }
 
+/* Whether a leader has something that is not written; one may also flush what is (T15). */
+static bool in_flight(const struct txn_env *env)
+{
+	return env->flushing && env->taken_gen > env->written_gen;
+}
+
 /* Waits until this transaction may join; a larger one than the bound does when nothing else waits.
  */
 static int wait_for_room(struct txn *txn)
@@ -85,7 +91,7 @@ static int wait_for_room(struct txn *txn)
 		n_mine += n_written;
 	while (rc == 0 && env->written_gen < env->joined_gen &&
 		count_unflushed(env) + n_mine > most && count_unflushed(env) > 0)
-		rc = answer_until(env, env->flushing ? env->taken_gen : env->joined_gen);
+		rc = answer_until(env, in_flight(env) ? env->taken_gen : env->joined_gen);
 	pthread_mutex_unlock(&env->lock);
 	return rc;
 }
@@ -207,10 +213,9 @@ static int commit_write(struct txn *txn, gen_t *ret_gen)
 	gen = txn->gen; /* the last of the transaction's */
 	seal_all(txn);
 	pthread_mutex_lock(&env->lock);
-	if (env->state == ENV_POISONED)
+	rc = keep_written_bitmaps(env);
+	if (rc == 0 && env->state == ENV_POISONED)
 		rc = error_poisoned(env);
-	if (rc == 0)
-		rc = keep_written_bitmaps(env);
 	if (rc == 0)
 		rc = group_commit_reserve(env->open, txn->writer->n_dirty,
 			space_count_emitted(&env->space) +

@@ -247,12 +247,15 @@ static bool left_poisoned(struct txn_env *env)
 static void look_at_board(struct txn_env *env, struct txn_stat *stat)
 {
 	struct snapshot state;
+	struct board_left left;
 
 	if (!env->members || env->has_turn)
 		return;
-	if (!board_read_published(env->board, &state))
+	if (!board_read_published(env->board, &state) || !board_read_left(env->board, &left))
 		return;
-	stat->newest_gen = stat->durable_gen = stat->published_gen = state.gen;
+	stat->newest_gen = stat->published_gen = state.gen;
+	/* Who has the turn may have flushed more (T15): that is told when it is given. */
+	stat->durable_gen = left.durable_gen < state.gen ? left.durable_gen : state.gen;
 	stat->n_pages = state.n_pages;
 	stat->poisoned = stat->poisoned || left_poisoned(env);
 }

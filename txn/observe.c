@@ -96,6 +96,16 @@ static int judge_metas(struct txn_env *env, struct observer *o)
  */
 #define WENT_BACK 1
 
+/*
+ * One that is not whole: was it cut off, or did writers go on while it was walked, and use its
+ * pages again? Then the metas have moved.
+ */
+static bool was_overtaken(struct txn_env *env, struct observer *o)
+{
+	return o->meaning.rolled_back &&
+	       (read_metas(env, o->now) < 0 || memcmp(o->now, o->seen, sizeof(o->now)) != 0);
+}
+
 static int look_once(struct txn_env *env, struct recovered *r)
 {
 	struct observer *o = env->observer;
@@ -107,7 +117,7 @@ static int look_once(struct txn_env *env, struct recovered *r)
 		rc = judge_metas(env, o);
 	if (rc == 0) {
 		*r = o->meaning;
-		if (r->meta.gen < o->newest_gen)
+		if (r->meta.gen < o->newest_gen || was_overtaken(env, o))
 			rc = WENT_BACK;
 		else
 			o->newest_gen = r->meta.gen;
@@ -122,7 +132,8 @@ int observe_look(struct txn_env *env, struct recovered *r)
 
 	for (unsigned i = 0;; i++) {
 		rc = look_once(env, r);
-		if (rc == WENT_BACK && i == LOOKS_MAX) /* a flush failed, and the file has it so */
+		/* A flush failed, and the file has it so; or each look met another commit. */
+		if (rc == WENT_BACK && i == LOOKS_MAX)
 			return 0;
 		if ((rc != WENT_BACK && rc != VERSO_ECORRUPT && rc != VERSO_EIO) || i == LOOKS_MAX)
 			return rc;

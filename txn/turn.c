@@ -196,13 +196,6 @@ void turn_give(struct txn_env *env)
 	pthread_cond_broadcast(&env->turn);
 }
 
-/* Under TXN_PROCESS they see what is written, and want the turn alone. */
-static bool others_want_flush(struct txn_env *env)
-{
-	return env->options.sync == TXN_PROCESS ? members_is_awaited(env->members)
-						: !members_is_alone(env->members);
-}
-
 /*
  * What joined may wait for a flush, and the turn with it, perhaps for ever. Others need not wait
  * for that.
@@ -211,7 +204,8 @@ bool turn_look_for_others(void *arg)
 {
 	struct txn_env *env = arg;
 
-	if (env->has_turn && !env->writer_busy && !env->flushing && others_want_flush(env)) {
+	if (env->has_turn && !env->writer_busy && !env->flushing &&
+		!members_is_alone(env->members)) {
 		(void)flush_until(env, env->joined_gen);
 		turn_give(env);
 	}
@@ -220,13 +214,16 @@ bool turn_look_for_others(void *arg)
 
 int txn_sync(struct txn_env *env)
 {
+	bool have_others;
 	int rc;
 
 	pthread_mutex_lock(&env->lock);
 	rc = flush_until(env, env->joined_gen);
+	/* What another process has published may be written only (T15). */
+	have_others = env->members && !env->has_turn;
 	turn_give(env);
 	pthread_mutex_unlock(&env->lock);
-	return rc;
+	return rc == 0 && have_others ? pager_flush(env->pager) : rc;
 }
 
 int txn_wait(struct txn_env *env, gen_t gen)

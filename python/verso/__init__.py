@@ -117,8 +117,9 @@ class Compaction(NamedTuple):
 class KeptTable:
     """A table's name, looked up for good: give it to table() of any transaction. Made by Database.keep_table()."""
 
-    def __init__(self, name: str, pointer: int):
+    def __init__(self, db: 'Database', name: str, pointer: int):
         self.name = name
+        self._db = db
         self._pointer = pointer
 
 
@@ -426,6 +427,8 @@ class ReadTransaction(ReadTable):
 
     def _kept_pointer(self, kept: KeptTable, flags: int) -> int:
         stat = TableStatStruct(size=ctypes.sizeof(TableStatStruct))
+        if kept._db is not self._db:
+            raise MisuseError('the table was kept by another database, or by this one before it was closed')
         with self._lock:
             code = lib.verso_table_stat(self._live(), kept._pointer, byref(stat))
         if code < 0:
@@ -468,7 +471,7 @@ class WriteTransaction(ReadTransaction, WriteTable):
             self.abort()
 
     def commit(self) -> None:
-        """Makes the changes visible and, unless the database is relaxed, durable. Ends it, whatever happens."""
+        """Makes the changes visible, and as durable as `sync` says. Ends it, whatever happens."""
         with self._lock:
             ptr, self._ptr = self._live(), None
             code = lib.verso_commit(ptr)
@@ -615,7 +618,7 @@ class Database:
         table = Pointer()
         self._call(lib.verso_table_keep, _name(name), byref(table))
         assert table.value is not None
-        return KeptTable(name, table.value)
+        return KeptTable(self, name, table.value)
 
     def space(self) -> dict[str, Any]:
         """Where the space goes: the members of struct verso_space by their names. Reads the whole file."""
