@@ -52,15 +52,16 @@ class Live:
         return [self.words[THREADS + i * THREAD_WORDS + word] for i in range(THREADS_MAX)]
 
     @property
-    def frames(self):
-        """That the pools of all processes may have."""
-        return sum(self._of_threads(FRAMES))
-
-    @property
     def evictions(self):
         """Of the pools of all processes; None: the kernel evicts."""
         found = self._of_threads(EVICTIONS)
         return None if UNKNOWN in found else sum(found)
+
+    @property
+    def pools(self):
+        """(frames, evictions) of the pool of each process that has said so; empty: the kernel evicts."""
+        return [(frames, evictions) for frames, evictions in zip(self._of_threads(FRAMES), self._of_threads(EVICTIONS))
+                if frames > 0 and evictions != UNKNOWN]
 
     @property
     def pids(self):

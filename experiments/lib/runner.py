@@ -230,8 +230,10 @@ class Run:
 
     def is_full(self):
         """Rule R8: by counters, never by the clock."""
-        if self.live.frames > 0:
-            return (self.live.evictions or 0) >= POOL_WARM_SHARE * self.live.frames
+        pools = self.live.pools
+        if pools:
+            return len(pools) == self.job.options.get('processes', 1) and \
+                all(evictions >= POOL_WARM_SHARE * frames for frames, evictions in pools)
         if not self.budget.by_kernel:
             found = self.page_cache.read()
             return bool(found) and found['cached_bytes'] >= GROUP_WARM_SHARE * evict_above(self.job)

@@ -235,6 +235,10 @@ class Use(OneDatabase):
             self.assertRaises(verso.MisuseError, txn.table, kept)
         db.close()
         self.assertRaises(verso.EndedError, db.keep_table, 't')
+        again = self.open()
+        again.keep_table('u')  # the library may keep it where the other one was
+        with again.write() as txn:
+            self.assertRaises(verso.MisuseError, txn.table, kept)
 
     def test_room_for_a_value(self):
         with self.open().write() as txn:
