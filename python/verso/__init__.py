@@ -428,7 +428,7 @@ class ReadTransaction(ReadTable):
     def _kept_pointer(self, kept: KeptTable, flags: int) -> int:
         stat = TableStatStruct(size=ctypes.sizeof(TableStatStruct))
         if kept._db is not self._db:
-            raise MisuseError('the table was kept by another database, or by this one before it was closed')
+            raise MisuseError(-20009, 'the table was kept by another database, or by this one before it was closed')
         with self._lock:
             code = lib.verso_table_stat(self._live(), kept._pointer, byref(stat))
         if code < 0:
