@@ -171,7 +171,9 @@ START_TEST(a_flush_that_fails_poisons)
 	simdisk_set_fault(s.disk, fail_syncs, NULL);
 	txn_ok(set(&s, 0, 1, 2));
 	ck_assert_int_eq(txn_sync(s.env), VERSO_EPOISONED);
+#ifndef VERSO_HOSTILE                     /* which reads it again, and the disk may have lost it */
 	ck_assert_uint_eq(newest(&s), 2); /* readers go on */
+#endif
 	ck_assert_int_eq(txn_begin_write(s.env, &txn), VERSO_EPOISONED);
 	simdisk_set_fault(s.disk, NULL, NULL);
 	txn_stack_free(&s);
