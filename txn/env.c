@@ -236,13 +236,6 @@ static void stat_readers(struct txn_env *env, struct txn_stat *stat)
 	free(readers);
 }
 
-static bool left_poisoned(struct txn_env *env)
-{
-	struct board_left left;
-
-	return board_read_left(env->board, &left) && atomic_load(&left.turn) == BOARD_POISONED;
-}
-
 /* Without the turn, what others have published; env->lock is held. */
 static void look_at_board(struct txn_env *env, struct txn_stat *stat)
 {
@@ -257,7 +250,7 @@ static void look_at_board(struct txn_env *env, struct txn_stat *stat)
 	/* Who has the turn may have flushed more (T15): that is told when it is given. */
 	stat->durable_gen = left.durable_gen < state.gen ? left.durable_gen : state.gen;
 	stat->n_pages = state.n_pages;
-	stat->poisoned = stat->poisoned || left_poisoned(env);
+	stat->poisoned = stat->poisoned || atomic_load(&left.turn) == BOARD_POISONED;
 }
 
 void txn_stat(struct txn_env *env, struct txn_stat *stat)

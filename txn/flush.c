@@ -59,7 +59,7 @@ void env_publish(struct txn_env *env, const struct meta *m)
 {
 	struct publication p = {&env->board->snapshots.published, m};
 
-	ASSERT(m->gen <= env->written_gen); /* T9: readers of all processes see what is flushed */
+	ASSERT(m->gen <= env->written_gen); /* T9, T15 */
 	ASSERT(m->gen <= env->durable_gen || env->options.sync == TXN_PROCESS);
 	if (!board_do(env->board, publish_to_all, &p))
 		lose_board(env, m);

@@ -94,7 +94,7 @@ static bool node_is_whole(struct proof *p, struct raw_ref ref, unsigned level)
 }
 
 /* The bitmaps, their index, and the pages of the pending list. */
-static bool account_is_whole(const struct proof *p)
+static bool account_is_whole(struct proof *p)
 {
 	const struct raw_meta *m = raw_newest(p->r);
 	struct raw_ref ref;
@@ -102,6 +102,7 @@ static bool account_is_whole(const struct proof *p)
 	uint8_t *buf = raw_buffer(p->r);
 	bool good = buf;
 
+	p->failed = !buf;
 	for (uint64_t g = 0; good && g * m->group_pages < m->n_pages; g++) {
 		good = raw_group_find(p->r, (uint32_t)g, &entry);
 		if (good && entry.gen > p->gen) {
