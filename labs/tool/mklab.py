@@ -58,6 +58,7 @@ TELLING_CHARACTERS = 24  # a line of a region as long as this gives something aw
 # Of the project, what is in a pack beside the labs; and in one that measures the engine itself.
 TOPS = {'base', 'io', 'pager', 'bufpool', 'mmap', 'vmcache', 'space', 'txn', 'btree', 'db', 'include', 'trace', 'tests', 'tools', 'lab', 'LICENSE', '.clang-format'}
 TOPS_TO_MEASURE = {'experiments', 'meson.build', 'meson_options.txt'}
+ALSO_TO_MEASURE = ('docs/man/meson.build', 'python/meson.build')  # which the build reads, though it makes nothing of theirs
 NOT_IN_PACK = ('bugs.toml', 'cheats.toml', 'rubric.md', 'meson.build', 'own_model.c', 'variants.toml')
 
 
@@ -192,7 +193,7 @@ def pack_files(lab, change=None):
             continue
         with open(os.path.join(ROOT, name), 'rb') as f:
             files[name] = f.read()
-    for name in lab.also:
+    for name in (*lab.also, *(ALSO_TO_MEASURE if lab.is_report else ())):
         files[name] = read(os.path.join(ROOT, name)).encode()
     files['labs/README.md'] = readme(lab, files['labs/README.md'].decode()).encode()
     files = change(files) if change else files

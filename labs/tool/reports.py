@@ -529,7 +529,8 @@ def engine_cell():
     folder = os.path.join(ROOT, 'build-experiments')
     commands = [['meson', 'compile', '-C', folder, 'experiment_programs']]
     if not os.path.exists(os.path.join(folder, 'build.ninja')):
-        commands.insert(0, ['meson', 'setup', folder, ROOT, '--buildtype=release', '-Dbench=disabled', '-Dtests=disabled'])
+        commands.insert(0, ['meson', 'setup', folder, ROOT, '--buildtype=release', '-Dbench=disabled', '-Dtests=disabled',
+                            '-Dman=disabled', '-Dpython=disabled', '-Dtools=disabled'])
     say(f'Building in {os.path.relpath(folder, ROOT)}')
     for command in commands:
         try:

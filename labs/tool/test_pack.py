@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A pack, unpacked in an empty root folder: an ordinary user builds and tests there, without network, with what a plain Debian has.
+"""A pack, unpacked in an empty root folder: an ordinary user builds and tests there, without network, with what a plain Debian has. And the
+pack of Lab 7 builds the engine with meson, and measures.
 
 usage: test_pack.py [NUMBER ...]: of these labs; without one of Lab 0
 """
@@ -110,6 +111,30 @@ class Pack(unittest.TestCase):
         for number in NUMBERS:
             with self.subTest(lab=number):
                 self.lab(number)
+
+
+@unittest.skipUnless(NUMBERS == ['0'] and shutil.which('meson') and shutil.which('ninja'), 'needs meson and ninja, and is run once')
+class PackToMeasure(unittest.TestCase):
+    def test_the_engine_is_built_and_measured_in_it(self):
+        lab = Lab('7')
+        with tempfile.TemporaryDirectory(prefix='lab-pack-') as folder:
+            path = os.path.join(folder, 'pack.tar.gz')
+            mklab.pack(lab, path)
+            with tarfile.open(path) as tar:
+                tar.extractall(folder, filter='data')
+            top = os.path.join(folder, 'verso-lab7')
+            for number in lab.measures:
+                for name, text in own.references(Lab(number)).items():
+                    write(os.path.join(top, 'labs', 'my', f'lab{number}', name), text)
+
+            def command(*words):
+                return subprocess.run(['./lab', *words], cwd=top, capture_output=True, text=True, check=False, timeout=600)
+            for h in lab.hypotheses:
+                self.assertEqual(command('predict', '7', h['id'], 'less').returncode, 0)
+            done = command('measure', '7', '--dry-run')
+            self.assertEqual(done.returncode, 0, done.stdout[-2000:] + done.stderr[-2000:])
+            for plan in os.listdir(lab.path('plans')):
+                self.assertIn(plan[:-5], done.stdout)
 
 
 if __name__ == '__main__':
