@@ -41,6 +41,9 @@ struct db_hooks {
 	bool shared;                   /* as verso_open(): other processes may have it open too */
 };
 
+/* Until when a lock of somebody else is waited for, by busy_timeout_ms (db/open.c). */
+uint64_t busy_until_ns(const struct verso *db);
+
 /* verso_open() with hooks (db/open.c). path is taken as it is: links are not resolved. */
 int db_open_with(const struct db_hooks *hooks, const char *path, const struct verso_options *opts,
 	struct verso **ret_db);

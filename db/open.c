@@ -312,7 +312,7 @@ static int make_alone(struct verso *db, const struct db_hooks *hooks, uint64_t u
 	return rc;
 }
 
-static uint64_t busy_until_ns(const struct verso *db)
+uint64_t busy_until_ns(const struct verso *db)
 {
 	uint32_t wait_ms = db->options.busy_timeout_ms;
 

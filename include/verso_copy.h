@@ -40,7 +40,7 @@ typedef int verso_copy_fn(void *arg, uint64_t done_bytes, uint64_t total_bytes);
  * Copies the newest committed state to a new file.
  *
  * path: a file of that name is -EEXIST, unless VERSO_COPY_REPLACE; then it is replaced, a database
- * that is open is VERSO_EBUSY, and of a symbolic link to a file the link. A link to nothing, and
+ * that is still open after busy_timeout_ms is VERSO_EBUSY, and of a symbolic link to a file the link. A link to nothing, and
  * what comes while the copy is made, is -EEXIST in the end, also with VERSO_COPY_REPLACE; a folder
  * is -EISDIR, what is no file VERSO_ENOTDB. -ESTALE: others replaced the file again and again. The
  * name appears when the copy is whole and durable. Until then the file has no name; where the file

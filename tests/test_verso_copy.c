@@ -89,6 +89,29 @@ START_TEST(copy_of_an_empty_database)
 }
 END_TEST
 
+/* Its one record has no byte: nothing is ever copied from or to no place. */
+START_TEST(copy_of_an_empty_record)
+{
+	struct verso *db = api_open(_i, "db", 0);
+	struct verso_val none = {NULL, 0};
+	struct verso_txn *txn = api_begin(db, VERSO_WRITE);
+	char path[CHECK_PATH_BYTES];
+
+	API_OK(verso_put(txn, NULL, none, none, 0));
+	API_OK(verso_commit(txn));
+	for (unsigned f = 0; f < 2; f++) {
+		struct verso *copy;
+
+		API_OK(verso_copy(db, api_path(path, "copy"), copy_flags[f], NULL, NULL));
+		copy = copy_open(NULL, _i, path);
+		copy_same(db, copy);
+		verso_close(copy);
+		(void)unlink(path);
+	}
+	verso_close(db);
+}
+END_TEST
+
 START_TEST(compact_copy_is_dense)
 {
 	struct verso *db = api_open(_i, "db", 0), *copy;
@@ -253,6 +276,31 @@ START_TEST(what_is_there_is_not_overwritten)
 	ck_assert_int_eq(mkdir(api_path(folder, "folder"), 0700), 0);
 	API_IS(verso_copy(db, folder, 0, NULL, NULL), -EISDIR);
 	API_IS(verso_copy(db, "/nonexistent/copy", 0, NULL, NULL), -ENOENT);
+	verso_close(db);
+}
+END_TEST
+
+/* Who was killed may hold its locks for a moment yet. */
+static void *close_after_a_moment(void *db)
+{
+	(void)usleep(50000);
+	verso_close(db);
+	return NULL;
+}
+
+START_TEST(what_is_replaced_is_waited_for)
+{
+	struct verso_options patient = {.busy_timeout_ms = VERSO_BUSY_FOREVER};
+	struct verso *db = api_open_with(_i, "db", patient), *copy;
+	char path[CHECK_PATH_BYTES];
+	pthread_t thread;
+
+	copy_fill(db, NULL, 0, 100, 1);
+	API_OK(verso_copy(db, api_path(path, "copy"), 0, NULL, NULL));
+	copy = copy_open(NULL, _i, path);
+	ck_assert_int_eq(pthread_create(&thread, NULL, close_after_a_moment, copy), 0);
+	API_OK(verso_copy(db, path, VERSO_COPY_REPLACE, NULL, NULL));
+	ck_assert_int_eq(pthread_join(thread, NULL), 0);
 	verso_close(db);
 }
 END_TEST
@@ -600,8 +648,10 @@ int main(void)
 	tcase_set_timeout(t, 120);
 	tcase_add_loop_test(t, copy_holds_the_same_records, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_target_that_cannot_be_opened_leaves_no_name, 0, API_PAGERS);
+	tcase_add_loop_test(t, what_is_replaced_is_waited_for, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_link_to_nothing_is_not_replaced, 0, API_PAGERS);
 	tcase_add_loop_test(t, copy_of_an_empty_database, 0, API_PAGERS);
+	tcase_add_loop_test(t, copy_of_an_empty_record, 0, API_PAGERS);
 	tcase_add_loop_test(t, compact_copy_is_dense, 0, API_PAGERS);
 	tcase_add_loop_test(t, copy_of_many_groups, 0, API_PAGERS);
 	tcase_add_loop_test(t, copy_goes_through_a_pipe, 0, API_PAGERS);
