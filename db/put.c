@@ -6,6 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What every call of this file is refused for: its transaction, its table, its key. */
+static int boundary_edit(struct verso_txn *txn, struct verso_table *table, struct verso_val key,
+	struct verso_table **ret)
+{
+	int rc = boundary_txn(txn, true);
+
+	if (rc == 0)
+		rc = boundary_table(txn, table, ret);
+	return rc == 0 ? boundary_val(key) : rc;
+}
+
 static int put(struct verso_txn *txn, struct verso_table *table, struct btree_slice key,
 	struct btree_slice val, unsigned flags)
 {
@@ -42,18 +53,13 @@ int verso_put(struct verso_txn *txn, struct verso_table *table, struct verso_val
 	THREAD_KEPT;
 	struct verso_table *in;
 	struct fault_guard fault;
-	int rc = boundary_txn(txn, true);
+	int rc = boundary_edit(txn, table, key, &in);
 
-	if (rc < 0)
-		return call_result(rc);
-	rc = boundary_table(txn, table, &in);
 	if (rc != 0)
 		return call_result(rc);
 	if (flags & ~PUT_FLAGS)
 		return misuse("verso_put: an unknown flag");
-	rc = boundary_val(key);
-	if (rc == 0)
-		rc = boundary_val(val);
+	rc = boundary_val(val);
 	if (rc < 0)
 		return call_result(rc);
 	if (call_may_fault(txn)) {
@@ -117,18 +123,13 @@ int verso_replace(struct verso_txn *txn, struct verso_table *table, struct verso
 	THREAD_KEPT;
 	struct verso_table *in;
 	struct fault_guard fault;
-	int rc = boundary_txn(txn, true);
+	int rc = boundary_edit(txn, table, key, &in);
 
-	if (rc < 0)
-		return call_result(rc);
-	rc = boundary_table(txn, table, &in);
 	if (rc != 0)
 		return call_result(rc);
 	if (!ret_old)
 		return misuse("verso_replace: no place for the result");
-	rc = boundary_val(key);
-	if (rc == 0)
-		rc = boundary_val(val);
+	rc = boundary_val(val);
 	if (rc < 0)
 		return call_result(rc);
 	if (call_may_fault(txn)) {
@@ -146,15 +147,9 @@ int verso_del(struct verso_txn *txn, struct verso_table *table, struct verso_val
 	THREAD_KEPT;
 	struct verso_table *in;
 	struct fault_guard fault;
-	int rc = boundary_txn(txn, true);
+	int rc = boundary_edit(txn, table, key, &in);
 
-	if (rc < 0)
-		return call_result(rc);
-	rc = boundary_table(txn, table, &in);
 	if (rc != 0)
-		return call_result(rc);
-	rc = boundary_val(key);
-	if (rc < 0)
 		return call_result(rc);
 	if (call_may_fault(txn)) {
 		if (sigsetjmp(fault.env, 0) != 0)
@@ -184,16 +179,11 @@ int verso_write(struct verso_txn *txn, struct verso_table *table, struct verso_v
 	struct verso_val data = {buf, len_bytes};
 	struct verso_table *in;
 	struct fault_guard fault;
-	int rc = boundary_txn(txn, true);
+	int rc = boundary_edit(txn, table, key, &in);
 
-	if (rc < 0)
-		return call_result(rc);
-	rc = boundary_table(txn, table, &in);
 	if (rc != 0)
 		return call_result(rc);
-	rc = boundary_val(key);
-	if (rc == 0)
-		rc = boundary_val(data);
+	rc = boundary_val(data);
 	if (rc < 0)
 		return call_result(rc);
 	if (call_may_fault(txn)) {
@@ -255,20 +245,14 @@ int verso_reserve(struct verso_txn *txn, struct verso_table *table, struct verso
 	THREAD_KEPT;
 	struct verso_table *in;
 	struct fault_guard fault;
-	int rc = boundary_txn(txn, true);
+	int rc = boundary_edit(txn, table, key, &in);
 
-	if (rc < 0)
-		return call_result(rc);
-	rc = boundary_table(txn, table, &in);
 	if (rc != 0)
 		return call_result(rc);
 	if (flags & ~(unsigned)VERSO_NOOVERWRITE)
 		return misuse("verso_reserve: an unknown flag");
 	if (!ret_room)
 		return misuse("verso_reserve: no place for the result");
-	rc = boundary_val(key);
-	if (rc < 0)
-		return call_result(rc);
 	if (call_may_fault(txn)) {
 		if (sigsetjmp(fault.env, 0) != 0)
 			return call_faulted(txn);
