@@ -97,9 +97,10 @@ struct verso_watch {
 	int pager;            /* enum verso_pager, of all of them; -1: not known */
 	int poisoned;         /* 1: a flush failed, and nothing is written until all have closed */
 
-	/* Sums over all that had it open since it was last closed by everybody. n_commits is right;
-	 * the others, which are counted as in struct verso_stat, are up to a tenth of a second old,
-	 * and have nothing yet of a transaction that is open. */
+	/* Sums over all that had it open since it was last closed by everybody, but for a process
+	 * that was killed at the end of its close, whose part may be missing. n_commits is of this
+	 * moment; the others, which are counted as in struct verso_stat, are up to a tenth of a
+	 * second old, and have nothing yet of a transaction that is open. */
 	uint64_t n_commits;
 	uint64_t n_gets, n_peeks, n_misses;
 	uint64_t read_bytes, write_bytes;
