@@ -200,13 +200,18 @@ static void make_config(struct generator *g, uint64_t seed)
 	c->keys = (enum key_shape)(f->keys >= 0 ? (uint32_t)f->keys : below(g, KEY_SHAPES));
 	c->n_ids = f->n_ids ? f->n_ids : 20 + below(g, 5000);
 	c->one_flush = below(g, 2);
-	c->relaxed = below(g, 4) == 0;
+	c->sync = below(g, 4) == 0 ? VERSO_SYNC_RELAXED : VERSO_SYNC_FULL;
 	c->copy = below(g, 8) == 0;
 	c->pin_inner = below(g, 8) == 0;
 	c->dirty_pages = 24 + below(g, 3) * 40;
 	c->check_every = below(g, 4) == 0 ? 1 : 40;
 	c->writing = (uint32_t)(seed % (VERSO_MAP_SHARED + 1));
-	c->guests = !c->relaxed && seed / 3 % 3 == 1;
+	c->guests = c->sync != VERSO_SYNC_RELAXED && seed / 3 % 3 == 1;
+	if (c->sync == VERSO_SYNC_FULL && c->page_size >= 4096 && seed / 2 % 2 == 1) {
+		c->sync = VERSO_SYNC_PROCESS; /* which takes direct transfers */
+		c->one_flush = true;
+	}
+	c->async = c->sync == VERSO_SYNC_FULL && seed / 2 % 5 == 3;
 }
 
 /* In a phase that empties, deletions walk over all ids; else they hit anywhere. */

@@ -10,6 +10,8 @@ bool readers_begin(struct run *r, unsigned reader)
 
 	if (r->sides[0].readers[reader])
 		return true;
+	if (!sides_wait(r))
+		return false;
 	for (int s = 0; s < 2; s++)
 		rcs[s] = verso_begin(r->sides[s].db, VERSO_READ, &r->sides[s].readers[reader]);
 	oracle_reader_begin(&r->oracle, reader);

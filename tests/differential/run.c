@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #define IMAGE_EVERY_RELAXED 8  /* commits: so that several share a flush */
+#define WAIT_EVERY          5  /* commits */
 #define COPY_EVERY          32 /* commits */
 #define COMPACT_EVERY       20 /* commits */
 #define GUESTS_EVERY        7  /* commits */
@@ -188,7 +189,7 @@ static bool compare_copies(struct run *r)
 {
 	struct verso *copies[2] = {NULL, NULL};
 	char paths[2][600];
-	bool ok = true;
+	bool ok = sides_wait(r);
 
 	for (int s = 0; ok && s < 2; s++) {
 		struct verso_options o = {.size = sizeof(o), .pager = r->sides[!s].pager};
@@ -211,7 +212,7 @@ static bool compare_copies(struct run *r)
 	return ok;
 }
 
-/* A step of a compaction, which changes no record; both files stay equal. */
+/* A step of a compaction, which changes no record; both files stay equal, where they are. */
 static bool compact(struct run *r)
 {
 	struct verso_compact c[2] = {
@@ -220,6 +221,8 @@ static bool compact(struct run *r)
 
 	for (int s = 0; s < 2; s++)
 		rcs[s] = verso_compact(r->sides[s].db, &c[s]);
+	for (int s = 0; s < 2 && !config_is_exact(&r->stream->config); s++)
+		rcs[s] = rcs[s] == VERSO_MORE ? 0 : rcs[s];
 	run_mark(r, MARK_COMPACTIONS, 1);
 	run_mark(r, MARK_COMPACTED, c[0].n_changed);
 	return look_codes(r, rcs[0], rcs[1], rcs[0] == VERSO_MORE ? VERSO_MORE : 0);
@@ -235,11 +238,16 @@ static bool commit(struct run *r)
 		return false;
 	r->n_commits++;
 	run_mark(r, MARK_COMMITS, 1);
+	run_mark(r, MARK_WRITTEN, c->sync == VERSO_SYNC_PROCESS);
+	run_mark(r, MARK_ASYNC, c->async);
 	if (r->n_commits % COMPACT_EVERY == 0 && !compact(r))
 		return false;
 	if (c->guests && r->n_commits % GUESTS_EVERY == 0 && !guests_turn(r))
 		return false;
-	if ((!c->relaxed || r->n_commits % IMAGE_EVERY_RELAXED == 0) && !sides_compare_images(r))
+	if (r->n_commits % WAIT_EVERY == 0 && !sides_wait(r))
+		return false;
+	if ((c->sync != VERSO_SYNC_RELAXED || r->n_commits % IMAGE_EVERY_RELAXED == 0) &&
+		!sides_compare_images(r))
 		return false;
 	if (r->n_commits % COPY_EVERY == 0 && !compare_copies(r))
 		return false;

@@ -48,6 +48,8 @@ enum mark {
 	MARK_COMPACTIONS, /* steps of them */
 	MARK_COMPACTED,   /* leaves and pages that they changed */
 	MARK_GUESTS,      /* commits of other processes */
+	MARK_WRITTEN,     /* commits that were written, not flushed */
+	MARK_ASYNC,       /* commits that were not waited for one by one */
 	MARK_UNSEALED,    /* pages in which the files differed, as they may (sides.c) */
 	N_MARKS,
 };
@@ -59,6 +61,7 @@ struct side {
 	bool was_shared; /* a map has stored into the file: some pages may lack a seal */
 	char path[512];
 	struct verso *db;
+	uint64_t async_gen;                   /* of its newest commit that was not waited for */
 	struct verso_txn *txn;                /* NULL: none is open */
 	struct verso_table *tables[N_TABLES]; /* of txn, when open; [0] stays NULL */
 	struct verso_table *kept[N_TABLES];   /* of db; likewise */
@@ -112,6 +115,7 @@ bool sides_open(struct run *r);
 void sides_close(struct run *r);
 bool sides_begin(struct run *r); /* a write transaction, unless one is open */
 bool sides_end(struct run *r, bool commit);
+bool sides_wait(struct run *r);                  /* until readers see all commits */
 bool sides_table(struct run *r, unsigned table); /* opens it in the write transaction */
 bool sides_compare_images(struct run *r);
 bool sides_check(struct run *r);

@@ -39,7 +39,7 @@ int sides_open_one(const struct config *c, const char *path, enum verso_pager pa
 		.pager = pager,
 		.flags =
 			flags | (c->copy ? VERSO_COPY : 0u) | (c->pin_inner ? VERSO_PIN_INNER : 0u),
-		.sync = c->relaxed ? VERSO_SYNC_RELAXED : VERSO_SYNC_FULL,
+		.sync = c->sync,
 		.commit_mode = c->one_flush ? VERSO_COMMIT_BEST : VERSO_COMMIT_TWO_FLUSH,
 		.map_writing = (enum verso_map_writing)c->writing,
 		.page_size = c->page_size,
@@ -56,6 +56,7 @@ static bool open_side(struct run *r, struct side *side)
 	const struct config *c = &r->stream->config;
 	int rc;
 
+	side->async_gen = 0; /* those of another handle say nothing to this one */
 	side->was_shared |= side->pager == VERSO_MMAP && c->writing == VERSO_MAP_SHARED;
 	rc = sides_open_one(c, side->path, side->pager, VERSO_CREATE, &side->db);
 	for (unsigned t = 1; rc == 0 && t < N_TABLES; t++) {
@@ -162,6 +163,17 @@ static void count_txn(struct run *r, const struct verso_txn *txn, bool commit)
 	r->had_records = main->root.count > 0;
 }
 
+/* One that changed nothing has no generation to wait for. */
+static int commit_async(struct side *side)
+{
+	uint64_t gen;
+	int rc = verso_commit_async(side->txn, &gen);
+
+	if (rc == 0 && gen > 0)
+		side->async_gen = gen;
+	return rc;
+}
+
 bool sides_end(struct run *r, bool commit)
 {
 	if (!r->sides[0].txn)
@@ -172,7 +184,9 @@ bool sides_end(struct run *r, bool commit)
 		struct side *side = &r->sides[i];
 		int rc = 0;
 
-		if (commit)
+		if (commit && r->stream->config.async)
+			rc = commit_async(side);
+		else if (commit)
 			rc = verso_commit(side->txn);
 		else
 			verso_abort(side->txn);
@@ -182,6 +196,17 @@ bool sides_end(struct run *r, bool commit)
 			return run_fail(r, "side %d: commit: %d, %s", i, rc, verso_errmsg(NULL));
 	}
 	oracle_end(&r->oracle, commit);
+	return true;
+}
+
+bool sides_wait(struct run *r)
+{
+	for (int i = 0; r->stream->config.async && i < 2; i++) {
+		int rc = verso_wait(r->sides[i].db, r->sides[i].async_gen);
+
+		if (rc != 0)
+			return run_fail(r, "side %d: wait: %d, %s", i, rc, verso_errmsg(NULL));
+	}
 	return true;
 }
 
@@ -237,7 +262,7 @@ static bool compare_pieces(struct run *r, const int *fds, off_t size)
 
 /*
  * Whole files: stricter than the image, since pages that nobody reaches must be equal too, but for
- * those that were never sealed.
+ * those that were never sealed. Of streams that are exact.
  */
 bool sides_compare_images(struct run *r)
 {
@@ -245,10 +270,12 @@ bool sides_compare_images(struct run *r)
 	off_t sizes[2] = {0, 0};
 	bool equal;
 
+	if (!config_is_exact(&r->stream->config))
+		return true;
 	for (int i = 0; i < 2; i++) {
 		struct stat st;
 
-		if (r->stream->config.relaxed && verso_sync(r->sides[i].db) < 0)
+		if (r->stream->config.sync == VERSO_SYNC_RELAXED && verso_sync(r->sides[i].db) < 0)
 			return run_fail(r, "side %d: sync: %s", i, verso_errmsg(NULL));
 		fds[i] = open(r->sides[i].path, O_RDONLY | O_CLOEXEC);
 		if (fds[i] >= 0 && fstat(fds[i], &st) == 0)

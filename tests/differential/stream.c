@@ -71,33 +71,36 @@ void stream_print(const struct stream *s, FILE *out)
 	char line[160];
 
 	(void)fprintf(out,
-		"config seed=%" PRIu64 " page_size=%u keys=%u n_ids=%u one_flush=%d relaxed=%d "
+		"config seed=%" PRIu64
+		" page_size=%u keys=%u n_ids=%u one_flush=%d sync=%u async=%d "
 		"copy=%d pin_inner=%d dirty_pages=%u check_every=%u writing=%u guests=%d "
 		"sabotage=%u\n",
-		c->seed, c->page_size, (unsigned)c->keys, c->n_ids, c->one_flush, c->relaxed,
-		c->copy, c->pin_inner, c->dirty_pages, c->check_every, c->writing, c->guests,
-		c->sabotage);
+		c->seed, c->page_size, (unsigned)c->keys, c->n_ids, c->one_flush, (unsigned)c->sync,
+		c->async, c->copy, c->pin_inner, c->dirty_pages, c->check_every, c->writing,
+		c->guests, c->sabotage);
 	for (size_t i = 0; i < s->n_ops; i++)
 		(void)fprintf(out, "%s\n", op_text(&s->ops[i], line, sizeof(line)));
 }
 
 static bool parse_config(const char *line, struct config *c)
 {
-	unsigned keys;
-	int one_flush, relaxed, copy, pin_inner, guests;
+	unsigned keys, sync;
+	int one_flush, async, copy, pin_inner, guests;
 
 	if (sscanf(line,
-		    "config seed=%" SCNu64 " page_size=%u keys=%u n_ids=%u one_flush=%d relaxed=%d "
-		    "copy=%d pin_inner=%d dirty_pages=%u check_every=%u writing=%u guests=%d "
+		    "config seed=%" SCNu64 " page_size=%u keys=%u n_ids=%u one_flush=%d sync=%u "
+		    "async=%d copy=%d pin_inner=%d dirty_pages=%u check_every=%u writing=%u guests=%d "
 		    "sabotage=%u",
-		    &c->seed, &c->page_size, &keys, &c->n_ids, &one_flush, &relaxed, &copy,
+		    &c->seed, &c->page_size, &keys, &c->n_ids, &one_flush, &sync, &async, &copy,
 		    &pin_inner, &c->dirty_pages, &c->check_every, &c->writing, &guests,
-		    &c->sabotage) != 13 ||
-		c->writing > VERSO_MAP_SHARED || keys >= KEY_SHAPES || c->n_ids == 0)
+		    &c->sabotage) != 14 ||
+		c->writing > VERSO_MAP_SHARED || sync > VERSO_SYNC_PROCESS || keys >= KEY_SHAPES ||
+		c->n_ids == 0)
 		return false;
 	c->keys = (enum key_shape)keys;
 	c->one_flush = one_flush;
-	c->relaxed = relaxed;
+	c->sync = (enum verso_sync)sync;
+	c->async = async;
 	c->copy = copy;
 	c->pin_inner = pin_inner;
 	c->guests = guests;

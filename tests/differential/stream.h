@@ -78,7 +78,9 @@ struct config {
 	uint32_t page_size;
 	enum key_shape keys;
 	uint32_t n_ids;
-	bool one_flush, relaxed, copy, pin_inner;
+	bool one_flush, copy, pin_inner;
+	enum verso_sync sync;
+	bool async;           /* commits are waited for together, now and then */
 	uint32_t dirty_pages; /* before a spill */
 	uint32_t check_every; /* commits */
 	uint32_t writing;     /* enum verso_map_writing */
@@ -91,6 +93,15 @@ struct stream {
 	struct op *ops; /* malloc'ed */
 	size_t n_ops;
 };
+
+/*
+ * The same operations make the same bytes: no flush comes when a thread has time for it, which
+ * decides what may be used again.
+ */
+static inline bool config_is_exact(const struct config *c)
+{
+	return c->sync != VERSO_SYNC_PROCESS && !c->async;
+}
 
 /* Makes stream number `seed`. flavour: -1, or a generator's flavour (generate.c). */
 bool stream_generate(uint64_t seed, size_t n_ops, int flavour, struct stream *ret_stream);
