@@ -41,6 +41,8 @@ const struct toydb_config toydb_configs[TOYDB_CONFIGS] = {
 	{"mmap-process", MMAP, TXN_ONE_FLUSH, TXN_PROCESS, false, false, false},
 	{"pool-process", BUFPOOL, TXN_ONE_FLUSH, TXN_PROCESS, false, false, false},
 	{"vmcache-process", VMCACHE, TXN_ONE_FLUSH, TXN_PROCESS, false, false, false},
+	{"pool-process-shared", BUFPOOL, TXN_ONE_FLUSH, TXN_PROCESS, false, true, false},
+	{"mmap-process-shared", MMAP, TXN_ONE_FLUSH, TXN_PROCESS, false, true, false},
 };
 
 /* Behind a model's cells: where its newest run of leaves begins; no part of the digest. */

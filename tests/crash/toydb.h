@@ -20,7 +20,7 @@ struct toydb_config {
 	bool is_async; /* commits are not waited for */
 };
 
-#define TOYDB_CONFIGS 27
+#define TOYDB_CONFIGS 29
 extern const struct toydb_config toydb_configs[TOYDB_CONFIGS];
 
 extern const struct session_ops toydb_ops;
