@@ -26,7 +26,7 @@ from common import GraderError, Lab, LabError, ROOT, TOOL, read, say, toml, writ
 
 HANDOUT_HEADINGS = ['One picture', 'You will be able to', 'Invariants', 'Predict first', 'Set-up and red list', 'Tasks', 'Experiment',
                     'Debugging', 'What the tests do not prove', 'Questions', 'Points and hours', 'Further reading']
-QUICK_BUGS_S = 10
+QUICK_BUGS_S = 4
 RUNS = 3  # of the reference
 OWN_MODEL_POINTS = 7  # at least: that tests of one's own can find bugs at all
 # Seconds of processor time, so that others on the machine cost nobody a budget; a build and a grading have two processors.
