@@ -93,15 +93,20 @@ def install_and_run(folder, target):
     names = sorted('/debs/' + n for n in os.listdir(os.path.join(target, 'debs')))
     chroot = ['chroot', target, 'env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL=C.UTF-8',
               'DEBIAN_FRONTEND=noninteractive']
-    run(*chroot, 'apt-get', 'install', '-qq', '-y', '--no-install-recommends', *names, 'gcc', 'libc6-dev')
-    for language, command in (('c', 'cc -o first first.c -lverso && ./first'), ('python', 'python3 first.python'),
+    run(*chroot, 'apt-get', 'install', '-qq', '-y', '--no-install-recommends', *names, 'gcc', 'libc6-dev',
+        'pkg-config')
+    # With the flags that its file gives, too: pkg-config wants to find what those that link statically need.
+    for language, command in (('c', 'cc -o first first.c -lverso && ./first'),
+                              ('c', 'cc -o first first.c $(pkg-config --cflags --libs verso) && ./first'),
+                              ('c', 'cc -static -o first first.c $(pkg-config --static --cflags --libs verso) && ./first'),
+                              ('python', 'python3 first.python'),
                               ('sh', 'sh first.sh')):
         place = os.path.join(target, 'tmp', language)
-        os.makedirs(place)
+        os.makedirs(place, exist_ok=True)
         code, expected = first_page(language)
         with open(os.path.join(place, 'first.' + language), 'w', encoding='utf-8') as f:
             f.write(code)
-        printed = run(*chroot, 'sh', '-c', f'cd /tmp/{language} && {command}')
+        printed = run(*chroot, 'sh', '-ec', f'cd /tmp/{language} && rm -f *.verso* && {command}')
         assert printed == expected, (language, printed, expected)
         print(f'{language}: {printed.strip()!r}')
     # Nothing is left when they go.
