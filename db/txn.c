@@ -177,6 +177,22 @@ void verso_abort(struct verso_txn *txn)
 		txn_abort(take_apart(txn));
 }
 
+/*
+ * Of a handle that may not write: what others have written is in the file. Some read-only file
+ * systems flush nothing, and need not: -EINVAL, -EROFS.
+ */
+static int sync_file(struct verso *db)
+{
+	int rc = file_sync(db->file);
+
+	if (rc == 0 || rc == -EINVAL || rc == -EROFS)
+		return 0;
+	return error_set(rc,
+		"%s could not be flushed (%s): what other programs have written since the last "
+		"flush may be lost at a power cut. Look at the disk",
+		db->path, error_name(rc));
+}
+
 int verso_sync(struct verso *db)
 {
 	THREAD_KEPT;
@@ -184,5 +200,5 @@ int verso_sync(struct verso *db)
 
 	if (rc < 0)
 		return call_result(rc);
-	return call_result(db->options.flags & VERSO_RDONLY ? 0 : txn_sync(db->env));
+	return call_result(db->options.flags & VERSO_RDONLY ? sync_file(db) : txn_sync(db->env));
 }

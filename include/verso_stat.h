@@ -28,7 +28,8 @@ struct verso_stat {
 	uint32_t n_pending_pages; /* freed, but open readers or the newest flush still need them */
 	uint64_t newest_gen;      /* of the newest commit: incarnation << 40 | sequence */
 	uint64_t durable_gen;     /* of the newest flushed one; of another process, which is known
-				     when it has given its turn. VERSO_RDONLY: newest_gen */
+				     when it has given its turn. VERSO_RDONLY: of the newest one
+				     whose flush the file proves; a later one may be durable too */
 
 	/* Transactions. */
 	uint32_t n_readers;         /* open now */

@@ -6,6 +6,7 @@
  */
 #include "db/side.h"
 #include "tests/api.h"
+#include "tests/sim/faultopen.h"
 #include "txn/txn_int.h"
 
 #include <errno.h>
@@ -438,6 +439,54 @@ START_TEST(two_relaxed_processes_close_in_any_order)
 }
 END_TEST
 
+/* --- an observer and what is durable ------------------------------------------------------- */
+
+START_TEST(a_sync_of_an_observer_flushes_the_file)
+{
+	struct verso_options o = {
+		.size = sizeof(o), .pager = (enum verso_pager)_i, .flags = VERSO_RDONLY};
+	struct fault_plan plan = {.calls = FAULT_SYNC, .nth = UINT64_MAX};
+	struct verso *db = must_open(_i, VERSO_CREATE), *observer;
+	struct faultio *io;
+	uint64_t n;
+
+	API_OK(put(db, "moon", "1737"));
+	API_OK(fault_open(path, &o, &plan, &io, &observer));
+	n = atomic_load(&plan.n);
+	API_OK(verso_sync(observer));
+	ck_assert_uint_eq(atomic_load(&plan.n), n + 1);
+	plan.nth = n + 1;
+	API_SAYS(verso_sync(observer), -EIO, "could not be flushed");
+	verso_close(observer);
+	faultio_free(io);
+	verso_close(db);
+}
+END_TEST
+
+START_TEST(what_is_written_and_not_flushed_is_not_durable_to_an_observer)
+{
+	struct verso_options o = {
+		.pager = (enum verso_pager)_i, .sync = VERSO_SYNC_PROCESS, .flags = VERSO_CREATE};
+	struct verso_stat stat = {.size = sizeof(stat)}, seen = {.size = sizeof(seen)};
+	struct verso *db, *observer;
+
+	if (api_skips_process(_i))
+		return;
+	API_OK(try_with(o, &db));
+	API_OK(put(db, "moon", "1737"));
+	API_OK(verso_stat(db, &stat));
+	ck_assert_uint_lt(stat.durable_gen, stat.newest_gen);
+	observer = must_open(_i, VERSO_RDONLY);
+	API_OK(verso_stat(observer, &seen));
+	ck_assert_uint_eq(seen.newest_gen, stat.newest_gen);
+	ck_assert_uint_eq(seen.durable_gen, stat.durable_gen);
+	verso_close(db);
+	API_OK(verso_stat(observer, &seen)); /* the close has flushed, and says so */
+	ck_assert_uint_eq(seen.durable_gen, seen.newest_gen);
+	verso_close(observer);
+}
+END_TEST
+
 /* --- a process that is idle ---------------------------------------------------------------- */
 
 START_TEST(an_idle_relaxed_process_gives_its_turn)
@@ -623,6 +672,9 @@ int main(void)
 	tcase_add_loop_test(tc, an_opening_that_waits_for_another_pager_finds_what_that_one_wrote,
 		0, API_PAGERS);
 	tcase_add_loop_test(tc, two_relaxed_processes_close_in_any_order, 0, API_PAGERS);
+	tcase_add_loop_test(tc, a_sync_of_an_observer_flushes_the_file, 0, API_PAGERS);
+	tcase_add_loop_test(tc, what_is_written_and_not_flushed_is_not_durable_to_an_observer, 0,
+		API_PAGERS);
 	tcase_add_loop_test(tc, an_idle_relaxed_process_gives_its_turn, 0, API_PAGERS);
 	tcase_add_loop_test(tc, a_commit_into_a_file_that_was_removed_is_an_error, 0, API_PAGERS);
 	tcase_add_loop_test(tc, a_commit_into_a_file_that_was_replaced_is_an_error, 0, API_PAGERS);

@@ -133,7 +133,7 @@ static int print_file(const struct session *s, const struct verso_stat *st)
 		{"free_pages", "free pages", st->n_free_pages, UNIT_COUNT},
 		{"pending_pages", "pages not yet free", st->n_pending_pages, UNIT_COUNT},
 		{"newest_gen", "newest commit", st->newest_gen, UNIT_GEN},
-		{"durable_gen", "newest durable commit", st->durable_gen, UNIT_GEN},
+		{"durable_gen", "newest one known durable", st->durable_gen, UNIT_GEN},
 		{"closed_cleanly", "closed cleanly", raw_newest(&raw)->mark != 0, UNIT_YES},
 		{"rolled_back", "unfinished commit left out", st->rolled_back != 0, UNIT_YES},
 	};
