@@ -90,11 +90,11 @@ static void read_head(void *arg)
 
 static int error_kind(const struct verso *db, const struct board_head *head)
 {
-	char why[160];
+	char why[240];
 
 	(void)snprintf(why, sizeof(why),
 		"through %s%s, not through %s%s, and all processes that share it use one kind of "
-		"pager: take any, or the same",
+		"pager: open it with the same, or with VERSO_PAGER_ANY, which takes theirs",
 		pager_name(head->pager), head->is_buffered ? " with buffered transfers" : "",
 		pager_name(db->options.pager), is_buffered(db) ? " with buffered transfers" : "");
 	return holder_busy(db, why);

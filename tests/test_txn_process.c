@@ -212,6 +212,8 @@ START_TEST(without_direct_reads_it_is_refused)
 	s.options.mode = TXN_ONE_FLUSH;
 	s.options.sync = TXN_PROCESS;
 	ck_assert_int_eq(txn_stack_try_open(&s), -EOPNOTSUPP);
+	/* What to do is what will do: VERSO_COMMIT_TWO_FLUSH and this `sync` are refused, too. */
+	ck_assert_ptr_nonnull(strstr(error_text(), "use VERSO_SYNC_FULL or VERSO_SYNC_RELAXED"));
 	simdisk_free(s.disk);
 }
 END_TEST

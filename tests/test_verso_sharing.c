@@ -296,6 +296,7 @@ START_TEST(all_members_use_one_kind_of_pager)
 			continue;
 		API_SAYS(try_open(pager, 0, &other), VERSO_EBUSY, "use one kind of pager");
 		API_SAYS(try_open(pager, 0, &other), VERSO_EBUSY, "another handle of this process");
+		API_SAYS(try_open(pager, 0, &other), VERSO_EBUSY, "or with VERSO_PAGER_ANY");
 	}
 	if (_i != VERSO_MMAP)
 		API_SAYS(try_open(_i, VERSO_BUFFERED, &other), VERSO_EBUSY, "buffered transfers");

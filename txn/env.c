@@ -188,7 +188,7 @@ int txn_env_open(struct pager *pager, const struct txn_probe *probe,
 	read_locks_init(&env->read_locks,
 		options->members ? options->members->file : options->observed);
 	if (pager->device_is_cached && env->options.mode == TXN_ONE_FLUSH && !options->read_only)
-		rc = refuse_one_flush();
+		rc = refuse_one_flush(&env->options);
 	else if (pager->writer_pages < txn_writer_pages(&env->options))
 		rc = error_set(-EINVAL,
 			"the pager keeps %u pages for the writer, these options need %u: give the "

@@ -22,8 +22,13 @@ static pgno_t first_pages(uint32_t page_size)
 
 /* --- making -------------------------------------------------------------------------------- */
 
-int refuse_one_flush(void)
+int refuse_one_flush(const struct txn_options *options)
 {
+	if (options->sync == TXN_PROCESS)
+		return error_set(-EOPNOTSUPP,
+			"commits that are only written (VERSO_SYNC_PROCESS) are safe only where "
+			"opening can read the disk past the page cache (O_DIRECT), which is "
+			"refused here: use VERSO_SYNC_FULL or VERSO_SYNC_RELAXED");
 	return error_set(-EOPNOTSUPP,
 		"one flush a commit is safe only where opening can read the disk past the page "
 		"cache (O_DIRECT), which is refused here: take two flushes");
@@ -96,7 +101,7 @@ int txn_format(struct file *file, uint32_t page_size, const uint8_t uuid[16],
 			"a page of %u bytes: expected a power of two from %u to %u", page_size,
 			PAGE_SIZE_MIN, PAGE_SIZE_MAX);
 	if (options->mode == TXN_ONE_FLUSH && !file->device_direct)
-		return refuse_one_flush();
+		return refuse_one_flush(options);
 	layout_init(&l, page_size, &space);
 	if (l.group_pages < GROUP_PAGES_MIN || l.group_pages % 64 != 0)
 		return error_set(-EINVAL,

@@ -153,8 +153,8 @@ static inline struct space_options space_options_of(const struct txn_options *o)
 	};
 }
 
-/* format.c: the error of T7: such a commit could not be verified here. */
-int refuse_one_flush(void);
+/* format.c: the error of T7: commits as these options want them could not be verified here. */
+int refuse_one_flush(const struct txn_options *options);
 
 /* What a look at the file says. */
 struct recovered {
