@@ -68,7 +68,7 @@ static bool is_over(const struct step *s)
 	if (l->pages_max > 0 && n >= l->pages_max)
 		return true;
 	return l->time_max_ms > 0 &&
-	       io_now_ns(s->txn->db->io) - s->begun_ns >= l->time_max_ms * 1000000;
+	       (io_now_ns(s->txn->db->io) - s->begun_ns) / 1000000 >= l->time_max_ms;
 }
 
 static int compact_leaf(struct verso_txn *txn, struct btree *tree, struct btree_compact *c)
@@ -220,7 +220,7 @@ int verso_compact(struct verso *db, struct verso_compact *limits)
 	int rc = boundary_db(db), size_rc;
 
 	if (rc < 0)
-		return rc;
+		return call_result(rc);
 	if (waits_for_itself(db) || check_runs_here(db))
 		return misuse("verso_compact: this thread has a write transaction open, or is in "
 			      "the callback of a check or a copy");
@@ -237,11 +237,11 @@ int verso_compact(struct verso *db, struct verso_compact *limits)
 	while (rc == VERSO_MORE && !limits);
 	pthread_mutex_unlock(&db->compact_lock);
 	if (rc < 0 || !limits)
-		return rc;
+		return call_result(rc);
 	full.n_pages = txn_compact_size(db->env);
 	size_rc = file_size(db->file, &full.file_bytes);
 	if (size_rc < 0)
-		return size_rc;
+		return call_result(size_rc);
 	full.size = size;
 	memcpy(limits, &full, size);
 	return rc;

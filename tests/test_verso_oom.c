@@ -109,6 +109,42 @@ static int read_records(struct progress *p)
 	return rc == VERSO_NOTFOUND ? 0 : rc;
 }
 
+/* A record again: the table stays as it is. */
+static int commit_async(struct verso *db)
+{
+	struct verso_txn *txn;
+	uint64_t gen = 0;
+	int rc = verso_begin(db, VERSO_WRITE, &txn);
+
+	if (rc == 0) {
+		rc = verso_put(txn, NULL, api_val("key000001"), api_val("again"), 0);
+		if (rc < 0)
+			verso_abort(txn); /* the text stays */
+		else
+			rc = verso_commit_async(txn, &gen);
+	}
+	return rc == 0 ? verso_wait(db, gen) : rc;
+}
+
+/* The calls about the database as a whole. */
+static int look_after(struct verso *db, const char *path)
+{
+	struct verso_stat stat = {.size = sizeof(stat)};
+	struct verso_space space = {.size = sizeof(space)};
+	struct verso_watch watch = {.size = sizeof(watch)};
+	int rc = commit_async(db);
+
+	if (rc == 0)
+		rc = verso_compact(db, NULL);
+	if (rc == 0)
+		rc = verso_space(db, &space);
+	if (rc == 0)
+		rc = verso_watch(path, &watch);
+	if (rc == 0)
+		rc = verso_stat(db, &stat);
+	return rc == 0 ? verso_sync(db) : rc;
+}
+
 /* A day's work. The first error ends it; what is open stays open. */
 static int work(int pager, const char *path, struct progress *p)
 {
@@ -135,6 +171,8 @@ static int work(int pager, const char *path, struct progress *p)
 		rc = verso_begin(p->db, VERSO_READ, &p->txn);
 	if (rc == 0)
 		rc = read_records(p);
+	if (rc == 0)
+		rc = look_after(p->db, path);
 	if (rc == 0)
 		rc = verso_check(p->db, 0, NULL, NULL);
 	return rc;
