@@ -4,6 +4,7 @@
  * default table, the named ones and the catalogue; after one that changed nothing, or made nothing
  * smaller, the end of the file is cut and all is done.
  */
+#include "base/bytes.h"
 #include "btree/compact.h"
 #include "db/db_int.h"
 #include "txn/compact.h"
@@ -226,6 +227,10 @@ int verso_compact(struct verso *db, struct verso_compact *limits)
 			      "the callback of a check or a copy");
 	if (limits && limits->size < sizeof(limits->size))
 		return misuse("verso_compact: set size to sizeof(struct verso_compact)");
+	if (limits && limits->size > sizeof(full) &&
+		!bytes_are_zero(limits + 1, limits->size - sizeof(full)))
+		return misuse("verso_compact: a limit that this version of the library does not "
+			      "know");
 	if (limits) {
 		size = limits->size < sizeof(full) ? limits->size : sizeof(full);
 		memcpy(&full, limits, size);

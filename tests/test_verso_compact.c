@@ -201,14 +201,36 @@ START_TEST(a_value_larger_than_what_is_free_moves_without_growth)
 }
 END_TEST
 
+START_TEST(a_long_time_is_no_short_one)
+{
+	/* In nanoseconds it is 0, modulo 2^64. */
+	struct verso_compact c = {.size = sizeof(c), .time_max_ms = UINT64_C(1) << 58};
+	struct verso *db = api_open(_i, "db", 0);
+	unsigned n = 1;
+
+	api_fill(db, 2000, 100); /* some sixty leaves */
+	for (; verso_compact(db, &c) == VERSO_MORE; n++)
+		;
+	ck_assert_uint_lt(n, 10);
+	verso_close(db);
+}
+END_TEST
+
 START_TEST(bad_arguments_are_refused)
 {
+	struct newer {
+		struct verso_compact c;
+		uint64_t more;
+	} newer = {.c.size = sizeof(newer), .more = 1};
 	struct verso_compact c = {.size = 0};
 	struct verso *db = api_open(_i, "db", 0);
 	struct verso_txn *txn;
 
 	API_IS(verso_compact(NULL, NULL), VERSO_EMISUSE);
 	API_IS(verso_compact(db, &c), VERSO_EMISUSE);
+	API_SAYS(verso_compact(db, &newer.c), VERSO_EMISUSE, "does not know");
+	newer.more = 0;
+	API_OK(verso_compact(db, &newer.c));
 	txn = api_begin(db, VERSO_WRITE);
 	API_IS(verso_compact(db, NULL), VERSO_EMISUSE);
 	verso_abort(txn);
@@ -591,6 +613,7 @@ int main(void)
 	tcase_add_loop_test(t, dropped_tables_leave_no_hole, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_value_larger_than_what_is_free_moves_without_growth, 0,
 		API_PAGERS);
+	tcase_add_loop_test(t, a_long_time_is_no_short_one, 0, API_PAGERS);
 	tcase_add_loop_test(t, bad_arguments_are_refused, 0, API_PAGERS);
 	tcase_add_loop_test(t, what_a_reader_sees_stays, 0, API_PAGERS);
 	tcase_add_loop_test(t, other_handles_see_what_they_should, 0, API_PAGERS);
