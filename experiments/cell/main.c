@@ -237,10 +237,14 @@ static void print_version(void)
 	(void)printf("{\"verso\":\"%s\",\"engines\":[", verso_version());
 	for (size_t i = 0; i < N_ENGINES; i++)
 		(void)printf("%s\"%s\"", i ? "," : "", engines[i]->name);
+	(void)printf("],\"build\":{\"optimization\":\"%s\",\"sanitizer\":\"%s\",\"coverage\":%s,"
+		     "\"hostile\":%s}",
+		CELL_OPTIMIZATION, CELL_SANITIZER, CELL_COVERAGE ? "true" : "false",
+		CELL_HOSTILE ? "true" : "false");
 	if (why)
-		(void)printf("],\"why_no_dtlb\":\"%s\"}\n", why);
+		(void)printf(",\"why_no_dtlb\":\"%s\"}\n", why);
 	else
-		(void)printf("],\"why_no_dtlb\":null}\n");
+		(void)printf(",\"why_no_dtlb\":null}\n");
 }
 
 static void print_residency(const char *path, bool drop)

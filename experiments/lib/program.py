@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 BUILD = 'build-experiments'
+OPTIMIZED = ('2', '3', 's')
 
 
 class ProgramError(Exception):
@@ -23,6 +24,7 @@ class Program:
         self.path = os.path.abspath(path)
         about = self.ask('version')
         self.engines = about['engines']
+        self.build = about.get('build')  # how it was compiled; None: a build of before, which does not say
         self.why_no_dtlb = about.get('why_no_dtlb')
         with open(self.path, 'rb') as f:
             self.version = {'verso': about['verso'], 'cell': hashlib.sha256(f.read()).hexdigest()[:12]}
@@ -46,19 +48,52 @@ def words(options):
     return found
 
 
-def find(root, say):
-    """The newest cell of the builds of the tree at root; builds one when there is none."""
-    paths = glob.glob(os.path.join(root, 'build*', 'experiments', 'cell'))
-    if paths:
-        return Program(max(paths, key=os.path.getmtime))
-    meson = '/usr/bin/meson' if os.access('/usr/bin/meson', os.X_OK) else shutil.which('meson')
-    if not meson:
-        raise ProgramError('meson is not installed: apt-get install meson ninja-build gcc pkg-config libxxhash-dev liburing-dev')
-    folder = os.path.join(root, BUILD)
-    say(f'Building in {BUILD}')
-    for command in ([meson, 'setup', folder, root, '--buildtype=release', '-Dbench=disabled'],
-                    [meson, 'compile', '-C', folder, 'experiment_programs']):
+def why_not_measured(build):
+    """Why a build is not what people run, or None. build: what the program says of itself."""
+    if build is None:
+        return 'it does not say how it was built'
+    found = [text for wrong, text in (
+        (build['sanitizer'] != 'none', f'it has the sanitizer {build["sanitizer"]}'), (build['hostile'], 'it is hostile: it does the worst legal thing at every step'),
+        (build['coverage'], 'it counts coverage'), (build['optimization'] not in OPTIMIZED, f'its optimization is {build["optimization"]}')) if wrong]
+    return ', and '.join(found) or None
+
+
+def check(a_program):
+    """Refuses a build whose times and counts would be those of its checks."""
+    why = why_not_measured(a_program.build)
+    if why:
+        raise ProgramError(f'{a_program.path}: expected an ordinary, optimized build, but {why}; build one: '
+                           f'meson setup {BUILD} --buildtype=release && ninja -C {BUILD}, or name another with --cell=')
+    return a_program
+
+
+def _meson():
+    return '/usr/bin/meson' if os.access('/usr/bin/meson', os.X_OK) else shutil.which('meson')
+
+
+def _build(*commands):
+    for command in commands:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ProgramError(f'{" ".join(command)} failed:\n{(done.stdout + done.stderr)[-2000:]}')
-    return Program(os.path.join(folder, 'experiments', 'cell'))
+
+
+def find(root, say):
+    """The cell of BUILD, brought up to date; else the newest of the ordinary builds of the tree at root; else BUILD is made."""
+    folder, meson = os.path.join(root, BUILD), _meson()
+    path = os.path.join(folder, 'experiments', 'cell')
+    compiling = [meson, 'compile', '-C', folder, 'experiment_programs']
+    if os.path.exists(path):
+        if meson and os.access(folder, os.W_OK):
+            _build(compiling)
+        return check(Program(path))
+    for other in sorted(glob.glob(os.path.join(root, 'build*', 'experiments', 'cell')), key=os.path.getmtime, reverse=True):
+        try:
+            return check(Program(other))
+        except ProgramError as error:
+            say(f'not measured: {error}')
+    if not meson:
+        raise ProgramError('meson is not installed: apt-get install meson ninja-build gcc pkg-config libxxhash-dev liburing-dev')
+    say(f'Building in {BUILD}')
+    _build([meson, 'setup', folder, root, '--buildtype=release', '-Dbench=disabled'], compiling)
+    return check(Program(path))

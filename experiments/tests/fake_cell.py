@@ -6,6 +6,7 @@
     histogram  of each phase (default: the operations, 1000 ns each)
     die        the word of the command line at which it ends by a signal, such as "--seed=7"
     words      a file to which each command line is appended
+    build      what it says of itself that is not ordinary
     batches    whether it tells the batch of each phase
 """
 import json
@@ -74,7 +75,8 @@ def main():
     if SCRIPT.get('die') in sys.argv:
         os.kill(os.getpid(), signal.SIGKILL)
     if command == 'version':
-        print(json.dumps({'verso': SCRIPT.get('version', '0'), 'engines': ['verso']}))
+        print(json.dumps({'verso': SCRIPT.get('version', '0'), 'engines': ['verso'],
+                          'build': {'optimization': '3', 'sanitizer': 'none', 'coverage': False, 'hostile': False, **SCRIPT.get('build', {})}}))
     elif command == 'load':
         with open(option('file'), 'wb') as f:
             f.write(bytes(8192))

@@ -13,7 +13,7 @@ import unittest
 from unittest import mock
 
 from support import FAKE, RUN, Scratch, plan_text
-from lib import compare, dataset, metrics, results, session, stats
+from lib import compare, dataset, metrics, program, results, session, stats
 from lib.plan import parse
 
 TIMEOUT_S = 60
@@ -210,6 +210,25 @@ class Sessions(Scratch):
         self.assertIn('no experiment E99', self.run_harness(2, 'E99'))
         self.assertIn('no such program', self.run_harness(3, 'E0', '--cell=/nowhere/cell'))
         self.assertIn('no session there', self.run_harness(3, 'report'))
+
+    def test_a_build_that_is_not_ordinary_is_refused(self):
+        for build, word in (({'sanitizer': 'address,undefined'}, 'the sanitizer address,undefined'), ({'hostile': True}, 'hostile'),
+                            ({'coverage': True}, 'coverage'), ({'optimization': '0'}, 'its optimization is 0')):
+            out = self.run_harness(3, 'E0', build=build)
+            self.assertIn('expected an ordinary, optimized build, but it', out)
+            self.assertIn(word, out)
+        self.assertEqual(self.sessions(), [])
+
+    def test_the_newest_build_is_passed_over_where_it_is_not_ordinary(self):
+        for name, build in (('build', {}), ('build-asan', {'sanitizer': 'address'})):  # the newest last, as ./test leaves them
+            os.makedirs(self.path(f'{name}/experiments'))
+            script = json.dumps({'build': build}).replace('"', '\\"')
+            path = self.write(f'{name}/experiments/cell', f'#!/bin/sh\nFAKE_CELL="{script}" exec {shlex.quote(self.cell)} "$@"\n')
+            os.chmod(path, 0o755)
+            os.utime(path, (1000, 1000 + len(name)))
+        said = []
+        self.assertEqual(program.find(self.folder, said.append).path, self.path('build/experiments/cell'))
+        self.assertIn('build-asan', said[0])
 
     def test_a_cell_that_dies_is_kept_as_invalid_and_the_others_go_on(self):
         self.write('E0.toml', plan_text(rest='[[cell]]\nname = "three"\npager = "mmap"\nbatch = 77\n'))
