@@ -32,6 +32,7 @@ POLL_S = 0.05
 UMOUNT_TRIES = 25
 MEMORY = '/dev/shm'
 ROUND = 1
+ENDED = 'ended'  # in the place of a hazard's name: none was produced
 
 
 class HazardError(rules.Refused):
@@ -187,7 +188,7 @@ def call_by_subject(path, words_on, disk, say, at_once=AT_ONCE):
                 mine.callback(running[subject][0].close)
             for subject, (program, mine) in list(running.items()):
                 if program.has_ended():
-                    found[subject] = program.result()
+                    found[subject] = _result_or_line(program, subject)
                     mine.close()
                     del running[subject]
                     say(f'{os.path.basename(path)}: {len(found)} of {len(subjects)} subjects')
@@ -195,6 +196,19 @@ def call_by_subject(path, words_on, disk, say, at_once=AT_ONCE):
     # What this build lacks is told by each of them.
     by_key = {line['key']: line for subject in subjects for line in found[subject]}
     return sorted(by_key.values(), key=lambda line: line['cell'] not in subjects)
+
+
+def dead(who, error):
+    """The line of a program, or of one of its subjects, that could not do its work: invalid, and final as that of a cell."""
+    return {'cell': who, 'key': f'{ENDED}/{who}', 'trials': 0, 'counts': {}, 'invalid': [str(error)], 'flags': [],
+            'details': {'hazard': ENDED, 'skipped': None}}
+
+
+def _result_or_line(program, subject):
+    try:
+        return program.result()
+    except HazardError as error:
+        return [dead(subject, error)]
 
 
 def _words(name, mode, seed, disk):
@@ -225,7 +239,10 @@ def measure(session, plan):
                                   'this build has no hazards, which use the tests: apt-get install check libsqlite3-dev, and build again'})
             continue
         session.progress.show(f'{plan.id}: {name}', force=True)
-        lines = _lines_of(path, name, mode, seed, session.data.folder, lambda text: session.progress.show(text, force=True))
+        try:
+            lines = _lines_of(path, name, mode, seed, session.data.folder, lambda text: session.progress.show(text, force=True))
+        except HazardError as error:
+            lines = [dead(name, error)]
         for line in lines:
             session.writer.write({'kind': 'hazard', 'experiment': plan.id, 'plan': plan.hash, 'round': ROUND, 'seed': seed,
                                   'program': name, 'of': len(lines), **line})

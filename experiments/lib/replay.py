@@ -4,7 +4,7 @@ several sizes, and the pool and the map run it for real at the same sizes. Count
 import dataclasses
 import os
 
-from lib import budget, cache, compare, dataset, plan as plans, rules, runner
+from lib import budget, cache, compare, dataset, plan as plans, program, rules, runner
 
 WHOLE = [{'name': 'whole', 'until': 'end'}]
 GUESS_S = 8
@@ -15,6 +15,9 @@ FRAMES_MIN = 64
 
 class ReplayError(Exception):
     """A trace that could not be recorded or replayed."""
+
+
+FAILURES = (ReplayError, rules.Refused, budget.BudgetError, program.ProgramError)  # of one line: it is invalid, and the rest goes on
 
 
 def regret(misses, optimum, at_random):
@@ -80,10 +83,7 @@ def _real(measure, plan, number, name, frames, beside):
         job.memory_bytes = 2 * job.cache_bytes + (64 << 20)
     else:
         job.memory_bytes = frames * PAGE_BYTES + beside
-    try:
-        line = runner.run_cell(measure.program.path, job)
-    except rules.Refused as refused:
-        return {'invalid': [str(refused)], 'misses': None, 'flags': []}
+    line = runner.run_cell(measure.program.path, job)
     misses = None
     if not line['invalid']:
         phase = line['phases'][0]
@@ -99,18 +99,44 @@ def measure(session, plan, number):
     todo = left(session, plan, number)
     if not todo:
         return
-    maps = [c['name'] for c in plan.cells if not cache.has_pool(plan.options(c['name']))]
-    beside = _beside_map(session, plan, number, maps[0]) if maps else 0
     path = os.path.join(session.data.folder, f'{plan.id}.trace')
-    session.progress.show(f'{plan.id}: recording the trace of round {number}', force=True)
     try:
-        _record(session, plan, number, path)
-        pages = session.program.ask('replay', f'--file={path}', '--frames=1')['pages']
+        pages, beside = _prepare(session, plan, number, path)
         for key in todo:
-            session.writer.write(_one(session, plan, number, key, path, pages, beside))
+            session.writer.write(_one_or_invalid(session, plan, number, key, path, pages, beside))
+            session.progress.finish(GUESS_S)
+    except FAILURES as error:  # without a trace there is nothing of this round
+        for key in todo:
+            session.writer.write({**_about(plan, number, key, None), **_invalid(error)})
             session.progress.finish(GUESS_S)
     finally:
         dataset.remove(path)
+
+
+def _prepare(session, plan, number, path):
+    """Records the trace. (Pages in it, what the group of a map holds beside the page cache.)"""
+    session.progress.show(f'{plan.id}: recording the trace of round {number}', force=True)
+    maps = [c['name'] for c in plan.cells if not cache.has_pool(plan.options(c['name']))]
+    beside = _beside_map(session, plan, number, maps[0]) if maps else 0
+    _record(session, plan, number, path)
+    return session.program.ask('replay', f'--file={path}', '--frames=1')['pages'], beside
+
+
+def _invalid(error):
+    return {'invalid': [str(error)], 'misses': None, 'flags': []}
+
+
+def _about(plan, number, key, frames):
+    name, part = key.split('@')
+    return {'kind': 'replay', 'experiment': plan.id, 'plan': plan.hash, 'round': number, 'key': key, 'cell': name,
+            'part': float(part), 'frames': frames}
+
+
+def _one_or_invalid(session, plan, number, key, path, pages, beside):
+    try:
+        return _one(session, plan, number, key, path, pages, beside)
+    except FAILURES as error:
+        return {**_about(plan, number, key, None), **_invalid(error)}
 
 
 def _one(session, plan, number, key, path, pages, beside):
@@ -118,8 +144,7 @@ def _one(session, plan, number, key, path, pages, beside):
     name, part = key.split('@')
     frames = max(FRAMES_MIN, int(float(part) * pages))
     session.progress.show(f'{plan.id}: round {number}, {name} with {frames} frames')
-    line = {'kind': 'replay', 'experiment': plan.id, 'plan': plan.hash, 'round': number, 'key': key, 'cell': name,
-            'part': float(part), 'frames': frames}
+    line = _about(plan, number, key, frames)
     if name == 'replay':
         found = session.program.ask('replay', f'--file={path}', f'--frames={frames}')
         return {**line, **found, 'invalid': [], 'flags': []}
@@ -128,7 +153,7 @@ def _one(session, plan, number, key, path, pages, beside):
 
 def table(lines):
     """Regret by cell and size, the means over rounds: {part: {name: (misses in 100 reads, regret)}}."""
-    replays = {(line['round'], line['part']): line for line in lines if line['cell'] == 'replay'}
+    replays = {(line['round'], line['part']): line for line in lines if line['cell'] == 'replay' and not line['invalid']}
     found = {}
     for line in lines:
         replay = replays.get((line['round'], line['part']))

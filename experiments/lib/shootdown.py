@@ -25,12 +25,17 @@ def per_page(found, hazard, cell, name):
     return Number(text, t.ids, f'per_page {name}', value)
 
 
+def _by_size(hazards):
+    """Without what is no size: that the program ended before its work was done."""
+    return sorted(dict.fromkeys(h for h in hazards if h.startswith('pages-')), key=pages_a_call)
+
+
 def cells(found):
     return list(dict.fromkeys(cell for _, cell in found))
 
 
 def sizes(found):
-    return sorted(dict.fromkeys(hazard for hazard, _ in found), key=pages_a_call)
+    return _by_size(hazard for hazard, _ in found)
 
 
 def lines(found, name):
@@ -79,7 +84,7 @@ def summary(lines_of):
     by = {(l['details']['hazard'], l['cell']): l for l in lines_of}
     names = [c for c in dict.fromkeys(l['cell'] for l in lines_of) if any(l['trials'] for l in lines_of if l['cell'] == c)]
     text = ['  for each page: interrupts, ns of the sender, ns of the victims', '  ' + 'pages a call'.ljust(14) + ''.join(n.rjust(24) for n in names)]
-    for hazard in sorted(dict.fromkeys(l['details']['hazard'] for l in lines_of), key=pages_a_call):
+    for hazard in _by_size(l['details']['hazard'] for l in lines_of):
         row = '  ' + str(pages_a_call(hazard)).ljust(14)
         for name in names:
             line = by.get((hazard, name))

@@ -368,6 +368,14 @@ class FakeSession:
         return [line for line in self.lines if line['kind'] == kind and experiment in (None, line['experiment'])]
 
 
+def a_measure(path):
+    """What stands in for a session.Measure. written: its lines."""
+    written = []
+    return types.SimpleNamespace(
+        head={'mode': 'tiny', 'seed': 1}, done=set(), program=types.SimpleNamespace(path=path), written=written,
+        writer=types.SimpleNamespace(write=written.append), progress=types.SimpleNamespace(show=lambda *_, **__: None, finish=lambda s: None))
+
+
 class Letters(unittest.TestCase):
     def test_outcomes_of_a_program_have_letters_of_their_own(self):
         self.assertEqual(hazards.letters(['error', 'wrong data', 'right']), {'error': 'E', 'wrong data': 'W', 'right': 'R'})
@@ -468,21 +476,35 @@ echo '{"key":"none/lacking","cell":"lacking"}' >>"$json"
             self.assertEqual([line['key'] for line in lines], ['none/one', 'torn/one', 'none/two', 'torn/two', 'none/three', 'torn/three', 'none/lacking'])
             self.assertEqual((len(disks), left), (3, []))
 
-    def test_a_subject_that_dies_ends_the_others_and_leaves_no_disk(self):
+    def test_a_subject_that_dies_is_an_invalid_line_and_the_others_go_on(self):
         with tempfile.TemporaryDirectory() as folder:
-            text, disks, left = self.by_subject(folder, 8, 'two')
-        self.assertEqual((text, len(disks), left), ('hazard_rot ended with status 3: broken', 3, []))
+            lines, disks, left = self.by_subject(folder, 8, 'two')
+        self.assertEqual([line['key'] for line in lines], ['none/one', 'torn/one', 'ended/two', 'none/three', 'torn/three', 'none/lacking'])
+        self.assertEqual(lines[2]['invalid'], ['hazard_rot ended with status 3: broken'])
+        self.assertEqual((len(disks), left), (3, []))
+
+    def test_a_program_that_dies_is_an_invalid_line_and_is_not_run_again(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkdir(os.path.join(folder, 'hazards'))
+            for name in ('cell', 'hazards/hazard_shootdown'):
+                with open(os.path.join(folder, name), 'w', encoding='ascii') as f:
+                    f.write('#!/bin/sh\necho no room >&2; exit 3\n')
+                os.chmod(os.path.join(folder, name), 0o755)
+            plan = plans.load(os.path.join(os.path.dirname(HERE), 'plans', 'E9.toml'))
+            session = a_measure(os.path.join(folder, 'cell'))
+            session.data = types.SimpleNamespace(folder=folder)
+            hazards.measure(session, plan)
+        line, = session.written
+        self.assertEqual((line['kind'], line['trials'], line['invalid']), ('hazard', 0, ['hazard_shootdown ended with status 3: no room']))
+        self.assertTrue(hazards.is_complete(plan, FakeSession(line)))
+        self.assertIn('status 3: no room', '\n'.join(hazards.summary(FakeSession(line), plan, str)))
 
     def test_a_build_without_hazards_is_skipped_with_a_reason(self):
-        written = []
-        session = types.SimpleNamespace(
-            head={'mode': 'tiny', 'seed': 1}, done=set(), program=types.SimpleNamespace(path='/nonexistent/cell'),
-            writer=types.SimpleNamespace(write=written.append),
-            progress=types.SimpleNamespace(show=lambda *_, **__: None, finish=lambda s: None))
+        session = a_measure('/nonexistent/cell')
         hazards.measure(session, self.plan)
-        self.assertEqual([line['kind'] for line in written], ['skip'])
-        self.assertIn('apt-get install check', written[0]['reason'])
-        self.assertTrue(hazards.is_complete(self.plan, FakeSession(*written)))
+        self.assertEqual([line['kind'] for line in session.written], ['skip'])
+        self.assertIn('apt-get install check', session.written[0]['reason'])
+        self.assertTrue(hazards.is_complete(self.plan, FakeSession(*session.written)))
 
     def test_a_disk_leaves_nothing_behind(self):
         with tempfile.TemporaryDirectory() as parent:

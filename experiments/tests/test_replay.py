@@ -5,10 +5,12 @@ import random
 import struct
 import subprocess
 import sys
+import types
 import unittest
+from unittest import mock
 
 from support import CELL, HERE, RUN, Scratch, plan_text
-from lib import budget, plan, replay, report, results
+from lib import budget, plan, replay, report, results, rules
 from lib.program import Program
 
 HEADER = 16
@@ -51,6 +53,39 @@ class Keys(unittest.TestCase):
         self.assertEqual([key for _, key in replay.keys(fewer, 1, ['verso'], 'standard')], names['standard'])
         self.assertEqual(len(names['tiny']), 2 * 3)
         self.assertEqual([key for key in names['full'] if key.startswith('two')], ['two@0.05', 'two@0.1', 'two@0.3', 'two@0.5'])
+
+
+class Failures(unittest.TestCase):
+    """What cannot be recorded or run is an invalid line; the rest goes on."""
+
+    def measure(self, prepare, one):
+        with open(os.path.join(os.path.dirname(HERE), 'plans', 'E7.toml'), encoding='utf-8') as f:
+            p = plan.parse(f.read(), 'E7.toml')
+        written = []
+        session = types.SimpleNamespace(
+            head={'mode': 'quick'}, done=set(), program=types.SimpleNamespace(engines=['verso']), data=types.SimpleNamespace(folder='/nonexistent'),
+            writer=types.SimpleNamespace(write=written.append), progress=types.SimpleNamespace(show=lambda *_, **__: None, finish=lambda s: None))
+        with mock.patch.object(replay, '_prepare', prepare), mock.patch.object(replay, '_one', one):
+            replay.measure(session, p, 1)
+        self.assertEqual([line['key'] for line in written], [key for _, key in replay.keys(p, 1, ['verso'], 'quick')])
+        self.assertEqual(replay.table(written), {})
+        return [line['invalid'] for line in written]
+
+    def test_a_trace_that_cannot_be_recorded_makes_its_round_invalid(self):
+        def refused(*_):
+            raise rules.Refused('R5: cached')
+        found = self.measure(refused, None)
+        self.assertEqual({tuple(texts) for texts in found}, {('R5: cached',)})
+
+    def test_a_budget_that_cannot_be_had_makes_one_line_invalid(self):
+        calls = []
+        def one(session, p, number, key, *_):
+            calls.append(key)
+            if len(calls) % 2:
+                raise budget.BudgetError('none')
+            return {**replay._about(p, number, key, 1), 'invalid': ['other'], 'misses': None}
+        found = self.measure(lambda *_: (100, 0), one)
+        self.assertEqual(found, [['none'] if i % 2 == 0 else ['other'] for i in range(len(calls))])
 
 
 @unittest.skipUnless(CELL, 'VERSO_CELL is not set')
