@@ -156,17 +156,16 @@ def measure_in(args, a_program, folder, chosen):
         making.clear()
         head['machine']['device_probe'] = probe.device(a_program, about)
     with contextlib.ExitStack() as stack:
-        ram = None
-        if wants_ram_disk(head, chosen, a_program.engines):
-            ram = stack.enter_context(ramdisk.RamDisk(data))
-            if not old:
-                head['machine']['ram_probe'] = probe.device(a_program, ram.data.get())
+        told = session.left_out(old) if old else {}
+        ram, reasons = ram_disk(stack, data, [cell for cell in ram_cells(head, chosen, a_program.engines) if cell not in told])
+        if ram and not old:
+            head['machine']['ram_probe'] = probe.device(a_program, ram.data.get())
         writer = results.Writer(path)
         stack.callback(writer.close)
         if not old:
             writer.write(head)
         m = session.Measure(a_program, data, writer, head, chosen, retries_of(args), args.idle,
-                            session.finished_jobs(old) if old else (), minutes=args.minutes, ram=ram)
+                            session.finished_jobs(old) if old else (), minutes=args.minutes, ram=ram, left_out={**told, **reasons}, told=told)
         about = f'about {int(m.progress.expected_s / 60) + 1} minutes'
         if args.minutes:
             about += f', of which {args.minutes:g} now'
@@ -179,10 +178,23 @@ def measure_in(args, a_program, folder, chosen):
     return OK
 
 
-def wants_ram_disk(head, chosen, engines):
-    """Whether a cell that will run is on one, and it can be had."""
-    names = [(p, name) for p in chosen if p.kind == 'cells' for name in session.cells_here(p, engines, head['mode'])[0]]
-    return any(p.cell(name).get('disk') == 'ram' for p, name in names) and ramdisk.why_not(head['file_bytes']) is None
+def ram_cells(head, chosen, engines):
+    """(experiment, cell) of those that would run on a RAM disk."""
+    return [(p.id, name) for p in chosen if p.kind == 'cells' for name in session.cells_here(p, engines, head['mode'])[0]
+            if p.cell(name).get('disk') == 'ram']
+
+
+def ram_disk(stack, data, cells):
+    """A RAM disk that lasts as long as stack, for these cells; or None, and {cell: the reason} for which they are left out."""
+    if not cells:
+        return None, {}
+    why = ramdisk.why_not(data.get()['bytes'])
+    try:
+        if why is None:
+            return stack.enter_context(ramdisk.RamDisk(data)), {}
+    except DataError as error:
+        why = str(error)
+    return None, dict.fromkeys(cells, why)
 
 
 def guesses(args, a_program, folder, head, chosen):

@@ -86,11 +86,12 @@ def rounds_of(plan, head):
 
 class Measure:
     """Measures plans into a writer. head: the first line, or that of the session that is resumed. minutes: after which no round of
-    a plan begins."""
+    a plan begins. left_out: cells that this session cannot run, with the reasons. told: those of which the file already says so."""
 
-    def __init__(self, a_program, data, writer, head, plans, retries=2, idle_s=1.0, done=(), stream=None, minutes=None, ram=None):
+    def __init__(self, a_program, data, writer, head, plans, retries=2, idle_s=1.0, done=(), stream=None, minutes=None, ram=None, left_out=(), told=()):
         self.program, self.data, self.writer, self.head = a_program, data, writer, head
         self.minutes, self.ram = minutes, ram
+        self.left_out, self.told = dict(left_out), set(told)  # reasons by (experiment, cell)
         self.plans, self.retries, self.idle_s = plans, retries, idle_s
         self.done = {tuple(line[:4]) for line in done}  # (experiment, round, cell, copy) that need not be measured again
         # Operations a second, by (experiment, round, cell): of the first copy, as where nothing was interrupted.
@@ -155,7 +156,7 @@ class Measure:
     def _jobs(self, plan, number):
         """Those of a round that are not done."""
         jobs = schedule(plan, number, self.head['seed'], self.program.engines, self.head['mode'])
-        return [job for job in jobs if job[0] == number and (plan.id, *job) not in self.done]
+        return [job for job in jobs if job[0] == number and (plan.id, *job) not in self.done and (plan.id, job[1]) not in self.left_out]
 
     def run(self):
         """Measures everything that is not done. Counts of (valid, invalid) runs."""
@@ -173,10 +174,12 @@ class Measure:
         reason = self.reason_to_skip(plan)
         if reason:
             self.writer.write({'kind': 'skip', 'experiment': plan.id, 'cell': None, 'reason': reason})
-        elif not self.done:
-            for name, why in cells_here(plan, self.program.engines, self.head['mode'])[1]:
+            return True
+        here = dict(cells_here(plan, self.program.engines, self.head['mode'])[1])
+        for name, why in {**here, **{cell: why for (experiment, cell), why in self.left_out.items() if experiment == plan.id}}.items():
+            if (plan.id, name) not in self.told:
                 self.writer.write({'kind': 'skip', 'experiment': plan.id, 'cell': name, 'reason': why})
-        return bool(reason)
+        return False
 
     def _measure_round(self, plan, number, counts):
         if plan.kind == 'replay':
@@ -314,6 +317,11 @@ def finished_jobs(session):
     return done + hazards.finished(session) + code.finished(session)
 
 
+def left_out(session):
+    """Reasons by (experiment, cell): of cells that a session did without, and does without when it goes on."""
+    return {(line['experiment'], line['cell']): line['reason'] for line in session.of_kind('skip') if line['cell'] is not None}
+
+
 def resumable(folder, head, plans, engines):
     """The newest session of a folder that was begun in the same way and is not complete, or None."""
     for session in reversed(results.sessions_in(folder)):
@@ -335,7 +343,7 @@ def resumable(folder, head, plans, engines):
             elif plan.kind == 'hazard':
                 if not hazards.is_complete(plan, session):
                     return session
-            elif any((plan.id, *job) not in done
+            elif any((plan.id, *job) not in done and (plan.id, job[1]) not in left_out(session)
                      for job in schedule(plan, head['rounds'], session.head['seed'], engines, head['mode'])):
                 return session
     return None

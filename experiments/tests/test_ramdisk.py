@@ -42,6 +42,27 @@ class RamDisks(Scratch):
         self.assertEqual((self.leftovers(), os.path.exists(folder)), ([], False))
 
     @unittest.skipUnless(CELL, 'VERSO_CELL is not set')
+    def test_one_that_cannot_be_made_leaves_out_its_cells_with_the_reason(self):
+        if os.geteuid() != 0:
+            self.skipTest('a RAM disk needs root')
+        self.write('E0.toml', plan_text(workload='[workload]\nwork = "get"\nops = 300\n', rest=RAM,
+                                        phases='[[phase]]\nname = "full"\nuntil = "end"\n'))
+        os.mkdir(self.path('bin'))
+        os.chmod(self.write('bin/mount', '#!/bin/sh\necho operation not permitted >&2; exit 32\n'), 0o755)
+        words = [sys.executable, RUN, 'E0', f'--plans={self.folder}', f'--cell={CELL}', f'--data={self.path("data")}',
+                 f'--results={self.path("results")}', '--size=tiny', '--rounds=1', '--retries=0', '--idle=0']
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=100,
+                              env={**os.environ, 'PATH': self.path('bin') + ':' + os.environ['PATH']})
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        folder = self.path('results')
+        found, = results.sessions_in(os.path.join(folder, os.listdir(folder)[0]))
+        skipped, = found.of_kind('skip', 'E0')
+        self.assertEqual((skipped['cell'], {r['cell'] for r in found.runs('E0')}), ('ram', {'one', 'two'}))
+        self.assertIn('operation not permitted', skipped['reason'])
+        again = session.resumable(os.path.join(folder, os.listdir(folder)[0]), found.head, [plan.load(self.path('E0.toml'))], found.head['engines'])
+        self.assertIsNone(again)  # it is complete
+
+    @unittest.skipUnless(CELL, 'VERSO_CELL is not set')
     def test_a_session_measures_on_it(self):
         if ramdisk.why_not(32 << 20):
             self.skipTest(ramdisk.why_not(32 << 20))
