@@ -9,6 +9,7 @@ import subprocess
 import time
 
 from lib import debian
+from lib.child import start
 from lib.program import ProgramError
 
 RECORD_BYTES = {'verso': 118.75, 'lmdb': 124.8}  # of the file, for a record that was loaded in key order
@@ -104,7 +105,7 @@ class Dataset:
             words += [f'--cache={cache}', '--commit=relaxed']
         if not in_order:
             words.append('--scattered')
-        child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        child = start(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         while child.poll() is None:
             if progress and os.path.exists(part):
                 progress(min(1.0, os.path.getsize(part) / expected))

@@ -10,6 +10,7 @@ import tempfile
 import time
 
 from lib import compare, rules, shootdown
+from lib.child import start
 
 SOME = {'tiny': 0, 'quick': 1, 'standard': 2, 'full': 3}
 # Words of each program's command line, by mode.
@@ -125,7 +126,7 @@ def call(path, words, say):
     """Runs a program with --json. Its lines as dicts. say: called with each line of its progress."""
     with tempfile.NamedTemporaryFile('r', suffix='.jsonl', encoding='utf-8') as lines:
         last = ''
-        with subprocess.Popen([path, *words, '--json', lines.name], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
+        with start([path, *words, '--json', lines.name], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
             try:
                 for text in child.stderr:
                     last = text.strip() or last
@@ -145,7 +146,7 @@ class Running:
         self.path = path
         self.lines = tempfile.NamedTemporaryFile('r', suffix='.jsonl', encoding='utf-8')
         self.errors = tempfile.TemporaryFile('w+', encoding='utf-8')
-        self.child = subprocess.Popen([path, *words, '--json', self.lines.name], stdout=subprocess.DEVNULL, stderr=self.errors)
+        self.child = start([path, *words, '--json', self.lines.name], stdout=subprocess.DEVNULL, stderr=self.errors)
 
     def has_ended(self):
         return self.child.poll() is not None

@@ -165,7 +165,8 @@ def measure_in(args, a_program, folder, chosen):
         if not old:
             writer.write(head)
         m = session.Measure(a_program, data, writer, head, chosen, retries_of(args), args.idle,
-                            session.finished_jobs(old) if old else (), minutes=args.minutes, ram=ram, left_out={**told, **reasons}, told=told)
+                            session.finished_jobs(old) if old else (), minutes=args.minutes, ram=ram, left_out={**told, **reasons}, told=told,
+                            attempts=session.attempts(old) if old else ())
         about = f'about {int(m.progress.expected_s / 60) + 1} minutes'
         if args.minutes:
             about += f', of which {args.minutes:g} now'
@@ -307,7 +308,9 @@ def main(words, text):
     if words[:1] == ['within']:
         return within.main(words[1:])
     args = parser(text).parse_args(words)
-    signal.signal(signal.SIGTERM, interrupt)  # a cell does not outlive its harness
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a cell does not outlive its harness
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, interrupt)
     try:
         if args.what == ['doctor']:
             return doctor(args)

@@ -15,6 +15,10 @@ class Refused(Exception):
     """A run that may not begin; the text says which rule and why."""
 
 
+class NotNow(Refused):
+    """What stands in its way may be gone when the session goes on, so the run is not final."""
+
+
 def same_work(run):
     """R1"""
     for phase in run['phases']:

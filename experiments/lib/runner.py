@@ -9,7 +9,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 
-from lib import budget, guard, program, readings, rules, slow
+from lib import budget, child, guard, program, readings, rules, slow
 from lib.live import DONE, READY, Live
 
 SAMPLE_S = 0.1
@@ -68,8 +68,8 @@ def make_cold(job):
         if not found['cached_bytes']:
             return found
         time.sleep(0.2)
-    raise rules.Refused(f'R5: {found["cached_bytes"]} bytes of {job.about["path"]} stay in the page cache: does another program '
-                        f'have it open or mapped?')
+    raise rules.NotNow(f'R5: {found["cached_bytes"]} bytes of {job.about["path"]} stay in the page cache: does another program '
+                       f'have it open or mapped?')
 
 
 def command_line(path, job, descriptor):
@@ -200,8 +200,8 @@ class Run:
     def start(self, a_budget):
         self.budget = a_budget
         words = a_budget.command(command_line(self.path, self.job, self.live.descriptor))
-        self.child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.errors,
-                                      pass_fds=[self.live.descriptor], start_new_session=True)
+        self.child = child.start(words, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.errors,
+                                 pass_fds=[self.live.descriptor], start_new_session=True)
         a_budget.attach(self.child.pid)
         self.cpu_stat = budget.cpu_stat(self.child.pid)
         if self.job.slow_ms:

@@ -88,7 +88,7 @@ class Measure:
     """Measures plans into a writer. head: the first line, or that of the session that is resumed. minutes: after which no round of
     a plan begins. left_out: cells that this session cannot run, with the reasons. told: those of which the file already says so."""
 
-    def __init__(self, a_program, data, writer, head, plans, retries=2, idle_s=1.0, done=(), stream=None, minutes=None, ram=None, left_out=(), told=()):
+    def __init__(self, a_program, data, writer, head, plans, retries=2, idle_s=1.0, done=(), stream=None, minutes=None, ram=None, left_out=(), told=(), attempts=()):
         self.program, self.data, self.writer, self.head = a_program, data, writer, head
         self.minutes, self.ram = minutes, ram
         self.left_out, self.told = dict(left_out), set(told)  # reasons by (experiment, cell)
@@ -96,6 +96,7 @@ class Measure:
         self.done = {tuple(line[:4]) for line in done}  # (experiment, round, cell, copy) that need not be measured again
         # Operations a second, by (experiment, round, cell): of the first copy, as where nothing was interrupted.
         self.rates = {tuple(line[:3]): line[4] for line in done if len(line) > 4 and line[3] == 1}
+        self.attempts = dict(attempts)  # how often a job of the session that goes on has run, by (experiment, round, cell, copy)
         self.caches = {}  # by options: what a pool may have
         self.sized = {}  # by number of records: files of another size
         self.progress = Progress(self.expected_s(), stream)
@@ -265,12 +266,13 @@ class Measure:
     def measure(self, plan, number, name, copy, text):
         """One job, repeated while the machine is not quiet; each attempt is a line, the last one is final."""
         guess = self.guess_s(plan, name)
-        for attempt in range(1, self.retries + 2):
+        before = self.attempts.get((plan.id, number, name, copy), 0)  # of the session that goes on: an id is used once
+        for attempt in range(before + 1, before + self.retries + 2):
             line = self._attempt(plan, number, name, copy, text, guess)
             line.update(kind='run', experiment=plan.id, plan=plan.hash, round=number, cell=name, copy=copy, attempt=attempt)
             line['id'] = f'{self.head["session"]}/{plan.id}/{number}/{name}/{copy}/{attempt}'
-            again = not line['quiet'] and not line['invalid'] and attempt <= self.retries
-            line['final'] = not again
+            again = not line['quiet'] and not line['invalid'] and attempt <= before + self.retries
+            line['final'] = not again and not line.pop('not_now', False)
             self.writer.write(line)
             if not again:
                 if copy == 1:
@@ -297,7 +299,7 @@ class Measure:
             return {'started': started, **runner.run_cell(self.program.path, job)}
         except (rules.Refused, budget.BudgetError) as refused:
             return {'started': None, 'options': job.options, 'seed': job.seed, 'phases': [], 'invalid': [str(refused)],
-                    'flags': [], 'quiet': False, 'missing': [], 'file': {k: v for k, v in job.about.items() if k != 'path'}}
+                    'not_now': isinstance(refused, rules.NotNow), 'flags': [], 'quiet': False, 'missing': [], 'file': {k: v for k, v in job.about.items() if k != 'path'}}
         finally:
             if job.about.get('copied'):
                 dataset.remove(job.about['path'])
@@ -315,6 +317,11 @@ def finished_jobs(session):
             for line in session.of_kind('run') if line.get('final')]
     done += [(line['experiment'], line['round'], line['key'], 1) for line in session.of_kind('replay')]
     return done + hazards.finished(session) + code.finished(session)
+
+
+def attempts(session):
+    """How often each job has run."""
+    return {(line['experiment'], line['round'], line['cell'], line['copy']): line['attempt'] for line in session.of_kind('run')}
 
 
 def left_out(session):

@@ -13,7 +13,7 @@ import unittest
 from unittest import mock
 
 from support import FAKE, RUN, Scratch, plan_text
-from lib import compare, dataset, metrics, program, results, session, stats
+from lib import compare, dataset, metrics, program, readings, results, session, stats
 from lib.plan import parse
 
 TIMEOUT_S = 60
@@ -265,13 +265,36 @@ class Sessions(Scratch):
         out, _ = child.communicate(timeout=TIMEOUT_S)
         return child.returncode, out
 
+    def cells_at_work(self):
+        """Command lines of cells on the files of this test, a moment later."""
+        time.sleep(0.5)
+        found = [readings.read_text(f'/proc/{pid}/cmdline') or '' for pid in os.listdir('/proc') if pid.isdigit()]
+        return [text for text in found if f'--file={self.path("data")}' in text]
+
+    def test_what_may_not_begin_now_begins_when_the_session_goes_on(self):
+        head = {'mode': 'tiny', 'session': 's', 'file_bytes': 8 << 20, 'memory_bytes': 4 << 20, 'rounds': 1, 'seconds': 1, 'seed': 1,
+                'budget': 'cooperative', 'records': 10}
+        written, p = [], parse(plan_text(), 'E0.toml')
+        data = types.SimpleNamespace(records=10, get=lambda *_: {'path': '/nonexistent', 'engine': 'verso', 'sha256': 'a'},
+                                     drop=lambda _: {'cached_bytes': 4096}, program=None)
+        a_program = types.SimpleNamespace(engines=['verso'], path=FAKE)
+        writer = types.SimpleNamespace(write=written.append)
+        with mock.patch.object(session.runner.time, 'sleep', lambda _: None):
+            session.Measure(a_program, data, writer, head, [p]).measure(p, 1, 'one', 1, '')
+            lines = types.SimpleNamespace(of_kind=lambda kind, *_: written if kind == 'run' else [])
+            self.assertEqual((written[0]['invalid'][0][:3], session.finished_jobs(lines)), ('R5:', []))
+            session.Measure(a_program, data, writer, head, [p], attempts=session.attempts(lines)).measure(p, 1, 'one', 1, '')
+        self.assertEqual([line['id'] for line in written], ['s/E0/1/one/1/1', 's/E0/1/one/1/2'])
+        self.assertNotIn('not_now', written[0])
+
     def test_an_interrupted_session_goes_on(self):
-        for how, status in ((signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)):
+        for how, status in ((signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGHUP, 130), (signal.SIGKILL, -9)):
             with self.subTest(how=how):
                 shutil.rmtree(self.path('results'), ignore_errors=True)
                 code, out = self.interrupt(how, '--seconds=0.6')  # long enough that a busy machine sees it before its end
                 self.assertEqual(code, status, out)
                 before = self.sessions()[0]
+                self.assertEqual(self.cells_at_work(), [])
                 with open(before.path, 'a', encoding='utf-8') as f:
                     f.write('{"kind":"run","experi')
                 self.assertLess(len(before.lines), 7)
