@@ -447,7 +447,14 @@ def unpacked(lab, archive, top, check):
     """The autograder at work, outside of the project."""
     with zipfile.ZipFile(archive) as z:
         z.extractall(os.path.join(top, 'source'))
-    for files, points in ((own.references(lab), gradescope.max_points(lab)), (mklab.starters(lab), 0)):
+    seed_file = os.path.join(top, 'source', 'private_seed')
+    seed = read(seed_file)
+    submissions = [(own.references(lab), gradescope.max_points(lab)), (mklab.starters(lab), 0)]
+    for name, cheat in cheats_of(lab).items():
+        if 'SEED_FILE' in cheat.get('new', ''):
+            submissions.append((own.changed(own.references(lab), {**cheat, 'new': cheat['new'].replace('SEED_FILE', seed_file)}, name), None))
+    for files, points in submissions:
+        write(seed_file, seed)  # which a grading takes away
         for name, text in files.items():
             write(os.path.join(top, 'submission', name), text)
         done = subprocess.run(['sh', os.path.join(top, 'source', 'run_autograder')], env={'PATH': os.environ['PATH'], 'AUTOGRADER': top},
@@ -456,7 +463,9 @@ def unpacked(lab, archive, top, check):
         if check.that(done.returncode == 0 and os.path.exists(path), f'the autograder runs: {done.stdout[-400:]}{done.stderr[-400:]}'):
             made = json.loads(read(path))
             check.that(not gradescope.faults(made), f'its results.json is as documented: {gradescope.faults(made)[:3]}')
-            check.that(made['score'] == points, f'its score is {made["score"]}, expected {points}: {done.stdout[-400:]}')
+            check.that(points in (None, made['score']), f'its score is {made["score"]}, expected {points}: {done.stdout[-400:]}')
+            told = [t['name'] for t in made['tests'] if re.search(rf'\b{seed.strip()}\b', t['output'])]
+            check.that(not told, f'no message has the private seed, but those of {told[:3]}')
 
 
 def predictions(lab, builder, check):

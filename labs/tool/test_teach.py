@@ -108,6 +108,27 @@ class Gradescope(unittest.TestCase):
         with self.assertRaises(GraderError):
             gradescope.make(LABS_THERE[0], '/dev/null', 0)
 
+    def test_private_seed_is_gone_before_the_first_test(self):
+        asked = []
+
+        def graded_now(lab, builder, folder, private_seed):
+            asked.append((private_seed, os.path.exists(path)))
+            raise GraderError('far enough')
+        whole, grade.grade_folder = grade.grade_folder, graded_now
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                path = os.path.join(folder, 'private_seed')
+                write(path, '4711\n')
+                with self.assertRaisesRegex(GraderError, 'far enough'):
+                    run.graded(LABS_THERE[0].number, folder, os.path.join(folder, 'r.json'), path)
+                self.assertEqual(asked, [(4711, False)])
+                with self.assertRaisesRegex(GraderError, 'No such file.*new copy'):
+                    run.graded(LABS_THERE[0].number, folder, os.path.join(folder, 'r.json'), path)
+                write(path, 'x')
+                with self.assertRaisesRegex(GraderError, 'expected the private seed'):
+                    run.taken(path)
+        finally:
+            grade.grade_folder = whole
 
     def test_submission_may_be_what_submit_made(self):
         class One:

@@ -34,11 +34,22 @@ def unpacked(lab, folder, scratch):
     return scratch
 
 
+def taken(seed_file):
+    """The private seed. Its file is gone then, before anything of a student's runs: a program can read what its user can."""
+    try:
+        seed = int(read(seed_file))
+        os.remove(seed_file)
+    except (OSError, ValueError) as e:
+        raise GraderError(f'{seed_file}: expected the private seed, a number, in a file that can be removed; found: {getattr(e, "strerror", None) or e}. '
+                          'A grading takes the file away, so that no test can read it: begin each one in a new copy of the autograder') from None
+    return seed
+
+
 def graded(number, submission, path, seed_file):
     began = time.monotonic()
-    lab = Lab(number)
+    lab, seed = Lab(number), taken(seed_file)
     with build.Builder() as builder, tempfile.TemporaryDirectory() as scratch:
-        results = grade.grade_folder(lab, builder, unpacked(lab, submission, scratch), private_seed=int(read(seed_file)))
+        results = grade.grade_folder(lab, builder, unpacked(lab, submission, scratch), private_seed=seed)
     made = gradescope.results(lab, grade.sheet(lab, results, 1), time.monotonic() - began)
     gradescope.write_checked(path, made)
     say(f'{made["score"]} of {gradescope.max_points(lab)} points in {time.monotonic() - began:.0f} s')
