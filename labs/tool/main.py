@@ -217,14 +217,16 @@ def hours(lab, args):
         spent = float(args.names[0])
     except (IndexError, ValueError):
         raise LabError(f'how many? ./lab hours {lab.number} 2.5') from None
-    if not 0 < spent <= 100:
-        raise LabError('hours are more than 0 and at most 100')
+    if not 0 < spent <= own.HOURS_MAX:
+        raise LabError(f'hours are more than 0 and at most {own.HOURS_MAX}')
     path = os.path.join(lab.mine, 'hours.txt')
     os.makedirs(lab.mine, exist_ok=True)
     with open(path, 'a', encoding='utf-8') as f:
         f.write(f'{spent}\n')
-    with open(path, encoding='utf-8') as f:
-        say(f'lab {lab.number}: {sum(float(line) for line in f):g} hours')
+    total = own.hours_of(lab.mine)
+    if not total:
+        raise LabError(f'{os.path.relpath(path, ROOT)}: expected a number of hours in each line, more than 0 and at most {own.HOURS_MAX}; mend it, or remove it')
+    say(f'lab {lab.number}: {total:g} hours')
     return OK
 
 

@@ -17,7 +17,11 @@ import objects
 from common import GraderError, LabError, read, say, write
 
 PREDICTION_POINTS, HOURS_POINTS, OWN_POINTS = 4, 1, 10
+HOURS_MAX = 100  # that are noted at a time
 OWN_LIMIT_S = 20
+# How often own tests must pass on the reference: before the planted bugs, after each few of these, and at the end. A test that fails
+# by chance would find bugs by chance.
+OWN_RUNS_BEFORE, OWN_BUGS_BETWEEN = 3, 4
 NOT_SHOWN = 77  # status of a program that cannot show an answer on this machine
 
 
@@ -230,19 +234,29 @@ def changed(base, change, name):
 
 def judge(lab, builder, path, each=None):
     """(names of the bugs found, how many there are, what is wrong or '') of a file of own tests."""
-    tests = OwnTests(lab, builder, path)
+    tests, n_passed, all_bugs = OwnTests(lab, builder, path), 0, planted(lab)
+
+    def wrong_on_reference(times):
+        nonlocal n_passed
+        for _ in range(times):
+            state, message = tests.run(references(lab))
+            if state != grade.PASS:
+                return f'your tests must pass on the reference each time; {f"they passed {n_passed} times, and then" if n_passed else "but"}: {state}: {message}'
+            n_passed += 1
+        return ''
     try:
-        state, message = tests.run(references(lab))
-        if state != grade.PASS:
-            return [], len(planted(lab)), f'your tests must pass on the reference, but: {state}: {message}'
-        found = []
-        for name, bug in planted(lab).items():
+        wrong, found = wrong_on_reference(OWN_RUNS_BEFORE), []
+        for n, (name, bug) in enumerate(all_bugs.items(), 1):
+            if wrong:
+                break
             state, _ = tests.run(changed(references(lab), bug, name))
             if state in (grade.FAIL, grade.CRASHED, grade.HUNG):
                 found.append(name)
             if each:
                 each(name, state)
-        return found, len(planted(lab)), ''
+            if n % OWN_BUGS_BETWEEN == 0 or n == len(all_bugs):
+                wrong = wrong_on_reference(1)
+        return ([] if wrong else found), len(all_bugs), wrong
     finally:
         tests.close()
 
@@ -273,6 +287,16 @@ def bugs(lab, builder):
 
 # The sheet.
 
+def hours_of(folder):
+    """The sum of what ./lab hours noted in a folder; 0: nothing, or nothing that it could have written."""
+    path = os.path.join(folder, 'hours.txt')
+    try:
+        spent = [float(line) for line in read(path).split()] if os.path.getsize(path) <= grade.FILE_BYTES_MAX else []
+    except (OSError, ValueError):
+        return 0
+    return sum(spent) if all(0 < hours <= HOURS_MAX for hours in spent) else 0
+
+
 def extras(lab, builder, folder):
     """[(name, points, of, what)] of a submission, for what is judged here."""
     rows = []
@@ -280,7 +304,8 @@ def extras(lab, builder, folder):
         made = len(set(noted(folder)) & {q['id'] for q in lab.questions})
         rows.append(('predictions', PREDICTION_POINTS * made // len(lab.questions), PREDICTION_POINTS,
                      f'{made} of {len(lab.questions)} made'))
-        rows.append(('hours', HOURS_POINTS if os.path.isfile(os.path.join(folder, 'hours.txt')) else 0, HOURS_POINTS, 'noted, or not'))
+        spent = hours_of(folder)
+        rows.append(('hours', HOURS_POINTS if spent else 0, HOURS_POINTS, f'{spent:g} noted' if spent else f'none noted: ./lab hours {lab.number} H'))
     if lab.own_tests and has_references(lab) and lab.bugs:  # not in a pack
         try:
             found, n_all, wrong = judge(lab, builder, os.path.join(folder, lab.own_tests))

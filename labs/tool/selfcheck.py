@@ -28,6 +28,8 @@ HANDOUT_HEADINGS = ['One picture', 'You will be able to', 'Invariants', 'Predict
                     'Debugging', 'What the tests do not prove', 'Questions', 'Points and hours', 'Further reading']
 QUICK_BUGS_S = 4
 RUNS = 3  # of the reference
+# The cheat of the own tests: a coin, where a variable lies. They fail in seven of eight runs, whatever they are run on.
+LUCK = 'int main(void)\n{\n\tint here;\n\n\tif (((__UINTPTR_TYPE__)&here >> 4 & 7) != 0)\n\t\treturn 1;'
 OWN_MODEL_POINTS = 7  # at least: that tests of one's own can find bugs at all
 # Seconds of processor time, so that others on the machine cost nobody a budget; a build and a grading have two processors.
 BUILD_CPU_S, QUICK_CPU_S, GRADING_CPU_S, ALL_CPU_S, ALL_QUICK_CPU_S = 2 * 30, 20, 2 * 180, 2 * 1800, 2 * 180
@@ -494,12 +496,15 @@ def own_tests(lab, builder, check, quick):
     text = read(lab.path(lab.own_tests))
     with own.put({'a.c': text, 'exit.c': text.replace('int main(void)\n{', 'int main(void)\n{\n\textern void _exit(int);\n\t_exit(0);'),
                   'red.c': text.replace('}\nEND_TEST', '\tck_assert_int_eq(1, 2);\n}\nEND_TEST', 1),
+                  'luck.c': text.replace('int main(void)\n{', LUCK),
                   'takes.c': f'#include "{lab.path(lab.files[0])}"\n' + text,
                   **({} if quick else {'model.c': read(lab.path(lab.own_model))})}) as folder:
         def found(name):
             names, n_all, wrong = own.judge(lab, builder, os.path.join(folder, name))
             return own.own_points(len(names), n_all), names, n_all, wrong
         check.that('must pass on the reference' in found('red.c')[3], 'own tests that fail on the reference have no points')
+        luck = found('luck.c')
+        check.that(luck[0] == 0, f'own tests that fail by chance have no points: {luck}')
         for name, says in (('exit.c', 'uses _exit'), ('takes.c', 'takes in')):
             try:
                 check.that(False, f'{name}: own tests that cheat are refused: {found(name)}')

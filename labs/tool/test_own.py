@@ -48,6 +48,49 @@ class Own(unittest.TestCase):
         finally:
             own.has_references = whole
 
+    def test_own_tests_that_fail_by_chance_on_the_reference_have_no_points(self):
+        lab, n_runs = Lab('2'), []
+
+        class Drawn(own.OwnTests):
+            def __init__(self, *_):
+                pass
+
+            def close(self):
+                pass
+
+            def run(self, files):
+                is_reference = files == own.references(lab)
+                n_runs.append(is_reference)
+                return (grade.FAIL if not is_reference or sum(n_runs) == self.fails_at else grade.PASS), 'by chance'
+        whole, own.OwnTests = own.OwnTests, Drawn
+        try:
+            for Drawn.fails_at in (0, 1, 2, 4):
+                n_runs.clear()
+                found, n_all, wrong = own.judge(lab, None, '')
+                self.assertEqual((len(found), bool(wrong)), (0, True) if Drawn.fails_at else (n_all, False))
+                if not Drawn.fails_at:
+                    n_reference = sum(n_runs)
+                    self.assertTrue(n_runs[0] and n_runs[-1])
+            Drawn.fails_at = n_reference
+            n_runs.clear()
+            found, _, wrong = own.judge(lab, None, '')
+            self.assertEqual(found, [])
+            self.assertIn(f'passed {n_reference - 1} times', wrong)
+        finally:
+            own.OwnTests = whole
+
+    def test_hours_are_those_that_the_command_writes(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertEqual(own.hours_of(folder), 0)
+            for text, hours in (('', 0), ('2.5\n', 2.5), ('2.5\n1\n', 3.5), ('many\n', 0), ('0\n', 0), ('-1\n', 0), ('nan\n', 0), ('101\n', 0)):
+                write(os.path.join(folder, 'hours.txt'), text)
+                self.assertEqual(own.hours_of(folder), hours, text)
+            write(os.path.join(folder, 'hours.txt'), '')
+            lab = type('L', (), {'number': '2', 'mine': folder, 'questions': [{'id': 'P1'}], 'own_tests': None, 'bugs': {}})
+            self.assertEqual(own.extras(lab, None, folder)[1][:3], ('hours', 0, 1))
+            self.assertEqual(main.hours(lab, main.arguments(['hours', '2', '2'])), main.OK)
+            self.assertEqual(own.extras(lab, None, folder)[1], ('hours', 1, 1, '2 noted'))
+
     def test_a_choice_is_its_number_or_its_words(self):
         question = {'choices': ['200', 'some 400', 'none']}
         self.assertEqual([own.as_number(question, a) for a in ('2', 'some 400', 'none', '7', 'nine')], ['2', '2', '3', '7', 'nine'])
