@@ -357,6 +357,12 @@ def links_with(flag):
     return done.returncode == 0
 
 
+def optional():
+    """What a few commands need and no test does: pairs as of doctor()."""
+    yield shutil.which('gdb') is not None, 'gdb: the debugger, for ./lab test N ID --gdb (Debian: gdb)'
+    yield shutil.which('meson') is not None and shutil.which('ninja') is not None, 'meson and ninja: for ./lab measure 7 alone (Debian: meson, ninja-build)'
+
+
 def doctor():
     """Pairs of whether it is there and what it is."""
     yield sys.version_info >= (3, 11), 'Python 3.11 or later'

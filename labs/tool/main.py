@@ -28,6 +28,7 @@ Teachers: ./lab grade N FOLDER [--private-seed S] [--json FILE] [--variant V], .
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -88,6 +89,8 @@ def doctor():
     for there, what in build.doctor():
         say(('  ok       ' if there else '  MISSING  ') + what)
         good = good and there
+    for there, what in build.optional():
+        say(('  ok       ' if there else '  without  ') + what)
     say('  tests run in ' + contain.wrapper()[1])
     say('io_uring is not needed: the labs are graded without it.')
     return OK if good else BAD
@@ -162,6 +165,8 @@ def debug(g, test):
     if g.broken:
         say(g.broken[1])
         return BAD
+    if not shutil.which('gdb'):
+        raise LabError('--gdb needs the debugger gdb, which is not installed: apt-get install gdb. Without it: leave --gdb out')
     program = g.lab.programs[test['program']]
     env = grade.environment(g.lab, program, g.out, g.seed, g.replay)
     env.update(VERSO_TEST=test.get('check', ''), CK_FORK='no', TERM=os.environ.get('TERM', 'dumb'))
@@ -182,6 +187,7 @@ def run(lab, args):
         folder = lab.mine
         if references:
             rest.remove('--reference')
+            own.need_references(lab)
             folder = scratch
             for name in lab.files:
                 write(os.path.join(scratch, name), read(lab.path(name)))

@@ -30,6 +30,13 @@ def has_references(lab):
     return all(mklab.cut(read(lab.path(name)), name)[1] for name in lab.files)
 
 
+def need_references(lab):
+    """For --reference: in a pack that would be the starter."""
+    if not has_references(lab):
+        raise LabError(f'--reference takes the teacher\'s files of lab {lab.number}, and a pack does not have them: leave the word out, and your own '
+                       f'files of labs/my/lab{lab.number}/ are taken; or work in a clone of the project')
+
+
 def references(lab):
     return {name: read(lab.path(name)) for name in lab.files}
 

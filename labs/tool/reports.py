@@ -22,6 +22,7 @@ import build
 import grade
 import mklab
 import objects
+import own
 from common import GraderError, Lab, LabError, ROOT, read, say, toml, write
 
 sys.path.append(os.path.join(ROOT, 'experiments'))
@@ -497,6 +498,8 @@ def own_file(name, reference):
     number, source, _ = OWN[name]
     lab = Lab(number)
     lab.files = [source]
+    if reference:
+        own.need_references(lab)
     folder = lab.folder if reference else lab.mine
     if not os.path.isfile(os.path.join(folder, source)):
         raise LabError(f'{os.path.relpath(os.path.join(folder, source), ROOT)} is not there: this lab measures your files of Labs 2 and 4; '

@@ -465,7 +465,8 @@ def unpacked(lab, archive, top, check):
         if check.that(done.returncode == 0 and os.path.exists(path), f'the autograder runs: {done.stdout[-400:]}{done.stderr[-400:]}'):
             made = json.loads(read(path))
             check.that(not gradescope.faults(made), f'its results.json is as documented: {gradescope.faults(made)[:3]}')
-            check.that(points in (None, made['score']), f'its score is {made["score"]}, expected {points}: {done.stdout[-400:]}')
+            lost = [f'{t["name"]}: {t["output"][:200]}' for t in made['tests'] if t['score'] < t['max_score']]
+            check.that(points in (None, made['score']), f'its score is {made["score"]}, expected {points}: {done.stdout[-400:]}{lost[:3]}')
             told = [t['name'] for t in made['tests'] if re.search(rf'\b{seed.strip()}\b', t['output'])]
             check.that(not told, f'no message has the private seed, but those of {told[:3]}')
 

@@ -12,6 +12,8 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import grade  # noqa: E402
 import main  # noqa: E402
 import own  # noqa: E402
+import reports  # noqa: E402
+import traces  # noqa: E402
 from common import GraderError, Lab, LabError, numbers, write  # noqa: E402
 from test_common import PROGRAM, TEST, made  # noqa: E402
 
@@ -90,6 +92,28 @@ class Own(unittest.TestCase):
             self.assertEqual(own.extras(lab, None, folder)[1][:3], ('hours', 0, 1))
             self.assertEqual(main.hours(lab, main.arguments(['hours', '2', '2'])), main.OK)
             self.assertEqual(own.extras(lab, None, folder)[1], ('hours', 1, 1, '2 noted'))
+
+    def test_reference_is_refused_where_there_is_none(self):
+        whole, own.has_references = own.has_references, lambda _: False
+        try:
+            for what in (lambda: main.run(Lab('2'), main.arguments(['run', '2', 'curves', '--reference'])),
+                         lambda: traces.trace(Lab('2'), main.arguments(['trace', '2', 'L4', '--reference'])),
+                         lambda: reports.own_file('own-pool', True)):
+                with self.assertRaisesRegex(LabError, "teacher's files of lab 2, and a pack does not have them"):
+                    what()
+        finally:
+            own.has_references = whole
+
+    def test_debugger_that_is_not_there_is_named(self):
+        class G:
+            broken, lab = None, Lab('0')
+        path = os.environ['PATH']
+        try:
+            with tempfile.TemporaryDirectory() as os.environ['PATH']:
+                with self.assertRaisesRegex(LabError, 'apt-get install gdb'):
+                    main.debug(G, G.lab.tests[0])
+        finally:
+            os.environ['PATH'] = path
 
     def test_a_choice_is_its_number_or_its_words(self):
         question = {'choices': ['200', 'some 400', 'none']}

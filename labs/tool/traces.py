@@ -8,6 +8,7 @@ import tempfile
 import build
 import contain
 import grade
+import own
 import trace2html
 from common import Lab, LabError, ROOT, numbers, read, say, write
 
@@ -240,6 +241,8 @@ def trace(lab, args):
     if args.events < 1:
         raise LabError('--events: expected a number above 0')
     folder = lab.mine
+    if args.reference:
+        own.need_references(lab)
     if not args.reference and not os.path.isdir(folder):
         raise LabError(f'there is nothing of yours yet: ./lab start {lab.number}')
     with build.Builder(args.build) as builder, tempfile.TemporaryDirectory() as scratch:
