@@ -5,7 +5,8 @@ from the tables here. No report on real machines may use it.
 
 usage: model.py [CHANGE] > SESSION.jsonl
 
-CHANGE: busy (others were at work in three rounds of E72), four (E71 has four rounds), verify (a cell of E73 verifies each page).
+CHANGE: busy (others were at work in three rounds of E72), four (E71 has four rounds), verify (a cell of E73 verifies each page),
+named (the machine has a name).
 """
 import json
 import os
@@ -43,7 +44,7 @@ def plan_text(name, change):
 
 
 def head(change):
-    return {'kind': 'session', 'format': 1, 'session': SESSION, 'mode': 'standard', 'started': '2026-01-01T12:00:00Z', 'machine_id': 'model',
+    return {'kind': 'session', 'format': 1, 'session': SESSION, 'mode': 'standard', 'started': '2026-01-01T12:00:00Z', 'machine_id': 'my-machine' if change == 'named' else 'model',
             'machine': CARD, 'version': {'verso': '0.1.0', 'cell': '0123456789ab'}, 'commit': None, 'engines': ['verso'], 'budget': 'group2',
             'budget_by_kernel': True, 'file_bytes': 2 << 30, 'memory_bytes': 512 << 20, 'records': 17000000, 'rounds': ROUNDS, 'seconds': 2.0,
             'evidence': True, 'seed': SEED, 'missing': [], 'plans': {e: {'hash': f'model-{e}', 'text': plan_text(e, change)} for e in TABLE}}

@@ -32,10 +32,10 @@ class Folder:
         write(self.runs, ''.join(json.dumps(line) + '\n' for line in lines))
         write(os.path.join(folder, 'predict.json'), json.dumps(noted))
 
-    def lint(self, *words):
+    def lint(self, *words, demo=True):
         out = io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-            status = main.main(['lint', '7', *(words or (self.report, os.path.join(self.folder, 'runs')))])
+            status = main.main(['lint', '7', *(words or (self.report, os.path.join(self.folder, 'runs'))), *['--demo'] * demo])
         return status, out.getvalue()
 
 
@@ -44,7 +44,7 @@ class Linter(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             for name, bad in reports.bad_reports(LAB).items():
                 with self.subTest(name):
-                    states, found = reports.judged(LAB, *reports.planted(LAB, name, bad), folder)
+                    states, found = reports.judged(LAB, *reports.planted(LAB, name, bad), folder, bad.get('demo', True))
                     self.assertEqual(sorted(rule for rule, state in states.items() if state == reports.FAIL), sorted(bad['kills']), found)
 
     def test_model_is_accepted_and_every_rule_refuses_something(self):
@@ -61,15 +61,18 @@ class Linter(unittest.TestCase):
             f = Folder(folder)
             status, out = f.lint()
             self.assertEqual(status, main.OK, out)
-            self.assertIn('11 of 11 rules hold', out)
+            self.assertIn('12 of 12 rules hold', out)
             self.assertIn('H2  you said: less; the runs say: less (0.94', out)
+            status, out = f.lint(demo=False)
+            self.assertEqual(status, main.BAD)
+            self.assertIn('20260101-120000-model was made by model.py', out)
             text = read(f.report)
             write(f.report, text.replace('= 0.93 [', '= 0.83 ['))
             status, out = f.lint()
             self.assertEqual(status, main.BAD)
             line = next(n for n, words in enumerate(text.split('\n'), 1) if 'With four times' in words)
             self.assertIn(f'line {line}: `E72 full rate: map-random / pool-uring = 0.83 [0.92, 0.94] less`: the runs say 0.93', out)
-            self.assertIn('10 of 11 rules hold. A report is marked when all do', out)
+            self.assertIn('11 of 12 rules hold. A report is marked when all do', out)
 
     def test_what_cannot_be_read(self):
         with tempfile.TemporaryDirectory() as folder:
