@@ -22,6 +22,7 @@ class Comparison:
     verdict: stats.Verdict
     run_ids: tuple
     margin: float = stats.MARGIN  # that the verdict used
+    twin: str | None = None  # the cell whose two runs a round `twins` is of
 
 
 def _paired(runs, cell, base, phase, metric, copies=(1, 1)):
@@ -45,9 +46,22 @@ def _estimate(pairs):
     return stats.estimate(a / b for a, b in values)
 
 
-def twins(runs, plan, phase, metric):
-    """The ratio of the two runs of the same cell in each round (A/A), or None."""
-    return _estimate(_paired(runs, plan.aa, plan.aa, phase, metric, (2, 1))) if plan.aa else None
+def _kind(plan, name):
+    """What must agree before two runs of one cell say anything about the noise of others."""
+    cell = plan.cell(name)
+    return plan.options(name).get('work', 'get'), cell.get('disk'), cell.get('slow_ms')
+
+
+def twins(runs, plan, cell, base, phase, metric):
+    """(name, ratio of the two runs of that cell in each round) of the A/A pair that a comparison is held to: that of the cell or of
+    its base, else the first of the plan that does the same work on the same disk; in the same phase, by the same metric. (None, None):
+    there is none."""
+    here = [name for name in plan.aa if name in (cell, base)] + [name for name in plan.aa if name not in (cell, base)]
+    for name in here:
+        found = _estimate(_paired(runs, name, name, phase, metric, (2, 1))) if _kind(plan, name) == _kind(plan, cell) else None
+        if found:
+            return name, found
+    return None, None
 
 
 def _verdict(pairs, found, aa, metric):
@@ -56,7 +70,7 @@ def _verdict(pairs, found, aa, metric):
     if pairs and found is None:
         a, b = ([p[i][0] for p in pairs] for i in (0, 1))
         return stats.verdict_without_ratio(a, b, metric.kind == metrics.COUNTS)
-    return stats.verdict(found, aa, _margin(pairs, metric))
+    return stats.verdict(found, aa, _margin(pairs, metric), needs_twins=metric.kind != metrics.COUNTS)
 
 
 def _is_busy(pairs, metric):
@@ -73,10 +87,10 @@ def compare(runs, plan, cell, base, phase, metric_name):
     """A Comparison, whatever the runs hold."""
     metric = metrics.METRICS[metric_name]
     pairs = _paired(runs, cell, base, phase, metric_name)
-    found, aa = _estimate(pairs), twins(runs, plan, phase, metric_name)
+    found, (twin, aa) = _estimate(pairs), twins(runs, plan, cell, base, phase, metric_name)
     means = tuple(sum(p[i][0] for p in pairs) / len(pairs) if pairs else None for i in (0, 1))
     return Comparison(plan.id, cell, base, phase, metric, means, found, aa, _verdict(pairs, found, aa, metric),
-                      tuple(run['id'] for pair in pairs for _, run in pair), _margin(pairs, metric))
+                      tuple(run['id'] for pair in pairs for _, run in pair), _margin(pairs, metric), twin)
 
 
 def is_struck_out(c):
@@ -142,7 +156,8 @@ TRUE, FALSE, OPEN = 'came true', 'failed', 'not decided'
 
 def prediction_result(runs, plan, p):
     """(TRUE, FALSE or OPEN, text) of a prediction: is the interval inside the range that was predicted, or outside? The interval is
-    widened by what two runs of the same cell differ, and by a tenth for CPU times of a machine that was not quiet."""
+    widened by what two runs of the same cell differ, and by a tenth for CPU times of a machine that was not quiet. Rates and CPU
+    times without two runs of the same cell leave it open."""
     if 'base' in p:
         c = compare(runs, plan, p['cell'], p['base'], p['phase'], p['metric'])
         found = c.found
@@ -159,12 +174,13 @@ def prediction_result(runs, plan, p):
     if 'over_cell' in p:
         found, _ = over(runs, plan, p)
         pairs += _paired(runs, p['over_cell'], p['over_base'], p['phase'], p['metric'])
-    if found is None or found.low is None:
+    has_twins = c.twins is not None and c.twins.low is not None
+    if found is None or found.low is None or not (has_twins or c.metric.kind == metrics.COUNTS):
         return OPEN, interval(found)
     wider = MARGIN_BUSY if _is_busy(pairs, c.metric) else 1.0
     low, high = found.low / wider, found.high * wider
     for _ in range(2 if 'over_cell' in p else 1):  # two ratios, each of which may be off as two runs of the same cell are
-        if c.twins and c.twins.low is not None:
+        if has_twins:
             low, high = low * min(1.0, c.twins.low), high * max(1.0, c.twins.high)
     if p['low'] <= low and high <= p['high']:
         return TRUE, interval(found)

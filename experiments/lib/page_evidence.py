@@ -169,7 +169,7 @@ class Evidence:
         """The A/A interval, or None."""
         if c.twins is None or c.twins.low is None:
             return None
-        name = self.plans[c.experiment].aa
+        name = c.twin
         by_round = {}
         for run in self.runs(c.experiment):
             if run['cell'] == name and not run['invalid'] and metrics.read(run, c.phase, c.metric.name) is not None:

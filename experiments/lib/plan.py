@@ -56,7 +56,7 @@ CELL_OPTIONS = {
 HARNESS_OPTIONS = {'fill-batch': int}  # gets at once in phases that fill memory; each phase may have its own `batch`
 CELL_OPTIONS.update(HARNESS_OPTIONS)
 TOP = {'id': str, 'title': str, 'questions': list, 'asks': str, 'switch': str, 'kind': str, 'pitfalls': list,
-       'workload': dict, 'cell': list, 'phase': list, 'compare': list, 'prediction': list, 'aa': str,
+       'workload': dict, 'cell': list, 'phase': list, 'compare': list, 'prediction': list, 'aa': (str, list),
        'needs': list, 'ladder': dict, 'quick': list, 'full': list, 'records_in_order': bool, 'writes': bool, 'frames': list, 'programs': list,
        'memory_part': (int, float), 'variant': list, 'modes': list, 'frames_quick': list, 'frames_full': list}
 CELL = {'name': str, 'title': str, 'limit_of': str, 'before': str, 'wrong': str, 'disk': str, 'skip': str,
@@ -98,7 +98,7 @@ class Plan:
     phases: list = field(default_factory=list)
     compares: list = field(default_factory=list)
     predictions: list = field(default_factory=list)
-    aa: str | None = None
+    aa: list = field(default_factory=list)  # cells that run twice a round; in the file also the name of one
     needs: list = field(default_factory=list)
     quick: list = field(default_factory=list)  # cells of `run quick`; none: all
     full: list = field(default_factory=list)  # cells of `run full` alone
@@ -180,6 +180,7 @@ def parse(text, where):
         _check(f'{where}: variant {i}', entry, VARIANT, ('suffix', 'of'))
     renamed = {'variant': 'variants', 'cell': 'cells', 'phase': 'phases', 'compare': 'compares', 'prediction': 'predictions'}
     plan = Plan(**{renamed.get(key, key): value for key, value in table.items()})
+    plan.aa = [plan.aa] if isinstance(plan.aa, str) else plan.aa
     _add_variants(where, plan)
     _add_rungs(where, plan)
     plan.text = text
@@ -287,8 +288,7 @@ def _check_whole(where, plan):
     if (plan.kind == 'hazard') != bool(plan.programs) or not set(plan.programs) <= set(PROGRAMS):
         raise PlanError(f'{where}: "programs": a plan of kind "hazard" has some of {", ".join(PROGRAMS)}, others have none; '
                         f'found {plan.programs}')
-    if plan.aa is not None and plan.aa not in names:
-        raise PlanError(f'{where}: "aa": no cell "{plan.aa}"')
+    _named(f'{where}: "aa"', plan, plan.aa)
     for i, phase in enumerate(plan.phases, 1):
         if phase.get('until', 'full') not in UNTIL or ('until' in phase) == ('seconds' in phase):
             raise PlanError(f'{where}: phase {i}: expected either seconds, or until = "full", "settled" or "end"')
@@ -329,8 +329,8 @@ def _check_whole(where, plan):
         for name in chosen:
             if name not in names:
                 raise PlanError(f'{where}: "{key}": no cell "{name}"')
-    if plan.aa in plan.full:
-        raise PlanError(f'{where}: "full": "{plan.aa}" is the A/A cell, which runs in every mode')
+    if plan.aa and plan.aa[0] in plan.full:
+        raise PlanError(f'{where}: "full": "{plan.aa[0]}" is the first A/A cell, which runs in every mode')
     for i, compare in enumerate(plan.compares, 1):
         _check_compare(f'{where}: compare {i}', plan, compare)
     for i, p in enumerate(plan.predictions, 1):

@@ -53,14 +53,13 @@ def cells_here(plan, engines, mode=None):
 
 
 def schedule(plan, rounds, seed, engines, mode=None):
-    """Jobs (round, cell, copy) in order: each cell once a round, the A/A cell twice, shuffled by the seed. Open loops come last: their
+    """Jobs (round, cell, copy) in order: each cell once a round, an A/A cell twice, shuffled by the seed. Open loops come last: their
     rate is taken from the closed ones of the round."""
     jobs = []
     names, _ = cells_here(plan, engines, mode)
     for number in range(1, rounds + 1):
         here = [(number, name, 1) for name in names]
-        if plan.aa in names:
-            here.append((number, plan.aa, 2))
+        here += [(number, name, 2) for name in plan.aa if name in names]
         random.Random(f'{seed} {plan.id} {number}').shuffle(here)
         jobs += sorted(here, key=lambda job: 'rate_of' in plan.cell(job[1]))
     return jobs

@@ -113,11 +113,19 @@ class Verdict:
     rounds_needed: int | None = None
 
 
-def _rounds_needed(found, margin):
-    """With how many rounds of this spread the interval would leave the margin's edge."""
-    distance = abs(abs(math.log(found.ratio)) - math.log(margin))
+def _half(found, n):
+    """Half of the interval on the logarithms that n rounds of this spread would have."""
+    return student_quantile((1 + CONFIDENCE) / 2, n - 1) * found.deviation / math.sqrt(n)
+
+
+def _rounds_needed(found, twins, margin):
+    """With how many rounds of this spread there would be a word. More rounds make the interval of the A/A pair narrower too: around 1,
+    as that is what the ratio of a cell to itself is."""
+    distance, edge = abs(math.log(found.ratio)), math.log(margin)
     def is_enough(n):
-        return student_quantile((1 + CONFIDENCE) / 2, n - 1) * found.deviation / math.sqrt(n) < distance
+        if distance < edge:
+            return distance + _half(found, n) < edge
+        return distance - _half(found, n) > max(edge, _half(twins, n) if twins is not None else 0)
     low, high = found.rounds, ROUNDS_MAX  # the half width falls with n
     if low >= high or not is_enough(high):
         return None
@@ -127,18 +135,22 @@ def _rounds_needed(found, margin):
     return high
 
 
-def verdict(found, twins=None, margin=MARGIN):
+def verdict(found, twins=None, margin=MARGIN, needs_twins=False):
     """MORE or LESS if the interval lies beyond the margin and beyond that of `twins`, the A/A pair; SAME if it lies inside the
     margin; else NOT_DECIDED.
 
-    found, twins: Estimates or None. margin: above 1.
+    found, twins: Estimates or None. margin: above 1. needs_twins: without the A/A pair nothing is said.
     """
     if found is None:
         return Verdict(NOT_DECIDED, 'no valid rounds')
     if found.low is None:
         return Verdict(NOT_DECIDED, 'one round has no spread')
     high_bar, low_bar, by_twins = margin, 1 / margin, False
-    if twins is not None and twins.low is not None:
+    if twins is not None and twins.low is None:
+        twins = None
+    if twins is None and needs_twins:
+        return Verdict(NOT_DECIDED, 'no two runs of the same cell')
+    if twins is not None:
         by_twins = twins.high > high_bar or twins.low < low_bar
         high_bar, low_bar = max(high_bar, twins.high), min(low_bar, twins.low)
     if found.low > high_bar:
@@ -149,9 +161,8 @@ def verdict(found, twins=None, margin=MARGIN):
         return Verdict(SAME)
     beyond = found.low > margin or found.high < 1 / margin
     if beyond and by_twins:
-        return Verdict(NOT_DECIDED, 'two runs of the same cell differ as much',
-                       _rounds_needed(found, max(high_bar, 1 / low_bar)))
-    return Verdict(NOT_DECIDED, 'the interval is too wide', _rounds_needed(found, margin))
+        return Verdict(NOT_DECIDED, 'two runs of the same cell differ as much', _rounds_needed(found, twins, margin))
+    return Verdict(NOT_DECIDED, 'the interval is too wide', _rounds_needed(found, twins, margin))
 
 
 def verdict_without_ratio(a, b, are_counts):

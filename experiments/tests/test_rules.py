@@ -4,7 +4,7 @@ so in test_cell.py (R1, R3, R5, R8, R9, R12) and test_plan.py (R4)."""
 import unittest
 
 from support import a_run, phase, plan_text
-from lib import compare, guard, metrics, plan, readings, rules, runner, stats
+from lib import compare, guard, metrics, plan, readings, rules, runner, session, stats
 
 
 def judged(**changes):
@@ -278,6 +278,27 @@ class Sentences(unittest.TestCase):
             self.assertEqual(compare.prediction_result(runs, self.plan, {**p, 'low': low, 'high': high})[0], expected, (low, high))
         self.assertEqual(compare.over(runs[:-1], self.plan, p)[0].rounds, 3)  # a round without all four is left out
         self.assertEqual(compare.prediction_result(self.runs(4 * 10 ** 8), self.plan, {**p, 'low': 0, 'high': 9})[0], compare.OPEN)
+
+    def test_without_two_runs_of_the_same_cell_rates_and_cpu_times_are_not_decided_and_counts_are(self):
+        runs = [r for r in self.runs(4 * 10 ** 8) if r['copy'] == 1]
+        for r in runs:
+            r['phases'][0]['major_faults'] = {'one': 100, 'two': 200 + r['round']}[r['cell']]
+        for c in compare.comparisons(runs, self.plan):
+            self.assertEqual((c.verdict.word, c.verdict.why), (stats.NOT_DECIDED, 'no two runs of the same cell'))
+            self.assertIn('not decided, no two runs of the same cell', compare.sentence(c))
+        self.assertEqual(compare.compare(runs, self.plan, 'two', 'one', 'full', 'major_faults_per_op').verdict.word, stats.MORE)
+        p = {'id': 'x', 'cell': 'two', 'base': 'one', 'phase': 'full', 'metric': 'cpu_ns_per_op', 'says': '', 'low': 2, 'high': 3}
+        self.assertEqual(compare.prediction_result(runs, self.plan, p)[0], compare.OPEN)
+
+    def test_the_twins_of_a_comparison_do_the_same_work_on_the_same_disk(self):
+        cells = ''.join(f'[[cell]]\nname = "{name}"\npager = "mmap"\nchecksum = "none"\n{more}\n' for name, more in
+                        (('scan', 'work = "scan"'), ('scan-2', 'work = "scan"'), ('ram', 'disk = "ram"'), ('three', '')))
+        p = plan.parse(plan_text(rest=cells).replace('aa = "one"', 'aa = ["one", "scan-2", "two"]'), 'E0.toml')
+        runs = [a_run(name, n, copy) for n in (1, 2, 3) for name, copies in (('one', 2), ('two', 2), ('three', 1), ('scan', 1), ('scan-2', 2), ('ram', 1))
+                for copy in range(1, copies + 1)]
+        for cell, base, expected in (('three', 'one', 'one'), ('three', 'two', 'two'), ('scan', 'scan-2', 'scan-2'), ('ram', 'ram', None)):
+            self.assertEqual(compare.compare(runs, p, cell, base, 'full', 'cpu_ns_per_op').twin, expected, (cell, base))
+        self.assertEqual(sorted(job[1] for job in session.schedule(p, 1, 1, ['verso']) if job[2] == 2), ['one', 'scan-2', 'two'])
 
     def test_twins_that_differ_leave_a_prediction_open(self):
         p = {'id': 'x', 'cell': 'two', 'base': 'one', 'phase': 'full', 'metric': 'cpu_ns_per_op', 'says': '', 'low': 0.9, 'high': 1.1}

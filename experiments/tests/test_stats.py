@@ -12,13 +12,19 @@ SPREAD = 0.03  # of one run, as a deviation of its logarithm
 
 
 def simulate(seed, ratio, rounds=ROUNDS, spread=SPREAD):
-    """The verdict on two cells whose true ratio is known, with an A/A pair beside."""
+    """The ratio of two cells whose true one is known, and the verdict on it."""
+    found, twins = simulate_pair(seed, ratio, rounds, spread)
+    return found, stats.verdict(found, twins)
+
+
+def simulate_pair(seed, ratio, rounds, spread):
+    """Estimates of the ratio of two cells whose true one is known, and of an A/A pair beside."""
     noise = random.Random(seed)
     def run(true):
         return true * noise.lognormvariate(0, spread)
     base = [run(1) for _ in range(rounds)]
     found = stats.estimate(run(ratio) / b for b in base)
-    return found, stats.verdict(found, stats.estimate(run(1) / b for b in base))
+    return found, stats.estimate(run(1) / b for b in base)
 
 
 class Student(unittest.TestCase):
@@ -84,6 +90,21 @@ class Verdicts(unittest.TestCase):
         self.assertEqual(verdict.word, stats.NOT_DECIDED)
         self.assertTrue(4 <= verdict.rounds_needed <= 30, verdict)
         self.assertIsNone(stats.verdict(stats.estimate([1.05, 1.05, 1.0500001, 1.2, 0.92])).rounds_needed)
+
+    def test_the_rounds_that_it_takes_are_those_after_which_simulated_ones_decide(self):
+        """More rounds make both intervals narrower, that of the A/A pair too."""
+        found, twins = simulate_pair(51, 1.2, 7, 0.06)
+        verdict = stats.verdict(found, twins)
+        self.assertEqual((verdict.word, verdict.why), (stats.NOT_DECIDED, 'two runs of the same cell differ as much'))
+        self.assertTrue(8 <= verdict.rounds_needed <= 20, verdict)
+        many = [stats.verdict(*simulate_pair(seed, 1.2, 2 * verdict.rounds_needed, 0.06)).word for seed in range(SEEDS)]
+        self.assertGreaterEqual(many.count(stats.MORE), 90)
+
+    def test_a_comparison_that_needs_twins_is_not_decided_without_them(self):
+        found = stats.estimate([1.2, 1.21, 1.19, 1.2])
+        for twins in (None, stats.estimate([1.0])):
+            self.assertEqual(stats.verdict(found, twins, needs_twins=True).word, stats.NOT_DECIDED)
+        self.assertEqual(stats.verdict(found, stats.estimate([1.0, 1.01, 0.99]), needs_twins=True).word, stats.MORE)
 
     def test_ratios_that_are_none_are_refused(self):
         for points in ([0.0, 1.0], [-1.0], [float('inf')], [float('nan')]):

@@ -138,7 +138,7 @@ metrics = [{3}]
 """
 E3 = HEAD.format(id='E3', title='Readahead', question='Q8', asks='Maps for random reads, read() for scans: is that true?',
                  switch='what is told to the kernel', pitfall='The readahead of the device is in every line.') \
-    .replace('aa = "pool"', 'aa = "pool-sparse"') + '''
+    .replace('aa = "pool"', 'aa = ["pool-sparse", "pool-scan"]') + '''
 [workload]
 work = "get"
 keys = "uniform"
@@ -383,7 +383,7 @@ def lines():
     for number in range(1, ROUNDS + 1):
         found += make.e2(number)
     scans = [('pool-sparse', 1, 20000, 4000), ('random-sparse', 1, 20000 * RATIOS['E3 sparse'], 3900), ('pool-sparse', 2, 20000, 4000),
-             ('pool-scan', 1, 900, 300000), ('normal-scan', 1, 900 * RATIOS['E3 scan'], 840000)]
+             ('pool-scan', 1, 900, 300000), ('normal-scan', 1, 900 * RATIOS['E3 scan'], 840000), ('pool-scan', 2, 900, 300000)]
     depths = [(f'{who}-{d}', 1, 9000 * factor / d ** 0.2, 10000 * d ** 0.8 / factor) for who, factor in (('pool', 1), ('map', RATIOS['E5']))
               for d in DEPTHS] + [('pool-32', 2, 9000 / 32 ** 0.2, 10000 * 32 ** 0.8)]
     for number in range(1, ROUNDS + 1):
