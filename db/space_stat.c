@@ -108,23 +108,23 @@ static void explain(struct verso_space *sp)
 		(void)snprintf(to, sizeof(sp->why),
 			"%" PRIu32 " of %" PRIu64 " pages are kept for readers, the oldest of "
 			"which%s holds %" PRIu32 ": when it ends they are used again by what is "
-			"written, or cut off at the close.",
+			"written, or verso_compact() cuts them off.",
 			sp->n_held, n_file, reader, sp->n_reader_held);
 	else if (n_most == sp->n_pending)
 		(void)snprintf(to, sizeof(sp->why),
 			"%" PRIu32 " of %" PRIu64 " pages were freed by the newest commits: they "
-			"are used again by what is written next, or cut off at the close.",
+			"are used again by what is written next, or verso_compact() cuts them off.",
 			sp->n_pending, n_file);
 	else if (n_most == n_spare)
 		(void)snprintf(to, sizeof(sp->why),
 			"%" PRIu64 " of %" PRIu64 " pages are free: they are used again by what is "
-			"written next; a compact copy is without them.",
+			"written next, or verso_compact() cuts them off.",
 			n_free, n_file);
 	else
 		(void)snprintf(to, sizeof(sp->why),
 			"The pages in trees are partly empty, %" PRIu32 " pages in all of %" PRIu64
-			": records that come between those there fill them; a compact copy has "
-			"full ones.",
+			": records that come between those there fill them, or verso_compact() "
+			"does, where the records of neighbours fit together.",
 			sp->n_slack, n_file);
 }
 

@@ -72,6 +72,7 @@ START_TEST(the_sentence_names_what_is_largest)
 	sp = space_of(db);
 	ck_assert_uint_eq(sp.n_held, 0);
 	ck_assert_msg(strstr(sp.why, "are free") || strstr(sp.why, "newest commits"), "%s", sp.why);
+	ck_assert_msg(strstr(sp.why, "verso_compact()") != NULL, "%s", sp.why);
 	verso_close(db);
 	/* Two of these fit a page, and a third does not. */
 	db = api_open(_i, "db2", 0);

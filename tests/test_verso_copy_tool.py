@@ -9,12 +9,13 @@ Each function `test_*` gets a scratch folder and runs once with each pager. The 
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
 import sys
 
-from tool_shell import ERROR, OK, USAGE, VERSO, get_file, put_file, run_tests
+from tool_shell import C_WORDS, ERROR, OK, USAGE, VERSO, get_file, put_file, run_tests
 
 
 def fill(sh, name, n):
@@ -128,6 +129,21 @@ def test_a_signal_ends_a_copy_that_nobody_reads(sh):
                 assert tool.wait(60) == -signal.SIGINT, tool.returncode
             finally:
                 tool.kill()
+
+
+def test_the_sentence_names_the_command(sh):
+    sh.expect(OK, 'load', 'a', '--tsv', stdin=b''.join(b'%06d\t%01000d\n' % (i, i) for i in range(2000)))
+    with subprocess.Popen([VERSO, 'scan', sh.pager, os.path.join(sh.folder, 'a')], stdout=subprocess.PIPE) as reader:
+        assert reader.stdout.read(10)  # and then it waits, since nobody reads on
+        sh.expect(OK, 'del', 'a', *['%06d' % i for i in range(10, 2000)])
+        found = json.loads(sh.expect(OK, 'stat', 'a', '--space', '--json').stdout)
+        # A reader that has only a lock wrote down neither its name nor its time.
+        assert found['held_pages'] > 100 and found['reader_pid'] is None and found['reader_age_ms'] is None, found
+        text = sh.expect(OK, 'stat', 'a', '--space').stdout
+        assert re.search(rb'oldest reader, process +not known', text) and b'kept for readers' in text, text
+        reader.kill()
+    why = json.loads(sh.expect(OK, 'stat', 'a', '--space', '--json').stdout)['why']
+    assert '`verso compact`' in why and not C_WORDS.search(why), why
 
 
 def test_stat_says_where_the_space_goes(sh):

@@ -44,7 +44,7 @@ static int is_wrong(pgno_t pgno, const char *what)
 {
 	return error_set(VERSO_ECORRUPT,
 		"page %u: %s. The file is damaged: restore it from a copy, or save what can be "
-		"read with a dump",
+		"read with `verso salvage`",
 		pgno, what);
 }
 

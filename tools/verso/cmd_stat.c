@@ -206,10 +206,13 @@ static int print_stat(const struct session *s)
 static int collect_space(const struct session *s)
 {
 	struct verso_space sp = {.size = sizeof(sp)};
+	char why[2 * sizeof(sp.why)];
+	bool json = s->args->json, is_nameless;
 	int rc = verso_space(s->db, &sp);
 
 	if (rc < 0)
 		return rc;
+	is_nameless = sp.reader_gen != 0 && sp.reader_pid == 0; /* it holds a lock alone */
 
 	const struct line lines[] = {
 		{"file_bytes", "file", sp.file_bytes, UNIT_BYTES},
@@ -224,25 +227,26 @@ static int collect_space(const struct session *s)
 		{"pending_pages", "not yet free", sp.n_pending, UNIT_COUNT},
 		{"held_pages", "of these, held by readers", sp.n_held, UNIT_COUNT},
 		{"slack_pages", "empty parts, in pages", sp.n_slack, UNIT_COUNT},
-		{"reader_pid", "oldest reader, process", sp.reader_pid, UNIT_COUNT},
-		{"reader_age_ms", "open for, in ms", sp.reader_age_ms, UNIT_COUNT},
+		{"reader_pid", "oldest reader, process",
+			is_nameless ? VERSO_UNKNOWN : sp.reader_pid, UNIT_COUNT},
+		{"reader_age_ms", "open for, in ms", is_nameless ? VERSO_UNKNOWN : sp.reader_age_ms,
+			UNIT_COUNT},
 		{"reader_held_bytes", "holds", (uint64_t)sp.n_reader_held * sp.page_size,
 			UNIT_BYTES},
 	};
 	size_t n_lines = sizeof(lines) / sizeof(lines[0]);
 
-	if (!s->args->json) {
-		for (size_t i = 0; i < (sp.reader_gen ? n_lines : n_lines - 3); i++)
-			print_line(&lines[i]);
-		(void)printf("\n%s\n", sp.why);
+	words_of_shell(sp.why, why, sizeof(why));
+	if (!json) {
+		print_lines(lines, sp.reader_gen ? n_lines : n_lines - 3, json);
+		(void)printf("\n%s\n", why);
 		return 0;
 	}
 	(void)printf("{\"path\": ");
 	text_write_json(stdout, s->args->path);
-	for (size_t i = 0; i < n_lines; i++)
-		(void)printf(", \"%s\": %" PRIu64, lines[i].name, lines[i].value);
+	print_lines(lines, n_lines, json);
 	(void)printf(", \"why\": ");
-	text_write_json(stdout, sp.why);
+	text_write_json(stdout, why);
 	(void)printf("}\n");
 	return 0;
 }

@@ -16,6 +16,7 @@ static const struct {
 	{"Wait until it ends, or end it", "Wait until it ends (--wait=SECONDS), or end it"},
 	{"open it with the same, or with VERSO_PAGER_ANY, which takes theirs",
 		"leave --pager and --buffered out, and it takes theirs"},
+	{"verso_compact() ", "`verso compact` "},
 	{"here: take two flushes", "here: leave --commit out, or say --commit=two"},
 	{"only written (VERSO_SYNC_PROCESS) are", "only written (--commit=process) are"},
 	{"here: use VERSO_SYNC_FULL or VERSO_SYNC_RELAXED",
