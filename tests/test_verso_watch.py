@@ -154,6 +154,9 @@ def test_what_cannot_be_watched_is_told(sh):
                   ('--watch', '-n', '0'), ('--watch', '--count=x'), ('-n', '3')):
         done = sh.run('stat', 'a', *words)
         assert done.returncode == USAGE and done.stderr and not done.stdout, (words, done)
+    for word in (b'--space', b'--process'):
+        sh.expect(USAGE, 'stat', 'a', '--watch', '-n1', word, out=b'', err=b'no ' + word + b' with it')
+    sh.expect(USAGE, 'stat', 'a', '--count=3', out=b'', err=b'--count (-n) says how many lines --watch prints')
     # A word behind --watch is no value of it.
     sh.expect(OK, 'stat', '--watch', 'a', '-n1', out=None)
     assert os.listdir(sh.folder).count('a-lock') == 1

@@ -257,10 +257,16 @@ static enum status stat_db(const struct arguments *args)
 	enum status status;
 	int rc;
 
+	if (args->watch_ns != 0 && (args->space || args->process)) {
+		say("--watch does not open the database, so there is no --%s with it: leave one "
+		    "of them out",
+			args->space ? "space" : "process");
+		return STATUS_USAGE;
+	}
 	if (args->watch_ns != 0)
 		return watch_db(args);
 	if (args->n_looks != UINT64_MAX) {
-		say("-n counts the lines of --watch");
+		say("--count (-n) says how many lines --watch prints: add --watch");
 		return STATUS_USAGE;
 	}
 	status = session_open(&s, args, VERSO_READ);
