@@ -67,8 +67,8 @@
  *   was. You can make space by deleting: calls that add records leave a reserve of free pages, some
  *   dozens and a 168th of those in use (at 4 KiB; 6.5 MB at most). With it a transaction that
  *   deletes one record, however long, can commit, if no reader is older than the last flush. A
- *   transaction that deletes more may fail; delete in smaller ones then. The file keeps its length
- *   until the last close; its free pages are used again.
+ *   transaction that deletes more may fail; delete in smaller ones then. Free pages are used
+ *   again; verso_compact() and the last close cut off those at the end of the file.
  *   A copy that was made with holes (cp --sparse, rsync -S) needs their blocks at the first write.
  *   Where overwriting takes new blocks (btrfs; a file that shares its blocks with a copy made by
  *   cp --reflink), a flush too can find the disk full; see the next point.
@@ -270,9 +270,11 @@ void verso_close(struct verso *db);
  * is yours until verso_commit() or verso_abort(). A thread may hold a reader and a writer; a second
  * writer in the same thread would wait for itself: VERSO_EMISUSE.
  *
- * VERSO_EBUSY: 1,024 readers are open (VERSO_EXCLUSIVE only). -ENOSPC: DB-lock cannot be written,
- * on a full disk that moves what is overwritten, or it was cut. -EROFS: a writer of a read-only
- * database. VERSO_EPOISONED.
+ * Readers: any number. All processes together have 1,024 places in DB-lock; one beyond them locks
+ * the file instead, which costs some system calls more. VERSO_EBUSY: 1,024 are open, in a process
+ * that shares nothing (VERSO_EXCLUSIVE, VERSO_IMMUTABLE, or DB-lock could not be made). -ENOSPC:
+ * DB-lock cannot be written, on a full disk that moves what is overwritten, or it was cut. -EROFS:
+ * a writer of a read-only database. VERSO_EPOISONED.
  * VERSO_EFULL: the file has seen 2^24 crashes of a process that was writing, all that the format
  * can count; dump it and load it into a new one. To begin and abort a writer costs no I/O (except
  * the first one after a crash that took a commit away, which may therefore return -EIO and the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Copies of a database, and where its space goes. A part of verso.h, which includes it.
+ * Copies of a database. A part of verso.h, which includes it.
  *
  * A copy is a database of its own (with a uuid of its own) that holds what one reader sees. It is
  * made while others read and write. To restore, copy it back: verso_copy() of the copy, or a plain
@@ -40,16 +40,17 @@ typedef int verso_copy_fn(void *arg, uint64_t done_bytes, uint64_t total_bytes);
  * Copies the newest committed state to a new file.
  *
  * path: a file of that name is -EEXIST, unless VERSO_COPY_REPLACE; then it is replaced, a database
- * that is still open after busy_timeout_ms is VERSO_EBUSY, and of a symbolic link to a file the link. A link to nothing, and
- * what comes while the copy is made, is -EEXIST in the end, also with VERSO_COPY_REPLACE; a folder
- * is -EISDIR, what is no file VERSO_ENOTDB. -ESTALE: others replaced the file again and again. The
- * name appears when the copy is whole and durable. Until then the file has no name; where the file
- * system has no such files it has one that begins with ".verso-copy-", which a process that is
- * killed leaves. It gets the owner, the group and the mode of the database, as far as this process
- * may set them. flags: enum verso_copy_flags. each: NULL, or the callback.
+ * that is still open after busy_timeout_ms is VERSO_EBUSY, and of a symbolic link to a file the
+ * link is replaced. A link to nothing, and what comes while the copy is made, is -EEXIST in the
+ * end, also with VERSO_COPY_REPLACE; a folder is -EISDIR, what is no file VERSO_ENOTDB. -ESTALE:
+ * others replaced the file again and again. The name appears when the copy is whole and durable.
+ * Until then the file has no name; where the file system has no such files it has one that begins
+ * with ".verso-copy-", which a process that is killed leaves. It gets the owner, the group and the
+ * mode of the database, as far as this process may set them. flags: enum verso_copy_flags. each:
+ * NULL, or the callback.
  *
  * 0: it is there, and durable. -ECANCELED: the callback ended it. VERSO_ECORRUPT: a page is
- * damaged; nothing damaged is copied. VERSO_EBUSY: also when 1,024 readers are open. -ENOSPC, -EIO,
+ * damaged; nothing damaged is copied. VERSO_EBUSY: also as of verso_begin(). -ENOSPC, -EIO,
  * VERSO_EIO and others of the target's file system, whose text names it; VERSO_EPOISONED: the
  * newest state (VERSO_SYNC_RELAXED) can no longer be flushed. After a failure there is no new file
  * and what had the name is as it was; but when only the folder could not be flushed, the text says

@@ -45,8 +45,8 @@ struct verso_space {
 
 /*
  * Fills in *space, of which size is set. Reads the whole file once, past the cache, and waits for
- * the writer for a moment. VERSO_ECORRUPT, I/O errors, -ENOMEM, VERSO_EPOISONED, VERSO_EBUSY
- * (1,024 readers). VERSO_EMISUSE: this thread has a write transaction open, for which the call
+ * the writer for a moment. VERSO_ECORRUPT, I/O errors, -ENOMEM, VERSO_EPOISONED, VERSO_EBUSY as of
+ * verso_begin(). VERSO_EMISUSE: this thread has a write transaction open, for which the call
  * would wait forever. Any thread.
  */
 int verso_space(struct verso *db, struct verso_space *space);

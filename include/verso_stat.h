@@ -80,7 +80,10 @@ struct verso_stat {
 
 #define VERSO_UNKNOWN UINT64_MAX /* in struct verso_stat: the value is not known */
 
-/* Fills in *stat, of which size is set. Any thread. Costs some microseconds. */
+/*
+ * Fills in *stat, of which size is set. Any thread. Costs some microseconds. With VERSO_RDONLY it
+ * looks at the file as verso_begin() does, and reads the list of the pages that wait to be free.
+ */
 int verso_stat(struct verso *db, struct verso_stat *stat);
 
 /* What the processes do that have a database open. */

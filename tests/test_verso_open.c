@@ -202,11 +202,53 @@ START_TEST(stat_says_what_is_not_known)
 }
 END_TEST
 
+#define READERS_MANY 1100U
+
+/* How many readers may be open together, of READERS_MANY that are tried. */
+static unsigned count_readers(struct verso *db)
+{
+	static struct verso_txn *txns[READERS_MANY];
+	unsigned n = 0;
+	int rc = 0;
+
+	while (rc == 0 && n < READERS_MANY) {
+		rc = verso_begin(db, VERSO_READ, &txns[n]);
+		n += rc == 0;
+	}
+	if (rc < 0)
+		API_SAYS(rc, VERSO_EBUSY, "1024 readers are active");
+	for (unsigned i = 0; i < n; i++) {
+		API_IS(api_has(txns[i], NULL, "moon", "1737 km"), 1);
+		verso_abort(txns[i]);
+	}
+	verso_close(db);
+	return n;
+}
+
+START_TEST(who_has_it_alone_has_1024_readers_and_others_any_number)
+{
+	struct verso_txn *txn;
+	struct verso *db;
+
+	(void)api_path(path, "a");
+	db = open_it(_i, VERSO_CREATE);
+	txn = api_begin(db, VERSO_WRITE);
+	api_put(txn, NULL, "moon", "1737 km");
+	API_OK(verso_commit(txn));
+	ck_assert_uint_eq(count_readers(db), READERS_MANY);
+	ck_assert_uint_eq(count_readers(open_it(_i, VERSO_RDONLY)), READERS_MANY);
+	ck_assert_uint_eq(count_readers(open_it(_i, VERSO_EXCLUSIVE)), 1024);
+	ck_assert_uint_eq(count_readers(open_it(_i, VERSO_RDONLY | VERSO_IMMUTABLE)), 1024);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("verso_open");
 	TCase *tc = tcase_create("meanwhile");
 
+	tcase_add_loop_test(tc, who_has_it_alone_has_1024_readers_and_others_any_number, 0,
+		API_PAGERS);
 	suite_add_tcase(s, tc);
 	tcase_add_loop_test(tc, commit_of_a_process_that_died_meanwhile_is_there, 0, API_PAGERS);
 	tcase_add_loop_test(tc, commit_of_a_process_that_closed_meanwhile_is_there, 0, API_PAGERS);
