@@ -360,6 +360,10 @@ static void run_branches(const struct verso_options *options, bool is_async)
 /* FULL, RELAXED, and commits that are waited for later. */
 START_TEST(threads_of_several_processes_see_all_the_money)
 {
+	if (getenv("VERSO_ONE_PROCESS")) {
+		check_skip("the pager of a lab has a file of its own");
+		return;
+	}
 	run_branches(&(struct verso_options){.size = sizeof(struct verso_options),
 			     .flags = VERSO_CREATE,
 			     .pager = (enum verso_pager)(_i / 3),
