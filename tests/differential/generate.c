@@ -207,8 +207,8 @@ static void make_config(struct generator *g, uint64_t seed)
 	c->check_every = below(g, 4) == 0 ? 1 : 40;
 	c->writing = (uint32_t)(seed % (VERSO_MAP_SHARED + 1));
 	/* The pager of a lab has a file of its own. */
-	c->guests = c->sync != VERSO_SYNC_RELAXED && seed / 3 % 3 == 1 &&
-		!getenv("VERSO_ONE_PROCESS");
+	c->guests =
+		c->sync != VERSO_SYNC_RELAXED && seed / 3 % 3 == 1 && !getenv("VERSO_ONE_PROCESS");
 	if (c->sync == VERSO_SYNC_FULL && c->page_size >= 4096 && seed / 2 % 2 == 1) {
 		c->sync = VERSO_SYNC_PROCESS; /* which takes direct transfers */
 		c->one_flush = true;
