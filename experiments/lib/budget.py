@@ -22,6 +22,7 @@ OWN_GROUP = ('group2', 'group1')  # a group that outlives its processes, and who
 PREFIX = 'verso-cell-'
 CHANGE_TRIES = 20
 CHANGE_PAUSE_S = 0.05
+CONTAINER_MOST = 4  # times the memory that is wanted, that a container's own limit may be
 PATIENCE_S = 5  # until an emptied group can be removed
 
 
@@ -149,6 +150,43 @@ class Group:
         return {ours: table.get(v1 if self.version == 1 else v2) for ours, v1, v2 in names}
 
 
+class Account:
+    """What a group counts while one run lasts. A scope ends with its process, so it is read while that is there."""
+
+    def __init__(self, a_budget):
+        self.group, self.at_start = a_budget.group, self._counts(a_budget.group)
+        self.is_first = a_budget.n_runs == 0 and a_budget.kind != 'container'  # then the kernel's peak is that of the run
+        a_budget.n_runs += 1
+        self.last, self.peak_bytes, self.usage_bytes, self.stat = dict(self.at_start), None, None, None
+
+    @staticmethod
+    def _counts(group):
+        return {'limit_hits': group.limit_hits(), 'kills': group.kills()}
+
+    def read(self):
+        """Called now and then, and at the end; what cannot be read any more stays as it was."""
+        self.last.update({name: value for name, value in self._counts(self.group).items() if value is not None})
+        usage, peak, stat = self.group.usage(), self.group.peak(), self.group.stat()
+        if usage is not None:
+            self.usage_bytes = max(usage, self.usage_bytes or 0)
+        if peak is not None and self.is_first:
+            self.peak_bytes = peak
+        if self.stat is None or None not in stat.values():
+            self.stat = stat
+
+    def _since(self, name):
+        before, after = self.at_start[name], self.last[name]
+        return None if after is None else after - (before or 0)
+
+    def limit_hits(self):
+        return self._since('limit_hits')
+
+    def totals(self):
+        """Members of the line of a run."""
+        peaks = [x for x in (self.peak_bytes, self.usage_bytes) if x is not None]
+        return {'peak_bytes': max(peaks, default=None), 'limit_hits': self.limit_hits(), 'kills': self._since('kills') or 0, **(self.stat or self.group.stat())}
+
+
 class Budget:
     """A limit for one process after the other. Use each for one cell, as a context."""
 
@@ -159,6 +197,7 @@ class Budget:
         self.limit_bytes = limit_bytes
         self.now_bytes = None  # after change()
         self.group = Group(None, 0)
+        self.n_runs = 0  # that were counted in it: what the kernel counts for a group is the total of its life
 
     def __enter__(self):
         return self
@@ -340,14 +379,25 @@ def container_limit():
     return limit if limit is not None and limit < memory else None
 
 
-def why_not(kind, limit_bytes=64 << 20):
-    """None if this kind of budget works here, else the reason. A small process is run under it."""
+def _why_not_container(memory_bytes):
+    own = container_limit()
+    if own is None:
+        return 'this process has no limit of memory of its own'
+    if memory_bytes is not None and own > CONTAINER_MOST * memory_bytes:
+        return f'the limit of this container is {own >> 20} MiB, which takes a file four times as large: expected at most ' \
+               f'{CONTAINER_MOST * memory_bytes >> 20} MiB; --budget=container uses it all the same'
+    return None
+
+
+def why_not(kind, memory_bytes=None, limit_bytes=64 << 20):
+    """None if this kind of budget works here, else the reason. A small process is run under it. memory_bytes: that is wanted; a
+    container has what it has."""
     if kind == 'cooperative':
         return None
+    if kind == 'container':
+        return _why_not_container(memory_bytes)
     try:
         with CLASSES[kind](limit_bytes) as budget:
-            if kind == 'container':
-                return None
             show = 'cat /proc/self/cgroup; sleep 0.2'
             child = subprocess.Popen(budget.command(['/bin/sh', '-c', show]), stdin=subprocess.DEVNULL,
                                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -361,13 +411,14 @@ def why_not(kind, limit_bytes=64 << 20):
         return str(error)
 
 
-def choose(wanted=None):
-    """The best kind that works, and the reasons for each that does not. wanted: a kind, for tests and comparisons."""
+def choose(wanted=None, memory_bytes=64 << 20):
+    """The best kind that works, and the reasons for each that does not. wanted: a kind, for tests and comparisons. memory_bytes: of a
+    cell."""
     reasons = {}
     for kind in [wanted] if wanted else KINDS:
         if kind not in CLASSES:
             raise BudgetError(f'expected one of {", ".join(KINDS)}, found {kind}')
-        reason = why_not(kind)
+        reason = why_not(kind, None if wanted else memory_bytes)
         if reason is None:
             return kind, reasons
         reasons[kind] = reason

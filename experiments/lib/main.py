@@ -134,7 +134,7 @@ def measure(args):
 
 
 def measure_in(args, a_program, folder, chosen):
-    kind, _ = budget.choose(args.budget)
+    kind, _ = budget.choose(args.budget, args.memory or mode_of(args).memory_bytes)
     head = head_of(args, a_program, folder, chosen, kind)
     if args.dry_run:
         return show_guess(args, a_program, folder, head, chosen)
@@ -267,9 +267,9 @@ def doctor(args):
     say(f'files        {folder}: {card["file_system"]} on {card["disk"] or "a disk that is not known"}, '
         f'read-ahead {card["read_ahead_kb"]} KiB')
     for kind in budget.KINDS:
-        reason = budget.why_not(kind)
+        reason = budget.why_not(kind, plans.MODES['standard'].memory_bytes)
         say(f'budget       {kind} ({BUDGET_WORDS[kind]}): {"works" if reason is None else "no: " + reason}')
-    kind, _ = budget.choose(args.budget)
+    kind, _ = budget.choose(args.budget, plans.MODES['standard'].memory_bytes)
     say(f'             {kind} will be used{"" if budget.CLASSES[kind].by_kernel else ": a substitute, and the page says so"}')
     known = [('cachestat', has_cachestat(folder), 'Linux 6.5; mincore stands in, which knows no dirty pages'),
              ('TLB shootdowns', readings.tlb_shootdowns() is not None, 'a row in /proc/interrupts that counts'),

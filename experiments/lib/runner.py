@@ -147,6 +147,7 @@ class Series:
     def take(self, phase):
         r = self.run
         process = r.process()
+        r.account.read()
         cache = r.page_cache.read() or {}
         disk = readings.disk_counters(r.disk) or {}
         if process and (self.threads_max is None or process['threads'] > self.threads_max):
@@ -181,7 +182,7 @@ class Run:
         self.disk = readings.disk_of(job.about['path'])
         self.live = Live()
         self.page_cache = readings.PageCache(job.about['path'])
-        self.child = self.budget = self.slow = self.cpu_stat = None
+        self.child = self.budget = self.slow = self.cpu_stat = self.account = None
         self.out, self.errors = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         self.edges = []  # (phase's plan, machine before, machine after, CPU seconds of the harness, reached, ns in which memory was taken)
         self.invalid = []
@@ -203,6 +204,7 @@ class Run:
         self.child = child.start(words, stdin=subprocess.DEVNULL, stdout=self.out, stderr=self.errors,
                                  pass_fds=[self.live.descriptor], start_new_session=True)
         a_budget.attach(self.child.pid)
+        self.account = budget.Account(a_budget)
         self.cpu_stat = budget.cpu_stat(self.child.pid)
         if self.job.slow_ms:
             self.slow = slow.Slow(self.disk, a_budget)
@@ -238,7 +240,8 @@ class Run:
             found = self.page_cache.read()
             return bool(found) and found['cached_bytes'] >= GROUP_WARM_SHARE * evict_above(self.job)
         usage = self.budget.group.usage()
-        return bool(self.budget.group.limit_hits()) or \
+        self.account.read()
+        return bool(self.account.limit_hits()) or \
             (usage is not None and usage >= GROUP_WARM_SHARE * self.budget.limit_bytes)
 
     def is_settled(self, reads):
@@ -301,6 +304,7 @@ class Run:
 
     def finish(self):
         """The cell's own line, or None; and the status with which it ended."""
+        self.account.read()
         self.live.stop()
         try:
             status = self.child.wait(END_S)
@@ -308,12 +312,13 @@ class Run:
             self.child.kill()
             status = self.child.wait()
             self.invalid.append(f'the cell did not end within {END_S} s')
+        self.account.read()
         self.out.seek(0)
         self.errors.seek(0)
         text, errors = self.out.read().decode(errors='replace'), self.errors.read().decode(errors='replace').strip()
         if status != 0:
             how = f'by signal {-status}' if status < 0 else f'with status {status}'
-            killed = 'the kernel killed it for lack of memory' if self.budget.group.kills() else 'no message'
+            killed = 'the kernel killed it for lack of memory' if self.account.totals()['kills'] else 'no message'
             self.invalid.append(f'the cell ended {how}: {errors[-300:] or killed}')
             return None
         try:
@@ -454,15 +459,14 @@ def _device_bytes(line, opened):
 
 
 def _line(run, job, result, series, idle_share, file_before):
-    group = run.budget.group
+    totals = run.account.totals()
     about = {k: v for k, v in job.about.items() if k != 'path'}
     phases = _phase_lines(run, result, idle_share) if result else []
     line = {
         'options': job.options, 'cache_bytes': job.cache_bytes, 'seed': job.seed, 'writes': job.writes, 'file': about,
         'file_before': file_before, 'before': job.before, 'read_ahead_kb': readings.setting(f'/sys/block/{run.disk}/queue/read_ahead_kb'),
         'budget': {'kind': job.budget_kind, 'by_kernel': run.budget.by_kernel, 'limit_bytes': run.budget.limit_bytes,
-                   'peak_bytes': group.peak() if run.budget.by_kernel else _peak_without(series),
-                   'limit_hits': group.limit_hits(), 'kills': group.kills() or 0, **group.stat()},
+                   **totals, 'peak_bytes': totals['peak_bytes'] if run.budget.by_kernel else _peak_without(series)},
         'idle_busy_share': idle_share, 'sampler_pid': os.getpid(), 'cell_pid': run.child.pid,
         'threads_max': series.threads_max, 'threads_expected': threads_expected(job.options),
         'end_flush_ns': None, 'how': (result or {}).get('how', ''), 'open_ns': (result or {}).get('open_ns'),
