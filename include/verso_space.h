@@ -44,8 +44,9 @@ struct verso_space {
 };
 
 /*
- * Fills in *space, of which size is set. Reads the whole file once, past the cache, and waits for
- * the writer for a moment. VERSO_ECORRUPT, I/O errors, -ENOMEM, VERSO_EPOISONED, VERSO_EBUSY as of
+ * Fills in *space, of which size is set. Reads the whole file once, past the cache, and before
+ * that waits for its turn as a writer does: as long as a write transaction, of whatever process, is
+ * open. VERSO_ECORRUPT, I/O errors, -ENOMEM, VERSO_EPOISONED, VERSO_EBUSY as of
  * verso_begin(). VERSO_EMISUSE: this thread has a write transaction open, for which the call
  * would wait forever. Any thread.
  */

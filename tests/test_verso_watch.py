@@ -145,6 +145,18 @@ def test_who_has_it_alone_is_named(sh):
         assert line.startswith(b'process %d (verso) has it alone' % other.pid), line
 
 
+def test_what_waits_for_a_writer_says_for_whom(sh):
+    with loading(sh, '--batch=1000') as other, watching(sh, '--json') as watch:
+        feed(other, 0, 1)
+        next(o for o in objects(watch) if o['write_age_ms'] is not None)
+        for words, what in ((['check', 'a'], b'the end of the check'), (['stat', 'a', '--space'], b'this look at its space')):
+            with subprocess.Popen([VERSO, *words], cwd=sh.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tool:
+                line = tool.stderr.readline()  # and it is said before the other one ends
+                assert b'process %d (verso) has had a write transaction open for ' % other.pid in line, line
+                assert b' s, and ' + what + b' waits until it ends\n' in line, line
+                tool.kill()
+
+
 def test_what_cannot_be_watched_is_told(sh):
     sh.expect(ERROR, 'stat', 'a', '--watch', err=b'a: ')
     put_file(sh, 'text', b'hello\n' * 2000)

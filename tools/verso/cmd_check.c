@@ -8,7 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#define FINDINGS_MAX 100
+#define FINDINGS_MAX   100
+#define LOOKS_A_SECOND 50u
 
 struct check {
 	struct verso *db;
@@ -46,14 +47,18 @@ static void show_progress(struct check *c)
 {
 	struct verso_stat stat = {.size = sizeof(stat)};
 	struct progress progress;
+	bool is_said = false;
+	unsigned n_looks = 0;
 
 	if (verso_stat(c->db, &stat) < 0)
 		return;
 	progress_begin(&progress, "pages looked at", 0);
 	while (!atomic_load(&c->done)) {
-		(void)nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+		(void)nanosleep(&(struct timespec){.tv_nsec = 1000000000 / LOOKS_A_SECOND}, NULL);
 		if (verso_stat(c->db, &stat) == 0)
 			progress_step(&progress, stat.n_gets + stat.n_peeks);
+		if (++n_looks % LOOKS_A_SECOND == 0 && !is_said && !atomic_load(&c->done))
+			is_said = say_who_writes(c->path, "the end of the check", 1000);
 	}
 	progress_end(&progress);
 }

@@ -208,8 +208,12 @@ static int collect_space(const struct session *s)
 	struct verso_space sp = {.size = sizeof(sp)};
 	char why[2 * sizeof(sp.why)];
 	bool json = s->args->json, is_nameless;
-	int rc = verso_space(s->db, &sp);
+	struct waiting waiting;
+	int rc;
 
+	waiting_begin(&waiting, s->args->path, "this look at its space");
+	rc = verso_space(s->db, &sp);
+	waiting_end(&waiting);
 	if (rc < 0)
 		return rc;
 	is_nameless = sp.reader_gen != 0 && sp.reader_pid == 0; /* it holds a lock alone */

@@ -11,6 +11,7 @@
 #include "verso.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -338,6 +339,26 @@ enum status target_commit(struct target *t);
 
 /* Closes; a new database is no more. */
 void target_abort(struct target *t);
+
+/* waiting.c: for a write transaction of another program */
+
+/*
+ * True: said who has had one open for least_ms or longer, and that `what` waits for it. Any thread;
+ * costs some tens of system calls.
+ */
+bool say_who_writes(const char *path, const char *what, uint64_t least_ms);
+
+struct waiting {
+	const char *path, *what;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t over;
+	bool runs, is_over; /* is_over: lock */
+};
+
+/* Between these a thread says so, once, when a second has passed. */
+void waiting_begin(struct waiting *w, const char *path, const char *what);
+void waiting_end(struct waiting *w);
 
 /* progress.c: a line on stderr that is written again, only on a terminal */
 
