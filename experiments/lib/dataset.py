@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The files that cells open: made once for a size, known by their hash (rule R2)."""
 import fcntl
+import glob
 import hashlib
 import json
 import os
@@ -64,7 +65,7 @@ class Dataset:
 
     def path(self, engine='verso', in_order=True):
         order = 'ordered' if in_order else 'scattered'
-        return os.path.join(self.folder, f'{engine}-{self.records}-{order}-{self.program.version["verso"]}')
+        return os.path.join(self.folder, f'{engine}-{self.records}-{order}-{self.program.version["cell"]}')
 
     def get(self, engine='verso', in_order=True, progress=None):
         """Dict of path, bytes, records, engine and sha256; makes the file when it is not there."""
@@ -96,6 +97,7 @@ class Dataset:
 
     def _make(self, path, engine, in_order, progress):
         expected = self.records * RECORD_BYTES[engine]
+        self._remove_others(path)
         check_space(self.folder, int(expected * SPARE))
         part = path + '.part'
         _remove(part)
@@ -117,6 +119,13 @@ class Dataset:
             raise DataError(f'{path} could not be made: {errors or child.returncode}')
         os.replace(part, path)
         _remove(part)
+
+    @staticmethod
+    def _remove_others(path):
+        """Files of the same kind by another build: its format or its order of loading may be another."""
+        for other in glob.glob(path.rpartition('-')[0] + '-*'):
+            if not other.startswith(path):
+                os.remove(other)
 
     def packages(self):
         """Debian's packages, for keys = "debian": {'path', 'packages', 'sha256'}; made once for a folder."""

@@ -7,8 +7,18 @@ import os
 import shutil
 import subprocess
 
+HERE = os.path.dirname(os.path.realpath(__file__))
 BUILD = 'build-experiments'
 OPTIMIZED = ('2', '3', 's')
+
+
+def digest(paths):
+    """A hash of some files, with their names."""
+    whole = hashlib.sha256()
+    for path in sorted(paths):
+        with open(path, 'rb') as f:
+            whole.update(os.path.basename(path).encode() + b'\0' + hashlib.sha256(f.read()).digest())
+    return whole.hexdigest()[:12]
 
 
 class ProgramError(Exception):
@@ -26,8 +36,9 @@ class Program:
         self.engines = about['engines']
         self.build = about.get('build')  # how it was compiled; None: a build of before, which does not say
         self.why_no_dtlb = about.get('why_no_dtlb')
-        with open(self.path, 'rb') as f:
-            self.version = {'verso': about['verso'], 'cell': hashlib.sha256(f.read()).hexdigest()[:12]}
+        hazards = glob.glob(os.path.join(os.path.dirname(self.path), 'hazards', 'hazard_*'))
+        self.version = {'verso': about['verso'], 'cell': digest([self.path]), 'hazards': digest(p for p in hazards if os.path.isfile(p)),
+                        'harness': digest(glob.glob(os.path.join(HERE, '*.py')))}
 
     def ask(self, *words, timeout=3600):
         """Runs a command that prints one JSON object, or nothing: then {}."""

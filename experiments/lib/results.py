@@ -91,7 +91,7 @@ class Session:
     def identity(self):
         """Lines of sessions with the same identity may be pooled."""
         head = self.head
-        return {'machine': head['machine_id'], 'version': head['version']['cell'], 'budget': head['budget'],
+        return {'machine': head['machine_id'], 'version': head['version'], 'budget': head['budget'],
                 'sizes': [head['file_bytes'], head['memory_bytes'], head['seconds']]}
 
 
@@ -112,6 +112,14 @@ def read_lines(path):
     return lines
 
 
+def _files(runs):
+    """{cell: hashes of its file}."""
+    found = {}
+    for run in runs:
+        found.setdefault(run['cell'], set()).add(str(run['file'].get('sha256')))
+    return found
+
+
 def pool(sessions, experiment):
     """One list of runs out of several sessions, rounds numbered on. Refuses what differs in anything but its rounds."""
     first = sessions[0]
@@ -125,6 +133,11 @@ def pool(sessions, experiment):
         if plans[0] != plans[1]:
             raise ResultsError(f'{session.path}: another plan of {experiment} than in {first.path}: not pooled')
         here = session.runs(experiment)
+        for cell, hashes in _files(here).items():
+            other = _files(first.runs(experiment)).get(cell, hashes)
+            if hashes != other:
+                raise ResultsError(f'{session.path}: the file of {cell} has the hash {", ".join(sorted(hashes))}, in {first.path} '
+                                   f'{", ".join(sorted(other))}: not pooled')
         runs += [{**run, 'round': run['round'] + offset} for run in here]
         offset += max((run['round'] for run in here), default=0)
     return runs

@@ -59,9 +59,16 @@ class Lines(Scratch):
         b = self.session('b.jsonl', head(session='t'), a_run())
         self.assertEqual([r['round'] for r in results.pool([a, b], 'E0')], [1, 2, 3])
 
+    def test_another_file_is_never_pooled(self):
+        a = self.session('a.jsonl', head(), a_run())
+        b = self.session('b.jsonl', head(), a_run(file={**a_run()['file'], 'sha256': 'bb'}))
+        with self.assertRaises(results.ResultsError) as caught:
+            results.pool([a, b], 'E0')
+        self.assertIn('the file of pool has the hash bb', str(caught.exception))
+
     def test_another_machine_version_budget_size_or_plan_is_never_pooled(self):
         a = self.session('a.jsonl', head(), a_run())
-        for name, change in (('machine', {'machine_id': 'n'}), ('version', {'version': {'cell': 'w'}}),
+        for name, change in (('machine', {'machine_id': 'n'}), ('version', {'version': {'cell': 'w'}}), ('version', {'version': {'cell': 'v', 'hazards': 'w'}}),
                              ('budget', {'budget': 'cooperative'}), ('sizes', {'memory_bytes': 2}), ('sizes', {'seconds': 2}),
                              ('plan', {'plans': {'E0': {'hash': 'q'}}})):
             b = self.session('b.jsonl', head(**change), a_run())

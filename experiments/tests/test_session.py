@@ -329,6 +329,23 @@ class Sessions(Scratch):
         with self.assertRaises(results.ResultsError):
             results.pool(self.sessions(), 'E0')
 
+    def test_another_harness_or_hazard_is_another_version_and_another_cell_makes_its_own_file(self):
+        first = program.Program(self.cell)
+        os.mkdir(self.path('hazards'))
+        self.write('hazards/hazard_rot', '#!/bin/sh\n')
+        second = program.Program(self.cell)
+        self.assertNotEqual(first.version, second.version)
+        self.assertEqual(first.version['cell'], second.version['cell'])
+        os.mkdir(self.path('lib'))
+        self.write('lib/any.py', '')
+        with mock.patch.object(program, 'HERE', self.path('lib')):
+            self.assertNotEqual(program.Program(self.cell).version['harness'], first.version['harness'])
+        old, kept = (dataset.Dataset(self.path('data'), a, 10) for a in (first, first))
+        other = dataset.Dataset(self.path('data'), types.SimpleNamespace(path=FAKE, version={'cell': 'other'}), 10)
+        before, scattered = old.get()['path'], kept.get(in_order=False)['path']
+        self.assertNotEqual(other.get()['path'], before)
+        self.assertEqual([os.path.exists(path) for path in (before, before + '.json', scattered)], [False, False, True])
+
     def test_a_disk_that_fills_up_ends_the_session_and_what_was_measured_is_kept(self):
         if subprocess.run(['unshare', '-rm', 'true'], capture_output=True, check=False).returncode != 0:
             self.skipTest('no name space of mounts for this user')
