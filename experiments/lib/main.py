@@ -2,6 +2,7 @@
 """The command line of `run`."""
 import argparse
 import contextlib
+import math
 import os
 import random
 import re
@@ -11,12 +12,12 @@ import tempfile
 import time
 
 from lib import budget, code, machine, page, page_readme, plan as plans, plot, probe, program, progress, ramdisk, readings, replay, report, \
-    results, rules, session, within
+    results, rules, session, stats, within
 from lib.dataset import DataError, Dataset, lock, records_for
 
 HERE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 OK, USAGE, FAILED, INTERRUPTED = 0, 2, 3, 130
-MINUTES_MAX = 100000
+MINUTES_MAX = 100000.0
 BUDGET_WORDS = {'scope': 'systemd of this user', 'group2': 'cgroup version 2, root', 'group1': 'cgroup version 1, root',
                 'container': 'the limit of this container', 'cooperative': 'no limit: a thread evicts'}
 MAKING_BYTES_PER_S = 50 << 20  # a guess, for the time left
@@ -33,34 +34,38 @@ def size(text):
     return int(match.group(1)) << {'': 0, 'K': 10, 'M': 20, 'G': 30}[match.group(2)]
 
 
-def minutes(text):
-    """Of a session: more than 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0
-    if not 0 < value < MINUTES_MAX:
-        raise argparse.ArgumentTypeError(f'expected minutes, more than 0 and less than {MINUTES_MAX}, found {text}')
-    return value
+def number(what, most, least=None):
+    """The type of an option: a number up to `most`, from `least` on, or without it more than 0."""
+    expected = f'more than 0 and at most {most}' if least is None else f'from {least} to {most}'
+
+    def parse(text):
+        try:
+            value = type(most)(text)
+        except ValueError:
+            value = math.nan
+        if not (0 < value if least is None else least <= value) or not value <= most:
+            raise argparse.ArgumentTypeError(f'expected {what}, {expected}, found {text}')
+        return value
+    return parse
 
 
 def parser(text):
     p = argparse.ArgumentParser(prog='run', description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('what', nargs='+', metavar='COMMAND', help='doctor, quick, standard, full, report, readme, or ids of experiments')
-    p.add_argument('--rounds', type=int, help='how often each cell runs')
+    p.add_argument('--rounds', type=number('rounds', stats.ROUNDS_MAX, 1), help='how often each cell runs')
     p.add_argument('--size', choices=sorted(plans.MODES), help='sizes and times of experiments that are named')
     p.add_argument('--file', type=size, help='bytes of the file, such as 64M')
     p.add_argument('--memory', type=size, help='bytes of memory for a cell')
-    p.add_argument('--seconds', type=float, help='of a phase whose plan says 1')
+    p.add_argument('--seconds', type=number('seconds', 86400.0), help='of a phase whose plan says 1')
     p.add_argument('--seed', type=int, help='of the order of cells and of the keys')
-    p.add_argument('--retries', type=int, help='how often a run is repeated while the machine is not quiet (2; quick: 1)')
-    p.add_argument('--idle', type=float, default=1.0, help='seconds of quiet before a run (1)')
+    p.add_argument('--retries', type=number('repetitions', 99, 0), help='how often a run is repeated while the machine is not quiet (2; quick: 1)')
+    p.add_argument('--idle', type=number('seconds', 3600.0, 0), default=1.0, help='seconds of quiet before a run (1)')
     p.add_argument('--budget', choices=budget.KINDS, help='how memory is limited (the best that works here)')
     p.add_argument('--data', help='folder of the files that are measured (beside the build)')
     p.add_argument('--results', default=os.path.join(HERE, 'results'), help='folder of the results')
     p.add_argument('--plans', default=os.path.join(HERE, 'plans'), help='folder of the plans')
     p.add_argument('--cell', help='the program of the cell (that of build-experiments, else the newest of the ordinary builds, else it is built)')
-    p.add_argument('--minutes', type=minutes, help='after which no round of an experiment begins; the same command goes on later')
+    p.add_argument('--minutes', type=number('minutes', MINUTES_MAX), help='after which no round of an experiment begins; the same command goes on later')
     p.add_argument('--dry-run', action='store_true', help='only tell how long it would take, by experiment')
     p.add_argument('--new', action='store_true', help='begin a new session, even if one was interrupted')
     return p
@@ -142,7 +147,7 @@ def measure_in(args, a_program, folder, chosen):
         say(f'The file ({head["file_bytes"] >> 20} MiB) is not twice as large as memory ({head["memory_bytes"] >> 20} MiB): '
             f'memory may not fill up.')
     results_folder = os.path.join(args.results, head['machine_id'])
-    old = None if args.new else session.resumable(results_folder, head, chosen, a_program.engines)
+    old = None if args.new else session.resumable(results_folder, head, chosen, a_program.engines, args.seed)
     data = Dataset(folder, a_program, head['records'])
     if old:
         head, path = old.head, old.path

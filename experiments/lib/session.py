@@ -328,13 +328,14 @@ def left_out(session):
     return {(line['experiment'], line['cell']): line['reason'] for line in session.of_kind('skip') if line['cell'] is not None}
 
 
-def resumable(folder, head, plans, engines):
-    """The newest session of a folder that was begun in the same way and is not complete, or None."""
+def resumable(folder, head, plans, engines, seed=None):
+    """The newest session of a folder that was begun in the same way and is not complete, or None. seed: that was asked for; another
+    seed is another session."""
     for session in reversed(results.sessions_in(folder)):
         same = all(session.head.get(key) == head[key] for key in
                    ('machine_id', 'version', 'budget', 'mode', 'file_bytes', 'memory_bytes', 'rounds', 'replay_rounds', 'seconds'))
         hashes = {pid: about['hash'] for pid, about in session.head['plans'].items()}
-        if not same or hashes != {p.id: p.hash for p in plans}:
+        if not same or seed not in (None, session.head['seed']) or hashes != {p.id: p.hash for p in plans}:
             continue
         done = {tuple(line[:4]) for line in finished_jobs(session)}
         for plan in plans:

@@ -184,6 +184,13 @@ class Sessions(Scratch):
             self.assertIn('expected minutes', self.run_harness(2, 'E0', f'--minutes={text}'))
         self.assertFalse(os.path.exists(self.path('results')))
 
+    def test_numbers_that_make_no_sense_are_refused(self):
+        for word, text in (('--rounds=0', 'expected rounds, from 1 to 999, found 0'), ('--rounds=-3', 'found -3'), ('--rounds=1.5', 'found 1.5'),
+                           ('--retries=-1', 'expected repetitions, from 0 to 99, found -1'), ('--idle=-1', 'expected seconds, from 0 to 3600.0, found -1'),
+                           ('--idle=nan', 'found nan'), ('--seconds=0', 'expected seconds, more than 0'), ('--seconds=-2', 'found -2')):
+            self.assertIn(text, self.run_harness(2, 'E0', word))
+        self.assertFalse(os.path.exists(self.path('results')))
+
     def test_what_it_will_take_is_told_and_nothing_is_measured(self):
         self.two_plans()
         out = self.run_harness(0, 'E0', 'E8', '--rounds=3', '--dry-run')
@@ -328,6 +335,14 @@ class Sessions(Scratch):
         self.assertNotIn('Going on', self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.2', version='2'))
         with self.assertRaises(results.ResultsError):
             results.pool(self.sessions(), 'E0')
+
+    def test_a_session_of_another_seed_is_not_gone_on_with(self):
+        self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.2', '--seed=5', '--minutes=0.002')
+        time.sleep(1)  # a session is named by its second
+        self.assertNotIn('Going on', self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.2', '--seed=6', '--minutes=0.002'))
+        self.assertEqual(sorted(s.head['seed'] for s in self.sessions()), [5, 6])
+        self.assertIn('Going on', self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.2', '--seed=5'))
+        self.assertIn('Going on', self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.2'))
 
     def test_another_harness_or_hazard_is_another_version_and_another_cell_makes_its_own_file(self):
         first = program.Program(self.cell)
