@@ -611,8 +611,8 @@ typedef int verso_check_fn(void *arg, uint32_t pgno, const char *text);
  *
  * flags: 0, for which writers wait, and which waits for the writer before it, of whatever process,
  * as long as that one's transaction is open; VERSO_CHECK_TREES: all but the last of these, on a
- * snapshot, while others write. each: NULL when the result is enough. Reads the whole file: minutes for many
- * GiB. 0: whole. VERSO_ECORRUPT: there were findings. Other errors: the check could not be
+ * snapshot, while others write. each: NULL when the result is enough. Reads the whole file: minutes
+ * for many GiB. 0: whole. VERSO_ECORRUPT: there were findings. Other errors: the check could not be
  * finished. VERSO_EMISUSE: this thread has a write transaction open, for which flags 0 would wait
  * forever.
  */

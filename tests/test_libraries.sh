@@ -29,6 +29,10 @@ diff "$prefix/static" "$prefix/shared" >&2 || fail "libverso.a and libverso.so e
 for name in $(grep -hE '^[a-z].*[ *]verso_[a-z_]+\(' "$root"/include/*.h | grep -vE 'typedef|^static' | grep -oE 'verso_[a-z_]+\(' | tr -d '('); do
 	grep -qx "$name" "$prefix/static" || fail "$name() of the public headers is in no library"
 done
+# Each call that may fail has a row of the test that a failing call has a text.
+for name in $(grep -hoE '^int verso_[a-z_]+\(' "$root"/include/*.h | grep -oE 'verso_[a-z_]+'); do
+	grep -q "ROW(${name#verso_})" "$root/tests/test_verso_texts.c" || fail "$name() has no row in tests/test_verso_texts.c"
+done
 
 # As if installed in $prefix, without the shared library.
 sed "s|^prefix=.*|prefix=$prefix|" "$pc" >"$prefix/verso.pc"
