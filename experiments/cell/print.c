@@ -147,6 +147,12 @@ void print_run(const struct run *runs, FILE *f)
 		r->config->engine->name, load_ns, evicted_bytes);
 	print_text(f, after.has_stat ? after.stat.how : "");
 	print_count(f, "resident_bytes_max", (uint64_t)after.usage.ru_maxrss * 1024);
+	if (work_writes(r->config->work)) { /* one writer: the first thread, or the one beside */
+		const struct worker *w = &r->workers[r->n_workers - 1];
+
+		(void)fprintf(f, ",\"read_back\":{\"checked\":%" PRIu64 ",\"wrong\":%" PRIu64 "}",
+			w->updated.n_checked, w->updated.n_wrong);
+	}
 	(void)fprintf(f, ",\"phases\":[");
 	for (unsigned i = 0; i < r->n_edges; i++) {
 		before = edge_of(runs, i);

@@ -79,6 +79,11 @@ static void end_workers(struct run *r)
 		if (r->workers[i].engine)
 			r->config->engine->detach(r->workers[i].engine);
 	}
+	/* Behind the last reading: it belongs to no phase. */
+	for (unsigned i = 0; i < r->n_workers; i++) {
+		if (r->workers[i].updates)
+			updates_read_back(&r->workers[i].updated, r->config, r->db);
+	}
 }
 
 static void free_workers(struct run *r)

@@ -6,6 +6,7 @@
 #include "experiments/cell/engine.h"
 #include "experiments/cell/histogram.h"
 #include "experiments/cell/readings.h"
+#include "experiments/cell/updates.h"
 
 #include <pthread.h>
 
@@ -49,6 +50,8 @@ struct worker {
 	uint64_t intended_ns; /* when the next operation should begin: open loop */
 	struct held *held;    /* config->hold of them, used in turn; NULL: none are kept */
 	uint64_t n_held;      /* that were kept so far */
+	uint64_t n_looked;    /* values that were checked since the last count */
+	struct updates updated;
 	struct phase_part parts[LIVE_PHASES_MAX];
 };
 

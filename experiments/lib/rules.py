@@ -20,16 +20,27 @@ class NotNow(Refused):
 
 
 def same_work(run):
-    """R1"""
+    """R1: each value that is read is looked at; of what is written some is read back."""
+    work = run['options'].get('work', 'get')
     for phase in run['phases']:
-        for who in [phase] + [phase[beside] for beside in ('scan', 'update') if phase.get(beside)]:
+        readers = [] if work == 'update' else [phase]
+        readers += [phase['scan']] if phase.get('scan') else []
+        for who in readers:
             if who['wrong'] > 0:
                 return [f'R1: {who["wrong"]} of {who["checked"]} values were wrong in phase {phase["name"]}']
-            if who['checked'] != who['ops']:
+            if who['checked'] != who['ops'] and run['options'].get('engine') != 'device':  # whose pages hold what they hold
                 return [f'R1: {who["ops"]} operations, but {who["checked"]} were checked in phase {phase["name"]}']
         if phase.get('until') == 'end' and not phase['reached']:
             return [f'R1: phase {phase["name"]} ended by the clock, before its work was done']
-    return []
+    return updates_are_there(run) if work in ('update', 'update-gets') else []
+
+
+def updates_are_there(run):
+    """R1: the last updates are read back when the last commit has returned."""
+    found = run.get('read_back') or {'checked': 0, 'wrong': 0}
+    if not found['checked']:
+        return ['R1: no update was read back after the last commit']
+    return [f'R1: {found["wrong"]} of {found["checked"]} updates were not there after the last commit'] if found['wrong'] else []
 
 
 def same_bytes(run):

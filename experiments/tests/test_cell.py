@@ -91,6 +91,17 @@ class Cell(Scratch):
         self.assertEqual([sum(counts) for counts in found['chain']], [3000, 3000])  # all ten, and no others
         self.assertGreater(min(found['chain'][0]), 200)
 
+    def test_an_update_that_is_not_there_is_seen_after_the_last_commit(self):
+        data = Dataset(self.folder, self.program, 5000)
+        for engine in ('verso', 'lmdb') if 'lmdb' in self.program.engines else ('verso',):
+            for wrong in (0, 1):  # of the ten records that are updated
+                about = data.copy(data.get(engine))
+                plant = ['--plant-wrong-at=2500'] if wrong else []
+                status, out, errors = self.ask('run', f'--engine={engine}', f'--file={about["path"]}', '--records=5000', '--work=update', '--keys=hot',
+                                               '--part=0.002', '--ops=500', '--commit-records=7', '--seconds=60', *plant)
+                self.assertEqual(status, 0, errors)
+                self.assertEqual(json.loads(out)['read_back'], {'checked': 10, 'wrong': wrong}, engine)
+
     def test_every_workload_runs_on_every_engine_that_can(self):
         data = Dataset(self.folder, self.program, 5000)
         for engine in self.program.engines:
@@ -102,8 +113,13 @@ class Cell(Scratch):
                 status, out, errors = self.ask('run', f'--engine={engine}', f'--file={copied["path"]}', '--records=5000',
                                                f'--work={work}', '--commit-records=10', '--seconds=0.1')
                 self.assertEqual(status, 0, (engine, work, errors))
-                for phase in json.loads(out)['phases']:
+                line = json.loads(out)
+                self.assertEqual('read_back' in line, work.startswith('update'))
+                if work.startswith('update'):
+                    self.assertEqual((line['read_back']['checked'] > 0, line['read_back']['wrong']), (True, 0), (engine, work))
+                for phase in line['phases']:
                     self.assertGreater(phase['ops'], 0, (engine, work))
+                    self.assertEqual(phase['checked'], 0 if engine == 'device' or work == 'update' else phase['ops'], (engine, work))
                     self.assertEqual(phase['wrong'], 0)
                     self.assertEqual('update' in phase, work == 'update-gets', (engine, work))
                     if 'update' in phase:

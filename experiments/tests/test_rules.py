@@ -23,9 +23,14 @@ class Rules(unittest.TestCase):
         self.expect(judged(phases=[phase(wrong=1)]), 'invalid', 'R1')
         self.expect(judged(phases=[phase(checked=999)]), 'invalid', 'R1')
         self.expect(judged(phases=[phase(until='end', reached=False)]), 'invalid', 'R1')
-        for beside in ('scan', 'update'):
-            self.expect(judged(phases=[phase(**{beside: {'ops': 5, 'checked': 5, 'wrong': 2}})]), 'invalid', 'R1')
-            self.expect(judged(phases=[phase(**{beside: {'ops': 5, 'checked': 4, 'wrong': 0}})]), 'invalid', 'R1')
+        self.expect(judged(phases=[phase(scan={'ops': 5, 'checked': 5, 'wrong': 2})]), 'invalid', 'R1')
+        self.expect(judged(phases=[phase(scan={'ops': 5, 'checked': 4, 'wrong': 0})]), 'invalid', 'R1')
+        for work in ('update', 'update-gets'):
+            for found, word in ((None, 'no update was read back'), ({'checked': 0, 'wrong': 0}, 'no update'), ({'checked': 9, 'wrong': 1}, '1 of 9'),
+                                ({'checked': 9, 'wrong': 0}, None)):
+                run = judged(options={'work': work}, read_back=found, phases=[phase(checked=0 if work == 'update' else 1000)])
+                self.assertEqual(bool(word), any(text.startswith('R1: ') and word in text for text in run['invalid']) if word else bool(run['invalid']))
+        self.assertEqual(judged(options={'engine': 'device'}, phases=[phase(checked=0)])['invalid'], [])
         self.assertEqual(rules.same_round([a_run(), a_run('map')]), [])
         self.assertIn('R1', rules.same_round([a_run(), a_run('map', seed=8)])[0])
 
