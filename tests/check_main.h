@@ -10,8 +10,9 @@
  *	}
  *
  * Tests run each in a child of its own (CK_FORK=no for a debugger), so what a test leaves behind
- * ends with it. VERSO_TEST=name runs that test alone. The last line that a program prints is
- * `N passed, N failed, N skipped`.
+ * ends with it. VERSO_TEST=name runs that test alone; VERSO_ROUNDS=3, of each test that is repeated
+ * (over pagers, sizes, seeds), the first round and every third. The last line that a program prints
+ * is `N passed, N failed, N skipped`.
  *
  * A test has passed when it has come to its end, or returned. For Check an exit with status 0 is a
  * pass, wherever it happens; here it is a failure.
@@ -30,7 +31,7 @@
 	static void name##_body(int _i);                                                           \
 	static void name##_run(int i)                                                              \
 	{                                                                                          \
-		if (!check_begin(#name))                                                           \
+		if (!check_begin(#name, i))                                                        \
 			return;                                                                    \
 		name##_body(i);                                                                    \
 		check_end();                                                                       \
@@ -62,8 +63,8 @@
 /* Of the assertions: one held. Where a test dies of a signal, the last that held is printed. */
 void check_held(const char *file, int line);
 
-/* Of START_TEST: false when this test is not the one that was asked for. */
-bool check_begin(const char *test);
+/* Of START_TEST: false when this test, or this round of its loop, is not one that was asked for. */
+bool check_begin(const char *test, int round);
 void check_end(void);
 
 /* ": " and this thread's last error text, when `code` is that of an error; else "". */

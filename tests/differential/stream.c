@@ -89,8 +89,8 @@ static bool parse_config(const char *line, struct config *c)
 
 	if (sscanf(line,
 		    "config seed=%" SCNu64 " page_size=%u keys=%u n_ids=%u one_flush=%d sync=%u "
-		    "async=%d copy=%d pin_inner=%d dirty_pages=%u check_every=%u writing=%u guests=%d "
-		    "sabotage=%u",
+		    "async=%d copy=%d pin_inner=%d dirty_pages=%u check_every=%u writing=%u "
+		    "guests=%d sabotage=%u",
 		    &c->seed, &c->page_size, &keys, &c->n_ids, &one_flush, &sync, &async, &copy,
 		    &pin_inner, &c->dirty_pages, &c->check_every, &c->writing, &guests,
 		    &c->sabotage) != 14 ||
