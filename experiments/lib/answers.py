@@ -52,7 +52,7 @@ class Answer:
 
 
 # What answers for an experiment: parts of the sentence, each (cell, base, phase, metrics by rank). Of a part the first metric
-# speaks whose runs count; a rate does not count on a machine that was not quiet. An experiment that is not named here answers
+# speaks that is decided, else the first whose runs count; a rate does not count on a machine that was not quiet. An experiment that is not named here answers
 # with the first comparison of its plan.
 HEADLINES = {
     'E4': (('map-1000', 'pool-1000', 'full', ('faults_held_per_look',)),),
@@ -62,7 +62,7 @@ HEADLINES = {
     'E3': (('random-sparse', 'pool-sparse', 'whole', ('cpu_ns_per_op',)),
            ('normal-scan', 'pool-scan', 'whole', ('cpu_ns_per_op',))),
     'E8': (('map-2', 'pool-2', 'full', ('cpu_ns_per_op',)), ('map-8', 'pool-8', 'full', ('cpu_ns_per_op',))),
-    'E5': (('map-32', 'pool-32', 'full', ('device_reads_per_s', 'cpu_ns_per_read')),),
+    'E5': (('map-32', 'pool-32', 'full', ('cpu_ns_per_read', 'major_faults_per_op', 'requests_in_flight', 'device_reads_per_s')),),
     'E11': (('map-random', 'pool-uring', 'full', ('cpu_ns_per_op',)), ('vm-direct', 'vm-buffered', 'full', ('cpu_ns_per_op',))),
     'E6': (('map-random', 'pool-clock', 'during', ('service_p99_ns', 'cpu_ns_per_op')),),
 }
@@ -75,7 +75,8 @@ def headline(evidence, experiment):
     found = []
     for cell, base, phase, names in HEADLINES.get(experiment, ()):
         here = [known[(cell, base, phase, name)] for name in names if (cell, base, phase, name) in known]
-        found += [next((c for c in here if c.run_ids), here[0])] if here else []
+        decided = (c for c in here if c.verdict.word != stats.NOT_DECIDED)
+        found += [next(decided, next((c for c in here if c.run_ids), here[0]))] if here else []
     return found or evidence.comparisons(plan.id)[:1]
 
 

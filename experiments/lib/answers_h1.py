@@ -43,7 +43,7 @@ def sentence(found):
     if shadow:
         said = fill('{said}; {shadow}', said=said, shadow=shadow) if parts else shadow
     used = [t for t in found.values() if t.trials]
-    return capital(fill('{said}.', said=said)), fill('{n} pairs of trigger and writer', n=tally.how_many(used, used))
+    return capital(fill('{said}.', said=said)), fill('one round, {n} pairs of trigger and writer', n=tally.how_many(used, used))
 
 
 def sentences(found):

@@ -20,7 +20,7 @@ def sentence(found):
         return None
     pairs = [t for t in found.values() if t.trials]
     return fill('Of the faults that a disk made, wrong data came back through {list}.', list=join(parts, ', ')), \
-        fill('{n} pairs of fault and engine', n=tally.how_many(pairs, pairs))
+        fill('one round, {n} pairs of fault and engine', n=tally.how_many(pairs, pairs))
 
 
 def sentences(found):

@@ -29,7 +29,7 @@ def sentence(found):
         return None
     pairs = [t for t in found.values() if t.trials]
     return fill('Of stray stores into a page that is read, {list}.', list=join(parts, ', ')), \
-        fill('{n} pairs of store and engine', n=tally.how_many(pairs, pairs))
+        fill('one round, {n} pairs of store and engine', n=tally.how_many(pairs, pairs))
 
 
 def sentences(found):

@@ -56,6 +56,7 @@ class Tally:
     trials: int = 0
     outcomes: dict = field(default_factory=dict)
     why_none: str | None = None
+    repeats_ns: list = field(default_factory=list)  # of the sender, each for all pages of a repetition (E9)
     kept: bool | None = None  # what the subject promises; None: it promises nothing, or nothing was produced
 
     def count(self, *keys):
@@ -78,6 +79,7 @@ def tallies(evidence, experiment):
             tally.trials += line['trials']
             for key, value in line['counts'].items():
                 tally.outcomes[key] = tally.outcomes.get(key, 0) + value
+            tally.repeats_ns += details.get('sender_ns') or []
             kept = details.get('promise_kept')
             tally.kept = kept if tally.kept is None else tally.kept and kept is not False
     return found

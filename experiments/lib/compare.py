@@ -22,6 +22,7 @@ class Comparison:
     verdict: stats.Verdict
     run_ids: tuple
     margin: float = stats.MARGIN  # that the verdict used
+    ranges: tuple = (None, None)  # (lowest, highest) of the rounds whose means are `values`
     twin: str | None = None  # the cell whose two runs a round `twins` is of
 
 
@@ -89,8 +90,9 @@ def compare(runs, plan, cell, base, phase, metric_name):
     pairs = _paired(runs, cell, base, phase, metric_name)
     found, (twin, aa) = _estimate(pairs), twins(runs, plan, cell, base, phase, metric_name)
     means = tuple(sum(p[i][0] for p in pairs) / len(pairs) if pairs else None for i in (0, 1))
+    ranges = tuple((min(p[i][0] for p in pairs), max(p[i][0] for p in pairs)) if pairs else None for i in (0, 1))
     return Comparison(plan.id, cell, base, phase, metric, means, found, aa, _verdict(pairs, found, aa, metric),
-                      tuple(run['id'] for pair in pairs for _, run in pair), _margin(pairs, metric), twin)
+                      tuple(run['id'] for pair in pairs for _, run in pair), _margin(pairs, metric), ranges, twin)
 
 
 def is_struck_out(c):

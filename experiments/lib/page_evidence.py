@@ -5,7 +5,7 @@ Each Number says in `what` how to compute it again from the lines:
 
     ratio E2 full rate map/pool    geometric mean over rounds of the ratio within a round, and its interval
     aa E2 full rate pool           the same of the two runs of a cell in each round
-    mean E2 full rate map          over the rounds that the ratio used
+    mean E2 full rate map          over the rounds that the ratio used; lowest and highest: of them
     over E2 full rate a/b c/d      geometric mean over rounds of the ratio of two ratios within a round, and its interval
     rounds ..., field ..., regret ..., misses ..., plan ..., head ..., runs ...
 """
@@ -160,6 +160,12 @@ class Evidence:
         """side: 0 of the cell, 1 of its base."""
         ids = c.run_ids[side::2]
         return Number(quantity(c.values[side], c.metric.unit), ids, self._what('mean', c, (c.cell, c.base)[side]), c.values[side])
+
+    def range(self, c, side):
+        """(lowest, highest) over the rounds of that mean."""
+        ids, cell = c.run_ids[side::2], (c.cell, c.base)[side]
+        return tuple(Number(quantity(value, c.metric.unit), ids, self._what(kind, c, cell), value)
+                     for kind, value in zip(('lowest', 'highest'), c.ranges[side]))
 
     def rounds(self, c):
         n = len(c.run_ids) // 2

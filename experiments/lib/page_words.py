@@ -12,6 +12,7 @@ KIND_MEANS = {
 ENGINES = {'pool': 'the pool', 'map': 'the map', 'lmdb': 'LMDB', 'device': 'the bare device', 'sqlite': 'SQLite',
            'third': 'the third pager'}
 PAGERS = {'bufpool': 'pool', 'mmap': 'map'}
+AFTER_A_START = {'again': 'started again', 'drop': 'started again, with nothing in memory'}  # in names of cells of E13
 WORKS = ('get', 'gets', 'scan', 'sparse', 'update', 'readers')  # in names of cells; the sentence says them otherwise
 
 
@@ -28,6 +29,7 @@ def noun(plan, name):
     rest = ' '.join(word for word in name.split('-') if word not in (found, *WORKS))
     if rest.isdigit():
         rest += ' threads' if plan.options(name).get('threads', 1) > 1 else ' at once'
+    rest = ' '.join(AFTER_A_START.get(word, word) for word in rest.split(' '))
     known = ENGINES.get(found, found)
     return Sentence((known + ' (', Name(rest), ')')) if rest else Sentence((known,))
 
@@ -76,10 +78,19 @@ OTHER_SAME = '{metric}: the same through {a} and {b}, {r}'
 NO_RATIO = {stats.MORE: '{metric}: {va} through {a}, none through {b}', stats.LESS: '{metric}: none through {a}, {vb} through {b}',
             stats.SAME: '{metric}: none through {a}, none through {b}'}
 NONE_AT_TIMES = '{metric}: {va} through {a}, {vb} through {b}'
+AT_TIMES = {'device_read_bytes_per_op': 'for {one}, {a} reads {va} from the device, and {b} reads {vb}'}
 
 
 def _phase(plan, c):
     return c.phase if len(plan.phases) > 1 else ''
+
+
+def _mean(evidence, c, side):
+    """A mean without a ratio: with the lowest and the highest of its rounds, where they differ."""
+    low, high = evidence.range(c, side)
+    if low.text == high.text:
+        return Sentence((evidence.mean(c, side),))
+    return fill('{mean} ({low} to {high})', mean=evidence.mean(c, side), low=low, high=high)
 
 
 def comparison(evidence, c):
@@ -95,8 +106,8 @@ def comparison(evidence, c):
     if c.verdict.word == stats.NOT_DECIDED:
         sentence = _not_decided(evidence, c, say)
     elif c.found is None:
-        known.update({key: evidence.mean(c, side) for key, side in (('va', 0), ('vb', 1)) if c.values[side] is not None})
-        sentence = say(NONE_AT_TIMES if min(c.values) > 0 else NO_RATIO[c.verdict.word])
+        known.update({key: _mean(evidence, c, side) for key, side in (('va', 0), ('vb', 1)) if c.values[side] is not None})
+        sentence = say(AT_TIMES.get(name, NONE_AT_TIMES) if min(c.values) > 0 else NO_RATIO[c.verdict.word])
     elif c.verdict.word == stats.SAME:
         sentence = say(SAME.get(name, OTHER_SAME), r=evidence.ratio(c))
     else:  # with the larger one first

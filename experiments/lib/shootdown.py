@@ -25,6 +25,21 @@ def per_page(found, hazard, cell, name):
     return Number(text, t.ids, f'per_page {name}', value)
 
 
+def repetitions(found, hazard, cell):
+    """Lowest and highest time of the sender over the repetitions of one round, for each page; or None."""
+    t = found.get((hazard, cell))
+    if t is None or not t.trials or not t.repeats_ns or len(t.ids) > 1:
+        return None
+    low, high = (end(t.repeats_ns) / t.trials for end in (min, max))
+    return Number(f'[{low:,.0f}, {high:,.0f}]', t.ids, 'repetitions', high - low)
+
+
+def _sender(found, cell):
+    """The median, and what its repetitions lie between."""
+    value, between = per_page(found, ONE, cell, SENDER), repetitions(found, ONE, cell)
+    return fill('{value} {between} ns', value=value, between=between) if between else fill('{value} ns', value=value)
+
+
 def _by_size(hazards):
     """Without what is no size: that the program ended before its work was done."""
     return sorted(dict.fromkeys(h for h in hazards if h.startswith('pages-')), key=pages_a_call)
@@ -57,11 +72,10 @@ def by_threads(found):
 
 def sentence(found):
     """(sentence, basis) that answers whether it matters with few threads, or None."""
-    alone, spins = (per_page(found, ONE, cell, SENDER) for cell in ('none', 'spins'))
-    if not alone or not spins:
+    if not all(per_page(found, ONE, cell, SENDER) for cell in ('none', 'spins')):
         return None
-    said = fill('A page that is dropped by a call of its own costs the sender {alone} ns alone and {spins} ns while another thread runs, with '
-                '{n} interrupts', alone=alone, spins=spins, n=per_page(found, ONE, 'spins', INTERRUPTS))
+    said = fill('A page that is dropped by a call of its own costs the sender {alone} alone and {spins} while another thread runs, with '
+                '{n} interrupts', alone=_sender(found, 'none'), spins=_sender(found, 'spins'), n=per_page(found, ONE, 'spins', INTERRUPTS))
     lost = per_page(found, ONE, 'spins', VICTIM)
     said = fill('{said}; the other thread loses {lost} ns', said=said, lost=lost)
     most = sizes(found)[-1]
@@ -70,7 +84,8 @@ def sentence(found):
         said = fill('{said}. Of {pages} pages to a call, each costs {n} interrupts', said=said,
                     pages=Number(str(pages_a_call(most)), found[(most, 'spins')].ids, f'pages {most}'), n=batch)
     used = [t for t in found.values() if t.trials]
-    return fill('{said}.', said=said), fill('{n} pairs of row and size', n=tally.how_many(used, used))
+    brackets = ', lowest and highest of its repetitions in brackets' if repetitions(found, ONE, 'spins') else ''
+    return fill('{said}.', said=said), fill('one round' + brackets + '; {n} pairs of row and size', n=tally.how_many(used, used))
 
 
 def sentences(found):

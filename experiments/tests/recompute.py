@@ -98,13 +98,13 @@ def wrong(lines, ids_of, what, text, ids):
         return None if text and ids else 'no source'
     if any(i not in ids_of and i != head['session'] for i in ids):
         return f'unknown runs {[i for i in ids if i not in ids_of]}'
-    if kind in ('ratio', 'times', 'mean', 'rounds', 'needed', 'aa'):
+    if kind in ('ratio', 'times', 'mean', 'lowest', 'highest', 'rounds', 'needed', 'aa'):
         experiment, phase, metric, cells = rest.split(' ')
         names = cells.split('/')
         if kind == 'aa':
             pairs = _pairs(lines, experiment, phase, metric, (cells, 2), (cells, 1))
-        elif kind == 'mean':
-            return _wrong_mean(lines, ids_of, text, ids, phase, metric, cells)
+        elif kind in ('mean', 'lowest', 'highest'):
+            return _wrong_mean(kind, ids_of, text, ids, phase, metric, cells)
         else:
             pairs = _pairs(lines, experiment, phase, metric, (names[0], 1), (names[1], 1))
         used = {i for pair in pairs.values() for _, i in pair}
@@ -138,6 +138,10 @@ def wrong(lines, ids_of, what, text, ids):
         good = [ids_of[i] for i in ids if ids_of[i]['trials'] and not ids_of[i]['invalid']]
         value = sum(l['counts'][rest] for l in good) / sum(l['trials'] for l in good)
         return None if close(text, value) else f'the lines give {value}'
+    if kind == 'repetitions':  # of the sender, in brackets
+        found, = [ids_of[i] for i in ids]
+        times = [ns / found['trials'] for ns in found['details']['sender_ns']]
+        return None if _close_all(text, (min(times), max(times))) else f'the lines give {min(times)} to {max(times)}'
     if kind == 'pages':
         return None if all(ids_of[i]['details']['pages_a_call'] == int(text) for i in ids) else 'another number of pages'
     if kind == 'tallies':
@@ -166,11 +170,11 @@ def _wrong_over(lines, text, ids, experiment, phase, metric, pairs):
     return None if _close_all(text, _interval(both)) else f'the lines give {_interval(both)}'
 
 
-def _wrong_mean(lines, ids_of, text, ids, phase, metric, cell):
+def _wrong_mean(kind, ids_of, text, ids, phase, metric, cell):
     values = [_metric(ids_of[i], phase, metric) for i in ids]
     if not ids or any(ids_of[i]['cell'] != cell for i in ids) or None in values:
         return 'carries runs of another cell, or runs that do not count'
-    value = sum(values) / len(values)
+    value = {'mean': sum(values) / len(values), 'lowest': min(values), 'highest': max(values)}[kind]
     return None if _quantity(text, value) else f'the lines give {value}'
 
 

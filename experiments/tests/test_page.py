@@ -241,12 +241,16 @@ class Golden(unittest.TestCase):
                                   ['missing'] * 3])
         self.assertRegex(page_grid.svg(self.evidence, *page_grid.MEASURES[0]), r'aria-label="Gets, all in memory: 1: not measured, ')
 
-    def test_an_answer_of_rates_falls_back_where_the_machine_was_not_quiet(self):
-        self.assertEqual(self.answers['Q3'].kind, 'wall')
-        lines = [{**l, 'quiet': False} if l.get('experiment') == 'E5' else l for l in self.lines]
-        found = answers.answers(Evidence(write(lines, 'noisy.jsonl')))[2]
-        self.assertEqual((found.kind, found.state), ('cpu', answers.DECIDED))
-        self.assertIn('through the map', found.sentence.text().replace('by the map', 'through the map'))
+    def test_of_several_that_may_answer_the_first_that_is_decided_does(self):
+        self.assertEqual((self.answers['Q3'].kind, self.answers['Q3'].state), ('cpu', answers.DECIDED))
+        def changed(line, quiet):
+            factor = 10 if (line['round'] % 2 == 1) == line['cell'].startswith('map') else 1
+            phases = [{**p, 'user_ns': p['user_ns'] * factor} for p in line['phases']]
+            return {**line, 'phases': phases, 'quiet': quiet}
+        for quiet, kind, state in ((True, 'wall', answers.DECIDED), (False, 'cpu', answers.OPEN)):  # CPU times that differ too much from round to round
+            lines = [changed(l, quiet) if l.get('experiment') == 'E5' else l for l in self.lines]
+            found = answers.answers(Evidence(write(lines, 'noisy.jsonl')))[2]
+            self.assertEqual((found.kind, found.state), (kind, state))
 
     def test_an_answer_in_parts_has_both(self):
         self.assertRegex(self.answers['Q8'].sentence.text(), r'^A sparse get through the map \(random\) costs 1\.\d\d .* A record of a scan '
@@ -340,9 +344,11 @@ class Later(unittest.TestCase):
                          'disk (0 of 1,000 where a transaction updated a neighbour next), LMDB with a writable map stopped 0 of 1,000 and let '
                          '1,000 onto the disk (1,000 of 1,000 where a transaction updated a neighbour next).')
         self.assertEqual(self.answers['Q5'].sentence.text(),
-                         'A page that is dropped by a call of its own costs the sender 500 ns alone and 2,500 ns while another thread runs, with '
+                         'A page that is dropped by a call of its own costs the sender 500 [450, 550] ns alone and 2,500 [2,250, 2,750] ns while '
+                         'another thread runs, with '
                          '1.000 interrupts; the other thread loses 700 ns. Of 512 pages to a call, each costs 0.002 interrupts.')
         self.assertEqual(self.answers['Q5'].kind, 'cpu')
+        self.assertIn('one round, lowest and highest of its repetitions in brackets', self.answers['Q5'].basis.text())
 
     def test_every_figure_is_what_the_lines_give(self):
         found = Page(self.text)
@@ -350,7 +356,7 @@ class Later(unittest.TestCase):
         by_name = {self.evidence.index_of(i): i for i in ids_of}
         checked = [(a['data-what'], text, recompute.wrong(self.lines, ids_of, a['data-what'], text,
                                                              tuple(by_name[i] for i in a['data-runs'].split())))
-                   for a, text in found.figures if a['data-what'].startswith(('per_page', 'pages', 'sum'))]
+                   for a, text in found.figures if a['data-what'].startswith(('per_page', 'pages', 'sum', 'repetitions'))]
         self.assertGreater(len(checked), 60)
         self.assertEqual([c for c in checked if c[2]], [])
 

@@ -370,7 +370,8 @@ def e9(pages=16384):
         for cell, interrupts in (('none', 0), ('spins', pages // n), ('spins-3', None)):
             counts = None if interrupts is None else {'interrupts': interrupts, 'sender ns': 500 * pages + 2000 * interrupts,
                                                       'victim ns': 700 * interrupts}
-            yield {**hazard('E9', f'pages-{n}', cell, pages if counts else 0, counts, None if counts else 'needs 4 CPUs', pages_a_call=n),
+            yield {**hazard('E9', f'pages-{n}', cell, pages if counts else 0, counts, None if counts else 'needs 4 CPUs', pages_a_call=n,
+                              **({'sender_ns': [part * counts['sender ns'] // 10 for part in (9, 10, 11)]} if counts else {})),
                    'program': 'hazard_shootdown', 'of': 30}
 
 
