@@ -2,7 +2,7 @@
 """From runs to sentences: ratios within a round, the A/A pair, the verdict; whether a prediction came true; rule R11."""
 from dataclasses import dataclass
 
-from lib import metrics, stats
+from lib import metrics, rules, stats
 
 MARGIN_BUSY = 1.10  # CPU time on a machine that was not quiet
 LIMIT_SHARE = 0.9  # R11
@@ -192,6 +192,34 @@ def prediction_result(runs, plan, p):
 
 
 def limits(runs, plan):
+    """Sentences that stand above the result: [(is_red, sentence)]."""
+    return straw_men(runs, plan) + unequal_memory(runs, plan)
+
+
+def _memory_shares(runs, cell):
+    """What valid runs of a cell used of their budget."""
+    budgets = [run['budget'] for run in runs if run['cell'] == cell and not run['invalid']]
+    return [b['peak_bytes'] / b['limit_bytes'] for b in budgets if b['peak_bytes'] is not None]
+
+
+def unequal_memory(runs, plan):
+    """Rules R3 and R8 of what writes, which has no phase that ends when memory is full: whether two that are compared used as much of
+    their memory, and whether they filled it."""
+    found = []
+    for pair in dict.fromkeys((c['cell'], c['base']) for c in plan.compares) if plan.writes else ():
+        shares = [_memory_shares(runs, cell) for cell in pair]
+        if not all(shares):
+            continue
+        means = [sum(some) / len(some) for some in shares]
+        used = f'{pair[0]} used {means[0]:.2f} of its memory, {pair[1]} {means[1]:.2f}'
+        if max(means) > stats.MARGIN * min(means):
+            found.append((True, f'R3: {used}: they are not compared with as much memory'))
+        elif min(means) < rules.FULL_SHARE:
+            found.append((True, f'R8: {used}: it was not full'))
+    return found
+
+
+def straw_men(runs, plan):
     """Rule R11: sentences about a cell that is below 0.9 of what stands beside it as the best that can be reached, or for which
     that is not known. [(is_red, sentence)]"""
     found = []

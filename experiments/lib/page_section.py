@@ -38,7 +38,7 @@ def sentences(show, evidence, comparisons):
 
 
 def limits(evidence, plan):
-    """Rule R11: straw men, in red above the result."""
+    """Rule R11, straw men, and R3 of what writes: in red above the result."""
     found = compare.limits(evidence.runs(plan.id), plan)
     return bullets([f'<strong class="red">{esc(text)}</strong>' if red else esc(text) for red, text in found], 'limits')
 

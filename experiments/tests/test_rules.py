@@ -111,6 +111,16 @@ class Rules(unittest.TestCase):
         is_red, text = compare.limits(runs(2 * 10 ** 9, quiet=False), p)[0]
         self.assertEqual((is_red, 'not quiet' in text), (False, True))
 
+    def test_r3_writers_that_use_their_memory_differently_are_named(self):
+        p = plan.parse('writes = true\n' + plan_text(), 'E0.toml')
+        def runs(one, two):
+            return [a_run(cell, n, budget={**a_run()['budget'], 'peak_bytes': peak}) for n in (1, 2) for cell, peak in (('one', one), ('two', two))]
+        for one, two, expected in ((990, 980, []), (990, 400, ['R3: two used 0.40 of its memory, one 0.99']), (410, 400, ['R8: two used 0.40 of its memory, one 0.41'])):
+            found = compare.limits(runs(one, two), p)
+            self.assertEqual([(is_red, text.rpartition(':')[0]) for is_red, text in found], [(True, text) for text in expected])
+        self.assertEqual(compare.limits(runs(990, 400), plan.parse(plan_text(), 'E0.toml')), [])  # readers are held to R3 by their phases
+        self.assertEqual(compare.limits([a_run('one'), a_run('two', invalid=['R1: x'])], p), [])
+
     def test_r12_latency_without_an_intended_start_or_enough_samples(self):
         many = [phase(histogram=[[1000, 99000], [5000, 1000]])]
         self.assertIsNone(metrics.read(a_run(phases=many), 'full', 'latency_p99_ns'))
