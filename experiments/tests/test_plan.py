@@ -5,7 +5,7 @@ import types
 import unittest
 from unittest import mock
 
-from support import HERE, Scratch, plan_text
+from support import HERE, RUN, Scratch, plan_text
 from lib import plan, ramdisk, runner, session
 from lib.dataset import records_for
 
@@ -48,6 +48,21 @@ class Plans(Scratch):
             self.assertLessEqual(seconds['E11'], 150)
             self.assertLessEqual(seconds['E10'], 75)
             self.assertEqual([seconds[pid] for pid in ('E7', 'H1', 'H2', 'E15')], [0, 0, 0, 0])  # once
+
+    def test_what_run_says_of_its_modes_is_what_it_estimates(self):
+        found = plan.load_all(os.path.join(os.path.dirname(HERE), 'plans'))
+        with open(RUN, encoding='utf-8') as f:
+            text = f.read()
+        for name, says, minutes in (('quick', 'about ten minutes', 10), ('standard', 'seven rounds, about a hundred minutes', 100),
+                                    ('full', 'fifteen rounds, four times the size, about a day', 24 * 60)):
+            mode = plan.MODES[name]
+            head = {'mode': name, 'file_bytes': mode.file_bytes, 'memory_bytes': mode.memory_bytes, 'rounds': mode.rounds,
+                    'replay_rounds': mode.rounds if name == 'full' else 1, 'seconds': mode.seconds, 'seed': 1, 'budget': 'group1', 'records': records_for(mode.file_bytes)}
+            chosen = [p for p in found.values() if name != 'quick' or p.id in plan.QUICK]
+            with mock.patch.object(ramdisk, 'why_not', lambda *_: None):
+                m = session.Measure(types.SimpleNamespace(engines=['verso', 'lmdb', 'device']), types.SimpleNamespace(records=head['records']), None, head, chosen)
+            self.assertRegex(text, f'run {name} +{says}')
+            self.assertTrue(0.8 * minutes <= m.expected_s() / 60 <= 1.2 * minutes, (name, m.expected_s() / 60))
 
     VARIANT = '[[variant]]\nsuffix = "scan"\nwork = "scan"\nof = ["one", "two"]\nstandard = ["one"]\n'
     PHASES = '[[phase]]\nname = "full"\nseconds = 1\nwork = "get"\n[[phase]]\nname = "scan"\nseconds = 1\nwork = "scan"\n'
