@@ -116,19 +116,28 @@ def number(x):
     return f'{x:.0f}' if abs(x) >= 100 else f'{x:.3g}'
 
 
+def ratio_digits(x):
+    """Of a ratio: two decimals, fewer where it is large, more where it is small."""
+    if x >= 100:
+        return f'{x:,.0f}'
+    if x >= 10:
+        return f'{x:.1f}'
+    return f'{x:.2f}' if x >= 0.1 else f'{x:.2g}'
+
+
 def interval(found):
     if found is None:
         return 'no ratio'
     if found.low is None:
-        return f'{found.ratio:.2f} [one round]'
-    return f'{found.ratio:.2f} [{found.low:.2f}, {found.high:.2f}]'
+        return f'{ratio_digits(found.ratio)} [one round]'
+    return f'{ratio_digits(found.ratio)} [{ratio_digits(found.low)}, {ratio_digits(found.high)}]'
 
 
 def sentence(c):
     """One sentence, with its interval and kind of evidence."""
     rounds = len(c.run_ids) // 2
     values = f'{number(c.values[0])} to {number(c.values[1])} {c.metric.unit}'.rstrip()
-    aa = f'A/A {c.twins.low:.2f} to {c.twins.high:.2f}' if c.twins and c.twins.low is not None else 'no A/A'
+    aa = f'A/A {ratio_digits(c.twins.low)} to {ratio_digits(c.twins.high)}' if c.twins and c.twins.low is not None else 'no A/A'
     tail = f'({values}; {rounds} round{"" if rounds == 1 else "s"}, {aa}, {c.metric.kind})'
     head = f'{c.phase}: {c.metric.text}'
     if c.verdict.word == stats.NOT_DECIDED:

@@ -12,6 +12,7 @@ Each Number says in `what` how to compute it again from the lines:
 import dataclasses
 
 from lib import compare, metrics, plan as plans, replay
+from lib.compare import ratio_digits
 from lib.page_number import Number
 
 NOT_PART = 'not part of this session'
@@ -44,15 +45,6 @@ def digits(x):
         return f'{x:.3g}'
     mantissa, exponent = f'{x:.1e}'.split('e')
     return f'{mantissa} × 10{str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))}'
-
-
-def ratio_digits(x):
-    """Of a ratio: two decimals, fewer where it is large, more where it is small."""
-    if x >= 100:
-        return f'{x:,.0f}'
-    if x >= 10:
-        return f'{x:.1f}'
-    return f'{x:.2f}' if x >= 0.1 else f'{x:.2g}'
 
 
 def interval_text(found):

@@ -51,7 +51,7 @@ def _place(evidence, c):
     options = plan.options(c.cell)
     phase = next(p for p in plan.phases if p['name'] == c.phase)
     work = options.get('work', 'get')
-    depth = max(options.get('threads', 1) * options.get('processes', 1), options.get('batch', 1))
+    depth = max(options.get('threads', 1) * options.get('processes', 1), phase.get('batch', options.get('batch', 1)))
     if work == 'scan-gets' and plan.phases.index(phase) + 1 != options.get('scan-phase', plan.phases.index(phase) + 1):
         return None  # nothing scans then
     if work != 'get' or options.get('keys') == 'sparse':

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 import tempfile
+import types
 import unittest
 from unittest import mock
 
@@ -240,6 +241,12 @@ class Golden(unittest.TestCase):
                                   ['pool-2', 'missing', 'missing'], ['map-3', 'missing', 'missing'], ['open', 'missing', 'missing'],
                                   ['missing'] * 3])
         self.assertRegex(page_grid.svg(self.evidence, *page_grid.MEASURES[0]), r'aria-label="Gets, all in memory: 1: not measured, ')
+
+    def test_a_phase_that_gets_many_at_once_has_as_many_reads_in_flight(self):
+        text = golden.E2.replace('name = "full"\nseconds = 1', 'name = "full"\nseconds = 1\nbatch = 32')
+        evidence = types.SimpleNamespace(plans={'E2': plans.parse(text, 'E2.toml')}, head=self.evidence.head)
+        by_phase = {c.phase: page_grid._place(evidence, c) for c in self.evidence.comparisons('E2')}
+        self.assertEqual(by_phase, {'full': ('get', 'full', 32), 'filling': ('get', 'filling', 1)})
 
     def test_of_several_that_may_answer_the_first_that_is_decided_does(self):
         self.assertEqual((self.answers['Q3'].kind, self.answers['Q3'].state), ('cpu', answers.DECIDED))

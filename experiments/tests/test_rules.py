@@ -254,6 +254,11 @@ class Sentences(unittest.TestCase):
             self.assertIn(word, compare.sentence(cpu))
         self.assertEqual(len(cpu.run_ids), 8)
 
+    def test_a_ratio_far_below_one_has_digits_that_count(self):
+        text = compare.sentence(compare.comparisons(self.runs(4 * 10 ** 8), self.plan)[1])  # the rate
+        self.assertRegex(text, r'two has 0\.50 \[0\.\d\d, 0\.\d\d\] times')
+        self.assertEqual(compare.interval(stats.estimate([0.00072, 0.00073])), '0.00072 [0.00066, 0.00079]')
+
     def test_a_noisy_machine_says_not_decided(self):
         cpu, rate = compare.comparisons(self.runs(1.15 * 10 ** 8, quiet=False), self.plan)
         self.assertEqual(rate.verdict.word, stats.NOT_DECIDED)
