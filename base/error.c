@@ -66,7 +66,7 @@ const char *error_name(int code)
 	case VERSO_NOTFOUND:
 		return "not found";
 	case VERSO_EXISTS:
-		return "the key exists already";
+		return "it exists already";
 	case VERSO_MORE:
 		return "a part is done, and more is to do";
 	case VERSO_ECORRUPT:

@@ -12,7 +12,7 @@ enum verso_code {
 	VERSO_OK = 0,
 
 	VERSO_NOTFOUND = 1, /* no such key, or the cursor has passed the last one */
-	VERSO_EXISTS = 2,   /* the key is there already and VERSO_NOOVERWRITE was given */
+	VERSO_EXISTS = 2,   /* the key is there (VERSO_NOOVERWRITE), or a table of the new name */
 	VERSO_MORE = 3,     /* a part was done, and more is to do: call again */
 
 	VERSO_ECORRUPT = -20001,  /* a page is not what its parent says; the file is damaged */

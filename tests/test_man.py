@@ -70,6 +70,12 @@ class Templates(unittest.TestCase):
                     if page.startswith('verso'):
                         self.assertTrue(os.path.exists(os.path.join(MAN, f'{page}.{section}.scd')), (name, page))
 
+    def test_the_first_page_names_all_others(self):
+        with open(os.path.join(MAN, 'verso.3.scd'), encoding='utf-8') as f:
+            named = set(re.findall(r'^- \*(verso_\w+)\*\(3\)', f.read(), re.M))
+        pages = {n.split('.')[0] for n in os.listdir(MAN) if n.endswith('.3.scd')} - {'verso'}
+        self.assertEqual(named, pages)
+
 
 @unittest.skipUnless(PAGES, 'the pages are not built: no scdoc')
 class Pages(unittest.TestCase):
