@@ -51,6 +51,10 @@ void kvdb_marks_init(void)
 		{"values written in pieces", 100, 0, 0},
 		{"tables cleared", 10, 0, 0},
 		{"tables renamed", 10, 0, 0},
+		{"values replaced", 20, 0, 0},
+		{"values put by a cursor", 20, 0, 0},
+		{"records appended", 10, 0, 0},
+		{"values replaced in kept tables", 10, 0, 0},
 	};
 
 	/* A default run has fewer images than that of txn/ alone. */

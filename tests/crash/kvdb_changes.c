@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Changes that are not a put or a delete of one record. */
 #include "base/error.h"
+#include "db/db_int.h"
 #include "tests/crash/kvdb_int.h"
 
 #include <string.h>
@@ -121,9 +122,116 @@ static int rename_table(struct edit *e)
 	return 0;
 }
 
+static bool is_val(struct verso_val a, struct verso_val b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+/* A put that returns what was there. */
+static int replace(const struct edit *e, uint64_t *rng)
+{
+	unsigned i = 1 + (unsigned)(crash_draw(rng) % (KEYS - 1));
+	uint64_t number = kvdb_draw_number(rng), before = e->model->number[e->t][i];
+	uint8_t value[VALUE_MAX], expected[VALUE_MAX];
+	char buf[KEY_BYTES];
+	struct verso_val old;
+	int rc = verso_replace(e->txn, e->table, kvdb_key(i, buf), kvdb_value(number, value), &old);
+
+	if (rc)
+		return rc;
+	if (before ? !old.data || !is_val(old, kvdb_value(before, expected)) : old.data != NULL)
+		return error_set(VERSO_EIO, "a replaced value is not the one that was there");
+	kvdb_model_set(e->model, e->t, i, number);
+	session_marks[MARK_REPLACED].n++;
+	return 0;
+}
+
+/* The same through a handle that outlives the transaction, where the table has a name. */
+static int replace_in_kept(const struct edit *e, uint64_t *rng)
+{
+	struct edit kept = *e;
+	int rc;
+
+	if (e->t == 0)
+		return replace(e, rng);
+	rc = verso_table_keep(e->txn->db, kvdb_table_names[e->t], &kept.table);
+	if (rc == 0)
+		rc = replace(&kept, rng);
+	session_marks[MARK_KEPT].n += rc == 0;
+	return rc;
+}
+
+/* A record from a drawn key on gets another value, if there is one. */
+static int put_by_cursor(const struct edit *e, uint64_t *rng)
+{
+	unsigned i = 1 + (unsigned)(crash_draw(rng) % (KEYS - 1));
+	uint64_t number = crash_draw(rng);
+	uint8_t value[VALUE_MAX];
+	struct verso_cursor *c;
+	char buf[KEY_BYTES];
+	int rc;
+
+	while (i < KEYS && !e->model->number[e->t][i])
+		i++;
+	if (i == KEYS)
+		return 0;
+	rc = verso_cursor_open(e->txn, e->table, &c);
+	if (rc)
+		return rc;
+	rc = verso_cursor_seek(c, kvdb_key(i, buf), NULL, NULL);
+	if (rc == 0)
+		rc = verso_cursor_put(c, kvdb_value(number, value));
+	verso_cursor_close(c);
+	if (rc > 0)
+		return error_set(VERSO_EIO, "a cursor does not find a record that is there");
+	if (rc == 0)
+		kvdb_model_set(e->model, e->t, i, number);
+	session_marks[MARK_CURSOR_PUTS].n += rc == 0;
+	return rc;
+}
+
+/* The highest key of all, or of those that are there; 0: none is. */
+static unsigned highest(const struct edit *e, bool there)
+{
+	char bufs[2][KEY_BYTES];
+	unsigned top = 0;
+
+	for (unsigned i = 1; i < KEYS; i++) {
+		if (there && !e->model->number[e->t][i])
+			continue;
+		if (top == 0 || is_below(kvdb_key(top, bufs[0]), kvdb_key(i, bufs[1])))
+			top = i;
+	}
+	return top;
+}
+
+/* Above all others it is a put, else nothing happens. */
+static int append(const struct edit *e, uint64_t *rng)
+{
+	unsigned i = crash_draw(rng) % 2 ? highest(e, false)
+					 : 1 + (unsigned)(crash_draw(rng) % (KEYS - 1));
+	unsigned top = highest(e, true);
+	uint64_t number = kvdb_draw_number(rng);
+	uint8_t value[VALUE_MAX];
+	char bufs[2][KEY_BYTES];
+	bool is_top = top == 0 || is_below(kvdb_key(top, bufs[0]), kvdb_key(i, bufs[1]));
+	int rc = verso_put(e->txn, e->table, kvdb_key(i, bufs[0]), kvdb_value(number, value),
+		VERSO_APPEND);
+
+	if (rc == VERSO_EMISUSE && !is_top)
+		return 0;
+	if (rc)
+		return rc;
+	if (!is_top)
+		return error_set(VERSO_EIO, "a key below another one was appended");
+	kvdb_model_set(e->model, e->t, i, number);
+	session_marks[MARK_APPENDED].n++;
+	return 0;
+}
+
 int kvdb_change_otherwise(struct edit *e, uint64_t *rng)
 {
-	switch (crash_draw(rng) % 8) {
+	switch (crash_draw(rng) % 12) {
 	case 0:
 	case 1:
 		return del_range(e, rng);
@@ -135,6 +243,14 @@ int kvdb_change_otherwise(struct edit *e, uint64_t *rng)
 		return write_room(e, rng);
 	case 6:
 		return e->t ? clear(e) : del_range(e, rng);
+	case 7:
+		return replace(e, rng);
+	case 8:
+		return replace_in_kept(e, rng);
+	case 9:
+		return put_by_cursor(e, rng);
+	case 10:
+		return append(e, rng);
 	default:
 		return rename_table(e);
 	}

@@ -43,7 +43,8 @@ uint64_t kvdb_hash_of(unsigned table, unsigned i, uint64_t number);
 uint64_t kvdb_model_digest(const void *arg);
 void kvdb_model_set(struct model *m, unsigned t, unsigned i, uint64_t number);
 
-/* A range, a value in pieces or in room, a table that is cleared or renamed (kvdb_changes.c). */
+/* A range, a value in pieces or in room, a table that is cleared or renamed, a value that is
+ * replaced, one put by a cursor, one appended (kvdb_changes.c). */
 int kvdb_change_otherwise(struct edit *e, uint64_t *rng);
 
 #endif
