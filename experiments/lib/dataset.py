@@ -15,7 +15,7 @@ from lib.program import ProgramError
 
 RECORD_BYTES = {'verso': 118.75, 'lmdb': 124.8}  # of the file, for a record that was loaded in key order
 SPARE = 1.1
-POLL_S = 0.2
+POLL_S, COPY_POLL_S = 0.2, 0.02
 
 
 class DataError(Exception):
@@ -26,15 +26,34 @@ def records_for(file_bytes):
     return max(1000, int(file_bytes / RECORD_BYTES['verso']))
 
 
-def sha256(path, drop=True):
+def nobody(_part, _what):
+    """Progress that is not shown."""
+
+
+def sha256(path, drop=True, progress=nobody):
     """The hash of a file. drop: it leaves the page cache again."""
-    digest = hashlib.sha256()
+    digest, done, size = hashlib.sha256(), 0, os.path.getsize(path)
     with open(path, 'rb') as f:
         while block := f.read(1 << 20):
             digest.update(block)
+            done += len(block)
+            progress(done / size, 'hashing')
         if drop:
             os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
     return digest.hexdigest()[:16]
+
+
+def copy_file(source, target, progress=nobody):
+    """Byte by byte. What went wrong, or ''."""
+    size = max(1, os.path.getsize(source))
+    child = start(['cp', '--reflink=never', source, target], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    with child:
+        while child.poll() is None:
+            if os.path.exists(target):
+                progress(min(1.0, os.path.getsize(target) / size), 'copying')
+            time.sleep(COPY_POLL_S)
+        errors = child.stderr.read().strip()
+    return '' if child.returncode == 0 else errors or f'status {child.returncode}'
 
 
 def check_space(folder, needed_bytes):
@@ -67,15 +86,16 @@ class Dataset:
         order = 'ordered' if in_order else 'scattered'
         return os.path.join(self.folder, f'{engine}-{self.records}-{order}-{self.program.version["cell"]}')
 
-    def get(self, engine='verso', in_order=True, progress=None):
-        """Dict of path, bytes, records, engine and sha256; makes the file when it is not there."""
+    def get(self, engine='verso', in_order=True, progress=nobody):
+        """Dict of path, bytes, records, engine and sha256; makes the file when it is not there. progress: called with the part that is
+        done, and what is done."""
         if engine == 'device':
             return {**self.get('verso', in_order, progress), 'engine': 'device'}
         path = self.path(engine, in_order)
         known = self._known(path)
         if known is None:
             self._make(path, engine, in_order, progress)
-            known = self.remember(path, engine)
+            known = self.remember(path, engine, progress)
         return {'path': path, **known}
 
     def _known(self, path):
@@ -88,9 +108,9 @@ class Dataset:
             pass
         return None
 
-    def remember(self, path, engine):
+    def remember(self, path, engine, progress=nobody):
         """A file that is there belongs to this folder from now on."""
-        about = {'engine': engine, 'records': self.records, 'bytes': os.path.getsize(path), 'sha256': sha256(path)}
+        about = {'engine': engine, 'records': self.records, 'bytes': os.path.getsize(path), 'sha256': sha256(path, progress=progress)}
         with open(path + '.json', 'w', encoding='utf-8') as f:
             json.dump({**about, 'mtime_ns': os.stat(path).st_mtime_ns}, f)
         return about
@@ -109,8 +129,8 @@ class Dataset:
             words.append('--scattered')
         child = start(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         while child.poll() is None:
-            if progress and os.path.exists(part):
-                progress(min(1.0, os.path.getsize(part) / expected))
+            if os.path.exists(part):
+                progress(min(1.0, os.path.getsize(part) / expected), 'making')
             time.sleep(POLL_S)
         errors = child.stderr.read().strip()
         child.stderr.close()
@@ -138,16 +158,16 @@ class Dataset:
         with open(path, encoding='ascii') as f:
             return {'path': path, 'packages': sum(1 for _ in f), 'sha256': sha256(path)}
 
-    def copy(self, about):
+    def copy(self, about, progress=nobody):
         """A copy for a written workload, with its own hash (rule R2); the caller removes it. It stays dirty, as a copy is."""
         check_space(self.folder, int(about['bytes'] * SPARE))
         path = about['path'] + '.copy'
         _remove(path)
-        done = subprocess.run(['cp', '--reflink=never', about['path'], path], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
+        wrong = copy_file(about['path'], path, progress)
+        if wrong:
             _remove(path)
-            raise DataError(f'{path}: {done.stderr.strip()}')
-        return {**about, 'path': path, 'copied': True, 'copy_sha256': sha256(path, drop=False)}
+            raise DataError(f'{path}: {wrong}')
+        return {**about, 'path': path, 'copied': True, 'copy_sha256': sha256(path, False, progress)}
 
     def drop(self, about):
         """What is still in the page cache after everything was written and dropped (rules R5, R7)."""

@@ -20,7 +20,7 @@ OK, USAGE, FAILED, INTERRUPTED = 0, 2, 3, 130
 MINUTES_MAX = 100000.0
 BUDGET_WORDS = {'scope': 'systemd of this user', 'group2': 'cgroup version 2, root', 'group1': 'cgroup version 1, root',
                 'container': 'the limit of this container', 'cooperative': 'no limit: a thread evicts'}
-MAKING_BYTES_PER_S = 50 << 20  # a guess, for the time left
+BYTES_PER_S = {'making': 50 << 20, 'hashing': 300 << 20, 'copying': 500 << 20}  # guesses, for the time left
 
 
 def say(text=''):
@@ -150,15 +150,12 @@ def measure_in(args, a_program, folder, chosen):
     old = None if args.new else session.resumable(results_folder, head, chosen, a_program.engines, args.seed)
     data = Dataset(folder, a_program, head['records'])
     if old:
-        head, path = old.head, old.path
+        head, path, args.has_lines = old.head, old.path, True
         say(f'Going on with {path}')
     else:
         head['session'] = time.strftime('%Y%m%d-%H%M%S', time.gmtime()) + '-' + '-'.join(args.what)[:40]
         path = os.path.join(results_folder, head['session'] + '.jsonl')
-        making = progress.Progress(head['file_bytes'] / MAKING_BYTES_PER_S)
-        about = data.get(progress=lambda part: making.show(f'making a file of {head["file_bytes"] >> 20} MiB, {part:.0%}',
-                                                           part * making.expected_s))
-        making.clear()
+        about = data.get(progress=preparing(head['file_bytes']))
         head['machine']['device_probe'] = probe.device(a_program, about)
     with contextlib.ExitStack() as stack:
         told = session.left_out(old) if old else {}
@@ -169,6 +166,7 @@ def measure_in(args, a_program, folder, chosen):
         stack.callback(writer.close)
         if not old:
             writer.write(head)
+        args.has_lines = True
         m = session.Measure(a_program, data, writer, head, chosen, retries_of(args), args.idle,
                             session.finished_jobs(old) if old else (), minutes=args.minutes, ram=ram, left_out={**told, **reasons}, told=told,
                             attempts=session.attempts(old) if old else ())
@@ -184,6 +182,22 @@ def measure_in(args, a_program, folder, chosen):
     return OK
 
 
+def preparing(file_bytes, where=''):
+    """Shows how far a file is, before there is a session: a line for each part of the work, with the time that it has left."""
+    parts = {}
+
+    def show(part, what):
+        if what not in parts:
+            for bar in parts.values():
+                bar.clear()
+            parts[what] = progress.Progress(file_bytes / BYTES_PER_S[what])
+        bar = parts[what]
+        bar.show(f'{what} a file of {file_bytes >> 20} MiB{where}, {part:.0%}', part * bar.expected_s)
+        if part >= 1:
+            bar.clear()
+    return show
+
+
 def ram_cells(head, chosen, engines):
     """(experiment, cell) of those that would run on a RAM disk."""
     return [(p.id, name) for p in chosen if p.kind == 'cells' for name in session.cells_here(p, engines, head['mode'])[0]
@@ -197,7 +211,7 @@ def ram_disk(stack, data, cells):
     why = ramdisk.why_not(data.get()['bytes'])
     try:
         if why is None:
-            return stack.enter_context(ramdisk.RamDisk(data)), {}
+            return stack.enter_context(ramdisk.RamDisk(data, preparing(data.get()['bytes'], ' for the RAM disk'))), {}
     except DataError as error:
         why = str(error)
     return None, dict.fromkeys(cells, why)
@@ -313,6 +327,7 @@ def main(words, text):
     if words[:1] == ['within']:
         return within.main(words[1:])
     args = parser(text).parse_args(words)
+    args.has_lines = False  # whether there is a session that could go on
     for number in (signal.SIGTERM, signal.SIGHUP):  # a cell does not outlive its harness
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
             signal.signal(number, interrupt)
@@ -325,7 +340,7 @@ def main(words, text):
             return write_readme(args)
         return measure(args)
     except KeyboardInterrupt:
-        say('\nInterrupted; the same command goes on from here.')
+        say('\nInterrupted; the same command goes on from here.' if args.has_lines else '\nInterrupted before anything was measured.')
         return INTERRUPTED
     except (plans.PlanError,) as error:
         print(f'run: {error}', file=sys.stderr)
@@ -335,6 +350,6 @@ def main(words, text):
         print(f'run: {error}', file=sys.stderr)
         return FAILED
     except OSError as error:
-        print(f'run: {error.filename or "a file"}: {error.strerror}; what was measured is kept, and the same command goes on '
-              f'from there', file=sys.stderr)
+        kept = 'what was measured is kept, and the same command goes on from there' if args.has_lines else 'nothing was measured'
+        print(f'run: {error.filename or "a file"}: {error.strerror}; {kept}', file=sys.stderr)
         return FAILED

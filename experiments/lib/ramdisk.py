@@ -4,7 +4,6 @@ with ext4 (root). Its own kernel thread works on the same cores, so that rates a
 the CPU time of the process do. Its latency at depth 1 stands on the machine card."""
 import os
 import shutil
-import subprocess
 
 from lib import dataset, hazards
 
@@ -35,9 +34,9 @@ def why_not(file_bytes=0):
 class RamDisk(hazards.Disk):
     """A context. data: a Dataset on it, with copies of the files of another one."""
 
-    def __init__(self, other):
+    def __init__(self, other, progress=dataset.nobody):
         super().__init__(MEMORY, mib=needed_bytes(other.get()['bytes']) >> 20)
-        self.other = other
+        self.other, self.progress = other, progress
 
     def __enter__(self):
         super().__enter__()
@@ -50,8 +49,8 @@ class RamDisk(hazards.Disk):
 
     def _copy(self, about):
         path = os.path.join(self.folder, os.path.basename(about['path']))
-        done = subprocess.run(['cp', about['path'], path], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
+        wrong = dataset.copy_file(about['path'], path, self.progress)
+        if wrong:
             self.__exit__()
-            raise dataset.DataError(f'the RAM disk could not be filled: {done.stderr.strip()}')
-        self.data.remember(path, about['engine'])
+            raise dataset.DataError(f'the RAM disk could not be filled: {wrong}')
+        self.data.remember(path, about['engine'], self.progress)

@@ -212,9 +212,13 @@ class Measure:
         return self.sized[records]
 
     def file_for(self, plan, name, options, data):
-        def show(part):
-            self.progress.show(f'{plan.id}: making the file, {part:.0%}')
-        return data.get(options.get('engine', 'verso'), self.in_order(plan, name), show)
+        return data.get(options.get('engine', 'verso'), self.in_order(plan, name), self.of_file(plan))
+
+    def of_file(self, plan):
+        """Shows how far a file is that is made, copied or hashed."""
+        def show(part, what):
+            self.progress.show(f'{plan.id}: {what} the file, {part:.0%}')
+        return show
 
     @staticmethod
     def in_order(plan, name):
@@ -248,7 +252,7 @@ class Measure:
         if key not in self.caches:
             self.progress.show(f'{plan.id}: measuring what {name} needs beside its frames', force=True)
             if job.writes:
-                job.about = job.dataset.copy(job.about)
+                job.about = job.dataset.copy(job.about, self.of_file(plan))
             self.caches[key] = cache.size_for(self.program.path, job)
         return self.caches[key]
 
@@ -289,7 +293,7 @@ class Measure:
             self.set_rate(plan, name, number, job)
             job.cache_bytes = self.cache_bytes(plan, name, job)
             if job.writes or job.wrong == 'R7':  # as whoever measures what was copied a moment ago
-                job.about = job.dataset.copy(original)
+                job.about = job.dataset.copy(original, self.of_file(plan))
                 if wrong := rules.same_copy(job.about):
                     raise rules.Refused(wrong[0])
             job.on_sample = lambda s: self.progress.show(f'{text}, {name}', min(s, guess))

@@ -7,6 +7,7 @@
     die        the word of the command line at which it ends by a signal, such as "--seed=7"
     words      a file to which each command line is appended
     build      what it says of itself that is not ordinary
+    load_s     how long it makes a file
     batches    whether it tells the batch of each phase
 """
 import json
@@ -78,6 +79,7 @@ def main():
         print(json.dumps({'verso': SCRIPT.get('version', '0'), 'engines': ['verso'],
                           'build': {'optimization': '3', 'sanitizer': 'none', 'coverage': False, 'hostile': False, **SCRIPT.get('build', {})}}))
     elif command == 'load':
+        time.sleep(SCRIPT.get('load_s', 0))
         with open(option('file'), 'wb') as f:
             f.write(bytes(8192))
     elif command == 'run' and option('live-fd'):

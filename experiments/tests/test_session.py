@@ -377,6 +377,32 @@ class Sessions(Scratch):
         found, = results.sessions_in(os.path.join(kept, os.listdir(kept)[0]))
         self.assertGreaterEqual(len(found.of_kind('run')), 1)
 
+    def test_what_ends_before_anything_was_measured_says_so(self):
+        self.write('file', '')
+        self.assertIn('nothing was measured', self.run_harness(3, 'E0', f'--results={self.path("file")}'))
+        with subprocess.Popen(self.command('E0', f'--data={self.path("other")}'), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              env=self.environment(load_s=600)) as child:
+            self.addCleanup(child.kill)
+            self.wait_for(lambda: os.path.exists(self.path('other/lock')))
+            time.sleep(0.5)
+            child.send_signal(signal.SIGTERM)
+            self.assertIn('Interrupted before anything was measured', child.communicate(timeout=TIMEOUT_S)[0])
+
+    def test_how_far_a_file_is_is_told_while_it_is_made_hashed_and_copied(self):
+        data = dataset.Dataset(self.path('data'), types.SimpleNamespace(path=FAKE, version={'cell': 'a'}), 10)
+        said = []
+        about = data.get(progress=lambda part, what: said.append((what, part)))
+        self.assertEqual(said[-1], ('hashing', 1.0))
+        data.copy(about, lambda part, what: said.append((what, part)))
+        self.assertEqual(said[-1], ('hashing', 1.0))
+        self.assertEqual(sum(what == 'hashing' for what, _ in said), 2)
+        os.mkdir(self.path('bin'))
+        os.chmod(self.write('bin/cp', '#!/bin/sh\n/bin/cp "$@" && sleep 0.3\n'), 0o755)
+        with mock.patch.dict(os.environ, PATH=f'{self.path("bin")}:{os.environ["PATH"]}'):
+            self.assertEqual(dataset.copy_file(about['path'], self.path('copy'), lambda part, what: said.append((what, part))), '')
+            self.assertEqual(said[-1], ('copying', 1.0))
+            self.assertIn('No such file', dataset.copy_file(about['path'], self.path('nowhere/copy')))
+
     def test_a_second_harness_in_the_same_folder_is_refused(self):
         with dataset.lock(self.path('data')):
             self.assertIn('another harness is at work', self.run_harness(3, 'E0', '--rounds=1'))
