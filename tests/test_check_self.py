@@ -7,11 +7,12 @@ import subprocess
 import sys
 
 
-def run(program, name=None):
-    env = dict(os.environ)
-    env.pop('VERSO_TEST', None)
+def run(program, name=None, rounds=None):
+    env = {k: v for k, v in os.environ.items() if not k.startswith('VERSO_')}
     if name:
         env['VERSO_TEST'] = name
+    if rounds:
+        env['VERSO_ROUNDS'] = str(rounds)
     done = subprocess.run([program], env=env, capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout
 
@@ -35,6 +36,10 @@ def main(program):
         status, out = run(program, name)
         assert (status == 0) == status_is_0 and out.endswith(last), (name, status, out)
     assert 'there is no test nothing_of_this_name here\n' in out, out
+    for every in (1, 2, 3, 100):
+        n = sum(i == 0 or (i + sum(b'comes_to_its_end')) % every == 0 for i in range(3))
+        status, out = run(program, 'comes_to_its_end', every)
+        assert status == 0 and out.endswith(f'{n} passed, 0 failed, 0 skipped\n'), (every, out)
 
 
 if __name__ == '__main__':
