@@ -131,8 +131,8 @@ class Oracle:
         for line in lines:
             if line.endswith(':'):
                 break
-            there.add(words(line))
-        return ' '.join(str(n) for n, image in enumerate(question['images'], 1) if words(image) in there)
+            there.add(' '.join(line.split()))  # a and A are two states of a sector
+        return ' '.join(str(n) for n, image in enumerate(question['images'], 1) if ' '.join(image.split()) in there)
 
 
 def as_number(question, answer):

@@ -131,6 +131,16 @@ class Own(unittest.TestCase):
         with self.assertRaises(GraderError):
             Asked('several\n').answer({'id': 'P1', **question}, 1)
 
+    def test_images_differ_by_small_and_capital_letters(self):
+        class Asked(own.Oracle):
+            def __init__(self):
+                pass
+
+            def output(self, *_):
+                return 'first:\n a a  m\n A A  m\nsecond:\n A A  M\n'
+        images = {'id': 'P1', 'images': ['A A  M', 'a a  m', 'a A  m', 'A A  m']}
+        self.assertEqual([Asked().answer({**images, 'section': section}, 1) for section in ('first:', 'second:')], ['2 4', '1'])
+
     def test_wrong_questions_and_programs(self):
         with self.assertRaises(GraderError):
             made(PROGRAM + 'files = ["b.c"]\n' + TEST)
