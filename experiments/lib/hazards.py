@@ -321,15 +321,23 @@ def _reasons(lines):
     return [f'  not produced: {hazard}: {", ".join(cells)}: {why}' for (hazard, why), cells in found.items()]
 
 
+def word_of(prediction, value, repeats_ns, trials):
+    """A count is what it is; a time is known as far as its repetitions agree."""
+    low, high = (min(repeats_ns) / trials, max(repeats_ns) / trials) if repeats_ns else (value, value)
+    if prediction['low'] <= low and high <= prediction['high']:
+        return compare.TRUE
+    return compare.FALSE if high < prediction['low'] or low > prediction['high'] else compare.OPEN
+
+
 def prediction_result(lines, prediction):
     """(compare.TRUE, FALSE or OPEN, what was found) of a prediction: a share of the trials of one hazard and cell."""
     line = lines.get(f'{prediction["phase"]}/{prediction["cell"]}')
     if line is None or not line['trials'] or line['invalid']:
         return compare.OPEN, 'not produced here'
     n, trials = line['counts'].get(prediction['metric'], 0), line['trials']
-    true = prediction['low'] <= n / trials <= prediction['high']
+    word = word_of(prediction, n / trials, line['details'].get('sender_ns') if prediction['metric'] == shootdown.SENDER else None, trials)
     found = f'{n / trials:.3g} {prediction["metric"]} a page' if line['program'] == shootdown.PROGRAM else f'{n} of {trials} {prediction["metric"]}'
-    return compare.TRUE if true else compare.FALSE, found
+    return word, found
 
 
 def _unit(plan):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What was predicted before the run, and whether it came true: of cells, of replays, and of hazards."""
-from lib import answers_tally as tally, code, compare, metrics, replay, shootdown
+from lib import answers_tally as tally, code, compare, hazards, metrics, replay, shootdown
 from lib.page_html import bullets, chip
 from lib.page_number import Name, Number, fill
 
@@ -47,7 +47,7 @@ def _of_hazard(evidence, plan, p):
         return compare.OPEN, None
     if shootdown.PROGRAM in plan.programs:
         value = shootdown.per_page({(p['phase'], p['cell']): found}, p['phase'], p['cell'], p['metric'])
-        return _in_range(p, value.value), value
+        return hazards.word_of(p, value.value, found.repeats_ns if p['metric'] == shootdown.SENDER else None, found.trials), value
     count = tally.number([found], p['metric'], *[key for key, word in tally.WORDS.items() if word == p['metric']])
     return _in_range(p, count.value / found.trials), fill('{n} of {of}', n=count, of=tally.number([found]))
 

@@ -410,6 +410,14 @@ class Harness(unittest.TestCase):
             found = hazards.prediction_result({line['key']: line}, self.plan.predictions[0])
             self.assertEqual(found[0], result, found)
 
+    def test_a_time_whose_repetitions_lie_on_both_sides_of_a_prediction_leaves_it_open(self):
+        plan = plans.load(os.path.join(os.path.dirname(HERE), 'plans', 'E9.toml'))
+        p = next(p for p in plan.predictions if p['id'] == 'E9.sender')
+        for times, word in (([1600, 2000, 9000], compare.TRUE), ([1400, 2000, 9000], compare.OPEN), ([900, 1000, 1400], compare.FALSE)):
+            line = {**a_line('pages-1', cell='spins', counts={'sender ns': 10 * times[1]}), 'program': 'hazard_shootdown', 'trials': 10}
+            line['details']['sender_ns'] = [10 * t for t in times]
+            self.assertEqual(hazards.prediction_result({line['key']: line}, p)[0], word)
+
     def test_an_invalid_control_and_a_broken_promise_are_said_and_never_counted(self):
         line = a_line(promise_kept=False, counts={'wrong data': 3}, text='record 7 has another value')
         self.assertIn('BROKEN PROMISE: pool: lost: W3: record 7 has another value', self.summary(line))
