@@ -165,12 +165,15 @@ struct chunk {
 	max_align_t bytes[];
 };
 
-/* What verso_table_keep() gives out as a struct verso_table: a name. Constant. */
+/* What verso_table_keep() gives out as a struct verso_table: a name, and where it was found. */
 struct kept_table {
 	struct handle handle;
 	struct verso *db;
 	unsigned index; /* of all of the database: of its place in verso_txn.kept */
 	struct kept_table *next;
+	/* db->lock: root is what the catalogue has for the name when its own root is this. */
+	struct page_ref catalogue;
+	struct txn_root root;
 	char name[TABLE_NAME_MAX + 1];
 };
 

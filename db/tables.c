@@ -171,6 +171,20 @@ void tables_forget(struct verso_txn *txn, struct verso_table *table)
 	handle_end(HANDLE_TABLE, table);
 }
 
+/* A table that is not open. */
+static struct verso_table *make(struct verso_txn *txn, const char *name,
+	const struct txn_root *root)
+{
+	struct verso_table *table = handle_alloc(HANDLE_TABLE, sizeof(*table));
+
+	if (!table)
+		return NULL;
+	view_init(table, txn, root);
+	memcpy(table->name, name, strlen(name) + 1);
+	remember(txn, table);
+	return table;
+}
+
 int tables_open(struct verso_txn *txn, const char *user_name, unsigned flags,
 	struct verso_table **ret_table)
 {
@@ -186,13 +200,10 @@ int tables_open(struct verso_txn *txn, const char *user_name, unsigned flags,
 		*ret_table = table;
 		return 0;
 	}
-	table = handle_alloc(HANDLE_TABLE, sizeof(*table));
+	/* The transaction knows it from now on: a fault in what follows does not lose it. */
+	table = make(txn, name, &root);
 	if (!table)
 		return -ENOMEM;
-	view_init(table, txn, &root);
-	memcpy(table->name, name, strlen(name) + 1);
-	/* The transaction knows it from now on: a fault in what follows does not lose it. */
-	remember(txn, table);
 	rc = catalogue_find(&txn->catalogue.tree, table_name_slice(name), &root);
 	if (rc == VERSO_NOTFOUND && (flags & VERSO_CREATE)) {
 		results_end(txn, txn->n_held, NULL);
@@ -248,11 +259,64 @@ static int make_place(struct verso_txn *txn, unsigned index)
 	return 0;
 }
 
-/* D11: the first use in a transaction looks for the name; the others find what that found. */
-static int resolve(struct verso_txn *txn, const struct kept_table *kept,
+/* A page of that number and generation has the same bytes for ever (T3). */
+static bool is_same(struct page_ref a, struct page_ref b)
+{
+	return a.pgno != 0 && a.pgno == b.pgno && a.gen == b.gen;
+}
+
+/* Opens the table without the catalogue, where that is as it was when the name was looked up. */
+static int open_known(struct verso_txn *txn, const struct kept_table *kept,
 	struct verso_table **ret_table)
 {
+	struct verso_table *table = *place_of(txn, kept->name);
+	struct txn_root root;
+	bool is_known;
+
+	if (table || is_changed(&txn->catalogue)) {
+		*ret_table = table;
+		return 0;
+	}
+	pthread_mutex_lock(&txn->db->lock);
+	root = kept->root;
+	is_known = is_same(kept->catalogue, txn->catalogue.stored.ref);
+	pthread_mutex_unlock(&txn->db->lock);
+	*ret_table = is_known ? make(txn, kept->name, &root) : NULL;
+	return is_known && !*ret_table ? -ENOMEM : 0;
+}
+
+static void note_known(struct verso_txn *txn, struct kept_table *kept,
+	const struct verso_table *table)
+{
+	if (is_changed(&txn->catalogue))
+		return;
+	pthread_mutex_lock(&txn->db->lock);
+	kept->catalogue = txn->catalogue.stored.ref;
+	kept->root = table->stored;
+	pthread_mutex_unlock(&txn->db->lock);
+}
+
+static int look_up(struct verso_txn *txn, struct kept_table *kept, struct verso_table **ret_table)
+{
 	struct fault_guard fault;
+	int rc;
+
+	if (call_may_fault(txn)) {
+		if (sigsetjmp(fault.env, 0) != 0)
+			return call_faulted(txn);
+		call_enter(txn, &fault);
+	}
+	rc = tables_open(txn, kept->name, 0, ret_table);
+	call_leave(txn, &fault);
+	if (rc == 0)
+		note_known(txn, kept, *ret_table);
+	return rc;
+}
+
+/* D11: the first use in a transaction looks for the name; the others find what that found. */
+static int resolve(struct verso_txn *txn, struct kept_table *kept, struct verso_table **ret_table)
+{
+	struct verso_table *table;
 	int rc;
 
 	if (kept->db != txn->db)
@@ -262,20 +326,16 @@ static int resolve(struct verso_txn *txn, const struct kept_table *kept,
 		return 0;
 	}
 	rc = make_place(txn, kept->index);
-	if (rc < 0)
+	if (rc == 0)
+		rc = open_known(txn, kept, &table);
+	if (rc == 0 && !table)
+		rc = look_up(txn, kept, &table);
+	if (rc != 0)
 		return rc;
-	if (call_may_fault(txn)) {
-		if (sigsetjmp(fault.env, 0) != 0)
-			return call_faulted(txn);
-		call_enter(txn, &fault);
-	}
-	rc = tables_open(txn, kept->name, 0, ret_table);
-	call_leave(txn, &fault);
-	if (rc == 0) {
-		txn->kept[kept->index] = *ret_table;
-		(*ret_table)->kept = kept->index + 1;
-	}
-	return rc;
+	txn->kept[kept->index] = table;
+	table->kept = kept->index + 1;
+	*ret_table = table;
+	return 0;
 }
 
 int boundary_table(struct verso_txn *txn, struct verso_table *table, struct verso_table **ret_table)
@@ -285,7 +345,7 @@ int boundary_table(struct verso_txn *txn, struct verso_table *table, struct vers
 		return 0;
 	}
 	if (handle_is(table, HANDLE_KEPT))
-		return resolve(txn, (const struct kept_table *)table, ret_table);
+		return resolve(txn, (struct kept_table *)table, ret_table);
 	if (!handle_is(table, HANDLE_TABLE) || table->txn != txn)
 		return misuse("not a table of this transaction: verso_table_open() gives one, or "
 			      "verso_table_keep() for all transactions");

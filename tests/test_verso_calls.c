@@ -274,6 +274,78 @@ START_TEST(a_kept_table_is_that_of_its_name_in_every_transaction)
 }
 END_TEST
 
+/* Pages that are looked at by a transaction which gets `key` once. */
+static uint64_t count_pages(struct verso *db, struct verso_table *table, const char *key)
+{
+	struct verso_stat before = {.size = sizeof(before)}, after = before;
+	struct verso_txn *txn;
+
+	API_OK(verso_stat(db, &before));
+	txn = api_begin(db, VERSO_READ);
+	ck_assert(api_has(txn, table, key, "v"));
+	verso_abort(txn);
+	API_OK(verso_stat(db, &after));
+	return after.n_gets + after.n_peeks - before.n_gets - before.n_peeks;
+}
+
+START_TEST(a_kept_table_is_looked_up_once_until_a_table_changes)
+{
+	struct verso *db = api_open(_i, "a", 0);
+	struct verso_txn *txn = api_begin(db, VERSO_WRITE), *old;
+	struct verso_table *kept, *other, *table;
+	uint64_t n_default, n_first;
+
+	api_put(txn, NULL, "k", "v");
+	for (unsigned i = 0; i < 500; i++) {
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "t%u", i);
+		API_OK(verso_table_open(txn, name, VERSO_CREATE, &table));
+		api_put(txn, table, "k", "v");
+		api_put(txn, table, "name", name);
+	}
+	API_OK(verso_commit(txn));
+	API_OK(verso_table_keep(db, "t77", &kept));
+	API_OK(verso_table_keep(db, "t78", &other));
+	n_default = count_pages(db, NULL, "k");
+	n_first = count_pages(db, kept, "k");
+	ck_assert_uint_gt(n_first, n_default);
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_uint_eq(count_pages(db, kept, "k"), n_default);
+	/* A writer that ends without a commit leaves nothing that others would take for known. */
+	txn = api_begin(db, VERSO_WRITE);
+	API_OK(verso_table_drop(txn, "t78"));
+	API_OK(verso_table_rename(txn, "t77", "t78"));
+	ck_assert(api_has(txn, other, "name", "t77"));
+	verso_abort(txn);
+	txn = api_begin(db, VERSO_READ);
+	ck_assert(api_has(txn, other, "name", "t78"));
+	ck_assert(api_has(txn, kept, "name", "t77"));
+	verso_abort(txn);
+	ck_assert_uint_eq(count_pages(db, kept, "k"), n_default);
+	/* Each snapshot has its own. */
+	old = api_begin(db, VERSO_READ);
+	txn = api_begin(db, VERSO_WRITE);
+	api_put(txn, kept, "k", "w");
+	API_OK(verso_commit(txn));
+	ck_assert(api_has(old, kept, "k", "v"));
+	verso_abort(old);
+	txn = api_begin(db, VERSO_READ);
+	ck_assert(api_has(txn, kept, "k", "w"));
+	verso_abort(txn);
+	txn = api_begin(db, VERSO_WRITE);
+	api_put(txn, kept, "k", "v");
+	API_OK(verso_table_rename(txn, "t77", "new"));
+	API_OK(verso_commit(txn));
+	txn = api_begin(db, VERSO_READ);
+	API_IS(verso_del(txn, kept, api_val("k")), VERSO_EMISUSE);
+	API_IS(verso_count(txn, kept, NULL, 0, &n_first), VERSO_NOTFOUND);
+	verso_abort(txn);
+	api_check(db);
+	verso_close(db);
+}
+END_TEST
+
 START_TEST(many_tables_are_kept_at_a_time)
 {
 	struct verso *db = api_open(_i, "a", 0);
@@ -437,6 +509,7 @@ int main(void)
 	tcase_add_loop_test(t, a_table_is_renamed_with_its_records_and_handles, 0, API_PAGERS);
 	tcase_add_loop_test(t, a_kept_table_is_that_of_its_name_in_every_transaction, 0,
 		API_PAGERS);
+	tcase_add_loop_test(t, a_kept_table_is_looked_up_once_until_a_table_changes, 0, API_PAGERS);
 	tcase_add_loop_test(t, many_tables_are_kept_at_a_time, 0, API_PAGERS);
 	tcase_add_loop_test(t, what_is_written_into_room_is_the_value, 0, API_PAGERS);
 	tcase_add_loop_test(t, room_is_stored_before_what_the_next_call_does, 0, API_PAGERS);
