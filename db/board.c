@@ -16,6 +16,8 @@ static int map_board(struct verso *db)
 {
 	int rc = io_map(db->io, db->side, MAP_WRITE_SHARED, 0, SIDE_BYTES, &db->board);
 
+	if (db->side->moves)
+		board_expect_faults();
 	return rc < 0 ? rc : map_extend(db->board, SIDE_BYTES);
 }
 

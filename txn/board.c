@@ -5,7 +5,14 @@
 
 #include <errno.h>
 
-bool board_do(struct board *board, board_fn *fn, void *arg)
+static atomic_bool expects_faults;
+
+void board_expect_faults(void)
+{
+	atomic_store(&expects_faults, true);
+}
+
+static bool do_guarded(struct board *board, board_fn *fn, void *arg)
 {
 	struct fault_guard guard;
 
@@ -15,6 +22,17 @@ bool board_do(struct board *board, board_fn *fn, void *arg)
 	fn(arg);
 	fault_leave(&guard);
 	return true;
+}
+
+bool board_do(struct board *board, board_fn *fn, void *arg)
+{
+	bool was_blocked =
+		atomic_load_explicit(&expects_faults, memory_order_relaxed) && fault_unblock();
+	bool is_done = do_guarded(board, fn, arg);
+
+	if (was_blocked)
+		fault_block();
+	return is_done;
 }
 
 void board_forget(struct board *board, unsigned id)

@@ -85,6 +85,12 @@ typedef void board_fn(void *arg);
 bool board_do(struct board *board, board_fn *fn, void *arg);
 
 /*
+ * A board lies on such a file system: from now on guards hold in threads that block SIGBUS, too,
+ * for two system calls each.
+ */
+void board_expect_faults(void);
+
+/*
  * Member `id` is no more, or not yet: its slots are given back, and its counts go to the past. By
  * who holds its lock; it touches the board.
  */
