@@ -165,8 +165,9 @@ int txn_env_open(struct pager *pager, const struct txn_probe *probe,
  * error here loses nothing that was reported as durable. */
 void txn_env_close(struct txn_env *env);
 
-/* A snapshot of the newest published state. -ENOMEM; VERSO_EBUSY: 1,024 readers are active. Never
- * blocks. Any thread. The handle is used by one thread at a time, until txn_abort(). */
+/* A snapshot of the newest published state. -ENOMEM; VERSO_EBUSY: 1,024 readers are active, and
+ * there are no members. Never blocks. Any thread. The handle is used by one thread at a time, until
+ * txn_abort(). */
 int txn_begin_read(struct txn_env *env, struct txn **ret_txn);
 
 /*

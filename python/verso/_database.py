@@ -132,7 +132,10 @@ class Database:
         return KeptTable(self, name, table.value)
 
     def space(self) -> dict[str, Any]:
-        """Where the space goes: the members of struct verso_space by their names. Reads the whole file."""
+        """Where the space goes: the members of struct verso_space by their names.
+
+        Reads the whole file; before that it waits, as long as a write transaction of any process is open.
+        """
         space = SpaceStruct(size=ctypes.sizeof(SpaceStruct))
         self._call(lib.verso_space, byref(space))
         return {**{field[0]: getattr(space, field[0]) for field in SpaceStruct._fields_[1:]}, 'why': space.why.decode()}
@@ -165,7 +168,10 @@ class Database:
             self._leave()
 
     def check(self, *, trees_only: bool = False) -> list[Finding]:
-        """Proves that the newest committed state is whole; a list of what was found, empty when it is."""
+        """Proves that the newest committed state is whole; a list of what was found, empty when it is.
+
+        Unless trees_only, it waits as long as a write transaction of any process is open.
+        """
         findings: list[Finding] = []
 
         def each(_arg: Any, pgno: int, text: bytes) -> int:
