@@ -25,8 +25,9 @@
 #define N_SCANS         3  /* a round */
 #define WRITERS_TIMES   4  /* puts of all writers for each put of the one thread */
 
-static const struct engine *const engines[] = ENGINE_LIST(&engine_bufpool, &engine_bufpool2,
-	&engine_mmap, &engine_mmap2, &engine_vmcache, NULL);
+static const struct engine *const engines[] =
+	ENGINE_LIST(&engine_bufpool, &engine_bufpool2, &engine_bufpool_process, &engine_mmap,
+		&engine_mmap2, &engine_mmap_process, &engine_vmcache, NULL);
 
 static_assert(sizeof(engines) / sizeof(engines[0]) <= ENGINES_MAX, "a place for each engine");
 
@@ -73,7 +74,7 @@ static int is_wanted(size_t which, const struct settings *s)
 	size_t len_bytes = name ? strlen(name) : 0;
 
 	if (!name || !s->only)
-		return name != NULL;
+		return name && !engines[which]->only_if_named;
 	for (; at; at = strstr(at + 1, name)) {
 		if ((at == s->only || at[-1] == ',') &&
 			(at[len_bytes] == '\0' || at[len_bytes] == ','))

@@ -113,7 +113,7 @@ int main(int argc, char **argv)
 	measure_verso(path, 65536, 1);
 	measure_verso(path, 4096, n_records);
 	for (size_t i = 0; i < N_ENGINES; i++) {
-		if (argc > 4 && strcmp(argv[4], engines[i]->name) != 0)
+		if (argc > 4 ? strcmp(argv[4], engines[i]->name) != 0 : engines[i]->only_if_named)
 			continue;
 		measure(engines[i], path, n_records, n_updates);
 	}

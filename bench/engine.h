@@ -28,6 +28,7 @@ struct engine_db;
 
 struct engine {
 	const char *name;
+	int only_if_named; /* 1: it gives less than durability, so it runs beside its likes */
 
 	/* Creates a database at path (a name that is free; others may be made that begin so). */
 	struct engine_db *(*open)(const char *path, const struct engine_options *options);
@@ -81,7 +82,7 @@ void engine_check(int ok, const char *engine, const char *what, const char *why)
 
 /* An array of engines: the peers that are installed, then those named. */
 #ifdef HAVE_LMDB
-#define ENGINE_LMDB &engine_lmdb,
+#define ENGINE_LMDB &engine_lmdb, &engine_lmdb_nosync,
 #else
 #define ENGINE_LMDB
 #endif
@@ -100,11 +101,13 @@ void engine_check(int ok, const char *engine, const char *what, const char *why)
 		ENGINE_LMDB ENGINE_SQLITE ENGINE_BDB __VA_ARGS__                                   \
 	}
 
-extern const struct engine engine_lmdb;
+extern const struct engine engine_lmdb, engine_lmdb_nosync;
 extern const struct engine engine_sqlite;
 extern const struct engine engine_bdb;
 extern const struct engine engine_bufpool, engine_bufpool2; /* 2: by two flushes a commit */
 extern const struct engine engine_mmap, engine_mmap2;
+/* What a commit gives survives the death of the process alone. */
+extern const struct engine engine_bufpool_process, engine_mmap_process;
 extern const struct engine engine_vmcache;
 
 #endif

@@ -17,7 +17,8 @@ static void check(int rc, const char *what)
 	engine_check(rc == 0, "lmdb", what, mdb_strerror(rc));
 }
 
-static struct engine_db *lmdb_open(const char *path, const struct engine_options *options)
+static struct engine_db *open_by(unsigned flags, const char *path,
+	const struct engine_options *options)
 {
 	struct engine_db *db = calloc(1, sizeof(*db));
 	size_t map_bytes = (size_t)options->n_records * 1024 + ((size_t)1 << 30);
@@ -25,18 +26,30 @@ static struct engine_db *lmdb_open(const char *path, const struct engine_options
 	engine_check(db != NULL, "lmdb", "open", "no memory");
 	check(mdb_env_create(&db->env), "env_create");
 	check(mdb_env_set_mapsize(db->env, map_bytes), "env_set_mapsize");
-	check(mdb_env_open(db->env, path, MDB_NOSUBDIR | MDB_NORDAHEAD, 0600), "env_open");
+	check(mdb_env_open(db->env, path, MDB_NOSUBDIR | MDB_NORDAHEAD | flags, 0600), "env_open");
 	check(mdb_txn_begin(db->env, NULL, 0, &db->txn), "txn_begin");
 	check(mdb_dbi_open(db->txn, NULL, 0, &db->dbi), "dbi_open");
 	check(mdb_txn_commit(db->txn), "txn_commit");
 	return db;
 }
 
+static struct engine_db *lmdb_open(const char *path, const struct engine_options *options)
+{
+	return open_by(0, path, options);
+}
+
+static struct engine_db *lmdb_nosync_open(const char *path, const struct engine_options *options)
+{
+	return open_by(MDB_NOSYNC, path, options);
+}
+
 static void lmdb_describe(struct engine_db *db, char *buf, size_t len_bytes)
 {
-	(void)db;
-	(void)snprintf(buf, len_bytes, "%s, MDB_NORDAHEAD, full sync",
-		mdb_version(NULL, NULL, NULL));
+	unsigned flags;
+
+	check(mdb_env_get_flags(db->env, &flags), "env_get_flags");
+	(void)snprintf(buf, len_bytes, "%s, MDB_NORDAHEAD, %s", mdb_version(NULL, NULL, NULL),
+		flags & MDB_NOSYNC ? "MDB_NOSYNC" : "full sync");
 }
 
 static void lmdb_begin(struct engine_db *db, enum engine_access access)
@@ -116,17 +129,22 @@ static void lmdb_close(struct engine_db *db)
 	free(db);
 }
 
-const struct engine engine_lmdb = {
-	.name = "lmdb",
-	.open = lmdb_open,
-	.describe = lmdb_describe,
-	.begin = lmdb_begin,
-	.commit = lmdb_commit,
-	.put = lmdb_put,
-	.append = lmdb_append,
-	.get = lmdb_get,
-	.scan = lmdb_scan,
-	.attach = lmdb_attach,
-	.detach = lmdb_detach,
-	.close = lmdb_close,
-};
+#define ENGINE_ONE(id, title, opener, if_named)                                                    \
+	const struct engine id = {                                                                 \
+		.name = title,                                                                     \
+		.only_if_named = if_named,                                                         \
+		.open = opener,                                                                    \
+		.describe = lmdb_describe,                                                         \
+		.begin = lmdb_begin,                                                               \
+		.commit = lmdb_commit,                                                             \
+		.put = lmdb_put,                                                                   \
+		.append = lmdb_append,                                                             \
+		.get = lmdb_get,                                                                   \
+		.scan = lmdb_scan,                                                                 \
+		.attach = lmdb_attach,                                                             \
+		.detach = lmdb_detach,                                                             \
+		.close = lmdb_close,                                                               \
+	}
+
+ENGINE_ONE(engine_lmdb, "lmdb", lmdb_open, 0);
+ENGINE_ONE(engine_lmdb_nosync, "lmdb-ns", lmdb_nosync_open, 1);

@@ -19,47 +19,31 @@ static void check(struct engine_db *e, int rc, const char *what)
 	engine_check(rc == 0, e->name, what, rc < 0 ? verso_errmsg(e->db) : verso_strerror(rc));
 }
 
-static struct engine_db *open_by(const char *name, enum verso_pager pager,
-	enum verso_commit_mode mode, const char *path, const struct engine_options *options)
+/* How one engine of this file differs from another. */
+struct how {
+	const char *name;
+	enum verso_pager pager;
+	enum verso_commit_mode mode;
+	enum verso_sync sync;
+};
+
+static struct engine_db *open_by(const struct how *how, const char *path,
+	const struct engine_options *options)
 {
 	struct engine_db *e = calloc(1, sizeof(*e));
 	struct verso_options o = {
 		.size = sizeof(o),
-		.pager = pager,
-		.commit_mode = mode,
+		.pager = how->pager,
+		.commit_mode = how->mode,
+		.sync = how->sync,
 		.flags = VERSO_CREATE | VERSO_EXCL,
 		.cache_bytes = options->cache_bytes,
 	};
 
-	engine_check(e != NULL, name, "open", "no memory");
-	e->name = name;
+	engine_check(e != NULL, how->name, "open", "no memory");
+	e->name = how->name;
 	check(e, verso_open(path, &o, &e->db), "open");
 	return e;
-}
-
-static struct engine_db *bufpool_open(const char *path, const struct engine_options *options)
-{
-	return open_by("bufpool", VERSO_BUFPOOL, VERSO_COMMIT_BEST, path, options);
-}
-
-static struct engine_db *bufpool2_open(const char *path, const struct engine_options *options)
-{
-	return open_by("bufpool-2f", VERSO_BUFPOOL, VERSO_COMMIT_TWO_FLUSH, path, options);
-}
-
-static struct engine_db *mmap_open(const char *path, const struct engine_options *options)
-{
-	return open_by("mmap", VERSO_MMAP, VERSO_COMMIT_BEST, path, options);
-}
-
-static struct engine_db *mmap2_open(const char *path, const struct engine_options *options)
-{
-	return open_by("mmap-2f", VERSO_MMAP, VERSO_COMMIT_TWO_FLUSH, path, options);
-}
-
-static struct engine_db *vmcache_open(const char *path, const struct engine_options *options)
-{
-	return open_by("vmcache", VERSO_VMCACHE, VERSO_COMMIT_BEST, path, options);
 }
 
 static void v_describe(struct engine_db *e, char *buf, size_t len_bytes)
@@ -70,7 +54,10 @@ static void v_describe(struct engine_db *e, char *buf, size_t len_bytes)
 
 	check(e, verso_stat(e->db, &stat), "stat");
 	(void)snprintf(buf, len_bytes, "Verso %s, %s, %s; %s", verso_version(), pagers[stat.pager],
-		stat.commit_mode == VERSO_COMMIT_ONE_FLUSH ? "one flush" : "two flushes", stat.how);
+		stat.sync == VERSO_SYNC_PROCESS              ? "written, not flushed"
+		: stat.commit_mode == VERSO_COMMIT_ONE_FLUSH ? "one flush"
+							     : "two flushes",
+		stat.how);
 }
 
 static void v_begin(struct engine_db *e, enum engine_access access)
@@ -157,10 +144,17 @@ static void v_close(struct engine_db *e)
 	free(e);
 }
 
-#define ENGINE_VERSO(id, title, opener)                                                            \
+#define ENGINE_VERSO(id, title, which_pager, which_mode, which_sync, if_named)                     \
+	static struct engine_db *id##_open(const char *path, const struct engine_options *options) \
+	{                                                                                          \
+		static const struct how how = {title, which_pager, which_mode, which_sync};        \
+                                                                                                   \
+		return open_by(&how, path, options);                                               \
+	}                                                                                          \
 	const struct engine id = {                                                                 \
 		.name = title,                                                                     \
-		.open = opener,                                                                    \
+		.only_if_named = if_named,                                                         \
+		.open = id##_open,                                                                 \
 		.describe = v_describe,                                                            \
 		.begin = v_begin,                                                                  \
 		.commit = v_commit,                                                                \
@@ -173,8 +167,13 @@ static void v_close(struct engine_db *e)
 		.close = v_close,                                                                  \
 	}
 
-ENGINE_VERSO(engine_bufpool, "bufpool", bufpool_open);
-ENGINE_VERSO(engine_bufpool2, "bufpool-2f", bufpool2_open);
-ENGINE_VERSO(engine_mmap, "mmap", mmap_open);
-ENGINE_VERSO(engine_mmap2, "mmap-2f", mmap2_open);
-ENGINE_VERSO(engine_vmcache, "vmcache", vmcache_open);
+ENGINE_VERSO(engine_bufpool, "bufpool", VERSO_BUFPOOL, VERSO_COMMIT_BEST, VERSO_SYNC_FULL, 0);
+ENGINE_VERSO(engine_bufpool2, "bufpool-2f", VERSO_BUFPOOL, VERSO_COMMIT_TWO_FLUSH, VERSO_SYNC_FULL,
+	0);
+ENGINE_VERSO(engine_bufpool_process, "bufpool-p", VERSO_BUFPOOL, VERSO_COMMIT_BEST,
+	VERSO_SYNC_PROCESS, 1);
+ENGINE_VERSO(engine_mmap, "mmap", VERSO_MMAP, VERSO_COMMIT_BEST, VERSO_SYNC_FULL, 0);
+ENGINE_VERSO(engine_mmap2, "mmap-2f", VERSO_MMAP, VERSO_COMMIT_TWO_FLUSH, VERSO_SYNC_FULL, 0);
+ENGINE_VERSO(engine_mmap_process, "mmap-p", VERSO_MMAP, VERSO_COMMIT_BEST, VERSO_SYNC_PROCESS,
+	1);
+ENGINE_VERSO(engine_vmcache, "vmcache", VERSO_VMCACHE, VERSO_COMMIT_BEST, VERSO_SYNC_FULL, 0);

@@ -573,7 +573,7 @@ START_TEST(a_read_only_file_system_is_read)
 }
 END_TEST
 
-/* --- a full disk on which a store takes a block ------------------------------------------------ */
+/* --- a full disk on which a store takes a block --- */
 
 /* A small Btrfs that only this test's process sees; false where that is not allowed. */
 static bool small_btrfs(char *folder)
