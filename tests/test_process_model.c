@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Commits that are written, not flushed, in a model of them: kept whole, and each rule left out. */
-#include "tests/check_main.h"
+#include "tests/model_test.h"
 #include "tests/process_model.h"
-
-#include <stdio.h>
-#include <string.h>
 
 static const struct process_bounds kept[] = {
 	{PROCESS_KEEP_ALL, 4, 1, 0},
@@ -18,10 +15,9 @@ START_TEST(every_course_of_events_keeps_every_promise)
 	const char *verdict;
 	uint32_t n = process_model_run(&kept[_i], &verdict);
 
-	printf("%u commits, %u deaths, %u power cuts: %u states\n", kept[_i].commits,
-		kept[_i].deaths, kept[_i].cuts, n);
-	ck_assert_msg(!verdict, "%s", verdict);
-	ck_assert_uint_gt(n, 5000); /* it went somewhere */
+	printf("%u commits, %u deaths, %u power cuts: ", kept[_i].commits, kept[_i].deaths,
+		kept[_i].cuts);
+	model_kept(verdict, n, 5000);
 }
 END_TEST
 
@@ -48,23 +44,13 @@ START_TEST(each_rule_is_needed)
 	const char *verdict;
 	uint32_t n = process_model_run(&left_out[_i].bounds, &verdict);
 
-	printf("%s: %s (%u states)\n", left_out[_i].name, verdict ? verdict : "nothing found", n);
-	ck_assert_ptr_nonnull(verdict);
-	ck_assert_int_eq(strncmp(verdict, left_out[_i].judgement, strlen(left_out[_i].judgement)),
-		0);
+	model_broke(verdict, n, left_out[_i].name, left_out[_i].judgement);
 }
 END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("process_model");
-	TCase *tc = tcase_create("model");
-
-	tcase_set_timeout(tc, 120);
-	tcase_add_loop_test(tc, every_course_of_events_keeps_every_promise, 0,
-		(int)(sizeof(kept) / sizeof(kept[0])));
-	tcase_add_loop_test(tc, each_rule_is_needed, 0,
-		(int)(sizeof(left_out) / sizeof(left_out[0])));
-	suite_add_tcase(s, tc);
-	return check_main(s);
+	return model_main("process_model", every_course_of_events_keeps_every_promise,
+		sizeof(kept) / sizeof(kept[0]), each_rule_is_needed,
+		sizeof(left_out) / sizeof(left_out[0]));
 }

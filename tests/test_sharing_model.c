@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The protocol of several processes, in a model of it: kept whole, and with each rule left out. */
+#include "tests/model_test.h"
 #include "tests/sharing_model.h"
-#include "tests/check_main.h"
-
-#include <stdio.h>
-#include <string.h>
 
 static const struct bounds kept[] = {
 	{KEEP_ALL, false, 1, 0, 0, BOTH},
@@ -26,11 +23,10 @@ START_TEST(every_interleaving_keeps_every_promise)
 	const char *verdict;
 	uint32_t n = model_run(&kept[_i], &verdict);
 
-	printf("%s flush, %u attempts, %u deaths, %u power cuts: %u states\n",
+	printf("%s flush, %u attempts, %u deaths, %u power cuts: ",
 		kept[_i].one_flush ? "one" : "two", kept[_i].attempts, kept[_i].deaths,
-		kept[_i].cuts, n);
-	ck_assert_msg(!verdict, "%s", verdict);
-	ck_assert_uint_gt(n, 10000); /* it went somewhere */
+		kept[_i].cuts);
+	model_kept(verdict, n, 10000);
 }
 END_TEST
 
@@ -72,23 +68,13 @@ START_TEST(each_rule_is_needed)
 	const char *verdict;
 	uint32_t n = model_run(&left_out[_i].bounds, &verdict);
 
-	printf("%s: %s (%u states)\n", left_out[_i].name, verdict ? verdict : "nothing found", n);
-	ck_assert_ptr_nonnull(verdict);
-	ck_assert_int_eq(strncmp(verdict, left_out[_i].judgement, strlen(left_out[_i].judgement)),
-		0);
+	model_broke(verdict, n, left_out[_i].name, left_out[_i].judgement);
 }
 END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("sharing_model");
-	TCase *tc = tcase_create("model");
-
-	tcase_set_timeout(tc, 120);
-	tcase_add_loop_test(tc, every_interleaving_keeps_every_promise, 0,
-		(int)(sizeof(kept) / sizeof(kept[0])));
-	tcase_add_loop_test(tc, each_rule_is_needed, 0,
-		(int)(sizeof(left_out) / sizeof(left_out[0])));
-	suite_add_tcase(s, tc);
-	return check_main(s);
+	return model_main("sharing_model", every_interleaving_keeps_every_promise,
+		sizeof(kept) / sizeof(kept[0]), each_rule_is_needed,
+		sizeof(left_out) / sizeof(left_out[0]));
 }
