@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How a model is judged: whole it keeps every promise; with a rule left out, one is seen to break. */
+/* How a model is judged: whole it keeps every promise; with a rule left out, one breaks. */
 #ifndef TESTS_MODEL_TEST_H
 #define TESTS_MODEL_TEST_H
 
