@@ -49,7 +49,7 @@ def _try(command):
 # has none of it. The shell forks first: that may fail too.
 START = 'shift; (printf s >&0 && exec "$@" </dev/null); exit $?'
 # In a name space for mounts: the folder is a mount of its own, and the others are for reading. Those of the kernel stay, as
-# devices are no files; but /proc shows nobody outside, whose memory is a file there.
+# devices are no files. One that another program has unmounted and removed meanwhile is gone. But /proc shows nobody outside, whose memory is a file there.
 READ_ONLY = r'''
 set -e
 mount --bind "$1" "$1"
@@ -61,7 +61,8 @@ while read -r _ _ _ _ at options _; do
 	case ",$options," in
 	*,ro,*) continue;;
 	esac
-	mount -o "remount,bind,ro,${options#rw,}" "$(printf %b "$at")" </dev/null
+	at=$(printf %b "$at")
+	mount -o "remount,bind,ro,${options#rw,}" "$at" </dev/null || [ ! -e "$at" ]
 done </proc/self/mountinfo
 cd "$1"
 set +e
