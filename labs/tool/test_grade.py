@@ -86,7 +86,7 @@ class States(unittest.TestCase):
             script = 'mount() { [ "$1" != -o ]; }\n' + contain.READ_ONLY.replace('/proc/self/mountinfo', mounts) + 'echo started\n'
             for at, says in ((there, ''), (os.path.join(folder, 'gone'), 'started\n')):
                 write(mounts, f'21 1 0:20 / {at} rw,relatime - tmpfs x rw\n')
-                self.assertEqual(subprocess.run(['sh', '-c', script, 'sh', there], capture_output=True, text=True, check=False).stdout, says, at)
+                self.assertEqual(subprocess.run(['sh', '-c', script, 'sh', folder], capture_output=True, text=True, check=False).stdout, says, at)
 
     def test_a_private_seed_stays_private(self):
         texts = ['image 3: replay: config=mmap-one-full seed=4711 event=7 choice=2', 'again: VERSO_SEED=4711 ./test', 'page 4711 is 0x1267',
