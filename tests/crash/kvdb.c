@@ -55,6 +55,7 @@ void kvdb_marks_init(void)
 		{"values put by a cursor", 20, 0, 0},
 		{"records appended", 10, 0, 0},
 		{"values replaced in kept tables", 10, 0, 0},
+		{"leaves and pages compacted", 100, 0, 0},
 	};
 
 	/* A default run has fewer images than that of txn/ alone. */
@@ -556,6 +557,15 @@ static int begin_write(void *arg, void **ret_txn)
 	return rc;
 }
 
+static int compact(void *arg, unsigned pages_max)
+{
+	struct verso_compact c = {.size = sizeof(c), .pages_max = pages_max};
+	int rc = verso_compact(((struct kvdb *)arg)->db, &c);
+
+	session_marks[MARK_COMPACTED].n += c.n_changed;
+	return rc == VERSO_MORE ? 0 : rc;
+}
+
 static void abort_txn(void *txn)
 {
 	verso_abort(txn);
@@ -587,6 +597,7 @@ const struct session_ops kvdb_ops = {
 	.begin_read = begin_read,
 	.digest = digest_txn,
 	.begin_write = begin_write,
+	.compact = compact,
 	.change = change,
 	.put_one = put_one,
 	.del_one = del_one,

@@ -45,7 +45,7 @@ enum session_mark {
 	MARK_OPEN_TORN,
 	MARK_OPEN_NONE,
 	SESSION_MARKS,
-	PAYLOAD_MARKS_MAX = 16, /* that a payload may add behind these */
+	PAYLOAD_MARKS_MAX = 20, /* that a payload may add behind these */
 };
 
 /* SESSION_MARKS of them filled in here, the payload's behind them. */

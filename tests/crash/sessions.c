@@ -84,10 +84,20 @@ static bool may_join(const struct work *w)
 	       !w->config->takes_turns;
 }
 
+/* A step of a compaction, which changes no record: nothing is told to the history. */
+static int compact(struct work *w)
+{
+	int rc = w->ops->compact(w->db, 1 + (unsigned)(crash_draw(&w->rng) % 12));
+
+	return rc == VERSO_EFULL && w->carries ? 0 : rc;
+}
+
 static int step_usual(struct work *w)
 {
 	int rc = readers_move(w);
 
+	if (rc == 0 && w->ops->compact && crash_draw(&w->rng) % 8 == 0)
+		rc = compact(w);
 	if (rc)
 		return rc;
 	if (may_join(w) && crash_draw(&w->rng) % 4 == 0)

@@ -31,6 +31,7 @@ struct session_ops {
 	int (*begin_read)(void *db, void **ret_txn);
 	int (*digest)(void *txn, uint64_t *ret_digest);
 	int (*begin_write)(void *db, void **ret_txn);
+	int (*compact)(void *db, unsigned pages_max); /* NULL: there is none */
 	/* The edits of one transaction of the n-th session, to it and to the model; the result is
 	 * a state that no version had before. */
 	int (*change)(void *txn, void *model, uint64_t *rng, enum session_shape shape,
