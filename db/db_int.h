@@ -128,12 +128,12 @@ struct verso {
 	struct io *io;                /* constant */
 	struct file *file;            /* constant */
 	struct file *side;            /* DB-lock; NULL: none could be had; constant */
-	bool has_room_for_board;      /* in it; constant */
-	bool side_has_record;         /* it names us; constant */
-	bool name_is_durable;         /* the folder was synced; the writer's */
-	int name_error;               /* why it could not be; the writer's */
-	bool wants_any;               /* pager: VERSO_PAGER_ANY; constant */
-	enum db_role role;            /* constant */
+	bool side_is_usable;  /* its head is durable, and a member's has all its blocks; constant */
+	bool side_has_record; /* it names us; constant */
+	bool name_is_durable; /* the folder was synced; the writer's */
+	int name_error;       /* why it could not be; the writer's */
+	bool wants_any;       /* pager: VERSO_PAGER_ANY; constant */
+	enum db_role role;    /* constant */
 	struct file *observed;  /* an observer's: the file, buffered; may be `file`; constant */
 	bool has_joined;        /* the members; constant */
 	struct members members; /* of those; constant */

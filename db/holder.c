@@ -42,7 +42,8 @@ void holder_sign(struct verso *db)
 	struct io_self self;
 
 	io_self(db->io, &self);
-	db->side_has_record = db->side && record_write(db->side, &self) == 0;
+	/* Behind a head that may be spoilt nothing is written (side.c). */
+	db->side_has_record = db->side_is_usable && record_write(db->side, &self) == 0;
 	error_clear();
 }
 

@@ -296,7 +296,7 @@ static int open_side(struct verso *db)
 	if (db->options.flags & VERSO_RDONLY)
 		return 0;
 	rc = side_open(db);
-	if (rc == 0 && db->role == ROLE_MEMBER && (!db->has_room_for_board || db->side->is_remote))
+	if (rc == 0 && db->role == ROLE_MEMBER && (!db->side_is_usable || db->side->is_remote))
 		db->role = ROLE_ALONE;
 	return rc;
 }
