@@ -10,21 +10,16 @@
 #define SIDE_VERSION   3U
 #define SIDE_BYTES_MAX ((uint64_t)1 << 20) /* of a later version, perhaps */
 
-/* Of this and earlier versions: how long one is, and how much of it is the head's block. */
-static const struct {
-	uint64_t size_bytes;
-	size_t head_bytes;
-} sizes[] = {
-	{SIDE_BYTES, SIDE_BOARD_OFF},
-	{SIDE_RECORD_OFF, 512}, /* when the record lay before the board */
-	{86016, 512},           /* when boards had another format */
-	{568, 512},             /* version 2, which had a head and a record */
-};
+/* Of version 2, which had a head and a record. */
+#define SIDE_2_BYTES (SIDE_RECORD_OFF + 56U)
+
+/* Of this version, when boards had another format. */
+#define SIDE_3_1_BYTES 86016U
 
 /* Whoever makes a database has this byte locked meanwhile. An older Verso locks all up to 2^62. */
 #define MAKING_OFF_BYTES ((UINT64_C(1) << 61) + 1)
 
-/* docs/file-format.md. */
+/* docs/file-format.md. What changes and is never synced has sectors of its own. */
 enum {
 	AT_MAGIC = 0,
 	AT_VERSION = 8,
@@ -69,29 +64,31 @@ static bool is_of_later_version(const uint8_t *side)
  * Whether a side file, or what a power cut leaves of one, has these bytes. Whoever makes one gives
  * it its size, then writes and syncs its head; whoever has one syncs the head and only then writes
  * behind it. So while the head is pending, and may be anything, nothing stands behind it; and where
- * a sync of it failed, which is told once, it may be zeros before anything else. Afterwards its
- * block is not written again.
+ * a sync of it failed, which is told once, it may be zeros before anything else.
  */
 static bool is_side_file(const uint8_t *bytes, uint64_t size_bytes)
 {
 	if (size_bytes >= HEAD_BYTES && has_magic(bytes))
 		return true;
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		size_t head_bytes = sizes[i].head_bytes;
-
-		if (size_bytes == sizes[i].size_bytes &&
-			(bytes_are_zero(bytes, head_bytes) ||
-				bytes_are_zero(bytes + head_bytes, size_bytes - head_bytes)))
-			return true;
-	}
+	if ((size_bytes == SIDE_BYTES || size_bytes == SIDE_3_1_BYTES ||
+		    size_bytes == SIDE_2_BYTES) &&
+		(bytes_are_zero(bytes, SIDE_RECORD_OFF) ||
+			bytes_are_zero(bytes + SIDE_RECORD_OFF, size_bytes - SIDE_RECORD_OFF)))
+		return true;
 	return bytes_are_zero(bytes, size_bytes);
 }
 
 /* What stands under the side file's name. */
 enum { NOT_SIDE_FILE, SIDE_FILE, SIDE_FILE_WITHOUT_HEAD, SIDE_FILE_OF_LATER_VERSION };
 
+/* What this process needs of it: who has the database alone writes a record, and no board. */
+static uint64_t least_bytes(const struct verso *db)
+{
+	return db->role == ROLE_MEMBER ? SIDE_BYTES : SIDE_2_BYTES;
+}
+
 /* One of these, or an error. */
-static int look(struct file *file)
+static int look(const struct verso *db, struct file *file)
 {
 	uint64_t size_bytes;
 	uint8_t *bytes;
@@ -104,9 +101,9 @@ static int look(struct file *file)
 	bytes = calloc(1, size_bytes + HEAD_BYTES);
 	rc = bytes ? file_read(file, bytes, size_bytes, 0, FILE_LIVE) : -ENOMEM;
 	if (rc == 0 && is_side_file(bytes, size_bytes))
-		rc = is_of_later_version(bytes)                    ? SIDE_FILE_OF_LATER_VERSION
-		     : has_head(bytes) && size_bytes >= SIDE_BYTES ? SIDE_FILE
-								   : SIDE_FILE_WITHOUT_HEAD;
+		rc = is_of_later_version(bytes)                         ? SIDE_FILE_OF_LATER_VERSION
+		     : has_head(bytes) && size_bytes >= least_bytes(db) ? SIDE_FILE
+									: SIDE_FILE_WITHOUT_HEAD;
 	free(bytes);
 	return rc;
 }
@@ -115,14 +112,14 @@ static int look(struct file *file)
  * Gives it its size and its head, durably. A hole reads as zeros, whatever crashes. Others may be
  * at it too: it never becomes shorter, and they write the same.
  */
-static int head_write(struct file *file)
+static int head_write(const struct verso *db, struct file *file)
 {
 	uint8_t head[HEAD_BYTES];
 	uint64_t size_bytes;
 	int rc = file_size(file, &size_bytes);
 
-	if (rc == 0 && size_bytes < SIDE_BYTES)
-		rc = file_truncate(file, SIDE_BYTES);
+	if (rc == 0 && size_bytes < least_bytes(db))
+		rc = file_truncate(file, least_bytes(db));
 
 	memcpy(head + AT_MAGIC, magic, sizeof(magic));
 	le32_set(head + AT_VERSION, SIDE_VERSION);
@@ -167,7 +164,7 @@ static int open_or_make(struct verso *db, const char *path, struct file **ret_fi
 /* *ret_usable: it can be written. */
 static int side_take(const struct verso *db, const char *path, struct file *file, bool *ret_usable)
 {
-	int rc = look(file);
+	int rc = look(db, file);
 
 	if (rc < 0)
 		return rc;
@@ -177,7 +174,7 @@ static int side_take(const struct verso *db, const char *path, struct file *file
 	if (rc == SIDE_FILE_OF_LATER_VERSION)
 		return 0;
 	/* The process that wrote the head may have died before its sync. */
-	rc = rc == SIDE_FILE ? file_sync(file) : head_write(file);
+	rc = rc == SIDE_FILE ? file_sync(file) : head_write(db, file);
 	/* Blocks for all of the board, so that no store needs a new one. */
 	if (rc == 0 && db->role == ROLE_MEMBER)
 		rc = file_allocate(file, 0, SIDE_BYTES);

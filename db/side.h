@@ -20,10 +20,9 @@
 /* How often a file is opened again whose name has gone to another one before its lock was had. */
 #define REPLACED_MAX 20U
 
-/* In bytes. Head, board and record have blocks of their own: a power cut may spoil a whole one. */
-#define SIDE_BOARD_OFF  4096U
-#define SIDE_RECORD_OFF (SIDE_BOARD_OFF + (sizeof(struct board) + 4095) / 4096 * 4096)
-#define SIDE_BYTES      (SIDE_RECORD_OFF + 4096U)
+#define SIDE_RECORD_OFF 512U  /* bytes */
+#define SIDE_BOARD_OFF  4096U /* bytes */
+#define SIDE_BYTES      (SIDE_BOARD_OFF + (sizeof(struct board) + 4095) / 4096 * 4096)
 
 /*
  * Opens the side file, or makes it. db->side stays NULL where none can be had; side_is_usable
