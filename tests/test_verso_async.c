@@ -210,6 +210,16 @@ START_TEST(under_relaxed_it_is_seen_at_once)
 }
 END_TEST
 
+static bool has_turn(struct verso *db)
+{
+	bool has;
+
+	pthread_mutex_lock(&db->env->lock);
+	has = db->env->has_turn;
+	pthread_mutex_unlock(&db->env->lock);
+	return has;
+}
+
 /* Another process that comes later gets the turn, and sees what waited. */
 START_TEST(an_idle_process_flushes_for_others)
 {
@@ -217,7 +227,7 @@ START_TEST(an_idle_process_flushes_for_others)
 	struct verso_txn *txn;
 	uint64_t gen = put_async(idle, "moon", "1737");
 
-	ck_assert(idle->env->has_turn);
+	ck_assert(has_turn(idle));
 	other = api_open(_i, "a", 0);
 	txn = api_begin(other, VERSO_WRITE);
 	ck_assert(api_has(txn, NULL, "moon", "1737"));
