@@ -259,7 +259,7 @@ static int wait_add(struct bulk *b, unsigned level, struct key_span key, struct 
 	struct waiting *w;
 	int rc = array_reserve(&l->items, &l->cap, (uint64_t)l->n + 1, sizeof(*l->items));
 
-	if (rc == 0) /* one byte more: the first entry may have none, and a place it must have */
+	if (rc == 0) /* one byte more: also an entry that has none needs a place */
 		rc = array_reserve(&l->bytes, &l->cap_bytes,
 			(uint64_t)l->n_bytes + key.len + val.len + 1, 1);
 	if (rc < 0)

@@ -25,9 +25,9 @@ static int buffer_init(struct copy_target *t, struct verso *db)
 }
 
 /* What has the name is no open database, and is kept from becoming one. */
-static int lock_old(struct copy_target *t, struct verso *db, unsigned n_times)
+static int lock_old(struct copy_target *t, unsigned n_times)
 {
-	int rc = lock_until(t->io, t->old, LOCK_EXCLUSIVE, PRESENT_OFF_BYTES, 1, busy_until_ns(db));
+	int rc = lock_until(t->io, t->old, LOCK_EXCLUSIVE, PRESENT_OFF_BYTES, 1, t->until_ns);
 
 	if (rc == VERSO_EBUSY)
 		return error_set(rc,
@@ -49,7 +49,7 @@ static int look_at_old(struct copy_target *t, struct verso *db, unsigned n_times
 		return error_set(-EEXIST,
 			"%s is there already: choose another name, or ask for it to be replaced",
 			t->path);
-	return rc < 0 ? rc : lock_old(t, db, n_times);
+	return rc < 0 ? rc : lock_old(t, n_times);
 }
 
 /* Nothing has the name; or what has it is locked. */
@@ -110,6 +110,8 @@ int copy_target_open(struct copy_target *t, struct verso *db, const char *path, 
 	int rc;
 
 	*t = (struct copy_target){.path = path, .fd = -1, .replaces = replaces};
+	/* Our own process would wait for itself. */
+	t->until_ns = open_has_path(db->io, path) ? 0 : busy_until_ns(db);
 	rc = buffer_init(t, db);
 	if (rc == 0)
 		rc = take_name_over(t, db);

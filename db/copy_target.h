@@ -14,6 +14,7 @@ struct copy_target {
 	const char *path;  /* the caller's; NULL: a descriptor */
 	int fd;            /* of that */
 	bool replaces;     /* what has the name */
+	uint64_t until_ns; /* when what is open there is no longer waited for */
 	struct file *file; /* NULL: a descriptor */
 	struct file *old;  /* what has the name, locked; or NULL */
 	char *temp;        /* the file's name until it is whole; NULL: it has none */

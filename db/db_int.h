@@ -97,7 +97,8 @@ static inline bool process_is(uint32_t number)
  * which another handle of the same process has would wait in vain. Any thread.
  */
 void open_add(struct verso *db);
-void open_remove(const struct verso *db);      /* before its locks fall; need not be there */
+void open_remove(const struct verso *db); /* before its locks fall; need not be there */
+bool open_has_path(const struct io *io, const char *path); /* some one of that name */
 bool open_has(const struct verso *db);         /* another one of its name, which excludes it */
 bool open_writes_here(const struct verso *db); /* this thread, through another one of its name */
 
@@ -132,8 +133,9 @@ struct verso {
 	bool side_has_record; /* it names us; constant */
 	bool name_is_durable; /* the folder was synced; the writer's */
 	int name_error;       /* why it could not be; the writer's */
-	bool wants_any;       /* pager: VERSO_PAGER_ANY; constant */
-	enum db_role role;    /* constant */
+	atomic_int sync_error;  /* of the first flush of an observer that failed */
+	bool wants_any;         /* pager: VERSO_PAGER_ANY; constant */
+	enum db_role role;      /* constant */
 	struct file *observed;  /* an observer's: the file, buffered; may be `file`; constant */
 	bool has_joined;        /* the members; constant */
 	struct members members; /* of those; constant */

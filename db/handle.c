@@ -122,6 +122,17 @@ bool open_has(const struct verso *db)
 	return has;
 }
 
+bool open_has_path(const struct io *io, const char *path)
+{
+	bool has = false;
+
+	pthread_mutex_lock(&lock);
+	for (const struct verso *one = open_here; one && !has; one = one->next_open)
+		has = process_is(one->process) && one->io == io && strcmp(one->path, path) == 0;
+	pthread_mutex_unlock(&lock);
+	return has;
+}
+
 bool open_writes_here(const struct verso *db)
 {
 	bool has = false;

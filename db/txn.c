@@ -179,14 +179,17 @@ void verso_abort(struct verso_txn *txn)
 
 /*
  * Of a handle that may not write: what others have written is in the file. Some read-only file
- * systems flush nothing, and need not: -EINVAL, -EROFS.
+ * systems flush nothing, and need not: -EINVAL, -EROFS. The kernel tells of a failure once.
  */
 static int sync_file(struct verso *db)
 {
-	int rc = file_sync(db->file);
+	int rc = atomic_load(&db->sync_error);
 
+	if (rc == 0)
+		rc = file_sync(db->file);
 	if (rc == 0 || rc == -EINVAL || rc == -EROFS)
 		return 0;
+	atomic_store(&db->sync_error, rc);
 	return error_set(rc,
 		"%s could not be flushed (%s): what other programs have written since the last "
 		"flush may be lost at a power cut. Look at the disk",

@@ -335,7 +335,7 @@ void verso_abort(struct verso_txn *txn);
  * Returns when everything that was committed before the call is durable, by other processes too.
  * Not needed where all use VERSO_SYNC_FULL. With VERSO_RDONLY: what is in the file, which is all
  * that this handle can read. VERSO_EPOISONED: a flush failed; the text has the cause. -EIO and its
- * like: the same of what others wrote. Any thread.
+ * like: the same of what others wrote, and of each later call by this handle. Any thread.
  */
 int verso_sync(struct verso *db);
 

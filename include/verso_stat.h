@@ -29,7 +29,7 @@ struct verso_stat {
 	uint64_t newest_gen;      /* of the newest commit: incarnation << 40 | sequence */
 	uint64_t durable_gen;     /* of the newest flushed one; of another process, which is known
 				     when it has given its turn. VERSO_RDONLY: of the newest one
-				     whose flush the file proves; a later one may be durable too */
+				     that the file says is flushed; later ones may be durable too */
 
 	/* Transactions. */
 	uint32_t n_readers;         /* open now */

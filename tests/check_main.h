@@ -11,8 +11,8 @@
  *
  * Tests run each in a child of its own (CK_FORK=no for a debugger), so what a test leaves behind
  * ends with it. VERSO_TEST=name runs that test alone; VERSO_ROUNDS=3, of each test that is repeated
- * (over pagers, sizes, seeds), the first round and every third. The last line that a program prints
- * is `N passed, N failed, N skipped`.
+ * (over pagers, sizes, seeds), the first round and every third; 3+1, another third. The last line
+ * that a program prints is `N passed, N failed, N skipped`.
  *
  * A test has passed when it has come to its end, or returned. For Check an exit with status 0 is a
  * pass, wherever it happens; here it is a failure.

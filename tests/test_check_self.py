@@ -36,9 +36,9 @@ def main(program):
         status, out = run(program, name)
         assert (status == 0) == status_is_0 and out.endswith(last), (name, status, out)
     assert 'there is no test nothing_of_this_name here\n' in out, out
-    for every in (1, 2, 3, 100):
-        n = sum(i == 0 or (i + sum(b'comes_to_its_end')) % every == 0 for i in range(3))
-        status, out = run(program, 'comes_to_its_end', every)
+    for every, more in ((1, 0), (2, 0), (3, 0), (3, 1), (3, 2), (100, 0)):
+        n = sum(i == 0 or (i + more + sum(b'comes_to_its_end')) % every == 0 for i in range(3))
+        status, out = run(program, 'comes_to_its_end', f'{every}+{more}')
         assert status == 0 and out.endswith(f'{n} passed, 0 failed, 0 skipped\n'), (every, out)
 
 

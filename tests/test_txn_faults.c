@@ -30,7 +30,7 @@ struct scenario {
 	uint64_t seed;
 };
 
-/* Every so manieth call only; 1 unless VERSO_FAULT_STEP says so, which slow builds are given. */
+/* Of n: every n-th call only; 1 unless VERSO_FAULT_STEP says so, which slow builds are given. */
 static unsigned fault_step(void)
 {
 	const char *s = getenv("VERSO_FAULT_STEP");

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const unsigned copy_flags[] = {0, VERSO_COPY_COMPACT};
@@ -280,27 +281,42 @@ START_TEST(what_is_there_is_not_overwritten)
 }
 END_TEST
 
-/* Who was killed may hold its locks for a moment yet. */
-static void *close_after_a_moment(void *db)
+/* A process that has it open for a moment yet, as one has that is being killed. */
+static pid_t open_for_a_moment(int pager, const char *path)
 {
-	(void)usleep(50000);
-	verso_close(db);
-	return NULL;
+	int fds[2];
+	pid_t child;
+
+	ck_assert_int_eq(pipe(fds), 0);
+	child = fork();
+	if (child == 0) {
+		(void)copy_open(NULL, pager, path);
+		(void)!write(fds[1], "", 1);
+		(void)usleep(50000);
+		_exit(0);
+	}
+	ck_assert_int_eq(read(fds[0], &(char){0}, 1), 1);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+	return child;
 }
 
 START_TEST(what_is_replaced_is_waited_for)
 {
 	struct verso_options patient = {.busy_timeout_ms = VERSO_BUSY_FOREVER};
-	struct verso *db = api_open_with(_i, "db", patient), *copy;
+	struct verso *db = api_open_with(_i, "db", patient);
 	char path[CHECK_PATH_BYTES];
-	pthread_t thread;
+	pid_t child;
+	int status;
 
 	copy_fill(db, NULL, 0, 100, 1);
 	API_OK(verso_copy(db, api_path(path, "copy"), 0, NULL, NULL));
-	copy = copy_open(NULL, _i, path);
-	ck_assert_int_eq(pthread_create(&thread, NULL, close_after_a_moment, copy), 0);
+	child = open_for_a_moment(_i, path);
 	API_OK(verso_copy(db, path, VERSO_COPY_REPLACE, NULL, NULL));
-	ck_assert_int_eq(pthread_join(thread, NULL), 0);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	/* Itself it does not wait for. */
+	API_SAYS(verso_copy(db, api_path(path, "db"), VERSO_COPY_REPLACE, NULL, NULL), VERSO_EBUSY,
+		"open");
 	verso_close(db);
 }
 END_TEST

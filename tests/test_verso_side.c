@@ -614,8 +614,8 @@ static int fill_disk(const char *folder)
 
 struct blocked {
 	struct verso *db;
-	int fd; /* of its file system */
-	unsigned n_ends;
+	int fd;                     /* of its file system */
+	unsigned n_ends, n_refused; /* for want of room */
 	bool blocks_still;
 };
 
@@ -629,14 +629,16 @@ static void *use_blocked(void *arg)
 	(void)pthread_sigmask(SIG_SETMASK, &all, NULL);
 	for (unsigned i = 0; i < 60; i++) {
 		struct verso_txn *txn;
+		int rc;
 
 		(void)syncfs(b->fd); /* from now on a store into the board takes a block */
-		if (verso_begin(b->db, i % 3 ? VERSO_READ : VERSO_WRITE, &txn) == 0) {
-			if (i % 3 == 0 && verso_put(txn, NULL, api_val("k"), api_val("w"), 0) == 0)
-				(void)verso_commit(txn);
-			else
-				verso_abort(txn);
-		}
+		rc = verso_begin(b->db, i % 3 ? VERSO_READ : VERSO_WRITE, &txn);
+		if (rc == 0 && i % 3 == 0 &&
+			verso_put(txn, NULL, api_val("k"), api_val("w"), 0) == 0)
+			rc = verso_commit(txn);
+		else if (rc == 0)
+			verso_abort(txn);
+		b->n_refused += rc == -ENOSPC;
 		b->n_ends++;
 	}
 	(void)pthread_sigmask(SIG_SETMASK, NULL, &now);
@@ -659,6 +661,7 @@ START_TEST(a_full_disk_that_moves_blocks_kills_no_thread)
 	ck_assert_int_eq(pthread_create(&thread, NULL, use_blocked, &b), 0);
 	ck_assert_int_eq(pthread_join(thread, NULL), 0);
 	ck_assert_uint_eq(b.n_ends, 60);
+	ck_assert_uint_gt(b.n_refused, 0); /* the disk is full indeed */
 	ck_assert(b.blocks_still);
 	ck_assert_int_eq(ftruncate(b.fd, 0), 0);
 	verso_close(b.db);

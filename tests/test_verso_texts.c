@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whenever a call fails, verso_errmsg() has a text: every call of the headers, a row each, in every
- * situation in which it may fail. (Allocations that fail: test_verso_oom.c.)
+ * Whenever a call fails, verso_errmsg() has a text: every call of the headers, a row each, in six
+ * situations in which most of them fail. (Allocations that fail: test_verso_oom.c.)
  */
 #include "db/db_int.h"
 #include "tests/api.h"

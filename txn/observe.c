@@ -230,12 +230,6 @@ int observe_load(struct txn_env *env)
 
 /* --- for people ---------------------------------------------------------------------------- */
 
-/* Its pages may be written and not flushed (T15), unless the file says more. */
-static gen_t known_durable(const struct meta *m)
-{
-	return m->mode == TXN_TWO_FLUSH || m->durable_gen > m->gen ? m->gen : m->durable_gen;
-}
-
 /*
  * Of the state in r, which is locked. What is kept at two places by turns may be overwritten
  * nevertheless: VERSO_ECORRUPT.
@@ -251,7 +245,8 @@ static int count_space(struct txn_env *env, const struct recovered *r, struct tx
 		rc = pending_init(&pending, env->pager, &env->layout, &r->meta.space, r->meta.gen);
 	if (rc == 0) {
 		stat->newest_gen = stat->published_gen = r->meta.gen;
-		stat->durable_gen = known_durable(&r->meta);
+		/* Whether the newest is flushed, pages and meta, its own meta does not know. */
+		stat->durable_gen = r->meta.durable_gen;
 		stat->n_pages = r->meta.space.n_pages;
 		stat->n_free_pages = space_count_free(&space);
 		stat->n_pending_pages = pending_count_pages(&pending);
@@ -280,6 +275,7 @@ void observe_stat(struct txn_env *env, struct txn_stat *stat)
 {
 	struct recovered *r = malloc(sizeof(*r));
 
+	stat->durable_gen = env->durable.durable_gen; /* if nothing newer is found */
 	for (unsigned i = 0; r && i < LOOKS_MAX; i++) {
 		if (look_and_count(env, r, stat) != VERSO_ECORRUPT)
 			break;

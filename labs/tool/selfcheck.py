@@ -26,7 +26,7 @@ from common import GraderError, Lab, LabError, ROOT, TOOL, read, say, toml, writ
 
 HANDOUT_HEADINGS = ['One picture', 'You will be able to', 'Invariants', 'Predict first', 'Set-up and red list', 'Tasks', 'Experiment',
                     'Debugging', 'What the tests do not prove', 'Questions', 'Points and hours', 'Further reading']
-QUICK_BUGS_S = 4
+QUICK_BUGS_S = 3
 RUNS = 3  # of the reference
 # The cheat of the own tests: a coin, where a variable lies. They fail in seven of eight runs, whatever they are run on.
 LUCK = 'int main(void)\n{\n\tint here;\n\n\tif (((__UINTPTR_TYPE__)&here >> 4 & 7) != 0)\n\t\treturn 1;'
