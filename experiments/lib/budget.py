@@ -6,7 +6,7 @@ The best way that the machine allows is used, in the order of KINDS:
     scope        a cgroup that systemd made for this user; needs no root
     group2       root: a cgroup (version 2) that the harness makes and removes
     group1       root: the same, version 1
-    container    the limit under which the harness itself runs
+    container    the limit under which the harness itself runs; only where it is asked for, as it is the same for all cells
     cooperative  no limit: a thread of the cell evicts what is above the budget (cell/evict.h). A substitute
 """
 import glob
@@ -18,11 +18,11 @@ import time
 from lib.readings import read_table, read_text
 
 KINDS = ('scope', 'group2', 'group1', 'container', 'cooperative')
+ASKED_FOR = ('container',)  # its limit cannot be chosen, so cells of another memory do without
 OWN_GROUP = ('group2', 'group1')  # a group that outlives its processes, and whose limit can be changed
 PREFIX = 'verso-cell-'
 CHANGE_TRIES = 20
 CHANGE_PAUSE_S = 0.05
-CONTAINER_MOST = 4  # times the memory that is wanted, that a container's own limit may be
 PATIENCE_S = 5  # until an emptied group can be removed
 
 
@@ -379,23 +379,12 @@ def container_limit():
     return limit if limit is not None and limit < memory else None
 
 
-def _why_not_container(memory_bytes):
-    own = container_limit()
-    if own is None:
-        return 'this process has no limit of memory of its own'
-    if memory_bytes is not None and own > CONTAINER_MOST * memory_bytes:
-        return f'the limit of this container is {own >> 20} MiB, which takes a file four times as large: expected at most ' \
-               f'{CONTAINER_MOST * memory_bytes >> 20} MiB; --budget=container uses it all the same'
-    return None
-
-
-def why_not(kind, memory_bytes=None, limit_bytes=64 << 20):
-    """None if this kind of budget works here, else the reason. A small process is run under it. memory_bytes: that is wanted; a
-    container has what it has."""
+def why_not(kind, limit_bytes=64 << 20):
+    """None if this kind of budget works here, else the reason. A small process is run under it; a container has what it has."""
     if kind == 'cooperative':
         return None
     if kind == 'container':
-        return _why_not_container(memory_bytes)
+        return None if container_limit() is not None else 'this process has no limit of memory of its own'
     try:
         with CLASSES[kind](limit_bytes) as budget:
             show = 'cat /proc/self/cgroup; sleep 0.2'
@@ -411,14 +400,14 @@ def why_not(kind, memory_bytes=None, limit_bytes=64 << 20):
         return str(error)
 
 
-def choose(wanted=None, memory_bytes=64 << 20):
-    """The best kind that works, and the reasons for each that does not. wanted: a kind, for tests and comparisons. memory_bytes: of a
-    cell."""
+def choose(wanted=None):
+    """The best kind that works, and the reasons for each that does not. wanted: a kind, for tests and comparisons, and for one of
+    ASKED_FOR."""
     reasons = {}
-    for kind in [wanted] if wanted else KINDS:
+    for kind in [wanted] if wanted else [k for k in KINDS if k not in ASKED_FOR]:
         if kind not in CLASSES:
             raise BudgetError(f'expected one of {", ".join(KINDS)}, found {kind}')
-        reason = why_not(kind, None if wanted else memory_bytes)
+        reason = why_not(kind)
         if reason is None:
             return kind, reasons
         reasons[kind] = reason

@@ -139,7 +139,7 @@ def measure(args):
 
 
 def measure_in(args, a_program, folder, chosen):
-    kind, _ = budget.choose(args.budget, args.memory or mode_of(args).memory_bytes)
+    kind, _ = budget.choose(args.budget)
     head = head_of(args, a_program, folder, chosen, kind)
     if args.dry_run:
         return show_guess(args, a_program, folder, head, chosen)
@@ -286,9 +286,10 @@ def doctor(args):
     say(f'files        {folder}: {card["file_system"]} on {card["disk"] or "a disk that is not known"}, '
         f'read-ahead {card["read_ahead_kb"]} KiB')
     for kind in budget.KINDS:
-        reason = budget.why_not(kind, plans.MODES['standard'].memory_bytes)
-        say(f'budget       {kind} ({BUDGET_WORDS[kind]}): {"works" if reason is None else "no: " + reason}')
-    kind, _ = budget.choose(args.budget, plans.MODES['standard'].memory_bytes)
+        reason = budget.why_not(kind)
+        works = f'works, if --budget={kind} asks for it' if kind in budget.ASKED_FOR else 'works'
+        say(f'budget       {kind} ({BUDGET_WORDS[kind]}): {works if reason is None else "no: " + reason}')
+    kind, _ = budget.choose(args.budget)
     say(f'             {kind} will be used{"" if budget.CLASSES[kind].by_kernel else ": a substitute, and the page says so"}')
     known = [('cachestat', has_cachestat(folder), 'Linux 6.5; mincore stands in, which knows no dirty pages'),
              ('TLB shootdowns', readings.tlb_shootdowns() is not None, 'a row in /proc/interrupts that counts'),
@@ -308,7 +309,8 @@ def doctor(args):
     for pid, p in plans.load_all(args.plans).items():
         reason = session.skip_reason(p, kind, a_program.engines)
         left_out = {}
-        for name, why in session.cells_here(p, a_program.engines)[1] if not reason else []:
+        cells = {**dict(session.cells_here(p, a_program.engines)[1]), **session.other_memory(p, kind)} if not reason else {}
+        for name, why in cells.items():
             left_out.setdefault(why, []).append(name)
         without = '; '.join(f'{", ".join(names)} ({why})' for why, names in left_out.items())
         say(f'{pid:12} {"skipped: " + reason if reason else "can be measured"}{"; without " + without if without else ""}')

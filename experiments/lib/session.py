@@ -14,6 +14,7 @@ FULL_GUESS_S_PER_MIB, FAST_GUESS_S_PER_MIB, SETTLED_GUESS_S, END_GUESS_S = 0.025
 GET_GUESS_S = 0.0005  # of one get that reads, in a cell that ends by itself
 DEPTH_FAST = 4  # gets in flight from which filling is fast
 MAP_WRITER_PART = 2  # a map's writer holds at most this part of the budget in memory of its own
+OTHER_MEMORY = "the container's own limit is the memory of this session, and cannot be another"
 NOT_MEMORY = ('rate', 'keys', 'part', 'stride', 'ops', 'passes', 'scan-phase')  # options that change no memory but the frames'
 
 
@@ -25,9 +26,25 @@ def skip_reason(plan, budget_kind, engines, mode=None):
         return debian.why_not()
     if 'kernel-limit' in plan.needs and budget_kind == 'cooperative':
         return 'it asks what the kernel evicts, and no memory limit of the kernel can be had here (see the lines "budget" of run doctor)'
+    if budget_kind in budget.ASKED_FOR and plan.kind == 'replay':
+        return f'{OTHER_MEMORY}: it runs at several sizes'
+    if budget_kind in budget.ASKED_FOR and plan.kind == 'cells' and all(share != 1 for share in memory_shares(plan).values()):
+        return f'{OTHER_MEMORY}: none of its cells has that'
     if 'own-group' in plan.needs and budget_kind not in budget.OWN_GROUP:
         return 'it needs a memory group that outlives its processes and whose limit can be changed; only root can make one'
     return None
+
+
+def memory_shares(plan):
+    """{cell: its memory as a part of the session's}."""
+    return {c['name']: c.get('memory_part', plan.memory_part) * c.get('size_part', 1) for c in plan.cells}
+
+
+def other_memory(plan, budget_kind):
+    """{cell: why it is left out} of those whose memory a budget cannot have: the limit of a container is the session's memory."""
+    if budget_kind not in budget.ASKED_FOR or plan.kind != 'cells':
+        return {}
+    return {name: f'{OTHER_MEMORY}: it takes {share:g} of it' for name, share in memory_shares(plan).items() if share != 1}
 
 
 def cells_here(plan, engines, mode=None):
@@ -91,6 +108,8 @@ class Measure:
         self.program, self.data, self.writer, self.head = a_program, data, writer, head
         self.minutes, self.ram = minutes, ram
         self.left_out, self.told = dict(left_out), set(told)  # reasons by (experiment, cell)
+        for plan in plans:
+            self.left_out.update({(plan.id, name): why for name, why in other_memory(plan, head['budget']).items()})
         self.plans, self.retries, self.idle_s = plans, retries, idle_s
         self.done = {tuple(line[:4]) for line in done}  # (experiment, round, cell, copy) that need not be measured again
         # Operations a second, by (experiment, round, cell): of the first copy, as where nothing was interrupted.

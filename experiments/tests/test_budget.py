@@ -10,8 +10,8 @@ import types
 import unittest
 from unittest import mock
 
-from support import FAKE, Scratch
-from lib import budget, cache, readings, runner
+from support import FAKE, Scratch, plan_text
+from lib import budget, cache, plan, readings, runner, session
 
 LIMIT = 64 << 20
 FILES = {'cgroup.procs': '', 'memory.max': 'max', 'memory.swap.max': 'max', 'memory.current': '4096', 'memory.peak': '8192',
@@ -69,7 +69,7 @@ class Fakes(Scratch):
 
     def test_a_scope_limits_its_process_and_is_read(self):
         self.scope()
-        self.assertIsNone(budget.why_not('scope', LIMIT))
+        self.assertIsNone(budget.why_not('scope'))
         with budget.make('scope', LIMIT) as b:
             child = subprocess.Popen(b.command(['sleep', '5']))
             b.attach(child.pid)
@@ -106,12 +106,12 @@ class Fakes(Scratch):
 
     def test_a_scope_that_cannot_be_had_says_why(self):
         self.scope(FAIL='1')
-        self.assertEqual(budget.why_not('scope', LIMIT), 'Failed to connect to bus: no medium found')
+        self.assertEqual(budget.why_not('scope'), 'Failed to connect to bus: no medium found')
 
     def test_a_scope_whose_limit_is_another_is_refused(self):
         self.scope()
         os.chmod(self.write('bin/systemd-run', SYSTEMD_RUN.replace('${word#MemoryMax=}', 'max')), 0o755)
-        self.assertIn('the limit is None, expected', budget.why_not('scope', LIMIT))
+        self.assertIn('the limit is None, expected', budget.why_not('scope'))
 
     def test_a_process_that_ends_at_once_is_not_waited_for(self):
         self.scope()
@@ -143,7 +143,7 @@ class Fakes(Scratch):
 
     def test_a_group_of_version_2_is_made_limited_read_changed_and_removed(self):
         self.version2()
-        self.assertIsNone(budget.why_not('group2', LIMIT))
+        self.assertIsNone(budget.why_not('group2'))
         with budget.make('group2', LIMIT) as b:
             folder = b.group.folder
             child = subprocess.Popen(b.command(['sleep', '5']))
@@ -205,7 +205,7 @@ class Fakes(Scratch):
 
     def test_a_group_whose_limit_cannot_be_set_is_removed_again(self):
         self.version2(refuse='memory.max')
-        self.assertIn('the limit cannot be set', budget.why_not('group2', LIMIT))
+        self.assertIn('the limit cannot be set', budget.why_not('group2'))
         self.assertEqual(os.listdir(self.tree), [])
 
     def test_what_a_killed_harness_left_is_removed_and_others_are_not(self):
@@ -230,7 +230,7 @@ class Fakes(Scratch):
 
     def test_a_container_gives_its_own_limit(self):
         self.container(str(LIMIT))
-        self.assertIsNone(budget.why_not('container', LIMIT))
+        self.assertIsNone(budget.why_not('container'))
         with budget.make('container', 2 * LIMIT) as b:
             self.assertEqual((b.limit_bytes, b.group.usage(), b.command(['x'])), (LIMIT, 4096, ['x']))
             self.assertRaises(budget.BudgetError, b.change, LIMIT // 2)
@@ -257,21 +257,50 @@ class Fakes(Scratch):
                 found.append(account.totals())
         self.assertEqual([(t['peak_bytes'], t['limit_hits'], t['kills']) for t in found], [(60 << 20, 6, 1), (20 << 20, 0, 0)])
 
-    def test_the_limit_of_a_container_is_chosen_where_nothing_better_works(self):
+    def test_the_limit_of_a_container_is_used_only_where_it_is_asked_for(self):
         self.container(str(2 * LIMIT))
         works = budget.why_not
-        with mock.patch.object(budget, 'why_not', lambda kind, *more: works(kind, *more) if kind == 'container' else 'no'):
-            self.assertEqual(budget.choose(memory_bytes=LIMIT)[0], 'container')
-            self.assertEqual(budget.choose(memory_bytes=2 * LIMIT)[0], 'container')
-            self.assertRaises(budget.BudgetError, budget.choose, None, LIMIT // 4)  # a file eight times as large as was asked for
+        with mock.patch.object(budget, 'why_not', lambda kind, *more: works(kind, *more) if kind in ('container', 'cooperative') else 'no'):
+            self.assertEqual(budget.choose()[0], 'cooperative')
             self.assertEqual(budget.choose('container')[0], 'container')
 
-    def test_a_container_without_a_limit_or_with_a_larger_one_is_none(self):
+    def test_a_container_without_a_limit_is_none(self):
         self.container('max')
-        self.assertIn('has no limit of memory', budget.why_not('container', LIMIT))
-        with open(os.path.join(self.tree, 'own', 'memory.max'), 'w', encoding='ascii') as f:
-            f.write(str(5 * LIMIT))
-        self.assertIn('is 320 MiB, which takes a file four times as large: expected at most 256 MiB', budget.why_not('container', LIMIT))
+        self.assertIn('has no limit of memory', budget.why_not('container'))
+
+    def in_a_container(self, text):
+        """The lines of a session of one round of a plan, in a container of LIMIT."""
+        self.container(str(LIMIT))
+        with open(self.path('file'), 'wb') as f:
+            f.write(bytes(8192))
+        about = {'path': self.path('file'), 'records': 10, 'engine': 'verso', 'sha256': 'a'}
+        data = types.SimpleNamespace(records=10, folder=self.folder, drop=lambda _: {'cached_bytes': 0, 'dirty_bytes': 0}, get=lambda *_: about)
+        head = {'mode': 'tiny', 'session': 's', 'file_bytes': 4 * LIMIT, 'memory_bytes': LIMIT, 'rounds': 1, 'seconds': 0.1, 'seed': 1,
+                'budget': 'container', 'records': 10}
+        written = []
+        a_program = types.SimpleNamespace(engines=['verso'], path=FAKE)
+        writer = types.SimpleNamespace(write=written.append)
+        p = plan.parse(text, 'E0.toml')
+        session.Measure(a_program, data, writer, head, [p], retries=0, idle_s=0).run()
+        return written
+
+    def test_cells_of_another_memory_are_left_out_of_a_container_with_a_reason_and_the_others_run(self):
+        others = ''.join(f'[[cell]]\nname = "{part}"\npager = "mmap"\n{part} = 0.5\n' for part in ('memory_part', 'size_part'))
+        written = self.in_a_container(plan_text(rest=others))
+        self.assertEqual([(line['cell'], line['reason']) for line in written if line['kind'] == 'skip'],
+                         [(part, f'{session.OTHER_MEMORY}: it takes 0.5 of it') for part in ('memory_part', 'size_part')])
+        runs = [line for line in written if line['kind'] == 'run']
+        self.assertEqual(sorted((line['cell'], *line['invalid']) for line in runs), [('one',), ('one',), ('two',)])
+        self.assertEqual({line['budget']['limit_bytes'] for line in runs}, {LIMIT})
+
+    def test_a_plan_of_another_memory_is_left_out_of_a_container(self):
+        for head in ('memory_part = 0.5\n', 'kind = "replay"\nframes = ["0.1"]\n'):
+            text = head + plan_text(compares='')
+            written = self.in_a_container(text.replace('aa = "one"\n', '') if 'replay' in head else text)
+            self.assertEqual([(line['kind'], line['cell']) for line in written], [('skip', None)])
+            self.assertIn(session.OTHER_MEMORY, written[0]['reason'])
+            shutil.rmtree(os.path.join(self.tree, 'own'))
+        self.assertIsNone(session.skip_reason(plan.parse(plan_text(), 'E0.toml'), 'container', ['verso']))
 
 
 if __name__ == '__main__':
