@@ -119,13 +119,14 @@ def _half(found, n):
 
 
 def _rounds_needed(found, twins, margin):
-    """With how many rounds of this spread there would be a word. More rounds make the interval of the A/A pair narrower too: around 1,
-    as that is what the ratio of a cell to itself is."""
+    """With how many rounds of this spread there would be a word. More rounds make the interval of the A/A pair narrower too, around
+    the ratio that it has now: one run after the other may have been at a disadvantage in every round."""
     distance, edge = abs(math.log(found.ratio)), math.log(margin)
+    bias = math.copysign(1, math.log(found.ratio)) * math.log(twins.ratio) if twins is not None else 0  # to the side of the ratio
     def is_enough(n):
         if distance < edge:
             return distance + _half(found, n) < edge
-        return distance - _half(found, n) > max(edge, _half(twins, n) if twins is not None else 0)
+        return distance - _half(found, n) > max(edge, bias + _half(twins, n) if twins is not None else 0)
     low, high = found.rounds, ROUNDS_MAX  # the half width falls with n
     if low >= high or not is_enough(high):
         return None

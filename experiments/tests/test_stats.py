@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Statistics: known quantiles, and by simulation how often the verdict is wrong."""
+import dataclasses
+import math
 import random
 import unittest
 
@@ -99,6 +101,25 @@ class Verdicts(unittest.TestCase):
         self.assertTrue(8 <= verdict.rounds_needed <= 20, verdict)
         many = [stats.verdict(*simulate_pair(seed, 1.2, 2 * verdict.rounds_needed, 0.06)).word for seed in range(SEEDS)]
         self.assertGreaterEqual(many.count(stats.MORE), 90)
+
+    def test_the_rounds_that_it_takes_are_the_fewest_with_which_both_intervals_would_be_apart_where_they_lie(self):
+        def with_rounds(found, n):
+            half = stats.student_quantile(0.975, n - 1) * found.deviation / math.sqrt(n)
+            return dataclasses.replace(found, low=found.ratio * math.exp(-half), high=found.ratio * math.exp(half))
+
+        def inverse(points):
+            return [1 / p for p in points]
+        ratios, bias = [0.95, 1.45, 1.2, 1.3, 1.18], [1.02, 1.17, 1.05, 1.12, 1.09]
+        needed = []
+        for points, twins in ((ratios, bias), (inverse(ratios), inverse(bias)), (ratios, inverse(bias)), (ratios, [0.9, 1.1, 1.0, 1.12, 0.9])):
+            found, aa = stats.estimate(points), stats.estimate(twins)
+            n = stats.verdict(found, aa).rounds_needed
+            needed.append(n)
+            words = [stats.verdict(with_rounds(found, k), with_rounds(aa, k)).word for k in (n - 1, n)]
+            self.assertEqual([word == stats.NOT_DECIDED for word in words], [True, False], (points, twins, n))
+        self.assertEqual(needed[0], needed[1])
+        self.assertGreater(needed[0], needed[2])
+        self.assertIsNone(stats.verdict(stats.estimate(ratios), stats.estimate([1.25, 1.26, 1.24, 1.25, 1.3])).rounds_needed)
 
     def test_a_comparison_that_needs_twins_is_not_decided_without_them(self):
         found = stats.estimate([1.2, 1.21, 1.19, 1.2])
