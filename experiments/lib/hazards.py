@@ -200,7 +200,8 @@ def call_by_subject(path, words_on, disk, say, at_once=AT_ONCE):
 
 
 def dead(who, error):
-    """The line of a program, or of one of its subjects, that could not do its work: invalid, and final as that of a cell."""
+    """The line of a program, or of one of its subjects, that could not do its work: invalid. The program runs again when the session
+    goes on."""
     return {'cell': who, 'key': f'{ENDED}/{who}', 'trials': 0, 'counts': {}, 'invalid': [str(error)], 'flags': [],
             'details': {'hazard': ENDED, 'skipped': None}}
 
@@ -232,7 +233,8 @@ def measure(session, plan):
     """Runs the programs of the plan that have not run. session: a session.Measure."""
     mode, seed = session.head['mode'], session.head['seed']
     for name in plan.programs:
-        if (plan.id, ROUND, name, 1) in session.done:
+        job = plan.id, ROUND, name, 1
+        if job in session.done:
             continue
         path = find(session.program.path, name)
         if not path:
@@ -246,7 +248,7 @@ def measure(session, plan):
             lines = [dead(name, error)]
         for line in lines:
             session.writer.write({'kind': 'hazard', 'experiment': plan.id, 'plan': plan.hash, 'round': ROUND, 'seed': seed,
-                                  'program': name, 'of': len(lines), **line})
+                                  'program': name, 'attempt': session.attempts.get(job, 0) + 1, 'of': len(lines), **line})
         session.progress.finish(GUESS_S[name][SOME.get(mode, 1)])
 
 
@@ -259,12 +261,39 @@ def _lines_of(path, name, mode, seed, folder, say):
         return call(path, _words(name, mode, seed, one), say)
 
 
-def finished(session):
-    """(experiment, round, program, 1) of the programs all of whose lines are there."""
+def _job(line):
+    return line['experiment'], line['round'], line.get('program'), 1
+
+
+def attempts(session):
+    """{(experiment, round, program, 1): how often it has run}."""
     found = {}
     for line in session.of_kind('hazard'):
-        found.setdefault((line['experiment'], line['round'], line['program'], 1), {})[line['key']] = line['of']
-    return [key for key, lines in found.items() if len(lines) >= max(lines.values())]
+        found[_job(line)] = max(found.get(_job(line), 0), line.get('attempt', 1))
+    return found
+
+
+def last_lines(session, experiment=None):
+    """What counts: of the last attempt of each program the last line of each key, in the order in which keys came first."""
+    last = attempts(session)
+    return list({(*_job(line), line['key']): line for line in session.of_kind('hazard', experiment)
+                 if line.get('attempt', 1) == last[_job(line)]}.values())
+
+
+def finished(session):
+    """(experiment, round, program, 1) of the programs all of whose lines are there, and that did not end before their work was done."""
+    found = {}
+    for line in last_lines(session):
+        found.setdefault(_job(line), []).append(line)
+    return [job for job, lines in found.items()
+            if len(lines) >= max(line['of'] for line in lines) and all(line['details']['hazard'] != ENDED for line in lines)]
+
+
+def runs_again(plan, done, tried):
+    """Whether a program of the plan ended before its work was done, or was cut off, when the session was measured before. It may do so
+    again, so it comes after all else."""
+    keys = [(plan.id, ROUND, name, 1) for name in plan.programs]
+    return any(key in tried and key not in done for key in keys)
 
 
 def is_complete(plan, session):
@@ -274,8 +303,8 @@ def is_complete(plan, session):
 
 
 def lines_by_key(session, plan):
-    """The last line of each key, in the order in which keys came first."""
-    return {line['key']: line for line in session.of_kind('hazard', plan.id)}
+    """The lines that count, by their keys."""
+    return {line['key']: line for line in last_lines(session, plan.id)}
 
 
 def letters(names):

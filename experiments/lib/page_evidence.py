@@ -11,7 +11,7 @@ Each Number says in `what` how to compute it again from the lines:
 """
 import dataclasses
 
-from lib import compare, metrics, plan as plans, replay
+from lib import compare, hazards, metrics, plan as plans, replay
 from lib.compare import ratio_digits
 from lib.page_number import Number
 
@@ -101,7 +101,7 @@ class Evidence:
         return Number(digits(n), (self.line_id(lines[-1]),), f'code {experiment} {name} {cell}', float(n))
 
     def hazards(self, experiment):
-        return self.session.of_kind('hazard', experiment)
+        return hazards.last_lines(self.session, experiment)
 
     def lines(self, experiment):
         """All that was measured for an experiment, valid or not."""

@@ -181,7 +181,8 @@ class Measure:
         """Measures everything that is not done. Counts of (valid, invalid) runs."""
         counts, start = [0, 0], time.monotonic()
         here = [plan for plan in self.plans if not self._skips(plan)]
-        for number, plan in ((n, p) for n in self.rounds() for p in here if n <= rounds_of(p, self.head)):
+        todo = [(n, p) for n in self.rounds() for p in here if n <= rounds_of(p, self.head)]
+        for number, plan in sorted(todo, key=lambda one: hazards.runs_again(one[1], self.done, self.attempts)):
             if self.minutes is not None and time.monotonic() - start >= 60 * self.minutes:
                 break
             self._measure_round(plan, number, counts)
@@ -343,7 +344,8 @@ def finished_jobs(session):
 
 def attempts(session):
     """How often each job has run."""
-    return {(line['experiment'], line['round'], line['cell'], line['copy']): line['attempt'] for line in session.of_kind('run')}
+    runs = {(line['experiment'], line['round'], line['cell'], line['copy']): line['attempt'] for line in session.of_kind('run')}
+    return {**runs, **hazards.attempts(session)}
 
 
 def left_out(session):

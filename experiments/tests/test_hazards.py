@@ -368,11 +368,12 @@ class FakeSession:
         return [line for line in self.lines if line['kind'] == kind and experiment in (None, line['experiment'])]
 
 
-def a_measure(path):
-    """What stands in for a session.Measure. written: its lines."""
+def a_measure(path, *lines):
+    """What stands in for a session.Measure that goes on after some lines. written: its own."""
     written = []
     return types.SimpleNamespace(
-        head={'mode': 'tiny', 'seed': 1}, done=set(), program=types.SimpleNamespace(path=path), written=written,
+        head={'mode': 'tiny', 'seed': 1}, done=set(hazards.finished(FakeSession(*lines))),
+        attempts=hazards.attempts(FakeSession(*lines)), program=types.SimpleNamespace(path=path), written=written,
         writer=types.SimpleNamespace(write=written.append), progress=types.SimpleNamespace(show=lambda *_, **__: None, finish=lambda s: None))
 
 
@@ -491,21 +492,46 @@ echo '{"key":"none/lacking","cell":"lacking"}' >>"$json"
         self.assertEqual(lines[2]['invalid'], ['hazard_rot ended with status 3: broken'])
         self.assertEqual((len(disks), left), (3, []))
 
-    def test_a_program_that_dies_is_an_invalid_line_and_is_not_run_again(self):
+    def run_e9(self, folder, script, *lines):
+        """The lines of E9 when a session with some lines goes on, with this script as the program."""
+        os.makedirs(os.path.join(folder, 'hazards'), exist_ok=True)
+        for name in ('cell', 'hazards/hazard_shootdown'):
+            with open(os.path.join(folder, name), 'w', encoding='ascii') as f:
+                f.write(f'#!/bin/sh\n{script}\n')
+            os.chmod(os.path.join(folder, name), 0o755)
+        session = a_measure(os.path.join(folder, 'cell'), *lines)
+        session.data = types.SimpleNamespace(folder=folder)
+        hazards.measure(session, plans.load(os.path.join(os.path.dirname(HERE), 'plans', 'E9.toml')))
+        return session.written
+
+    def test_a_program_that_dies_is_an_invalid_line_and_runs_again_when_the_session_goes_on(self):
+        plan = plans.load(os.path.join(os.path.dirname(HERE), 'plans', 'E9.toml'))
+        right = json.dumps({'cell': 'spins', 'key': 'pages-1/spins', 'trials': 1, 'counts': {'interrupts': 1, 'sender ns': 5, 'victim ns': 5},
+                            'invalid': [], 'flags': [], 'details': {'hazard': 'pages-1', 'skipped': None}})
         with tempfile.TemporaryDirectory() as folder:
-            os.mkdir(os.path.join(folder, 'hazards'))
-            for name in ('cell', 'hazards/hazard_shootdown'):
-                with open(os.path.join(folder, name), 'w', encoding='ascii') as f:
-                    f.write('#!/bin/sh\necho no room >&2; exit 3\n')
-                os.chmod(os.path.join(folder, name), 0o755)
-            plan = plans.load(os.path.join(os.path.dirname(HERE), 'plans', 'E9.toml'))
-            session = a_measure(os.path.join(folder, 'cell'))
-            session.data = types.SimpleNamespace(folder=folder)
-            hazards.measure(session, plan)
-        line, = session.written
-        self.assertEqual((line['kind'], line['trials'], line['invalid']), ('hazard', 0, ['hazard_shootdown ended with status 3: no room']))
-        self.assertTrue(hazards.is_complete(plan, FakeSession(line)))
-        self.assertIn('status 3: no room', '\n'.join(hazards.summary(FakeSession(line), plan, str)))
+            first = self.run_e9(folder, 'echo no room >&2; exit 3')
+            again = self.run_e9(folder, 'echo no room >&2; exit 3', *first)
+            whole = self.run_e9(folder, f"while [ \"$1\" != --json ]; do shift; done; echo '{right}' >\"$2\"", *first, *again)
+            after = self.run_e9(folder, 'exit 3', *first, *again, *whole)
+        for written, attempt in ((first, 1), (again, 2)):
+            line, = written
+            self.assertEqual((line['kind'], line['trials'], line['invalid'], line['attempt']),
+                             ('hazard', 0, ['hazard_shootdown ended with status 3: no room'], attempt))
+        self.assertFalse(hazards.is_complete(plan, FakeSession(*first, *again)))
+        self.assertIn('status 3: no room', '\n'.join(hazards.summary(FakeSession(*first), plan, str)))
+        self.assertEqual([(line['key'], line['attempt']) for line in whole], [('pages-1/spins', 3)])
+        self.assertTrue(hazards.is_complete(plan, FakeSession(*first, *again, *whole)))
+        self.assertEqual(hazards.last_lines(FakeSession(*first, *again, *whole)), whole)
+        self.assertNotIn('status 3: no room', '\n'.join(hazards.summary(FakeSession(*first, *again, *whole), plan, str)))
+        self.assertEqual(after, [])
+
+    def test_lines_of_an_attempt_that_was_cut_off_count_no_more(self):
+        some = [a_line('ended', of=2), a_line('torn', of=2)]
+        whole = [{**a_line(hazard, of=2), 'attempt': 2} for hazard in ('lost', 'torn')]
+        self.assertEqual(hazards.finished(FakeSession(*some)), [])
+        self.assertEqual(hazards.last_lines(FakeSession(*some, whole[0])), whole[:1])
+        self.assertEqual(hazards.finished(FakeSession(*some, whole[0])), [])
+        self.assertEqual(hazards.finished(FakeSession(*some, *whole)), [('H9', 1, 'hazard_rot', 1)])
 
     def test_a_build_without_hazards_is_skipped_with_a_reason(self):
         session = a_measure('/nonexistent/cell')

@@ -307,6 +307,19 @@ class Sessions(Scratch):
         self.assertEqual([line['id'] for line in written], ['s/E0/1/one/1/1', 's/E0/1/one/1/2'])
         self.assertNotIn('not_now', written[0])
 
+    def test_a_hazard_that_died_comes_after_all_else_when_the_session_goes_on(self):
+        head = {'mode': 'tiny', 'file_bytes': 8 << 20, 'memory_bytes': 4 << 20, 'rounds': 2, 'seconds': 1, 'seed': 1, 'budget': 'group1',
+                'records': 9}
+        hazard = parse('id = "H9"\ntitle = "t"\nkind = "hazard"\nprograms = ["hazard_rot"]\nquestions = ["Q7"]\nasks = "?"\nswitch = "s"\n'
+                       '[[cell]]\nname = "pool"\n', 'H9.toml')
+        for attempts, expected in (({}, ['H9 1', 'E0 1', 'E0 2']), ({('H9', 1, 'hazard_rot', 1): 1}, ['E0 1', 'E0 2', 'H9 1'])):
+            m = session.Measure(types.SimpleNamespace(engines=['verso']), None, None, head, [hazard, parse(plan_text(), 'E0.toml')],
+                                attempts=attempts)
+            order = []
+            with mock.patch.object(m, '_measure_round', lambda p, number, _: order.append(f'{p.id} {number}')):  # pylint: disable=cell-var-from-loop
+                m.run()
+            self.assertEqual(order, expected)
+
     def test_an_interrupted_session_goes_on(self):
         for how, status in ((signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGHUP, 130), (signal.SIGKILL, -9)):
             with self.subTest(how=how):
