@@ -87,7 +87,7 @@ class Evidence:
         return self.session.runs(experiment)
 
     def replays(self, experiment):
-        return self.session.of_kind('replay', experiment)
+        return replay.last_lines(self.session, experiment)
 
     def codes(self, experiment):
         return self.session.of_kind('code', experiment)

@@ -34,8 +34,18 @@ def keys(plan, rounds, engines, mode):
             for name in ['replay'] + cells]
 
 
+def last_lines(session, experiment=None):
+    """The last line of each key of a round, in the order in which keys came first; invalid ones too."""
+    return list({(line['experiment'], line['round'], line['key']): line for line in session.of_kind('replay', experiment)}.values())
+
+
+def finished(session):
+    """(experiment, round, key, 1) of what need not be measured again."""
+    return [(line['experiment'], line['round'], line['key'], 1) for line in last_lines(session) if line.get('final', True)]
+
+
 def is_complete(plan, session):
-    done = {(line['round'], line['key']) for line in session.of_kind('replay', plan.id)}
+    done = {key[1:3] for key in finished(session) if key[0] == plan.id}
     rounds = session.head.get('replay_rounds', session.head['rounds'])
     return all(key in done for key in keys(plan, rounds, session.head['engines'], session.head['mode']))
 
@@ -123,7 +133,8 @@ def _prepare(session, plan, number, path):
 
 
 def _invalid(error):
-    return {'invalid': [str(error)], 'misses': None, 'flags': []}
+    """Not final: what was refused for what may pass (R5) is measured when the session goes on."""
+    return {'invalid': [str(error)], 'misses': None, 'flags': [], 'final': not isinstance(error, rules.NotNow)}
 
 
 def _about(plan, number, key, frames):

@@ -64,7 +64,7 @@ def _cells(session, plan, red):
 
 
 def _replay(session, plan):
-    lines_of = session.of_kind('replay', plan.id)
+    lines_of = replay.last_lines(session, plan.id)
     lines = ['  regret, 0 is the optimum and 1 is random (misses in 100 reads), by frames as a part of the pages:']
     table = replay.table(lines_of)
     names = list(dict.fromkeys(name for row in table.values() for name in row))
@@ -85,7 +85,7 @@ def _prediction_result(session, plan, p):
     if plan.kind == 'hazard':
         return hazards.prediction_result(hazards.lines_by_key(session, plan), p)
     if plan.kind == 'replay':
-        return replay.prediction_result(session.of_kind('replay', plan.id), p)
+        return replay.prediction_result(replay.last_lines(session, plan.id), p)
     if plan.kind == 'code':
         return code.prediction_result(session.of_kind('code', plan.id), p)
     return compare.prediction_result(session.runs(plan.id), plan, p)

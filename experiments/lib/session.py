@@ -338,8 +338,7 @@ def finished_jobs(session):
     """The jobs of a session that need not be measured again, with their rates."""
     done = [(line['experiment'], line['round'], line['cell'], line['copy'], rate_of(line))
             for line in session.of_kind('run') if line.get('final')]
-    done += [(line['experiment'], line['round'], line['key'], 1) for line in session.of_kind('replay')]
-    return done + hazards.finished(session) + code.finished(session)
+    return done + replay.finished(session) + hazards.finished(session) + code.finished(session)
 
 
 def attempts(session):

@@ -10,7 +10,7 @@ import unittest
 from unittest import mock
 
 from support import CELL, HERE, RUN, Scratch, plan_text
-from lib import budget, plan, replay, report, results, rules
+from lib import budget, plan, replay, report, results, rules, session
 from lib.program import Program
 
 HEADER = 16
@@ -58,34 +58,61 @@ class Keys(unittest.TestCase):
 class Failures(unittest.TestCase):
     """What cannot be recorded or run is an invalid line; the rest goes on."""
 
+    def setUp(self):
+        self.plan = plan.load(os.path.join(os.path.dirname(HERE), 'plans', 'E7.toml'))
+        self.keys = [key for _, key in replay.keys(self.plan, 1, ['verso'], 'quick')]
+        self.written = []
+
+    def lines(self):
+        """The session as far as it is written."""
+        return types.SimpleNamespace(head={'mode': 'quick', 'rounds': 1, 'engines': ['verso']},
+                                     of_kind=lambda kind, *_: self.written if kind == 'replay' else [])
+
     def measure(self, prepare, one):
-        with open(os.path.join(os.path.dirname(HERE), 'plans', 'E7.toml'), encoding='utf-8') as f:
-            p = plan.parse(f.read(), 'E7.toml')
-        written = []
-        session = types.SimpleNamespace(
-            head={'mode': 'quick'}, done=set(), program=types.SimpleNamespace(engines=['verso']), data=types.SimpleNamespace(folder='/nonexistent'),
-            writer=types.SimpleNamespace(write=written.append), progress=types.SimpleNamespace(show=lambda *_, **__: None, finish=lambda s: None))
+        """The keys of what is measured when the session begins, or goes on."""
+        before = len(self.written)
+        measuring = types.SimpleNamespace(
+            head={'mode': 'quick'}, done=set(session.finished_jobs(self.lines())), program=types.SimpleNamespace(engines=['verso']),
+            data=types.SimpleNamespace(folder='/nonexistent'), writer=types.SimpleNamespace(write=self.written.append),
+            progress=types.SimpleNamespace(show=lambda *_, **__: None, finish=lambda s: None))
         with mock.patch.object(replay, '_prepare', prepare), mock.patch.object(replay, '_one', one):
-            replay.measure(session, p, 1)
-        self.assertEqual([line['key'] for line in written], [key for _, key in replay.keys(p, 1, ['verso'], 'quick')])
-        self.assertEqual(replay.table(written), {})
-        return [line['invalid'] for line in written]
+            replay.measure(measuring, self.plan, 1)
+        return [line['key'] for line in self.written[before:]]
+
+    @staticmethod
+    def right(_session, p, number, key, *_):
+        return {**replay._about(p, number, key, 1), 'invalid': [], 'misses': None}
 
     def test_a_trace_that_cannot_be_recorded_makes_its_round_invalid(self):
         def refused(*_):
             raise rules.Refused('R5: cached')
-        found = self.measure(refused, None)
-        self.assertEqual({tuple(texts) for texts in found}, {('R5: cached',)})
+        self.assertEqual(self.measure(refused, None), self.keys)
+        self.assertEqual({tuple(line['invalid']) for line in self.written}, {('R5: cached',)})
+        self.assertEqual(replay.table(self.written), {})
+        self.assertTrue(replay.is_complete(self.plan, self.lines()))
 
     def test_a_budget_that_cannot_be_had_makes_one_line_invalid(self):
         calls = []
-        def one(session, p, number, key, *_):
+        def one(_session, p, number, key, *_):
             calls.append(key)
             if len(calls) % 2:
                 raise budget.BudgetError('none')
             return {**replay._about(p, number, key, 1), 'invalid': ['other'], 'misses': None}
-        found = self.measure(lambda *_: (100, 0), one)
-        self.assertEqual(found, [['none'] if i % 2 == 0 else ['other'] for i in range(len(calls))])
+        self.assertEqual(self.measure(lambda *_: (100, 0), one), self.keys)
+        self.assertEqual([line['invalid'] for line in self.written], [['none'] if i % 2 == 0 else ['other'] for i in range(len(calls))])
+        self.assertEqual(self.measure(lambda *_: (100, 0), one), [])
+
+    def test_what_may_not_begin_now_is_measured_when_the_session_goes_on(self):
+        def not_now(*_):
+            raise rules.NotNow('R5: cached')
+        def all_but_the_first(_session, p, number, key, *_):
+            return not_now() if key == self.keys[0] else self.right(_session, p, number, key)
+        for prepare, one, expected in ((not_now, None, self.keys), (lambda *_: (100, 0), all_but_the_first, self.keys),
+                                       (lambda *_: (100, 0), self.right, self.keys[:1])):
+            self.assertFalse(replay.is_complete(self.plan, self.lines()))
+            self.assertEqual(self.measure(prepare, one), expected)
+        self.assertTrue(replay.is_complete(self.plan, self.lines()))
+        self.assertEqual([(line['key'], line['invalid']) for line in replay.last_lines(self.lines())], [(key, []) for key in self.keys])
 
 
 @unittest.skipUnless(CELL, 'VERSO_CELL is not set')
@@ -140,9 +167,9 @@ class Replay(Scratch):
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=100)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         folder = self.path('results')
-        session, = results.sessions_in(os.path.join(folder, os.listdir(folder)[0]))
-        lines = session.of_kind('replay')
-        cells = len(report.plan_of(session, 'E7').cells)
+        found, = results.sessions_in(os.path.join(folder, os.listdir(folder)[0]))
+        lines = found.of_kind('replay')
+        cells = len(report.plan_of(found, 'E7').cells)
         self.assertGreater(cells, 3)  # those of run full are in it
         self.assertEqual([line['invalid'] for line in lines], [[]] * 2 * (1 + cells))
         table = replay.table(lines)
