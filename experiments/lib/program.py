@@ -10,6 +10,7 @@ import subprocess
 HERE = os.path.dirname(os.path.realpath(__file__))
 BUILD = 'build-experiments'
 OPTIMIZED = ('2', '3', 's')
+NOTHING_TO_DO = 'no work to do'  # as ninja says it
 
 
 def digest(paths):
@@ -19,6 +20,11 @@ def digest(paths):
         with open(path, 'rb') as f:
             whole.update(os.path.basename(path).encode() + b'\0' + hashlib.sha256(f.read()).digest())
     return whole.hexdigest()[:12]
+
+
+def hazards_beside(cell_path):
+    """The programs of hazards/ in the build of a cell."""
+    return [p for p in glob.glob(os.path.join(os.path.dirname(cell_path), 'hazards', 'hazard_*')) if os.path.isfile(p)]
 
 
 class ProgramError(Exception):
@@ -36,8 +42,7 @@ class Program:
         self.engines = about['engines']
         self.build = about.get('build')  # how it was compiled; None: a build of before, which does not say
         self.why_no_dtlb = about.get('why_no_dtlb')
-        hazards = glob.glob(os.path.join(os.path.dirname(self.path), 'hazards', 'hazard_*'))
-        self.version = {'verso': about['verso'], 'cell': digest([self.path]), 'hazards': digest(p for p in hazards if os.path.isfile(p)),
+        self.version = {'verso': about['verso'], 'cell': digest([self.path]), 'hazards': digest(hazards_beside(self.path)),
                         'harness': digest(glob.glob(os.path.join(HERE, '*.py')))}
 
     def ask(self, *words, timeout=3600):
@@ -89,16 +94,33 @@ def _build(*commands):
             raise ProgramError(f'{" ".join(command)} failed:\n{(done.stdout + done.stderr)[-2000:]}')
 
 
+def _bring_up_to_date(path, compiling, say):
+    """Builds what is older than its sources. A cell that is there is measured all the same where that fails."""
+    looked = subprocess.run([*compiling, '--ninja-args=-n'], capture_output=True, text=True, check=False)
+    if looked.returncode == 0 and NOTHING_TO_DO in looked.stdout:
+        return
+    say(f'Building in {BUILD}')
+    try:
+        _build(compiling)
+    except ProgramError as error:
+        say(f'{error}\nWhat was built before is measured: {path}')
+
+
+def _rank(path):
+    """Of builds that will do: those that have hazards first, then the newest."""
+    return any(hazards_beside(path)), os.path.getmtime(path)
+
+
 def find(root, say):
-    """The cell of BUILD, brought up to date; else the newest of the ordinary builds of the tree at root; else BUILD is made."""
+    """The cell of BUILD, brought up to date; else the best of the ordinary builds of the tree at root; else BUILD is made."""
     folder, meson = os.path.join(root, BUILD), _meson()
     path = os.path.join(folder, 'experiments', 'cell')
     compiling = [meson, 'compile', '-C', folder, 'experiment_programs']
     if os.path.exists(path):
         if meson and os.access(folder, os.W_OK):
-            _build(compiling)
+            _bring_up_to_date(path, compiling, say)
         return check(Program(path))
-    for other in sorted(glob.glob(os.path.join(root, 'build*', 'experiments', 'cell')), key=os.path.getmtime, reverse=True):
+    for other in sorted(glob.glob(os.path.join(root, 'build*', 'experiments', 'cell')), key=_rank, reverse=True):
         try:
             return check(Program(other))
         except ProgramError as error:

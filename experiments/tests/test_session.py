@@ -237,6 +237,32 @@ class Sessions(Scratch):
         self.assertEqual(program.find(self.folder, said.append).path, self.path('build/experiments/cell'))
         self.assertIn('build-asan', said[0])
 
+    def a_build(self, name, mtime, *programs):
+        """A cell in a build folder, beside some programs of hazards/. Its path."""
+        os.makedirs(self.path(f'{name}/experiments/hazards'))
+        for program_name in programs:
+            self.write(f'{name}/experiments/hazards/{program_name}', '')
+        path = shutil.copy(self.cell, self.path(f'{name}/experiments/cell'))
+        os.utime(path, (mtime, mtime))
+        return path
+
+    def test_a_build_with_hazards_comes_before_a_newer_one_without(self):
+        with_hazards = self.a_build('build', 1000, 'hazard_rot')
+        self.a_build('build-lab7', 2000)
+        self.assertEqual(program.find(self.folder, None).path, with_hazards)
+
+    def test_that_something_is_built_is_said_and_a_cell_whose_build_fails_is_measured_as_it_is(self):
+        path = self.a_build(program.BUILD, 1000)
+        for looked, status, words in (('ninja: no work to do.', 1, []), ('[1/2] Compiling', 0, [f'Building in {program.BUILD}']),
+                                      ('[1/2] Compiling', 1, [f'Building in {program.BUILD}', f'What was built before is measured: {path}'])):
+            meson = self.write('meson', f'#!/bin/sh\n[ "$5" = --ninja-args=-n ] && {{ echo "{looked}"; exit 0; }}\necho broken; exit {status}\n')
+            os.chmod(meson, 0o755)
+            said = []
+            with mock.patch.object(program, '_meson', lambda: meson):  # pylint: disable=cell-var-from-loop
+                self.assertEqual(program.find(self.folder, said.append).path, path)
+            self.assertEqual([text.split('\n')[-1] for text in said], words)
+            self.assertEqual([text for text in said if 'broken' in text], said[1:])
+
     def test_a_cell_that_dies_is_kept_as_invalid_and_the_others_go_on(self):
         self.write('E0.toml', plan_text(rest='[[cell]]\nname = "three"\npager = "mmap"\nbatch = 77\n'))
         out = self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.1', die='--batch=77')

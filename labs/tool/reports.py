@@ -541,8 +541,9 @@ def own_cell(builder, name, reference, out, variant='fast'):
 
 
 def engine_cell():
-    """The engine's cell, built with optimisation and up to date. Its path."""
-    folder = os.path.join(ROOT, 'build-experiments')
+    """The engine's cell, built with optimisation and up to date. Its path. Its folder is this lab's own: that of experiments/run has
+    other options."""
+    folder = os.path.join(ROOT, 'build-lab7')
     commands = [['meson', 'compile', '-C', folder, 'experiment_programs']]
     if not os.path.exists(os.path.join(folder, 'build.ninja')):
         commands.insert(0, ['meson', 'setup', folder, ROOT, '--buildtype=release', '-Dbench=disabled', '-Dtests=disabled',
