@@ -129,6 +129,11 @@ def head_of(args, a_program, folder, chosen, kind):
     }
 
 
+def name_of(args):
+    """The name of a session that begins now."""
+    return time.strftime('%Y%m%d-%H%M%S', time.gmtime()) + '-' + '-'.join(args.what)[:40]
+
+
 def measure(args):
     """Measures the chosen experiments, alone in the folder of the files."""
     chosen = chosen_plans(args, plans.load_all(args.plans))
@@ -150,11 +155,9 @@ def measure_in(args, a_program, folder, chosen):
     old = None if args.new else session.resumable(results_folder, head, chosen, a_program.engines, args.seed)
     data = Dataset(folder, a_program, head['records'])
     if old:
-        head, path, args.has_lines = old.head, old.path, True
-        say(f'Going on with {path}')
+        head, args.has_lines = old.head, True
+        say(f'Going on with {old.path}')
     else:
-        head['session'] = time.strftime('%Y%m%d-%H%M%S', time.gmtime()) + '-' + '-'.join(args.what)[:40]
-        path = os.path.join(results_folder, head['session'] + '.jsonl')
         about = data.get(progress=preparing(head['file_bytes']))
         head['machine']['device_probe'] = probe.device(a_program, about)
     with contextlib.ExitStack() as stack:
@@ -162,10 +165,8 @@ def measure_in(args, a_program, folder, chosen):
         ram, reasons = ram_disk(stack, data, [cell for cell in ram_cells(head, chosen, a_program.engines) if cell not in told])
         if ram and not old:
             head['machine']['ram_probe'] = probe.device(a_program, ram.data.get())
-        writer = results.Writer(path)
+        writer, head = (results.Writer(old.path), head) if old else results.begin(results_folder, name_of(args), head)
         stack.callback(writer.close)
-        if not old:
-            writer.write(head)
         args.has_lines = True
         m = session.Measure(a_program, data, writer, head, chosen, retries_of(args), args.idle,
                             session.finished_jobs(old) if old else (), minutes=args.minutes, ram=ram, left_out={**told, **reasons}, told=told,
@@ -173,10 +174,10 @@ def measure_in(args, a_program, folder, chosen):
         about = f'about {int(m.progress.expected_s / 60) + 1} minutes'
         if args.minutes:
             about += f', of which {args.minutes:g} now'
-        say(f'{", ".join(p.id for p in chosen)}: {about}; results in {path}')
+        say(f'{", ".join(p.id for p in chosen)}: {about}; results in {writer.path}')
         m.run()
     say()
-    found = results.Session(path)
+    found = results.Session(writer.path)
     say('\n'.join(report.summary(found, sys.stdout.isatty())))
     write_page(found)
     return OK
@@ -244,7 +245,7 @@ def newest(folder):
              for s in results.sessions_in(os.path.join(folder, name))]
     if not found:
         raise results.ResultsError(f'{folder}: no session there; measure one: run quick')
-    return max(found, key=lambda s: s.head['started'])
+    return sorted(found, key=lambda s: s.head['started'])[-1]  # of one second the last
 
 
 def show_report(args):

@@ -4,11 +4,14 @@
 A session is what one command measured on one machine with one version; lines of two sessions are compared side by side, and
 pooled only when machine, version, budget and plan are the same.
 """
+import itertools
 import json
 import os
+import re
 
 FORMAT = 1
 EVIDENCE_ROUNDS = 5
+ENDING = '.jsonl'
 
 
 class ResultsError(Exception):
@@ -38,6 +41,21 @@ class Writer:
 
     def close(self):
         self.file.close()
+
+
+def begin(folder, name, head):
+    """(Writer, first line) of a new session: of that name, or, where one has it, of name-2 and so on."""
+    os.makedirs(folder, exist_ok=True)
+    for number in itertools.count(1):
+        head = {**head, 'session': name if number == 1 else f'{name}-{number}'}
+        path = os.path.join(folder, head['session'] + ENDING)
+        try:
+            open(path, 'xb').close()
+        except FileExistsError:
+            continue
+        writer = Writer(path)
+        writer.write(head)
+        return writer, head
 
 
 class Session:
@@ -143,11 +161,17 @@ def pool(sessions, experiment):
     return runs
 
 
+def _age(name):
+    """What sorts names of files as they were begun: name-2 comes after name, and before name-10."""
+    stem, number = re.fullmatch(r'(.*?)(?:-(\d+))?', name.removesuffix(ENDING)).groups()
+    return stem, int(number or 1)
+
+
 def sessions_in(folder):
     """Sessions of a machine's folder, oldest first; files that are none are left out."""
     found = []
-    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-        if name.endswith('.jsonl'):
+    for name in sorted(os.listdir(folder), key=_age) if os.path.isdir(folder) else []:
+        if name.endswith(ENDING):
             try:
                 found.append(Session(os.path.join(folder, name)))
             except ResultsError:

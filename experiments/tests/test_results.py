@@ -32,6 +32,19 @@ class Lines(Scratch):
         writer.close()
         self.assertEqual([line['kind'] for line in results.Session(path).lines], ['session', 'run'])
 
+    def test_sessions_of_one_second_have_names_of_their_own_and_are_known_by_age(self):
+        names = []
+        for _ in range(11):
+            writer, first = results.begin(self.path('m'), '20260101-120000-E0', head())
+            writer.close()
+            self.assertEqual((results.Session(writer.path).head, writer.path), (first, self.path(f'm/{first["session"]}.jsonl')))
+            names.append(first['session'])
+        self.assertEqual(names[:2], ['20260101-120000-E0', '20260101-120000-E0-2'])
+        self.assertEqual([s.head['session'] for s in results.sessions_in(self.path('m'))], names)
+        writer, _ = results.begin(self.path('m'), '20260101-120001-E0', head())
+        writer.close()
+        self.assertEqual(results.sessions_in(self.path('m'))[-1].head['session'], '20260101-120001-E0')
+
     def test_files_that_are_no_sessions_are_refused(self):
         for text in ('', '{"kind":"run"}\n', '[1]\n', 'x\n', json.dumps(head(format=99)) + '\n'):
             self.assertRaises(results.ResultsError, results.Session, self.write('bad.jsonl', text))

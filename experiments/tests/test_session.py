@@ -364,12 +364,10 @@ class Sessions(Scratch):
 
     def test_what_is_complete_or_of_another_version_or_size_is_not_gone_on_with(self):
         self.run_harness(0, 'E0', '--rounds=1', '--seconds=0.1')
-        time.sleep(1)  # a session is named by its second
         for words, script in (((), {}), ((), {'version': '1'}), (('--memory=5M',), {})):
             n = len(self.sessions())
             self.assertNotIn('Going on', self.run_harness(0, 'E0', '--rounds=1', '--seconds=0.1', *words, **script))
             self.assertEqual(len(self.sessions()), n + 1)
-            time.sleep(1)
         self.interrupt(signal.SIGKILL, '--seconds=0.2')
         self.assertNotIn('Going on', self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.2', version='2'))
         with self.assertRaises(results.ResultsError):
@@ -377,7 +375,6 @@ class Sessions(Scratch):
 
     def test_a_session_of_another_seed_is_not_gone_on_with(self):
         self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.2', '--seed=5', '--minutes=0.002')
-        time.sleep(1)  # a session is named by its second
         self.assertNotIn('Going on', self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.2', '--seed=6', '--minutes=0.002'))
         self.assertEqual(sorted(s.head['seed'] for s in self.sessions()), [5, 6])
         self.assertIn('Going on', self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.2', '--seed=5'))
