@@ -104,6 +104,12 @@ class Own(unittest.TestCase):
         finally:
             own.has_references = whole
 
+    def test_runs_that_were_refused_do_not_say_when_a_session_was_measured(self):
+        for starts, n in (('aa', 1), ('ab', 0), (['a', 'a', None], 1), (['a', None, 'b'], 0), (['a', None], 0), ([None, None], 0)):
+            found = type('Session', (), {'head': {'machine_id': 'm', 'session': 's'},
+                                         'of_kind': lambda _self, _kind, starts=starts: [{'started': start} for start in starts]})
+            self.assertEqual(len(reports.made_up(found())), n, starts)
+
     def test_debugger_that_is_not_there_is_named(self):
         class G:
             broken, lab = None, Lab('0')
