@@ -78,8 +78,8 @@ def lock(folder):
 class Dataset:
     """The files of one number of records in a folder."""
 
-    def __init__(self, folder, program, records):
-        self.folder, self.program, self.records = folder, program, records
+    def __init__(self, folder, program, records, say=None):
+        self.folder, self.program, self.records, self.say = folder, program, records, say
         os.makedirs(folder, exist_ok=True)
 
     def path(self, engine='verso', in_order=True):
@@ -140,12 +140,14 @@ class Dataset:
         os.replace(part, path)
         _remove(part)
 
-    @staticmethod
-    def _remove_others(path):
-        """Files of the same kind by another build: its format or its order of loading may be another."""
-        for other in glob.glob(path.rpartition('-')[0] + '-*'):
-            if not other.startswith(path):
-                os.remove(other)
+    def _remove_others(self, path):
+        """Files of the same kind by another build: its format or its order of loading may be another. say, where there is one, is told."""
+        for other in sorted(glob.glob(glob.escape(path.rpartition('-')[0]) + '-*')):
+            if other.startswith(path):
+                continue
+            os.remove(other)
+            if self.say and not other.endswith('.json'):
+                self.say(f'Removed {other}: another build made it, and this one makes its own')
 
     def packages(self):
         """Debian's packages, for keys = "debian": {'path', 'packages', 'sha256'}; made once for a folder."""

@@ -153,7 +153,7 @@ def measure_in(args, a_program, folder, chosen):
             f'memory may not fill up.')
     results_folder = os.path.join(args.results, head['machine_id'])
     old = None if args.new else session.resumable(results_folder, head, chosen, a_program.engines, args.seed)
-    data = Dataset(folder, a_program, head['records'])
+    data = Dataset(folder, a_program, head['records'], say)
     if old:
         head, args.has_lines = old.head, True
         say(f'Going on with {old.path}')
@@ -331,9 +331,9 @@ def main(words, text):
         return within.main(words[1:])
     args = parser(text).parse_args(words)
     args.has_lines = False  # whether there is a session that could go on
-    for number in (signal.SIGTERM, signal.SIGHUP):  # a cell does not outlive its harness
-        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, interrupt)
+    for ending in (signal.SIGTERM, signal.SIGHUP):  # a cell does not outlive its harness
+        if signal.getsignal(ending) != signal.SIG_IGN:  # as nohup has it
+            signal.signal(ending, interrupt)
     try:
         if args.what == ['doctor']:
             return doctor(args)

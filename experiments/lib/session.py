@@ -228,7 +228,7 @@ class Measure:
         if part == 1 or records == self.data.records:
             return self.data
         if records not in self.sized:
-            self.sized[records] = dataset.Dataset(self.data.folder, self.program, records)
+            self.sized[records] = dataset.Dataset(self.data.folder, self.program, records, self.data.say)
         return self.sized[records]
 
     def file_for(self, plan, name, options, data):

@@ -397,6 +397,16 @@ class Sessions(Scratch):
         self.assertNotEqual(other.get()['path'], before)
         self.assertEqual([os.path.exists(path) for path in (before, before + '.json', scattered)], [False, False, True])
 
+    def test_files_of_another_build_are_removed_and_named_in_any_folder(self):
+        folder, said = self.path('d[ab]'), []
+        first, second = (dataset.Dataset(folder, types.SimpleNamespace(path=FAKE, version={'cell': name}), 10, said.append)
+                         for name in ('one', 'two'))
+        path = first.get()['path']
+        self.assertEqual(said, [])
+        second.get()
+        self.assertFalse(os.path.exists(path))
+        self.assertEqual(said, [f'Removed {path}: another build made it, and this one makes its own'])
+
     def test_a_disk_that_fills_up_ends_the_session_and_what_was_measured_is_kept(self):
         if subprocess.run(['unshare', '-rm', 'true'], capture_output=True, check=False).returncode != 0:
             self.skipTest('no name space of mounts for this user')
