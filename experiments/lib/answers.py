@@ -115,7 +115,8 @@ def regret_sentence(evidence, experiment):
                     "random choice, and the pool's ({policy}) lie {pool}.",
                     part=evidence.planned(experiment, f'{100 * part:g} %', 'frames'), map=the_map, pool=the_pool,
                     policy=Name(policy.upper()))
-    rounds = evidence.how_many([line for line in evidence.replays(experiment) if line['cell'] == 'replay' and line['part'] == part and not line['invalid']])
+    rounds = evidence.how_many([line for line in evidence.replays(experiment)
+                                if line['cell'] == 'replay' and line['part'] == part and not line['invalid']])
     brackets = ', lowest and highest in brackets' if '[' in sentence.text() else ''
     return sentence, fill('{n} round{s}' + brackets, n=rounds, s='' if rounds.text == '1' else 's')
 

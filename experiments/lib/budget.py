@@ -184,7 +184,8 @@ class Account:
     def totals(self):
         """Members of the line of a run."""
         peaks = [x for x in (self.peak_bytes, self.usage_bytes) if x is not None]
-        return {'peak_bytes': max(peaks, default=None), 'limit_hits': self.limit_hits(), 'kills': self._since('kills') or 0, **(self.stat or self.group.stat())}
+        return {'peak_bytes': max(peaks, default=None), 'limit_hits': self.limit_hits(), 'kills': self._since('kills') or 0,
+                **(self.stat or self.group.stat())}
 
 
 class Budget:

@@ -64,8 +64,9 @@ def parser(text):
     p.add_argument('--data', help='folder of the files that are measured (beside the build)')
     p.add_argument('--results', default=os.path.join(HERE, 'results'), help='folder of the results')
     p.add_argument('--plans', default=os.path.join(HERE, 'plans'), help='folder of the plans')
-    p.add_argument('--cell', help='the program of the cell (that of build-experiments, else the newest of the ordinary builds, else it is built)')
-    p.add_argument('--minutes', type=number('minutes', MINUTES_MAX), help='after which no round of an experiment begins; the same command goes on later')
+    p.add_argument('--cell', help='the program of the cell (that of build-experiments, else of another ordinary build, else it is built)')
+    p.add_argument('--minutes', type=number('minutes', MINUTES_MAX),
+                   help='after which no round of an experiment begins; the same command goes on later')
     p.add_argument('--dry-run', action='store_true', help='only tell how long it would take, by experiment')
     p.add_argument('--new', action='store_true', help='begin a new session, even if one was interrupted')
     return p
@@ -120,10 +121,12 @@ def head_of(args, a_program, folder, chosen, kind):
     return {
         'kind': 'session', 'format': results.FORMAT, 'session': None, 'mode': mode.name, 'named': named,
         'started': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
-        'machine_id': machine.machine_id(card), 'machine': card, 'version': a_program.version, 'build': a_program.build, 'commit': machine.commit(HERE),
+        'machine_id': machine.machine_id(card), 'machine': card, 'version': a_program.version, 'build': a_program.build,
+        'commit': machine.commit(HERE),
         'engines': a_program.engines, 'budget': kind, 'budget_by_kernel': budget.CLASSES[kind].by_kernel,
         'file_bytes': file_bytes, 'memory_bytes': memory, 'records': records_for(file_bytes),
-        'rounds': rounds, 'replay_rounds': rounds if named or mode.name == 'full' else 1, 'seconds': args.seconds or mode.seconds, 'evidence': mode.evidence and rounds >= results.EVIDENCE_ROUNDS,
+        'rounds': rounds, 'replay_rounds': rounds if named or mode.name == 'full' else 1, 'seconds': args.seconds or mode.seconds,
+        'evidence': mode.evidence and rounds >= results.EVIDENCE_ROUNDS,
         'seed': random.SystemRandom().getrandbits(32) if args.seed is None else args.seed,
         'missing': machine.missing(card), 'plans': {p.id: {'hash': p.hash, 'text': p.text} for p in chosen},
     }

@@ -69,7 +69,8 @@ def why_not_measured(build):
     if build is None:
         return 'it does not say how it was built'
     found = [text for wrong, text in (
-        (build['sanitizer'] != 'none', f'it has the sanitizer {build["sanitizer"]}'), (build['hostile'], 'it is hostile: it does the worst legal thing at every step'),
+        (build['sanitizer'] != 'none', f'it has the sanitizer {build["sanitizer"]}'),
+        (build['hostile'], 'it is hostile: it does the worst legal thing at every step'),
         (build['coverage'], 'it counts coverage'), (build['optimization'] not in OPTIMIZED, f'its optimization is {build["optimization"]}')) if wrong]
     return ', and '.join(found) or None
 

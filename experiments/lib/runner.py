@@ -470,7 +470,8 @@ def _line(run, job, result, series, idle_share, file_before):
         'idle_busy_share': idle_share, 'sampler_pid': os.getpid(), 'cell_pid': run.child.pid,
         'threads_max': series.threads_max, 'threads_expected': threads_expected(job.options),
         'end_flush_ns': None, 'how': (result or {}).get('how', ''), 'open_ns': (result or {}).get('open_ns'),
-        'evicted_bytes': (result or {}).get('evicted_bytes'), 'read_back': (result or {}).get('read_back'), 'phases_planned': [p['name'] for p in job.phases],
+        'evicted_bytes': (result or {}).get('evicted_bytes'), 'read_back': (result or {}).get('read_back'),
+        'phases_planned': [p['name'] for p in job.phases],
         'phases': phases, 'series': series.columns, 'invalid': run.invalid, 'flags': [], 'quiet': False,
     }
     if job.options.get('keys') == 'debian':

@@ -104,7 +104,8 @@ class Measure:
     """Measures plans into a writer. head: the first line, or that of the session that is resumed. minutes: after which no round of
     a plan begins. left_out: cells that this session cannot run, with the reasons. told: those of which the file already says so."""
 
-    def __init__(self, a_program, data, writer, head, plans, retries=2, idle_s=1.0, done=(), stream=None, minutes=None, ram=None, left_out=(), told=(), attempts=()):
+    def __init__(self, a_program, data, writer, head, plans, retries=2, idle_s=1.0, done=(), stream=None, minutes=None, ram=None, left_out=(),
+                 told=(), attempts=()):
         self.program, self.data, self.writer, self.head = a_program, data, writer, head
         self.minutes, self.ram = minutes, ram
         self.left_out, self.told = dict(left_out), set(told)  # reasons by (experiment, cell)
@@ -322,7 +323,8 @@ class Measure:
             return {'started': started, **runner.run_cell(self.program.path, job)}
         except (rules.Refused, budget.BudgetError) as refused:
             return {'started': None, 'options': job.options, 'seed': job.seed, 'phases': [], 'invalid': [str(refused)],
-                    'not_now': isinstance(refused, rules.NotNow), 'flags': [], 'quiet': False, 'missing': [], 'file': {k: v for k, v in job.about.items() if k != 'path'}}
+                    'not_now': isinstance(refused, rules.NotNow), 'flags': [], 'quiet': False, 'missing': [],
+                    'file': {k: v for k, v in job.about.items() if k != 'path'}}
         finally:
             if job.about.get('copied'):
                 dataset.remove(job.about['path'])

@@ -97,8 +97,8 @@ class Cell(Scratch):
             for wrong in (0, 1):  # of the ten records that are updated
                 about = data.copy(data.get(engine))
                 plant = ['--plant-wrong-at=2500'] if wrong else []
-                status, out, errors = self.ask('run', f'--engine={engine}', f'--file={about["path"]}', '--records=5000', '--work=update', '--keys=hot',
-                                               '--part=0.002', '--ops=500', '--commit-records=7', '--seconds=60', *plant)
+                status, out, errors = self.ask('run', f'--engine={engine}', f'--file={about["path"]}', '--records=5000', '--work=update',
+                                               '--keys=hot', '--part=0.002', '--ops=500', '--commit-records=7', '--seconds=60', *plant)
                 self.assertEqual(status, 0, errors)
                 self.assertEqual(json.loads(out)['read_back'], {'checked': 10, 'wrong': wrong}, engine)
 

@@ -57,10 +57,12 @@ class Plans(Scratch):
                                     ('full', 'fifteen rounds, four times the size, about a day', 24 * 60)):
             mode = plan.MODES[name]
             head = {'mode': name, 'file_bytes': mode.file_bytes, 'memory_bytes': mode.memory_bytes, 'rounds': mode.rounds,
-                    'replay_rounds': mode.rounds if name == 'full' else 1, 'seconds': mode.seconds, 'seed': 1, 'budget': 'group1', 'records': records_for(mode.file_bytes)}
+                    'replay_rounds': mode.rounds if name == 'full' else 1, 'seconds': mode.seconds, 'seed': 1, 'budget': 'group1',
+                    'records': records_for(mode.file_bytes)}
             chosen = [p for p in found.values() if name != 'quick' or p.id in plan.QUICK]
             with mock.patch.object(ramdisk, 'why_not', lambda *_: None):
-                m = session.Measure(types.SimpleNamespace(engines=['verso', 'lmdb', 'device']), types.SimpleNamespace(records=head['records']), None, head, chosen)
+                m = session.Measure(types.SimpleNamespace(engines=['verso', 'lmdb', 'device']), types.SimpleNamespace(records=head['records']),
+                                    None, head, chosen)
             self.assertRegex(text, f'run {name} +{says}')
             self.assertTrue(0.8 * minutes <= m.expected_s() / 60 <= 1.2 * minutes, (name, m.expected_s() / 60))
 

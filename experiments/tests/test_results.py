@@ -81,7 +81,8 @@ class Lines(Scratch):
 
     def test_another_machine_version_budget_size_or_plan_is_never_pooled(self):
         a = self.session('a.jsonl', head(), a_run())
-        for name, change in (('machine', {'machine_id': 'n'}), ('version', {'version': {'cell': 'w'}}), ('version', {'version': {'cell': 'v', 'hazards': 'w'}}),
+        for name, change in (('machine', {'machine_id': 'n'}), ('version', {'version': {'cell': 'w'}}),
+                             ('version', {'version': {'cell': 'v', 'hazards': 'w'}}),
                              ('budget', {'budget': 'cooperative'}), ('sizes', {'memory_bytes': 2}), ('sizes', {'seconds': 2}),
                              ('plan', {'plans': {'E0': {'hash': 'q'}}})):
             b = self.session('b.jsonl', head(**change), a_run())

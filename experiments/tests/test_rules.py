@@ -29,7 +29,8 @@ class Rules(unittest.TestCase):
             for found, word in ((None, 'no update was read back'), ({'checked': 0, 'wrong': 0}, 'no update'), ({'checked': 9, 'wrong': 1}, '1 of 9'),
                                 ({'checked': 9, 'wrong': 0}, None)):
                 run = judged(options={'work': work}, read_back=found, phases=[phase(checked=0 if work == 'update' else 1000)])
-                self.assertEqual(bool(word), any(text.startswith('R1: ') and word in text for text in run['invalid']) if word else bool(run['invalid']))
+                self.assertEqual(bool(run['invalid']), bool(word))
+                self.assertTrue(all(text.startswith('R1: ') and word in text for text in run['invalid']), run['invalid'])
         self.assertEqual(judged(options={'engine': 'device'}, phases=[phase(checked=0)])['invalid'], [])
         self.assertEqual(rules.same_round([a_run(), a_run('map')]), [])
         self.assertIn('R1', rules.same_round([a_run(), a_run('map', seed=8)])[0])
@@ -115,7 +116,8 @@ class Rules(unittest.TestCase):
         p = plan.parse('writes = true\n' + plan_text(), 'E0.toml')
         def runs(one, two):
             return [a_run(cell, n, budget={**a_run()['budget'], 'peak_bytes': peak}) for n in (1, 2) for cell, peak in (('one', one), ('two', two))]
-        for one, two, expected in ((990, 980, []), (990, 400, ['R3: two used 0.40 of its memory, one 0.99']), (410, 400, ['R8: two used 0.40 of its memory, one 0.41'])):
+        for one, two, expected in ((990, 980, []), (990, 400, ['R3: two used 0.40 of its memory, one 0.99']),
+                                   (410, 400, ['R8: two used 0.40 of its memory, one 0.41'])):
             found = compare.limits(runs(one, two), p)
             self.assertEqual([(is_red, text.rpartition(':')[0]) for is_red, text in found], [(True, text) for text in expected])
         self.assertEqual(compare.limits(runs(990, 400), plan.parse(plan_text(), 'E0.toml')), [])  # readers are held to R3 by their phases

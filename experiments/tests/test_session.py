@@ -186,7 +186,8 @@ class Sessions(Scratch):
 
     def test_numbers_that_make_no_sense_are_refused(self):
         for word, text in (('--rounds=0', 'expected rounds, from 1 to 999, found 0'), ('--rounds=-3', 'found -3'), ('--rounds=1.5', 'found 1.5'),
-                           ('--retries=-1', 'expected repetitions, from 0 to 99, found -1'), ('--idle=-1', 'expected seconds, from 0 to 3600.0, found -1'),
+                           ('--retries=-1', 'expected repetitions, from 0 to 99, found -1'),
+                           ('--idle=-1', 'expected seconds, from 0 to 3600.0, found -1'),
                            ('--idle=nan', 'found nan'), ('--seconds=0', 'expected seconds, more than 0'), ('--seconds=-2', 'found -2')):
             self.assertIn(text, self.run_harness(2, 'E0', word))
         self.assertFalse(os.path.exists(self.path('results')))

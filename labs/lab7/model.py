@@ -44,7 +44,8 @@ def plan_text(name, change):
 
 
 def head(change):
-    return {'kind': 'session', 'format': 1, 'session': SESSION, 'mode': 'standard', 'started': '2026-01-01T12:00:00Z', 'machine_id': 'my-machine' if change == 'named' else 'model',
+    return {'kind': 'session', 'format': 1, 'session': SESSION, 'mode': 'standard', 'started': '2026-01-01T12:00:00Z',
+            'machine_id': 'my-machine' if change == 'named' else 'model',
             'machine': CARD, 'version': {'verso': '0.1.0', 'cell': '0123456789ab'}, 'commit': None, 'engines': ['verso'], 'budget': 'group2',
             'budget_by_kernel': True, 'file_bytes': 2 << 30, 'memory_bytes': 512 << 20, 'records': 17000000, 'rounds': ROUNDS, 'seconds': 2.0,
             'evidence': True, 'seed': SEED, 'missing': [], 'plans': {e: {'hash': f'model-{e}', 'text': plan_text(e, change)} for e in TABLE}}

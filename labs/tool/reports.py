@@ -655,7 +655,8 @@ def selfcheck(lab, builder, check, folder, quick):
     for name in OWN:
         made = own_cell(builder, name, True, folder, 'plain' if quick else 'fast')  # plain: the engine is there, for other labs
         done = subprocess.run([made, 'version'], capture_output=True, text=True, check=False)
-        check.that(done.returncode == 0 and f'"optimization":"{1 if quick else 3}"' in done.stdout, f'{name} is built around the reference, and starts: {(done.stdout + done.stderr)[:200]}')
+        check.that(done.returncode == 0 and f'"optimization":"{1 if quick else 3}"' in done.stdout,
+                   f'{name} is built around the reference, and starts: {(done.stdout + done.stderr)[:200]}')
     text, lines, noted = model(lab)
     states, found = judged(lab, text, lines, noted, folder)
     check.that(set(states.values()) == {PASS}, f'the model report is accepted: {[w for ws in found.values() for w in ws][:3]}')
