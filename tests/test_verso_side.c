@@ -8,9 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -573,105 +571,6 @@ START_TEST(a_read_only_file_system_is_read)
 }
 END_TEST
 
-/* --- a full disk on which a store takes a block --- */
-
-/* A small Btrfs that only this test's process sees; false where that is not allowed. */
-static bool small_btrfs(char *folder)
-{
-	char image[CHECK_PATH_BYTES], command[6 * CHECK_PATH_BYTES];
-
-	check_path(image, "image");
-	check_path(folder, "btrfs");
-	(void)snprintf(command, sizeof(command),
-		"exec >/dev/null 2>&1; PATH=$PATH:/sbin:/usr/sbin; truncate -s 128M %s && "
-		"mkfs.btrfs -qf %s && mkdir -p %s && mount -o loop %s %s",
-		image, image, folder, image, folder);
-	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-		system(command) != 0) {
-		check_skip("no right to mount a small Btrfs, or no mkfs.btrfs (btrfs-progs)");
-		return false;
-	}
-	return true;
-}
-
-static int fill_disk(const char *folder)
-{
-	static char bytes[1 << 20];
-	char name[CHECK_PATH_BYTES + 8];
-	size_t len_bytes = sizeof(bytes);
-	int fd;
-
-	memset(bytes, 'f', sizeof(bytes));
-	(void)snprintf(name, sizeof(name), "%s/junk", folder);
-	fd = open(name, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-	ck_assert_int_ge(fd, 0);
-	while (len_bytes >= 512) {
-		if (write(fd, bytes, len_bytes) < 0 || fsync(fd) < 0)
-			len_bytes /= 2;
-	}
-	return fd;
-}
-
-struct blocked {
-	struct verso *db;
-	int fd;                     /* of its file system */
-	unsigned n_ends, n_refused; /* for want of room */
-	bool blocks_still;
-};
-
-/* With all signals blocked, as threads of servers have them. */
-static void *use_blocked(void *arg)
-{
-	struct blocked *b = arg;
-	sigset_t all, now;
-
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, NULL);
-	for (unsigned i = 0; i < 60; i++) {
-		struct verso_txn *txn;
-		int rc;
-
-		(void)syncfs(b->fd); /* from now on a store into the board takes a block */
-		rc = verso_begin(b->db, i % 3 ? VERSO_READ : VERSO_WRITE, &txn);
-		if (rc == 0 && i % 3 == 0 &&
-			verso_put(txn, NULL, api_val("k"), api_val("w"), 0) == 0)
-			rc = verso_commit(txn);
-		else if (rc == 0)
-			verso_abort(txn);
-		b->n_refused += rc == -ENOSPC;
-		b->n_ends++;
-	}
-	(void)pthread_sigmask(SIG_SETMASK, NULL, &now);
-	b->blocks_still = sigismember(&now, SIGBUS) == 1;
-	return NULL;
-}
-
-START_TEST(a_full_disk_that_moves_blocks_kills_no_thread)
-{
-	char folder[CHECK_PATH_BYTES];
-	struct blocked b = {0};
-	pthread_t thread;
-
-	if (!small_btrfs(folder))
-		return;
-	check_path(path, "btrfs/box");
-	API_OK(try_open(_i, path, VERSO_CREATE, &b.db));
-	api_fill(b.db, 100, 20);
-	b.fd = fill_disk(folder);
-	ck_assert_int_eq(pthread_create(&thread, NULL, use_blocked, &b), 0);
-	ck_assert_int_eq(pthread_join(thread, NULL), 0);
-	ck_assert_uint_eq(b.n_ends, 60);
-	ck_assert_uint_gt(b.n_refused, 0); /* the disk is full indeed */
-	ck_assert(b.blocks_still);
-	ck_assert_int_eq(ftruncate(b.fd, 0), 0);
-	verso_close(b.db);
-	API_OK(try_open(_i, path, 0, &b.db));
-	api_check(b.db);
-	verso_close(b.db);
-	(void)close(b.fd);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("verso_side");
@@ -695,6 +594,5 @@ int main(void)
 	tcase_add_loop_test(tc, a_side_file_belongs_to_the_databases_owner, 0, API_PAGERS);
 	tcase_add_loop_test(tc, a_folder_that_cannot_be_written_is_used, 0, API_PAGERS);
 	tcase_add_loop_test(tc, a_read_only_file_system_is_read, 0, API_PAGERS);
-	tcase_add_loop_test(tc, a_full_disk_that_moves_blocks_kills_no_thread, 0, API_PAGERS);
 	return check_main(s);
 }
