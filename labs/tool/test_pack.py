@@ -97,7 +97,10 @@ class Pack(unittest.TestCase):
             self.assertEqual(started.returncode, 0, started.stderr)
             red = command(f'./lab test {number}')
             printed = re.findall(r'(?m)^(\w+ +\w+ +\d+/\d+  [A-Z ]+(?:   .*)?)$', red.stdout)
-            self.assertEqual(printed, selfcheck.red_list(lab), red.stdout[-2000:] + red.stderr[-2000:])
+            # What the system refuses has its reason beside it.
+            refused = set(re.findall(r'(?m)^ +(\w+): this system lets nobody ', red.stdout))
+            expected = [line.replace('NOT IMPLEMENTED', 'SKIPPED') if line.split()[1] in refused else line for line in selfcheck.red_list(lab)]
+            self.assertEqual(printed, expected, red.stdout[-2000:] + red.stderr[-2000:])
             for name, text in own.references(lab).items():
                 write(os.path.join(home, f'verso-lab{number}', 'labs', 'my', f'lab{number}', name), text)
             green = command(f'./lab test {number} --all')
