@@ -105,13 +105,22 @@ static int make_file(struct copy_target *t, struct verso *db)
 	return rc;
 }
 
+/* By this process, under this name or another of the same file: it would wait for itself. */
+static bool is_open_here(const struct verso *db, const char *path)
+{
+	char *resolved = path_resolve(path);
+	bool is_open = open_has_path(db->io, path) || (resolved && open_has_path(db->io, resolved));
+
+	free(resolved);
+	return is_open;
+}
+
 int copy_target_open(struct copy_target *t, struct verso *db, const char *path, bool replaces)
 {
 	int rc;
 
 	*t = (struct copy_target){.path = path, .fd = -1, .replaces = replaces};
-	/* Our own process would wait for itself. */
-	t->until_ns = open_has_path(db->io, path) ? 0 : busy_until_ns(db);
+	t->until_ns = is_open_here(db, path) ? 0 : busy_until_ns(db);
 	rc = buffer_init(t, db);
 	if (rc == 0)
 		rc = take_name_over(t, db);
