@@ -85,8 +85,8 @@ typedef void board_fn(void *arg);
 bool board_do(struct board *board, board_fn *fn, void *arg);
 
 /*
- * A board lies on such a file system: from now on guards hold in threads that block SIGBUS, too,
- * for two system calls each.
+ * A board lies on a file system that moves what is overwritten: from now on guards hold in threads
+ * that block SIGBUS, too, for two system calls each.
  */
 void board_expect_faults(void);
 
