@@ -358,8 +358,8 @@ int verso_table_open(struct verso_txn *txn, const char *name, unsigned flags,
  * The call does not look for the table. Each call with *ret_table returns VERSO_NOTFOUND in a
  * transaction that has no table of that name: not made yet, dropped, or renamed. The first use in a
  * transaction costs the same among any number of tables, unless a named table has changed since the
- * use before: then it is looked for, as verso_table_open() does. Every other use costs nothing.
- * name: as there.
+ * use before: then it is looked for, as verso_table_open() does, and so is a name that is not there
+ * at each use. Every other use costs nothing. name: as there.
  */
 int verso_table_keep(struct verso *db, const char *name, struct verso_table **ret_table);
 
