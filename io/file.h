@@ -57,6 +57,9 @@ struct file_ops {
 	 */
 	int (*check_there)(struct file *f, uint64_t least_bytes);
 
+	/* Whether other, an open file of the same io, is the same file, by whatever name. */
+	bool (*is_same)(struct file *f, struct file *other);
+
 	/*
 	 * Takes, changes or gives up an open-file-description lock on a byte range, without
 	 * waiting. VERSO_EBUSY: another owner holds it.
@@ -146,6 +149,11 @@ static inline int file_size(struct file *f, uint64_t *ret_size_bytes)
 static inline int file_check_there(struct file *f, uint64_t least_bytes)
 {
 	return f->ops->check_there(f, least_bytes);
+}
+
+static inline bool file_is_same(struct file *f, struct file *other)
+{
+	return f->ops->is_same(f, other);
 }
 
 static inline int file_lock(struct file *f, enum lock_kind kind, uint64_t off_bytes,

@@ -628,6 +628,14 @@ static int kernel_check_there(struct file *f, uint64_t least_bytes)
 	return 0;
 }
 
+static bool kernel_is_same(struct file *f, struct file *other)
+{
+	struct stat a, b;
+
+	return fstat(file_kernel_of(f)->fd, &a) == 0 && fstat(file_kernel_of(other)->fd, &b) == 0 &&
+	       a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
 static void kernel_abandon(struct file *f)
 {
 	struct file_kernel *fk = file_kernel_of(f);
@@ -656,6 +664,7 @@ static const struct file_ops file_kernel_ops = {
 	.lock = kernel_lock,
 	.wait_lock = kernel_wait_lock,
 	.find_lock = kernel_find_lock,
+	.is_same = kernel_is_same,
 	.imitate = kernel_imitate,
 	.close = kernel_close,
 	.abandon = kernel_abandon,

@@ -563,6 +563,21 @@ START_TEST(a_file_imitates_another)
 }
 END_TEST
 
+START_TEST(a_file_is_the_same_by_another_name)
+{
+	struct file *other = open_new("other", 0), *f = open_new("one", 0), *again;
+	char name[CHECK_PATH_BYTES];
+
+	ck_assert_int_eq(link(path, check_path(name, "another name")), 0);
+	ck_assert_int_eq(io_open(io_kernel(), name, 0, 0, &again), 0);
+	ck_assert(file_is_same(f, again));
+	ck_assert(!file_is_same(f, other));
+	file_close(again);
+	file_close(f);
+	file_close(other);
+}
+END_TEST
+
 START_TEST(a_child_lets_go_of_a_file_without_its_parents_lock)
 {
 	static struct file *mine; /* static: the child's copy is no leak */
@@ -673,6 +688,7 @@ int main(void)
 	tcase_add_test(t, want_of_a_descriptor_does_not_turn_the_device_into_the_page_cache);
 	tcase_add_test(t, a_link_is_followed_without_nofollow);
 	tcase_add_test(t, a_file_imitates_another);
+	tcase_add_test(t, a_file_is_the_same_by_another_name);
 	tcase_add_test(t, a_child_lets_go_of_a_file_without_its_parents_lock);
 	tcase_add_test(t, a_process_knows_itself);
 	tcase_add_test(t, folders_of_every_kind_of_name_can_be_flushed);

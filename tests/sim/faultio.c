@@ -145,6 +145,11 @@ static int fault_find_lock(struct file *file, enum lock_kind kind, uint64_t off_
 			       ret_off_bytes);
 }
 
+static bool fault_is_same(struct file *file, struct file *other)
+{
+	return file_is_same(((struct faultfile *)file)->below, ((struct faultfile *)other)->below);
+}
+
 static void fault_imitate(struct file *file, struct file *like)
 {
 	file_imitate(((struct faultfile *)file)->below, ((struct faultfile *)like)->below);
@@ -182,6 +187,7 @@ static const struct file_ops fault_file_ops = {
 	.lock = fault_lock,
 	.wait_lock = fault_wait_lock,
 	.find_lock = fault_find_lock,
+	.is_same = fault_is_same,
 	.imitate = fault_imitate,
 	.close = fault_close,
 	.abandon = fault_abandon,

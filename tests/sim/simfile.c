@@ -347,6 +347,11 @@ static int file_check_there_sim(struct file *file, uint64_t least_bytes)
 	return r;
 }
 
+static bool file_is_same_sim(struct file *file, struct file *other)
+{
+	return ((struct simfile *)file)->ino == ((struct simfile *)other)->ino;
+}
+
 /* No file has an owner here. */
 static void file_imitate_sim(struct file *file, struct file *like)
 {
@@ -380,6 +385,7 @@ static const struct file_ops sim_file_ops = {
 	.lock = file_lock_sim,
 	.wait_lock = file_lock_sim, /* nobody else would ever give it up */
 	.find_lock = file_find_lock_sim,
+	.is_same = file_is_same_sim,
 	.imitate = file_imitate_sim,
 	.close = file_close_sim,
 	.abandon = file_close_sim, /* no process ever forks here */
