@@ -99,7 +99,8 @@ int verso_check(struct verso *db, unsigned flags, verso_check_fn *each, void *ar
 	if (flags & ~(unsigned)VERSO_CHECK_TREES)
 		return misuse("verso_check: an unknown flag");
 	if (check_runs_here(db))
-		return misuse("verso_check: called by the callback of a check of this database");
+		return misuse("verso_check: called by the callback of a check or a copy of this "
+			      "database");
 	if (!(flags & VERSO_CHECK_TREES) && (waits_for_itself(db) || open_writes_here(db)))
 		return misuse(
 			"verso_check: this thread has a write transaction open, for which the "

@@ -49,8 +49,8 @@ int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn)
 			      "another handle of the database, for which this one would wait "
 			      "forever: end that one first");
 	if ((flags & VERSO_WRITE) && check_runs_here(db))
-		return misuse("verso_begin: called by the callback of verso_check(), which may "
-			      "hold the writer's turn");
+		return misuse("verso_begin: called by the callback of a check or a copy of this "
+			      "database, where it can only be read");
 	txn = handle_alloc(HANDLE_TXN, sizeof(*txn));
 	if (!txn)
 		return call_result(-ENOMEM);
