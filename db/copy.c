@@ -149,6 +149,32 @@ static int finish(struct copy *c)
 
 /* --- plain --------------------------------------------------------------------------------- */
 
+/*
+ * The pages between two runs, so that a file is written in few large pieces: those of another level
+ * as they are, which is what that level has written or will write, and zeros for what no tree has.
+ */
+static int put_between(struct copy *c, const struct txn_sweep *s, const struct sweep_run *run)
+{
+	uint32_t page_size = c->db->pager->page_size;
+	int rc = 0;
+
+	for (uint32_t i = run->n_between; rc == 0 && i > 0; i--) {
+		struct page *page = (struct page *)(run->pages - (size_t)i * page_size);
+		pgno_t pgno = run->pgno - i;
+
+		if (sweep_has(s->seen, pgno)) {
+			rc = page_verify(page, page_size,
+				(struct page_ref){pgno, page_ref(page).gen}, c->db->pager->seed);
+			page_seal_anew(page, page_size, c->seed);
+		} else {
+			memset(page, 0, page_size);
+		}
+		if (rc == 0)
+			rc = copy_target_put(&c->target, pgno, page);
+	}
+	return rc;
+}
+
 /* The sweep; pages go to a file at once. */
 static int sweep(struct copy *c, struct txn_sweep *s)
 {
@@ -157,6 +183,8 @@ static int sweep(struct copy *c, struct txn_sweep *s)
 	int rc;
 
 	while ((rc = txn_sweep_next(s, &run)) == 0) {
+		if (!copy_target_is_stream(&c->target))
+			rc = put_between(c, s, &run);
 		for (uint32_t i = 0; rc == 0 && i < run.n_pages; i++) {
 			struct page *page = (struct page *)(run.pages + (size_t)i * page_size);
 
@@ -271,6 +299,14 @@ static int add_step(struct verso_txn *txn, struct bulk *b, struct btree *tree,
 	return rc;
 }
 
+/* How far a building is of which `end` pages are counted: it may be longer than what is copied. */
+static uint64_t counted_bytes(const struct copy *c, pgno_t end)
+{
+	pgno_t n_pages = c->txn->txn->n_pages;
+
+	return (uint64_t)(end < n_pages ? end : n_pages) * c->db->pager->page_size;
+}
+
 /*
  * Copies a tree, which is one of the transaction's, so that a fault of the mapping ends its pins;
  * *ret_root describes the copy.
@@ -286,6 +322,8 @@ static int compact_tree(struct copy *c, struct bulk_out *out, struct btree *tree
 		rc = btree_cursor_open(tree, &cursor);
 	while (rc == 0) {
 		rc = add_step(c->txn, b, tree, cursor);
+		if (!out->put)
+			c->done_bytes = counted_bytes(c, out->next);
 		if (rc == 0)
 			rc = look(c);
 	}
@@ -317,8 +355,12 @@ static int compact_named(struct copy *c, struct bulk_out *out, struct bulk *cata
 			"damaged: restore it from a copy",
 			named->name);
 	rc = verso_table_open(c->txn, named->name, 0, &table);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = compact_tree(c, out, &table->tree, &root);
+		tables_forget(c->txn, table);
+	}
+	if (rc == 0)
+		rc = look(c);
 	if (rc != 0)
 		return rc < 0 ? rc : VERSO_ECORRUPT; /* the name has a zero in it */
 	catalogue_encode(bytes, &root);
@@ -430,7 +472,7 @@ static int copy_all(struct copy *c, unsigned flags, int rc)
 		rc = verso_begin(c->db, VERSO_READ, &c->txn);
 	if (rc == 0) {
 		c->total_bytes = (uint64_t)c->txn->txn->n_pages * c->db->pager->page_size;
-		if (copy_target_is_stream(&c->target) && !(flags & VERSO_COPY_COMPACT))
+		if (copy_target_is_stream(&c->target))
 			c->total_bytes *= 2;
 		rc = flags & VERSO_COPY_COMPACT ? copy_compact(c) : copy_plain(c);
 	}

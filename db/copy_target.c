@@ -14,20 +14,28 @@
 #define WRITE_BYTES ((size_t)1 << 20)
 #define TEMP_TRIES  8
 
-/* The buffer is for whole pages; a direct transfer is not asked for. */
-static int buffer_init(struct copy_target *t, struct verso *db)
+/* The pieces are of whole pages; a direct transfer is not asked for. */
+static int pieces_init(struct copy_target *t, struct verso *db)
 {
 	t->io = db->io;
 	t->page_size = db->pager->page_size;
 	t->n_max = t->page_size < WRITE_BYTES ? (uint32_t)(WRITE_BYTES / t->page_size) : 1;
-	t->buf = malloc((size_t)t->n_max * t->page_size);
-	return t->buf ? 0 : -ENOMEM;
+	for (unsigned i = 0; i < 2; i++) {
+		atomic_init(&t->pieces[i].req.complete, true);
+		t->pieces[i].pages = malloc((size_t)t->n_max * t->page_size);
+		if (!t->pieces[i].pages)
+			return -ENOMEM;
+	}
+	t->filling = &t->pieces[0];
+	return 0;
 }
 
 /* What has the name is no open database, and is kept from becoming one. */
 static int lock_old(struct copy_target *t, unsigned n_times)
 {
-	int rc = lock_until(t->io, t->old, LOCK_EXCLUSIVE, PRESENT_OFF_BYTES, 1, t->until_ns);
+	/* One that this process has open it would wait for itself. */
+	uint64_t until_ns = open_has_file(t->old) ? 0 : t->until_ns;
+	int rc = lock_until(t->io, t->old, LOCK_EXCLUSIVE, PRESENT_OFF_BYTES, 1, until_ns);
 
 	if (rc == VERSO_EBUSY)
 		return error_set(rc,
@@ -105,23 +113,15 @@ static int make_file(struct copy_target *t, struct verso *db)
 	return rc;
 }
 
-/* By this process, under this name or another of the same file: it would wait for itself. */
-static bool is_open_here(const struct verso *db, const char *path)
-{
-	char *resolved = path_resolve(path);
-	bool is_open = open_has_path(db->io, path) || (resolved && open_has_path(db->io, resolved));
-
-	free(resolved);
-	return is_open;
-}
-
 int copy_target_open(struct copy_target *t, struct verso *db, const char *path, bool replaces)
 {
 	int rc;
 
 	*t = (struct copy_target){.path = path, .fd = -1, .replaces = replaces};
-	t->until_ns = is_open_here(db, path) ? 0 : busy_until_ns(db);
-	rc = buffer_init(t, db);
+	t->until_ns = busy_until_ns(db);
+	rc = pieces_init(t, db);
+	if (rc == 0)
+		rc = io_queue(t->io, 1, QUEUE_THREADS, &t->queue);
 	if (rc == 0)
 		rc = take_name_over(t, db);
 	return rc < 0 ? rc : make_file(t, db);
@@ -130,33 +130,77 @@ int copy_target_open(struct copy_target *t, struct verso *db, const char *path, 
 int copy_target_open_fd(struct copy_target *t, struct verso *db, int fd)
 {
 	*t = (struct copy_target){.fd = fd};
-	return buffer_init(t, db);
+	return pieces_init(t, db);
 }
 
-static int write_waiting(struct copy_target *t)
+static struct copy_piece *other_piece(struct copy_target *t)
 {
-	size_t len_bytes = (size_t)t->n_waiting * t->page_size;
+	return &t->pieces[t->filling == &t->pieces[0]];
+}
 
-	t->n_waiting = 0;
+/* That what was handed over is written. */
+static int wait_for_write(struct copy_target *t)
+{
+	struct copy_piece *piece = other_piece(t);
+
+	if (piece->n_pages == 0)
+		return 0;
+	queue_wait(t->queue, &piece->req);
+	piece->n_pages = 0;
+	return queue_error(&piece->req);
+}
+
+static void begin_write(struct copy_target *t, struct copy_piece *piece, size_t len_bytes)
+{
+	struct io_req *req = &piece->req;
+
+	piece->iov = (struct iovec){piece->pages, len_bytes};
+	*req = (struct io_req){.kind = IO_WRITE,
+		.file = t->file,
+		.iov = &piece->iov,
+		.n_iov = 1,
+		.off_bytes = (uint64_t)piece->first * t->page_size};
+	queue_submit(t->queue, &req, 1);
+}
+
+/* Writes what waits, or begins to. */
+static int hand_over(struct copy_target *t)
+{
+	struct copy_piece *piece = t->filling;
+	size_t len_bytes = (size_t)piece->n_pages * t->page_size;
+	int rc;
+
 	if (len_bytes == 0)
 		return 0;
-	if (copy_target_is_stream(t))
-		return stream_write(t->fd, t->buf, len_bytes);
-	return file_write(t->file, t->buf, len_bytes, (uint64_t)t->first * t->page_size);
+	if (copy_target_is_stream(t)) {
+		piece->n_pages = 0;
+		return stream_write(t->fd, piece->pages, len_bytes);
+	}
+	rc = wait_for_write(t);
+	if (rc < 0)
+		return rc;
+	t->filling = other_piece(t);
+	begin_write(t, piece, len_bytes);
+	return 0;
 }
 
 int copy_target_put(struct copy_target *t, pgno_t pgno, const struct page *page)
 {
-	int rc = 0;
+	struct copy_piece *piece = t->filling;
 
-	if (t->n_waiting == t->n_max || pgno != t->first + t->n_waiting) {
-		ASSERT(!copy_target_is_stream(t) || pgno == t->first + t->n_waiting);
-		rc = write_waiting(t);
-		t->first = pgno;
+	if (piece->n_pages == t->n_max || pgno != piece->first + piece->n_pages) {
+		int rc;
+
+		ASSERT(!copy_target_is_stream(t) || pgno == piece->first + piece->n_pages);
+		rc = hand_over(t);
+		if (rc < 0)
+			return rc;
+		piece = t->filling;
+		piece->first = pgno;
 	}
-	memcpy(t->buf + (size_t)t->n_waiting * t->page_size, page, t->page_size);
-	t->n_waiting++;
-	return rc;
+	memcpy(piece->pages + (size_t)piece->n_pages * t->page_size, page, t->page_size);
+	piece->n_pages++;
+	return 0;
 }
 
 /* The name is the last thing that the file gets (D10). */
@@ -189,8 +233,10 @@ static int give_name(struct copy_target *t)
 
 int copy_target_finish(struct copy_target *t, pgno_t n_pages)
 {
-	int rc = write_waiting(t);
+	int rc = hand_over(t);
 
+	if (rc == 0 && !copy_target_is_stream(t))
+		rc = wait_for_write(t);
 	if (rc < 0)
 		return rc;
 	if (copy_target_is_stream(t))
@@ -213,11 +259,15 @@ int copy_target_finish(struct copy_target *t, pgno_t n_pages)
 
 void copy_target_close(struct copy_target *t)
 {
+	if (t->queue)
+		(void)wait_for_write(t);
+	queue_close(t->queue);
 	file_close(t->file);
 	file_close(t->old);
 	if (t->temp)
 		(void)io_unlink(t->io, t->temp);
 	free(t->temp);
-	free(t->buf);
+	for (unsigned i = 0; i < 2; i++)
+		free(t->pieces[i].pages);
 	*t = (struct copy_target){.fd = -1};
 }

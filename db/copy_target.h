@@ -1,26 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where a copy goes: a file that gets its name when it is whole, or a descriptor that takes bytes
- * in their order. Pages are gathered and written many at a time.
+ * in their order. Pages are gathered and written many at a time; those of a file by another thread,
+ * while the caller reads what comes next.
  */
 #ifndef DB_COPY_TARGET_H
 #define DB_COPY_TARGET_H
 
 #include "db/db_int.h"
+#include "io/queue.h"
+
+/* Pages from `first` on, that wait or are being written. */
+struct copy_piece {
+	uint8_t *pages;
+	pgno_t first;
+	uint32_t n_pages;
+	struct iovec iov;
+	struct io_req req; /* complete: it is not being written */
+};
 
 struct copy_target {
 	struct io *io;
 	uint32_t page_size;
-	const char *path;  /* the caller's; NULL: a descriptor */
-	int fd;            /* of that */
-	bool replaces;     /* what has the name */
-	uint64_t until_ns; /* when what is open there is no longer waited for */
-	struct file *file; /* NULL: a descriptor */
-	struct file *old;  /* what has the name, locked; or NULL */
-	char *temp;        /* the file's name until it is whole; NULL: it has none */
-	uint8_t *buf;      /* pages that wait: n_waiting from `first` on */
-	pgno_t first;
-	uint32_t n_waiting, n_max;
+	const char *path;    /* the caller's; NULL: a descriptor */
+	int fd;              /* of that */
+	bool replaces;       /* what has the name */
+	uint64_t until_ns;   /* when what is open there is no longer waited for */
+	struct file *file;   /* NULL: a descriptor */
+	struct file *old;    /* what has the name, locked; or NULL */
+	char *temp;          /* the file's name until it is whole; NULL: it has none */
+	struct queue *queue; /* NULL: a descriptor */
+	/* One fills up while the other is written: they are written in the order in which they
+	   filled, so that of two versions of a page the later stays. */
+	struct copy_piece pieces[2];
+	struct copy_piece *filling;
+	uint32_t n_max; /* pages of a piece */
 };
 
 /* Refuses what is there, unless `replaces`. mode: of the new file, which imitates `like`. */

@@ -97,8 +97,8 @@ static inline bool process_is(uint32_t number)
  * which another handle of the same process has would wait in vain. Any thread.
  */
 void open_add(struct verso *db);
-void open_remove(const struct verso *db); /* before its locks fall; need not be there */
-bool open_has_path(const struct io *io, const char *path); /* some one of that name */
+void open_remove(const struct verso *db);      /* before its locks fall; need not be there */
+bool open_has_file(struct file *file);         /* some one of that file */
 bool open_has(const struct verso *db);         /* another one of its name, which excludes it */
 bool open_writes_here(const struct verso *db); /* this thread, through another one of its name */
 

@@ -93,11 +93,12 @@ void open_remove(const struct verso *db)
 	pthread_mutex_unlock(&lock);
 }
 
-/* The same file, for all that its name says. */
+/* Both of this process, and of the same file by whatever name; one is open. */
 static bool is_twin(const struct verso *one, const struct verso *other)
 {
 	return one != other && process_is(one->process) && one->io == other->io &&
-	       strcmp(one->path, other->path) == 0;
+	       (strcmp(one->path, other->path) == 0 ||
+		       (other->file && file_is_same(one->file, other->file)));
 }
 
 /* Who only reads excludes nobody who shares; members agree on a pager. */
@@ -122,13 +123,14 @@ bool open_has(const struct verso *db)
 	return has;
 }
 
-bool open_has_path(const struct io *io, const char *path)
+bool open_has_file(struct file *file)
 {
 	bool has = false;
 
 	pthread_mutex_lock(&lock);
 	for (const struct verso *one = open_here; one && !has; one = one->next_open)
-		has = process_is(one->process) && one->io == io && strcmp(one->path, path) == 0;
+		has = process_is(one->process) && one->io == file->io &&
+		      file_is_same(one->file, file);
 	pthread_mutex_unlock(&lock);
 	return has;
 }

@@ -21,7 +21,8 @@ enum verso_copy_flags {
 	/*
 	 * All records in the order of their keys, in pages as full as they can be, none free: the
 	 * smallest file, and the fastest to scan. Without it pages are copied as they are, each to
-	 * its place, which is faster; those not in use are holes, and free.
+	 * its place, which is faster; those not in use are free, and where many follow each other,
+	 * holes.
 	 */
 	VERSO_COPY_COMPACT = 1 << 18,
 	VERSO_COPY_REPLACE = 1 << 19, /* verso_copy(): a file of that name is replaced */
@@ -58,7 +59,8 @@ typedef int verso_copy_fn(void *arg, uint64_t done_bytes, uint64_t total_bytes);
  *
  * As long as it runs it is a reader: pages freed by others are not used again. Any thread. Reads
  * the whole database past the cache, so that pages in use stay in memory (COMPACT: through it),
- * and verifies each page. Memory: about 2 MiB, and 3 bits a page of the file.
+ * and verifies each page. Memory: about 3 MiB, and 3 bits a page of the file. To a file a second
+ * thread writes while this one reads; it ends with the call.
  */
 int verso_copy(struct verso *db, const char *path, unsigned flags, verso_copy_fn *each, void *arg);
 

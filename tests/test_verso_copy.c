@@ -200,6 +200,37 @@ static void *pump(void *arg)
 	return NULL;
 }
 
+struct watcher {
+	struct verso *db;
+	uint64_t n, done_bytes;
+	uint64_t first_bytes; /* done, as the first call has it */
+	uint64_t stop_at;     /* calls; 0: never */
+	bool closes;
+};
+
+static int watch(void *arg, uint64_t done_bytes, uint64_t total_bytes)
+{
+	struct watcher *w = arg;
+	struct verso_txn *txn;
+
+	ck_assert_uint_le(w->done_bytes, done_bytes);
+	ck_assert_uint_le(done_bytes, total_bytes);
+	w->done_bytes = done_bytes;
+	if (w->n++ == 0)
+		w->first_bytes = done_bytes;
+	if (w->closes) {
+		verso_close(w->db);
+		return 0;
+	}
+	/* Reading goes on; what could wait for the copy does not. */
+	txn = api_begin(w->db, VERSO_READ);
+	ck_assert(api_has(txn, NULL, "none", NULL));
+	verso_abort(txn);
+	API_IS(verso_begin(w->db, VERSO_WRITE, &txn), VERSO_EMISUSE);
+	API_IS(verso_copy_to(w->db, 1, 0, NULL, NULL), VERSO_EMISUSE);
+	return w->n == w->stop_at;
+}
+
 START_TEST(copy_goes_through_a_pipe)
 {
 	struct verso *db = api_open(_i, "db", 0);
@@ -209,6 +240,7 @@ START_TEST(copy_goes_through_a_pipe)
 	copy_fill(db, "t", 0, 3000, 1);
 	copy_thin(db, 3);
 	for (unsigned f = 0; f < 2; f++) {
+		struct watcher w = {.db = db};
 		struct verso *copy;
 		pthread_t thread;
 		struct pump p;
@@ -220,7 +252,8 @@ START_TEST(copy_goes_through_a_pipe)
 		p.from = fds[0];
 		p.to = open(api_path(path, "copy"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 		ck_assert_int_eq(pthread_create(&thread, NULL, pump, &p), 0);
-		API_OK(verso_copy_to(db, fds[1], copy_flags[f], NULL, NULL));
+		API_OK(verso_copy_to(db, fds[1], copy_flags[f], watch, &w));
+		ck_assert_uint_gt(w.first_bytes, 0);
 		(void)close(fds[1]);
 		ck_assert_int_eq(pthread_join(thread, NULL), 0);
 		(void)close(fds[0]);
@@ -310,7 +343,7 @@ START_TEST(what_is_replaced_is_waited_for)
 {
 	struct verso_options patient = {.busy_timeout_ms = VERSO_BUSY_FOREVER};
 	struct verso *db = api_open_with(_i, "db", patient);
-	char path[CHECK_PATH_BYTES], *name;
+	char path[CHECK_PATH_BYTES], other[CHECK_PATH_BYTES], *name;
 	pid_t child;
 	int status;
 
@@ -319,8 +352,10 @@ START_TEST(what_is_replaced_is_waited_for)
 	child = open_for_a_moment(_i, path);
 	API_OK(verso_copy(db, path, VERSO_COPY_REPLACE, NULL, NULL));
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	/* Itself it does not wait for, whatever it calls itself. */
-	name = strrchr(api_path(path, "db"), '/');
+	/* Itself it does not wait for, whatever it is called. */
+	ck_assert_int_eq(link(api_path(path, "db"), api_path(other, "link")), 0);
+	API_SAYS(verso_copy(db, other, VERSO_COPY_REPLACE, NULL, NULL), VERSO_EBUSY, "open");
+	name = strrchr(path, '/');
 	API_SAYS(verso_copy(db, path, VERSO_COPY_REPLACE, NULL, NULL), VERSO_EBUSY, "open");
 	*name = '\0';
 	ck_assert_int_eq(chdir(path), 0);
@@ -351,37 +386,9 @@ START_TEST(bad_arguments_are_refused)
 }
 END_TEST
 
-struct watcher {
-	struct verso *db;
-	uint64_t n, done_bytes;
-	uint64_t stop_at; /* calls; 0: never */
-	bool closes;
-};
-
-static int watch(void *arg, uint64_t done_bytes, uint64_t total_bytes)
-{
-	struct watcher *w = arg;
-	struct verso_txn *txn;
-
-	ck_assert_uint_le(w->done_bytes, done_bytes);
-	ck_assert_uint_le(done_bytes, total_bytes);
-	w->done_bytes = done_bytes;
-	w->n++;
-	if (w->closes) {
-		verso_close(w->db);
-		return 0;
-	}
-	/* Reading goes on; what could wait for the copy does not. */
-	txn = api_begin(w->db, VERSO_READ);
-	ck_assert(api_has(txn, NULL, "none", NULL));
-	verso_abort(txn);
-	API_IS(verso_begin(w->db, VERSO_WRITE, &txn), VERSO_EMISUSE);
-	API_IS(verso_copy_to(w->db, 1, 0, NULL, NULL), VERSO_EMISUSE);
-	return w->n == w->stop_at;
-}
-
 START_TEST(progress_is_told_and_can_end_the_copy)
 {
+	enum { N_SMALL = 20 }; /* tables */
 	char path[CHECK_PATH_BYTES];
 
 	api_path(path, "copy");
@@ -390,11 +397,15 @@ START_TEST(progress_is_told_and_can_end_the_copy)
 		struct watcher w = {.db = db};
 		uint64_t n_all;
 
+		for (char name[] = "a small one"; *name < 'a' + N_SMALL; ++*name)
+			copy_fill(db, name, 0, 1, 1);
 		copy_fill(db, "t", 3, 400, 1);
 		copy_fill(db, NULL, 0, 4000, 1);
 		API_OK(verso_copy(db, path, copy_flags[f], watch, &w));
 		n_all = w.n;
 		ck_assert_uint_gt(n_all, 2);
+		if (copy_flags[f] == VERSO_COPY_COMPACT)
+			ck_assert_uint_gt(n_all, N_SMALL); /* after each table, too */
 		(void)unlink(path);
 		for (uint64_t i = 1; i <= n_all; i++) {
 			w = (struct watcher){.db = db, .stop_at = i};

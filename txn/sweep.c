@@ -170,7 +170,7 @@ static int visit(struct txn_sweep *s, pgno_t pgno, const struct page *page)
 int txn_sweep_next(struct txn_sweep *s, struct sweep_run *ret_run)
 {
 	uint32_t page_size = s->txn->pager->page_size;
-	pgno_t from, to;
+	pgno_t from, to, between_from;
 	int rc = 0;
 
 	from = find_bit(s->now, s->at, s->n_pages);
@@ -181,16 +181,21 @@ int txn_sweep_next(struct txn_sweep *s, struct sweep_run *ret_run)
 		from = find_bit(s->now, 0, s->n_pages);
 		ASSERT(from < s->n_pages); /* descend() says so */
 	}
-	if (from >= s->read_to)
+	between_from = s->at;
+	if (from >= s->read_to) {
+		between_from = from;
 		rc = read_more(s, from);
+	}
 	for (to = from; rc == 0 && to < s->read_to && sweep_has(s->now, to); to++)
 		rc = visit(s, to,
 			(const struct page *)(s->pages + (size_t)(to - s->read_from) * page_size));
 	if (rc < 0)
 		return rc;
 	s->at = to;
-	*ret_run = (struct sweep_run){
-		from, to - from, s->pages + (size_t)(from - s->read_from) * page_size};
+	*ret_run = (struct sweep_run){.pgno = from,
+		.n_pages = to - from,
+		.pages = s->pages + (size_t)(from - s->read_from) * page_size,
+		.n_between = from - between_from};
 	return 0;
 }
 

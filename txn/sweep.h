@@ -41,6 +41,9 @@ struct sweep_run {
 	pgno_t pgno;
 	uint32_t n_pages;
 	uint8_t *pages; /* page_size bytes each; until the next call */
+	/* Pages that lie before the run and before `pages`, unverified: they are of another level,
+	   or of none, and were read because the level goes on soon. The caller may change them. */
+	uint32_t n_between;
 };
 
 /* Pages per read, at most. */
