@@ -145,6 +145,10 @@ def _given(_run, phase):
     return phase.get('given_ns')
 
 
+def _large_folios(run, _phase):
+    return run.get('large_folio_share')
+
+
 def _in_flight(_run, phase):
     return phase.get('requests_in_flight')
 
@@ -180,6 +184,7 @@ METRICS = {m.name: m for m in (
     Metric('throttled_us_per_op', 'time without a CPU because a limit of CPU time was used up, an operation', 'us', WALL, 'worse',
            _per_op('throttled_us')),
     Metric('dtlb_misses_per_op', 'loads that miss the dTLB, in user mode, an operation', '', COUNTS, 'worse', _per_op('dtlb_misses')),
+    Metric('large_folio_share', 'pages in folios of more than one page, of those in the page cache', '', COUNTS, 'better', _large_folios),
     Metric('requests_in_flight', 'requests in flight at the device, on average', '', WALL, 'better', _in_flight),
     Metric('longest_operation_ns', 'the longest operation', 'ns', WALL, 'worse', _longest_operation),
     Metric('longest_silence_ms', 'the longest time in which no operation ended', 'ms', WALL, 'worse', _longest_silence),

@@ -78,7 +78,7 @@ PART_KEYS = ('hot', 'loop', 'chain')  # orders of keys that ask for a part of th
 WORKS = ('get', 'scan', 'scan-gets', 'update', 'update-gets')  # work_names of cell/main.c
 UNTIL = ('full', 'settled', 'end')
 NEEDS = ('kernel-limit', 'own-group', 'lmdb')
-BEFORE, WRONG, DISKS = ('run', 'run-drop'), ('R3', 'R5', 'R7', 'R9'), ('ram',)
+BEFORE, WRONG, DISKS = ('run', 'run-drop', 'run-load'), ('R3', 'R5', 'R7', 'R9'), ('ram',)
 KINDS = ('cells', 'replay', 'hazard', 'code')
 PROGRAMS = ('hazard_rot', 'hazard_flush', 'hazard_powercut', 'hazard_stray', 'hazard_shootdown')
 

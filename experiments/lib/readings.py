@@ -183,10 +183,10 @@ class PageCache:
     def close(self):
         os.close(self.descriptor)
 
-    def read(self):
-        """Dict of cached_bytes, dirty_bytes and recently_evicted_bytes, or None."""
-        whole, counts = _Range(0, 0), _Counts()
-        if self.call(CACHESTAT, self.descriptor, ctypes.byref(whole), ctypes.byref(counts), 0) != 0:
+    def read(self, offset=0, length=0):
+        """Dict of cached_bytes, dirty_bytes and recently_evicted_bytes, or None. length 0: up to the end."""
+        span, counts = _Range(offset, length), _Counts()
+        if self.call(CACHESTAT, self.descriptor, ctypes.byref(span), ctypes.byref(counts), 0) != 0:
             return None
         return {'cached_bytes': counts.cached * PAGE_BYTES,
                 'dirty_bytes': (counts.dirty + counts.writeback) * PAGE_BYTES,

@@ -9,7 +9,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 
-from lib import budget, child, guard, program, readings, rules, slow
+from lib import budget, child, folios, guard, program, readings, rules, slow
 from lib.live import DONE, READY, Live
 
 SAMPLE_S = 0.1
@@ -18,7 +18,6 @@ READY_S = 120
 END_S = 60
 RESIZE_S = 30
 SETTLED_LIMIT_S = 90
-BEFORE = ('run', 'run-drop')
 FIRST_LIFE = {'name': 'before', 'until': 'settled', 'batch': 64, 'limit_seconds': 120}
 POOL_WARM_SHARE = 0.1  # R8: of its frames that a pool must have evicted
 GROUP_WARM_SHARE = 0.98  # R8: of its limit at which a group stands
@@ -41,7 +40,7 @@ class Job:
     cache_bytes: int | None = None
     idle_s: float = 1.0
     writes: bool = False
-    before: str | None = None  # BEFORE: a life of the same cell in the same group before the one that is measured
+    before: str | None = None  # plan.BEFORE: a life of the same cell in the same group before the one that is measured
     wrong: str | None = None  # the rule that E17 breaks on purpose
     slow_ms: float | None = None  # what each read takes in phases of so many seconds, at least (E16)
     read_ahead_kb: int | None = None  # of a disk of our own (E3)
@@ -390,6 +389,10 @@ def first_life(path, job, a_budget):
         run.close()
     if job.before == 'run-drop':
         make_cold(job)
+    if job.before == 'run-load':
+        used = folios.pieces(job.about['path'])
+        make_cold(job)
+        folios.load(job.about['path'], used, a_budget)
 
 
 def run_cell(path, job):
@@ -428,6 +431,8 @@ def _run_in(path, job, a_budget, file_before):
                          else 'nothing is known of the time before it began')
         line['flags'] += [f'R10: {text}' for text in noise]
         line['quiet'] = not noise
+        if job.before:
+            line['large_folio_share'] = folios.large_share(job.about['path'])
         if job.writes and result:
             line['end_flush_ns'] = _flush(job.about['path'])
     finally:
