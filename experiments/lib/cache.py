@@ -24,8 +24,11 @@ def held(a_budget, pids, row):
     CPU that nothing uses: by chance one probe has them and the other has not, and the slope between two small probes is nothing else."""
     if not a_budget.by_kernel:
         return row['resident_bytes']
-    parts = readings.anonymous(pids), a_budget.group.kernel(), a_budget.group.stat()['page_cache_bytes']
-    if a_budget.kind == 'container' or row['group_bytes'] is None or None in parts:  # a container has the harness in it too
+    if a_budget.kind == 'container':  # the harness is in it too, whose files leave its page cache when a pool needs the room
+        parts = a_budget.group.stat()['anonymous_bytes'], a_budget.group.kernel()
+    else:
+        parts = readings.anonymous(pids), a_budget.group.kernel(), a_budget.group.stat()['page_cache_bytes']
+    if row['group_bytes'] is None or None in parts:
         return row['group_bytes']
     return min(row['group_bytes'], sum(parts))
 

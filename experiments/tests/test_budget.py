@@ -236,10 +236,12 @@ class Fakes(Scratch):
             self.assertRaises(budget.BudgetError, b.change, LIMIT // 2)
         self.assertTrue(os.path.exists(os.path.join(self.tree, 'own')))  # it is not ours to remove
 
-    def test_what_a_container_holds_is_its_usage(self):
+    def test_what_a_container_holds_is_what_cannot_leave_it(self):
         self.container(str(LIMIT))
         with budget.make('container', LIMIT) as b:
-            self.assertEqual(cache.held(b, {os.getpid()}, {'group_bytes': LIMIT}), LIMIT)
+            with open(os.path.join(self.tree, 'own', 'memory.stat'), 'w', encoding='ascii') as f:
+                f.write('anon 1000000\nfile 7000000\nkernel 500000\n')
+            self.assertEqual(cache.held(b, {os.getpid()}, {'group_bytes': LIMIT}), 1500000)
 
     def test_runs_in_a_container_are_counted_apart(self):
         self.container(str(LIMIT))
