@@ -3,6 +3,9 @@
  * H1, the kernel writes what was not committed: writers in the middle of a transaction, something
  * that happens, and what of their pages the device holds afterwards. All writers wait side by side,
  * each with its own file, so that all see the same moment.
+ *
+ * Somebody else's work may make the kernel write too. So the writers are watched as long before it
+ * happens: one whose pages go by themselves has a row that does not count.
  */
 #include "experiments/hazards/memgroup.h"
 #include "experiments/hazards/line.h"
@@ -56,6 +59,7 @@ struct result {
 	uint32_t grown_kib; /* anonymous memory that the change took; WATCH_UNKNOWN */
 	bool is_whole;
 	char skipped[TEXT_BYTES], text[TEXT_BYTES];
+	char invalid[TEXT_BYTES]; /* why its counts are not those of the trigger, or "" */
 };
 
 static struct result results[TRIGGERS][WRITERS_MAX];
@@ -72,6 +76,27 @@ static uint64_t now_ms(void)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void pause_ms(uint32_t ms)
+{
+	(void)nanosleep(&(struct timespec){.tv_nsec = (long)ms * 1000000}, NULL);
+}
+
+/* A time of /proc/sys/vm; 0: the kernel does not say. By two of them it writes by itself. */
+static uint32_t setting_ms(const char *name)
+{
+	unsigned centisecs = 0;
+	char path[64];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/sys/vm/%s", name);
+	f = fopen(path, "re");
+	if (f && fscanf(f, "%u", &centisecs) != 1)
+		centisecs = 0;
+	if (f)
+		(void)fclose(f);
+	return centisecs * 10;
 }
 
 static const char *name_in(const struct settings *set, const char *name, char *buf, size_t len)
@@ -185,7 +210,61 @@ static void watch_all(const struct settings *set, enum trigger trigger, struct r
 			(void)fprintf(stderr, "H1: %s: at most %u s left\n", trigger_texts[trigger],
 				(limit - after) / 1000 + 1);
 		}
-		(void)nanosleep(&(struct timespec){.tv_nsec = SAMPLE_MS * 1000000L}, NULL);
+		pause_ms(SAMPLE_MS);
+	}
+}
+
+static bool stores_in_file(const struct writer *w)
+{
+	return !w->subject || (w->subject->options.pager == VERSO_MMAP &&
+				      w->subject->options.map_writing == VERSO_MAP_SHARED);
+}
+
+static uint32_t seen(const struct reached *r)
+{
+	return r->pages == WATCH_UNKNOWN ? 0 : r->pages;
+}
+
+/* Pages that go before the trigger were written because of others' work. */
+static void watch_before(const struct settings *set, struct result *r)
+{
+	uint64_t began = now_ms();
+
+	while (now_ms() - began < set->watch_ms) {
+		pause_ms(SAMPLE_MS);
+		for (unsigned i = 0; writers[i].name; i++)
+			watch_sample(&r[i].watch, 0);
+	}
+	for (unsigned i = 0; writers[i].name; i++) {
+		uint32_t n = seen(&r[i].watch.by_count), raw = seen(&r[i].watch.by_bytes);
+
+		if (n > 0 || raw > 0)
+			(void)snprintf(r[i].invalid, TEXT_BYTES,
+				"%u pages went by themselves in the %u s before the trigger: "
+				"others made the kernel write",
+				n > raw ? n : raw, set->watch_ms / 1000);
+	}
+}
+
+/* The same of pages that went before their writer was ready; and, where nothing is done, of those
+ * that went long before the kernel writes by itself. */
+static void check_early(enum trigger trigger, struct result *r)
+{
+	uint32_t patience_ms = setting_ms("dirty_expire_centisecs");
+
+	for (unsigned i = 0; writers[i].name; i++) {
+		const struct watch *w = &r[i].watch;
+
+		if (stores_in_file(&writers[i]) && w->n_dirty < N_CHANGED)
+			(void)snprintf(r[i].invalid, TEXT_BYTES,
+				"%u of %u pages went before the writer was ready: others made the "
+				"kernel write",
+				N_CHANGED - w->n_dirty, N_CHANGED);
+		if (trigger == TRIGGER_NOTHING && w->by_count.first_ms < patience_ms / 2)
+			(void)snprintf(r[i].invalid, TEXT_BYTES,
+				"pages went after %u ms, and this kernel writes by itself after %u "
+				"s: others made it",
+				w->by_count.first_ms, patience_ms / 1000);
 	}
 }
 
@@ -214,29 +293,11 @@ static pid_t prepare(const struct writer *w, const char *path, const char *procs
 	return pid;
 }
 
-/* After how long the kernel writes dirty pages by itself; 0: it does not say. */
-static uint32_t kernel_patience_ms(void)
-{
-	static const char *const names[] = {
-		"/proc/sys/vm/dirty_expire_centisecs", "/proc/sys/vm/dirty_writeback_centisecs"};
-	uint32_t sum_ms = 0;
-
-	for (unsigned i = 0; i < 2; i++) {
-		FILE *f = fopen(names[i], "re");
-		unsigned centisecs = 0;
-
-		if (f && fscanf(f, "%u", &centisecs) == 1)
-			sum_ms += centisecs * 10;
-		if (f)
-			(void)fclose(f);
-	}
-	return sum_ms;
-}
-
 /* Who has not waited long enough has seen nothing. */
 static void check_patience(const struct settings *set, struct result *r)
 {
-	uint32_t needed_ms = kernel_patience_ms() + SAMPLE_MS;
+	uint32_t needed_ms = setting_ms("dirty_expire_centisecs") +
+			     setting_ms("dirty_writeback_centisecs") + SAMPLE_MS;
 
 	if (r->watch.n_dirty == 0 || r->watch.by_count.pages != 0 || set->wait_ms >= needed_ms)
 		return;
@@ -275,6 +336,8 @@ static void run_trigger(const struct settings *set, enum trigger trigger, struct
 		pids[i] = prepare(&writers[i], paths[i], trigger == TRIGGER_HERE ? g.procs : NULL,
 			&r[i]);
 	}
+	if (trigger != TRIGGER_NOTHING)
+		watch_before(set, r);
 	began = now_ms();
 	if (pull(set, trigger, &g, paths))
 		watch_all(set, trigger, r, began);
@@ -283,6 +346,7 @@ static void run_trigger(const struct settings *set, enum trigger trigger, struct
 			trigger_texts[trigger], strerror(errno));
 	for (unsigned i = 0; writers[i].name; i++)
 		finish(&writers[i], paths[i], pids[i], &r[i]);
+	check_early(trigger, r);
 	for (unsigned i = 0; trigger == TRIGGER_NOTHING && writers[i].name; i++)
 		if (!r[i].skipped[0])
 			check_patience(set, &r[i]);
@@ -359,6 +423,7 @@ static void print_line(FILE *f, const struct settings *set, const char *writer, 
 			      .skipped = known           ? NULL
 					 : r->skipped[0] ? r->skipped
 							 : r->watch.why_count,
+			      .invalid = r->invalid,
 			      .names = names,
 			      .counts = counts,
 			      .n_counts = 2,
@@ -373,11 +438,18 @@ static const char *cell(const struct result *r, char *buf, size_t len)
 
 	if (r->skipped[0] || best->pages == WATCH_UNKNOWN)
 		return "-";
+	if (r->invalid[0])
+		return "invalid";
 	if (best->pages == 0)
 		return "0";
 	(void)snprintf(buf, len, "%u of %u, %.1f s", best->pages, trials_of(r),
 		(best->all_ms == WATCH_UNKNOWN ? best->first_ms : best->all_ms) / 1000.0);
 	return buf;
+}
+
+static const char *why_not(const struct result *r)
+{
+	return r->skipped[0] ? r->skipped : r->invalid;
 }
 
 /* Why nothing is known, each reason once with its writers. */
@@ -386,13 +458,13 @@ static void print_reasons(unsigned trigger)
 	bool said[WRITERS_MAX] = {false};
 
 	for (unsigned i = 0; writers[i].name; i++) {
-		const char *why = results[trigger][i].skipped;
+		const char *why = why_not(&results[trigger][i]);
 
 		if (!why[0] || said[i])
 			continue;
 		printf("  not known: %s:", trigger_texts[trigger]);
 		for (unsigned k = i; writers[k].name; k++)
-			if (strcmp(results[trigger][k].skipped, why) == 0) {
+			if (strcmp(why_not(&results[trigger][k]), why) == 0) {
 				printf(" %s", writers[k].name);
 				said[k] = true;
 			}
@@ -467,7 +539,7 @@ static int usage(const char *why)
 		"    [--trigger NAME] [--json FILE]\n"
 		"  --dir    an existing folder on a disk, not in memory\n"
 		"  --wait   for the kernel to write by itself (1 to 3600; 45)\n"
-		"  --watch  after each other trigger (1 to 3600; 5)\n"
+		"  --watch  before and after each other trigger (1 to 3600; 5)\n"
 		"  --json   append one line of JSON for each trigger and writer; -: stdout\n",
 		why);
 	return 2;

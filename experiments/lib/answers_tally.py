@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What came of the hazards, summed over rounds: from lines of kind "hazard" (docs/experiments-format.md). Counts only, so a busy
-machine does no harm."""
+"""What came of the hazards, summed over rounds: from lines of kind "hazard" (docs/experiments-format.md)."""
 from dataclasses import dataclass, field
 
 from lib.page_number import Name, Number, Sentence, fill, join, quoted
@@ -57,6 +56,7 @@ class Tally:
     outcomes: dict = field(default_factory=dict)
     why_none: str | None = None
     repeats_ns: list = field(default_factory=list)  # of the sender, each for all pages of a repetition (E9)
+    is_noisy: bool = False  # others were at work while it was counted (rule R10, of what counts the whole machine)
     kept: bool | None = None  # what the subject promises; None: it promises nothing, or nothing was produced
 
     def count(self, *keys):
@@ -77,6 +77,7 @@ def tallies(evidence, experiment):
         tally.why_none = tally.why_none or '; '.join(line.get('invalid', [])) or details.get('skipped')
         if line.get('trials') and line.get('counts') and not line.get('invalid'):
             tally.trials += line['trials']
+            tally.is_noisy |= any(text.startswith('R10') for text in line.get('flags', []))
             for key, value in line['counts'].items():
                 tally.outcomes[key] = tally.outcomes.get(key, 0) + value
             tally.repeats_ns += details.get('sender_ns') or []

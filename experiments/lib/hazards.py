@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Experiments of kind "hazard": programs of hazards/ that make something go wrong and count what comes of it. Counts only, so they
-run once, and a busy machine does no harm: the subjects of a program run side by side, each on a disk of its own."""
+run once. A busy machine does no harm to what a program does to files of its own: its subjects run side by side, each on its own disk.
+Two programs look at what the kernel does for everybody. H1 watches before each trigger, and a row whose pages went by themselves is
+invalid; E9 counts the interrupts of the whole machine, and is flagged where others were at work (rule R10)."""
 import contextlib
 import json
 import os
@@ -9,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-from lib import compare, rules, shootdown
+from lib import compare, guard, readings, rules, shootdown
 from lib.child import start
 
 SOME = {'tiny': 0, 'quick': 1, 'standard': 2, 'full': 3}
@@ -22,9 +24,10 @@ WORDS = {
     'hazard_stray': lambda size: ['--stores', ('4', '200', '1000', '5000')[size]],
 }
 NEEDS_FOLDER = ('hazard_rot', 'hazard_flush', 'hazard_stray')
+OF_MACHINE = (shootdown.PROGRAM,)  # it counts what the kernel does for everybody
 NO_SEED = ('hazard_flush', 'hazard_shootdown')
 IN_MEMORY = ('hazard_rot', 'hazard_stray')  # nothing of their outcomes depends on how durable a file is
-GUESS_S = {'hazard_rot': (5, 30, 150, 900), 'hazard_flush': (10, 75, 85, 85), 'hazard_powercut': (1, 3, 15, 120),
+GUESS_S = {'hazard_rot': (5, 30, 150, 900), 'hazard_flush': (15, 90, 110, 110), 'hazard_powercut': (1, 3, 15, 120),
            'hazard_stray': (2, 60, 300, 1500), 'hazard_shootdown': (1, 5, 30, 180)}
 IMAGE_MIB = 320
 BY_SUBJECT = ('hazard_rot', 'hazard_stray')  # programs that can be asked for one subject at a time
@@ -242,14 +245,33 @@ def measure(session, plan):
                                   'this build has no hazards, which use the tests: apt-get install check libsqlite3-dev, and build again'})
             continue
         session.progress.show(f'{plan.id}: {name}', force=True)
-        try:
-            lines = _lines_of(path, name, mode, seed, session.data.folder, lambda text: session.progress.show(text, force=True))
-        except HazardError as error:
-            lines = [dead(name, error)]
+        folder = session.data.folder
+        with _Others(folder) as others:
+            try:
+                lines = _lines_of(path, name, mode, seed, folder, lambda text: session.progress.show(text, force=True))
+            except (HazardError, OSError, subprocess.SubprocessError) as error:
+                lines = [dead(name, error)]
         for line in lines:
+            if name in OF_MACHINE:
+                line['flags'] += others.flags
             session.writer.write({'kind': 'hazard', 'experiment': plan.id, 'plan': plan.hash, 'round': ROUND, 'seed': seed,
                                   'program': name, 'attempt': session.attempts.get(job, 0) + 1, 'of': len(lines), **line})
         session.progress.finish(GUESS_S[name][SOME.get(mode, 1)])
+
+
+class _Others:
+    """Rule R10 while a program lasts: flags about others that used the CPUs."""
+
+    def __init__(self, folder):
+        self.disk, self.flags = readings.disk_of(folder), []
+
+    def __enter__(self):
+        self.before, self.own_s = readings.machine(self.disk), sum(os.times()[:4])
+        return self
+
+    def __exit__(self, *_):
+        found = guard.noise(self.before, readings.machine(self.disk), sum(os.times()[:4]) - self.own_s, None)
+        self.flags = [f'R10: {text}, whose interrupts are counted too' for text in found if 'CPU time' in text]
 
 
 def _lines_of(path, name, mode, seed, folder, say):

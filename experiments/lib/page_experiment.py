@@ -234,7 +234,8 @@ def of_shootdown(show, evidence, plan, found):
         picture = plot_lines.draw(f'{plan.id} {name}', lines, 'pages dropped by one call', f'{unit} a page',
                                   lambda cell: 'pool' if cell == 'none' else 'map')
         html += figure(picture, plot_lines.alt(lines, f'{unit} a page', 'pages dropped by one call'),
-                       f'{esc(unit)} a page {part.evidence_chip(shootdown.KINDS[name])}, by pages that one call drops.', behind)
+                       f'{esc(unit)} a page {part.evidence_chip(shootdown.KINDS[name])}, by pages that one call drops.'
+                       + (' They are those of the whole machine: what others cause is in them.' if name == shootdown.INTERRUPTS else ''), behind)
     lines = shootdown.by_threads(found)
     if lines:
         rows = [[esc(key), str(threads), f'{value:.3g}'] for key, points in lines.items() for threads, value in points]

@@ -97,8 +97,8 @@ def invalid_runs(evidence, plan_id, lines):
 
 
 def flags(lines):
-    """What the rules found that does not make a run invalid, each once."""
-    found = sorted({f for line in lines for f in line.get('flags', []) if not f.startswith('R10')})
+    """What the rules found that does not make a run invalid, each once. Of cells R10 stands in the table of runs."""
+    found = sorted({f for line in lines for f in line.get('flags', []) if line['kind'] != 'run' or not f.startswith('R10')})
     return bullets([esc(f) for f in found])
 
 

@@ -5,7 +5,7 @@ from lib.page_number import Name, Sentence, capital, fill
 
 KIND_WORDS = {metrics.COUNTS: 'counts', metrics.CPU: 'CPU time', metrics.WALL: 'wall clock'}
 KIND_MEANS = {
-    metrics.COUNTS: 'exact on any machine under any load',
+    metrics.COUNTS: 'exact on any machine under any load; where the kernel counts for the machine alone, only while it was quiet',
     metrics.CPU: 'holds within a tenth on a busy machine',
     metrics.WALL: 'counts only while the machine was quiet',
 }

@@ -85,7 +85,8 @@ def sentence(found):
                     pages=Number(str(pages_a_call(most)), found[(most, 'spins')].ids, f'pages {most}'), n=batch)
     used = [t for t in found.values() if t.trials]
     brackets = ', lowest and highest of its repetitions in brackets' if repetitions(found, ONE, 'spins') else ''
-    return fill('{said}.', said=said), fill('one round' + brackets + '; {n} pairs of row and size', n=tally.how_many(used, used))
+    others = '; others were at work' if any(t.is_noisy for t in used) else ''
+    return fill('{said}.', said=said), fill('one round' + brackets + others + '; {n} pairs of row and size', n=tally.how_many(used, used))
 
 
 def sentences(found):
@@ -112,4 +113,5 @@ def summary(lines_of):
     return text
 
 
+# Interrupts are counted for the whole machine: what others cause is in them, and lines are flagged where others were at work (R10).
 KINDS = {INTERRUPTS: metrics.COUNTS, SENDER: metrics.CPU, VICTIM: metrics.CPU}

@@ -15,8 +15,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import types
 import unittest
+from unittest import mock
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
@@ -231,6 +233,8 @@ class Flush(Programs):
         found, text = self.lines('hazard_flush', '--dir', self.folder, '--trigger', 'syncfs', '--watch', '1')
         if not found['syncfs/in_place']['trials']:
             self.skipTest(found['syncfs/in_place']['details']['skipped'])
+        if found['syncfs/in_place']['invalid']:
+            self.skipTest(found['syncfs/in_place']['invalid'][0])
         self.assertEqual(found['syncfs/in_place']['counts']['reached the device'], 64)
         self.assertEqual(found['syncfs/in_place']['details']['after_death'], 'neither')
         self.assertEqual(found['syncfs/map_shared']['counts']['stayed in memory'], 0)
@@ -244,6 +248,28 @@ class Flush(Programs):
             for cell in ('map_heap', 'map_private'):
                 self.assertGreaterEqual(own[cell], 256, own)
             self.assertRegex(text, fr'memory of its own for the change +{own["pool"]} KiB +{own["map_heap"]} KiB')
+
+    def test_pages_that_go_before_the_trigger_make_their_row_invalid_and_others_stay(self):
+        over = threading.Event()
+
+        def somebody_else():
+            while not over.wait(0.2):
+                subprocess.run(['sync', '-f', self.folder], check=False)
+        other = threading.Thread(target=somebody_else)
+        other.start()
+        try:
+            found, text = self.lines('hazard_flush', '--dir', self.folder, '--trigger', 'fsync', '--watch', '2')
+        finally:
+            over.set()
+            other.join()
+        if 'cachestat' in (found['fsync/in_place']['details']['skipped'] or ''):
+            self.skipTest(found['fsync/in_place']['details']['skipped'])
+        for cell in ('in_place', 'map_shared'):
+            self.assertEqual(len(found[f'fsync/{cell}']['invalid']), 1, found[f'fsync/{cell}'])
+            self.assertIn('others made the kernel write', found[f'fsync/{cell}']['invalid'][0])
+        self.assertEqual(found['fsync/pool']['invalid'], [])
+        self.assertRegex(text, r'(?m)^another file.s fsync .* invalid *$')
+        self.assertIn('others made the kernel write', text)
 
     def test_who_does_not_wait_long_enough_has_seen_nothing(self):
         found, text = self.lines('hazard_flush', '--dir', self.folder, '--trigger', 'nothing', '--wait', '1')
@@ -524,6 +550,23 @@ echo '{"key":"none/lacking","cell":"lacking"}' >>"$json"
         self.assertEqual(hazards.last_lines(FakeSession(*first, *again, *whole)), whole)
         self.assertNotIn('status 3: no room', '\n'.join(hazards.summary(FakeSession(*first, *again, *whole), plan, str)))
         self.assertEqual(after, [])
+
+    def test_e9_is_flagged_where_others_used_the_cpus_and_says_so(self):
+        line = json.dumps({'cell': 'spins', 'key': 'pages-1/spins', 'trials': 1, 'counts': {'interrupts': 1, 'sender ns': 5, 'victim ns': 5},
+                           'invalid': [], 'flags': [], 'details': {'hazard': 'pages-1', 'skipped': None}})
+        script = f"while [ \"$1\" != --json ]; do shift; done; echo '{line}' >\"$2\""
+        for noise, flags in (([], []), (['others used 30% of the CPU time', 'others moved 9% of the bytes of the disk'],
+                                        ['R10: others used 30% of the CPU time, whose interrupts are counted too'])):
+            with tempfile.TemporaryDirectory() as folder, mock.patch.object(hazards.guard, 'noise', lambda *_, noise=noise: noise):
+                self.assertEqual([line['flags'] for line in self.run_e9(folder, script)], [flags])
+
+    def test_a_disk_without_room_is_an_invalid_line(self):
+        def full(*_):
+            raise OSError(28, 'No space left on device')
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(hazards, 'Disk', full):
+            line, = self.run_e9(folder, 'exit 0')
+        self.assertIn('No space left on device', line['invalid'][0])
+        self.assertEqual(line['details']['hazard'], hazards.ENDED)
 
     def test_lines_of_an_attempt_that_was_cut_off_count_no_more(self):
         some = [a_line('ended', of=2), a_line('torn', of=2)]

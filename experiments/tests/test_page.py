@@ -377,6 +377,16 @@ class Later(unittest.TestCase):
         self.assertEqual(self.answers['Q5'].kind, 'cpu')
         self.assertIn('one round, lowest and highest of its repetitions in brackets', self.answers['Q5'].basis.text())
 
+    def test_interrupts_of_others_are_said(self):
+        lines = [{**line, 'flags': ['R10: others used 30% of the CPU time, whose interrupts are counted too']} if line.get('experiment') == 'E9' else line
+                 for line in self.lines]
+        evidence = Evidence(write(lines, 'noisy.jsonl'))
+        found = answers.answers(evidence)[4]
+        self.assertIn('; others were at work; ', found.basis.text())
+        self.assertNotIn('at work', self.answers['Q5'].basis.text())
+        self.assertIn('whose interrupts are counted too', without_plots(evidence.session))
+        self.assertIn('They are those of the whole machine: what others cause is in them.', self.text)
+
     def test_every_figure_is_what_the_lines_give(self):
         found = Page(self.text)
         ids_of = {self.evidence.line_id(line): line for line in self.lines if line['kind'] == 'hazard'}
