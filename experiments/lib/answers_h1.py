@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""H1 in sentences: whose uncommitted pages the kernel wrote, and what a power cut left of it."""
+"""H1 in sentences: whose uncommitted pages the kernel wrote, and what a simulated power cut left of it."""
 from lib import answers_tally as tally
 from lib.page_number import capital, fill, join
 
@@ -31,7 +31,7 @@ def sentence(found):
     parts = [
         fill('pages that were not committed reached the device after {k} of {n} triggers',
              k=tally.how_many(_reached(in_place), in_place), n=tally.how_many(in_place, in_place)) if in_place else None,
-        _cut_part(found, 'log-map', '{n} of {of} power cuts left neither the state before nor the one after, even with a log'),
+        _cut_part(found, 'log-map', '{n} of {of} simulated power cuts left neither the state before nor the one after, even with a log'),
     ]
     parts = [p for p in parts if p]
     shadow = _cut_part(found, 'shadow-map', 'with shadow paging over the same map, {n} of {of} did')
@@ -59,6 +59,6 @@ def sentences(found):
             more = {'list': join([fill('{h}', h=tally.hazard_name(t.hazard)) for t in reached], ', ')} if reached else {}
             said.append(fill(text, who=who, k=tally.how_many(reached, mine), n=tally.how_many(mine, mine), **more))
         if cut:
-            said.append(fill('{who}: {n} of {of} power cuts left neither the state before nor the one after.', who=who,
+            said.append(fill('{who}: {n} of {of} simulated power cuts left neither the state before nor the one after.', who=who,
                              n=tally.number(cut, NEITHER), of=tally.number(cut)))
     return [capital(s) for s in said]

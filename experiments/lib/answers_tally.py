@@ -28,7 +28,7 @@ STORES = {
     'stray_read': 'stray store into a page that is read', 'stray_alias': 'stray store where the page is mapped for writing',
     'stray_neighbour': 'stray store, then a neighbour is updated', 'stray_written': 'stray store into a page just written',
 }
-HAZARDS = {**FAULTS, **TRIGGERS, **STORES, 'power_cut': 'power cut', 'ended': 'the program ended before its work was done'}
+HAZARDS = {**FAULTS, **TRIGGERS, **STORES, 'power_cut': 'simulated power cut', 'ended': 'the program ended before its work was done'}
 BAD = ('wrong data', 'signal', 'death', 'neither', 'wrong until evicted', 'broken on disk', 'wrong on disk', 'later death')
 WORDS = {'right': 'right data', 'neither': 'neither before nor after'}
 

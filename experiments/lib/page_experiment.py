@@ -213,8 +213,8 @@ def _table_of_cuts(show, found):
     keys = list(dict.fromkeys(key for t in cuts for key in t.outcomes))
     rows = [[esc(tally.SUBJECTS.get(t.subject, t.subject)), *(_count_of_cuts(show, t, key) for key in keys),
              show(tally.number([t])) if t.trials else '–'] for t in cuts]
-    head = ['configuration', *(tally.WORDS.get(k, k) for k in keys), 'power cuts']
-    return table('What power cuts left', head, rows) if rows else ''
+    head = ['configuration', *(tally.WORDS.get(k, k) for k in keys), 'simulated power cuts']
+    return table('What simulated power cuts left', head, rows) if rows else ''
 
 
 def _count_of_cuts(show, t, key):

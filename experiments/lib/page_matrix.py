@@ -74,4 +74,4 @@ def of_cuts(experiment, found, cut, behind):
     rows = [(key, label) for key, label in PROTOCOLS.items() if key in {way for way, _ in names}]
     columns = [(key, label) for key, label in MEMORY.items() if key in {memory for _, memory in names}]
     squares = {(way, memory): square(found.get((cut, f'{way}-{memory}'))) for way, _ in rows for memory, _ in columns}
-    return figure(experiment, 'What power cuts left', rows, columns, squares, behind) if rows else ''
+    return figure(experiment, 'What simulated power cuts left', rows, columns, squares, behind) if rows else ''

@@ -318,7 +318,7 @@ class Golden(unittest.TestCase):
         self.assertIn('LMDB for 800 of 1,200', found['Q7'])
         self.assertEqual(self.answers['Q6'].sentence.text(),
                          'Written in place through a shared map, pages that were not committed reached the device after 4 of 6 triggers, and '
-                         '2,440 of 7,870 power cuts left neither the state before nor the one after, even with a log; with shadow paging '
+                         '2,440 of 7,870 simulated power cuts left neither the state before nor the one after, even with a log; with shadow paging '
                          'over the same map, 0 of 9,494 did.')
 
     def test_a_broken_promise_is_red(self):
