@@ -84,6 +84,31 @@ def retries_of(args):
     return 1 if args.what[0] == 'quick' else 2
 
 
+class UsageError(Exception):
+    """A command that says two things, or one that would be passed over; the text says which."""
+
+
+ALONE = ('doctor', 'readme', *plans.MODES)  # commands that stand by themselves
+
+
+def check_words(args):
+    """What would be passed over in silence is refused."""
+    for word in args.what:
+        others = ' '.join(w for w in args.what if w != word)
+        if args.what.count(word) > 1:
+            raise UsageError(f'{word}: expected once, found {args.what.count(word)} times')
+        if word in plans.MODES and others:
+            raise UsageError(f'{word}: expected no other word beside it, found {others}; an experiment at that size: run E2 --size={word}')
+        if word in ALONE and others:
+            raise UsageError(f'{word}: expected no other word beside it, found {others}')
+    if args.what[0] in plans.MODES and args.size not in (None, args.what[0]):
+        raise UsageError(f'--size={args.size}: {args.what[0]} has a size of its own')
+    if args.what[0] == 'report' and len(args.what) > 2:
+        raise UsageError(f'report: expected one file of lines, found {" ".join(args.what[1:])}')
+    if args.budget == 'container' and args.memory:
+        raise UsageError("--memory: the container's own limit is the memory with --budget=container, and no other can be had")
+
+
 def chosen_plans(args, everything):
     """The plans that the command names."""
     if args.what[0] == 'quick':
@@ -251,8 +276,16 @@ def newest(folder):
     return sorted(found, key=lambda s: s.head['started'])[-1]  # of one second the last
 
 
+def session_of(path):
+    """The session of a file that the command names."""
+    try:
+        return results.Session(path)
+    except OSError as error:
+        raise results.ResultsError(f'{path}: {error.strerror}: expected the lines of a session, such as results/MACHINE/SESSION.jsonl') from error
+
+
 def show_report(args):
-    found = results.Session(args.what[1]) if len(args.what) > 1 else newest(args.results)
+    found = session_of(args.what[1]) if len(args.what) > 1 else newest(args.results)
     say('\n'.join(report.summary(found, sys.stdout.isatty())))
     write_page(found)
     return OK
@@ -338,6 +371,7 @@ def main(words, text):
         if signal.getsignal(ending) != signal.SIG_IGN:  # as nohup has it
             signal.signal(ending, interrupt)
     try:
+        check_words(args)
         if args.what == ['doctor']:
             return doctor(args)
         if args.what[0] == 'report':
@@ -348,7 +382,7 @@ def main(words, text):
     except KeyboardInterrupt:
         say('\nInterrupted; the same command goes on from here.' if args.has_lines else '\nInterrupted before anything was measured.')
         return INTERRUPTED
-    except (plans.PlanError,) as error:
+    except (plans.PlanError, UsageError) as error:
         print(f'run: {error}', file=sys.stderr)
         return USAGE
     except (budget.BudgetError, program.ProgramError, results.ResultsError, DataError, rules.Refused,
@@ -356,6 +390,8 @@ def main(words, text):
         print(f'run: {error}', file=sys.stderr)
         return FAILED
     except OSError as error:
-        kept = 'what was measured is kept, and the same command goes on from there' if args.has_lines else 'nothing was measured'
-        print(f'run: {error.filename or "a file"}: {error.strerror}; {kept}', file=sys.stderr)
+        kept = '; what was measured is kept, and the same command goes on from there' if args.has_lines else '; nothing was measured'
+        if args.what[0] in ('doctor', 'report', 'readme'):  # which measure nothing
+            kept = ''
+        print(f'run: {error.filename or "a file"}: {error.strerror}{kept}', file=sys.stderr)
         return FAILED

@@ -219,6 +219,23 @@ class Sessions(Scratch):
         self.assertIn('no such program', self.run_harness(3, 'E0', '--cell=/nowhere/cell'))
         self.assertIn('no session there', self.run_harness(3, 'report'))
 
+    def test_what_a_command_would_pass_over_is_refused(self):
+        for words, text in ((('quick', 'E0'), 'quick: expected no other word beside it, found E0; an experiment at that size: run E2 --size=quick'),
+                            (('E0', 'standard'), 'standard: expected no other word beside it, found E0'),
+                            (('E0', 'E0'), 'E0: expected once, found 2 times'), (('doctor', 'E0'), 'doctor: expected no other word'),
+                            (('readme', 'E0'), 'readme: expected no other word'), (('report', 'a', 'b'), 'report: expected one file of lines, found a b'),
+                            (('quick',), '--size=tiny: quick has a size of its own'),
+                            (('E0', '--memory=5M', '--budget=container'), "--memory: the container's own limit is the memory")):
+            self.assertIn(text, self.run_harness(2, *words))
+        self.assertFalse(os.path.exists(self.path('results')))
+
+    def test_a_report_of_what_is_no_session_says_what_was_expected(self):
+        for path, text in ((self.path('none.jsonl'), 'No such file or directory: expected the lines of a session'),
+                           (self.folder, 'Is a directory: expected the lines of a session'), (self.write('empty.jsonl', ''), 'expected a first line')):
+            out = self.run_harness(3, 'report', path)
+            self.assertIn(f'{path}: {text}', out)
+            self.assertNotIn('measured', out)
+
     def test_a_build_that_is_not_ordinary_is_refused(self):
         for build, word in (({'sanitizer': 'address,undefined'}, 'the sanitizer address,undefined'), ({'hostile': True}, 'hostile'),
                             ({'coverage': True}, 'coverage'), ({'optimization': '0'}, 'its optimization is 0')):
