@@ -97,9 +97,12 @@ def measure(session, plan):
     for cell in plan.cells:
         if (plan.id, ROUND, cell['name'], 1) in session.done:
             continue
-        line = {'kind': 'code', 'experiment': plan.id, 'plan': plan.hash, 'round': ROUND, 'cell': cell['name'], 'key': cell['name'],
-                'invalid': [], 'flags': [], 'counts': counts(ROOT, cell)}
-        session.writer.write(line)
+        try:
+            found, wrong = counts(ROOT, cell), []
+        except (CodeError, OSError, ValueError) as error:  # of what cannot be read or understood
+            found, wrong = {}, [str(error)]
+        session.writer.write({'kind': 'code', 'experiment': plan.id, 'plan': plan.hash, 'round': ROUND, 'cell': cell['name'],
+                              'key': cell['name'], 'invalid': wrong, 'flags': [], 'counts': found})
 
 
 def is_complete(plan, session):
@@ -107,8 +110,8 @@ def is_complete(plan, session):
 
 
 def counts_of(lines):
-    """{cell: counts}, the last line of each."""
-    return {line['cell']: line['counts'] for line in lines}
+    """{cell: counts}, the last line of each; without what could not be counted."""
+    return {line['cell']: line['counts'] for line in lines if line['counts']}
 
 
 def prediction_result(lines, p):
@@ -127,6 +130,7 @@ def summary(session, plan):
     kinds = kinds_of(lines)
     text = [f'  {"":10}' + ''.join(f'{name:>11}' for name in kinds)]
     text += [f'  {cell:10}' + ''.join(f'{counts.get(name, "-"):>11}' for name in kinds) for cell, counts in found.items()]
+    text += [f'  invalid: {line["cell"]}: {why}' for line in lines for why in line['invalid']]
     for p in plan.predictions:
         result, value = prediction_result(lines, p)
         text.append(f'  predicted: {p["says"]} ({p["low"]} to {p["high"]}): {result}, {value}')

@@ -94,7 +94,7 @@ class Evidence:
 
     def counted(self, experiment, cell, name):
         """What was counted in the sources, or None."""
-        lines = [line for line in self.codes(experiment) if line['cell'] == cell]
+        lines = [line for line in self.codes(experiment) if line['cell'] == cell and line['counts']]
         if not lines:
             return None
         n = lines[-1]['counts'][name]

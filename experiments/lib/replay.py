@@ -17,7 +17,7 @@ class ReplayError(Exception):
     """A trace that could not be recorded or replayed."""
 
 
-FAILURES = (ReplayError, rules.Refused, budget.BudgetError, program.ProgramError)  # of one line: it is invalid, and the rest goes on
+FAILURES = (ReplayError, rules.Refused, budget.BudgetError, program.ProgramError, dataset.DataError)  # of one line: it is invalid, and the rest goes on
 
 
 def regret(misses, optimum, at_random):
@@ -133,8 +133,8 @@ def _prepare(session, plan, number, path):
 
 
 def _invalid(error):
-    """Not final: what was refused for what may pass (R5) is measured when the session goes on."""
-    return {'invalid': [str(error)], 'misses': None, 'flags': [], 'final': not isinstance(error, rules.NotNow)}
+    """Not final: what was refused for what may pass (R5, a full disk) is measured when the session goes on."""
+    return {'invalid': [str(error)], 'misses': None, 'flags': [], 'final': not isinstance(error, (rules.NotNow, dataset.DataError))}
 
 
 def _about(plan, number, key, frames):

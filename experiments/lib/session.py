@@ -5,7 +5,7 @@ goes on from there."""
 import random
 import time
 
-from lib import budget, cache, code, dataset, debian, hazards, plan as plans, ramdisk, replay, results, rules, runner, slow
+from lib import budget, cache, code, dataset, debian, hazards, plan as plans, program, ramdisk, replay, results, rules, runner, slow
 from lib.progress import Progress
 
 OVERHEAD_S, COPY_S_PER_MIB = 1.5, 0.002  # of a run, beside its phases: drop, idle second, start; a copy of the file
@@ -308,9 +308,10 @@ class Measure:
         return line
 
     def _attempt(self, plan, number, name, copy, text, guess):
-        job = self.job(plan, name, number)
-        original = job.about
+        job = None
         try:
+            job = self.job(plan, name, number)
+            original = job.about
             self.set_rate(plan, name, number, job)
             job.cache_bytes = self.cache_bytes(plan, name, job)
             if job.writes or job.wrong == 'R7':  # as whoever measures what was copied a moment ago
@@ -321,12 +322,14 @@ class Measure:
             started = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())
             self.progress.show(f'{text}, {name}')
             return {'started': started, **runner.run_cell(self.program.path, job)}
-        except (rules.Refused, budget.BudgetError) as refused:
-            return {'started': None, 'options': job.options, 'seed': job.seed, 'phases': [], 'invalid': [str(refused)],
-                    'not_now': isinstance(refused, rules.NotNow), 'flags': [], 'quiet': False, 'missing': [],
-                    'file': {k: v for k, v in job.about.items() if k != 'path'}}
+        except (rules.Refused, budget.BudgetError, program.ProgramError, dataset.DataError) as refused:
+            options = job.options if job else plans.resolve(plan.options(name), self.head['records'])
+            about = job.about if job else {'engine': options.get('engine', 'verso')}  # there is no file
+            return {'started': None, 'options': options, 'seed': seed_of(self.head['seed'], plan.id, number), 'phases': [],
+                    'invalid': [str(refused)], 'not_now': isinstance(refused, (rules.NotNow, dataset.DataError)), 'flags': [],
+                    'quiet': False, 'missing': [], 'file': {k: v for k, v in about.items() if k != 'path'}}
         finally:
-            if job.about.get('copied'):
+            if job and job.about.get('copied'):
                 dataset.remove(job.about['path'])
 
 

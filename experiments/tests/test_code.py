@@ -2,7 +2,9 @@
 """What is counted in sources: known answers, and the sources of the tree."""
 import os
 import re
+import types
 import unittest
+from unittest import mock
 
 from support import HERE, Scratch, plan_text
 from lib import code, compare, plan
@@ -61,6 +63,24 @@ class Code(Scratch):
         self.write('bugs.toml', '[one]\nkills = []\n')
         for planted in (['*.toml'], ['none.toml']):
             self.assertRaises(code.CodeError, code.counts, self.folder, {'files': ['a.c'], 'planted': planted})
+
+    def test_what_cannot_be_counted_is_an_invalid_line_and_the_session_goes_on(self):
+        p, written = plan.load(os.path.join(os.path.dirname(HERE), 'plans', 'E15.toml')), []
+        session = types.SimpleNamespace(done=(), writer=types.SimpleNamespace(write=written.append), of_kind=lambda *_: written)
+        self.write('not-utf-8.c', '')
+        with open(self.path('not-utf-8.c'), 'wb') as f:
+            f.write(b'\xff')
+        with mock.patch.object(code, 'ROOT', self.folder):
+            code.measure(session, p)
+            broken = types.SimpleNamespace(id='E15', hash='', cells=[{'name': 'x', 'files': ['not-utf-8.c']}])
+            code.measure(session, broken)
+        self.assertEqual([line['cell'] for line in written], [c['name'] for c in p.cells] + ['x'])
+        self.assertTrue(all(len(line['invalid']) == 1 and line['counts'] == {} for line in written), written)
+        self.assertTrue(code.is_complete(p, session))
+        text = '\n'.join(code.summary(session, p))
+        self.assertIn(f'invalid: {p.cells[0]["name"]}: ', text)
+        self.assertIn('no such file', text)
+        self.assertNotIn(compare.TRUE, text)
 
     def test_a_session_of_before_has_fewer_counts(self):
         lines = [{'cell': 'pool', 'counts': {'lines': 2, 'tests': 1}}]

@@ -10,7 +10,7 @@ import unittest
 from unittest import mock
 
 from support import CELL, HERE, RUN, Scratch, plan_text
-from lib import budget, plan, replay, report, results, rules, session
+from lib import budget, dataset, plan, replay, report, results, rules, runner, session
 from lib.program import Program
 
 HEADER = 16
@@ -101,6 +101,15 @@ class Failures(unittest.TestCase):
         self.assertEqual(self.measure(lambda *_: (100, 0), one), self.keys)
         self.assertEqual([line['invalid'] for line in self.written], [['none'] if i % 2 == 0 else ['other'] for i in range(len(calls))])
         self.assertEqual(self.measure(lambda *_: (100, 0), one), [])
+
+    def test_a_disk_that_is_full_makes_lines_invalid_until_the_session_goes_on(self):
+        def full(*_):
+            raise dataset.DataError('no space')
+        for prepare, one in ((full, None), (lambda *_: (100, 0), full)):
+            self.assertEqual(self.measure(prepare, one), self.keys)
+            self.assertEqual({tuple(line['invalid']) for line in self.written}, {('no space',)})
+            self.assertFalse(replay.is_complete(self.plan, self.lines()))
+        self.assertEqual(self.measure(lambda *_: (100, 0), self.right), self.keys)
 
     def test_what_may_not_begin_now_is_measured_when_the_session_goes_on(self):
         def not_now(*_):

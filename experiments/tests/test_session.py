@@ -13,7 +13,7 @@ import unittest
 from unittest import mock
 
 from support import FAKE, RUN, Scratch, plan_text
-from lib import compare, dataset, metrics, program, readings, results, session, stats
+from lib import compare, dataset, metrics, program, readings, results, rules, session, stats
 from lib.plan import parse
 
 TIMEOUT_S = 60
@@ -80,6 +80,29 @@ class Sessions(Scratch):
         self.assertEqual(len(line['invalid']), 1)
         self.assertRegex(line['invalid'][0], f'^R2: the hash of the copy is .*, that of the file {about["sha256"]}$')
         self.assertFalse(os.path.exists(path + '.copy'))
+
+    def test_a_disk_that_is_full_makes_a_line_invalid_until_the_session_goes_on(self):
+        head = {'mode': 'tiny', 'session': 's', 'file_bytes': 8 << 20, 'memory_bytes': 4 << 20, 'rounds': 1, 'seconds': 1, 'seed': 1,
+                'budget': 'cooperative', 'records': 10}
+        p = parse('writes = true\n' + plan_text(), 'E0.toml')
+
+        def full(*_):
+            raise dataset.DataError('no space')
+
+        def broken(*_):
+            raise program.ProgramError('it does not start')
+        about = {'path': '/nonexistent', 'engine': 'verso', 'records': 10, 'sha256': 'a'}
+        for get, copy, why, n_done in ((full, None, 'no space', 0), (lambda *_: about, full, 'no space', 0),
+                                       (lambda *_: about, broken, 'it does not start', 1)):
+            written = []
+            data = types.SimpleNamespace(records=10, get=get, copy=copy, program=None)
+            m = session.Measure(types.SimpleNamespace(engines=['verso'], path=FAKE), data, types.SimpleNamespace(write=written.append), head, [p])
+            m.measure(p, 1, 'one', 1, '')
+            line, = written
+            self.assertEqual((line['invalid'], line['options']['pager'], line['seed']), ([why], 'mmap', session.seed_of(1, 'E0', 1)))
+            lines = types.SimpleNamespace(of_kind=lambda kind, *_, lines=written: lines if kind == 'run' else [])
+            self.assertEqual(len(session.finished_jobs(lines)), n_done, why)
+            self.assertEqual(rules.same_round(written, p), [])
 
     def test_a_stall_is_seen_in_the_series_and_phases_are_apart(self):
         phases = '[[phase]]\nname = "first"\nseconds = 1\n[[phase]]\nname = "full"\nseconds = 3\n'
