@@ -6,7 +6,7 @@ measured). What comes first and is not decided is said to be so, and is never re
 """
 from dataclasses import dataclass
 
-from lib import answers_h1, answers_h2, answers_h3, answers_tally, metrics, page_words as words, shootdown, stats
+from lib import answers_h1, answers_h2, answers_h3, answers_tally, compare, metrics, page_predictions, page_words as words, shootdown, stats
 from lib.page_evidence import NOT_PART
 from lib.page_number import Name, Sentence, fill, join
 
@@ -111,14 +111,28 @@ def regret_sentence(evidence, experiment):
         return None
     the_map, the_pool = (evidence.regret(experiment, part, name) for name in pairs)
     policy = plan.options(pairs[1]).get('policy', 'clock')
-    sentence = fill("With memory for {part} of the pages, the kernel's evictions lie {map} of the way from the optimum to "
-                    "random choice, and the pool's ({policy}) lie {pool}.",
-                    part=evidence.planned(experiment, f'{100 * part:g} %', 'frames'), map=the_map, pool=the_pool,
-                    policy=Name(policy.upper()))
     rounds = evidence.how_many([line for line in evidence.replays(experiment)
                                 if line['cell'] == 'replay' and line['part'] == part and not line['invalid']])
+    some = fill('{n} round{s}', n=rounds, s='' if rounds.text == '1' else 's')
+    sentence = fill("With memory for {part} of the pages, in {some}, the kernel's evictions lie {map} of the way from the optimum to "
+                    "random choice, and the pool's ({policy}) lie {pool}.",
+                    part=evidence.planned(experiment, f'{100 * part:g} %', 'frames'), some=some, map=the_map, pool=the_pool,
+                    policy=Name(policy.upper()))
     brackets = ', lowest and highest in brackets' if '[' in sentence.text() else ''
-    return sentence, fill('{n} round{s}' + brackets, n=rounds, s='' if rounds.text == '1' else 's')
+    failed = control_that_failed(evidence, experiment)
+    if failed:
+        sentence = fill('Not decided, as a control failed ({failed}). {sentence}', failed=failed, sentence=sentence)
+    return sentence, fill('{some}' + brackets, some=some)
+
+
+def control_that_failed(evidence, experiment):
+    """The prediction of an experiment that is its control, as a Sentence with what was found, where it did not come true; else None."""
+    plan = evidence.plans[experiment]
+    for p in plan.predictions:
+        if p['id'] == f'{experiment}.control':
+            word, seen = page_predictions.result(evidence, plan, p)
+            return None if word == compare.TRUE else page_predictions.said(evidence, plan, p, seen)
+    return None
 
 
 def code_sentence(evidence, experiment):
@@ -141,9 +155,9 @@ def hazard_sentence(evidence, experiment):
     return HAZARD_SENTENCES[experiment].sentence(answers_tally.tallies(evidence, experiment))
 
 
-def _of_counts(question, experiment, found, kind=metrics.COUNTS):
+def _of_counts(question, experiment, found, kind=metrics.COUNTS, state=DECIDED):
     """found: (sentence, basis) or None."""
-    return Answer(question, DECIDED, *found, kind, experiment) if found else None
+    return Answer(question, state, *found, kind, experiment) if found else None
 
 
 def _list(names):
@@ -178,7 +192,8 @@ def answer(evidence, question):
         elif plan.kind == 'code':
             found = _of_counts(question, experiment, code_sentence(evidence, experiment))
         elif plan.kind == 'replay':
-            found = _of_counts(question, experiment, regret_sentence(evidence, experiment))
+            state = OPEN if control_that_failed(evidence, experiment) else DECIDED
+            found = _of_counts(question, experiment, regret_sentence(evidence, experiment), state=state)
         else:
             found = _of_cells(evidence, question, experiment)
         if found:

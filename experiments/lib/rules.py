@@ -61,9 +61,13 @@ def same_copy(about):
 
 def same_memory(run):
     """R3"""
-    budget = run['budget']
     if not any(phase.get('until') == 'full' for phase in run['phases']) or run['options'].get('engine') == 'device':
         return []
+    return memory_filled(run['budget'])
+
+
+def memory_filled(budget):
+    """R3, of a run that fills its memory: whether it used all of its budget, and no more."""
     if budget['kills']:
         return [f'R3: the kernel killed {budget["kills"]} process for lack of memory']
     if budget['peak_bytes'] is None:

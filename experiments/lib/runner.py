@@ -23,6 +23,7 @@ POOL_WARM_SHARE = 0.1  # R8: of its frames that a pool must have evicted
 GROUP_WARM_SHARE = 0.98  # R8: of its limit at which a group stands
 FULL_LIMIT_S = 600
 FILLING = ('full', 'settled')
+NOTHING_BEFORE = 'nothing is known of the time before it began'
 SETTLED_S, SETTLED_OPS, SETTLED_SHARE = 0.5, 1000, 0.01  # R8: what an operation may read in the last half second, as a part of the phase's mean
 
 
@@ -428,7 +429,7 @@ def _run_in(path, job, a_budget, file_before):
         noise = guard.noise(before, after, own_cpu, _device_bytes(line, opened))
         if not job.idle_s or (idle_share or 0) > guard.OTHER_CPU_SHARE:
             noise.append(f'{idle_share:.0%} of the CPU time was in use before it began' if job.idle_s
-                         else 'nothing is known of the time before it began')
+                         else NOTHING_BEFORE)
         line['flags'] += [f'R10: {text}' for text in noise]
         line['quiet'] = not noise
         if job.before:

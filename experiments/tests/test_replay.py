@@ -111,6 +111,25 @@ class Failures(unittest.TestCase):
             self.assertFalse(replay.is_complete(self.plan, self.lines()))
         self.assertEqual(self.measure(lambda *_: (100, 0), self.right), self.keys)
 
+    def real(self, pager, peak_bytes, **changes):
+        """The line of a cell whose group held so much of 1000 bytes."""
+        job = runner.Job({'pager': pager}, [], None, {}, 1, 1.0, 1000, 'group1')
+        line = {'invalid': [], 'phases': [{'pager': {'misses': 5}, 'major_faults': 7}],
+                'flags': ['R10: others used 30% of the CPU time', f'R10: {runner.NOTHING_BEFORE}'],
+                'budget': {'kills': 0, 'peak_bytes': peak_bytes, 'limit_bytes': 1000, 'by_kernel': True}, **changes}
+        with mock.patch.object(runner, 'run_cell', lambda *_: line):
+            return replay._real(types.SimpleNamespace(job=lambda *_: job, program=types.SimpleNamespace(path='')), None, 1, 'x', 64, 0)
+
+    def test_r3_a_map_that_did_not_fill_its_memory_is_invalid(self):
+        for pager, peak, misses in (('mmap', 990, 7), ('mmap', 600, None), ('mmap', 1100, None), ('mmap', None, 7), ('bufpool', 600, 5)):
+            line = self.real(pager, peak)
+            self.assertEqual((line['misses'], line['peak_bytes']), (misses, peak))
+            self.assertEqual([text[:3] for text in line['invalid']], ['R3:'] if misses is None else [])
+        self.assertEqual(self.real('mmap', 600, phases=[], invalid=['the cell ended'])['invalid'], ['the cell ended'])
+
+    def test_r10_others_at_work_are_flagged(self):
+        self.assertEqual(self.real('mmap', 990)['flags'], ['R10: others used 30% of the CPU time'])
+
     def test_what_may_not_begin_now_is_measured_when_the_session_goes_on(self):
         def not_now(*_):
             raise rules.NotNow('R5: cached')

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""What may be said of a comparison, with the plans of the tree: brackets, what is wrong on purpose, memory that differs, straw men, a
+control that failed; and which comparisons have a square in "who wins where"."""
+import dataclasses
+import importlib.util
+import json
+import os
+import shutil
+import sys
+import tempfile
+import types
+import unittest
+from unittest import mock
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+sys.path.insert(0, HERE)
+
+import recompute  # noqa: E402
+from support import a_run, plan_text  # noqa: E402
+from lib import answers, compare, page, page_grid, page_words, plan as plans, plot, report, results, stats  # noqa: E402
+from lib.page_evidence import Evidence  # noqa: E402
+
+spec = importlib.util.spec_from_file_location('golden_lines', os.path.join(HERE, 'golden', 'lines.py'))
+golden = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(golden)
+
+PLANS = plans.load_all(os.path.join(os.path.dirname(HERE), 'plans'))
+SIZES = {'file_bytes': 2 << 30, 'memory_bytes': 512 << 20}
+PHASES = (('filling', 'full'), ('full', None))
+folder = tempfile.mkdtemp(prefix='answers-')
+unittest.addModuleCleanup(shutil.rmtree, folder, True)
+
+
+def write(lines):
+    path = os.path.join(folder, 'session.jsonl')
+    with open(path, 'w', encoding='utf-8') as f:
+        f.writelines(json.dumps(line) + '\n' for line in lines)
+    return results.Session(path)
+
+
+def measured(experiment, cells, phases=PHASES, text=None, rounds=5):
+    """(Evidence, lines) of a session with runs of a plan of the tree. cells: {name: CPU time of an operation, rate}; the A/A cells among
+    them run twice."""
+    plan, made, head = PLANS[experiment], golden.Lines(), golden.head()
+    head['plans'] = {experiment: {'hash': plan.hash, 'text': text or plan.text}}
+    jobs = [(name, copy, *about) for name, about in cells.items() for copy in ((1, 2) if name in plan.aa else (1,))]
+    with mock.patch.object(golden, 'head', lambda: head):
+        lines = [head, *(line for n in range(1, rounds + 1) for line in made.simple(experiment, n, jobs, phases))]
+    return Evidence(write(lines)), lines
+
+
+def said(evidence, experiment, **wanted):
+    """The sentence of the one comparison with these members."""
+    c, = [c for c in evidence.comparisons(experiment) if c.metric.name == 'cpu_ns_per_op'
+          and all(getattr(c, name) == value for name, value in wanted.items())]
+    return page_words.comparison(evidence, c).text(), compare.sentence(c)
+
+
+class Control(unittest.TestCase):
+    def q4(self, factor):
+        lines = [{**line, 'misses': round(line['misses'] * factor)} if line.get('experiment') == 'E7' and line['cell'] == 'pool' else line
+                 for line in golden.lines()]
+        return answers.answers(Evidence(write(lines)))[3]
+
+    def test_a_replay_whose_control_failed_answers_nothing(self):
+        good, bad = self.q4(1), self.q4(1.1)
+        self.assertEqual((good.state, bad.state), (answers.DECIDED, answers.OPEN))
+        self.assertRegex(bad.sentence.text(), r'^Not decided, as a control failed \(control: replayed CLOCK .*: predicted 0\.98 to 1\.02, found 1\.\d+.*\)\. '
+                         r'With memory for ')
+        self.assertTrue(good.sentence.text().startswith('With memory for 20 % of the pages, in 3 rounds, the kernel'), good.sentence.text())
+
+
+if __name__ == '__main__':
+    unittest.main()
