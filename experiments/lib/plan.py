@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import tomllib
 from dataclasses import dataclass, field
 
@@ -24,6 +25,8 @@ class PlanError(Exception):
 MIB = 1 << 20
 BATCH_MAX = 1024  # of cell/cell.h
 THREADS_MAX = 63  # of cell/live.h, one of them beside
+SECONDS_MAX = 86400.0  # a day
+RATE_MAX, OPS_PART_MAX = 1e9, 1000.0  # operations a second; operations as a part of the records
 
 
 @dataclass(frozen=True)
@@ -226,15 +229,28 @@ def _add_rungs(where, plan):
                               for p in plan.phases if 'seconds' in p and p.get('work', work) == work]
 
 
+def _check_above_zero(where, table, key, most):
+    if not 0 < table.get(key, most) <= most:
+        raise PlanError(f'{where}: "{key}": expected more than 0 and at most {most:g}, found {table[key]}')
+
+
 def _check_share(where, table, key):
-    if not 0 < table.get(key, 1) <= 1:
-        raise PlanError(f'{where}: "{key}": expected more than 0 and at most 1, found {table[key]}')
+    _check_above_zero(where, table, key, 1)
+
+
+def _check_options(where, options):
+    """Numbers that the program would take for another workload: at a rate of 0 it has a closed loop."""
+    for key in ('part', 'plant-cache-share'):
+        _check_share(where, options, key)
+    for key, most in (('rate', RATE_MAX), ('ops-part', OPS_PART_MAX)):
+        _check_above_zero(where, options, key, most)
 
 
 def _check_cell(where, plan, cell):
     """What the harness does for one cell alone."""
-    for key in ('memory_part', 'size_part'):
+    for key in ('memory_part', 'size_part', 'rate_share'):
         _check_share(where, cell, key)
+    _check_options(where, plan.options(cell['name']))
     for key, known in (('before', BEFORE), ('wrong', WRONG), ('disk', DISKS)):
         if key in cell and cell[key] not in known:
             raise PlanError(f'{where}: "{key}": expected one of {", ".join(known)}, found "{cell[key]}"')
@@ -274,6 +290,13 @@ def _check_over(where, plan, p):
         _check_compare(where, plan, {'cell': p['over_cell'], 'base': p['over_base'], 'phase': p['phase'], 'bracket': True, 'metrics': []})
 
 
+def _check_frames(where, plan):
+    for key in ('frames', 'frames_quick', 'frames_full'):
+        for part in getattr(plan, key):
+            if not isinstance(part, str) or not re.fullmatch(r'0\.\d+|1', part) or float(part) == 0:
+                raise PlanError(f'{where}: "{key}": expected parts of the pages, such as "0.25", found {part!r}')
+
+
 def _check_batch(where, batch):
     if not 1 <= batch <= BATCH_MAX:
         raise PlanError(f'{where}: expected 1 to {BATCH_MAX}, found {batch}')
@@ -295,10 +318,12 @@ def _check_whole(where, plan):
         _check_batch(f'{where}: phase {i}: "batch"', phase.get('batch', 1))
         if phase.get('work', 'get') not in WORKS:
             raise PlanError(f'{where}: phase {i}: "work": expected one of {", ".join(WORKS)}, found "{phase["work"]}"')
-        if not 0 < phase.get('part', 1) <= 1:
-            raise PlanError(f'{where}: phase {i}: "part": expected more than 0 and at most 1, found {phase["part"]}')
-        if not 0 < phase.get('memory_share', 1) <= 1:
-            raise PlanError(f'{where}: phase {i}: "memory_share": expected more than 0 and at most 1, found {phase["memory_share"]}')
+        for key in ('part', 'memory_share'):
+            _check_share(f'{where}: phase {i}', phase, key)
+        for key in ('seconds', 'limit_seconds'):
+            _check_above_zero(f'{where}: phase {i}', phase, key, SECONDS_MAX)
+        if 'limit_seconds' in phase and 'until' not in phase:
+            raise PlanError(f'{where}: phase {i}: "limit_seconds": expected "until" beside it: a phase of some seconds ends by the clock')
     asks_group = any('memory_share' in p for p in plan.phases) or any('before' in c for c in plan.cells)
     if asks_group and 'own-group' not in plan.needs:
         raise PlanError(f'{where}: "needs": expected "own-group", as memory is taken while it runs, or a process follows another')
@@ -309,6 +334,7 @@ def _check_whole(where, plan):
     for key, some in (('modes', plan.modes), ('frames_quick', plan.frames_quick), ('frames_full', plan.frames_full)):
         if (key == 'modes' and not set(some) <= set(MODES)) or (key != 'modes' and some and plan.kind != 'replay'):
             raise PlanError(f'{where}: "{key}": expected {"some of " + ", ".join(MODES) if key == "modes" else "kind = replay"}, found {some}')
+    _check_frames(where, plan)
     for need in plan.needs:
         if need not in NEEDS:
             raise PlanError(f'{where}: "needs": expected {" or ".join(NEEDS)}, found "{need}"')

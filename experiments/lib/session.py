@@ -286,6 +286,8 @@ class Measure:
         if None in rates:
             raise rules.Refused(f'R12: the rate of {cell["rate_of"][rates.index(None)]} in this round is not known')
         job.options['rate'] = round(cell['rate_share'] * min(rates) / job.options.get('threads', 1), 3)
+        if job.options['rate'] <= 0:  # which the program takes for a closed loop
+            raise rules.Refused(f'R12: the rate of an open loop: {cell["rate_share"]} of {min(rates):g} operations a second is less than any')
 
     def measure(self, plan, number, name, copy, text):
         """One job, repeated while the machine is not quiet; each attempt is a line, the last one is final."""

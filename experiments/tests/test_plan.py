@@ -121,6 +121,20 @@ class Plans(Scratch):
             self.refused(plan_text(workload=f'[workload]\nfill-batch = {batch}\n'), 'expected 1 to 1024')
         self.refused('quick = ["y"]\n' + plan_text(), '"quick": no cell "y"')
 
+    def test_numbers_that_the_program_would_take_for_another_workload_are_refused(self):
+        for share in (0, -0.5, 1.5, 'nan', 'inf'):
+            self.refused(plan_text(rest=f'[[cell]]\nname = "x"\nrate_of = ["one"]\nrate_share = {share}\n'), 'cell "x": "rate_share"',
+                         'expected more than 0 and at most 1')
+        for key, value in (('seconds', 0), ('seconds', -1), ('seconds', 'nan'), ('seconds', 1e9), ('limit_seconds', 0), ('limit_seconds', 'inf')):
+            until = 'until = "end"\n' if key == 'limit_seconds' else ''
+            self.refused(plan_text(phases=f'[[phase]]\nname = "full"\n{until}{key} = {value}\n'), f'phase 1: "{key}"', 'expected more than 0')
+        self.refused(plan_text(phases='[[phase]]\nname = "full"\nseconds = 1\nlimit_seconds = 5\n'), 'phase 1: "limit_seconds"', 'expected "until"')
+        for key, value in (('rate', 0), ('rate', -1), ('part', 0), ('part', 2), ('ops-part', 0), ('plant-cache-share', 0)):
+            self.refused(plan_text(workload=f'[workload]\n{key} = {value}\n'), f'cell "one": "{key}"', 'expected more than 0')
+            self.refused(plan_text(rest=f'[[cell]]\nname = "x"\n{key} = {value}\n'), f'cell "x": "{key}"')
+        for frames in ('"0"', '"1.5"', '"x"', '0.5'):
+            self.refused(f'kind = "replay"\nframes = [{frames}]\n' + plan_text(), '"frames"', 'expected parts of the pages')
+
     def test_memory_that_is_taken_and_lives_before_need_a_group_of_their_own(self):
         share = plan_text(phases='[[phase]]\nname = "full"\nseconds = 1\nmemory_share = {}\n')
         before = plan_text(rest='[[cell]]\nname = "three"\nbefore = "{}"\n')

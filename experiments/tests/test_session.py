@@ -104,6 +104,14 @@ class Sessions(Scratch):
             self.assertEqual(len(session.finished_jobs(lines)), n_done, why)
             self.assertEqual(rules.same_round(written, p), [])
 
+    def test_an_open_loop_at_no_rate_is_refused(self):
+        p = parse(plan_text(rest='[[cell]]\nname = "open"\npager = "mmap"\nrate_of = ["one"]\nrate_share = 0.0001\n'), 'E0.toml')
+        head = {'mode': 'tiny', 'file_bytes': 8 << 20, 'memory_bytes': 4 << 20, 'rounds': 1, 'seconds': 1, 'seed': 1, 'budget': 'group1', 'records': 9}
+        m = session.Measure(types.SimpleNamespace(engines=['verso']), None, None, head, [p], done=[('E0', 1, 'one', 1, 2.0)])
+        job = types.SimpleNamespace(options={})
+        with self.assertRaisesRegex(rules.Refused, 'R12: the rate of an open loop'):
+            m.set_rate(p, 'open', 1, job)
+
     def test_a_stall_is_seen_in_the_series_and_phases_are_apart(self):
         phases = '[[phase]]\nname = "first"\nseconds = 1\n[[phase]]\nname = "full"\nseconds = 3\n'
         self.write('E0.toml', plan_text(phases=phases))
