@@ -91,8 +91,9 @@ def invalid_runs(evidence, plan_id, lines):
         why = sorted({flag for line in noisy for flag in line['flags'] if flag.startswith('R10')})
         items.append(f'{len(noisy)} more ran while the machine was not quiet, so their rates and latencies do not count: '
                      f'{esc("; ".join(why[:3]))}{" …" if len(why) > 3 else ""}')
-    items += [esc(text) for number in sorted({r['round'] for r in lines if r['kind'] == 'run'})
-              for text in rules.same_round([r for r in lines if r['kind'] == 'run' and r['round'] == number])]
+    runs = [line for line in lines if line['kind'] == 'run']
+    items += [esc(text) for number in sorted({r['round'] for r in runs})
+              for text in rules.same_round([r for r in runs if r['round'] == number], evidence.plans[plan_id])]
     return bullets(items) if items else paragraph('Every run is valid.')
 
 

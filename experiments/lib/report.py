@@ -47,7 +47,7 @@ def _cells(session, plan, red):
     runs = session.runs(plan.id)
     lines = [f'  {red(text) if is_red else text}' for is_red, text in compare.limits(runs, plan)]
     lines += [f'  {text}' for number in sorted({r['round'] for r in runs})
-              for text in rules.same_round([r for r in runs if r['round'] == number])]
+              for text in rules.same_round([r for r in runs if r['round'] == number], plan)]
     found = compare.comparisons(runs, plan)
     struck_out = [c for c in found if compare.is_struck_out(c)]
     lines += ['  ' + compare.sentence(c) for c in found if c not in struck_out]

@@ -183,14 +183,15 @@ def break_on_purpose(run, rule):
     return run
 
 
-def same_round(runs):
-    """R1, R2: the runs of a round have the same seed and, of an engine, the same file. Sentences."""
+def same_round(runs, plan):
+    """R1, R2: the runs of a round have the same seed and, of an engine, a size and an order of loading, the same file. Sentences."""
     found = []
     if len({run['seed'] for run in runs}) > 1:
         found.append('R1: the cells of a round have different seeds')
-    by_engine = {}
+    by_kind = {}
     for run in runs:
-        by_engine.setdefault(run['file']['engine'], set()).add(run['file']['sha256'])
-    found += [f'R2: the cells of a round have different files of {engine}' for engine, hashes in by_engine.items()
-              if len(hashes) > 1]
+        if 'sha256' in run['file']:  # a run that was refused has none
+            kind = run['file']['engine'], run['file'].get('records'), plan.cell(run['cell']).get('in_order', plan.records_in_order)
+            by_kind.setdefault(kind, set()).add(run['file']['sha256'])
+    found += [f'R2: the cells of a round have different files of {engine}' for (engine, *_), hashes in by_kind.items() if len(hashes) > 1]
     return found

@@ -7,6 +7,9 @@ from support import a_run, phase, plan_text
 from lib import compare, guard, metrics, plan, readings, rules, runner, session, stats
 
 
+PLAN = plan.parse(plan_text(), 'E0.toml')
+
+
 def judged(**changes):
     return rules.judge(a_run(**changes))
 
@@ -32,14 +35,20 @@ class Rules(unittest.TestCase):
                 self.assertEqual(bool(run['invalid']), bool(word))
                 self.assertTrue(all(text.startswith('R1: ') and word in text for text in run['invalid']), run['invalid'])
         self.assertEqual(judged(options={'engine': 'device'}, phases=[phase(checked=0)])['invalid'], [])
-        self.assertEqual(rules.same_round([a_run(), a_run('map')]), [])
-        self.assertIn('R1', rules.same_round([a_run(), a_run('map', seed=8)])[0])
+        self.assertEqual(rules.same_round([a_run('one'), a_run('two')], PLAN), [])
+        self.assertIn('R1', rules.same_round([a_run('one'), a_run('two', seed=8)], PLAN)[0])
 
     def test_r2_other_bytes(self):
         self.expect(judged(file={'engine': 'verso', 'sha256': None}), 'invalid', 'R2')
         self.expect(judged(writes=True, end_flush_ns=5), 'invalid', 'R2')
-        other = a_run('map', file={'engine': 'verso', 'sha256': 'bb'})
-        self.assertIn('R2', rules.same_round([a_run(), other])[0])
+        other = a_run('two', file={**a_run()['file'], 'sha256': 'bb'})
+        self.assertIn('R2', rules.same_round([a_run('one'), other], PLAN)[0])
+        smaller = a_run('two', file={**other['file'], 'records': 5})
+        refused = a_run('two', file={'engine': 'verso'}, invalid=['no space'])
+        self.assertEqual(rules.same_round([a_run('one'), smaller, refused], PLAN), [])
+        shuffled = plan.parse(plan_text(rest='[[cell]]\nname = "three"\nin_order = false\n'), 'E0.toml')
+        self.assertEqual(rules.same_round([a_run('one'), a_run('three', file=other['file'])], shuffled), [])
+        self.assertIn('R2', rules.same_round([a_run('two'), other, a_run('three')], shuffled)[0])
         for digest, valid in ((None, False), ('bb', False), ('aa', True)):
             run = judged(writes=True, end_flush_ns=5, file={**a_run()['file'], 'copied': True, 'copy_sha256': digest})
             self.assertEqual(run['invalid'], [] if valid else [f'R2: the hash of the copy is {digest}, that of the file aa'])
