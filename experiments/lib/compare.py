@@ -6,6 +6,7 @@ from lib import metrics, rules, stats
 
 MARGIN_BUSY = 1.10  # CPU time on a machine that was not quiet
 LIMIT_SHARE = 0.9  # R11
+NOT_QUIET = 'the machine was not quiet'
 
 
 @dataclass(frozen=True)
@@ -65,9 +66,22 @@ def twins(runs, plan, cell, base, phase, metric):
     return None, None
 
 
+def _why_nothing(runs, cell, base, phase, metric):
+    """Why no round has a value of both. Only what a quiet machine would have known is struck out."""
+    valid = [{run['round']: run for run in runs if run['cell'] == name and run['copy'] == 1 and not run['invalid']} for name in (cell, base)]
+    for name, by_round in zip((cell, base), valid):
+        if not by_round:
+            return f'no valid run of {name}'
+    both = sorted(set(valid[0]) & set(valid[1]))
+    why = [[metrics.why_unknown(by_round[number], phase, metric.name) for by_round in valid] for number in both]
+    if not both:
+        return 'no round in which both are valid'
+    if [None, None] in why:
+        return NOT_QUIET
+    return metrics.UNKNOWN if any(metrics.UNKNOWN in pair for pair in why) else metrics.TOO_FEW
+
+
 def _verdict(pairs, found, aa, metric):
-    if not pairs and metric.needs_quiet:
-        return stats.Verdict(stats.NOT_DECIDED, 'the machine was not quiet')
     if pairs and found is None:
         a, b = ([p[i][0] for p in pairs] for i in (0, 1))
         return stats.verdict_without_ratio(a, b, metric.kind == metrics.COUNTS)
@@ -89,15 +103,16 @@ def compare(runs, plan, cell, base, phase, metric_name):
     metric = metrics.METRICS[metric_name]
     pairs = _paired(runs, cell, base, phase, metric_name)
     found, (twin, aa) = _estimate(pairs), twins(runs, plan, cell, base, phase, metric_name)
+    verdict = _verdict(pairs, found, aa, metric) if pairs else stats.Verdict(stats.NOT_DECIDED, _why_nothing(runs, cell, base, phase, metric))
     means = tuple(sum(p[i][0] for p in pairs) / len(pairs) if pairs else None for i in (0, 1))
     ranges = tuple((min(p[i][0] for p in pairs), max(p[i][0] for p in pairs)) if pairs else None for i in (0, 1))
-    return Comparison(plan.id, cell, base, phase, metric, means, found, aa, _verdict(pairs, found, aa, metric),
+    return Comparison(plan.id, cell, base, phase, metric, means, found, aa, verdict,
                       tuple(run['id'] for pair in pairs for _, run in pair), _margin(pairs, metric), ranges, twin)
 
 
 def is_struck_out(c):
     """Whether there is nothing to say about a rate or a latency: the machine was not quiet in any round."""
-    return c.metric.needs_quiet and not c.run_ids
+    return not c.run_ids and c.verdict.why == NOT_QUIET
 
 
 def comparisons(runs, plan):

@@ -16,6 +16,7 @@ COUNTS, CPU, WALL = 'counts', 'cpu', 'wall'
 RECORD_BYTES = 108  # a key and its value
 SAMPLE_MS = 100  # between two samples from outside: no time in them is shorter
 RECOVERED_SHARE = 0.9
+TOO_FEW, UNKNOWN = 'too few samples, by rule R12', 'it takes a reading that is not there'  # why a run does not know a value
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Metric:
     more_is: str  # 'better' or 'worse'
     read: Callable
     of_machine: bool = False  # the kernel counts it for the whole machine: others at work are in it
+    quantile: float | None = None  # that takes samples beyond it (rule R12)
 
     @property
     def needs_quiet(self):
@@ -191,14 +193,14 @@ METRICS = {m.name: m for m in (
     Metric('recovery_ms', 'time until the rate is nine tenths of that before', 'ms', WALL, 'worse', _recovery),
     Metric('given_ns', 'time until memory was taken or given', 'ns', WALL, 'worse', _given),
     Metric('service_mean_ns', 'mean time of an operation in a closed loop', 'ns', WALL, 'worse', _service_mean),
-    Metric('service_p50_ns', 'median time of an operation in a closed loop', 'ns', WALL, 'worse', _service(0.5)),
+    Metric('service_p50_ns', 'median time of an operation in a closed loop', 'ns', WALL, 'worse', _service(0.5), quantile=0.5),
     Metric('service_p99_ns', '99th percentile of the time of an operation in a closed loop', 'ns', WALL, 'worse',
-           _service(0.99)),
+           _service(0.99), quantile=0.99),
     Metric('service_p999_ns', '99.9th percentile of the time of an operation in a closed loop', 'ns', WALL, 'worse',
-           _service(0.999)),
-    Metric('latency_p50_ns', 'median latency', 'ns', WALL, 'worse', _latency(0.5)),
-    Metric('latency_p99_ns', '99th percentile of the latency', 'ns', WALL, 'worse', _latency(0.99)),
-    Metric('latency_p999_ns', '99.9th percentile of the latency', 'ns', WALL, 'worse', _latency(0.999)),
+           _service(0.999), quantile=0.999),
+    Metric('latency_p50_ns', 'median latency', 'ns', WALL, 'worse', _latency(0.5), quantile=0.5),
+    Metric('latency_p99_ns', '99th percentile of the latency', 'ns', WALL, 'worse', _latency(0.99), quantile=0.99),
+    Metric('latency_p999_ns', '99.9th percentile of the latency', 'ns', WALL, 'worse', _latency(0.999), quantile=0.999),
     Metric('latency_max_ns', 'the longest latency', 'ns', WALL, 'worse', _latency_max),
 )}
 
@@ -215,3 +217,14 @@ def read(run, phase_name, metric_name):
     if phase is None or (metric.needs_quiet and not run.get('quiet', False)):
         return None
     return metric.read(run, phase)
+
+
+def why_unknown(run, phase_name, metric_name):
+    """Why a run would not know a value even on a quiet machine: TOO_FEW or UNKNOWN; None: it would."""
+    phase, metric = phase_of(run, phase_name), METRICS[metric_name]
+    if phase is None:
+        return UNKNOWN
+    if metric.read({**run, 'quiet': True}, phase) is not None:
+        return None
+    few = metric.quantile is not None and stats.quantile(phase['histogram'], metric.quantile) is None
+    return TOO_FEW if few else UNKNOWN

@@ -71,5 +71,41 @@ class Control(unittest.TestCase):
         self.assertTrue(good.sentence.text().startswith('With memory for 20 % of the pages, in 3 rounds, the kernel'), good.sentence.text())
 
 
+class Nothing(unittest.TestCase):
+    """Why no round has a value: only what a quiet machine would have known is struck out."""
+
+    def setUp(self):
+        self.plan = plans.parse(plan_text(compares='[[compare]]\ncell = "two"\nbase = "one"\nphase = "full"\n'
+                                          'metrics = ["service_p50_ns", "shootdowns_per_op", "rate"]\n'), 'E0.toml')
+
+    def found(self, few=False, null=False, **changes):
+        runs = [a_run(name, n, **(changes if name == 'two' else {})) for n in (1, 2) for name in ('one', 'two')]
+        for run in runs:
+            run['phases'][0].update({'histogram': [[1000, 150]]} if few else {}, **({'tlb_shootdowns': None} if null else {}))
+        return {c.metric.name: c for c in compare.comparisons(runs, self.plan)}
+
+    def test_too_few_samples_a_missing_reading_and_no_valid_run_are_not_noise(self):
+        for changes, metric, why, is_struck in (
+                ({'few': True}, 'service_p50_ns', 'too few samples', False), ({'null': True}, 'shootdowns_per_op', 'a reading that is not there', False),
+                ({'null': True, 'quiet': False}, 'shootdowns_per_op', 'a reading that is not there', False),
+                ({'few': True, 'quiet': False}, 'service_p50_ns', 'too few samples', False),
+                ({'quiet': False}, 'shootdowns_per_op', 'the machine was not quiet', True), ({'quiet': False}, 'rate', 'the machine was not quiet', True),
+                ({'invalid': ['R1: x']}, 'rate', 'no valid run of two', False), ({'invalid': ['R1: x'], 'quiet': False}, 'rate', 'no valid run of two', False)):
+            c = self.found(**changes)[metric]
+            self.assertEqual((c.verdict.word, why in c.verdict.why, compare.is_struck_out(c)), (stats.NOT_DECIDED, True, is_struck), (changes, c.verdict))
+
+    def test_what_the_kernel_reclaims_for_the_machine_needs_a_quiet_one(self):
+        phase = {'scanned_pages': 5, 'reclaimed_pages': 5, 'reclaim_of': 'machine'}
+        runs = [a_run(name, 1, quiet=False) for name in ('one', 'two')]
+        for run in runs:
+            run['phases'][0].update(phase)
+        c = compare.compare(runs, self.plan, 'two', 'one', 'full', 'reclaimed_pages_per_op')
+        self.assertTrue(compare.is_struck_out(c), c.verdict)
+
+    def test_runs_that_never_meet_in_a_round_are_said_to_be_none(self):
+        runs = [a_run('one', 1), a_run('two', 2)]
+        self.assertEqual(compare.compare(runs, self.plan, 'two', 'one', 'full', 'rate').verdict.why, 'no round in which both are valid')
+
+
 if __name__ == '__main__':
     unittest.main()
