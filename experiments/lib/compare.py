@@ -7,6 +7,7 @@ from lib import metrics, rules, stats
 MARGIN_BUSY = 1.10  # CPU time on a machine that was not quiet
 LIMIT_SHARE = 0.9  # R11
 NOT_QUIET = 'the machine was not quiet'
+ROUNDS_MIN = 2  # of a prediction that comes true or fails: one round has no spread
 
 
 @dataclass(frozen=True)
@@ -180,22 +181,37 @@ def over(runs, plan, p):
 TRUE, FALSE, OPEN = 'came true', 'failed', 'not decided'
 
 
+def predicted_values(runs, p):
+    """[(id of the run, value)] of a prediction about one cell: one a round."""
+    found = [(run['id'], metrics.read(run, p['phase'], p['metric'])) for run in runs
+             if run['cell'] == p['cell'] and run['copy'] == 1 and not run['invalid']]
+    return [(an_id, value) for an_id, value in found if value is not None]
+
+
+def value_text(values):
+    return f'{number(min(values))} to {number(max(values))}'
+
+
+def value_word(values, p):
+    """TRUE, FALSE or OPEN of values of some rounds."""
+    if len(values) < ROUNDS_MIN:
+        return OPEN
+    if p['low'] <= min(values) and max(values) <= p['high']:
+        return TRUE
+    return FALSE if max(values) < p['low'] or min(values) > p['high'] else OPEN
+
+
 def prediction_result(runs, plan, p):
     """(TRUE, FALSE or OPEN, text) of a prediction: is the interval inside the range that was predicted, or outside? The interval is
     widened by what two runs of the same cell differ, and by a tenth for CPU times of a machine that was not quiet. Rates and CPU
-    times without two runs of the same cell leave it open."""
-    if 'base' in p:
-        c = compare(runs, plan, p['cell'], p['base'], p['phase'], p['metric'])
-        found = c.found
-    else:
-        values = [metrics.read(run, p['phase'], p['metric']) for run in runs
-                  if run['cell'] == p['cell'] and run['copy'] == 1 and not run['invalid']]
-        values = [v for v in values if v is not None]
-        if values and min(values) >= p['low'] and max(values) <= p['high']:
-            return TRUE, f'{number(min(values))} to {number(max(values))}'
-        if values and (max(values) < p['low'] or min(values) > p['high']):
-            return FALSE, f'{number(min(values))} to {number(max(values))}'
-        return OPEN, f'{number(min(values))} to {number(max(values))}' if values else 'no valid run'
+    times without two runs of the same cell leave it open, and so does a single round (but not of what runs once by design: kinds
+    hazard and code, and replay but in run full)."""
+    if 'base' not in p:
+        values = [value for _, value in predicted_values(runs, p)]
+        text = value_text(values) + (', one round' if len(values) == 1 else '') if values else 'no valid run'
+        return value_word(values, p), text
+    c = compare(runs, plan, p['cell'], p['base'], p['phase'], p['metric'])
+    found = c.found
     pairs = _paired(runs, p['cell'], p['base'], p['phase'], p['metric'])
     if 'over_cell' in p:
         found, _ = over(runs, plan, p)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What was predicted before the run, and whether it came true: of cells, of replays, and of hazards."""
-from lib import answers_tally as tally, code, compare, hazards, metrics, replay, shootdown
+from lib import answers_tally as tally, code, compare, hazards, replay, shootdown
 from lib.page_html import bullets, chip
-from lib.page_number import Name, Number, fill
+from lib.page_number import Name, Number, Sentence, fill
 
 UNTESTED = 'not measured'
 KIND = {compare.FALSE: 'bad', compare.OPEN: 'open', compare.TRUE: 'good', UNTESTED: 'open'}  # in the order of the list
@@ -14,17 +14,21 @@ def _in_range(p, value):
 
 def _of_cells(evidence, plan, p):
     runs = evidence.runs(plan.id)
-    result, text = compare.prediction_result(runs, plan, p)
+    result, _ = compare.prediction_result(runs, plan, p)
     if 'over_cell' in p:
         found, ids = compare.over(runs, plan, p)
         return result, evidence.over(plan.id, p, found, ids) if found else None
     if 'base' in p:
         c = compare.compare(runs, plan, p['cell'], p['base'], p['phase'], p['metric'])
         return result, evidence.ratio(c) if c.found else None
-    ids = tuple(r['id'] for r in runs if r['cell'] == p['cell'] and r['copy'] == 1 and not r['invalid']
-                and metrics.read(r, p['phase'], p['metric']) is not None)
+    found = compare.predicted_values(runs, p)
+    if not found:
+        return result, None
+    ids, values = zip(*found)
+    text = compare.value_text(values)
     low, _, high = text.partition(' to ')
-    return result, Number(low if low == high else text, ids, f'predicted {plan.id} {p["phase"]} {p["metric"]} {p["cell"]}') if ids else None
+    seen = Number(low if low == high else text, ids, f'predicted {plan.id} {p["phase"]} {p["metric"]} {p["cell"]}')
+    return result, fill('{n}, in one round', n=seen) if len(ids) == 1 else seen
 
 
 def _of_replay(evidence, plan, p):

@@ -298,6 +298,16 @@ class Sentences(unittest.TestCase):
         for low, high, expected in ((2, 3, compare.TRUE), (0.9, 1.1, compare.FALSE), (2.51, 3, compare.OPEN)):
             self.assertEqual(compare.prediction_result(runs, self.plan, {**p, 'low': low, 'high': high})[0], expected)
 
+    def test_one_round_decides_no_prediction(self):
+        p = {'id': 'x', 'cell': 'two', 'phase': 'full', 'metric': 'major_faults_per_op', 'says': ''}
+        for rounds, words in ((1, [compare.OPEN] * 3), (2, [compare.TRUE, compare.FALSE, compare.OPEN])):
+            runs = [a_run('two', n, phases=[phase(major_faults=500 + n)]) for n in range(1, rounds + 1)]
+            runs += [a_run('two', 9, invalid=['R1: x']), a_run('two', 1, 2)]  # neither counts
+            found = [compare.prediction_result(runs, self.plan, {**p, 'low': low, 'high': high}) for low, high in ((0.4, 0.6), (0, 0.1), (0.5015, 0.6))]
+            self.assertEqual([word for word, _ in found], words)
+            self.assertEqual({'one round' in text for _, text in found}, {rounds == 1})
+        self.assertEqual(compare.prediction_result([], self.plan, {**p, 'low': 0, 'high': 1}), (compare.OPEN, 'no valid run'))
+
     def test_a_ratio_of_ratios_is_taken_within_a_round(self):
         p = {'id': 'x', 'cell': 'two', 'base': 'one', 'over_cell': 'small-two', 'over_base': 'small-one', 'phase': 'full',
              'metric': 'cpu_ns_per_op', 'says': ''}
