@@ -8,6 +8,7 @@ MARGIN_BUSY = 1.10  # CPU time on a machine that was not quiet
 LIMIT_SHARE = 0.9  # R11
 NOT_QUIET = 'the machine was not quiet'
 ROUNDS_MIN = 2  # of a prediction that comes true or fails: one round has no spread
+BRACKET = 'bracket: they verify differently'
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Comparison:
     margin: float = stats.MARGIN  # that the verdict used
     ranges: tuple = (None, None)  # (lowest, highest) of the rounds whose means are `values`
     twin: str | None = None  # the cell whose two runs a round `twins` is of
+    bracket: bool = False  # the two verify differently (rule R4)
+    wrong: tuple = ()  # rules that it breaks on purpose (E17)
 
 
 def _paired(runs, cell, base, phase, metric, copies=(1, 1)):
@@ -108,7 +111,8 @@ def compare(runs, plan, cell, base, phase, metric_name):
     means = tuple(sum(p[i][0] for p in pairs) / len(pairs) if pairs else None for i in (0, 1))
     ranges = tuple((min(p[i][0] for p in pairs), max(p[i][0] for p in pairs)) if pairs else None for i in (0, 1))
     return Comparison(plan.id, cell, base, phase, metric, means, found, aa, verdict,
-                      tuple(run['id'] for pair in pairs for _, run in pair), _margin(pairs, metric), ranges, twin)
+                      tuple(run['id'] for pair in pairs for _, run in pair), _margin(pairs, metric), ranges, twin,
+                      plan.verify_differently(cell, base), plan.rules_broken(cell, base, phase))
 
 
 def is_struck_out(c):
@@ -149,13 +153,18 @@ def interval(found):
     return f'{ratio_digits(found.ratio)} [{ratio_digits(found.low)}, {ratio_digits(found.high)}]'
 
 
+def on_purpose(c):
+    """What stands in front of a comparison that is wrong on purpose, or ''."""
+    return f'wrong on purpose ({", ".join(c.wrong)}): ' if c.wrong else ''
+
+
 def sentence(c):
     """One sentence, with its interval and kind of evidence."""
     rounds = len(c.run_ids) // 2
     values = f'{number(c.values[0])} to {number(c.values[1])} {c.metric.unit}'.rstrip()
     aa = f'A/A {ratio_digits(c.twins.low)} to {ratio_digits(c.twins.high)}' if c.twins and c.twins.low is not None else 'no A/A'
-    tail = f'({values}; {rounds} round{"" if rounds == 1 else "s"}, {aa}, {c.metric.kind})'
-    head = f'{c.phase}: {c.metric.text}'
+    tail = f'({values}; {rounds} round{"" if rounds == 1 else "s"}, {aa}, {c.metric.kind})' + (f' ({BRACKET})' if c.bracket else '')
+    head = f'{on_purpose(c)}{c.phase}: {c.metric.text}'
     if c.verdict.word == stats.NOT_DECIDED:
         more = f'; about {c.verdict.rounds_needed} rounds would do' if c.verdict.rounds_needed else ''
         return f'{head}: {c.cell} to {c.base} is {interval(c.found)}: not decided, {c.verdict.why}{more} {tail}'

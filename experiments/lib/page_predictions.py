@@ -82,6 +82,8 @@ def _range(evidence, plan, p):
 def said(evidence, plan, p, seen):
     """What was predicted, its range, and what was found."""
     sentence = fill('{says}: predicted {range}', says=Name(p['says']), range=_range(evidence, plan, p))
+    if plan.kind == 'cells' and 'base' in p and plan.verify_differently(p['cell'], p['base']):
+        sentence = Sentence((*sentence.parts, f' ({compare.BRACKET})'))
     return fill('{sentence}, found {seen}', sentence=sentence, seen=seen) if seen else sentence
 
 

@@ -18,7 +18,8 @@ def table_of_ratios(show, evidence, comparisons):
         twins = evidence.twins(c)
         known = c.values[0] is not None
         verdict = c.verdict.word if c.verdict.word != stats.NOT_DECIDED else f'{c.verdict.word}: {c.verdict.why}'
-        rows.append([f'{esc(c.phase)}: {esc(c.metric.text)}', f'{esc(c.cell)} / {esc(c.base)}',
+        about = ', '.join(filter(None, (f'{c.cell} / {c.base}', compare.on_purpose(c)[:-2], compare.BRACKET if c.bracket else '')))
+        rows.append([f'{esc(c.phase)}: {esc(c.metric.text)}', esc(about),
                      show(evidence.ratio(c)) if c.found else '–', show(twins), chip(verdict, VERDICT_KIND[c.verdict.word]),
                      show(evidence.mean(c, 0)) if known else '–', show(evidence.mean(c, 1)) if known else '–',
                      evidence_chip(c.metric.kind), show(evidence.rounds(c))])

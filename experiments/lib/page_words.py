@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Words for what was measured: names of cells and workloads, and the sentence of a comparison by its metric."""
-from lib import metrics, stats
+from lib import compare, metrics, stats
 from lib.page_number import Name, Sentence, capital, fill
 
 KIND_WORDS = {metrics.COUNTS: 'counts', metrics.CPU: 'CPU time', metrics.WALL: 'wall clock'}
@@ -115,10 +115,12 @@ def comparison(evidence, c):
         if swap:
             known.update(a=known['b'], b=known['a'], one=operation(plan, c.base)[0])
         sentence = say(RATIO.get(name, OTHER_RATIO), r=evidence.ratio(c, swap))
+    if c.bracket:
+        sentence = Sentence((*sentence.parts, f' ({compare.BRACKET})'))
     phase = _phase(plan, c)
     if phase:
-        return Sentence((Name(phase[:1].upper() + phase[1:]), ': ') + sentence.parts)
-    return capital(sentence)
+        sentence = Sentence((Name(phase), ': ', *sentence.parts))
+    return capital(Sentence((compare.on_purpose(c), *sentence.parts)) if c.wrong else sentence)
 
 
 def _not_decided(evidence, c, say):

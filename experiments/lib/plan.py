@@ -82,6 +82,7 @@ WORKS = ('get', 'scan', 'scan-gets', 'update', 'update-gets')  # work_names of c
 UNTIL = ('full', 'settled', 'end')
 NEEDS = ('kernel-limit', 'own-group', 'lmdb')
 BEFORE, WRONG, DISKS = ('run', 'run-drop', 'run-load'), ('R3', 'R5', 'R7', 'R9'), ('ram',)
+TITLE_RULE = re.compile(r'(R\d{1,2}): ')  # in front of the title of a cell that breaks that rule on purpose (E17)
 KINDS = ('cells', 'replay', 'hazard', 'code')
 PROGRAMS = ('hazard_rot', 'hazard_flush', 'hazard_powercut', 'hazard_stray', 'hazard_shootdown')
 
@@ -130,6 +131,22 @@ class Plan:
     def phase_options(self, name):
         """What decides of the phases of a cell: its options, and the rule that it breaks."""
         return {**self.options(name), **{k: v for k, v in self.cell(name).items() if k == 'wrong'}}
+
+    def rules_broken(self, cell, base, phase):
+        """The rules that a comparison breaks on purpose (E17): those of its cells; R8 for honest ones before memory was full. Rules by
+        which no run is judged stand in front of a title alone."""
+        found = [about.get('wrong') or (match.group(1) if (match := TITLE_RULE.match(about.get('title', ''))) else None)
+                 for about in (self.cell(cell), self.cell(base))]
+        if not any(found) and any('wrong' in about for about in self.cells):
+            names, full = [p['name'] for p in self.phases], [p['name'] for p in self.phases if p.get('until') == 'full']
+            found = ['R8'] if full and phase in names and names.index(phase) < names.index(full[0]) else []
+        return tuple(dict.fromkeys(rule for rule in found if rule))
+
+    def verify_differently(self, cell, base):
+        """Whether a comparison is a bracket (rule R4): a pool that verifies "once" does so at each load, a map at the first touch alone."""
+        found = [self.options(name) for name in (cell, base)]
+        ways = [(verification(o), o.get('pager', 'bufpool') if verification(o) == 'once' else None) for o in found]
+        return ways[0] != ways[1]
 
 
 def _check(where, table, known, needed=()):

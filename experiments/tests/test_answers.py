@@ -57,6 +57,48 @@ def said(evidence, experiment, **wanted):
     return page_words.comparison(evidence, c).text(), compare.sentence(c)
 
 
+class Brackets(unittest.TestCase):
+    def test_two_that_verify_differently_are_a_bracket_on_page_terminal_and_in_the_answer(self):
+        evidence, _ = measured('E11', {'map-random': (16000, 900), 'pool-uring': (8000, 1000), 'vm-direct': (9000, 900), 'vm-buffered': (9900, 800)})
+        for text in said(evidence, 'E11', cell='map-random', base='pool-uring', phase='full'):
+            self.assertTrue(text.endswith(' (bracket: they verify differently)'), text)
+        for text in said(evidence, 'E11', cell='vm-direct', base='vm-buffered', phase='full'):
+            self.assertNotIn('bracket', text)
+        first, second = answers.answers(evidence)[9].sentence.text().split('. Full')
+        self.assertTrue(first.endswith('(bracket: they verify differently)'), first)
+        self.assertNotIn('bracket', second)
+        with mock.patch.object(plot, 'program', lambda: None):
+            text = page.build(evidence.session)
+        self.assertIn('map-random / pool-uring, bracket: they verify differently', text)
+
+    def test_a_pool_that_verifies_once_does_so_at_each_load_and_a_map_does_not(self):
+        p = PLANS['E11']
+        for cell, base, expected in (('map-random', 'map-normal', False), ('map-once', 'map-random', True), ('pool-sieve', 'pool-clock', False),
+                                     ('map-once', 'pool-uring', True), ('pool-plain', 'vm-direct', False)):
+            self.assertEqual(p.verify_differently(cell, base), expected, (cell, base))
+        self.assertFalse(PLANS['E12'].verify_differently('map-always', 'pool-always'))
+
+
+class OnPurpose(unittest.TestCase):
+    def test_a_pair_that_breaks_a_rule_says_so_in_front_and_the_honest_one_does_not(self):
+        cells = dict.fromkeys(('pool', 'map', 'pool-half', 'pool-verify', 'map-free', 'map-normal', 'pool-straw', 'pool-dirty'), (8000, 1000))
+        evidence, _ = measured('E17', cells, (('early', None), ('filling', 'full'), ('full', None)))
+        for cell, base, phase, rules in (('map', 'pool-half', 'full', 'R3'), ('map', 'pool-verify', 'full', 'R4'), ('map-free', 'pool', 'full', 'R5'),
+                                         ('map-normal', 'pool', 'full', 'R6'), ('map', 'pool-dirty', 'early', 'R7'), ('map', 'pool', 'early', 'R8'),
+                                         ('map', 'pool-straw', 'full', 'R11')):
+            on_page, on_terminal = said(evidence, 'E17', cell=cell, base=base, phase=phase)
+            self.assertTrue(on_page.startswith(f'Wrong on purpose ({rules}): {phase}: '), on_page)
+            self.assertTrue(on_terminal.startswith(f'wrong on purpose ({rules}): {phase}: '), on_terminal)
+        for text in said(evidence, 'E17', cell='map', base='pool', phase='full'):
+            self.assertNotIn('on purpose', text)
+        with mock.patch.object(plot, 'program', lambda: None):
+            text = page.build(evidence.session)
+        self.assertIn('map-free / pool, wrong on purpose (R5)', text)
+    def test_no_plan_but_e17_is_wrong_on_purpose(self):
+        wrong = {plan.id for plan in PLANS.values() if plan.kind == 'cells' for c in plan.compares if plan.rules_broken(c['cell'], c['base'], c['phase'])}
+        self.assertEqual(wrong, {'E17'})
+
+
 class Control(unittest.TestCase):
     def q4(self, factor):
         lines = [{**line, 'misses': round(line['misses'] * factor)} if line.get('experiment') == 'E7' and line['cell'] == 'pool' else line
