@@ -69,8 +69,8 @@ HEADLINES = {
 }
 
 
-def _is_decided(c):
-    return c.verdict.word != stats.NOT_DECIDED
+def _is_decided(evidence, c):
+    return c.verdict.word != stats.NOT_DECIDED and not compare.has_unequal_memory(c, evidence.limits(c.experiment))
 
 
 def headline(evidence, experiment):
@@ -80,7 +80,7 @@ def headline(evidence, experiment):
     found = []
     for cell, base, phase, names in HEADLINES.get(experiment, ()):
         here = [known[(cell, base, phase, name)] for name in names if (cell, base, phase, name) in known]
-        last = next((i for i, c in enumerate(here) if _is_decided(c)), len(here))
+        last = next((i for i, c in enumerate(here) if _is_decided(evidence, c)), len(here))
         found += here[:last + 1]
     return found or evidence.comparisons(plan.id)[:1]
 
@@ -89,8 +89,8 @@ def _of_cells(evidence, question, experiment):
     found = headline(evidence, experiment)
     if not found:
         return None
-    decided = [c for c in found if _is_decided(c)]
-    sentence = join([words.comparison(evidence, c) for c in found], '. ')
+    decided = [c for c in found if _is_decided(evidence, c)]
+    sentence = join([words.limited(evidence, c) for c in found], '. ')
     basis = join(list({b.text(): b for b in (words.basis(evidence, c) for c in found)}.values()), '; ')
     return Answer(question, DECIDED if decided else OPEN, fill('{said}.', said=sentence), basis, (decided or found)[0].metric.kind, experiment)
 

@@ -31,6 +31,16 @@ class Comparison:
     wrong: tuple = ()  # rules that it breaks on purpose (E17)
 
 
+@dataclass(frozen=True)
+class Limit:
+    """What stands above a result. cells: those that it is about, two of a pair. ratio: of R11, where it is known."""
+    is_red: bool
+    rule: str
+    cells: tuple
+    text: str
+    ratio: Comparison | None = None
+
+
 def _paired(runs, cell, base, phase, metric, copies=(1, 1)):
     """Rounds in which both are valid and known: (value, base's value, ids)."""
     by_round = {}
@@ -240,9 +250,25 @@ def prediction_result(runs, plan, p):
     return OPEN, interval(found)
 
 
-def limits(runs, plan):
-    """Sentences that stand above the result: [(is_red, sentence)]."""
+def all_limits(runs, plan):
+    """Limits that stand above the result."""
     return straw_men(runs, plan) + unequal_memory(runs, plan)
+
+
+def limits(runs, plan):
+    """The same as sentences: [(is_red, sentence)]."""
+    return [(found.is_red, found.text) for found in all_limits(runs, plan)]
+
+
+def red_of(c, some):
+    """The red ones of some Limits that a comparison meets: about one of its cells (R11), or about just these two (R3, R8)."""
+    pair = {c.cell, c.base}
+    return [found for found in some if found.is_red and (pair == set(found.cells) if len(found.cells) > 1 else found.cells[0] in pair)]
+
+
+def has_unequal_memory(c, some):
+    """R3: whether one of the two used more of its memory than the other."""
+    return any(found.rule == 'R3' for found in red_of(c, some))
 
 
 def _memory_shares(runs, cell):
@@ -253,7 +279,7 @@ def _memory_shares(runs, cell):
 
 def unequal_memory(runs, plan):
     """Rules R3 and R8 of what writes, which has no phase that ends when memory is full: whether two that are compared used as much of
-    their memory, and whether they filled it."""
+    their memory, and whether they filled it. Limits."""
     found = []
     for pair in dict.fromkeys((c['cell'], c['base']) for c in plan.compares) if plan.writes else ():
         shares = [_memory_shares(runs, cell) for cell in pair]
@@ -262,15 +288,15 @@ def unequal_memory(runs, plan):
         means = [sum(some) / len(some) for some in shares]
         used = f'{pair[0]} used {means[0]:.2f} of its memory, {pair[1]} {means[1]:.2f}'
         if max(means) > stats.MARGIN * min(means):
-            found.append((True, f'R3: {used}: they are not compared with as much memory'))
+            found.append(Limit(True, 'R3', pair, f'R3: {used}: they are not compared with as much memory'))
         elif min(means) < rules.FULL_SHARE:
-            found.append((True, f'R8: {used}: it was not full'))
+            found.append(Limit(True, 'R8', pair, f'R8: {used}: it was not full'))
     return found
 
 
 def straw_men(runs, plan):
     """Rule R11: sentences about a cell that is below 0.9 of what stands beside it as the best that can be reached, or for which
-    that is not known. [(is_red, sentence)]"""
+    that is not known. Limits."""
     found = []
     for reference in plan.cells:
         cell = reference.get('limit_of')
@@ -280,8 +306,8 @@ def straw_men(runs, plan):
         phase = plan.phases[-1]['name']
         ratio = compare(runs, plan, cell, reference['name'], phase, metric)
         if ratio.found is None:
-            found.append((False, f'R11: {cell} beside {reference["name"]}: {ratio.verdict.why}'))
+            found.append(Limit(False, 'R11', (cell,), f'R11: {cell} beside {reference["name"]}: {ratio.verdict.why}'))
         elif ratio.found.ratio < LIMIT_SHARE:
-            found.append((True, f'R11: {cell} reaches only {interval(ratio.found)} of {reference["name"]} '
-                                f'({ratio.metric.text}, phase {phase})'))
+            text = f'R11: {cell} reaches only {interval(ratio.found)} of {reference["name"]} ({ratio.metric.text}, phase {phase})'
+            found.append(Limit(True, 'R11', (cell,), text, ratio))
     return found

@@ -63,7 +63,7 @@ class Evidence:
         for experiment, about in session.head['plans'].items():
             self.plans[experiment] = plans.parse(about['text'], f'{experiment}.toml')
         self.order = [e for e in session.experiments() if e in self.plans or self.hazards(e)]
-        self._index, self._comparisons = {}, {}
+        self._index, self._comparisons, self._limits = {}, {}, {}
         for experiment in self.order:
             for number, line in enumerate(self.lines(experiment), 1):
                 self._index[self.line_id(line)] = f'{experiment}.{number}'
@@ -131,6 +131,12 @@ class Evidence:
             known = plan is not None and plan.kind == 'cells' and self.runs(experiment)
             self._comparisons[experiment] = compare.comparisons(self.runs(experiment), plan) if known else []
         return self._comparisons[experiment]
+
+    def limits(self, experiment):
+        """compare.Limits that stand above a result."""
+        if experiment not in self._limits:
+            self._limits[experiment] = compare.all_limits(self.runs(experiment), self.plans[experiment])
+        return self._limits[experiment]
 
     def _what(self, kind, c, cells):
         return f'{kind} {c.experiment} {c.phase} {c.metric.name} {cells}'

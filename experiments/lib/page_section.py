@@ -40,8 +40,8 @@ def sentences(show, evidence, comparisons):
 
 def limits(evidence, plan):
     """Rule R11, straw men, and R3 of what writes: in red above the result."""
-    found = compare.limits(evidence.runs(plan.id), plan)
-    return bullets([f'<strong class="red">{esc(text)}</strong>' if red else esc(text) for red, text in found], 'limits')
+    found = evidence.limits(plan.id)
+    return bullets([f'<strong class="red">{esc(one.text)}</strong>' if one.is_red else esc(one.text) for one in found], 'limits')
 
 
 def command_lines(evidence, plan, cells):

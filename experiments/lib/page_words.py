@@ -123,6 +123,20 @@ def comparison(evidence, c):
     return capital(Sentence((compare.on_purpose(c), *sentence.parts)) if c.wrong else sentence)
 
 
+def limited(evidence, c):
+    """The same with what stands in red above the result: R3 leaves it open, R8 and R11 follow it."""
+    plan, said = evidence.plans[c.experiment], comparison(evidence, c)
+    if compare.has_unequal_memory(c, evidence.limits(c.experiment)):
+        return fill('Not decided, as the two did not use as much memory (R3): {said}', said=said)
+    for limit in compare.red_of(c, evidence.limits(c.experiment)):
+        if limit.rule == 'R8':
+            said = fill('{said}; but memory was not full (R8)', said=said)
+        else:
+            said = fill('{said}; but {who} reaches only {r} of {best} (R11, {what})', said=said, who=noun(plan, limit.ratio.cell),
+                        r=evidence.ratio(limit.ratio), best=noun(plan, limit.ratio.base), what=Name(limit.ratio.metric.text))
+    return said
+
+
 def _not_decided(evidence, c, say):
     sentence = say('not decided: for {one}, {metric} through {a} is {r} times that through {b}', r=evidence.ratio(c)) if c.found \
         else say('not decided: for {one}, {metric} through {a} beside {b}')

@@ -99,6 +99,52 @@ class OnPurpose(unittest.TestCase):
         self.assertEqual(wrong, {'E17'})
 
 
+class Limits(unittest.TestCase):
+    """What stands in red above a result stands in its answer too."""
+
+    def q3(self, device):
+        cells = {'pool-32': (9000, 10000), 'map-32': (20000, 2000), 'device-32': (100, device)}
+        evidence, lines = measured('E5', cells)
+        for line in lines[1:]:
+            for phase in line['phases']:
+                phase['requests_in_flight'] = {'pool': 30.0, 'map': 2.0}.get(line['cell'].partition('-')[0], 32.0)
+        return Evidence(write(lines)), lines
+
+    def test_a_straw_man_is_named_behind_the_sentence_of_the_answer(self):
+        red = r'; but the pool \(32 at once\) reaches only 0\.[45]\d \[.*\] of the bare device \(32 threads\) \(R11, pages a second from the device\)\.$'
+        for device, is_red in ((5000, False), (20000, True)):
+            evidence, lines = self.q3(device)
+            found = answers.answers(evidence)[2]
+            self.assertEqual(found.state, answers.DECIDED)
+            (self.assertRegex if is_red else self.assertNotRegex)(found.sentence.text(), red)
+            ids_of = {line['id']: line for line in lines[1:]}
+            checked = [n for n in found.sentence.numbers() if 'requests_in_flight' not in n.what]
+            self.assertEqual(len(checked), is_red)
+            for n in checked:
+                self.assertIsNone(recompute.wrong(lines, ids_of, n.what, n.text, n.ids), n)
+
+    def q6(self, peak):
+        evidence, lines = measured('E10', {'pool-1': (9000, 1000), 'map-heap-1': (30000, 500), 'pool-100': (900, 9000)}, (('first', None), ('later', None)))
+        for line in lines[1:]:
+            line['phases'][1]['device_write_bytes'] = line['phases'][1]['ops'] * (9000 if line['cell'] == 'map-heap-1' else 3000)
+            if line['cell'] == 'map-heap-1':
+                line['budget']['peak_bytes'] = peak
+        return answers.answers(Evidence(write(lines)))[5]
+
+    def test_two_that_used_their_memory_differently_leave_the_answer_open(self):
+        even, uneven = self.q6(511 << 20), self.q6(256 << 20)
+        self.assertEqual((even.state, 'Not decided' in even.sentence.text()), (answers.DECIDED, False), even.sentence.text())
+        self.assertEqual(uneven.state, answers.OPEN)
+        self.assertTrue(uneven.sentence.text().startswith('Not decided, as the two did not use as much memory (R3): Later: '), uneven.sentence.text())
+
+    def test_memory_that_was_not_full_is_said_behind_the_sentence(self):
+        c = types.SimpleNamespace(cell='a', base='b')
+        for cells, n in ((('a', 'b'), 1), (('a', 'c'), 0), (('b',), 1), (('c',), 0)):
+            self.assertEqual(len(compare.red_of(c, [compare.Limit(True, 'R8', cells, '')])), n, cells)
+        self.assertEqual(compare.red_of(c, [compare.Limit(False, 'R11', ('a',), '')]), [])
+        self.assertFalse(compare.has_unequal_memory(c, [compare.Limit(True, 'R8', ('a', 'b'), '')]))
+
+
 class Control(unittest.TestCase):
     def q4(self, factor):
         lines = [{**line, 'misses': round(line['misses'] * factor)} if line.get('experiment') == 'E7' and line['cell'] == 'pool' else line
