@@ -47,8 +47,8 @@ def ten_answers(show, evidence):
 
 def who_wins(evidence):
     grids = ''.join(page_grid.table(evidence, names, title) for names, title in page_grid.MEASURES)
-    note = 'A figure says how many times better the winner is. Map and pool verify as much and have the same memory; each square is ' \
-           'the first comparison of its kind, in the order of the experiments.'
+    note = 'A figure says how many times better the winner is. Map and pool verify as much and have the same memory: pairs of which ' \
+           'that is not so are left out. Each square is the first comparison of its kind, in the order of the experiments.'
     return section('wins', 'Who wins where', f'{page_grid.LEGEND}<div class="grids">{grids}</div>{paragraph(note, "note")}')
 
 

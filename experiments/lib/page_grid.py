@@ -4,7 +4,7 @@ measured. The same grid is a table of the page and an SVG for a README."""
 import html
 from dataclasses import dataclass
 
-from lib import metrics, page_words as words, plot, stats
+from lib import compare, metrics, page_words as words, plot, runner, stats
 from lib.page_html import esc
 from lib.plan import PART_KEYS
 from lib.page_number import Number, html_of
@@ -43,6 +43,28 @@ class Square:
         return WORDS.get(self.state, self.state)
 
 
+def _memory(evidence, plan, cell, phase):
+    """What memory is to the gets of a phase: 'fits', where what they read was in memory before it began, by a phase that settled;
+    'filling'; 'full'; or None: a start from cold, or memory that comes back. A file of another size has as much more or less memory."""
+    options, share, warm, full = plan.options(cell), 1, False, False
+    memory_bytes = plan.cell(cell).get('memory_part', plan.memory_part) * evidence.head['memory_bytes']
+    for p in runner.phases_for(plan.phases, plan.phase_options(cell)):
+        before, share = share, p.get('memory_share', share)
+        part = p.get('part', options.get('part', 1) if options.get('keys') in PART_KEYS else 1)
+        fits = part * evidence.head['file_bytes'] <= FITS_SHARE * share * memory_bytes
+        full = full or (warm and not fits and share < before)  # what was in memory has no place any more
+        warm = warm and fits
+        if p['name'] == phase['name']:
+            break
+        warm = warm or (fits and p.get('until') == 'settled')
+        full = full or p.get('until') == 'full'
+    if 'until' in phase:
+        return None if fits else 'filling'
+    if fits:
+        return 'fits' if warm else None
+    return 'full' if full else None
+
+
 def _place(evidence, c):
     """(work, memory, depth) of a comparison between map and pool, or None."""
     plan = evidence.plans[c.experiment]
@@ -56,10 +78,8 @@ def _place(evidence, c):
         return None  # nothing scans then
     if work != 'get' or options.get('keys') == 'sparse':
         return 'sparse' if work == 'get' else work, 'any', depth
-    part = phase.get('part', options.get('part', 1) if options.get('keys') in PART_KEYS else 1)
-    if part * evidence.head['file_bytes'] <= FITS_SHARE * evidence.head['memory_bytes']:
-        return work, 'fits', depth
-    return work, 'filling' if 'until' in phase else 'full', depth
+    memory = _memory(evidence, plan, c.cell, phase)
+    return (work, memory, depth) if memory else None
 
 
 def _square(plan, c):
@@ -76,11 +96,13 @@ def _square(plan, c):
 
 def grid(evidence, names):
     """{(row, column): Square} by metrics of these names. Where several comparisons belong to one place, the first one in the order
-    of experiments and of their plans stands there: the choice is made before the run."""
+    of experiments and of their plans stands there: the choice is made before the run. Map and pool verify as much and have the same
+    memory: brackets (R4), pairs that R3 flags, and what is wrong on purpose (E17) have no square."""
     found = {}
     for experiment in evidence.order:
         for c in evidence.comparisons(experiment):
-            place = _place(evidence, c) if c.metric.name in names else None
+            is_equal = not (c.bracket or c.wrong or compare.has_unequal_memory(c, evidence.limits(experiment)))
+            place = _place(evidence, c) if is_equal and c.metric.name in names else None
             if place is None:
                 continue
             for i, (work, memory, _) in enumerate(ROWS):

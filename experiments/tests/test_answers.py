@@ -57,6 +57,45 @@ def said(evidence, experiment, **wanted):
     return page_words.comparison(evidence, c).text(), compare.sentence(c)
 
 
+class Places(unittest.TestCase):
+    """The squares of the plans of the tree."""
+
+    def places(self):
+        evidence = types.SimpleNamespace(plans=PLANS, head=SIZES)
+        return {(plan.id, c['cell'], c['base'], c['phase']): page_grid._place(evidence, types.SimpleNamespace(experiment=plan.id, **c))
+                for plan in PLANS.values() if plan.kind == 'cells' for c in plan.compares}
+
+    def test_all_in_memory_is_what_comes_after_a_phase_that_settled_and_never_a_start_from_cold(self):
+        found = self.places()
+        fits = {key for key, place in found.items() if place and place[1] == 'fits'}
+        self.assertIn(('E1', 'map', 'pool', 'hit'), fits)
+        self.assertEqual({(key[0], key[3]) for key in fits}, {('E1', 'hit'), ('E11', 'hit'), ('E14', 'whole')})
+        self.assertEqual({place for key, place in found.items() if key[0] == 'E13'}, {None})
+
+    def test_memory_is_full_after_a_phase_that_filled_it_or_when_it_was_taken(self):
+        found = self.places()
+        for key, memory in ((('E2', 'map', 'pool', 'filling'), 'filling'), (('E2', 'map', 'pool', 'full'), 'full'),
+                            (('E14', 'map', 'pool', 'half'), 'full'), (('E11', 'map-random', 'pool-uring', 'full'), 'full')):
+            self.assertEqual(found[key][1], memory, key)
+        for key in (('E17', 'map', 'pool', 'early'), ('E14', 'map', 'pool', 'whole again')):
+            self.assertIsNone(found[key], key)
+
+    def test_pairs_that_verify_or_hold_differently_and_wrong_ones_have_no_square(self):
+        text = plan_text(cells='[[cell]]\nname = "one"\nchecksum = "none"\n[[cell]]\nname = "two"\npager = "mmap"\nchecksum = "none"\n',
+                         phases='[[phase]]\nname = "filling"\nuntil = "full"\n[[phase]]\nname = "full"\nseconds = 1\n')
+        plan = plans.parse(text, 'E0.toml')
+        runs = [a_run(name, n, copy) for n in (1, 2) for name, copy in (('one', 1), ('one', 2), ('two', 1))]
+        good = compare.compare(runs, plan, 'two', 'one', 'full', 'cpu_ns_per_op')
+        uneven = compare.Limit(True, 'R3', ('two', 'one'), 'R3: two used 0.4')
+        for c, limits, n in ((good, [], 1), (dataclasses.replace(good, bracket=True), [], 0), (dataclasses.replace(good, wrong=('R5',)), [], 0),
+                             (good, [uneven], 0), (good, [dataclasses.replace(uneven, cells=('two', 'three'))], 1),
+                             (good, [dataclasses.replace(uneven, is_red=False)], 1)):
+            evidence = types.SimpleNamespace(order=['E0'], plans={'E0': plan}, head=SIZES, comparisons=lambda _, c=c: [c],
+                                             limits=lambda _, limits=limits: limits)
+            squares = page_grid.grid(evidence, ('cpu_ns_per_op',)).values()
+            self.assertEqual(sum(square.state != page_grid.MISSING for square in squares), n, (c, limits))
+
+
 class Brackets(unittest.TestCase):
     def test_two_that_verify_differently_are_a_bracket_on_page_terminal_and_in_the_answer(self):
         evidence, _ = measured('E11', {'map-random': (16000, 900), 'pool-uring': (8000, 1000), 'vm-direct': (9000, 900), 'vm-buffered': (9900, 800)})
@@ -94,6 +133,9 @@ class OnPurpose(unittest.TestCase):
         with mock.patch.object(plot, 'program', lambda: None):
             text = page.build(evidence.session)
         self.assertIn('map-free / pool, wrong on purpose (R5)', text)
+        squares = page_grid.grid(evidence, ('cpu_ns_per_op',)).values()
+        self.assertEqual(sum(square.state != page_grid.MISSING for square in squares), 1)  # of the honest pair
+
     def test_no_plan_but_e17_is_wrong_on_purpose(self):
         wrong = {plan.id for plan in PLANS.values() if plan.kind == 'cells' for c in plan.compares if plan.rules_broken(c['cell'], c['base'], c['phase'])}
         self.assertEqual(wrong, {'E17'})
