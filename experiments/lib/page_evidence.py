@@ -61,7 +61,7 @@ class Evidence:
         self.id = session.head['session']
         self.plans = {}
         for experiment, about in session.head['plans'].items():
-            self.plans[experiment] = plans.parse(about['text'], f'{experiment}.toml')
+            self.plans[experiment] = plans.parse(about['text'], f'{experiment}.toml', is_old=True)
         self.order = [e for e in session.experiments() if e in self.plans or self.hazards(e)]
         self._index, self._comparisons, self._limits = {}, {}, {}
         for experiment in self.order:

@@ -7,7 +7,7 @@ from lib.page_html import bullets, esc, figure, table
 
 
 def about_plan(plan):
-    return {'title': plan.title, 'asks': plan.asks, 'switch': plan.switch, 'pitfalls': plan.pitfalls}
+    return {'title': plan.title, 'asks': plan.asks, 'switch': plan.switch, 'pitfalls': plan.pitfalls + plan.left_out()}
 
 
 def section(show, evidence, experiment):

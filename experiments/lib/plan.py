@@ -118,6 +118,7 @@ class Plan:
     variants: list = field(default_factory=list)
     hash: str = ''
     text: str = ''  # of the file
+    gone: list = field(default_factory=list)  # what this version does not know of the plan of an older session
 
     def cell(self, name):
         return next(c for c in self.cells if c['name'] == name)
@@ -141,6 +142,10 @@ class Plan:
             names, full = [p['name'] for p in self.phases], [p['name'] for p in self.phases if p.get('until') == 'full']
             found = ['R8'] if full and phase in names and names.index(phase) < names.index(full[0]) else []
         return tuple(dict.fromkeys(rule for rule in found if rule))
+
+    def left_out(self):
+        """[a sentence on what the plan of an older session had and this version does not know], or []."""
+        return [f'Left out of its plan, as this version does not know it: {", ".join(self.gone)}.'] if self.gone else []
 
     def verify_differently(self, cell, base):
         """Whether a comparison is a bracket (rule R4): a pool that verifies "once" does so at each load, a map at the first touch alone."""
@@ -185,12 +190,38 @@ def _check_compare(where, plan, compare):
                         f'the same, "none" or "always" (rule R4); a comparison that is a bracket says bracket = true')
 
 
-def parse(text, where):
-    """A Plan from the text of its file."""
+def _without_unknown(table):
+    """The same table without keys and metrics that this version does not know; and their names."""
+    gone = []
+
+    def known(entry, keys, where):
+        gone.extend(f'{where}"{key}"' for key in entry if key not in keys)
+        return {key: value for key, value in entry.items() if key in keys}
+    table = known(table, TOP, '')
+    for name, keys in (('cell', CELL), ('phase', PHASE), ('compare', COMPARE), ('prediction', PREDICTION), ('variant', VARIANT)):
+        if name in table:
+            table[name] = [known(entry, keys, f'{name} ') for entry in table[name]]
+    for name, keys in (('workload', CELL_OPTIONS), ('ladder', LADDER)):
+        if name in table:
+            table[name] = known(table[name], keys, f'{name} ')
+    for entry in [*table.get('compare', []), *([table['ladder']] if 'metrics' in table.get('ladder', {}) else [])]:
+        gone.extend(f'metric "{name}"' for name in entry['metrics'] if name not in metrics.METRICS)
+        entry['metrics'] = [name for name in entry['metrics'] if name in metrics.METRICS]
+    if table.get('kind', 'cells') == 'cells' and 'prediction' in table:
+        gone.extend(f'metric "{p["metric"]}"' for p in table['prediction'] if p['metric'] not in metrics.METRICS)
+        table['prediction'] = [p for p in table['prediction'] if p['metric'] in metrics.METRICS]
+    return table, list(dict.fromkeys(gone))
+
+
+def parse(text, where, is_old=False):
+    """A Plan from the text of its file. is_old: of a session that was measured: what this version does not know of it is left out, and
+    what it would refuse to measure is no error any more."""
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise PlanError(f'{where}: {error}') from error
+    digest = hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()[:12]
+    table, gone = _without_unknown(table) if is_old else (table, [])
     _check(where, table, TOP, NEEDED['plan'])
     _check(f'{where}: workload', table.get('workload', {}), CELL_OPTIONS)
     for name, known in (('cell', CELL), ('phase', PHASE), ('compare', COMPARE), ('prediction', PREDICTION)):
@@ -203,9 +234,9 @@ def parse(text, where):
     plan.aa = [plan.aa] if isinstance(plan.aa, str) else plan.aa
     _add_variants(where, plan)
     _add_rungs(where, plan)
-    plan.text = text
-    plan.hash = hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()[:12]
-    _check_whole(where, plan)
+    plan.text, plan.hash, plan.gone = text, digest, gone
+    if not is_old:
+        _check_whole(where, plan)
     return plan
 
 

@@ -8,7 +8,7 @@ RED, PLAIN = '\033[31m', '\033[0m'
 def plan_of(session, experiment):
     """The plan as it was when the session was measured."""
     about = session.head['plans'][experiment]
-    return plans.parse(about['text'], f'{experiment}.toml')
+    return plans.parse(about['text'], f'{experiment}.toml', is_old=True)
 
 
 def rounds_text(session):
@@ -124,6 +124,7 @@ def summary(session, colour=False):
             continue
         plan = plan_of(session, experiment)
         lines += ['', f'{plan.id} {plan.title}: {plan.asks}']
+        lines += [f'  {text}' for text in plan.left_out()]
         reasons = {}
         for line in skipped:
             reasons.setdefault(line['reason'], []).append(line['cell'])

@@ -237,5 +237,29 @@ class Nothing(unittest.TestCase):
         self.assertEqual(compare.compare(runs, self.plan, 'two', 'one', 'full', 'rate').verdict.why, 'no round in which both are valid')
 
 
+class OlderPlans(unittest.TestCase):
+    def test_a_session_whose_plan_has_what_this_version_does_not_know_is_reported_and_says_so(self):
+        lines = golden.lines()
+        head = json.loads(json.dumps(lines[0]))
+        text = 'colour = "red"\n' + head['plans']['E2']['text'].replace('work = "get"', 'work = "get"\nwarmth = 3', 1)
+        text = text.replace('name = "lmdb"', 'name = "lmdb"\nshade = 1').replace('metrics = ["cpu_ns_per_op", "rate"]', 'metrics = ["cpu_ns_per_op", "speed"]')
+        head['plans']['E2']['text'] = text + '[[prediction]]\nid = "E2.speed"\ncell = "map"\nphase = "full"\nmetric = "speed"\nlow = 1\nhigh = 2\nsays = ""\n'
+        session = write([head] + lines[1:])
+        left_out = 'Left out of its plan, as this version does not know it: "colour", cell "shade", workload "warmth", metric "speed".'
+        with mock.patch.object(plot, 'program', lambda: None):
+            self.assertIn(left_out.replace('"', '&quot;'), page.build(session))
+        self.assertIn(left_out, '\n'.join(report.summary(session)))
+        evidence = Evidence(session)
+        before = Evidence(write(lines))
+        self.assertEqual(evidence.comparisons('E2')[0], before.comparisons('E2')[0])
+        with self.assertRaises(plans.PlanError):
+            plans.parse(head['plans']['E2']['text'], 'E2.toml')
+
+    def test_what_would_not_be_measured_any_more_is_reported(self):
+        text = plan_text(rest='[[cell]]\nname = "open"\nrate_of = ["one"]\nrate_share = 0\n')
+        self.assertEqual(plans.parse(text, 'E0.toml', is_old=True).cell('open')['rate_share'], 0)
+        self.assertRaises(plans.PlanError, plans.parse, text, 'E0.toml')
+
+
 if __name__ == '__main__':
     unittest.main()
