@@ -29,6 +29,14 @@ class Plans(Scratch):
         self.assertEqual(p.options('two'), {'work': 'get', 'pager': 'mmap', 'checksum': 'none'})
         self.assertNotEqual(p.hash, plan.parse(plan_text(workload='[workload]\nwork = "scan"\n'), 'E0.toml').hash)
 
+    def test_a_plan_needs_only_what_a_session_looks_for(self):
+        for need, kind in (('kernel-limit', 'cooperative'), ('own-group', 'scope')):
+            p = plan.parse(f'needs = ["{need}"]\n' + plan_text(), 'E0.toml')
+            self.assertIsNotNone(session.skip_reason(p, kind, ['verso']), need)
+            self.assertIsNone(session.skip_reason(p, 'group1', ['verso']), need)
+        self.assertEqual(plan.NEEDS, ('kernel-limit', 'own-group'))
+        self.refused('needs = ["lmdb"]\n' + plan_text(), '"needs"', 'found "lmdb"')
+
     def test_what_fills_memory_fast_is_an_option_of_the_harness_alone(self):
         p = plan.parse(plan_text(workload='[workload]\nfill-batch = 64\n',
                                  phases='[[phase]]\nname = "filling"\nuntil = "full"\n[[phase]]\nname = "full"\nseconds = 1\n'), 'E0.toml')
