@@ -54,7 +54,7 @@ def card(data_folder):
 
 
 def machine_id(a_card):
-    """A short name: results of two ids are never pooled. Settings that a run may change are left out."""
+    """A short name: results of two ids stand in two folders and are never put together. Settings that a run may change are left out."""
     parts = {k: a_card[k] for k in ('cpu', 'cpus', 'kernel', 'disk', 'file_system')}
     parts['memory_gib'] = round(a_card['memory_bytes'] / (1 << 30))
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:6]

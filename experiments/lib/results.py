@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Results: a file of JSON lines a session. docs/experiments-format.md says what each line holds.
 
-A session is what one command measured on one machine with one version; lines of two sessions are compared side by side, and
-pooled only when machine, version, budget and plan are the same.
+A session is what one command measured on one machine with one version. Lines of two sessions are never put together: a session goes
+on only where machine, version, budget, sizes and plans are the same (session.resumable), and each has a page of its own.
 """
 import itertools
 import json
@@ -15,7 +15,7 @@ ENDING = '.jsonl'
 
 
 class ResultsError(Exception):
-    """A file that is no session, or sessions that may not be pooled; the text says why."""
+    """A file that is no session, or none where one was expected; the text says why."""
 
 
 class Writer:
@@ -106,12 +106,6 @@ class Session:
         """Whether sizes and rounds, as far as they were measured, are those of evidence."""
         return self.head['evidence'] and all(n >= EVIDENCE_ROUNDS for n in self.rounds_got().values())
 
-    def identity(self):
-        """Lines of sessions with the same identity may be pooled."""
-        head = self.head
-        return {'machine': head['machine_id'], 'version': head['version'], 'budget': head['budget'],
-                'sizes': [head['file_bytes'], head['memory_bytes'], head['seconds']]}
-
 
 def read_lines(path):
     """The whole lines of a file; an unfinished last one is left out."""
@@ -128,37 +122,6 @@ def read_lines(path):
                 raise ResultsError(f'{path}: line {number}: expected an object with a "kind"')
             lines.append(line)
     return lines
-
-
-def _files(runs):
-    """{cell: hashes of its file}."""
-    found = {}
-    for run in runs:
-        found.setdefault(run['cell'], set()).add(str(run['file'].get('sha256')))
-    return found
-
-
-def pool(sessions, experiment):
-    """One list of runs out of several sessions, rounds numbered on. Refuses what differs in anything but its rounds."""
-    first = sessions[0]
-    runs, offset = [], 0
-    for session in sessions:
-        found, expected = session.identity(), first.identity()
-        for key, value in expected.items():
-            if found[key] != value:
-                raise ResultsError(f'{session.path}: {key} is {found[key]}, in {first.path} it is {value}: not pooled')
-        plans = [s.head['plans'][experiment]['hash'] for s in (first, session)]
-        if plans[0] != plans[1]:
-            raise ResultsError(f'{session.path}: another plan of {experiment} than in {first.path}: not pooled')
-        here = session.runs(experiment)
-        for cell, hashes in _files(here).items():
-            other = _files(first.runs(experiment)).get(cell, hashes)
-            if hashes != other:
-                raise ResultsError(f'{session.path}: the file of {cell} has the hash {", ".join(sorted(hashes))}, in {first.path} '
-                                   f'{", ".join(sorted(other))}: not pooled')
-        runs += [{**run, 'round': run['round'] + offset} for run in here]
-        offset += max((run['round'] for run in here), default=0)
-    return runs
 
 
 def _age(name):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Results: lines that were cut, the last attempt, and what is never pooled."""
+"""Results: lines that were cut, the last attempt, and what is evidence."""
 import json
 import unittest
 
@@ -66,30 +66,6 @@ class Lines(Scratch):
         self.assertEqual(session(5, 5, ('E0', 3, 'map')).rounds_got(), {'E0': 4, 'E8': 5})
         self.assertFalse(session(5, 5, ('E0', 3, 'map')).is_evidence())
         self.assertFalse(self.session('s.jsonl', head(rounds=6, evidence=False), a_run()).is_evidence())
-
-    def test_the_same_machine_and_version_are_pooled(self):
-        a = self.session('a.jsonl', head(), a_run(), a_run(number=2))
-        b = self.session('b.jsonl', head(session='t'), a_run())
-        self.assertEqual([r['round'] for r in results.pool([a, b], 'E0')], [1, 2, 3])
-
-    def test_another_file_is_never_pooled(self):
-        a = self.session('a.jsonl', head(), a_run())
-        b = self.session('b.jsonl', head(), a_run(file={**a_run()['file'], 'sha256': 'bb'}))
-        with self.assertRaises(results.ResultsError) as caught:
-            results.pool([a, b], 'E0')
-        self.assertIn('the file of pool has the hash bb', str(caught.exception))
-
-    def test_another_machine_version_budget_size_or_plan_is_never_pooled(self):
-        a = self.session('a.jsonl', head(), a_run())
-        for name, change in (('machine', {'machine_id': 'n'}), ('version', {'version': {'cell': 'w'}}),
-                             ('version', {'version': {'cell': 'v', 'hazards': 'w'}}),
-                             ('budget', {'budget': 'cooperative'}), ('sizes', {'memory_bytes': 2}), ('sizes', {'seconds': 2}),
-                             ('plan', {'plans': {'E0': {'hash': 'q'}}})):
-            b = self.session('b.jsonl', head(**change), a_run())
-            with self.assertRaises(results.ResultsError) as caught:
-                results.pool([a, b], 'E0')
-            self.assertIn('not pooled', str(caught.exception))
-            self.assertIn(name, str(caught.exception))
 
 
 if __name__ == '__main__':

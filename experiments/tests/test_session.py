@@ -12,7 +12,7 @@ import types
 import unittest
 from unittest import mock
 
-from support import FAKE, RUN, Scratch, plan_text
+from support import FAKE, RUN, Scratch, a_run, plan_text
 from lib import compare, dataset, metrics, program, readings, results, rules, session, stats
 from lib.plan import parse
 
@@ -419,8 +419,19 @@ class Sessions(Scratch):
             self.assertEqual(len(self.sessions()), n + 1)
         self.interrupt(signal.SIGKILL, '--seconds=0.2')
         self.assertNotIn('Going on', self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.2', version='2'))
-        with self.assertRaises(results.ResultsError):
-            results.pool(self.sessions(), 'E0')
+
+    def test_what_differs_in_anything_but_its_rounds_is_another_session(self):
+        e0, other = (parse(plan_text().replace('seconds = 1', phase), 'E0.toml') for phase in ('seconds = 1', 'seconds = 2'))
+        head = {'kind': 'session', 'format': results.FORMAT, 'session': 's', 'named': True, 'mode': 'tiny', 'machine_id': 'm',
+                'version': {'cell': 'v', 'hazards': 'h', 'harness': 'l'}, 'budget': 'group1', 'file_bytes': 4, 'memory_bytes': 2, 'rounds': 2,
+                'replay_rounds': 2, 'seconds': 1, 'seed': 5, 'plans': {'E0': {'hash': e0.hash}}}
+        self.write('s.jsonl', json.dumps(head) + '\n' + json.dumps(a_run('one')) + '\n')
+        self.assertIsNotNone(session.resumable(self.folder, head, [e0], ['verso']))
+        for change in ({'machine_id': 'n'}, {'version': {**head['version'], 'cell': 'w'}}, {'version': {**head['version'], 'hazards': 'w'}},
+                       {'version': {**head['version'], 'harness': 'w'}}, {'budget': 'cooperative'}, {'file_bytes': 5}, {'memory_bytes': 3},
+                       {'seconds': 2}, {'mode': 'quick'}):
+            self.assertIsNone(session.resumable(self.folder, {**head, **change}, [e0], ['verso']), change)
+        self.assertIsNone(session.resumable(self.folder, head, [other], ['verso']))
 
     def test_a_session_of_another_seed_is_not_gone_on_with(self):
         self.run_harness(0, 'E0', '--rounds=2', '--seconds=0.2', '--seed=5', '--minutes=0.002')
