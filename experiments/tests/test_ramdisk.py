@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The RAM disk: made, filled with the same bytes, measured on, and gone afterwards; or a reason."""
 import os
+import shutil
 import subprocess
 import sys
+import types
 import unittest
 from unittest import mock
 
@@ -17,10 +19,25 @@ class RamDisks(Scratch):
     def leftovers(self):
         return [n for n in os.listdir(ramdisk.MEMORY) if n.startswith(f'hazard-{os.getpid()}-')]
 
-    def test_reasons(self):
-        self.assertIn('MiB in', ramdisk.why_not(1 << 50) if ramdisk.why_not() is None else 'MiB in')
+    def why(self, user=0, lacks='', loops=True, free_bytes=1 << 40):
+        """The reason on a machine like this; the file would take 1 GiB."""
+        loops = self.folder if loops else self.path('nowhere')
+        with mock.patch.object(os, 'geteuid', lambda: user), mock.patch.multiple(ramdisk, MEMORY=self.folder, LOOPS=loops), \
+                mock.patch.multiple(shutil, which=lambda name: None if name == lacks else name,
+                                    disk_usage=lambda _: types.SimpleNamespace(free=free_bytes)):
+            return ramdisk.why_not(1 << 30)
+
+    def test_each_reason_is_given_where_it_holds_and_none_where_none_does(self):
+        self.assertIsNone(self.why())
+        self.assertEqual(self.why(user=1000), 'a RAM disk needs root')
+        self.assertEqual(self.why(lacks='losetup'), 'a RAM disk needs losetup: apt-get install e2fsprogs mount')
+        self.assertEqual(self.why(loops=False), f'a RAM disk needs {self.path("nowhere")} and {self.folder}')
+        needed = ramdisk.needed_bytes(1 << 30)
+        self.assertEqual(self.why(free_bytes=needed - 1), f'a RAM disk needs {needed >> 20} MiB in {self.folder}, found {(needed - 1) >> 20}')
+        self.assertIsNone(self.why(free_bytes=needed))
+
+    def test_its_cells_are_left_out_with_the_reason(self):
         with mock.patch.object(os, 'geteuid', lambda: 1000):
-            self.assertIn('needs root', ramdisk.why_not())
             names, left_out = session.cells_here(plan.parse(plan_text(rest=RAM), 'E0.toml'), ['verso'])
         self.assertEqual((names, left_out), (['one', 'two'], [('ram', 'a RAM disk needs root')]))
         with self.assertRaises(plan.PlanError):
