@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The summary on a terminal, from a session's lines alone."""
-from lib import code, compare, hazards, ladder, plan as plans, replay, rules
+from lib import answers, code, compare, hazards, ladder, page_words as words, plan as plans, replay, rules
+from lib.page_evidence import Evidence
 
 RED, PLAIN = '\033[31m', '\033[0m'
 
@@ -113,6 +114,21 @@ def _predictions(session):
                 f'{counts[compare.OPEN]} are not decided.']
 
 
+def ten_answers(session):
+    """The ten questions, as on the page; last, because that is what a terminal shows when a command has ended. Those of which nothing
+    was measured share a line: what was skipped says why above."""
+    lines, missing = ['', 'The ten questions'], []
+    for a in answers.answers(Evidence(session)):
+        if a.basis is None:
+            missing.append(a.question.id)
+            continue
+        lines += [f'  {a.question.id} {a.question.asks}',
+                  f'     {a.sentence.text()} ({words.KIND_WORDS[a.kind]}; {a.basis.text()}; {a.experiment})']
+    if missing:
+        lines.append(f'  {", ".join(missing)}: not measured here')
+    return lines
+
+
 def summary(session, colour=False):
     """The lines of a session's summary."""
     def red(text):
@@ -137,4 +153,4 @@ def summary(session, colour=False):
             lines += code.summary(session, plan)
         else:
             lines += _replay(session, plan) if plan.kind == 'replay' else _cells(session, plan, red)
-    return lines + _predictions(session)
+    return lines + _predictions(session) + ten_answers(session)

@@ -217,6 +217,15 @@ class Golden(unittest.TestCase):
         on_terminal = dict(report.prediction_words(self.session))
         self.assertEqual(on_terminal, {p['id']: word for _, p, word, _ in found if word != page_predictions.UNTESTED})
 
+    def test_the_terminal_has_the_ten_answers_of_the_page(self):
+        text = '\n'.join(report.summary(self.session))
+        for a in self.answers.values():
+            said = f'  {a.question.id} {a.question.asks}\n     {a.sentence.text()} ('
+            self.assertEqual(said in text, a.basis is not None, a)
+            if a.basis:
+                self.assertIn(f'{page_words.KIND_WORDS[a.kind]}; {a.basis.text()}; {a.experiment})', text)
+        self.assertTrue(text.endswith('\n  Q1, Q5, Q9, Q10: not measured here'), text[-200:])
+
     def test_what_was_not_measured_is_listed_from_the_lines_with_cells(self):
         part = self.text[self.text.index('id="missing"'):]
         part = part[:part.index('</section>')]
