@@ -24,6 +24,21 @@ class Plans(Scratch):
             self.assertTrue(p.predictions, f'{p.id} predicts nothing')
             self.assertEqual(len({q['id'] for q in p.predictions}), len(p.predictions))
 
+    def test_the_readme_names_what_stands_beside_a_pager(self):
+        found = {}  # (engine, whether `run standard` has it): ids
+        for p in plan.load_all(os.path.join(os.path.dirname(HERE), 'plans')).values():
+            for cell in p.cells:
+                if 'limit_of' in cell and p.options(cell['name']).get('engine', 'verso') != 'verso':
+                    found.setdefault((cell['engine'], cell['name'] not in p.full), set()).add(p.id)
+
+        def ids(*sets):
+            some = sorted(set().union(*sets), key=lambda pid: int(pid[1:]))
+            return ' and '.join([', '.join(some[:-1]), some[-1]])
+        lmdb, full, device = found[('lmdb', True)], found[('lmdb', False)], found[('device', True)]
+        with open(os.path.join(os.path.dirname(HERE), 'README.md'), encoding='utf-8') as f:
+            self.assertIn(f'for R11: LMDB in {ids(lmdb, full)}; the bare device in {ids(device, found.get(("device", False), ()))}. '
+                          f'Of these `run full` alone has LMDB in {ids(full - lmdb)}.', f.read())
+
     def test_a_good_plan_is_read(self):
         p = plan.parse(plan_text(), 'E0.toml')
         self.assertEqual(p.options('two'), {'work': 'get', 'pager': 'mmap', 'checksum': 'none'})
