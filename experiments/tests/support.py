@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the tests share: synthetic runs, a scratch folder, the program that is tested."""
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -28,6 +29,25 @@ class Scratch(unittest.TestCase):
         with open(self.path(name), 'w', encoding='utf-8') as f:
             f.write(text)
         return self.path(name)
+
+
+def cut_plan(experiment, cells, *changes):
+    """A plan of the tree with the cells of these names alone, each once a round, in every mode: its own workload and phases, and what is
+    compared and predicted of two of them. changes: (pattern, text) in its TOML."""
+    with open(os.path.join(os.path.dirname(HERE), 'plans', f'{experiment}.toml'), encoding='utf-8') as f:
+        head, *tables = re.split(r'(?m)^(?=\[)', f.read())
+
+    def is_kept(table):
+        names = re.findall(r'(?m)^(?:cell|base|over_cell|over_base) = "(.*?)"', table)
+        if table.startswith('[[cell'):
+            names = [re.search(r'(?m)^name = "(.*?)"', table).group(1)]
+        return table.startswith(('[workload', '[[phase', '[[cell', '[[compare', '[[prediction')) and set(names) <= set(cells)
+    text = re.sub(r'(?m)^(aa = .*|quick = \[[^]]*\]|full = \[[^]]*\])\n', '', head) + ''.join(filter(is_kept, tables))
+    for pattern, new in changes:
+        if not re.search(pattern, text):
+            raise AssertionError(f'{experiment}: nothing like {pattern} in\n{text}')
+        text = re.sub(pattern, new, text)
+    return text
 
 
 def phase(name='full', **changes):

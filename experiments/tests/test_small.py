@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Plans of the tree on tiny sizes, with the real cell: what each of them needs of the harness works, and its counts are sane."""
 import os
-import re
 import subprocess
 import sys
 import unittest
 
-from support import CELL, HERE, RUN, Scratch
+from support import CELL, RUN, Scratch, cut_plan
 from lib import budget, cache, metrics, ramdisk, results, slow
 
 
@@ -19,16 +18,7 @@ class Small(Scratch):
 
     def measure(self, experiment, cells, *changes):
         """Runs a plan's cells of these names once. changes: (pattern, text) in its TOML."""
-        with open(os.path.join(os.path.dirname(HERE), 'plans', f'{experiment}.toml'), encoding='utf-8') as f:
-            head, *tables = re.split(r'(?m)^(?=\[)', f.read())
-        kept = [t for t in tables if t.startswith(('[workload', '[[phase'))
-                or t.startswith('[[cell') and re.search(r'name = "(.*?)"', t).group(1) in cells]
-        head = re.sub(r'(?m)^(aa = .*|quick = \[[^]]*\]|full = \[[^]]*\])\n', '', head)
-        text = head + ''.join(kept)
-        for pattern, new in changes:
-            self.assertRegex(text, pattern)
-            text = re.sub(pattern, new, text)
-        self.write(f'{experiment}.toml', text)
+        self.write(f'{experiment}.toml', cut_plan(experiment, cells, *changes))
         words = [sys.executable, RUN, experiment, f'--plans={self.folder}', f'--cell={CELL}', f'--data={self.path("data")}',
                  f'--results={self.path("results")}', '--size=tiny', '--rounds=1', '--retries=0', '--idle=0', '--seed=5', '--new']
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=200)
