@@ -135,6 +135,13 @@ uint64_t usage_resident_bytes(void);
 uint64_t usage_resident_peak_bytes(void);
 void usage_reset_peak(void);
 
+/* Resident memory in bytes that is of no file; and what the kernel caches of a file. */
+uint64_t usage_own_bytes(void);
+uint64_t usage_cached_bytes(const char *path);
+
+/* Bytes that this process made the kernel read from disks so far; 0: not known. */
+uint64_t usage_process_read_bytes(void);
+
 /* Writes dirty pages of the file back and drops it from the kernel's page cache. */
 void usage_forget_file(const char *path);
 
@@ -148,6 +155,7 @@ enum phase {
 	PHASE_SCAN_COLD,
 	PHASE_GET,
 	PHASE_SCAN,
+	PHASE_FILL_SMALL,
 	PHASE_GET_SMALL,
 	PHASE_UPDATE,
 	PHASE_VERIFY,

@@ -4,7 +4,9 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -79,7 +81,7 @@ void usage_now(struct usage *u)
 	u->major_faults = (uint64_t)r.ru_majflt;
 	u->cpu_ns = nanoseconds(r.ru_utime) + nanoseconds(r.ru_stime);
 	if (!device_bytes(&u->read_bytes, &u->write_bytes)) {
-		u->read_bytes = proc_number("/proc/self/io", "read_bytes");
+		u->read_bytes = usage_process_read_bytes();
 		u->write_bytes = proc_number("/proc/self/io", "write_bytes");
 	}
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
@@ -116,6 +118,43 @@ void usage_reset_peak(void)
 		return;
 	(void)!write(fd, "5", 1);
 	(void)close(fd);
+}
+
+uint64_t usage_own_bytes(void)
+{
+	return 1024 * (proc_number("/proc/self/status", "RssAnon") +
+			      proc_number("/proc/self/status", "RssShmem"));
+}
+
+uint64_t usage_cached_bytes(const char *path)
+{
+	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE), n_pages = 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	unsigned char *is_cached = NULL;
+	uint64_t n_cached = 0;
+	void *map = MAP_FAILED;
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0) {
+		n_pages = ((size_t)st.st_size + page_bytes - 1) / page_bytes;
+		map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+		is_cached = malloc(n_pages);
+	}
+	if (map != MAP_FAILED && is_cached && mincore(map, (size_t)st.st_size, is_cached) == 0) {
+		for (size_t i = 0; i < n_pages; i++)
+			n_cached += is_cached[i] & 1;
+	}
+	if (map != MAP_FAILED)
+		(void)munmap(map, (size_t)st.st_size);
+	free(is_cached);
+	if (fd >= 0)
+		(void)close(fd);
+	return n_cached * page_bytes;
+}
+
+uint64_t usage_process_read_bytes(void)
+{
+	return proc_number("/proc/self/io", "read_bytes");
 }
 
 void usage_forget_file(const char *path)

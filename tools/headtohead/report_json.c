@@ -12,6 +12,7 @@ static const char *const phase_names[N_PHASES] = {
 	[PHASE_SCAN_COLD] = "scan_empty_caches",
 	[PHASE_GET] = "get_after_scan",
 	[PHASE_SCAN] = "scan_after_scan",
+	[PHASE_FILL_SMALL] = "fill_quarter_of_memory",
 	[PHASE_GET_SMALL] = "get_in_quarter_of_memory",
 	[PHASE_UPDATE] = "durable_update",
 	[PHASE_VERIFY] = "verify",

@@ -5,8 +5,12 @@
  * The limit holds for all memory of a process: caches, the kernel's page cache that it causes, and
  * what it has beside them. So the reads are made by a program of its own, which is this one called
  * with --small-gets, and which holds no data set: it reads the keys, and a digest of each value,
- * from a file. It begins with empty caches and reads uncounted until memory is full; then it
- * counts.
+ * from a file.
+ *
+ * It begins with empty caches and fills memory by gets until it has read as many bytes as memory
+ * holds, so that each further page takes the place of another, in whatever cache the engine has;
+ * then it measures. Both bounds are counters: a clock would end the filling of a slow disk too
+ * early. If memory then holds more than the limit, nothing limits it, and there is no result.
  */
 #include "tools/headtohead/headtohead.h"
 
@@ -18,8 +22,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FILL_NS  1000000000u
-#define COUNT_NS 500000000u
+#define COUNT_NS     500000000u
+#define GETS_AT_ONCE 64 /* between two looks at counters and clock */
+#define LIMIT_SPARE  20 /* a limit is exceeded by more than one part in so many */
 
 #define PATH_LEN_MAX 4096
 
@@ -64,14 +69,30 @@ bool small_prepare(const struct plan *plan)
 
 /* What the program says to small_run(). */
 struct answer {
-	uint64_t n, n_wrong;
-	struct usage used;
+	struct phase_result fill, count;
+	uint64_t n_wrong;
+	uint64_t held_bytes; /* in memory when it was full: of the file, and of the program's own */
 };
+
+/* Whether memory was limited to what was asked for; says so where it was not. */
+static bool was_limited(const struct engine_ops *ops, const struct plan *plan,
+	const struct answer *a)
+{
+	if (a->held_bytes <= plan->small_bytes + plan->small_bytes / LIMIT_SPARE)
+		return true;
+	(void)fprintf(stderr,
+		"headtohead: %s: not measured in little memory: %s limits nothing (%.1f MB in "
+		"memory, expected at most %.1f)\n",
+		ops->title, plan->within, (double)a->held_bytes / 1e6,
+		(double)plan->small_bytes / 1e6);
+	return false;
+}
 
 bool small_run(const struct engine_ops *ops, const struct plan *plan, size_t round,
 	struct result *result)
 {
-	struct samples *samples = &result->phases[PHASE_GET_SMALL];
+	struct samples *fills = &result->phases[PHASE_FILL_SMALL];
+	struct samples *counts = &result->phases[PHASE_GET_SMALL];
 	char within[PATH_LEN_MAX], bytes[32], round_text[32];
 	struct answer a;
 	int ends[2], status;
@@ -102,7 +123,10 @@ bool small_run(const struct engine_ops *ops, const struct plan *plan, size_t rou
 		return false;
 	}
 	result->n_wrong += a.n_wrong;
-	samples->of[samples->n++] = (struct phase_result){a.n, a.used};
+	if (was_limited(ops, plan, &a)) {
+		fills->of[fills->n++] = a.fill;
+		counts->of[counts->n++] = a.count;
+	}
 	return true;
 }
 
@@ -113,6 +137,7 @@ bool small_run(const struct engine_ops *ops, const struct plan *plan, size_t rou
 struct probes {
 	char *image;
 	size_t len, at; /* at: of the next one */
+	size_t n;
 };
 
 static bool probes_read(const char *folder, struct probes *ret_probes)
@@ -136,6 +161,12 @@ static bool probes_read(const char *folder, struct probes *ret_probes)
 	if (in)
 		(void)fclose(in);
 	usage_forget_file(path);
+	for (size_t at = 0; ok && at < ret_probes->len; ret_probes->n++) {
+		struct probe probe;
+
+		memcpy(&probe, ret_probes->image + at, sizeof(probe));
+		at += sizeof(probe) + probe.key_len;
+	}
 	return ok;
 }
 
@@ -152,63 +183,94 @@ static struct verso_val probes_next(struct probes *p, struct probe *ret_probe)
 	return key;
 }
 
-/* Gets for so long; *ret_used is what they used. */
-static int gets_for(const struct engine_ops *ops, void *engine, struct probes *probes,
-	uint64_t time_ns, struct answer *a)
+struct small {
+	const struct engine_ops *ops;
+	void *engine;
+	char path[PATH_LEN_MAX]; /* of the database */
+	struct probes probes;
+	struct answer answer;
+};
+
+static int get_some(struct small *s, struct phase_result *p)
 {
+	for (int i = 0; i < GETS_AT_ONCE; i++) {
+		struct probe probe;
+		struct verso_val key = probes_next(&s->probes, &probe), val;
+		int rc = s->ops->get(s->engine, key, &val);
+
+		if (rc < 0)
+			return rc;
+		s->answer.n_wrong += rc == VERSO_NOTFOUND || digest_of(val) != probe.digest;
+		p->n++;
+	}
+	return 0;
+}
+
+/*
+ * Until as many bytes were read as memory holds. Where less has to be read, each record was read
+ * once.
+ */
+static int fill(struct small *s, size_t memory_bytes)
+{
+	struct phase_result *p = &s->answer.fill;
+	uint64_t end_bytes = usage_process_read_bytes() + memory_bytes;
 	struct usage before, now;
+	int rc = 0;
+
+	usage_now(&before);
+	while (rc == 0 && p->n < s->probes.n && usage_process_read_bytes() < end_bytes)
+		rc = get_some(s, p);
+	usage_now(&now);
+	usage_less(&now, &before, &p->used);
+	s->answer.held_bytes = usage_own_bytes() + usage_cached_bytes(s->path);
+	return rc;
+}
+
+static int count(struct small *s)
+{
+	struct phase_result *p = &s->answer.count;
+	struct usage before, now;
+	int rc;
 
 	usage_now(&before);
 	do {
-		for (int i = 0; i < 64; i++) {
-			struct probe probe;
-			struct verso_val key = probes_next(probes, &probe), val;
-			int rc = ops->get(engine, key, &val);
-
-			if (rc < 0)
-				return rc;
-			a->n_wrong += rc == VERSO_NOTFOUND || digest_of(val) != probe.digest;
-			a->n++;
-		}
+		rc = get_some(s, p);
 		usage_now(&now);
-	} while (now.now_ns - before.now_ns < time_ns);
-	usage_less(&now, &before, &a->used);
-	return 0;
+	} while (rc == 0 && now.now_ns - before.now_ns < COUNT_NS);
+	usage_less(&now, &before, &p->used);
+	return rc;
 }
 
 bool small_gets(const struct engine_ops *ops, const char *folder, size_t memory_bytes, size_t round)
 {
-	struct answer fill = {0}, count = {0};
-	struct probes probes = {0};
-	char path[PATH_LEN_MAX];
-	void *engine = calloc(1, ops->size);
+	struct small s = {.ops = ops, .engine = calloc(1, ops->size)};
 	int rc = -1;
 
 	(void)usage_init(folder);
-	if (!engine || !probes_read(folder, &probes)) {
-		free(engine);
+	if (!s.engine || !probes_read(folder, &s.probes)) {
+		free(s.engine);
 		return false;
 	}
 	for (size_t i = 0; i < round * 1000; i++) {
 		struct probe probe;
 
-		(void)probes_next(&probes, &probe);
+		(void)probes_next(&s.probes, &probe);
 	}
-	(void)snprintf(path, sizeof(path), "%s/%s", folder, ops->file);
-	usage_forget_file(path);
-	rc = ops->open(engine, path, memory_bytes / 100 * ops->small_cache_percent);
+	(void)snprintf(s.path, sizeof(s.path), "%s/%s", folder, ops->file);
+	usage_forget_file(s.path);
+	rc = ops->open(s.engine, s.path, memory_bytes / 100 * ops->small_cache_percent);
 	if (rc == 0)
-		rc = ops->begin(engine, false);
+		rc = ops->begin(s.engine, false);
 	if (rc == 0)
-		rc = gets_for(ops, engine, &probes, FILL_NS, &fill);
+		rc = fill(&s, memory_bytes);
 	if (rc == 0)
-		rc = gets_for(ops, engine, &probes, COUNT_NS, &count);
+		rc = count(&s);
 	if (rc == 0)
-		rc = ops->commit(engine);
+		rc = ops->commit(s.engine);
 	if (rc == 0)
-		rc = ops->close(engine);
-	count.n_wrong += fill.n_wrong;
-	free(probes.image);
-	free(engine);
-	return rc == 0 && write(STDOUT_FILENO, &count, sizeof(count)) == (ssize_t)sizeof(count);
+		rc = ops->close(s.engine);
+	free(s.probes.image);
+	free(s.engine);
+	return rc == 0 &&
+	       write(STDOUT_FILENO, &s.answer, sizeof(s.answer)) == (ssize_t)sizeof(s.answer);
 }
