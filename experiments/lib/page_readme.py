@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The README's part: the ten sentences of the reference run between two marks, with three pictures of it in docs/pictures/.
+"""The README's part: the ten sentences of the reference run between two marks, with three pictures of it in docs/pictures/; and the
+manual's figures (manual.py).
 
-The reference run is the one file of lines in results/reference/, which is committed. A test holds README and reference run to each
-other.
+The reference run is the one file of lines in results/reference/, which is committed. A test holds all of them to its lines.
 """
 import os
 
-from lib import answers, page_experiment, page_grid, page_words as words, plot, plot_time, results
+from lib import answers, manual, page_experiment, page_grid, page_words as words, plot, plot_time, results
 from lib.page_evidence import Evidence
 
 BEGIN, END = '<!-- ten answers: begin -->', '<!-- ten answers: end -->'
@@ -16,7 +16,7 @@ PLOTS = ('E2', 'E7')
 
 
 class ReadmeError(Exception):
-    """No reference run, or a README without the marks; the text says what is missing."""
+    """No reference run, or a page without the marks; the text says what is missing."""
 
 
 def reference(results_folder):
@@ -77,13 +77,20 @@ def block(evidence, shown):
     return '\n'.join(lines)
 
 
-def between(text):
-    """(before, inside, after) of the marks of a README."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ReadmeError(f'README.md: expected one line "{BEGIN}" and after it one "{END}"; write both where the answers shall '
-                          'stand')
-    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    return text[:start], text[start:end].strip('\n'), text[end:]
+def between(text, name='README.md', begin=BEGIN, end=END):
+    """(before, inside, after) of the marks of a page."""
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ReadmeError(f'{name}: expected one line "{begin}" and after it one "{end}"; write both where the part shall stand')
+    start, stop = text.index(begin) + len(begin), text.index(end)
+    return text[:start], text[start:stop].strip('\n'), text[stop:]
+
+
+def _parts(root, *marks):
+    """(path, what stands before and behind the marks) of a page."""
+    path = os.path.join(root, marks[0])
+    with open(path, encoding='utf-8') as f:
+        before, _, after = between(f.read(), *marks)
+    return path, before, after
 
 
 def write(root, results_folder):
@@ -92,15 +99,15 @@ def write(root, results_folder):
     if path is None:
         raise ReadmeError(f'{results_folder}/reference: no reference run; copy a session of `experiments/run standard` there')
     evidence = Evidence(results.Session(path))
-    readme = os.path.join(root, 'README.md')
-    with open(readme, encoding='utf-8') as f:
-        before, _, after = between(f.read())
+    readme, guide = _parts(root, 'README.md'), _parts(root, manual.PAGE, manual.BEGIN, manual.END)
     drawn = pictures(evidence)
     written = []
     for name, (svg, _) in drawn.items():
         written.append(os.path.join(root, PICTURES, name))
         with open(written[-1], 'w', encoding='utf-8') as f:
             f.write(svg)
-    with open(readme, 'w', encoding='utf-8') as f:
-        f.write(before + '\n' + block(evidence, {name: alt for name, (_, alt) in drawn.items()}) + '\n' + after)
-    return [*written, readme]
+    for (path, before, after), inside in ((readme, block(evidence, {name: alt for name, (_, alt) in drawn.items()})), (guide, manual.block(evidence))):
+        written.append(path)
+        with open(path, 'w', encoding='utf-8') as f:
+            f.write(f'{before}\n{inside}\n{after}')
+    return written

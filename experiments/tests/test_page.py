@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 
 import recompute  # noqa: E402
-from lib import answers, answers_tally, compare, hazards, page, page_experiment, page_grid, page_matrix, page_number, page_predictions, page_price, page_readme, page_words, plan as plans, plot, plot_points, plot_time, replay, report, results, shootdown  # noqa: E402
+from lib import answers, answers_tally, compare, hazards, manual, page, page_experiment, page_grid, page_matrix, page_number, page_predictions, page_price, page_readme, page_words, plan as plans, plot, plot_points, plot_time, replay, report, results, shootdown  # noqa: E402
 from lib.page_evidence import Evidence, digits, quantity  # noqa: E402
 from lib.page_number import Name, NoSource, Number, Sentence, fill  # noqa: E402
 
@@ -509,12 +509,15 @@ class Readme(unittest.TestCase):
         os.makedirs(os.path.join(self.root, page_readme.PICTURES))
         with open(os.path.join(self.root, 'README.md'), 'w', encoding='utf-8') as f:
             f.write(f'# Title\n\n{page_readme.BEGIN}\nold\n{page_readme.END}\n\nend\n')
+        os.makedirs(os.path.join(self.root, os.path.dirname(manual.PAGE)))
+        with open(os.path.join(self.root, manual.PAGE), 'w', encoding='utf-8') as f:
+            f.write(f'# Page\n{manual.BEGIN}\nold\n{manual.END}\nend\n')
 
     def add(self, name):
         shutil.copy(write(golden.lines()).path, os.path.join(self.results, 'reference', name))
 
-    def read(self):
-        with open(os.path.join(self.root, 'README.md'), encoding='utf-8') as f:
+    def read(self, name='README.md'):
+        with open(os.path.join(self.root, name), encoding='utf-8') as f:
             return f.read()
 
     def test_the_ten_answers_stand_between_the_marks(self):
@@ -532,6 +535,23 @@ class Readme(unittest.TestCase):
             self.assertIn(os.path.join(self.root, name), written)
             self.assertTrue(os.path.exists(os.path.join(self.root, name)))
 
+    def test_the_figures_stand_in_the_manual_with_what_was_not_measured(self):
+        self.add('a.jsonl')
+        with mock.patch.object(plot, 'program', lambda: None):
+            self.assertIn(os.path.join(self.root, manual.PAGE), page_readme.write(self.root, self.results))
+        text = self.read(manual.PAGE)
+        self.assertRegex(text, f'(?s)^# Page\n{manual.BEGIN}\nFrom the reference run `{golden.SESSION}` .*\n{manual.END}\nend\n$')
+        for row in (r'a get, all in memory: CPU time \| not measured \| E1', r'a file of 2,048 MiB in 512 MiB of memory: CPU time \| 2\.\d\d \[2\.\d\d, 2\.\d\d\] \| E2',
+                    r'memory for 20 % of the pages \| 0\.79 \[0\.79, 0\.80\], the pool 0\.55 \[0\.55, 0\.56\] \| E7',
+                    r'200 of 1,000; with `VERSO_CHECKSUM_ALWAYS` 0 of 1,000; the pool 0 of 1,200 \| H2'):
+            self.assertRegex(text, rf'(?m)^\| .*{row} \|$')
+        os.remove(os.path.join(self.results, 'reference', 'a.jsonl'))
+        shutil.copy(write([line for line in golden.lines() if line.get('experiment') not in ('E2', 'E7', 'H2')], 'none.jsonl').path,
+                    os.path.join(self.results, 'reference', 'a.jsonl'))
+        with mock.patch.object(plot, 'program', lambda: None):
+            page_readme.write(self.root, self.results)
+        self.assertEqual(self.read(manual.PAGE).count(f'| {manual.MISSING}'), 5)
+
     def test_what_is_missing_is_named(self):
         with self.assertRaisesRegex(page_readme.ReadmeError, 'no reference run'):
             page_readme.write(self.root, self.results)
@@ -539,6 +559,13 @@ class Readme(unittest.TestCase):
         self.add('b.jsonl')
         with self.assertRaisesRegex(page_readme.ReadmeError, 'expected one file of lines, found a.jsonl, b.jsonl'):
             page_readme.write(self.root, self.results)
+        with open(os.path.join(self.root, manual.PAGE), 'w', encoding='utf-8') as f:
+            f.write(manual.BEGIN)
+        os.remove(os.path.join(self.results, 'reference', 'b.jsonl'))
+        before = self.read()
+        with self.assertRaisesRegex(page_readme.ReadmeError, f'{manual.PAGE}: expected one line'):
+            page_readme.write(self.root, self.results)
+        self.assertEqual(self.read(), before)
         for text in ('', page_readme.BEGIN, page_readme.END + page_readme.BEGIN, page_readme.BEGIN * 2 + page_readme.END):
             with self.assertRaises(page_readme.ReadmeError):
                 page_readme.between(text)
