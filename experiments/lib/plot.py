@@ -2,7 +2,8 @@
 """Pictures by gnuplot, as SVG that takes its colours from the page: every colour is a CSS variable, so one picture serves light,
 dark and print. Each is drawn twice, for a phone and for a desk, so that its text is legible on both.
 
-A script names colours by `colour('pool')`; gnuplot sees a stand-in, and `_finish` puts the variable in its place.
+A script names colours by `colour('pool')`; gnuplot sees a stand-in, and `_finish` puts the variable in its place. A picture says which
+version drew it, because another may place the same picture otherwise.
 """
 import math
 import re
@@ -83,6 +84,17 @@ def program():
     return shutil.which('gnuplot')
 
 
+def version():
+    """Of gnuplot, as its pictures have it (`drawn_by`); None where it is missing."""
+    return subprocess.run([program(), '--version'], capture_output=True, text=True, check=True, timeout=60).stdout.strip() if program() else None
+
+
+def drawn_by(svg):
+    """The version of gnuplot that drew a picture; None: it does not say."""
+    found = re.match(r'[^<]*(?:<\?xml[^>]*>\s*)?<svg data-drawn-by="([^"]*)"', svg)
+    return found.group(1) if found else None
+
+
 def css(dark):
     """The variables, as declarations."""
     return ' '.join(f'--{name}: {pair[dark]};' for name, pair in COLOURS.items())
@@ -91,6 +103,8 @@ def css(dark):
 def _finish(text, prefix):
     """gnuplot's output as an element that can stand in a page beside others."""
     text = text[text.index('<svg'):]
+    by = re.search(r'<desc>Produced by (.*?)\s*</desc>', text)
+    text = text.replace('<svg', f'<svg data-drawn-by="{by.group(1).lower()}"', 1) if by else text
     text = re.sub(r'<title>.*?</title>|<desc>.*?</desc>', '', text, flags=re.DOTALL)
     text = re.sub(r'<filter .*?</filter>', '', text, flags=re.DOTALL)
     text = re.sub(r'rgb\(\s*(\d+),\s*(\d+),\s*(\d+)\)',

@@ -555,24 +555,6 @@ class Readme(unittest.TestCase):
         made = next(line for line in golden.lines() if line.get('experiment') == 'H2' and line.get('counts'))
         self.assertEqual(sorted(made['counts']), sorted(re.findall(r'"(.*?)"', names)))
 
-    def test_readme_and_reference_run_agree(self):
-        root = os.path.dirname(os.path.dirname(HERE))
-        path = page_readme.reference(os.path.join(root, 'experiments', 'results'))
-        with open(os.path.join(root, 'README.md'), encoding='utf-8') as f:
-            text = f.read()
-        if path is None:
-            self.assertNotIn(page_readme.BEGIN, text, 'README has answers, and no reference run is committed')
-            self.skipTest('no reference run is committed yet')
-        evidence = Evidence(results.Session(path))
-        _, inside, _ = page_readme.between(text)
-        shown = dict((os.path.basename(name), alt) for alt, name in re.findall(r'!\[(.*?)\]\((.*?)\)', inside))
-        again = 'is not what `experiments/run readme` writes'
-        self.assertEqual(inside, page_readme.block(evidence, shown), f'README.md {again}')
-        with open(os.path.join(root, page_readme.PICTURES, page_readme.GRID), encoding='utf-8') as f:
-            self.assertEqual(f.read(), page_grid.svg(evidence, *page_grid.MEASURES[0]), f'{page_readme.GRID} {again}')
-        for name in shown:
-            self.assertTrue(os.path.exists(os.path.join(root, page_readme.PICTURES, name)), name)
-
 
 class Price(unittest.TestCase):
     """E12 beside H2."""
