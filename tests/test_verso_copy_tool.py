@@ -84,6 +84,20 @@ def test_what_is_there_stays(sh):
     sh.expect(OK, 'get', 'a', 'k', out=b'v\n')
 
 
+def test_a_link_to_nothing_stays(sh):
+    sh.expect(OK, 'put', 'a', 'k', 'v')
+    os.symlink('nothing', os.path.join(sh.folder, 'b'))
+    for words in ((), ('--replace',)):
+        done = sh.expect(ERROR, 'copy', 'a', 'b', *words, err=b'b is a link to nothing: remove it')
+        assert b'--replace' not in done.stderr, done
+    assert os.readlink(os.path.join(sh.folder, 'b')) == 'nothing'
+
+
+def test_standard_output_replaces_nothing(sh):
+    sh.expect(OK, 'put', 'a', 'k', 'v')
+    sh.expect(USAGE, 'copy', 'a', '-', '--replace', out=b'', err=b'--replace is for a file')
+
+
 def test_usage(sh):
     for words in (('copy',), ('copy', 'a'), ('copy', 'a', 'b', 'c'), ('copy', 'a', 'b', '--json')):
         assert sh.run(*words).returncode == USAGE, words

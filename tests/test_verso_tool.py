@@ -15,8 +15,8 @@ import subprocess
 import sys
 
 import fuse_folder
-from tool_shell import (ERROR, NO, OK, USAGE, VERSO, Skipped, get_file, put_file, run_tests,
-                        words_of)
+from tool_shell import (ERROR, NO, OK, USAGE, VERSO, Skipped, get_file, has_open, loading,
+                        put_file, run_tests, words_of)
 
 
 def test_nothing_tells_what_to_do_next(sh):
@@ -59,7 +59,10 @@ def test_usage_errors_are_2(sh):
                   ('put', 'a', 'b', 'c', '--page-size=5000'), ('get', 'a', 'b', '--madvise=no'),
                   ('get', 'a', 'b', '--mmap-checksum=maybe'), ('get', 'a', 'b', '--checksum=on'),
                   ('get', 'a', 'b', '--policy=nothing'), ('get', 'a', 'b', '--io=aio'),
-                  ('get', 'a', 'b', '--buffered=yes')):
+                  ('get', 'a', 'b', '--buffered=yes'), ('get', 'a', 'b', '--cache=0'), ('put', 'a', 'b', 'c', '--page-size=0'),
+                  # What is of a new database, where none is made; what is for readers, where something is written.
+                  ('del', 'a', 'b', '--page-size=4K'), ('drop', 'a', 't', '--mode=600'), ('compact', 'a', '--page-size=4K'),
+                  ('put', 'a', 'b', 'c', '--immutable'), ('compact', 'a', '--immutable'), ('get', 'a', 'b', '--trees')):
         done = sh.run(*words)
         assert done.returncode == USAGE, (words, done)
         assert done.stderr and not done.stdout, (words, done)
@@ -381,6 +384,16 @@ def test_stat_as_json(sh):
 
 
 def test_options_reach_the_library(sh):
+def test_of_a_damaged_catalogue_nothing_is_printed(sh):
+    for i in range(3):
+        sh.expect(OK, 'put', 'a', 'k', 'v', f'--table={i}{i}{i}')
+    data = bytearray(get_file(sh, 'a'))
+    data[data.rindex(b'111')] ^= 1
+    put_file(sh, 'a', data)
+    for words in (('stat',), ('stat', '--json'), ('tables', '--json'), ('tables',), ('tables', '--names')):
+        sh.expect(ERROR, words[0], 'a', *words[1:], out=b'', err=b'page ')
+
+
     sh.expect(OK, 'put', 'a', 'k', 'v', '--cache=16M', '--page-size=8K')
     st = json.loads(sh.expect(OK, 'stat', 'a', '--json', '--process', '--cache=16M').stdout)
     assert st['page_size'] == 8192
@@ -456,16 +469,6 @@ def test_a_network_file_system_is_refused_unless_accepted(sh):
         raise Skipped(f'cannot mount a file system of FUSE: {e}') from e
 
 
-def has_open(pid, name):
-    """Whether the process has a file of that name open."""
-    folder = f'/proc/{pid}/fd'
-    try:
-        return any(os.readlink(os.path.join(folder, fd)).endswith(name)
-                   for fd in os.listdir(folder))
-    except OSError:
-        return False
-
-
 def test_a_database_in_use_is_read_and_written(sh):
     sh.expect(OK, 'put', 'a', 'k', 'v')
     with subprocess.Popen([VERSO, 'load', 'a', '--tsv', sh.pager], cwd=sh.folder,
@@ -489,6 +492,17 @@ def test_a_database_that_another_has_alone_is_told(sh):
                 pass
             done = sh.run('get', 'a', 'k')
             other.communicate(b'k2\tv2\n')
+def test_what_nobody_writes_is_read_without_a_lock(sh):
+    with loading(sh, '--exclusive') as other:
+        while not json.loads(sh.run('stat', 'a', '--watch', '--json', '-n1').stdout)['alone']:
+            pass
+        for words in (('get', 'a', 'k'), ('scan', 'a'), ('tables', 'a'), ('dump', 'a'), ('check', 'a'), ('stat', 'a'),
+                      ('stat', 'a', '--space'), ('copy', 'a', '-')):
+            sh.expect(OK, *words, '--immutable')
+        sh.expect(ERROR, 'get', 'a', 'k', err=b'open already')
+        other.communicate(b'', timeout=60)
+
+
         if other.returncode == OK and done.returncode != OK:
             break
     assert done.returncode == ERROR and b'open already' in done.stderr, done

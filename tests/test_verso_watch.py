@@ -14,26 +14,15 @@ import signal
 import subprocess
 import sys
 
-from tool_shell import ERROR, OK, USAGE, VERSO, put_file, run_tests
+from tool_shell import ERROR, OK, USAGE, VERSO, feed, loading, put_file, run_tests
 
 COLUMNS = b'commits/s commits processes misses/s hits% readers oldest age writer turn write'.split()
 NOBODY = b'nobody has it open'
 
 
 @contextlib.contextmanager
-def loading(sh, *words):
-    sh.expect(OK, 'put', 'a', 'k', 'v')
-    with subprocess.Popen([VERSO, 'load', 'a', '--tsv', '--batch=1', sh.pager, *words], cwd=sh.folder,
-                          stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as tool:
-        try:
-            yield tool
-        finally:
-            tool.kill()
-
-
-@contextlib.contextmanager
 def watching(sh, *words):
-    with subprocess.Popen([VERSO, 'stat', 'a', '--watch=0.02', sh.pager, *words], cwd=sh.folder,
+    with subprocess.Popen([VERSO, 'stat', 'a', '--watch=0.02', *words], cwd=sh.folder,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tool:
         try:
             yield tool
@@ -44,11 +33,6 @@ def watching(sh, *words):
 def objects(tool):
     for line in tool.stdout:
         yield json.loads(line)
-
-
-def feed(tool, first, n):
-    tool.stdin.write(b''.join(b'k%d\tv\n' % i for i in range(first, first + n)))
-    tool.stdin.flush()
 
 
 def test_the_commits_of_another_program_are_seen(sh):
@@ -112,13 +96,13 @@ def test_the_end_of_its_reader_ends_it(sh):
 
 def test_a_header_stands_above_each_twenty_lines(sh):
     sh.expect(OK, 'put', 'a', 'k', 'v')
-    lines = sh.expect(OK, 'stat', 'a', '--watch=0.01', '-n', '41').stdout.splitlines()
+    lines = sh.run('stat', 'a', '--watch=0.01', '-n', '41').stdout.splitlines()
     assert [i for i, line in enumerate(lines) if line.split() == COLUMNS] == [0, 21, 42], lines
     assert len(lines) == 44 and lines.count(NOBODY) == 41, lines
     with loading(sh) as other:
         feed(other, 0, 2)
         while True:
-            lines = sh.expect(OK, 'stat', 'a', '--watch', '-n1').stdout.splitlines()
+            lines = sh.run('stat', 'a', '--watch', '-n1').stdout.splitlines()
             if lines[1] != NOBODY:
                 break
         assert len(lines) == 2 and len(lines[1].split()) == len(COLUMNS), lines
@@ -145,32 +129,23 @@ def test_who_has_it_alone_is_named(sh):
         assert line.startswith(b'process %d (verso) has it alone' % other.pid), line
 
 
-def test_what_waits_for_a_writer_says_for_whom(sh):
-    with loading(sh, '--batch=1000') as other, watching(sh, '--json') as watch:
-        feed(other, 0, 1)
-        next(o for o in objects(watch) if o['write_age_ms'] is not None)
-        for words, what in ((['check', 'a'], b'the end of the check'), (['stat', 'a', '--space'], b'this look at its space')):
-            with subprocess.Popen([VERSO, *words], cwd=sh.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as tool:
-                line = tool.stderr.readline()  # and it is said before the other one ends
-                assert b'process %d (verso) has had a write transaction open for ' % other.pid in line, line
-                assert b' s, and ' + what + b' waits until it ends\n' in line, line
-                tool.kill()
-
-
 def test_what_cannot_be_watched_is_told(sh):
-    sh.expect(ERROR, 'stat', 'a', '--watch', err=b'a: ')
     put_file(sh, 'text', b'hello\n' * 2000)
-    sh.expect(ERROR, 'stat', 'text', '--watch', err=b'text')
+    for name in ('a', 'text'):
+        done = sh.run('stat', name, '--watch')
+        assert done.returncode == ERROR and name.encode() + b': ' in done.stderr, done
     sh.expect(OK, 'put', 'a', 'k', 'v')
     for words in (('--watch=0',), ('--watch=x',), ('--watch=1e9',), ('--watch=-1',), ('--watch=',),
                   ('--watch', '-n', '0'), ('--watch', '--count=x'), ('-n', '3')):
         done = sh.run('stat', 'a', *words)
         assert done.returncode == USAGE and done.stderr and not done.stdout, (words, done)
-    for word in (b'--space', b'--process'):
-        sh.expect(USAGE, 'stat', 'a', '--watch', '-n1', word, out=b'', err=b'no ' + word + b' with it')
+    for word in ('--space', '--process', '--pager=mmap', '--cache=1M', '--wait=1', '--immutable'):
+        done = sh.run('stat', 'a', '--watch', '-n1', word)
+        assert done.returncode == USAGE and not done.stdout, (word, done)
+        assert f'no {word.partition("=")[0]} with it'.encode() in done.stderr, (word, done)
     sh.expect(USAGE, 'stat', 'a', '--count=3', out=b'', err=b'--count (-n) says how many lines --watch prints')
     # A word behind --watch is no value of it.
-    sh.expect(OK, 'stat', '--watch', 'a', '-n1', out=None)
+    assert sh.run('stat', '--watch', 'a', '-n1').returncode == OK
     assert os.listdir(sh.folder).count('a-lock') == 1
 
 

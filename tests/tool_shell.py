@@ -73,6 +73,33 @@ def get_file(sh, name):
         return f.read()
 
 
+@contextlib.contextmanager
+def loading(sh, *words):
+    """A program with a write transaction open on `a`: it waits for lines, and commits each unless words say otherwise."""
+    sh.expect(OK, 'put', 'a', 'k', 'v')
+    with subprocess.Popen([VERSO, 'load', 'a', '--tsv', '--batch=1', sh.pager, *words], cwd=sh.folder,
+                          stdin=subprocess.PIPE, stderr=subprocess.PIPE) as tool:
+        try:
+            yield tool
+        finally:
+            tool.kill()
+
+
+def feed(tool, first, n):
+    tool.stdin.write(b''.join(b'k%d\tv\n' % i for i in range(first, first + n)))
+    tool.stdin.flush()
+
+
+def has_open(pid, name):
+    """Whether the process has a file of that name open."""
+    folder = f'/proc/{pid}/fd'
+    try:
+        return any(os.readlink(os.path.join(folder, fd)).endswith('/' + name)
+                   for fd in os.listdir(folder))
+    except OSError:
+        return False
+
+
 def run_tests(module, pagers=None):
     """Runs each function `test_*` of globals() with each pager, or these; the exit status."""
     tests = [(name, f) for name, f in sorted(module.items()) if name.startswith('test_')]

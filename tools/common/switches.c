@@ -66,7 +66,7 @@ static bool parse_cache(struct verso_options *o, const char *value)
 {
 	uint64_t bytes;
 
-	if (!parse_size(value, &bytes))
+	if (!parse_size(value, &bytes) || bytes == 0) /* 0 is the default in the options */
 		return false;
 	o->cache_bytes = bytes;
 	return true;
@@ -152,6 +152,12 @@ static bool set_exclusive(struct verso_options *o, const char *value)
 	return o->flags |= VERSO_EXCLUSIVE;
 }
 
+static bool set_immutable(struct verso_options *o, const char *value)
+{
+	(void)value;
+	return o->flags |= VERSO_IMMUTABLE;
+}
+
 static bool parse_wait(struct verso_options *o, const char *value)
 {
 	char *end;
@@ -175,7 +181,7 @@ static bool parse_value_copy_max(struct verso_options *o, const char *value)
 {
 	uint64_t bytes;
 
-	if (!parse_size(value, &bytes) || bytes == 0) /* 0 is the default in the options */
+	if (!parse_size(value, &bytes) || bytes == 0)
 		return false;
 	o->value_copy_max = bytes;
 	return true;
@@ -209,7 +215,7 @@ static bool parse_page_size(struct verso_options *o, const char *value)
 {
 	uint64_t bytes;
 
-	if (!parse_size(value, &bytes) || bytes > UINT32_MAX)
+	if (!parse_size(value, &bytes) || bytes == 0 || bytes > UINT32_MAX)
 		return false;
 	o->page_size = (uint32_t)bytes;
 	return true;
@@ -217,43 +223,48 @@ static bool parse_page_size(struct verso_options *o, const char *value)
 
 const struct db_switch db_switches[] = {
 	{"commit", NULL, commit_words,
-		"flushes a commit (best: one with O_DIRECT; process, relaxed: few)", true,
+		"flushes a commit (best: one with O_DIRECT; process, relaxed: few)", SWITCH_WRITER,
 		parse_commit},
 	{"page-size", "SIZE", NULL, "of a page in a new database: 4K (default), 8K, 16K, 32K, 64K",
-		true, parse_page_size},
-	{"mode", "MODE", NULL, "of a new database's file, before the umask (default 0600)", true,
-		parse_mode},
+		SWITCH_MAKER, parse_page_size},
+	{"mode", "MODE", NULL, "of a new database's file, before the umask (default 0600)",
+		SWITCH_MAKER, parse_mode},
 	{"pager", NULL, pager_words, "which reads the file (default: the one in use, else bufpool)",
-		false, parse_pager},
-	{"wait", "SECONDS", NULL, "if another process has it alone (default 1; or forever)", false,
-		parse_wait},
-	{"exclusive", NULL, NULL, "no other process may have the database open meanwhile", true,
-		set_exclusive},
-	{"cache", "SIZE", NULL, "memory of the buffer pool (default 64M)", false, parse_cache},
-	{"madvise", NULL, madvise_words, "with --pager=mmap", false, parse_madvise},
+		SWITCH_ANY, parse_pager},
+	{"wait", "SECONDS", NULL, "if another process has it alone (default 1; or forever)",
+		SWITCH_ANY, parse_wait},
+	{"exclusive", NULL, NULL, "no other process may have the database open meanwhile",
+		SWITCH_WRITER, set_exclusive},
+	{"immutable", NULL, NULL,
+		"no program writes the file, so it is not locked: at your own risk", SWITCH_READER,
+		set_immutable},
+	{"cache", "SIZE", NULL, "memory of the buffer pool (default 64M)", SWITCH_ANY, parse_cache},
+	{"madvise", NULL, madvise_words, "with --pager=mmap", SWITCH_ANY, parse_madvise},
 	{"checksum", NULL, checksum_words, "when a page's checksum is verified (default once)",
-		false, parse_checksum},
-	{"mmap-checksum", NULL, checksum_words, NULL, false, parse_checksum}, /* its old name */
+		SWITCH_ANY, parse_checksum},
+	{"mmap-checksum", NULL, checksum_words, NULL, SWITCH_ANY,
+		parse_checksum}, /* its old name */
 	{"map-writing", NULL, map_writing_words, "with --pager=mmap: where a writer makes pages",
-		false, parse_map_writing},
-	{"readahead", "PAGES", NULL, "of a scan, at most (default 4 MiB of them; 0: none)", false,
-		parse_readahead},
-	{"policy", NULL, trace_policy_names, "which page the pool evicts (default clock)", false,
-		parse_policy},
+		SWITCH_ANY, parse_map_writing},
+	{"readahead", "PAGES", NULL, "of a scan, at most (default 4 MiB of them; 0: none)",
+		SWITCH_ANY, parse_readahead},
+	{"policy", NULL, trace_policy_names, "which page the pool evicts (default clock)",
+		SWITCH_ANY, parse_policy},
 	{"io", NULL, io_words,
-		"how the pager reaches the kernel (default best: what works; a map: sync)", false,
-		parse_io},
-	{"buffered", NULL, NULL, "the pool reads and writes through the page cache", false,
+		"how the pager reaches the kernel (default best: what works; a map: sync)",
+		SWITCH_ANY, parse_io},
+	{"buffered", NULL, NULL, "the pool reads and writes through the page cache", SWITCH_ANY,
 		set_buffered},
-	{"small-pages", NULL, NULL, "the pool's memory in small pages", false, set_small_pages},
-	{"pin-inner", NULL, NULL, "inner pages are pinned, not read under a guard", false,
+	{"small-pages", NULL, NULL, "the pool's memory in small pages", SWITCH_ANY,
+		set_small_pages},
+	{"pin-inner", NULL, NULL, "inner pages are pinned, not read under a guard", SWITCH_ANY,
 		set_pin_inner},
-	{"copy", NULL, NULL, "what is read is copied, not pointed to in the mapping", false,
+	{"copy", NULL, NULL, "what is read is copied, not pointed to in the mapping", SWITCH_ANY,
 		set_copy},
 	{"value-copy-max", "SIZE", NULL,
-		"longer values are not copied to memory whole (default 256M)", false,
+		"longer values are not copied to memory whole (default 256M)", SWITCH_ANY,
 		parse_value_copy_max},
-	{"any-fs", NULL, NULL, "a network file system is accepted, at your own risk", false,
+	{"any-fs", NULL, NULL, "a network file system is accepted, at your own risk", SWITCH_ANY,
 		set_any_fs},
 };
 

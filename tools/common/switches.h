@@ -11,12 +11,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Which commands a switch is for. */
+enum switch_use {
+	SWITCH_ANY,
+	SWITCH_WRITER, /* it says how commits are made */
+	SWITCH_READER, /* it goes with VERSO_RDONLY */
+	SWITCH_MAKER,  /* it is of a new database */
+};
+
 struct db_switch {
 	const char *name;         /* without the dashes */
 	const char *value;        /* what help calls its value; NULL: it takes none, or a word */
 	const char *const *words; /* of which its value is one; NULL ends them. NULL: no list */
 	const char *help;         /* NULL: an old name, which help does not list */
-	bool for_writers;         /* it says how commits are made, or a new file */
+	enum switch_use use;
 	/* Sets the option. False: `value` is none of its values. */
 	bool (*apply)(struct verso_options *options, const char *value);
 };

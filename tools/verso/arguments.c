@@ -12,7 +12,7 @@
 static const struct {
 	const char *value, *how;
 } kinds[] = {
-	{"SIZE", "a number of bytes, or a number with K, M or G behind it, such as 64M"},
+	{"SIZE", "a number of bytes above 0, or one with K, M or G behind it, such as 64M"},
 	{"N", "a whole number, such as 10"},
 	{"PAGES", "a whole number of pages, such as 32"},
 	{"SECONDS", "a number of seconds, such as 2"},

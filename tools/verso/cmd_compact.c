@@ -3,15 +3,22 @@
 #include "tools/verso/tool.h"
 
 #include <inttypes.h>
-#include <unistd.h>
 
 #define STEP_MS 200 /* between two looks at signals and progress */
+
+static void say_done(const void *arg)
+{
+	const struct arguments *args = arg;
+
+	say("%s: ended while another program was writing; what was done stays", args->path);
+}
 
 static enum status compact_db(const struct arguments *args)
 {
 	struct verso_compact c = {.size = sizeof(c), .time_max_ms = STEP_MS};
 	struct verso_stat before = {.size = sizeof(before)};
 	struct progress progress;
+	struct waiting waiting;
 	uint64_t n_changed = 0;
 	enum status status;
 	struct session s;
@@ -22,9 +29,10 @@ static enum status compact_db(const struct arguments *args)
 		return status;
 	verso_abort(s.txn);
 	s.txn = NULL;
-	signals_catch(STDIN_FILENO);
+	signals_catch(-1, say_done, args);
 	progress_begin(&progress, "pages moved or filled", 0);
 	progress_be_quiet(&progress, 5);
+	waiting_begin(&waiting, args, WAITS_AT_TIMES);
 	rc = verso_stat(s.db, &before);
 	while (rc == 0 || rc == VERSO_MORE) {
 		rc = verso_compact(s.db, &c);
@@ -33,6 +41,7 @@ static enum status compact_db(const struct arguments *args)
 		if (rc == 0 || signals_ended_by() != 0)
 			break;
 	}
+	waiting_end(&waiting);
 	progress_end(&progress);
 	if (rc < 0)
 		status = fail(args->path, rc);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A signal that asks for the end: the copy is given up, and what it has made is removed. */
@@ -26,52 +27,91 @@ static void catch_signals(void)
 	}
 }
 
+struct copying {
+	struct progress progress;
+	bool will_catch; /* signals */
+};
+
 static int step(void *arg, uint64_t done_bytes, uint64_t total_bytes)
 {
-	struct progress *p = arg;
+	struct copying *c = arg;
 
-	p->total = total_bytes;
-	progress_step(p, done_bytes);
+	if (c->will_catch)
+		catch_signals();
+	c->will_catch = false;
+	c->progress.total = total_bytes;
+	progress_step(&c->progress, done_bytes);
 	return ended_by != 0;
 }
 
-/* True, said on stderr, where bytes would go to people. */
-static bool is_terminal(const char *to)
+/* Of standard output. False: said on stderr why not. */
+static bool is_output_possible(const struct arguments *args)
 {
-	if (strcmp(to, "-") != 0 || isatty(STDOUT_FILENO) != 1)
-		return false;
-	say("standard output is a terminal: send it to a file or through a pipe, or name the new "
-	    "file");
-	return true;
+	if (strcmp(args->rest[0], "-") != 0)
+		return true;
+	if (args->replace)
+		say("--replace is for a file: a copy to standard output replaces nothing");
+	else if (isatty(STDOUT_FILENO) == 1)
+		say("standard output is a terminal: send it to a file or through a pipe, or name "
+		    "the new file");
+	else
+		return true;
+	return false;
+}
+
+/* What has the name of the copy, and was not replaced. */
+static void say_in_the_way(const char *to, bool replaces)
+{
+	struct stat st;
+
+	if (stat(to, &st) < 0 && errno == ENOENT)
+		say("%s is a link to nothing: remove it, or name another file", to);
+	else if (replaces)
+		say("%s came while the copy was made, and stays: try again, or name another file",
+			to);
+	else
+		say("%s is there already: name another file, or add --replace", to);
+}
+
+/*
+ * Before its first step a copy that replaces waits until NEW is closed, for ever with
+ * --wait=forever, and one to standard output waits for its reader: a signal ends both as it ends
+ * any program, since nothing has to be removed.
+ */
+static int copy_to(const struct session *s, const char *to)
+{
+	struct copying c = {.will_catch = strcmp(to, "-") != 0};
+	unsigned flags = s->args->compact ? VERSO_COPY_COMPACT : 0;
+	int rc;
+
+	if (c.will_catch && !s->args->replace)
+		catch_signals();
+	progress_begin(&c.progress, "bytes", 0);
+	progress_be_quiet(&c.progress, 5);
+	if (strcmp(to, "-") == 0)
+		rc = verso_copy_to(s->db, STDOUT_FILENO, flags, step, &c);
+	else
+		rc = verso_copy(s->db, to, flags | (s->args->replace ? VERSO_COPY_REPLACE : 0u),
+			step, &c);
+	progress_end(&c.progress);
+	return rc;
 }
 
 static enum status copy_db(const struct arguments *args)
 {
 	const char *to = args->rest[0];
-	unsigned flags = args->compact ? VERSO_COPY_COMPACT : 0;
-	struct progress progress;
 	enum status status;
 	struct session s;
 	int rc;
 
-	if (is_terminal(to))
+	if (!is_output_possible(args))
 		return STATUS_USAGE;
 	status = session_open(&s, args, VERSO_READ);
 	if (status != STATUS_OK)
 		return status;
-	/* A pipe that nobody reads may hold the copy up for ever, and nothing has to be removed. */
-	if (strcmp(to, "-") != 0)
-		catch_signals();
-	progress_begin(&progress, "bytes", 0);
-	progress_be_quiet(&progress, 5);
-	if (strcmp(to, "-") == 0)
-		rc = verso_copy_to(s.db, STDOUT_FILENO, flags, step, &progress);
-	else
-		rc = verso_copy(s.db, to, flags | (args->replace ? VERSO_COPY_REPLACE : 0u), step,
-			&progress);
-	progress_end(&progress);
+	rc = copy_to(&s, to);
 	if (rc == -EEXIST)
-		say("%s is there already: name another file, or add --replace", to);
+		say_in_the_way(to, args->replace);
 	else if (rc < 0 && !ended_by)
 		(void)fail(args->path, rc);
 	session_abort(&s);

@@ -62,6 +62,19 @@ static bool is_batch_full(const struct load *l)
 	return l->args->format != FORMAT_DUMP && l->n % batch == 0;
 }
 
+/* What was committed is known before the wait for the next turn, which a signal may end. */
+static enum status commit_batch(struct load *l)
+{
+	enum status status = target_commit_batch(&l->target);
+
+	l->in_doubt = status != STATUS_OK;
+	if (status != STATUS_OK)
+		return status;
+	l->n_committed = l->n;
+	l->committed_line = l->in.n_lines;
+	return target_go_on(&l->target);
+}
+
 /* Puts every record and closes the target. */
 static enum status load_items(struct load *l)
 {
@@ -77,14 +90,11 @@ static enum status load_items(struct load *l)
 		status = item == ITEM_TABLE ? begin_table(l, key) : put(l, key, val);
 		progress_step(&progress, l->in.read_bytes);
 		if (status == STATUS_OK && item == ITEM_RECORD && is_batch_full(l)) {
-			status = target_commit_and_go_on(&l->target);
+			status = commit_batch(l);
 			if (status != STATUS_OK) {
 				progress_end(&progress);
-				l->in_doubt = true;
 				return status;
 			}
-			l->n_committed = l->n;
-			l->committed_line = l->in.n_lines;
 		}
 	}
 	progress_end(&progress);
@@ -112,8 +122,9 @@ static bool is_possible(const struct load *l)
 }
 
 /* What is there after a load that failed. */
-static void say_kept(const struct load *l)
+static void say_kept(const void *arg)
 {
+	const struct load *l = arg;
 	const char *why = signals_ended_by() != 0 ? "interrupted: " : "";
 
 	if (l->target.in_place || (l->in_doubt && !l->is_new && l->n_committed == 0))
@@ -191,7 +202,7 @@ static enum status load(const struct arguments *args)
 		return STATUS_USAGE;
 	if (input_open(&l.in, args->n_rest > 0 ? args->rest[0] : NULL,
 		    line_max_bytes(args->format))) {
-		signals_catch(l.in.fd);
+		signals_catch(l.in.fd, say_kept, &l);
 		status = load_input(&l);
 		if (status != STATUS_OK)
 			say_kept(&l);

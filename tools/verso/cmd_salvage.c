@@ -66,7 +66,7 @@ static enum status salvage_db(const struct arguments *args)
 	c.to.path = args->rest[0];
 	if (!is_free(c.to.path))
 		return STATUS_ERROR;
-	signals_catch(-1);
+	signals_catch(-1, NULL, NULL);
 	status = salvage(args->path, NULL, &sink);
 	if (status == STATUS_ERROR && c.is_open)
 		target_abort(&c.target);

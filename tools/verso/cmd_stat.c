@@ -2,7 +2,10 @@
 /* verso stat: what there is to say about a database, as text or JSON. */
 #include "tools/verso/raw.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 enum unit { UNIT_COUNT, UNIT_BYTES, UNIT_GEN, UNIT_YES };
@@ -78,6 +81,7 @@ static void print_text(const char *name, const char *text, const char *value, bo
 
 struct tables {
 	struct verso_txn *txn;
+	FILE *out;
 	bool json, any;
 };
 
@@ -93,14 +97,14 @@ static int print_table(void *arg, const char *name)
 	if (rc != 0)
 		return rc;
 	if (t->json) {
-		(void)printf("%s{\"name\": ", t->any ? ", " : "");
-		text_write_json(stdout, name);
-		(void)printf(", \"records\": %" PRIu64 ", \"height\": %" PRIu32 "}", stat.n_records,
-			stat.height);
+		(void)fprintf(t->out, "%s{\"name\": ", t->any ? ", " : "");
+		text_write_json(t->out, name);
+		(void)fprintf(t->out, ", \"records\": %" PRIu64 ", \"height\": %" PRIu32 "}",
+			stat.n_records, stat.height);
 	} else {
-		(void)printf("table ");
-		escape_write(stdout, name, strlen(name), true);
-		(void)printf("%*s %" PRIu64 " records, height %" PRIu32 "\n",
+		(void)fprintf(t->out, "table ");
+		escape_write(t->out, name, strlen(name), true);
+		(void)fprintf(t->out, "%*s %" PRIu64 " records, height %" PRIu32 "\n",
 			strlen(name) < 22 ? (int)(22 - strlen(name)) : 0, "", stat.n_records,
 			stat.height);
 	}
@@ -108,7 +112,24 @@ static int print_table(void *arg, const char *name)
 	return 0;
 }
 
-/* What the file is, whoever asks. */
+/* As text, malloc'ed: of damaged tables nothing is printed. */
+static int list_tables(const struct session *s, char **ret_text)
+{
+	struct tables t = {.txn = s->txn, .json = s->args->json};
+	size_t len_bytes;
+	int rc;
+
+	t.out = open_memstream(ret_text, &len_bytes);
+	if (!t.out)
+		return -errno;
+	rc = verso_table_each(s->txn, print_table, &t);
+	if (fclose(t.out) == 0 && rc == 0)
+		return 0;
+	free(*ret_text);
+	return rc != 0 ? rc : -ENOMEM;
+}
+
+/* What the file is, whoever asks. On a failure nothing is printed. */
 static int print_file(const struct session *s, const struct verso_stat *st)
 {
 	struct verso_table_stat table = {.size = sizeof(table)};
@@ -182,23 +203,23 @@ static void print_process(const struct verso_stat *st, bool json)
 static int print_stat(const struct session *s)
 {
 	struct verso_stat st = {.size = sizeof(st)};
-	struct tables tables = {s->txn, s->args->json, false};
 	bool json = s->args->json;
+	char *tables;
 	int rc = verso_stat(s->db, &st);
 
 	if (rc == 0)
-		rc = print_file(s, &st);
+		rc = list_tables(s, &tables);
 	if (rc != 0)
 		return rc;
-	if (json)
-		(void)printf(", \"tables\": [");
-	rc = verso_table_each(s->txn, print_table, &tables);
-	if (json)
-		(void)printf("]");
-	if (s->args->process)
-		print_process(&st, json);
-	if (json)
-		(void)printf("}\n");
+	rc = print_file(s, &st);
+	if (rc == 0) {
+		(void)printf(json ? ", \"tables\": [%s]" : "%s", tables);
+		if (s->args->process)
+			print_process(&st, json);
+		if (json)
+			(void)printf("}\n");
+	}
+	free(tables);
 	return rc;
 }
 
@@ -211,7 +232,7 @@ static int collect_space(const struct session *s)
 	struct waiting waiting;
 	int rc;
 
-	waiting_begin(&waiting, s->args->path, "this look at its space");
+	waiting_begin(&waiting, s->args, WAITS_AT_FIRST);
 	rc = verso_space(s->db, &sp);
 	waiting_end(&waiting);
 	if (rc < 0)
@@ -261,10 +282,12 @@ static enum status stat_db(const struct arguments *args)
 	enum status status;
 	int rc;
 
-	if (args->watch_ns != 0 && (args->space || args->process)) {
+	if (args->watch_ns != 0 && (args->space || args->process || args->db_switch)) {
 		say("--watch does not open the database, so there is no --%s with it: leave one "
 		    "of them out",
-			args->space ? "space" : "process");
+			args->space     ? "space"
+			: args->process ? "process"
+					: args->db_switch);
 		return STATUS_USAGE;
 	}
 	if (args->watch_ns != 0)

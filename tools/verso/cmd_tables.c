@@ -2,12 +2,15 @@
 /* verso tables: the names of the tables, and how much is in each. */
 #include "tools/verso/tool.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 struct tables {
 	const struct session *s;
+	FILE *out;
 	bool any;
 };
 
@@ -18,22 +21,23 @@ static void print_table(const struct tables *t, const char *name,
 	const struct arguments *args = t->s->args;
 
 	if (args->json) {
-		(void)printf("%s{\"name\": ", t->any ? ",\n " : "[");
+		(void)fprintf(t->out, "%s{\"name\": ", t->any ? ",\n " : "[");
 		if (name)
-			text_write_json(stdout, name);
+			text_write_json(t->out, name);
 		else
-			(void)printf("null");
-		(void)printf(", \"records\": %" PRIu64 ", \"height\": %" PRIu32 "}",
+			(void)fprintf(t->out, "null");
+		(void)fprintf(t->out, ", \"records\": %" PRIu64 ", \"height\": %" PRIu32 "}",
 			stat->n_records, stat->height);
 		return;
 	}
 	if (!args->names_only)
-		(void)printf("%12" PRIu64 " %7" PRIu32 "  ", stat->n_records, stat->height);
+		(void)fprintf(t->out, "%12" PRIu64 " %7" PRIu32 "  ", stat->n_records,
+			stat->height);
 	if (name)
-		escape_write(stdout, name, strlen(name), t->s->for_screen);
+		escape_write(t->out, name, strlen(name), t->s->for_screen);
 	else
-		(void)printf("(the default table, which has no name)");
-	(void)putchar('\n');
+		(void)fprintf(t->out, "(the default table, which has no name)");
+	(void)putc('\n', t->out);
 }
 
 static int each(void *arg, const char *name)
@@ -49,29 +53,47 @@ static int each(void *arg, const char *name)
 		return rc;
 	print_table(t, name, &stat);
 	t->any = true;
-	return ferror(stdout);
+	return 0;
 }
 
+static int list(struct tables *t)
+{
+	const struct arguments *args = t->s->args;
+	int rc = 0;
+
+	if (!args->json && !args->names_only)
+		(void)fprintf(t->out, "%12s %7s  %s\n", "records", "height", "table");
+	if (args->json || !args->names_only)
+		rc = each(t, NULL);
+	if (rc == 0)
+		rc = verso_table_each(t->s->txn, each, t);
+	if (args->json)
+		(void)fprintf(t->out, "]\n");
+	return rc;
+}
+
+/* All or, when a table cannot be read, nothing. */
 static enum status tables(const struct arguments *args)
 {
+	char *text = NULL;
+	size_t len_bytes;
 	struct session s;
 	struct tables t = {.s = &s};
 	enum status status = session_open(&s, args, VERSO_READ);
-	int rc = 0;
+	int rc;
 
 	if (status != STATUS_OK)
 		return status;
 	s.for_screen = isatty(STDOUT_FILENO) == 1;
-	if (!args->json && !args->names_only)
-		(void)printf("%12s %7s  %s\n", "records", "height", "table");
-	if (args->json || !args->names_only)
-		rc = each(&t, NULL);
+	t.out = open_memstream(&text, &len_bytes);
+	rc = t.out ? list(&t) : -errno;
+	if (t.out && fclose(t.out) != 0 && rc == 0)
+		rc = -ENOMEM;
 	if (rc == 0)
-		rc = verso_table_each(s.txn, each, &t);
-	if (args->json)
-		(void)printf("]\n");
-	if (rc < 0)
+		(void)fwrite(text, 1, len_bytes, stdout);
+	else
 		status = fail(args->path, rc);
+	free(text);
 	session_abort(&s);
 	return status == STATUS_OK ? finish_output() : status;
 }

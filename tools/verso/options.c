@@ -165,6 +165,7 @@ SETTER(process, a->process = true)
 SETTER(hex, a->hex = true)
 SETTER(wide, a->wide = true)
 SETTER(skip_damaged, a->skip_damaged = true)
+SETTER(trees, a->trees = true)
 
 static const struct option options[] = {
 	{"table", 't', "NAME", "a named table instead of the default one", TAKES_TABLE,
@@ -206,6 +207,9 @@ static const struct option options[] = {
 	{"wide", 'w', NULL, "keys and values whole, however long", TAKES_PAGE, set_wide},
 	{"skip-damaged", 0, NULL, "what can be read of a damaged database, as `salvage` finds it",
 		TAKES_DUMP, set_skip_damaged},
+	{"trees", 0, NULL,
+		"the trees alone, of one commit: no writer waits, and none is waited for",
+		TAKES_CHECK, set_trees},
 	{"frames", 0, "N", "one size of the pool instead of twelve", TAKES_TRACE, parse_frames},
 	{"plot", 0, "FILE.svg", "draw the curves (needs gnuplot)", TAKES_TRACE, parse_plot},
 };
@@ -220,8 +224,16 @@ size_t options_count(void)
 /* What opens no database, or opens the file itself, has no switches. */
 static bool takes_switch(const struct command *command, const struct db_switch *sw)
 {
-	if (sw->for_writers)
+	switch (sw->use) {
+	case SWITCH_WRITER:
 		return (command->takes & TAKES_WRITER) != 0;
+	case SWITCH_READER:
+		return (command->open_flags & VERSO_RDONLY) != 0;
+	case SWITCH_MAKER:
+		return (command->open_flags & VERSO_CREATE) != 0;
+	case SWITCH_ANY:
+		break;
+	}
 	return (command->takes & (TAKES_TRACE | TAKES_FILE)) == 0;
 }
 
@@ -274,5 +286,8 @@ bool options_find_letter(const struct command *command, char letter, struct opti
 
 bool options_apply(const struct option_view *view, struct arguments *a, const char *value)
 {
-	return view->own ? view->own->parse(a, value) : view->db_switch->apply(&a->open, value);
+	if (view->own)
+		return view->own->parse(a, value);
+	a->db_switch = view->name;
+	return view->db_switch->apply(&a->open, value);
 }

@@ -3,18 +3,18 @@
 #include "tools/verso/tool.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
 #define SHOW_EVERY_NS 200000000u
 
-static bool is_shown;
+static atomic_bool is_shown; /* a message may come from another thread */
 
 void progress_hide(void)
 {
-	if (is_shown)
+	if (atomic_exchange(&is_shown, false))
 		(void)fputs("\r\033[K", stderr);
-	is_shown = false;
 }
 
 static uint64_t now_ns(void)

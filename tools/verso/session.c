@@ -69,12 +69,22 @@ enum status finish_output(void)
 	return STATUS_ERROR;
 }
 
+/* What only reads waits for nothing that is worth a word. */
+static enum waits waits_of(const struct session *s, unsigned begin_flags)
+{
+	return begin_flags & VERSO_WRITE && !s->args->is_private ? WAITS_ONLY : WAITS_NEVER;
+}
+
 static enum status begin(struct session *s, unsigned flags)
 {
 	const char *table = s->args->table;
 	unsigned make = s->args->command->open_flags & VERSO_CREATE;
-	int rc = verso_begin(s->db, flags, &s->txn);
+	struct waiting waiting;
+	int rc;
 
+	waiting_begin(&waiting, s->args, waits_of(s, flags));
+	rc = verso_begin(s->db, flags, &s->txn);
+	waiting_end(&waiting);
 	if (rc == 0 && table) {
 		rc = verso_table_open(s->txn, table, make, &s->table);
 		if (rc != 0) {
@@ -92,13 +102,16 @@ static enum status begin(struct session *s, unsigned flags)
 enum status session_open(struct session *s, const struct arguments *args, unsigned begin_flags)
 {
 	struct verso_options options = args->open;
+	struct waiting waiting;
 	enum status status;
 	int rc;
 
 	*s = (struct session){.args = args};
 	options.size = sizeof(options);
 	options.flags |= args->command->open_flags;
+	waiting_begin(&waiting, args, waits_of(s, begin_flags));
 	rc = verso_open(args->path, &options, &s->db);
+	waiting_end(&waiting);
 	if (rc < 0) {
 		status = fail(args->path, rc);
 		if (rc == -ENOENT)
@@ -111,14 +124,22 @@ enum status session_open(struct session *s, const struct arguments *args, unsign
 	return status;
 }
 
-enum status session_commit_and_go_on(struct session *s)
+enum status session_commit_batch(struct session *s)
 {
 	int rc = verso_commit(s->txn);
-	enum status status;
+	enum status status = rc == 0 ? STATUS_OK : fail(s->args->path, rc);
 
 	s->txn = NULL;
 	s->table = NULL;
-	status = rc == 0 ? begin(s, VERSO_WRITE) : fail(s->args->path, rc);
+	if (status != STATUS_OK)
+		verso_close(s->db);
+	return status;
+}
+
+enum status session_go_on(struct session *s)
+{
+	enum status status = begin(s, VERSO_WRITE);
+
 	if (status != STATUS_OK)
 		verso_close(s->db);
 	return status;

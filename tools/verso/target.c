@@ -110,8 +110,10 @@ enum status target_open(struct target *t, const struct arguments *args, uint32_t
 		page_size = st.st_size > 0 ? 0 : page_size; /* it keeps its own */
 	else if (errno == ENOENT)
 		status = make_folder(t);
-	if (t->path)
+	if (t->path) {
 		t->args.path = t->path;
+		t->args.is_private = true;
+	}
 	if (t->args.open.page_size == 0)
 		t->args.open.page_size = page_size;
 	if (status == STATUS_OK)
@@ -121,9 +123,18 @@ enum status target_open(struct target *t, const struct arguments *args, uint32_t
 	return status;
 }
 
-enum status target_commit_and_go_on(struct target *t)
+enum status target_commit_batch(struct target *t)
 {
-	enum status status = session_commit_and_go_on(&t->session);
+	enum status status = session_commit_batch(&t->session);
+
+	if (status != STATUS_OK)
+		remove_folder(t);
+	return status;
+}
+
+enum status target_go_on(struct target *t)
+{
+	enum status status = session_go_on(&t->session);
 
 	if (status != STATUS_OK)
 		remove_folder(t);

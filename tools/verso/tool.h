@@ -25,7 +25,7 @@ enum status {
 /* Which options a subcommand takes, beside those that every one takes. */
 enum option_set {
 	TAKES_TABLE = 1 << 0,
-	TAKES_WRITER = 1 << 1, /* --commit, --page-size */
+	TAKES_WRITER = 1 << 1, /* --commit, --exclusive */
 	TAKES_RANGE = 1 << 2,  /* --from and its like */
 	TAKES_RAW = 1 << 3,
 	TAKES_JSON = 1 << 4,
@@ -39,6 +39,7 @@ enum option_set {
 	TAKES_DUMP = 1 << 14,  /* --skip-damaged */
 	TAKES_WATCH = 1 << 15, /* --watch, --count */
 	TAKES_PAGE = 1 << 11,  /* --hex, --wide */
+	TAKES_CHECK = 1 << 16, /* --trees */
 	TAKES_FILE = 1 << 12,  /* nothing more: it reads the file itself, without the library */
 };
 
@@ -58,6 +59,7 @@ struct arguments {
 	int n_rest;
 	struct verso_val *bytes; /* what rest stands for, with rest_is_bytes; a zero behind each */
 	struct verso_options open;
+	const char *db_switch;       /* the last option that went into `open`; NULL: none did */
 	const char *table;           /* NULL: the default one */
 	struct verso_val table_name; /* its bytes; data NULL: not given */
 	struct verso_val from;       /* data NULL: not given */
@@ -74,8 +76,9 @@ struct arguments {
 	bool reverse, keys_only, raw, json, no_overwrite;
 	bool crlf, header; /* of what load reads */
 	bool names_only, compact, replace, space;
-	bool process, hex, wide, skip_damaged;
+	bool process, hex, wide, skip_damaged, trees;
 	bool willneed, cold; /* advice: before a scan, and after it */
+	bool is_private;     /* no other program knows the path */
 };
 
 struct command {
@@ -148,8 +151,9 @@ struct session {
  */
 enum status session_open(struct session *s, const struct arguments *args, unsigned begin_flags);
 
-/* Commits what is open and begins anew. */
-enum status session_commit_and_go_on(struct session *s);
+/* Commits what is open; session_go_on() begins anew. When they fail, nothing is open. */
+enum status session_commit_batch(struct session *s);
+enum status session_go_on(struct session *s);
 
 /* Commits and closes; session_abort() only closes. */
 enum status session_commit(struct session *s);
@@ -258,14 +262,20 @@ __attribute__((format(printf, 2, 3))) void input_fail(const struct input *in, co
 
 /* signals.c */
 
-/* From now on a signal that asks for the end makes reads of fd end (-1: of none), and no more. */
-void signals_catch(int fd);
+/*
+ * From now on a signal that asks for the end makes reads of fd end (-1: of none), and no more.
+ * last_words says what is left, where the signal ends a wait for another program (waiting.c).
+ */
+void signals_catch(int fd, void (*last_words)(const void *arg), const void *arg);
 
 /* The number of the signal that came; 0: none. */
 int signals_ended_by(void);
 
 /* Ends the process as the signal that came would have; returns when none did. */
 void signals_end(void);
+
+/* The same, with the last words. Any thread, while the first one waits. */
+void signals_end_wait(void);
 
 /* What a line turned out to be. */
 enum item {
@@ -328,8 +338,9 @@ struct target {
  */
 enum status target_open(struct target *t, const struct arguments *args, uint32_t page_size);
 
-/* Commits what is open and begins anew. */
-enum status target_commit_and_go_on(struct target *t);
+/* Commits what is open; target_go_on() begins anew. */
+enum status target_commit_batch(struct target *t);
+enum status target_go_on(struct target *t);
 
 /*
  * Commits and closes; a new database then has its name. One whose name cannot be made durable is
@@ -342,22 +353,29 @@ void target_abort(struct target *t);
 
 /* waiting.c: for a write transaction of another program */
 
-/*
- * True: said who has had one open for least_ms or longer, and that `what` waits for it. Any thread;
- * costs some tens of system calls.
- */
-bool say_who_writes(const char *path, const char *what, uint64_t least_ms);
+/* How what is done between waiting_begin() and waiting_end() may wait. */
+enum waits {
+	WAITS_NEVER,
+	WAITS_ONLY,     /* it does nothing else, so a caught signal ends it at once */
+	WAITS_AT_FIRST, /* for a transaction that was open before, and not for later ones */
+	WAITS_AT_TIMES,
+};
 
 struct waiting {
-	const char *path, *what;
+	const struct arguments *args;
+	enum waits waits;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t over;
 	bool runs, is_over; /* is_over: lock */
 };
 
-/* Between these a thread says so, once, when a second has passed. */
-void waiting_begin(struct waiting *w, const char *path, const char *what);
+/*
+ * Between these a thread says, once, which process has had a write transaction open for a second
+ * or longer, and that the command of args waits for it. While another process writes, a caught
+ * signal ends this one.
+ */
+void waiting_begin(struct waiting *w, const struct arguments *args, enum waits waits);
 void waiting_end(struct waiting *w);
 
 /* progress.c: a line on stderr that is written again, only on a terminal */

@@ -1,69 +1,93 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What waits for the writer, of whatever process, says for whom after a while: a write transaction
- * may be open for ever.
+ * may be open for ever. A thread does that, and ends the process where a caught signal asks for it:
+ * the library goes on waiting when a signal comes.
  */
 #include "tools/verso/tool.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <time.h>
+#include <unistd.h>
 
-bool say_who_writes(const char *path, const char *what, uint64_t least_ms)
+#define TICK_MS        100
+#define TICKS_A_SECOND (1000 / TICK_MS)
+
+/* Which process has the turn to write; false: none, or this one. */
+static bool find_writer(const struct waiting *w, struct verso_watch *ret_watch)
 {
-	struct verso_watch w = {.size = sizeof(w)};
+	*ret_watch = (struct verso_watch){.size = sizeof(*ret_watch)};
+	return verso_watch(w->args->path, ret_watch) == 0 && ret_watch->writer_pid != 0 &&
+	       ret_watch->writer_pid != (uint64_t)getpid();
+}
 
-	if (verso_watch(path, &w) < 0 || w.writer_pid == 0 || w.write_age_ms == VERSO_UNKNOWN ||
-		w.write_age_ms < least_ms)
+/* False: there is nobody to name, or it may not be waited for. */
+static bool say_who_writes(const struct waiting *w, uint64_t waited_ms)
+{
+	uint64_t least_ms = w->waits == WAITS_AT_FIRST ? waited_ms : 1000;
+	struct verso_watch watch;
+
+	if (!find_writer(w, &watch) || watch.write_age_ms == VERSO_UNKNOWN ||
+		watch.write_age_ms < least_ms)
 		return false;
 	say("%s: process %" PRIu64 " (%s) has had a write transaction open for %" PRIu64
-	    " s, and %s waits until it ends",
-		path, w.writer_pid, w.writer_program, w.write_age_ms / 1000, what);
+	    " s, and `verso %s` waits until it ends",
+		w->args->path, watch.writer_pid, watch.writer_program, watch.write_age_ms / 1000,
+		w->args->command->name);
 	return true;
 }
 
-static uint64_t ms_since(const struct timespec *begun)
+/* While another process has the turn to write, this one has begun nothing that would be lost. */
+static void end_if_asked(const struct waiting *w)
 {
-	struct timespec now;
+	struct verso_watch watch;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)((now.tv_sec - begun->tv_sec) * 1000 +
-			  (now.tv_nsec - begun->tv_nsec) / 1000000);
+	if (signals_ended_by() != 0 && (w->waits == WAITS_ONLY || find_writer(w, &watch)))
+		signals_end_wait();
 }
 
-/* Only of a transaction that was open before the wait began is it certain that it is waited for. */
+/* After a tick, or as soon as it is over. With the lock. */
+static bool is_over_after_tick(struct waiting *w, struct timespec *until)
+{
+	until->tv_nsec += TICK_MS * 1000000;
+	if (until->tv_nsec >= 1000000000) {
+		until->tv_nsec -= 1000000000;
+		until->tv_sec++;
+	}
+	while (!w->is_over && pthread_cond_timedwait(&w->over, &w->lock, until) != ETIMEDOUT)
+		;
+	return w->is_over;
+}
+
 static void *waiting_main(void *arg)
 {
 	struct waiting *w = arg;
-	struct timespec begun, until;
 	bool is_said = false;
+	struct timespec until;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &begun);
-	until = begun;
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	(void)pthread_mutex_lock(&w->lock);
-	while (!w->is_over && !is_said) {
-		until.tv_sec++;
-		while (!w->is_over &&
-			pthread_cond_timedwait(&w->over, &w->lock, &until) != ETIMEDOUT)
-			;
-		if (!w->is_over)
-			is_said = say_who_writes(w->path, w->what, ms_since(&begun));
+	for (uint64_t n = 1; !is_over_after_tick(w, &until); n++) {
+		end_if_asked(w);
+		if (!is_said && n % TICKS_A_SECOND == 0)
+			is_said = say_who_writes(w, n * TICK_MS);
 	}
 	(void)pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
 
-void waiting_begin(struct waiting *w, const char *path, const char *what)
+void waiting_begin(struct waiting *w, const struct arguments *args, enum waits waits)
 {
 	pthread_condattr_t attr;
 
-	*w = (struct waiting){.path = path, .what = what};
+	*w = (struct waiting){.args = args, .waits = waits};
 	(void)pthread_mutex_init(&w->lock, NULL);
 	(void)pthread_condattr_init(&attr);
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&w->over, &attr);
 	(void)pthread_condattr_destroy(&attr);
-	w->runs = pthread_create(&w->thread, NULL, waiting_main, w) == 0;
+	w->runs = waits != WAITS_NEVER && pthread_create(&w->thread, NULL, waiting_main, w) == 0;
 }
 
 void waiting_end(struct waiting *w)
