@@ -33,6 +33,7 @@ def test_help_tells_of_each_command(sh):
         assert b'--pager' in done.stdout
         assert sh.run(name, '--help').stdout == sh.run(name, 'a', '-h').stdout == done.stdout
     assert sh.run('help').returncode == OK
+    assert sh.run('help', 'help').stdout == sh.run('help').stdout
     assert sh.run('help', 'nothing').returncode == USAGE
     assert sh.run('--version').stdout.startswith(b'verso ')
 
@@ -383,7 +384,6 @@ def test_stat_as_json(sh):
     assert (b'not known' in text) == (more['pager'] == 'mmap'), text
 
 
-def test_options_reach_the_library(sh):
 def test_of_a_damaged_catalogue_nothing_is_printed(sh):
     for i in range(3):
         sh.expect(OK, 'put', 'a', 'k', 'v', f'--table={i}{i}{i}')
@@ -394,6 +394,7 @@ def test_of_a_damaged_catalogue_nothing_is_printed(sh):
         sh.expect(ERROR, words[0], 'a', *words[1:], out=b'', err=b'page ')
 
 
+def test_options_reach_the_library(sh):
     sh.expect(OK, 'put', 'a', 'k', 'v', '--cache=16M', '--page-size=8K')
     st = json.loads(sh.expect(OK, 'stat', 'a', '--json', '--process', '--cache=16M').stdout)
     assert st['page_size'] == 8192
@@ -481,17 +482,6 @@ def test_a_database_in_use_is_read_and_written(sh):
     sh.expect(OK, 'get', 'a', 'k2', out=b'v2\n')
 
 
-def test_a_database_that_another_has_alone_is_told(sh):
-    sh.expect(OK, 'put', 'a', 'k', 'v')
-    done = None
-    for _ in range(50):
-        with subprocess.Popen([VERSO, 'load', 'a', '--tsv', '--exclusive', sh.pager], cwd=sh.folder,
-                              stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as other:
-            # Whoever comes first has it: when it was not the other one, which opens that file before it locks, start anew.
-            while other.poll() is None and not has_open(other.pid, 'a-lock'):
-                pass
-            done = sh.run('get', 'a', 'k')
-            other.communicate(b'k2\tv2\n')
 def test_what_nobody_writes_is_read_without_a_lock(sh):
     with loading(sh, '--exclusive') as other:
         while not json.loads(sh.run('stat', 'a', '--watch', '--json', '-n1').stdout)['alone']:
@@ -503,6 +493,17 @@ def test_what_nobody_writes_is_read_without_a_lock(sh):
         other.communicate(b'', timeout=60)
 
 
+def test_a_database_that_another_has_alone_is_told(sh):
+    sh.expect(OK, 'put', 'a', 'k', 'v')
+    done = None
+    for _ in range(50):
+        with subprocess.Popen([VERSO, 'load', 'a', '--tsv', '--exclusive', sh.pager], cwd=sh.folder,
+                              stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as other:
+            # Whoever comes first has it: when it was not the other one, which opens that file before it locks, start anew.
+            while other.poll() is None and not has_open(other.pid, 'a-lock'):
+                pass
+            done = sh.run('get', 'a', 'k')
+            other.communicate(b'k2\tv2\n')
         if other.returncode == OK and done.returncode != OK:
             break
     assert done.returncode == ERROR and b'open already' in done.stderr, done

@@ -26,8 +26,8 @@ void help_welcome(FILE *out)
 		"\n"
 		"`verso help COMMAND` has its options and an example. --pager=mmap reads the same\n"
 		"file through the kernel's page cache instead of the buffer pool.\n"
-		"Exit status: 0 done, 1 not found, check failed or not all salvaged, 2 usage,\n"
-		"3 could not be done.\n",
+		"Exit status: 0 done, 1 not found, the key is there (put --new), check failed or\n"
+		"not all salvaged, 2 usage, 3 could not be done.\n",
 		out);
 }
 
@@ -88,7 +88,7 @@ enum status help(int n_words, char **words)
 {
 	const struct command *command;
 
-	if (n_words == 0) {
+	if (n_words == 0 || strcmp(words[0], "help") == 0) {
 		help_welcome(stdout);
 	} else if (strcmp(words[0], "--list") == 0) {
 		for (size_t i = 0; (command = command_at(i)) != NULL; i++)
