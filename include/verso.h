@@ -291,9 +291,11 @@ int verso_begin(struct verso *db, unsigned flags, struct verso_txn **ret_txn);
  * 0: done. < 0: none of its changes will be seen; but after VERSO_EPOISONED the database, opened
  * again, may contain them, and under VERSO_SYNC_PROCESS others may see them at once; the text says
  * so too where the file was removed, replaced or cut while it was open. -ENOSPC, -EDQUOT, -EFBIG:
- * no space to write it (verso_put() may return that before); -EIO, VERSO_EIO, VERSO_EPOISONED;
- * VERSO_EABORTONLY: an earlier call had failed half-way. Blocks on the flush, which commits of
- * several threads share.
+ * no space to write it (verso_put() may return that before); -EIO, VERSO_EIO, VERSO_EPOISONED.
+ * A flush that fails poisons the database, and a write before it, with whichever of these, may:
+ * then later writers get VERSO_EPOISONED until it is opened again. (The call that takes space for a
+ * write, and a read, do not.) VERSO_EABORTONLY: an earlier call had failed half-way. Blocks on the
+ * flush, which commits of several threads share.
  */
 int verso_commit(struct verso_txn *txn);
 

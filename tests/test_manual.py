@@ -23,6 +23,8 @@ COMPILER = sys.argv[4:-1] if UPDATE else sys.argv[4:]
 MANUAL = os.path.join(ROOT, 'docs', 'manual')
 BLOCK = re.compile(r'^```(\S*)(?: (\w+))?\n(.*?)^```\n', re.M | re.S)
 PAGERS = ('bufpool', 'mmap')
+# What begins as an error's name does.
+NO_ERRORS = {'VERSO_EXISTS', 'VERSO_EXCL', 'VERSO_EXCLUSIVE', 'VERSO_ESTIMATE'}
 
 FRAME = '''#include "example.h"
 #include "verso_key.h"
@@ -163,6 +165,17 @@ class Manual(unittest.TestCase):
 def add_pages():
     for name in sorted(os.listdir(MANUAL)):
         def test(self, name=name):
+    def test_each_error_has_a_row(self):
+        text = ''
+        for name in os.listdir(os.path.join(ROOT, 'include')):
+            if name.endswith('.h'):
+                with open(os.path.join(ROOT, 'include', name), encoding='utf-8') as f:
+                    text += f.read()
+        codes = set(re.findall(r'-E[A-Z]+\b|\bVERSO_E[A-Z]+\b', text)) - NO_ERRORS
+        self.assertGreater(len(codes), 25)
+        rows = re.findall(r'^\| (`[^|]*) \|', read_page('errors.md')[0], re.M)
+        self.assertEqual(codes, set(re.findall(r'`(.*?)`', ' '.join(rows))))
+
             while self.check_page(name):
                 pass
         setattr(Manual, 'test_' + re.sub(r'\W', '_', name[:-3]).lower(), test)
