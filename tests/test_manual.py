@@ -4,7 +4,7 @@
 
 usage: test_manual.py ROOT TOOL LIBRARY COMPILER... [--update]
 
-A block of C with a main() is a program, which gets the name of a database and, in a second run, `mmap`. One
+A block of C, or of C++, with a main() is a program, which gets the name of a database and, in a second run, `mmap`. One
 without is the inside of a function (docs/manual/README.md). Blocks of Python and of the shell run as they are. Each in
 an empty folder. `--update` writes what they print into the pages.
 """
@@ -89,8 +89,21 @@ def run(words, folder, env):
     return done.stdout
 
 
+CPP = ['-x', 'c++', '-std=c++17']
+
+
+def has_cpp():
+    """Whether there is a compiler for C++ beside that for C."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, 'a.cc')
+        with open(source, 'w', encoding='utf-8') as f:
+            f.write('#include <memory>\nint main() {}\n')
+        return subprocess.run([*COMPILER, *CPP, '-o', source[:-3], source, '-lstdc++'], check=False,
+                              capture_output=True).returncode == 0
+
+
 def run_c(example, outside, env):
-    """What a block of C prints with each pager; None: it is compiled only."""
+    """What a block of C or C++ prints with each pager; None: it is compiled only."""
     code = example.code
     is_outside = code.startswith('#include') and 'main(' not in code
     if 'main(' not in code and not is_outside:
@@ -103,7 +116,9 @@ def run_c(example, outside, env):
         run([*COMPILER, *flags, '-Wno-unused', '-c', '-o', source + '.o', source], outside, env)
         return None
     folder = os.path.dirname(LIBRARY)
-    run([*COMPILER, '-std=gnu11', *flags, '-o', program, source, '-L', folder, '-lverso', '-Wl,-rpath,' + folder], outside, env)
+    language, libraries = (CPP, ['-lstdc++']) if example.language == 'cpp' else (['-std=gnu11'], [])
+    run([*COMPILER, *language, *flags, '-o', program, source, '-L', folder, '-lverso', *libraries, '-Wl,-rpath,' + folder],
+        outside, env)
     found = {}
     for pager in PAGERS:
         with tempfile.TemporaryDirectory() as place:
@@ -114,7 +129,7 @@ def run_c(example, outside, env):
 def run_example(example):
     with tempfile.TemporaryDirectory() as outside, tempfile.TemporaryDirectory() as place:
         env = environment(outside)
-        if example.language == 'c':
+        if example.language in ('c', 'cpp'):
             return run_c(example, outside, env)
         words = {'python': ['python3', '-c'], 'sh': ['bash', '-eu', '-c']}[example.language]
         return {None: run([*words, example.code], place, env)}
@@ -125,7 +140,9 @@ class Manual(unittest.TestCase):
         text, examples = read_page(name)
         for example in examples:
             with self.subTest(example=str(example)):
-                self.assertIn(example.language, ('c', 'python', 'sh'))
+                self.assertIn(example.language, ('c', 'cpp', 'python', 'sh'))
+                if example.language == 'cpp' and not has_cpp():
+                    self.skipTest('no compiler for C++')
                 found = run_example(example)
                 if found is None:
                     self.assertEqual(example.outputs, {})
@@ -148,6 +165,17 @@ class Manual(unittest.TestCase):
             listed = set(re.findall(r'\((\S+?\.md)\)', f.read()))
         self.assertEqual(listed, set(os.listdir(MANUAL)) - {'README.md'})
 
+    def test_each_error_has_a_row(self):
+        text = ''
+        for name in os.listdir(os.path.join(ROOT, 'include')):
+            if name.endswith('.h'):
+                with open(os.path.join(ROOT, 'include', name), encoding='utf-8') as f:
+                    text += f.read()
+        codes = set(re.findall(r'-E[A-Z]+\b|\bVERSO_E[A-Z]+\b', text)) - NO_ERRORS
+        self.assertGreater(len(codes), 25)
+        rows = re.findall(r'^\| (`[^|]*) \|', read_page('errors.md')[0], re.M)
+        self.assertEqual(codes, set(re.findall(r'`(.*?)`', ' '.join(rows))))
+
     def test_links_lead_somewhere(self):
         for name in os.listdir(MANUAL):
             for link in re.findall(r'\]\(([^)#]+)', read_page(name)[0]):
@@ -165,17 +193,6 @@ class Manual(unittest.TestCase):
 def add_pages():
     for name in sorted(os.listdir(MANUAL)):
         def test(self, name=name):
-    def test_each_error_has_a_row(self):
-        text = ''
-        for name in os.listdir(os.path.join(ROOT, 'include')):
-            if name.endswith('.h'):
-                with open(os.path.join(ROOT, 'include', name), encoding='utf-8') as f:
-                    text += f.read()
-        codes = set(re.findall(r'-E[A-Z]+\b|\bVERSO_E[A-Z]+\b', text)) - NO_ERRORS
-        self.assertGreater(len(codes), 25)
-        rows = re.findall(r'^\| (`[^|]*) \|', read_page('errors.md')[0], re.M)
-        self.assertEqual(codes, set(re.findall(r'`(.*?)`', ' '.join(rows))))
-
             while self.check_page(name):
                 pass
         setattr(Manual, 'test_' + re.sub(r'\W', '_', name[:-3]).lower(), test)
