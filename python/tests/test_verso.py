@@ -315,6 +315,31 @@ class Use(OneDatabase):
         db.copy(self.path + '-copy')
 
 
+    def test_advice_loads_the_pages_of_a_range(self):
+        with self.open() as db, db.write() as txn:
+            txn.update({b'%06d' % i: b'v' * 100 for i in range(10_000)})
+        with verso.open(self.path, pager=self.pager, io=verso.Io.SYNC, readahead_pages=verso.NO_READAHEAD,
+                        busy_timeout_ms=verso.BUSY_FOREVER) as db, db.read() as txn:
+            def ahead():
+                return db.stat()['n_loads_ahead']
+
+            known = ahead() is not None # the kernel loads what is mapped
+            self.assertEqual(known, self.pager == verso.Pager.BUFPOOL)
+            txn.advise(verso.Advice.COLD, b'000100', b'000200')
+            if known:
+                self.assertEqual(ahead(), 0)
+            txn.advise(verso.Advice.WILLNEED, b'000100', b'000200')
+            if known:
+                few = ahead()
+                self.assertTrue(0 < few < 10, few)
+            txn.advise(verso.Advice.WILLNEED, b'000100')
+            if known:
+                self.assertGreater(ahead(), 10 * few)
+            self.assertRaises(verso.MisuseError, txn.advise, 7)
+            self.assertRaises(TypeError, txn.advise, verso.Advice.COLD, 'a')
+            self.assertEqual(len(list(txn.range(b'000100', b'000200'))), 100)
+
+
 class Refused(OneDatabase):
     def test_errors_have_class_code_and_text(self):
         with self.assertRaises(FileNotFoundError) as caught:
@@ -324,7 +349,7 @@ class Refused(OneDatabase):
         self.assertIn(self.path, str(caught.exception))
         self.open()
         with self.assertRaises(OSError) as caught:
-            verso.open(self.path, exclusive=True, pager=self.pager)
+            verso.open(self.path, new=True, pager=self.pager)
         self.assertEqual((caught.exception.errno, caught.exception.code), (errno.EEXIST, -errno.EEXIST))
         with self.assertRaises(verso.BusyError) as caught:
             verso.open(self.path, pager=self.pager, flags=verso.Flags.EXCLUSIVE)

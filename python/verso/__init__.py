@@ -27,15 +27,15 @@ from ctypes import byref
 from typing import Any, Union
 
 from ._database import Compaction, Database, Finding
-from ._library import (UNKNOWN, AbortOnlyError, BusyError, Checksum, CommitMode, CorruptError, DeviceError,
-                       EndedError, Error, ExistingFileError, Flags, FullError, Io, Madvise, MapWriting, MisuseError,
-                       MissingFileError, NotDatabaseError, OptionsStruct, Pager, PinnedError, PoisonedError, Policy,
+from ._library import (BUSY_FOREVER, NO_READAHEAD, UNKNOWN, AbortOnlyError, Advice, BusyError, Checksum, CommitMode,
+                       CorruptError, DeviceError, EndedError, Error, ExistingFileError, Flags, FullError, Io, Madvise,
+                       MapWriting, MisuseError, MissingFileError, NotDatabaseError, OptionsStruct, Pager, PinnedError, PoisonedError, Policy,
                        Sync, SystemCallError, TooBigError, VersionError, WatchStruct, lib, raise_error)
 from ._tables import ReadTable, Records, WriteTable
 from ._transactions import KeptTable, ReadTransaction, WriteTransaction
 
 __all__ = [
-    'AbortOnlyError', 'BusyError', 'Checksum', 'CommitMode', 'Compaction', 'CorruptError', 'Database', 'DeviceError', 'EndedError',
+    'BUSY_FOREVER', 'NO_READAHEAD', 'AbortOnlyError', 'Advice', 'BusyError', 'Checksum', 'CommitMode', 'Compaction', 'CorruptError', 'Database', 'DeviceError', 'EndedError',
     'Error', 'ExistingFileError', 'Finding', 'Flags', 'FullError', 'Io', 'KeptTable', 'Madvise', 'MapWriting', 'MisuseError',
     'MissingFileError', 'NotDatabaseError', 'Pager', 'PinnedError', 'PoisonedError', 'Policy', 'ReadTable', 'ReadTransaction', 'Records',
     'Sync', 'SystemCallError', 'TooBigError', 'VersionError', 'WriteTable', 'WriteTransaction', 'open', 'version',
@@ -71,7 +71,7 @@ def watch(path: Union[str, bytes, os.PathLike[str]]) -> dict[str, Any]:
     return members
 
 
-def open(path: Union[str, bytes, os.PathLike[str]], *, create: bool = False, exclusive: bool = False, # noqa: A001
+def open(path: Union[str, bytes, os.PathLike[str]], *, create: bool = False, new: bool = False, # noqa: A001
          readonly: bool = False, pager: Pager = Pager.BUFPOOL, sync: Sync = Sync.FULL, cache_bytes: int = 0,
          page_size: int = 0, mode: int = 0, commit_mode: CommitMode = CommitMode.BEST,
          madvise: Madvise = Madvise.RANDOM, checksum: Checksum = Checksum.ONCE, io: Io = Io.BEST,
@@ -80,8 +80,9 @@ def open(path: Union[str, bytes, os.PathLike[str]], *, create: bool = False, exc
          flags: Flags = Flags(0)) -> Database:
     """Opens a database.
 
-    create: make it where there is none; exclusive: FileExistsError where there is one.
+    create: make it where there is none; new: the same, and FileExistsError where there is one.
     The other arguments are the members of struct verso_options (`man 3 verso_open`); 0 is the default.
+    readahead_pages may be NO_READAHEAD, and busy_timeout_ms BUSY_FOREVER.
     """
     for number in (cache_bytes, value_copy_max, readahead_pages, cache_bytes_max):
         if not 0 <= number <= UNKNOWN:
@@ -89,7 +90,7 @@ def open(path: Union[str, bytes, os.PathLike[str]], *, create: bool = False, exc
     for number in (page_size, mode, busy_timeout_ms):
         if not 0 <= number < 1 << 32:
             raise ValueError(f'{number}: page_size, mode and busy_timeout_ms are from 0 to 2^32 - 1')
-    all_flags = flags | (Flags.CREATE if create or exclusive else 0) | (Flags.EXCL if exclusive else 0)
+    all_flags = flags | (Flags.CREATE if create or new else 0) | (Flags.EXCL if new else 0)
     all_flags |= Flags.RDONLY if readonly else 0
     return Database(path, OptionsStruct(
         ctypes.sizeof(OptionsStruct), pager, sync, all_flags, cache_bytes, page_size, mode, commit_mode, madvise, checksum,

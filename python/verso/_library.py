@@ -88,8 +88,15 @@ class Policy(enum.IntEnum):
     RANDOM = 5
 
 
+class Advice(enum.IntEnum):
+    """What is known of the use of a range of records."""
+
+    WILLNEED = 0
+    COLD = 1
+
+
 class Flags(enum.IntFlag):
-    """More of how a database is opened; create, exclusive and readonly are arguments of open()."""
+    """More of how a database is opened; CREATE, EXCL and RDONLY are open()'s arguments create, new and readonly."""
 
     CREATE = 1 << 0
     EXCL = 1 << 1
@@ -116,6 +123,8 @@ NOTFOUND = 1
 EXISTS = 2
 MORE = 3
 UNKNOWN = (1 << 64) - 1
+BUSY_FOREVER = (1 << 32) - 1 # for busy_timeout_ms: without end
+NO_READAHEAD = (1 << 64) - 1 # for readahead_pages: nothing is read before it is needed
 
 
 class Error(Exception):
@@ -302,6 +311,7 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     'verso_get': (c_int, [Pointer, Pointer, KeyArgument, POINTER(Result)]),
     'verso_get_many': (c_int, [Pointer, Pointer, c_size_t, POINTER(KeyArgument), POINTER(Result), POINTER(c_int)]),
     'verso_read': (c_int, [Pointer, Pointer, KeyArgument, c_uint64, Pointer, c_size_t, POINTER(c_size_t)]),
+    'verso_advise': (c_int, [Pointer, Pointer, KeyArgument, KeyArgument, c_int]),
     'verso_table_clear': (c_int, [Pointer, Pointer]),
     'verso_table_rename': (c_int, [Pointer, c_char_p, c_char_p]),
     'verso_count': (c_int, [Pointer, Pointer, POINTER(RangeStruct), c_uint, POINTER(c_uint64)]),

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from ctypes import byref, c_int, c_size_t, c_uint64
 from typing import TYPE_CHECKING, Any, Optional
 
-from ._library import (APPEND, ESTIMATE, EXISTS, NOOVERWRITE, NOTFOUND, REVERSE, UNKNOWN, Buffer, KeyArgument,
-                       Pointer, RangeStruct, Result, TableStatStruct, as_bytes, lib, raise_error)
+from ._library import (APPEND, ESTIMATE, EXISTS, NOOVERWRITE, NOTFOUND, REVERSE, UNKNOWN, Advice, Buffer,
+                       KeyArgument, Pointer, RangeStruct, Result, TableStatStruct, as_bytes, lib, raise_error)
 
 if TYPE_CHECKING:
     from ._transactions import ReadTransaction
@@ -136,6 +136,17 @@ class ReadTable(Mapping[bytes, bytes]):
         if code == NOTFOUND:
             raise KeyError(as_bytes(key))
         return buffer.raw[:n.value]
+
+
+    def advise(self, advice: Advice, start: Buffer = b'', stop: Buffer = b'') -> None:
+        """Advises the pager about the pages of the records with start <= key < stop; empty: no bound.
+
+        WILLNEED: they begin to load. COLD: they leave memory before others. No result changes.
+        """
+        with self._owner._lock:
+            code = lib.verso_advise(self._owner._live(), self._table, _key(start), _key(stop), advice)
+        if code < 0:
+            raise_error(code)
 
 
 class WriteTable(ReadTable, MutableMapping[bytes, bytes]):
