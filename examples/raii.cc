@@ -7,11 +7,7 @@
 #include <stdexcept>
 #include <string_view>
 
-static int must(int code)
-{
-	const char *text = verso_errmsg(nullptr);
-	return code >= 0 ? code : throw std::runtime_error(*text ? text : verso_strerror(code));
-}
+static int must(int code) { return code >= 0 ? code : throw std::runtime_error(verso_errmsg(nullptr)); }
 template <auto end> struct ends { template <class T> void operator()(T *handle) const { end(handle); } };
 using database = std::unique_ptr<verso, ends<verso_close>>;
 using transaction = std::unique_ptr<verso_txn, ends<verso_abort>>; // forgotten unless committed
