@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""The Debian packages: built, clean under lintian, installed into an empty Debian, where the manual's first page runs.
+"""The Debian packages: built, with their documents, clean under lintian, installed into an empty Debian, where the manual's first page runs.
 
 usage: test_debian.py ROOT
 
@@ -39,7 +39,7 @@ def need(program, package):
 
 
 def build(folder):
-    """The packages, made of the files that git knows; their folder."""
+    """The packages and their source, made of the files that git knows; their folder."""
     source = os.path.join(folder, 'verso-0.1.0')
     os.makedirs(source)
     names = run('git', '-C', ROOT, 'ls-files', '-z').split('\0')
@@ -49,7 +49,7 @@ def build(folder):
     missing = subprocess.run(['dpkg-checkbuilddeps'], cwd=source, check=False, text=True, capture_output=True).stderr
     if missing:
         skip(missing.strip())
-    run('dpkg-buildpackage', '-b', '-us', '-uc', cwd=source, env={**os.environ, 'DEB_BUILD_OPTIONS': 'parallel=2'})
+    run('dpkg-buildpackage', '-us', '-uc', cwd=source, env={**os.environ, 'DEB_BUILD_OPTIONS': 'parallel=2'})
     found = sorted(os.path.basename(p).split('_')[0] for p in glob.glob(os.path.join(folder, '*.deb')))
     assert [n for n in found if not n.endswith('-dbgsym')] == sorted(PACKAGES), found
     return folder
@@ -61,6 +61,24 @@ def lint(folder):
     if os.geteuid() == 0:
         words.insert(1, '--allow-root')
     print(run(*words), end='')
+
+
+def check_docs(folder):
+    """What the packaged README and the manual refer to is packaged, unless it is a part of the source."""
+    target = os.path.join(folder, 'dev')
+    run('dpkg-deb', '-x', *glob.glob(os.path.join(folder, 'libverso-dev_*.deb')), target)
+    docs = os.path.join(target, 'usr', 'share', 'doc', 'libverso-dev')
+    pages = [os.path.join(docs, 'README.md'), *sorted(glob.glob(os.path.join(docs, 'docs', 'manual', '*.md')))]
+    n = 0
+    for page in pages:
+        with open(page, encoding='utf-8') as f:
+            links = re.findall(r'\]\(([^)#:]+)[)#]', f.read())
+        for link in links:
+            path = os.path.normpath(os.path.join(os.path.dirname(page), link))
+            if re.match(r'(docs|examples)/|CONTRIBUTING', os.path.relpath(path, docs)):
+                n += 1
+                assert os.path.exists(path), f'{os.path.relpath(page, docs)}: {link}'
+    assert len(pages) > 10 and n > 30, (pages, n)
 
 
 def mirror():
@@ -125,6 +143,7 @@ def main():
     need('lintian', 'lintian')
     with tempfile.TemporaryDirectory() as folder:
         build(folder)
+        check_docs(folder)
         print('built: ' + ', '.join(PACKAGES), flush=True)
         lint(folder)
         need('debootstrap', 'debootstrap')
