@@ -16,6 +16,7 @@ import zipfile
 
 import build
 import contain
+import figures
 import grade
 import gradescope
 import mklab
@@ -301,57 +302,6 @@ def cheats(lab, builder, check):
         g.close()
 
 
-def blocks(text):
-    """Each indented block of a text, without its indentation: those with empty lines in them, and the parts between."""
-    found = re.findall(r'(?:^    .*\n|^\n(?=    ))+', text, re.M) + re.findall(r'(?:^    .*\n)+', text, re.M)
-    return [re.sub(r'^    ', '', block, flags=re.M).strip('\n') for block in found]
-
-
-def figures(lab, builder, check):
-    """What the handout shows of a program is what the program prints: as a block of the text, or through a script as a picture."""
-    if not lab.figures and 'tool' not in lab.programs:
-        say('  lab.toml names none')
-        return
-    with own.put(own.references(lab)) as folder:
-        g = grade.Grading(lab, builder, folder, 1, {f['program'] for f in lab.figures} | {'tool'} & set(lab.programs))
-        try:
-            if 'tool' in lab.programs:
-                command_works(lab, g, check)
-            for figure in lab.figures:
-                figure_is_shown(lab, g, figure, check)
-        finally:
-            g.close()
-
-
-def command_works(lab, g, check):
-    """The command verso, with the lab's pager in it."""
-    program = lab.programs['tool']
-    with tempfile.TemporaryDirectory(dir=g.builder.folder) as scratch:
-        for words, says in ((['put', 'a.verso', 'earth', '6371 km'], ''), (['get', 'a.verso', 'earth'], '6371 km'), (['check', 'a.verso'], '')):
-            args = [words[0], *program.get('args', []), *words[1:]]
-            run = contain.run([g.path('tool'), *args], program['limit_s'], env=grade.environment(lab, program, scratch, 1), cwd=scratch)
-            check.that(run.status == 0 and says in run.output, f'verso {" ".join(args)}: status {run.status}: {run.output[:300]}')
-
-
-def figure_is_shown(lab, g, figure, check):
-    program, args = lab.programs[figure['program']], figure.get('args', [])
-    what = f'{program["name"]} {" ".join(args)}'
-    # Not where temporary files go: what lies in memory only shows nothing of a disk.
-    with tempfile.TemporaryDirectory(dir=g.builder.folder) as scratch:
-        run = contain.run([g.path(program['name']), *args], program['limit_s'], env=grade.environment(lab, program, scratch, 1), cwd=scratch)
-    if not check.that(run.status == 0, f'{what}: status {run.status}: {run.output[:400]}'):
-        return
-    if 'script' in figure:
-        drawn = subprocess.run([sys.executable, lab.path(figure['script'])], input=run.output, capture_output=True, text=True, check=False).stdout
-        check.that(drawn == read(lab.path(figure['file'])), f'{figure["file"]} is what {figure["script"]} draws of `{what}`')
-        return
-
-    def fixed(text):
-        return re.sub(figure['varies'], '?', text) if 'varies' in figure else text
-    check.that(fixed(run.output.strip('\n')) in map(fixed, blocks(read(lab.path('handout.md')))),
-               f'the handout shows what `{what}` prints: {run.output[:600]}')
-
-
 def parts(lab, builder, check):
     """A file that does not compile costs the programs that are made of it, and no other."""
     for broken in lab.files:
@@ -634,7 +584,7 @@ def check_lab(lab, args):
              ('starter', lambda b: starter(lab, b, check, args.quick)),
              ('reference', lambda b: reference(lab, b, check, args.quick, args.runs)),
              ('handout', lambda b: handout(lab, b, check, args.quick)),
-             ('figures', lambda b: figures(lab, b, check)),
+             ('figures', lambda b: figures.figures(lab, b, check)),
              ('parts', lambda b: parts(lab, b, check)),
              ('cheats', lambda b: cheats(lab, b, check)),
              ('predictions', lambda b: predictions(lab, b, check)),
