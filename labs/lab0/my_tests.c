@@ -4,7 +4,7 @@
  * pass, and with functions that have a planted bug each: each of those in which one of your tests
  * fails counts.
  *
- *	./lab bugs 0
+ *	./lab bugs 0		in an unpacked lab on your own files; the others are your teacher's
  *
  * What you can use: pager/page.h, io/transfer.h, base/error.h, base/hash.h, tests/check_main.h. No
  * disk is needed: a page is an array of bytes, and an answer of the kernel is a number.

@@ -3,7 +3,7 @@
  * Your own tests of a node. They run with a node that is right, where all must pass, and with
  * nodes that have a planted bug each: each of those in which one of your tests fails counts.
  *
- *	./lab bugs 1
+ *	./lab bugs 1		in an unpacked lab on your own files; the others are your teacher's
  *
  * What you can use: labs/lab1/tests/page_bench.h, btree/node.h, tests/check_main.h.
  */

@@ -3,7 +3,7 @@
  * Your own tests of a buffer pool. They run against a pool that is right, where all must pass, and
  * against pools with a planted bug each: each of those in which one of your tests fails counts.
  *
- *	./lab bugs 2
+ *	./lab bugs 2		in an unpacked lab on your own files; the others are your teacher's
  *
  * What you can use: labs/lib/ledger.h, tests/check_main.h, pager/pager.h.
  */

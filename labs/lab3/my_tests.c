@@ -4,7 +4,7 @@
  * must pass, and against pools with a planted bug each: each of those in which one of your tests
  * fails counts.
  *
- *	./lab bugs 3
+ *	./lab bugs 3		in an unpacked lab on your own files; the others are your teacher's
  *
  * What you can use: labs/lib/ledger.h, tests/check_main.h, pager/pager.h. Nothing is carried out
  * before somebody waits for it: so a test decides what has come and what has not.

@@ -3,7 +3,7 @@
  * Your own tests of a map. They run against a map that is right, where all must pass, and against
  * maps with a planted bug each: each of those in which one of your tests fails counts.
  *
- *	./lab bugs 4
+ *	./lab bugs 4		in an unpacked lab on your own files; the others are your teacher's
  *
  * What you can use: labs/lab4/tests/map_fixture.h, tests/check_main.h, pager/pager.h, io/fault.h.
  */

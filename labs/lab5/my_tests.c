@@ -3,7 +3,7 @@
  * Your own tests of the tree. They run with a tree that is right, where all must pass, and with
  * trees that have a planted bug each: each of those in which one of your tests fails counts.
  *
- *	./lab bugs 5
+ *	./lab bugs 5		in an unpacked lab on your own files; the others are your teacher's
  *
  * What you can use: labs/lab5/tests/tree_bench.h, which says how a tree is written down,
  * btree/btree.h, tests/check_main.h.

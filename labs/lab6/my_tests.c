@@ -3,7 +3,7 @@
  * Your own tests of the two protocols. They run against protocols that are right, where all must
  * pass, and against some with a planted bug: each of those in which one of your tests fails counts.
  *
- *	./lab bugs 6
+ *	./lab bugs 6		in an unpacked lab on your own files; the others are your teacher's
  *
  * What you can use: labs/lab6/tests/store_bench.h, tests/crash/store.h, tests/check_main.h.
  */

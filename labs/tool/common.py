@@ -169,11 +169,14 @@ class Lab:
             for key in ('id', 'text', 'program'):
                 if key not in question:
                     raise GraderError(f'predict.toml: the question {question.get("id")} has no {key}')
-            unknown = set(question) - {'id', 'text', 'program', 'args', 'images', 'section', 'choices'}
+            unknown = set(question) - {'id', 'text', 'program', 'args', 'images', 'section', 'choices', 'tasks'}
             if unknown:
                 raise GraderError(f'predict.toml: {question["id"]}: what is {", ".join(sorted(unknown))}?')
             if question['program'] not in self.programs:
                 raise GraderError(f'predict.toml: {question["id"]}: no program {question["program"]}')
+            for task in question.get('tasks', []):
+                if not any(t['task'] == task and t['points'] and self.programs[t['program']].get('quick') for t in self.tests):
+                    raise GraderError(f'predict.toml: {question["id"]}: task {task} has no quick test with points, so nothing says that it is green')
         for name, bug in self.bugs.items():
             for key in ('file', 'old', 'new', 'kills'):
                 if key not in bug:

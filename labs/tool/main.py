@@ -17,7 +17,7 @@
     ./lab measure N [...]    a lab that is a report: measures; further words are for experiments/run, but --reference
     ./lab lint N REPORT RUNS whether each claim of a report names its run, and has its number; --source 'E72 full rate: own-pool / pool-sync':
                              what a claim may say of that; --demo: runs that nobody measured will do
-    ./lab bugs N             how many planted bugs your own tests find
+    ./lab bugs N             how many planted bugs your own tests find; in a pack: whether they pass with your own files
     ./lab hours N H          notes that you have spent H hours more on lab N
     ./lab submit N           one file to hand in
 

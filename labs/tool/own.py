@@ -4,6 +4,7 @@
 A prediction counts when it was made: a wrong one teaches as much as a right one. The student's own tests
 must pass on the reference, and each planted bug that they find counts.
 """
+import contextlib
 import copy
 import json
 import os
@@ -67,13 +68,13 @@ def words(text):
 
 
 class Oracle:
-    """Asks the programs of a lab, around the references where they are whole, else around the student's files."""
+    """Asks the programs of a lab, around the references. In a pack these are starters: they still put each question, and have the
+    answers that need no code of the lab. The others are the student's own to give: OwnCode."""
 
-    def __init__(self, lab, builder):
+    def __init__(self, lab, builder, folder=None, programs=()):
         self.lab, self.builder = lab, builder
-        self.made = put(references(lab)) if has_references(lab) else None
-        names = {q['program'] for q in lab.questions}
-        self.g = grade.Grading(lab, builder, self.made.name if self.made else lab.mine, 1, names)
+        self.made = None if folder else put(references(lab) if has_references(lab) else mklab.starters(lab))
+        self.g = grade.Grading(lab, builder, folder or self.made.name, 1, {q['program'] for q in lab.questions} | set(programs))
 
     def __enter__(self):
         if self.g.broken:
@@ -135,10 +136,54 @@ class Oracle:
         return ' '.join(str(n) for n, image in enumerate(question['images'], 1) if ' '.join(image.split()) in there)
 
 
+class OwnCode(Oracle):
+    """The student's own files, which answer a question once the tests of its tasks are green: what a wrong page says is not the truth."""
+
+    def __init__(self, lab, builder, folder=None):
+        super().__init__(lab, builder, folder or lab.mine, {t['program'] for q in lab.questions for t in tests_of(lab, q)})
+
+    def __enter__(self):
+        return self  # files that do not compile answer nothing
+
+    def answer(self, question, seed):
+        """None: not yet."""
+        rs = [] if self.g.broken else self.g.run_all(tests_of(self.lab, question))
+        if not rs or any(r['state'] != grade.SKIPPED and (r['state'] != grade.PASS or r['points'] < r['max_points']) for r in rs):
+            return None
+        try:
+            return super().answer(question, seed)
+        except (GraderError, LabError):  # another file is wrong, and its own tests say so
+            return None
+
+
+def tests_of(lab, question):
+    """The quick tests of the tasks that the answer to a question is made of."""
+    return [t for t in lab.tests if t['task'] in question.get('tasks', ()) and t['points'] and lab.programs[t['program']].get('quick')]
+
+
 def as_number(question, answer):
     """An answer in the words of a choice is the choice's number."""
     choices = [words(c) for c in question.get('choices', [])]
     return str(choices.index(answer) + 1) if answer in choices else answer
+
+
+def judged(question, prediction, oracle, own_code):
+    """What is said behind a prediction."""
+    right, by = oracle.answer(question, prediction['seed']), ''
+    if right is None and own_code and question.get('tasks'):
+        right, by = own_code.answer(question, prediction['seed']), ', says your own code'
+        if right is None:
+            return '\n    ' + answered_later(oracle.lab, question)
+    if right is None:
+        return ''
+    return f'   right{by}' if right == as_number(question, prediction['answer']) else f'   but it is: {right}{by}'
+
+
+def answered_later(lab, question):
+    """Why a pack has no answer yet."""
+    *more, last = question['tasks']
+    what = f'tasks {", ".join(more)} and {last} are' if more else f'task {last} is'
+    return f'your own code answers here, once {what} green: ./lab test {lab.number}'
 
 
 def predict(lab, args, builder):
@@ -156,7 +201,9 @@ def predict(lab, args, builder):
         say(f'noted. {len(lab.questions) - len(mine)} to go' if len(mine) < len(lab.questions) else
             f'noted. See who is right: ./lab predict {lab.number}')
         return
-    with Oracle(lab, builder) as oracle:
+    is_over = len(mine) == len(lab.questions)
+    with Oracle(lab, builder) as oracle, \
+            contextlib.nullcontext() if has_references(lab) or not is_over else OwnCode(lab, builder) as own_code:
         for q in lab.questions:
             p = mine.get(q['id'])
             seed = p['seed'] if p else args.seed
@@ -166,9 +213,8 @@ def predict(lab, args, builder):
             if not p:
                 say(f'    your prediction: ./lab predict {lab.number} {q["id"]} ANSWER' + (f' --seed {seed}' if seed != 1 else ''))
                 continue
-            right = oracle.answer(q, seed) if len(mine) == len(lab.questions) else None
-            say(f'    you predicted: {p["answer"]}' + ('' if right is None else '   right' if right == as_number(q, p['answer']) else f'   but it is: {right}'))
-    if len(mine) < len(lab.questions):
+            say(f'    you predicted: {p["answer"]}' + (judged(q, p, oracle, own_code) if is_over else ''))
+    if not is_over:
         say('The answers are shown when all are predicted. A wrong prediction costs nothing.')
 
 
@@ -277,12 +323,17 @@ def bugs(lab, builder):
     path = os.path.join(lab.mine, lab.own_tests or '')
     own_of(lab)
     if not has_references(lab) or not lab.bugs:
+        missing = [name for name in lab.files if not os.path.isfile(os.path.join(lab.mine, name))]
+        if missing:
+            raise LabError(f'there is no file {missing[0]}: ./lab start {lab.number}')
         tests = OwnTests(lab, builder, path)
         try:
             state, message = tests.run({name: read(os.path.join(lab.mine, name)) for name in lab.files})
         finally:
             tests.close()
-        say(f'your tests on your files: {state}{": " + message if message else ""}. The planted bugs are your teacher\'s.')
+        say(f'your tests on your own files: {state}{": " + message if message else ""}')
+        say('The reference and the planted bugs are your teacher\'s, and no pack has them: there your tests must pass on the reference, and each bug'
+            ' that they find counts.')
         return state == grade.PASS
     found, n_all, wrong = judge(lab, builder, path)
     if wrong:

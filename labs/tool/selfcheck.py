@@ -437,6 +437,27 @@ def predictions(lab, builder, check):
             if drawn:
                 check.that(len(set(answers)) > 1, f'{q["id"]}: the seed changes the answer: {answers}')
                 check.that(all(oracle.question(q, seed) for seed in (1, 2)), f'{q["id"]} has a text of its own')
+        predictions_in_a_pack(lab, builder, check, {q['id']: (oracle.question(q, 1), oracle.answer(q, 1)) for q in lab.questions})
+
+
+def predictions_in_a_pack(lab, builder, check, known):
+    """The starter asks the same, and answers what needs no code of the lab. The student's own code answers the rest, when its tasks are
+    written, and nothing before or when it does not compile."""
+    starters, tasks = mklab.starters(lab), sorted(mklab.all_regions(lab), key=number)
+    with own.put(starters) as folder, own.Oracle(lab, builder, folder) as given:
+        for q in lab.questions:
+            question, answer = known[q['id']]
+            check.that(given.question(q, 1) == question, f'{q["id"]}: a pack asks the same: {given.question(q, 1)}')
+            check.that(given.answer(q, 1) == (None if 'tasks' in q else answer), f'{q["id"]}: a pack answers {given.answer(q, 1)}, of {answer}')
+    for q in [q for q in lab.questions if 'tasks' in q]:
+        written = tasks[:1 + tasks.index(max(q['tasks'], key=number))]
+        for done, expected in ((written, known[q['id']][1]), ([t for t in written if t != q['tasks'][0]], None)):
+            files = {name: mklab.fill(code, done) for name, code in own.references(lab).items()}
+            with own.put(files) as folder, own.OwnCode(lab, builder, folder) as mine:
+                found = mine.answer(q, 1)
+            check.that(found == expected, f'{q["id"]}: with the tasks {" ".join(done)} written, one\'s own code answers {found}, expected {expected}')
+        with own.put({name: 'int f(void)\n{\n\treturn 1\n}\n' for name in lab.files}) as folder, own.OwnCode(lab, builder, folder) as mine:
+            check.that(mine.answer(q, 1) is None, f'{q["id"]}: what does not compile answers nothing')
 
 
 def own_tests(lab, builder, check, quick):

@@ -121,6 +121,41 @@ class Own(unittest.TestCase):
         finally:
             os.environ['PATH'] = path
 
+    def test_answers_of_a_pack_come_from_green_code_or_not_at_all(self):
+        lab, here = Lab('0'), {}
+        self.assertEqual([t['id'] for t in own.tests_of(lab, {'tasks': ['0.2', '0.8']})][:4], ['H1', 'H2', 'H3', 'K1'])
+        self.assertEqual(own.tests_of(lab, {}), [])
+
+        class G:
+            broken, run_all = None, lambda _, tests: [{**t, 'state': here['state'], 'points': 1, 'max_points': here['of']} for t in tests]
+
+        class Mine(own.OwnCode):
+            def __init__(self):
+                self.lab, self.g = lab, G()
+
+            def output(self, *_):
+                if here['wrong']:
+                    raise GraderError('status 1')
+                return '3f\n'
+
+        class Given(own.Oracle):
+            def __init__(self):
+                self.lab = lab
+
+            def output(self, *_):
+                return None
+        q, p = {'id': 'P1', 'tasks': ['0.2', '0.7', '0.8']}, {'seed': 1, 'answer': '3f'}
+        for state, of, wrong, said in ((grade.PASS, 1, False, '   right, says your own code'), (grade.SKIPPED, 1, False, '   right, says your own code'),
+                                       (grade.PASS, 2, False, None), (grade.FAIL, 1, False, None), (grade.PASS, 1, True, None)):
+            here.update(state=state, of=of, wrong=wrong)
+            later = '\n    your own code answers here, once tasks 0.2, 0.7 and 0.8 are green: ./lab test 0'
+            self.assertEqual(own.judged(q, p, Given(), Mine()), said or later)
+        here.update(state=grade.PASS, of=1, wrong=False)
+        self.assertEqual(own.judged(q, {**p, 'answer': '40'}, Given(), Mine()), '   but it is: 3f, says your own code')
+        self.assertEqual(own.judged(q, p, Given(), None), '')
+        G.broken = (grade.FAIL, 'page.c does not compile')
+        self.assertIsNone(Mine().answer(q, 1))
+
     def test_a_choice_is_its_number_or_its_words(self):
         question = {'choices': ['200', 'some 400', 'none']}
         self.assertEqual([own.as_number(question, a) for a in ('2', 'some 400', 'none', '7', 'nine')], ['2', '2', '3', '7', 'nine'])
@@ -152,7 +187,8 @@ class Own(unittest.TestCase):
             made(PROGRAM + 'files = ["b.c"]\n' + TEST)
         with self.assertRaises(LabError):
             own.own_of(made())
-        for question in ('id = "P1"\nprogram = "p"\n', 'id = "P1"\ntext = "?"\nprogram = "p"\nchoice = ["a"]\n', 'id = "P1"\ntext = "?"\nprogram = "q"\n'):
+        for question in ('id = "P1"\nprogram = "p"\n', 'id = "P1"\ntext = "?"\nprogram = "p"\nchoice = ["a"]\n', 'id = "P1"\ntext = "?"\nprogram = "q"\n',
+                         'id = "P1"\ntext = "?"\nprogram = "p"\ntasks = ["1.1"]\n'):
             with tempfile.TemporaryDirectory() as folder:
                 write(os.path.join(folder, 'lab.toml'), 'title = "t"\nfiles = ["a.c"]\ngiven = []\nexports = []\nsymbols = []\n')
                 write(os.path.join(folder, 'points.toml'), PROGRAM + TEST)

@@ -101,14 +101,52 @@ class Pack(unittest.TestCase):
             refused = set(re.findall(r'(?m)^ +(\w+): this system lets nobody ', red.stdout))
             expected = [line.replace('NOT IMPLEMENTED', 'SKIPPED') if line.split()[1] in refused else line for line in selfcheck.red_list(lab)]
             self.assertEqual(printed, expected, red.stdout[-2000:] + red.stderr[-2000:])
+            mine = os.path.join(home, f'verso-lab{number}', 'labs', 'my', f'lab{number}')
+            self.commands_for_what_is_not_written(lab, command, mine)
             for name, text in own.references(lab).items():
-                write(os.path.join(home, f'verso-lab{number}', 'labs', 'my', f'lab{number}', name), text)
+                write(os.path.join(mine, name), text)
+            self.commands_for_what_is_right(lab, command)
             green = command(f'./lab test {number} --all')
             self.assertEqual(green.returncode, 0, green.stdout[-3000:] + green.stderr[-2000:])
             points = re.search(r'(?m)^lab \d: (\d+) of (\d+) points', green.stdout)
             self.assertEqual(points.group(1), points.group(2))
             print(f'lab {number}: {len(printed)} lines of the red list; the reference has {points.group(1)} of {points.group(2)} points', flush=True)
             shutil.rmtree(os.path.join(home, f'verso-lab{number}', 'build-labs'), ignore_errors=True)
+
+    def predicted(self, lab, command):
+        """{id: what `predict` says of a question}."""
+        done = command(f'./lab predict {lab.number}')
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        parts = re.split('(?m)^(' + '|'.join(q['id'] for q in lab.questions) + ')  ', done.stdout)
+        self.assertEqual(parts[1::2], [q['id'] for q in lab.questions])
+        for q, said in zip(lab.questions, parts[2::2]):
+            self.assertRegex(said, re.escape(q['text']) + r'\n {8}\S')
+        return dict(zip(parts[1::2], parts[2::2]))
+
+    def commands_for_what_is_not_written(self, lab, command, mine):
+        """`predict` and `bugs` with the starter, and with files that do not compile: no answer without a reason."""
+        for said in self.predicted(lab, command).values():
+            self.assertIn('your prediction: ./lab predict', said)
+        for q in lab.questions:
+            self.assertEqual(command(f'./lab predict {lab.number} {q["id"]} 7').returncode, 0)
+        before = self.predicted(lab, command)
+        for q in lab.questions:
+            self.assertRegex(before[q['id']], 'your own code answers here, once tasks? .* green: ./lab test' if 'tasks' in q else '   (but it is: |right$|not known here)')
+        bugs = command(f'./lab bugs {lab.number}')
+        self.assertRegex(bugs.stdout, rf'your tests on your own files: NOT IMPLEMENTED: Lab {lab.number}\.\d+, (.|\n)*no pack has them')
+        self.assertEqual(bugs.returncode, 1)
+        for name in lab.files:
+            write(os.path.join(mine, name), 'int f(void)\n{\n\treturn 1\n}\n')
+        self.assertEqual(self.predicted(lab, command), before)
+        self.assertRegex(command(f'./lab bugs {lab.number}').stdout, 'FAIL: .* does not compile')
+
+    def commands_for_what_is_right(self, lab, command):
+        after = self.predicted(lab, command)
+        for q in lab.questions:
+            self.assertEqual(', says your own code' in after[q['id']], 'tasks' in q, after[q['id']])
+        bugs = command(f'./lab bugs {lab.number}')
+        self.assertRegex(bugs.stdout, 'your tests on your own files: PASS')
+        self.assertEqual(bugs.returncode, 0)
 
     def test_a_student_can_work_in_it(self):
         for number in NUMBERS:
