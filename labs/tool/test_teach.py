@@ -20,6 +20,7 @@ import grade  # noqa: E402
 import gradescope  # noqa: E402
 import gradescope.__main__ as run  # noqa: E402
 import main  # noqa: E402
+import screenshots  # noqa: E402
 import teach  # noqa: E402
 from common import GraderError, Lab, LabError, LABS, read, write  # noqa: E402
 
@@ -228,6 +229,9 @@ class Teaching(unittest.TestCase):
                          ('| 6 | crash recovery | 12 to 16 |', '| 9 | crash recovery | 12 to 16 |'), (f'| {lab.number} | buffer', '| two | buffer')):
             self.assertIn(old, text)
             self.assertTrue(teach.guide_faults(text.replace(old, new), [lab]), new)
+        shown = re.search(r'!\[[^]]*\]\([^)]*/(trace-\w+)\.png\)\n\n`\./lab trace (.*?) --reference --out FOLDER` makes the page of this picture.*?`#step=(\d+)`', text, re.S)
+        self.assertEqual([(name, words, str(step)) for name, words, step, *_ in screenshots.PICTURES if name == shown.group(1)],
+                         [(shown.group(1), shown.group(2).split(), shown.group(3))])
         rubric = read(lab.path('rubric.md'))
         self.assertTrue(teach.rubric_faults(rubric.replace('## Five', '## Some'), lab))
         self.assertTrue(teach.rubric_faults(rubric.replace('L9', 'L99'), lab))
