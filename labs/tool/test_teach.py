@@ -22,7 +22,7 @@ import gradescope.__main__ as run  # noqa: E402
 import main  # noqa: E402
 import screenshots  # noqa: E402
 import teach  # noqa: E402
-from common import GraderError, Lab, LabError, LABS, read, write  # noqa: E402
+from common import GraderError, Lab, LabError, LABS, read, toml, write  # noqa: E402
 
 LABS_THERE = [lab for lab in teach.there() if not lab.is_report]  # a report is marked by people
 
@@ -220,6 +220,21 @@ class Teaching(unittest.TestCase):
         self.assertEqual(teach.answers_faults(text, [Lab('2')]), [])
         self.assertTrue(teach.answers_faults(text.replace('## Lab 2\n\n1. ', '## Lab 2\n\n'), [Lab('2')]))
         self.assertTrue(teach.answers_faults(text.replace('## Lab 2\n', '## Two\n'), [Lab('2')]))
+
+    def test_levels_of_a_tree_are_computed(self):
+        """A separator takes a slot of 8 bytes, which has 4 of its own, and a child of 12."""
+        page_bytes, n_leaves, said = 4096 - 64, 1000000 // 40, []
+        for len_bytes in (8, 80):
+            n_separators, pages = page_bytes // (8 + 12 + len_bytes - 4), [n_leaves]
+            while pages[-1] > 1:
+                pages.append(-(-pages[-1] // (n_separators + 1)))
+            said.append((n_separators, pages))
+        self.assertEqual(said, [(168, [25000, 148, 1]), (42, [25000, 582, 14, 1])])
+        answer = re.search(r'^## Lab 5\n\n1\. (.*?)^2\. ', read(os.path.join(LABS, 'teach', 'answers.md')), re.M | re.S).group(1)
+        exam = next(q['answer'] for q in toml(os.path.join(LABS, 'teach', 'exam.toml'))['question'] if q['id'] == 'E5.4')
+        self.assertRegex(answer, r'168 separators.*169 children: 25,000 leaves, 148 pages above them, one root: three levels.*42 separators(.|\n)*'
+                         r'43\s+children: 25,000 leaves, 582, 14, 1: four levels')
+        self.assertRegex(exam, '168 separators, so 169 children. 25,000 leaves need 148 pages of level 1, .* under one root: three levels')
 
     def test_guide_faults(self):
         text = read(os.path.join(LABS, 'teach', 'guide.md'))
