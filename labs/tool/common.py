@@ -181,7 +181,7 @@ class Lab:
             for key in ('file', 'old', 'new', 'kills'):
                 if key not in bug:
                     raise GraderError(f'bugs.toml: {name} has no {key}')
-            for test in bug['kills']:
+            for test in [*bug['kills'], *bug.get('shown', [])]:
                 if test not in ids:
                     raise GraderError(f'bugs.toml: {name} names {test}, which is no test')
 

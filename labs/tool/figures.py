@@ -60,3 +60,28 @@ def figure_is_shown(lab, g, figure, check):
         return re.sub(figure['varies'], '?', text) if 'varies' in figure else text
     check.that(fixed(run.output.strip('\n')) in map(fixed, blocks(read(lab.path('handout.md')))),
                f'the handout shows what `{what}` prints: {run.output[:600]}')
+
+
+def messages(lab, builder, check):
+    """A message that the handout prints is what the test says of the planted bug (`shown` in bugs.toml), and its line to replay fails again."""
+    text = read(lab.path('handout.md'))
+    printed = {line.strip() for line in text.split('\n')}
+    shown = [(bug, name, lab.test(i)) for name, bug in lab.bugs.items() for i in bug.get('shown', [])]
+    if not shown:
+        say('  the handout prints none')
+    for bug, name, test in shown:
+        with own.put(own.changed(own.references(lab), bug, name)) as folder:
+            g = grade.Grading(lab, builder, folder, 1, {test['program']})
+            try:
+                r = g.run_all([test])[0]
+                for line in grade.lines_of(test, r, lab)[1:]:
+                    check.that(line.strip() in printed, f'{name}: the handout prints what {test["id"]} says: {line.strip()}')
+                replay = re.search(r"--replay '([^']*)'", r['message'])
+                if replay:
+                    command = f'./lab test {lab.number} {test["id"]} {replay.group()}'
+                    check.that(command in text, f'{name}: the handout has the command {command}')
+                    g.replay = replay.group(1)
+                    check.that(g.run_all([test])[0]['state'] == grade.FAIL, f'{name}: {command} fails')
+            finally:
+                g.close()
+    check.that(len(shown) == text.count('why it matters: '), f'the handout prints {text.count("why it matters: ")} messages, of which {len(shown)} are held')

@@ -606,6 +606,7 @@ def check_lab(lab, args):
              ('reference', lambda b: reference(lab, b, check, args.quick, args.runs)),
              ('handout', lambda b: handout(lab, b, check, args.quick)),
              ('figures', lambda b: figures.figures(lab, b, check)),
+             ('messages', lambda b: figures.messages(lab, b, check)),
              ('parts', lambda b: parts(lab, b, check)),
              ('cheats', lambda b: cheats(lab, b, check)),
              ('predictions', lambda b: predictions(lab, b, check)),

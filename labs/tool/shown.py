@@ -53,7 +53,8 @@ class Shown:
     @staticmethod
     def output(program, *args, text=None):
         """What a program of the lab prints."""
-        return subprocess.run([os.path.join(sys.argv[1], program), *args], capture_output=True, text=True, check=True, timeout=60, input=text).stdout
+        return subprocess.run([os.path.join(sys.argv[1], program), *args], capture_output=True, text=True, check=True, timeout=60, input=text,
+                              env={**os.environ, 'VERSO_SEED': '1'}).stdout
 
     def script(self, name, *args, text=None):
         """What a script of the lab prints."""
@@ -65,6 +66,10 @@ class Shown:
         out = self.output(program, *args)
         names = [os.path.basename(arg) for arg in args]
         self.that(out.strip('\n') in self.printed, f'the handout does not show what {" ".join([program, *names])} prints:\n{out}')
+
+    def says(self, sentence):
+        """A sentence with numbers of a program stands in the handout, wherever its lines end."""
+        self.that(sentence in ' '.join(self.read('handout.md').split()), f'the handout does not say: {sentence}')
 
     def commands(self, prefix=''):
         """Each block that begins with one command `./lab run N` and goes on shows what that prints."""

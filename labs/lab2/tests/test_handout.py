@@ -14,6 +14,10 @@ from shown import Shown  # noqa: E402
 
 with Shown(__file__) as shown:
     shown.prints('lab2_show', 'page')
+    names, *rows = [line.split(',') for line in shown.output('lab2_curves', '--csv').split()]
+    misses = dict(zip(names, *[map(float, row) for row in rows if row[0] == '100']))
+    shown.says('With 100 frames, of 100 reads FIFO misses {fifo:.1f}, LRU {lru:.1f}, CLOCK {clock:.1f}, SIEVE {sieve:.1f} and the optimum '
+               '{optimum:.1f}.'.format(**misses))
     shown.commands('lab2_')
     shown.tasks()
     shown.picture()
