@@ -74,6 +74,7 @@ class Lab:
         # A lab without code asks for a report, which has rules instead of tests (reports.py).
         self.is_report = about.get('report', False)
         self.also = about.get('also', [])          # files of the project that the handout shows, and that no pack has otherwise
+        self.terms = about.get('terms', [])        # words that the handout explains
         self.measures = about.get('measures', [])  # numbers of the labs whose files it measures
         points = {'program': [], 'test': []} if self.is_report else toml(self.path('points.toml'))
         self.rules = toml(self.path('rules.toml'))['rule'] if self.is_report else []

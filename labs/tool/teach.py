@@ -117,6 +117,26 @@ def rubric_faults(text, lab):
     return found
 
 
+def prose(text):
+    """A handout without headings, code, tables of results, pictures and targets of links."""
+    for what in (r'(?ms)^```.*?^```', r'(?m)^ {4}.*$', r'(?m)^#.*$', r'`[^`\n]*`', r'!\[[^]]*\]\([^)]*\)', r'(?<=\])\([^)]*\)'):
+        text = re.sub(what, '', text)
+    return ' '.join(text.split())
+
+
+def terms_faults(text, lab):
+    """Each new word is explained where a reader first meets it: there it stands in bold or italic letters."""
+    found, text = [], prose(text)
+    marked = [m.span() for m in re.finditer(r'\*\*[^*]+\*\*|(?<!\*)\*[^*]+\*(?!\*)', text)]
+    for term in lab.terms:
+        first = re.search(rf'\b{re.escape(term)}(e?s)?\b', text, re.I)
+        if not first:
+            found.append(f'lab {lab.number}: the handout does not have the word {term}')
+        elif not any(begin <= first.start() < end for begin, end in marked):
+            found.append(f'lab {lab.number}: {term} stands first in "{text[max(0, first.start() - 40):first.end() + 20]}", and is not explained there')
+    return found
+
+
 def answers_faults(text, labs):
     """Each question of a handout has an answer in answers.md."""
     found = []
@@ -138,4 +158,5 @@ def faults():
         if not os.path.exists(lab.path('rubric.md')):
             raise GraderError(f'lab {lab.number} has no rubric.md')
         found += rubric_faults(read(lab.path('rubric.md')), lab)
+        found += terms_faults(read(lab.path('handout.md')), lab)
     return found

@@ -221,6 +221,14 @@ class Teaching(unittest.TestCase):
         self.assertTrue(teach.answers_faults(text.replace('## Lab 2\n\n1. ', '## Lab 2\n\n'), [Lab('2')]))
         self.assertTrue(teach.answers_faults(text.replace('## Lab 2\n', '## Two\n'), [Lab('2')]))
 
+    def test_terms_faults(self):
+        lab = type('L', (), {'number': '2', 'terms': ['pin', 'free list']})
+        text = '# Pins\n\n    a pin\n\nA `pin` [x](pin.h), a **pin** (a promise), and pins in the *free\nlist*.\n'
+        self.assertEqual(teach.terms_faults(text, lab), [])
+        for old, new in (('A `pin`', 'A pin'), ('*free\nlist*', 'free\nlist'), ('free', 'other'), ('**pin**', 'pin')):
+            self.assertEqual(len(teach.terms_faults(text.replace(old, new), lab)), 1, new)
+        self.assertTrue(all(here.terms for here in LABS_THERE))
+
     def test_levels_of_a_tree_are_computed(self):
         """A separator takes a slot of 8 bytes, which has 4 of its own, and a child of 12."""
         page_bytes, n_leaves, said = 4096 - 64, 1000000 // 40, []
