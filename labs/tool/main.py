@@ -49,6 +49,13 @@ import variants
 from common import GraderError, Lab, LabError, LABS, MINE, ROOT, numbers, read, say, warn, write
 
 OK, BAD, USAGE, BROKEN = 0, 1, 2, 3
+# Which commands take an option. Elsewhere it is refused: one that is ignored would look as if it had done something.
+TAKEN_BY = {
+    'seed': ('test', 'predict', 'trace', 'grade'), 'private_seed': ('grade', 'gradescope'), 'task': ('test',), 'graders': ('classroom',), 'replay': ('test',),
+    'gdb': ('test',), 'all': ('test',), 'json': ('grade',), 'quick': ('selfcheck',), 'runs': ('selfcheck',), 'events': ('trace',), 'out': ('trace',),
+    'reference': ('trace',), 'against': ('selfcheck',), 'variant': ('pack', 'gradescope', 'grade', 'selfcheck'), 'base': ('pack',), 'no_hints': ('pack',),
+    'demo': ('lint',), 'source': ('lint',)}
+DEFAULTS = {'seed': 1, 'runs': 3, 'events': traces.EVENTS_MAX, 'base': 'reference'}
 FOR_REPORTS, FOR_ALL = ('lint', 'measure'), ('start', 'predict', 'hours', 'submit', 'pack')
 
 
@@ -58,7 +65,7 @@ def arguments(argv):
                                        'selfcheck', 'gradescope', 'classroom', 'prepare', 'slides'])
     p.add_argument('lab', nargs='?')
     p.add_argument('names', nargs='*')
-    p.add_argument('--seed', type=int, default=1)
+    p.add_argument('--seed', type=int)
     p.add_argument('--private-seed', type=int)
     p.add_argument('--task')
     p.add_argument('--graders', action='store_true', help='classroom: with the graders of GitHub Classroom')
@@ -67,13 +74,13 @@ def arguments(argv):
     p.add_argument('--all', action='store_true')
     p.add_argument('--json')
     p.add_argument('--quick', action='store_true', help='selfcheck: a part of at most 3 minutes')
-    p.add_argument('--runs', type=int, default=3, help='selfcheck: how often the reference is run')
-    p.add_argument('--events', type=int, default=traces.EVENTS_MAX, help='trace: most events of a trace')
+    p.add_argument('--runs', type=int, help='selfcheck: how often the reference is run')
+    p.add_argument('--events', type=int, help='trace: most events of a trace')
     p.add_argument('--out', help='trace: into which folder')
     p.add_argument('--reference', action='store_true', help='trace: of the teacher\'s files')
     p.add_argument('--against', metavar='FOLDER', help='selfcheck: a solution of another year, which must lose points')
     p.add_argument('--variant', help='pack, gradescope, grade, selfcheck: a variant of the lab (variants.toml)')
-    p.add_argument('--base', choices=['reference', 'mine'], default='reference', help='pack: the earlier labs; mine: as you wrote them')
+    p.add_argument('--base', choices=['reference', 'mine'], help='pack: the earlier labs; mine: as you wrote them')
     p.add_argument('--no-hints', action='store_true', help='pack: without the hints of the tests')
     p.add_argument('--demo', action='store_true', help='lint: runs that nobody measured will do (labs/lab7/model.py)')
     p.add_argument('--source', help='lint: what a claim may say of this')
@@ -81,8 +88,15 @@ def arguments(argv):
     if argv[:1] in (['run'], ['measure']):
         args = p.parse_args(argv[:2])
         args.names = argv[2:]
-        return args
-    return p.parse_intermixed_args(argv)
+    else:
+        args = p.parse_intermixed_args(argv)
+    for name, commands in TAKEN_BY.items():
+        given = getattr(args, name)
+        if given is None or given is False:
+            setattr(args, name, DEFAULTS.get(name, given))
+        elif args.command not in commands:
+            raise LabError(f'--{name.replace("_", "-")} says nothing to ./lab {args.command}; it is for ./lab {", ".join(commands)}')
+    return args
 
 
 def doctor():
@@ -348,8 +362,8 @@ def refuse(lab, command):
 
 
 def main(argv):
-    args = arguments(argv)
     try:
+        args = arguments(argv)
         if args.command == 'doctor':
             return doctor()
         if not args.lab:

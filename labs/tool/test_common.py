@@ -32,6 +32,17 @@ class Toml(unittest.TestCase):
         with self.assertRaises(LabError):
             made().test('T2')
 
+    def test_option_that_a_command_does_not_take_is_refused(self):
+        for words, option in ((['pack', '2', 'x.tar.gz', '--seed', '1'], '--seed'), (['start', '2', '--seed=4'], '--seed'), (['test', '2', '--no-hints'], '--no-hints'),
+                              (['predict', '2', '--private-seed', '3'], '--private-seed'), (['grade', '2', 'x', '--reference'], '--reference')):
+            with self.assertRaisesRegex(LabError, f'^{option} says nothing to ./lab {words[0]}; it is for ./lab '):
+                main.arguments(words)
+        self.assertEqual(main.main(['pack', '2', 'x.tar.gz', '--seed', '4711']), main.USAGE)
+        args = main.arguments(['pack', '2', 'x.tar.gz', '--base', 'mine'])
+        self.assertEqual((args.base, args.seed, args.runs), ('mine', 1, 3))
+        self.assertEqual([main.arguments(['test', '2', '--seed', n, '--all']).seed for n in '50'], [5, 0])
+        self.assertEqual(set(main.TAKEN_BY) | {'build', 'command', 'lab', 'names'}, set(vars(args)))
+
     def test_a_reference_may_stand_elsewhere(self):
         here, there = made(), made(file='btree/a.c')
         self.assertEqual(here.files, there.files)
