@@ -16,6 +16,7 @@ import tempfile
 import tomllib
 
 
+ENVIRONMENT = {'VERSO_SEED': '1', 'VERSO_IO': 'sync'}  # as ./lab runs a program: a queue that is another reads other pages ahead
 ALT_CHARACTERS = 20  # a shorter text says nothing of a picture
 
 
@@ -54,7 +55,7 @@ class Shown:
     def output(program, *args, text=None):
         """What a program of the lab prints."""
         return subprocess.run([os.path.join(sys.argv[1], program), *args], capture_output=True, text=True, check=True, timeout=60, input=text,
-                              env={**os.environ, 'VERSO_SEED': '1'}).stdout
+                              env={**os.environ, **ENVIRONMENT}).stdout
 
     def script(self, name, *args, text=None):
         """What a script of the lab prints."""

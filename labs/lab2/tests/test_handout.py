@@ -4,6 +4,7 @@
 
 usage: test_handout.py FOLDER_OF_PROGRAMS
 """
+import decimal
 import os
 import sys
 
@@ -15,9 +16,8 @@ from shown import Shown  # noqa: E402
 with Shown(__file__) as shown:
     shown.prints('lab2_show', 'page')
     names, *rows = [line.split(',') for line in shown.output('lab2_curves', '--csv').split()]
-    misses = dict(zip(names, *[map(float, row) for row in rows if row[0] == '100']))
-    shown.says('With 100 frames, of 100 reads FIFO misses {fifo:.1f}, LRU {lru:.1f}, CLOCK {clock:.1f}, SIEVE {sieve:.1f} and the optimum '
-               '{optimum:.1f}.'.format(**misses))
+    misses = dict(zip(names, *[[decimal.Decimal(n).quantize(decimal.Decimal('0.1'), decimal.ROUND_HALF_UP) for n in row] for row in rows if row[0] == '100']))
+    shown.says('With 100 frames, of 100 reads FIFO misses {fifo}, LRU {lru}, CLOCK {clock}, SIEVE {sieve} and the optimum {optimum}.'.format(**misses))
     shown.commands('lab2_')
     shown.tasks()
     shown.picture()
