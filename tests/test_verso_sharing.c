@@ -496,11 +496,15 @@ START_TEST(an_idle_relaxed_process_gives_its_turn)
 	struct verso_options relaxed = {
 		.pager = (enum verso_pager)_i, .sync = VERSO_SYNC_RELAXED, .flags = VERSO_CREATE};
 	struct verso *idle, *other;
+	bool has_turn;
 
 	API_OK(try_with(relaxed, &idle));
 	API_OK(put(idle, "moon", "1737"));
 	API_OK(put(idle, "moon", "3474")); /* not flushed; its turn goes on */
-	ck_assert(idle->env->has_turn);
+	pthread_mutex_lock(&idle->env->lock);
+	has_turn = idle->env->has_turn;
+	pthread_mutex_unlock(&idle->env->lock);
+	ck_assert(has_turn);
 	API_OK(try_with(relaxed, &other));
 	API_OK(put(other, "sun", "696"));
 	ck_assert(sees(other, "moon", "3474"));
