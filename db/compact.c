@@ -87,7 +87,7 @@ static int compact_leaf(struct verso_txn *txn, struct btree *tree, struct btree_
 	return rc;
 }
 
-/* 0: the tree is done. VERSO_MORE: the step is over. */
+/* 0: the tree is done. VERSO_MORE: the step is over before that. */
 static int compact_tree(struct step *s, struct btree *tree)
 {
 	int rc = 0;
@@ -103,20 +103,23 @@ static int compact_tree(struct step *s, struct btree *tree)
 /* The first named table above at->name, or that itself, if it is not done. VERSO_NOTFOUND. */
 static int find_table(struct step *s, struct verso_table **ret_table)
 {
-	struct btree *catalogue = &s->txn->catalogue.tree;
+	struct btree_bound from = {table_name_slice(s->at->name), !s->at->has_name};
 	struct btree_cursor *cursor = NULL;
 	struct table_record record;
-	int rc = btree_cursor_open(catalogue, &cursor), order = -1;
+	int rc = btree_cursor_open(&s->txn->catalogue.tree, &cursor);
 
-	while (rc == 0 && order < 0) {
-		rc = tables_next(s->txn, cursor, &record);
-		if (rc == 0)
-			order = strcmp(record.name, s->at->name) - !s->at->has_name;
-	}
+	if (rc == 0)
+		rc = tables_from(s->txn, cursor, &from, &record);
 	if (cursor)
 		close_tree_cursor(s->txn, cursor);
 	if (rc != 0)
 		return rc;
+	/* Above a name that is not the whole one it would be found again and again. */
+	if (record.name_len != strlen(record.name))
+		return error_set(VERSO_ECORRUPT,
+			"a table's name has %zu bytes, or a zero among them: the file is damaged. "
+			"Restore it from a copy",
+			record.name_len);
 	if (strcmp(record.name, s->at->name) != 0)
 		btree_compact_at(&s->at->tree, 0);
 	memcpy(s->at->name, record.name, sizeof(record.name));
@@ -136,6 +139,8 @@ static int compact_named(struct step *s)
 			return rc;
 		s->at->has_name = false;
 		btree_compact_at(&s->at->tree, 0);
+		if (is_over(s)) /* of a tree's last leaf nobody asked: it may have no other */
+			return VERSO_MORE;
 	}
 	return rc == VERSO_NOTFOUND ? 0 : rc;
 }

@@ -505,6 +505,10 @@ struct table_record {
 int tables_next(struct verso_txn *txn, struct btree_cursor *cursor,
 	struct table_record *ret_record);
 
+/* The first one above a bound; NULL: the next. */
+int tables_from(struct verso_txn *txn, struct btree_cursor *cursor, const struct btree_bound *from,
+	struct table_record *ret_record);
+
 /* Closes a cursor of the catalogue, outside calls. Takes NULL. */
 void close_tree_cursor(struct verso_txn *txn, struct btree_cursor *cursor);
 

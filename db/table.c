@@ -90,7 +90,8 @@ void close_tree_cursor(struct verso_txn *txn, struct btree_cursor *cursor)
 	fault_notes_end();
 }
 
-int tables_next(struct verso_txn *txn, struct btree_cursor *cursor, struct table_record *ret_record)
+int tables_from(struct verso_txn *txn, struct btree_cursor *cursor, const struct btree_bound *from,
+	struct table_record *ret_record)
 {
 	struct table_record *r = ret_record;
 	struct btree_slice name;
@@ -103,7 +104,8 @@ int tables_next(struct verso_txn *txn, struct btree_cursor *cursor, struct table
 			return call_faulted(txn);
 		call_enter(txn, &fault);
 	}
-	rc = btree_cursor_next(cursor, &name, &item);
+	rc = from ? btree_cursor_to(cursor, from, true, &name, &item)
+		  : btree_cursor_next(cursor, &name, &item);
 	if (rc == 0) {
 		size_t len = name.len < TABLE_NAME_MAX ? name.len : TABLE_NAME_MAX;
 
@@ -115,6 +117,11 @@ int tables_next(struct verso_txn *txn, struct btree_cursor *cursor, struct table
 	}
 	call_leave(txn, &fault);
 	return rc;
+}
+
+int tables_next(struct verso_txn *txn, struct btree_cursor *cursor, struct table_record *ret_record)
+{
+	return tables_from(txn, cursor, NULL, ret_record);
 }
 
 int verso_table_each(struct verso_txn *txn, verso_table_fn *each, void *arg)
