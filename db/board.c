@@ -56,7 +56,7 @@ void board_take_kind(struct verso *db)
 		io_open(db->io, path, FILE_RDONLY | FILE_NOFOLLOW | FILE_ANY_FS, 0, &side) == 0 &&
 		file_read(side, &head, sizeof(head), SIDE_BOARD_OFF, FILE_LIVE) == 0 &&
 		atomic_load(&head.is_open) == BOARD_FORMAT && members_use(side) &&
-		head.pager < VERSO_PAGERS)
+		board_head_is_sound(&head) && head.pager < VERSO_PAGERS)
 		use_kind(db, head.pager, head.is_buffered);
 	file_close(side);
 	free(path);
@@ -75,6 +75,7 @@ static void set_head(void *arg)
 
 	head->pager = db->options.pager;
 	head->is_buffered = is_buffered(db);
+	board_seal_head(head);
 }
 
 struct reading {
@@ -88,6 +89,7 @@ static void read_head(void *arg)
 
 	r->head.pager = board_of(r->db)->head.pager;
 	r->head.is_buffered = board_of(r->db)->head.is_buffered;
+	r->head.sum = board_of(r->db)->head.sum;
 }
 
 static int error_kind(const struct verso *db, const struct board_head *head)
@@ -111,6 +113,8 @@ static int agree(struct verso *db)
 		return board_do(board_of(db), set_head, db) ? 0 : error_no_board();
 	if (!board_do(board_of(db), read_head, &r))
 		return error_no_board();
+	if (!board_head_is_sound(&r.head))
+		return error_bad_board();
 	if (r.head.pager == (uint32_t)db->options.pager && !r.head.is_buffered == !is_buffered(db))
 		return 0;
 	/* Their transfers may be such that this process cannot have them. */

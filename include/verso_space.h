@@ -33,8 +33,10 @@ struct verso_space {
 	uint32_t n_held;       /* of these, what open readers may still see */
 	uint32_t n_reserve;    /* of the free ones, what a full disk keeps for removals */
 
-	/* The reader that sees the oldest state; 0 where there is none. Of one with VERSO_RDONLY in
-	 * another process, which writes nothing down, pid and age are 0: not known. */
+	/* The reader that sees the oldest state; 0 where there is none, or where something else
+	 * than Verso has locked bytes of the file, or written into DB-lock: then all is held.
+	 * Of one with VERSO_RDONLY in another process, which writes nothing down, pid and age are
+	 * 0: not known. */
 	uint64_t reader_gen;
 	uint64_t reader_pid;
 	uint64_t reader_age_ms; /* since it began */

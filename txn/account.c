@@ -19,6 +19,10 @@ static void count_held(const struct txn_env *env, struct horizon h, struct txn_a
 	const struct extent_queue *q = &env->pending.joined;
 	struct horizon oldest = {UINT64_MAX, h.readers, h.n_readers > 0};
 
+	if (h.flushed == 0) { /* by whom is not known, so all of it is */
+		account->n_held = account->n_by_oldest = account->n_pending;
+		return;
+	}
 	h.flushed = UINT64_MAX;
 	account->oldest_reader = h.n_readers > 0 ? h.readers[0] : 0;
 	for (uint32_t i = 0; i < q->n; i++) {

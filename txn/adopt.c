@@ -89,11 +89,14 @@ int adopt_recovered(struct txn_env *env, const struct recovered *r)
 /* The board knows a newer state than the file shows: its meta cannot be read. */
 static int judge_age(struct txn_env *env, const struct recovered *r)
 {
-	struct snapshot published;
+	struct snapshot published = {0};
 	gen_t least = r->flushed_gen;
+	int rc = 0;
 
-	if (!board_read_published(env->board, &published))
-		return error_no_board();
+	if (least == 0 && env->members) /* an observer's board is its own, and says nothing */
+		rc = board_read_published(env->board, &published);
+	if (rc < 0)
+		return rc;
 	if (least == 0)
 		least = published.gen;
 	if (r->meta.gen >= least)

@@ -9,20 +9,24 @@
  * counts.
  *
  * It lies in a file of which only this Verso and others of the same BOARD_FORMAT make use: a change
- * of its layout is another format.
+ * of its layout is another format. But any program that may write the file can have written there,
+ * so each read of it is judged; the table stands in txn/README.md ("What is not believed"). Where
+ * the judgement is that it was overwritten, nobody writes until all have closed: a word of poison
+ * may be what is lost.
  */
 #ifndef TXN_BOARD_H
 #define TXN_BOARD_H
 
 #include "txn/snapshot.h"
 
-#define BOARD_FORMAT      2U
-#define BOARD_MEMBERS_MAX 256U
+#define BOARD_FORMAT      3U
+#define BOARD_MEMBERS_MAX SNAPSHOT_MEMBERS
 
+/* Words that no accident writes: any other is none of them. */
 enum board_turn {
-	BOARD_CLEAN,    /* the last turn ended, and what stands here is so */
-	BOARD_OPEN,     /* a turn has begun */
-	BOARD_POISONED, /* a flush failed: nobody writes until all have closed */
+	BOARD_CLEAN = 0x6e61656c,    /* the last turn ended, and what stands here is so */
+	BOARD_OPEN = 0x6e65706f,     /* a turn has begun */
+	BOARD_POISONED = 0x6e6f7370, /* a flush failed: nobody writes until all have closed */
 };
 
 /* Who a member is, for people. Whether it lives, its lock says. */
@@ -59,12 +63,14 @@ struct board_left {
 	uint64_t n_turns;     /* how many have begun */
 	gen_t durable_gen;    /* of the newest flushed meta */
 	gen_t session_gen, next_gen;
+	uint64_t sum; /* of all above, while turn is not BOARD_OPEN */
 };
 
 struct board_head {
 	_Atomic uint32_t is_open; /* BOARD_FORMAT: it is filled in, and who finds it may join */
 	uint32_t pager;           /* enum verso_pager: of all members; constant while open */
 	uint32_t is_buffered;     /* so are their transfers; constant while open */
+	uint64_t sum;             /* of these two */
 };
 
 struct board {
@@ -96,11 +102,27 @@ void board_expect_faults(void);
  */
 void board_forget(struct board *board, unsigned id);
 
-/* What it says, under such a guard. False: it cannot be read. */
-bool board_read_left(struct board *board, struct board_left *ret_left);
-bool board_read_published(struct board *board, struct snapshot *ret_state);
+/*
+ * The turn ends so: first the checksum, then the word that makes it count. So whoever is killed
+ * between leaves an open turn. It touches the board.
+ */
+void board_end_turn(struct board_left *left, enum board_turn turn);
 
-/* -ENOSPC with a text, for what could not be written there. */
+/* The same for the head, of which is_open makes it count. */
+void board_seal_head(struct board_head *head);
+
+/* Whether these are what was sealed so, of copies. Else the board was overwritten. */
+bool board_left_is_sound(const struct board_left *left);
+bool board_head_is_sound(const struct board_head *head);
+
+/* What it says, under such a guard, whatever that is. -ENOSPC: it cannot be read. */
+int board_read_left(struct board *board, struct board_left *ret_left);
+
+/* The same of the published state. VERSO_EIO: nobody published what stands there. */
+int board_read_published(struct board *board, struct snapshot *ret_state);
+
+/* -ENOSPC with a text, for what could not be written there; VERSO_EIO, for what was overwritten. */
 int error_no_board(void);
+int error_bad_board(void);
 
 #endif

@@ -225,11 +225,13 @@ void txn_env_close(struct txn_env *env)
 static void stat_readers(struct txn_env *env, struct txn_stat *stat)
 {
 	gen_t *readers = malloc(READERS_MAX * sizeof(*readers));
-	struct snapshot published;
+	struct snapshot published = {0}; /* nothing, on an observer's own board */
+	int rc = readers ? 0 : -ENOMEM;
 	size_t n;
 
-	if (readers && board_read_published(env->board, &published) &&
-		env_readers(env, published.gen, readers, &n) == 0 && n > 0) {
+	if (rc == 0 && !env->options.observed)
+		rc = board_read_published(env->board, &published);
+	if (rc == 0 && env_readers(env, published.gen, readers, &n) == 0 && n > 0) {
 		stat->n_readers = (uint32_t)n;
 		stat->oldest_reader_gen = readers[0];
 	}
@@ -244,7 +246,7 @@ static void look_at_board(struct txn_env *env, struct txn_stat *stat)
 
 	if (!env->members || env->has_turn)
 		return;
-	if (!board_read_published(env->board, &state) || !board_read_left(env->board, &left))
+	if (board_read_published(env->board, &state) < 0 || board_read_left(env->board, &left) < 0)
 		return;
 	stat->newest_gen = stat->published_gen = state.gen;
 	/* Who has the turn may have flushed more (T15): that is told when it is given. */

@@ -43,8 +43,9 @@ void read_locks_give(struct read_locks *r, gen_t gen);
 
 /*
  * The generations that are locked, here or by others, into gens (room for READ_LOCKS_MAX). newest:
- * no lock is of a newer one. Two system calls for each of the others', and one. VERSO_EBUSY: there
- * are more, or READ_ALL is; I/O errors.
+ * no reader's lock is of a newer one; that of another program may be, and is in gens as such. Two
+ * system calls for each of the others', and one. VERSO_EBUSY: there are more, or READ_ALL is; I/O
+ * errors.
  */
 int read_locks_list(struct read_locks *r, gen_t newest, gen_t *gens, size_t *ret_n);
 

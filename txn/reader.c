@@ -10,6 +10,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Where there are no members, the only one. */
+static unsigned member_id(const struct txn_env *env)
+{
+	return env->members ? env->members->id : 0;
+}
+
 struct taking {
 	struct snapshots *s;
 	unsigned id;
@@ -27,8 +33,7 @@ static void take(void *arg)
 /* VERSO_EBUSY: none is free. -ENOSPC: the board cannot be written. */
 static int take_slot(struct txn_env *env, unsigned *ret_slot)
 {
-	struct taking t = {
-		&env->board->snapshots, env->members ? env->members->id : 0, ret_slot, 0};
+	struct taking t = {&env->board->snapshots, member_id(env), ret_slot, 0};
 
 	if (!board_do(env->board, take, &t))
 		return error_no_board();
@@ -124,40 +129,60 @@ struct beginning {
 	unsigned slot;
 	struct snapshot *state;
 	uint64_t now_ns;
+	enum snapshot_begun begun;
 };
 
 static void begin_in_slot(void *arg)
 {
-	const struct beginning *b = arg;
+	struct beginning *b = arg;
 	struct reader_slot *slot = &b->env->board->snapshots.readers[b->slot];
 
 	atomic_store_explicit(&slot->begun_ns, b->now_ns, memory_order_relaxed);
-	while (!snapshots_begin(&b->env->board->snapshots, published_here(b->env), b->slot,
-		b->state))
-		;
+	do
+		b->begun = snapshots_begin(&b->env->board->snapshots, published_here(b->env),
+			member_id(b->env), b->slot, b->state);
+	while (b->begun == SNAPSHOT_MOVED);
 }
 
 /* Where the board cannot be written, others may have gone on from what this process alone sees. */
-static void look_at_both(struct txn_env *env, struct snapshot *ret_state)
+static bool look_at_both(struct txn_env *env, struct snapshot *ret_state)
 {
-	struct snapshot ahead;
+	struct snapshot ahead = {0}, board = {0};
 
-	published_get(&env->ahead, &ahead);
-	published_get(&env->board->snapshots.published, ret_state);
-	if (ahead.gen > ret_state->gen)
-		*ret_state = ahead;
+	(void)published_get(&env->ahead, &ahead);
+	(void)published_get(&env->board->snapshots.published, &board);
+	*ret_state = ahead.gen > board.gen ? ahead : board;
+	return ret_state->gen != 0;
+}
+
+/* As snapshots_begin(), but for the slot. */
+static enum snapshot_begun look_once(struct txn_env *env, struct snapshot *ret_state)
+{
+	const struct published *p = published_here(env);
+
+	if (atomic_load(&env->board_lost))
+		return look_at_both(env, ret_state) ? SNAPSHOT_BEGUN : SNAPSHOT_DAMAGED;
+	if (!published_get(p, ret_state))
+		return SNAPSHOT_DAMAGED;
+	if (ret_state->gen != 0)
+		return SNAPSHOT_BEGUN;
+	return p == &env->ahead ? SNAPSHOT_MOVED : SNAPSHOT_DAMAGED;
 }
 
 static void look(void *arg)
 {
-	const struct beginning *b = arg;
+	struct beginning *b = arg;
 
-	do {
-		if (atomic_load(&b->env->board_lost))
-			look_at_both(b->env, b->state);
-		else
-			published_get(published_here(b->env), b->state);
-	} while (b->state->gen == 0);
+	do
+		b->begun = look_once(b->env, b->state);
+	while (b->begun == SNAPSHOT_MOVED);
+}
+
+static int look_at_board(struct beginning *b)
+{
+	if (!board_do(b->env->board, look, b))
+		return error_no_board();
+	return b->begun == SNAPSHOT_DAMAGED ? error_bad_board() : 0;
 }
 
 /* The same by a lock of the generation: looked at, locked, looked at again. */
@@ -168,14 +193,13 @@ static int begin_with_lock(struct txn_env *env, struct snapshot *ret_state)
 			 second = {.env = env, .state = &again};
 
 	for (;;) {
-		int rc = board_do(env->board, look, &first) ? 0 : error_no_board();
+		int rc = look_at_board(&first);
 
 		if (rc == 0)
 			rc = read_locks_take(&env->read_locks, ret_state->gen);
 		if (rc < 0)
 			return rc;
-		if (!board_do(env->board, look, &second))
-			rc = error_no_board();
+		rc = look_at_board(&second);
 		if (rc == 0 && again.gen == ret_state->gen)
 			return 0;
 		read_locks_give(&env->read_locks, ret_state->gen);
@@ -186,13 +210,19 @@ static int begin_with_lock(struct txn_env *env, struct snapshot *ret_state)
 
 static int begin(struct txn_env *env, struct txn *txn, struct snapshot *ret_state)
 {
-	struct beginning b = {env, txn->reader_slot, ret_state, txn->begun_ns};
+	struct beginning b = {
+		.env = env, .slot = txn->reader_slot, .state = ret_state, .now_ns = txn->begun_ns};
 
 	txn->is_locked = !txn->has_slot || atomic_load(&env->board_lost);
 	if (env->options.observed)
 		return observe_begin(env, ret_state);
-	if (!txn->is_locked && board_do(env->board, begin_in_slot, &b))
-		return 0;
+	if (!txn->is_locked && board_do(env->board, begin_in_slot, &b)) {
+		if (b.begun == SNAPSHOT_DAMAGED)
+			return error_bad_board();
+		if (b.begun == SNAPSHOT_BEGUN)
+			return 0;
+		txn->has_slot = false; /* something else has written there: it may have another */
+	}
 	if (!env->members)
 		return error_no_board();
 	txn->is_locked = true;

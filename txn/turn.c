@@ -17,8 +17,8 @@ static void open_turn(void *arg)
 	struct txn_env *env = arg;
 	struct board_left *left = &env->board->left;
 
+	atomic_store(&left->turn, BOARD_OPEN); /* first: from here on its checksum is not right */
 	env->turn_seen = ++left->n_turns;
-	atomic_store(&left->turn, BOARD_OPEN);
 	atomic_store_explicit(&env->board->activity[env->members->id].turn_since_ns,
 		clock_coarse_ns(), memory_order_relaxed);
 }
@@ -33,6 +33,21 @@ static int begin_turn(struct txn_env *env)
 	return 0;
 }
 
+/*
+ * T2: whether a turn can have left these generations, where the file has this one. A session takes
+ * what is newer than the file's; in it, what is newer than its own first one.
+ */
+static bool is_session(const struct board_left *left, gen_t durable_gen)
+{
+	const uint64_t n_carried =
+		(left->next_gen >> GEN_SEQ_BITS) - (left->session_gen >> GEN_SEQ_BITS);
+
+	if (left->session_gen == 0) /* no incarnation is left */
+		return left->in_session == 0 && left->next_gen == 1;
+	return left->next_gen > left->session_gen && left->next_gen > durable_gen &&
+	       n_carried <= 1 && (left->session_gen <= durable_gen) == (left->in_session != 0);
+}
+
 /* Of a turn that another process has ended: what only it knew. */
 static void take_over_session(struct txn_env *env, const struct board_left *left)
 {
@@ -40,7 +55,6 @@ static void take_over_session(struct txn_env *env, const struct board_left *left
 	env->next_gen = left->next_gen;
 	env->in_session = left->in_session;
 	env->rolled_back = left->rolled_back;
-	ASSERT(env->session_gen == 0 || env->next_gen > env->durable_gen); /* T2 */
 	if (env->in_session && env->state == ENV_READING)
 		env_move(env, ENV_WRITING);
 }
@@ -50,7 +64,7 @@ static void poison_board(void *arg)
 	struct txn_env *env = arg;
 
 	env->board->left.poison_code = env->poison_code;
-	atomic_store(&env->board->left.turn, BOARD_POISONED);
+	board_end_turn(&env->board->left, BOARD_POISONED);
 }
 
 /* A sync that fails is told once, so the others are told what it told us. */
@@ -79,20 +93,36 @@ static int stay_poisoned(struct txn_env *env, int code)
 	return rc;
 }
 
+/*
+ * Whether the last turn was ours. Every attempt takes a generation, so where none was taken since,
+ * what we know is so, even if something else has changed the count of turns.
+ */
+static bool is_own_turn(const struct txn_env *env, const struct board_left *left)
+{
+	return left->n_turns == env->turn_seen && left->next_gen == env->next_gen &&
+	       left->durable_gen == env->durable_gen;
+}
+
 static int go_on(struct txn_env *env)
 {
 	struct board_left left;
-	int rc;
+	int rc = board_read_left(env->board, &left);
 
-	if (!board_read_left(env->board, &left))
-		return error_no_board();
-	if (atomic_load(&left.turn) == BOARD_POISONED)
-		return stay_poisoned(env, left.poison_code);
+	if (rc < 0)
+		return rc;
 	if (atomic_load(&left.turn) == BOARD_OPEN) /* whose turn it was has died */
 		return follow_the_dead(env);
-	if (left.n_turns == env->turn_seen) /* the last turn was ours */
+	if (!board_left_is_sound(&left))
+		return error_bad_board();
+	if (atomic_load(&left.turn) == BOARD_POISONED)
+		return stay_poisoned(env, left.poison_code);
+	if (atomic_load(&left.turn) != BOARD_CLEAN)
+		return error_bad_board();
+	if (is_own_turn(env, &left))
 		return 0;
 	rc = adopt(env, left.durable_gen);
+	if (rc == 0 && !is_session(&left, env->durable_gen))
+		rc = error_bad_board();
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&env->lock);
@@ -151,13 +181,14 @@ static void write_board(void *arg)
 
 	atomic_store_explicit(&env->board->activity[env->members->id].turn_since_ns, 0,
 		memory_order_relaxed);
+	b->n_turns = env->turn_seen;
 	b->durable_gen = env->durable_gen;
 	b->session_gen = env->session_gen;
 	b->next_gen = env->next_gen;
 	b->in_session = env->in_session;
 	b->rolled_back = env->rolled_back;
 	b->poison_code = env->poison_code;
-	atomic_store(&b->turn, env->state == ENV_POISONED ? BOARD_POISONED : BOARD_CLEAN);
+	board_end_turn(b, env->state == ENV_POISONED ? BOARD_POISONED : BOARD_CLEAN);
 }
 
 int turn_found(struct txn_env *env)

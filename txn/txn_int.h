@@ -219,8 +219,9 @@ void env_publish(struct txn_env *env, const struct meta *m);       /* to all; it
 void env_publish_ahead(struct txn_env *env, const struct meta *m); /* to this process */
 
 /*
- * writer.c: the generations in use, ascending, into gens (room for READERS_MAX); none is newer than
- * `newest`. VERSO_EBUSY: more than that; I/O errors.
+ * writer.c: the generations in use, ascending, into gens (room for READERS_MAX). newest: no reader
+ * of Verso's has a newer one, but what others have put there may be newer. VERSO_EBUSY: more than
+ * that, or it is not known what is read; I/O errors.
  */
 int env_readers(struct txn_env *env, gen_t newest, gen_t *gens, size_t *ret_n);
 

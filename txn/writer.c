@@ -65,21 +65,34 @@ struct scan {
 	struct txn_env *env;
 	gen_t *gens;
 	size_t n;
+	bool is_known;
 };
 
 static void scan_slots(void *arg)
 {
 	struct scan *s = arg;
 
-	s->n = snapshots_in_use(&s->env->board->snapshots, lives, s->env, s->gens);
+	struct snapshots *in = &s->env->board->snapshots;
+
+	s->is_known = snapshots_in_use(in, lives, s->env, s->gens, &s->n);
+}
+
+static int error_unknown_reader(void)
+{
+	return error_set(VERSO_EBUSY,
+		"what is read is not known: something else has locked a byte of the database, or "
+		"written into the lock file beside it, where readers do. Nothing is used again "
+		"now");
 }
 
 int env_readers(struct txn_env *env, gen_t newest, gen_t *gens, size_t *ret_n)
 {
-	struct scan s = {env, gens, 0};
+	struct scan s = {env, gens, 0, true};
 	size_t n_locked = 0;
 	int rc = board_do(env->board, scan_slots, &s) ? 0 : error_no_board();
 
+	if (rc == 0 && !s.is_known)
+		rc = error_unknown_reader();
 	if (rc == 0 && env->read_locks.file)
 		rc = read_locks_list(&env->read_locks, newest, gens + s.n, &n_locked);
 	if (n_locked > 0)
@@ -93,6 +106,7 @@ int env_readers(struct txn_env *env, gen_t newest, gen_t *gens, size_t *ret_n)
 struct horizon horizon_now(struct txn_env *env)
 {
 	struct horizon h = {.readers = env->writer.readers};
+	int rc;
 
 	pthread_mutex_lock(&env->lock);
 	ASSERT(env->writer_busy);                     /* T4: one thread decides, and takes */
@@ -100,14 +114,21 @@ struct horizon horizon_now(struct txn_env *env)
 	h.flushed = env->flushed_gen;
 	pthread_mutex_unlock(&env->lock);
 	/* After the flush was published: a reader that is missed here begins with a newer state. */
-	if (env_readers(env, env->next_gen - 1, env->writer.readers, &h.n_readers) < 0) {
-		/* Who reads what is not known: so nothing is used again. */
+	rc = env_readers(env, env->next_gen - 1, env->writer.readers, &h.n_readers);
+	/*
+	 * T4: a reader's snapshot is a generation that joined; the open transaction is none. Any
+	 * other was put there by something else: with a lock, for which permission to read the
+	 * file is enough, or by a store into a slot, perhaps over that of a reader.
+	 */
+	if (rc == 0 && h.n_readers > 0 && h.readers[h.n_readers - 1] >= env->next_gen)
+		rc = error_unknown_reader();
+	if (rc < 0) {
+		/* Who reads what is not known: so nothing is used again. The file grows, at worst,
+		 * as it does beside a reader that never ends. */
 		h.n_readers = 0;
 		h.flushed = 0;
 		error_clear();
 	}
-	/* T4: a reader's snapshot is a generation that joined; the open transaction is none. */
-	ASSERT(h.n_readers == 0 || h.readers[h.n_readers - 1] < env->next_gen);
 	return h;
 }
 
