@@ -126,6 +126,17 @@ static int agree(struct verso *db)
 
 /* --- opening and closing ------------------------------------------------------------------- */
 
+static int error_full(const struct verso *db)
+{
+	char why[160];
+
+	(void)snprintf(why, sizeof(why),
+		"and %u times more, which is all that can share it. Who opens it for reading only "
+		"needs no place among them",
+		BOARD_MEMBERS_MAX - 1);
+	return holder_busy(db, why);
+}
+
 static void leave(struct verso *db)
 {
 	if (db->has_joined)
@@ -138,6 +149,8 @@ static int join(struct verso *db, uint64_t until_ns)
 	int rc = members_join(&db->members, db->file, db->side, board_of(db), until_ns);
 
 	db->has_joined = rc == 0;
+	if (rc == MEMBERS_FULL)
+		return error_full(db);
 	return rc < 0 ? rc : agree(db);
 }
 

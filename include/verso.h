@@ -3,7 +3,8 @@
  * Verso: an ordered, transactional key-value store in one file, as a C library.
  *
  * A database is one file of named tables; a table is a B-tree of records, key to value, ordered by
- * memcmp() of the keys. Any number of processes may have it open, each with any number of threads.
+ * memcmp() of the keys. Up to 256 processes that may write have it open, and any number that only
+ * read, each with any number of threads.
  *
  * The same tree stands on either of two pagers, chosen at every open, over the same file format:
  *
@@ -234,10 +235,11 @@ struct verso_val {
  * file is of another version of Verso; the text says how to convert it. VERSO_ECORRUPT: no
  * committed state of it can be trusted; restore it from a copy. VERSO_EBUSY: another process has
  * it open with VERSO_EXCLUSIVE or another kind of pager, or at all where this call asks for it
- * alone, and still had it after busy_timeout_ms (a process that was killed may take a moment to
- * end); or another handle of this process, for which the call does not wait; or DB, or DB-lock, is
- * not the one that they have open any more. The text names a process, its program and since when,
- * unless that one could not write it down. -ESTALE: other files took its place again and again.
+ * alone, or 256 handles share it, and it was still so after busy_timeout_ms (a process that was
+ * killed may take a moment to end); or another handle of this process, for which the call does
+ * not wait; or DB, or DB-lock, is not the one that they have open any more. The text names a
+ * process, its program and since when, unless that one could not write it down. -ESTALE: other
+ * files took its place again and again.
  * VERSO_EMISUSE: impossible options. -EOPNOTSUPP: a network file system without VERSO_ANY_FS, a
  * file system that copies on write with VERSO_MAP_SHARED, VERSO_COMMIT_ONE_FLUSH or
  * VERSO_SYNC_PROCESS without O_DIRECT.
@@ -274,7 +276,8 @@ void verso_close(struct verso *db);
  * the file instead, which costs some system calls more. VERSO_EBUSY: 1,024 are open, in a process
  * that shares nothing (VERSO_EXCLUSIVE, VERSO_IMMUTABLE, or DB-lock could not be made). -ENOSPC:
  * DB-lock cannot be written, on a full disk that moves what is overwritten, or it was cut. -EROFS:
- * a writer of a read-only database. VERSO_EPOISONED.
+ * a writer of a read-only database. VERSO_EPOISONED. VERSO_EIO: something else has written into
+ * DB-lock, so what the others have told is not believed; what was committed is safe.
  * VERSO_EFULL: the file has seen 2^24 crashes of a process that was writing, all that the format
  * can count; dump it and load it into a new one. To begin and abort a writer costs no I/O (except
  * the first one after a crash that took a commit away, which may therefore return -EIO and the

@@ -181,10 +181,10 @@ struct verso_options {
 				   address space, and what describes a page of 4 KiB takes 21 bytes
 				   of cache_bytes from the start (VERSO_POLICY_2Q: 54) */
 	unsigned busy_timeout_ms; /* how long verso_open() waits for processes with which it cannot
-				     share the database, or that are opening it, and
-				     verso_copy() for those that have open what it
-				     replaces, before they return VERSO_EBUSY; default
-				     1,000. VERSO_BUSY_FOREVER: without end */
+				     share the database, that are opening it, or of which
+				     256 share it, and verso_copy() for those that have
+				     open what it replaces, before they return VERSO_EBUSY;
+				     default 1,000. VERSO_BUSY_FOREVER: without end */
 };
 
 #define VERSO_BUSY_FOREVER UINT_MAX /* for busy_timeout_ms */

@@ -117,8 +117,8 @@ static void forget_own(void *arg)
 	board_forget(m->board, m->id);
 }
 
-/* A number that no living member has; what its last owner left on the board goes. */
-static int take_id(struct members *m)
+/* A number that no living member has; what its last owner left on the board goes. MEMBERS_FULL. */
+static int try_id(struct members *m)
 {
 	for (m->id = 0; m->id < BOARD_MEMBERS_MAX; m->id++) {
 		int rc = lock(m, LOCK_EXCLUSIVE, ALIVE + m->id);
@@ -132,8 +132,23 @@ static int take_id(struct members *m)
 		}
 		return rc;
 	}
-	return error_set(VERSO_EBUSY, "%u processes have the database open, more are not possible",
-		BOARD_MEMBERS_MAX);
+	return MEMBERS_FULL;
+}
+
+/* Nobody tells that it leaves. Whoever waits has MEMBER, so none of those is the last. */
+static int take_id(struct members *m, uint64_t until_ns)
+{
+	uint64_t pause_ns = PAUSE_NS_MIN;
+
+	for (;;) {
+		int rc = try_id(m);
+
+		if (rc != MEMBERS_FULL || io_now_ns(m->file->io) >= until_ns)
+			return rc;
+		io_pause_ns(m->file->io, pause_ns);
+		if (pause_ns < PAUSE_NS_MAX)
+			pause_ns *= 2;
+	}
 }
 
 static void clear_board(void *arg)
@@ -145,7 +160,7 @@ static void clear_board(void *arg)
 #define NOT_YET 1
 
 /* MEMBER is ours alone, so nobody has this file open; but others may have one of its name. */
-static int begin_board(struct members *m)
+static int begin_board(struct members *m, uint64_t until_ns)
 {
 	int rc = file_lock(m->side, LOCK_EXCLUSIVE, USED_OFF_BYTES, 1);
 
@@ -154,7 +169,7 @@ static int begin_board(struct members *m)
 	if (!board_do(m->board, clear_board, m->board))
 		return error_no_board();
 	m->is_first = true;
-	return take_id(m);
+	return take_id(m, until_ns);
 }
 
 struct format {
@@ -181,11 +196,11 @@ static uint32_t board_format(struct members *m)
  * MEMBER is ours too, so whoever was here stays until we give it up. But is this their board? What
  * it says of itself may be of long ago.
  */
-static int join_board(struct members *m)
+static int join_board(struct members *m, uint64_t until_ns)
 {
 	int rc = file_lock(m->side, LOCK_SHARED, USED_OFF_BYTES, 1);
 
-	return rc < 0 ? rc : take_id(m);
+	return rc < 0 ? rc : take_id(m, until_ns);
 }
 
 static int enter_board(struct members *m, uint64_t until_ns)
@@ -198,7 +213,7 @@ static int enter_board(struct members *m, uint64_t until_ns)
 		return rc;
 	if (board_format(m) != BOARD_FORMAT || !members_use(m->side) || !members_find(m->file, &id))
 		return NOT_YET;
-	return join_board(m);
+	return join_board(m, until_ns);
 }
 
 static int error_not_joined(struct members *m)
@@ -234,7 +249,7 @@ int members_join(struct members *m, struct file *file, struct file *side, struct
 		int rc = lock(m, LOCK_EXCLUSIVE, MEMBER);
 
 		if (rc == 0)
-			rc = begin_board(m);
+			rc = begin_board(m, until_ns);
 		else if (rc == VERSO_EBUSY)
 			rc = enter_board(m, until_ns);
 		if (rc != NOT_YET)

@@ -36,11 +36,13 @@ struct members {
 #define PRESENT_OFF_BYTES (UINT64_C(1) << 62)
 
 /*
- * Joins those that have `file` open, waiting until until_ns for one that is filling in the board.
- * is_first: nobody else has it open; the board is empty then, and ours to fill in. board: the map
- * of `side`, of which another file may have the name by now, as of `file`: then it is refused.
+ * Joins those that have `file` open, waiting until until_ns for one that is filling in the board,
+ * or for one to leave where BOARD_MEMBERS_MAX are there. is_first: nobody else has it open; the
+ * board is empty then, and ours to fill in. board: the map of `side`, of which another file may
+ * have the name by now, as of `file`: then it is refused. MEMBERS_FULL: no more can join.
  * VERSO_EBUSY, I/O errors.
  */
+#define MEMBERS_FULL 2
 int members_join(struct members *m, struct file *file, struct file *side, struct board *board,
 	uint64_t until_ns);
 
