@@ -168,8 +168,7 @@ class Grading:
         self.out = tempfile.mkdtemp(prefix='lab-', dir=builder.folder)
         self.paths, self.errors, self.broken = {}, {}, None
         self.faults = {}  # of a student's file: what is wrong with it. It costs the programs that are made of it, and no other
-        self.n_hung = {}
-        self.hung = set()  # ids of tests that had no end
+        self.hung = {}  # of tests without an end, in their order: {id: program, or None of one that was not run for it}
         try:
             self.build(folder, programs)
         except LabError as e:
@@ -255,12 +254,6 @@ class Grading:
             return FAIL, fault, '', 0.0
         if program['name'] in self.errors:
             return ERROR, '\n'.join(self.errors[program['name']].split('\n')[:2]), '', 0.0
-        before = self.hung & {test.get('parent'), test.get('public')}
-        if before:
-            self.hung.add(test['id'])
-            return HUNG, f'not run: {before.pop()}, without which it does not count, did not come to its end', '', 0.0
-        if self.n_hung.get(program['name'], 0) >= HUNG_MAX:
-            return HUNG, f'not run: {HUNG_MAX} tests of {program["name"]} did not come to their end', '', 0.0
         before = marks(self.paths)
         scratch = tempfile.mkdtemp(dir=self.out)
         env = environment(self.lab, program, scratch, seed or self.seed, self.replay)
@@ -285,20 +278,39 @@ class Grading:
             self.broken = (FAIL, f'the test programs {", ".join(changed)} were changed while your files ran: nothing of this counts')
             return *self.broken, '', run.seconds
         state, message, context = words(run, test.get('check'))
-        message = without_paths(message, self.out, ROOT)
-        if state == HUNG:
-            self.n_hung[program['name']] = self.n_hung.get(program['name'], 0) + 1
-            self.hung.add(test['id'])
-        return state, message, context, run.seconds
+        return state, without_paths(message, self.out, ROOT), context, run.seconds
+
+    @staticmethod
+    def left_out(test, hung):
+        """Why a test is not run, by those before it that had no end (as `self.hung`); None: it is."""
+        for before in (test.get('parent'), test.get('public')):
+            if before in hung:
+                return f'not run: {before}, without which it does not count, ' + ('did not come to its end' if hung[before] else 'was not run')
+        if list(hung.values()).count(test['program']) >= HUNG_MAX:
+            return f'not run: {HUNG_MAX} tests of {test["program"]} did not come to their end'
+        return None
 
     def run_all(self, tests, seed=None, each=None):
-        """Results in the order of tests; as many at a time as there are processors."""
+        """Results in the order of tests; as many at a time as there are processors. What a test without an end costs the others follows
+        from that order, and not from how many of them have begun when its time is over."""
+        hung = {}  # as self.hung, of these tests, as they end
+
+        def run(n):
+            """None: by what is known now it need not be run."""
+            test, known = tests[n], {**self.hung, **{t['id']: hung[t['id']] for t in tests[:n] if t['id'] in hung}}
+            result = None if self.left_out(test, known) else self.run(test, seed)
+            if not result or result[0] == HUNG:
+                hung[test['id']] = test['program'] if result else None
+            return result
         with concurrent.futures.ThreadPoolExecutor(self.builder.jobs) as pool:
-            futures = [pool.submit(self.run, test, seed) for test in tests]
+            futures = [pool.submit(run, n) for n in range(len(tests))]
             results, by_id, told = [], {}, set()
             concurrent.futures.wait([] if each else futures)
             for test, future in zip(tests, futures):
-                state, message, context, seconds = future.result()
+                why = self.left_out(test, self.hung)
+                state, message, context, seconds = (HUNG, why, '', 0.0) if why else future.result() or self.run(test, seed)
+                if state == HUNG:
+                    self.hung[test['id']] = None if why else test['program']
                 if self.broken:  # by a run of these tests, too
                     (state, message), context = self.broken, ''
                 if message in told:  # what a compiler complains of, for one

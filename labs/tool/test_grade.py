@@ -199,6 +199,43 @@ class States(unittest.TestCase):
         finally:
             contain._wrapper = wrapped
 
+    def test_what_has_no_end_costs_the_same_whatever_has_begun_by_then(self):
+        def test(name, program, parent=None):
+            return {'id': name, 'check': name, 'program': program, 'task': '1.1', 'points': 1, 'parent': parent}
+
+        class Two:
+            public_points, by_hand, title, number, files, given = None, 0, 't', '1', [], []
+            parts_of, name_of, headers, programs = staticmethod(lambda _: []), ID, staticmethod(dict), {n: {'name': n, 'limit_s': 1} for n in 'pq'}
+            # An n has no end. The two of q are one: the first of them does not count without its parent.
+            tests = [test('n1', 'p'), test('n2', 'p'), test('c', 'p'), test('n3', 'q', 'n1'), test('n4', 'q'), test('d', 'q'), test('e', 'p'), test('f', 'q', 'e')]
+
+        class Fake(Builder):
+            def prepare(self, *_):
+                pass
+
+            def student(self, *_):
+                return {}, {}
+
+            def link(self, _, program, __, out):
+                path = os.path.join(out, program['name'])
+                write(path, '#!/bin/sh\ncase $VERSO_TEST in n*) while :; do sleep 9; done;; esac\necho 1 passed, 0 failed, 0 skipped\n')
+                os.chmod(path, 0o700)
+                return path
+        wrapped, contain._wrapper = contain.wrapper(), (['sh', '-c', contain.START, 'sh'], 'no name spaces')
+        try:
+            for jobs in (1, 2, 8):
+                for each in (None, lambda *_: None):
+                    with tempfile.TemporaryDirectory() as folder:
+                        g = grade.Grading(Two, Fake(folder, jobs=jobs), folder)
+                        results = g.run_all(Two.tests, each=each)
+                        g.close()
+                    self.assertEqual({r['id']: r['state'] for r in results},
+                                     {**dict.fromkeys(['n1', 'n2', 'c', 'n3', 'n4', 'e', 'f'], grade.HUNG), 'd': grade.PASS}, jobs)
+                    self.assertEqual([r['id'] for r in results if r['points']], ['d'], jobs)
+                    self.assertEqual([r['id'] for r in results if r['message'].startswith('not run: 2 tests of p')], ['c', 'e'], jobs)
+        finally:
+            contain._wrapper = wrapped
+
     def test_a_program_that_changes_another_takes_all_points(self):
         class Two:
             public_points = None
