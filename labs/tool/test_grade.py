@@ -17,6 +17,16 @@ from common import GraderError, LabError, write  # noqa: E402
 
 
 ID = staticmethod(lambda t: t['id'])
+OK = 'echo 1 passed, 0 failed, 0 skipped\n'
+
+
+def passing(folder):
+    """A program that passes."""
+    path = os.path.join(folder, 'passes')
+    if not os.path.exists(path):
+        write(path, '#!/bin/sh\n' + OK)
+        os.chmod(path, 0o700)
+    return path
 
 
 def run(status=0, output='', **flags):
@@ -41,9 +51,15 @@ class States(unittest.TestCase):
         self.assertEqual(self.state(output=ok, is_loud=True), grade.FAIL)
         self.assertEqual(self.state(output=ok, is_big=True), grade.FAIL)
         self.assertEqual(self.state(output=''), grade.FAIL)
-        self.assertEqual(self.state(wanted=None, output=''), grade.PASS)
+        self.assertEqual(self.state(wanted=None, output=''), grade.FAIL)
+        for output in ('all is well\n', ok + 'and more\n', 'x' + ok, ok.replace(' skipped', '')):
+            self.assertEqual(self.state(wanted=None, output=output), grade.FAIL, output)
+            self.assertIn('without its last line', grade.words(run(output=output), None)[1])
+        self.assertEqual(self.state(wanted=None, output='total: 3\n' + ok), grade.PASS)
         self.assertEqual(self.state(output='0 passed, 0 failed, 0 skipped\n'), grade.FAIL)
         self.assertEqual(self.state(output='skipped: t: no uring\n0 passed, 0 failed, 1 skipped\n'), grade.SKIPPED)
+        for n_skipped, skips, state in ((1, 0, grade.SKIPPED), (1, 1, grade.PASS), (2, 1, grade.SKIPPED)):
+            self.assertEqual(grade.words(run(output=f'skipped: t: no uring\n3 passed, 0 failed, {n_skipped} skipped\n'), 't', skips)[0], state)
         self.assertEqual(self.state(status=1, output='lab-todo: 1.1 f\n' + fails), grade.TODO)
         self.assertEqual(self.state(output='lab-todo: 1.1 f\n' + ok), grade.PASS)
         self.assertEqual(self.state(status=1, output=fails), grade.FAIL)
@@ -96,7 +112,7 @@ class States(unittest.TestCase):
 
         class Asked(grade.Grading):
             def __init__(self, *_):
-                self.lab, self.seed, self.broken, self.builder = lab, 1, None, type('B', (), {'jobs': 1})
+                self.lab, self.seed, self.broken, self.builder, self.hung = lab, 1, None, type('B', (), {'jobs': 1}), {}
 
             def run(self, _, seed=None):
                 return grade.FAIL, next(given) if seed else 'seed=1', 'seed=4711', 0.0
@@ -157,12 +173,12 @@ class States(unittest.TestCase):
             def link(self, _, program, *__):
                 if program['name'] == 'p':
                     raise GraderError('no libtsan')
-                return '/bin/true'
+                return passing(self.folder)
         with tempfile.TemporaryDirectory() as folder:
             g = grade.Grading(Found, Fake(folder), folder)
             results = g.run_all(Found.tests)
             self.assertEqual([r['state'] for r in results], [grade.ERROR, grade.PASS])
-            self.assertEqual(g.path('q'), '/bin/true')
+            self.assertEqual(g.path('q'), passing(folder))
             with self.assertRaises(GraderError):
                 g.path('p')
             g.close()
@@ -184,7 +200,7 @@ class States(unittest.TestCase):
 
             def link(self, _, program, __, out):
                 path = os.path.join(out, str(program['name']))
-                write(path, '#!/bin/sh\necho >>' + os.path.join(self.folder, 'runs') + '\n' + ('while :; do :; done' if program['name'] == 1 else 'exit 0') + '\n')
+                write(path, '#!/bin/sh\necho >>' + os.path.join(self.folder, 'runs') + '\n' + ('while :; do :; done\n' if program['name'] == 1 else OK))
                 os.chmod(path, 0o700)
                 return path
         wrapped, contain._wrapper = contain.wrapper(), (['sh', '-c', contain.START, 'sh'], 'no name spaces')
@@ -218,7 +234,7 @@ class States(unittest.TestCase):
 
             def link(self, _, program, __, out):
                 path = os.path.join(out, program['name'])
-                write(path, '#!/bin/sh\ncase $VERSO_TEST in n*) while :; do sleep 9; done;; esac\necho 1 passed, 0 failed, 0 skipped\n')
+                write(path, '#!/bin/sh\ncase $VERSO_TEST in n*) while :; do sleep 9; done;; esac\n' + OK)
                 os.chmod(path, 0o700)
                 return path
         wrapped, contain._wrapper = contain.wrapper(), (['sh', '-c', contain.START, 'sh'], 'no name spaces')
@@ -253,7 +269,7 @@ class States(unittest.TestCase):
 
             def link(self, _, program, __, out):
                 path = os.path.join(out, program['name'])
-                write(path, '#!/bin/sh\n' + (self.deed if program['name'] == 'q' else '') + '\nexit 0\n')
+                write(path, '#!/bin/sh\n' + (self.deed if program['name'] == 'q' else '') + '\n' + OK)
                 os.chmod(path, 0o700)
                 return path
         wrapped, contain._wrapper = contain.wrapper(), (['sh', '-c', contain.START, 'sh'], 'no name spaces')
@@ -313,7 +329,7 @@ class States(unittest.TestCase):
                 return {}, {n: f'{n} does not compile:\n{folder}/{n}:1: what?' for n in names if n == 'a.c'}
 
             def link(self, *_):
-                return '/bin/true'
+                return passing(self.folder)
         for names, states in (('ab', [grade.FAIL, grade.FAIL, grade.PASS]), ('b', [grade.FAIL, grade.FAIL, grade.PASS]), ('', [grade.FAIL] * 3),
                               ('a', [grade.FAIL] * 3)):
             with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as mine:

@@ -224,7 +224,7 @@ def record(lab, builder, folder, test, seed, check=None, events_max=EVENTS_MAX):
                 env['VERSO_TEST'] = wanted
             args = [a.replace('SCRATCH', scratch) for a in test.get('args', [])]
             run = contain.run([path, *args], test.get('limit_s', program['limit_s']), env=env, cwd=scratch)
-            state, message, _ = grade.words(run, wanted)
+            state, message, _ = grade.words(run, wanted, program.get('skips', 0))
             raws = [Raw(read(os.path.join(traces, name))) for name in sorted(os.listdir(traces))]
         return raws, state, grade.without_paths(message, g.out, ROOT)
     finally:
