@@ -221,7 +221,7 @@ class Builder:
         status, out, complaint = self.run_apart([*self.cc, *flags, '-E', '-MD', '-MF', to + '.d', source])
         if os.path.exists(to + '.d'):
             text_of.refuse_strangers(name, text_of.made_of(read(to + '.d')), [os.path.realpath(p) for p in [source, *mine]], self.system(),
-                                     [*lab.elsewhere.values(), MINE, self.folder])
+                                     [*lab.elsewhere.values(), MINE, self.folder], lab.of_tests)
             os.remove(to + '.d')
         if status != 0:
             raise LabError(f'{name} does not compile:\n{text_of.complaint(complaint)}')

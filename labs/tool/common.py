@@ -70,6 +70,7 @@ class Lab:
         self.glue = about.get('glue', [])
         self.exports = set(about['exports'])  # the only names that these files may define for others
         self.symbols = set(about['symbols'])  # what they may use
+        self.of_tests = about.get('of_tests', [])  # headers of tests that they may include; None: any
         self.statics = about.get('statics')   # the static memory that may change; None: any
         # A lab without code asks for a report, which has rules instead of tests (reports.py).
         self.is_report = about.get('report', False)

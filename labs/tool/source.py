@@ -68,13 +68,16 @@ def made_of(text):
     return [re.sub(r'\\(.)', r'\1', name).replace('$$', '$') for name in re.findall(r'(?:\\.|[^\s\\])+', rule[1])] if len(rule) == 2 else []
 
 
-def stranger(path, mine, system, forbidden):
+def stranger(path, mine, system, forbidden, of_tests=()):
     """Whether a file may not be a part of a student's object. mine: the student's files; system: folders of the system's headers;
-    forbidden: files and folders of the project."""
+    forbidden: files and folders of the project; of_tests: headers of tests that it may take in, as they are called from ROOT (None: any)."""
     path = os.path.realpath(path)
     if path in mine or _within(path, system):
         return False
-    return not _within(path, [ROOT]) or not path.endswith('.h') or _within(path, forbidden)
+    if not _within(path, [ROOT]) or not path.endswith('.h') or _within(path, forbidden):
+        return True
+    name = os.path.relpath(path, ROOT)
+    return of_tests is not None and 'tests' in name.split(os.sep)[:-1] and name not in of_tests
 
 
 def _within(path, places):
@@ -87,12 +90,13 @@ def include_folders(verbose):
     return [os.path.realpath(line.strip()) for line in found.group(1).splitlines()] if found else []
 
 
-def refuse_strangers(name, paths, mine, system, forbidden):
+def refuse_strangers(name, paths, mine, system, forbidden, of_tests=()):
     for path in paths:
-        if stranger(path, mine, system, forbidden):
+        if stranger(path, mine, system, forbidden, of_tests):
             shown = os.path.realpath(path)
             shown = os.path.relpath(shown, ROOT) if _within(shown, [ROOT]) else path
-            raise LabError(f'refused before it was run: {name} takes in {shown}; it may include headers of Verso and of the system, and no other file')
+            raise LabError(f'refused before it was run: {name} takes in {shown}; it may include headers of Verso (of its tests those '
+                           'alone that lab.toml names) and of the system, and no other file')
 
 
 def complaint(text):

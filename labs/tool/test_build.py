@@ -52,6 +52,7 @@ class Sources(unittest.TestCase):
 
     class One:
         files, glue, elsewhere, number = ['a.c'], [], {'b.h': os.path.join(ROOT, 'btree', 'node.h')}, '1'
+        of_tests = ['tests/crash/store.h']
 
         @staticmethod
         def headers():
@@ -79,6 +80,10 @@ class Sources(unittest.TestCase):
             self.assertIn('takes in', said, name)
             self.assertNotIn('4711', said)
         self.assertIn('takes in labs/lab2/pool.c', self.refused('#define NAME "labs/lab2/pool.c"\n#include NAME\n'))
+        # Of the tests: those that the lab names. What the judge of a lab is made of is none of them.
+        self.assertEqual(self.refused('#include "tests/crash/store.h"\nint x;\n'), '')
+        for name in ('tests/crash/crash.h', 'tests/check_main.h', 'labs/lab6/tests/store_bench.h', 'labs/lib/ledger.h', 'labs/../tests/crash/crash.h'):
+            self.assertIn('takes in', self.refused(f'#include "{name}"\nint x;\n'), name)
         # What the preprocessor complains of is shown, and no line of the file in which it is.
         said = self.refused('#if\n#include "./seed"\n')
         self.assertIn('does not compile', said)
