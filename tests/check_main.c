@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/check_main.h"
 #include "base/error.h"
+#include "tests/seed.h"
 
 #include <ftw.h>
 #include <stdarg.h>
@@ -121,9 +122,7 @@ const char *check_path(char *buf, const char *name)
 
 uint64_t check_seed(void)
 {
-	const char *s = getenv("VERSO_SEED");
-
-	return s ? strtoull(s, NULL, 0) : 1;
+	return seed_given(1);
 }
 
 uint64_t check_random(uint64_t *state)
@@ -259,6 +258,7 @@ int check_main(Suite *s)
 {
 	unsigned n_failed;
 
+	(void)check_seed(); /* taken before anything is tested (seed.h) */
 	runner = srunner_create(s);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		0);

@@ -138,22 +138,35 @@ def _cannot_load(command):
     return '; '.join(missing)
 
 
-def run(command, limit_s, env=None, cwd=None):
-    """cwd: the folder that it may write, where the system allows to forbid the others; without one, a new one."""
+def _handed(seed):
+    """A pipe with a number in it (tests/seed.h)."""
+    reads, writes = os.pipe()
+    os.write(writes, f'{seed}\n'.encode())
+    os.close(writes)
+    return reads
+
+
+def run(command, limit_s, env=None, cwd=None, seed=None):
+    """cwd: the folder that it may write, where the system allows to forbid the others; without one, a new one. seed: handed over in a
+    pipe, so that whoever takes it first is the last to see it; environments and arguments can be read as long as there are processes."""
     if cwd is None:
         with tempfile.TemporaryDirectory() as folder:
-            return run(command, limit_s, env, folder)
+            return run(command, limit_s, env, folder, seed)
     result = Run()
+    handed = [] if seed is None else [_handed(seed)]
+    if handed:
+        env = {**(os.environ if env is None else env), 'VERSO_SEED_FD': str(handed[0])}
     began = time.monotonic()
     started, says_started = os.pipe()
     try:
         process = subprocess.Popen([*_limits(limit_s), *wrapper()[0], os.path.realpath(cwd), *command], stdin=says_started,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, cwd=cwd, start_new_session=True)
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env, cwd=cwd, start_new_session=True, pass_fds=handed)
     except OSError:
         os.close(started)
         raise
     finally:
-        os.close(says_started)
+        for descriptor in (says_started, *handed):
+            os.close(descriptor)
     chunks, n_bytes, looked = [], 0, began
     out = process.stdout.fileno()
     try:

@@ -258,13 +258,14 @@ class Grading:
         before = marks(self.paths)
         scratch = tempfile.mkdtemp(dir=self.out)
         env = environment(self.lab, program, scratch, seed or self.seed, self.replay)
+        del env['VERSO_SEED']  # that is handed over, below
         if test.get('check'):
             env['VERSO_TEST'] = test['check']
         try:
             args = [a.replace('SCRATCH', scratch) for a in test.get('args', [])]
             command = [self.paths[program['name']], *args]
             for _ in range(SANITIZER_TRIES):
-                run = contain.run(command, test.get('limit_s', program['limit_s']), env=env, cwd=scratch)
+                run = contain.run(command, test.get('limit_s', program['limit_s']), env=env, cwd=scratch, seed=seed or self.seed)
                 lost = NO_SANITIZER.search(run.output) if self.builder.is_sanitized(program.get('variant', 'plain')) else None
                 if not lost:
                     break

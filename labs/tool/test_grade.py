@@ -10,6 +10,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
+import build  # noqa: E402
 import contain  # noqa: E402
 import grade  # noqa: E402
 from build import Builder  # noqa: E402
@@ -35,6 +36,61 @@ def run(status=0, output='', **flags):
     for name, value in flags.items():
         setattr(r, name, value)
     return r
+
+
+# As a student's code could, in a child of the process that has its seed: what each process shows of its environment and arguments, and
+# what is left in the descriptors that it was given.
+LOOKS_FOR_A_SEED = r'''
+#include "tests/check_main.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void look(const char *process, const char *at)
+{
+	char path[64], text[65536];
+	int fd;
+	ssize_t n = 0;
+
+	(void)snprintf(path, sizeof(path), "/proc/%s/%s", process, at);
+	fd = open(path, O_RDONLY | O_NONBLOCK);
+	if (fd >= 0)
+		n = read(fd, text, sizeof(text) - 1);
+	for (ssize_t i = 0; i + 12 <= n; i++)
+		ck_assert_msg(memcmp(text + i, "471147114711", 12) != 0, "%s has the seed", path);
+	(void)close(fd);
+}
+
+START_TEST(seed)
+{
+	ck_assert_uint_eq(check_seed(), 471147114711);
+	for (int process = 0; process < 16; process++) {
+		char name[16], at[16];
+
+		(void)snprintf(name, sizeof(name), process ? "%d" : "self", process);
+		look(name, "environ");
+		look(name, "cmdline");
+		for (int fd = 3; fd < 64; fd++) {
+			(void)snprintf(at, sizeof(at), "fd/%d", fd);
+			look(name, at);
+		}
+	}
+	ck_assert_uint_eq(check_seed(), 471147114711);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("seed");
+	TCase *t = tcase_create("seed");
+
+	tcase_add_test(t, seed);
+	suite_add_tcase(s, t);
+	return check_main(s);
+}
+'''
 
 
 class States(unittest.TestCase):
@@ -129,6 +185,34 @@ class States(unittest.TestCase):
                     self.assertNotIn(number, str(private))
         finally:
             grade.Grading = whole
+
+    def test_a_program_finds_its_seed_nowhere_but_in_its_own_memory(self):
+        class One:
+            public_points, by_hand, title, number, files, given = None, 0, 't', '1', [], []
+            parts_of, name_of, headers, programs = staticmethod(lambda _: []), ID, staticmethod(dict), {'p': {'name': 'p', 'limit_s': 20}}
+            tests = [{'id': 'T', 'check': 'seed', 'program': 'p', 'task': '1.1', 'points': 1}]
+
+        class Fake(Builder):
+            def prepare(self, *_):
+                pass
+
+            def student(self, *_):
+                return {}, {}
+
+            def link(self, _, __, ___, out):
+                source, path = os.path.join(out, 'seed.c'), os.path.join(out, 'p')
+                write(source, LOOKS_FOR_A_SEED)
+                status, text = self.run([*self.cc, *self.flags(), '-o', path, source, *(self.library(n, 'plain') for n in ('check_main', 'base')),
+                                         *build.external({}), '-lpthread'])
+                if status:
+                    raise GraderError(text)
+                return path
+        with tempfile.TemporaryDirectory() as folder:
+            g = grade.Grading(One, Fake(folder), folder)
+            try:
+                self.assertEqual([(r['state'], r['message']) for r in g.run_all(One.tests, 471147114711)], [(grade.PASS, '')])
+            finally:
+                g.close()
 
     def test_sentence(self):
         self.assertEqual(grade.sentence("Assertion 'get(a, b) == -EIO' failed: get(a, b) == -3, -EIO == -5: all are pinned"),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Arguments, totals and marks of a crash test. */
 #include "tests/crash/crash.h"
+#include "tests/seed.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -188,13 +189,11 @@ int crash_main(int argc, char **argv, const struct crash_subject *s,
 	const struct crash_options *defaults)
 {
 	struct crash_options o = *defaults;
-	const char *seed = getenv("VERSO_SEED");
 	struct crash_totals t;
 	struct report report = {.s = s, .totals = &t};
 	unsigned n_below;
 
-	if (seed)
-		o.seed = strtoull(seed, NULL, 0);
+	o.seed = seed_given(o.seed);
 	if (!parse(argc, argv, s, &o, &report)) {
 		usage(argv[0], s);
 		return 2;

@@ -4,6 +4,7 @@
  * SQLite. What it does and how to use it: tests/differential/README.md.
  */
 #include "tests/differential/child.h"
+#include "tests/seed.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -342,6 +343,7 @@ int main(int argc, char **argv)
 	time_t start = time(NULL);
 	int status;
 
+	a.seed = seed_given(a.seed);
 	if (!parse(argc, argv, &a))
 		return usage();
 	c.shared = child_shared(JOBS_MAX);
