@@ -46,7 +46,11 @@ class Objects(unittest.TestCase):
                                ('__attribute__((section(".mine"))) int f(void) { return 1; }', 'code lies in .text'),
                                ('__attribute__((section(".interp"))) static const char t[] = "/x"; const char *f(void) { return t; }', 'a section .interp'),
                                ('int f(int (*g)(int (*)(void))) { int n = 0; int h(void) { return ++n; } return g(h); }', 'run as code'),
-                               ('int f(void) { return 0x90050f; }', 'instruction that calls')):
+                               ('int f(void) { return 0x90050f; }', 'number 0x90050f has'),
+                               ('struct s { char a[0x50f]; volatile char b; }; int f(struct s *s) { return s->b; }', 'instruction that calls'),
+                               ('struct s { char a[0x340f00]; volatile char b; }; void f(struct s *s) { s->b = 1; }', 'instruction that calls'),
+                               ('struct s { char a[0xfffafa]; volatile char b; }; int f(char *s) { return ((struct s *)(s - 0x1f5f5eb))->b; }', 'number -0xf5faf1 has'),
+                               ('struct s { char a[0x50e]; volatile char b; }; int f(struct s *s) { return s->b; }', None)):
                 write(source, code)
                 if Builder(folder).object(source, 'plain', to=to)[1]:  # GNU C, which clang does not know in all of it
                     self.assertIn('int h', code)
