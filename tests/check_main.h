@@ -105,7 +105,8 @@ const char *check_path(char *buf, const char *name);
  */
 void *check_alloc(size_t len_bytes);
 
-/* $VERSO_SEED (seed.h), or 1: what every generator of a test starts from. Printed with a failure. */
+/* The seed that was given (seed.h), or 1: what each generator of a test starts from. Printed with a
+ * failure. */
 uint64_t check_seed(void);
 
 /* The next of a sequence of well-mixed numbers (splitmix64); *state starts at a seed. */

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-/* otherwise: the seed when none was given. One thread, until it has returned once: call it first. */
+/* otherwise: the seed when none was given. One thread, until it has returned once. */
 uint64_t seed_given(uint64_t otherwise);
 
 #endif

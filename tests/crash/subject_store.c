@@ -37,8 +37,8 @@ static struct crash_mark marks[] = {
 enum { MARK_DEATH, MARK_GONE, MARK_UNCOMMITTED };
 
 /*
- * Of the commit that runs; NULL: none was made yet. One store is open at a time. It lies here and not
- * beside the store, which a protocol has in its hands: a protocol may be what is judged (Lab 6).
+ * Of the commit that runs; NULL: none was made yet. One store is open at a time. It lies here and
+ * not beside the store, which a protocol has in its hands: it may be what is judged (Lab 6).
  */
 static struct crash_history *history;
 
