@@ -50,6 +50,7 @@ class Objects(unittest.TestCase):
                                ('struct s { char a[0x50f]; volatile char b; }; int f(struct s *s) { return s->b; }', 'instruction that calls'),
                                ('struct s { char a[0x340f00]; volatile char b; }; void f(struct s *s) { s->b = 1; }', 'instruction that calls'),
                                ('struct s { char a[0xfffafa]; volatile char b; }; int f(char *s) { return ((struct s *)(s - 0x1f5f5eb))->b; }', 'number -0xf5faf1 has'),
+                               ('__asm__(".text; g: jmp g+0x50f; .skip 0x600, 0x90"); int f(void) { return 1; }', None),
                                ('struct s { char a[0x50e]; volatile char b; }; int f(struct s *s) { return s->b; }', None)):
                 write(source, code)
                 if Builder(folder).object(source, 'plain', to=to)[1]:  # GNU C, which clang does not know in all of it
