@@ -165,12 +165,13 @@ static int put_between(struct copy *c, const struct txn_sweep *s, const struct s
 		if (sweep_has(s->seen, pgno)) {
 			rc = page_verify(page, page_size,
 				(struct page_ref){pgno, page_ref(page).gen}, c->db->pager->seed);
+			if (rc < 0)
+				break;
 			page_seal_anew(page, page_size, c->seed);
 		} else {
 			memset(page, 0, page_size);
 		}
-		if (rc == 0)
-			rc = copy_target_put(&c->target, pgno, page);
+		rc = copy_target_put(&c->target, pgno, page);
 	}
 	return rc;
 }

@@ -21,7 +21,6 @@ static int pieces_init(struct copy_target *t, struct verso *db)
 	t->page_size = db->pager->page_size;
 	t->n_max = t->page_size < WRITE_BYTES ? (uint32_t)(WRITE_BYTES / t->page_size) : 1;
 	for (unsigned i = 0; i < 2; i++) {
-		atomic_init(&t->pieces[i].req.complete, true);
 		t->pieces[i].pages = malloc((size_t)t->n_max * t->page_size);
 		if (!t->pieces[i].pages)
 			return -ENOMEM;

@@ -16,7 +16,7 @@ struct copy_piece {
 	pgno_t first;
 	uint32_t n_pages;
 	struct iovec iov;
-	struct io_req req; /* complete: it is not being written */
+	struct io_req req;
 };
 
 struct copy_target {
@@ -37,7 +37,7 @@ struct copy_target {
 	uint32_t n_max; /* pages of a piece */
 };
 
-/* Refuses what is there, unless `replaces`. mode: of the new file, which imitates `like`. */
+/* Refuses what is there, unless `replaces`. The new file takes over mode and owner. */
 int copy_target_open(struct copy_target *t, struct verso *db, const char *path, bool replaces);
 int copy_target_open_fd(struct copy_target *t, struct verso *db, int fd);
 
