@@ -2,7 +2,6 @@
 """What may be said of a comparison, with the plans of the tree: brackets, what is wrong on purpose, memory that differs, straw men, a
 control that failed; and which comparisons have a square in "who wins where"."""
 import dataclasses
-import importlib.util
 import json
 import os
 import shutil
@@ -17,13 +16,10 @@ sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 
 import recompute  # noqa: E402
+from golden import lines as golden  # noqa: E402
 from support import a_run, plan_text  # noqa: E402
 from lib import answers, compare, page, page_grid, page_words, plan as plans, plot, report, results, stats  # noqa: E402
 from lib.page_evidence import Evidence  # noqa: E402
-
-spec = importlib.util.spec_from_file_location('golden_lines', os.path.join(HERE, 'golden', 'lines.py'))
-golden = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(golden)
 
 PLANS = plans.load_all(os.path.join(os.path.dirname(HERE), 'plans'))
 SIZES = {'file_bytes': 2 << 30, 'memory_bytes': 512 << 20}

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The report: sentences know their runs, figures are those of the lines, and the page stands alone."""
 import html.parser
-import importlib.util
 import json
 import os
 import re
@@ -17,13 +16,10 @@ sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 
 import recompute  # noqa: E402
+from golden import lines as golden  # noqa: E402
 from lib import answers, answers_tally, compare, hazards, manual, page, page_experiment, page_grid, page_matrix, page_number, page_predictions, page_price, page_readme, page_words, plan as plans, plot, plot_points, plot_time, replay, report, results, shootdown  # noqa: E402
 from lib.page_evidence import Evidence, digits, quantity  # noqa: E402
 from lib.page_number import Name, NoSource, Number, Sentence, fill  # noqa: E402
-
-spec = importlib.util.spec_from_file_location('golden_lines', os.path.join(HERE, 'golden', 'lines.py'))
-golden = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(golden)
 
 folder = tempfile.mkdtemp(prefix='report-')
 unittest.addModuleCleanup(shutil.rmtree, folder, True)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The report in headless Chromium, on a phone and on a desk, light and dark, and in print: nothing runs over, no labels overlap, all
 text can be read."""
-import importlib.util
 import json
 import os
 import shutil
@@ -14,11 +13,8 @@ sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, HERE)
 
 import browser  # noqa: E402
+from golden import lines as golden  # noqa: E402
 from lib import page, plot  # noqa: E402
-
-spec = importlib.util.spec_from_file_location('golden_lines', os.path.join(HERE, 'golden', 'lines.py'))
-golden = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(golden)
 
 WIDTHS_PX = (390, 1280)
 CONTRAST_MIN = 4.5
