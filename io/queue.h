@@ -14,7 +14,7 @@
 #ifndef IO_QUEUE_H
 #define IO_QUEUE_H
 
-#include "io/io.h"
+#include "io/file.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -30,6 +30,8 @@ struct io_req {
 	const struct iovec *iov; /* the caller's, until complete; each of 1 byte or more */
 	unsigned n_iov;          /* 1..QUEUE_IOV_MAX; 0 for IO_SYNC */
 	uint64_t off_bytes;      /* in the file */
+	/* Of IO_READ. FILE_DEVICE: of a file that is device_direct, aligned as that asks for. */
+	enum file_view view;
 	/*
 	 * Called once by the thread that reaps, with no lock of the queue held, just before
 	 * `complete` is set. It may not block nor call the queue. May be NULL.

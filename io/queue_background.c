@@ -86,7 +86,7 @@ static void drain(struct queue_background *b, struct req_list *over)
 
 		if (req == &b->listener)
 			b->listening = false;
-		else if (transfer_take(req, transfer_align(req->file), cqe->res))
+		else if (transfer_take(req, req_align(req), cqe->res))
 			list_push(over, req);
 		else
 			list_push(&again, req);
@@ -115,7 +115,7 @@ static void submit_pushed(struct queue_background *b, struct req_list *over)
 			b->listening = false;
 			continue;
 		}
-		transfer_perform(req, file_kernel_of(req->file)->fd, transfer_align(req->file));
+		transfer_perform(req, req_fd(req), req_align(req));
 		list_push(over, req);
 	}
 }

@@ -77,7 +77,7 @@ static void *worker_main(void *arg)
 			break;
 		req = list_take(t);
 		(void)pthread_mutex_unlock(&t->waiters.lock);
-		transfer_perform(req, file_kernel_of(req->file)->fd, transfer_align(req->file));
+		transfer_perform(req, req_fd(req), req_align(req));
 		if (hostile_once_in(4))
 			(void)sched_yield();
 		req_leave(req);

@@ -67,7 +67,7 @@ static void drain(struct queue_uring *u, struct req_list *over, struct req_list 
 		/* Exactly once (I3). The acquire pairs with uring_push(). */
 		ASSERT(!req_is_complete(req));
 		n++;
-		if (!transfer_take(req, transfer_align(req->file), cqe->res)) {
+		if (!transfer_take(req, req_align(req), cqe->res)) {
 			list_push(again, req);
 		} else if (hostile_once_in(3)) {
 			req->next = u->held;

@@ -14,13 +14,13 @@
 
 static void fill_sqe(struct io_uring_sqe *sqe, struct io_req *req)
 {
-	int fd = file_kernel_of(req->file)->fd;
+	int fd = req_fd(req);
 	struct attempt att;
 
 	if (req->kind == IO_SYNC) {
 		io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
 	} else {
-		transfer_next(req, transfer_align(req->file), &att);
+		transfer_next(req, req_align(req), &att);
 		if (req->kind == IO_READ && att.iov)
 			io_uring_prep_readv(sqe, fd, att.iov, att.n_iov, att.off_bytes);
 		else if (req->kind == IO_READ)
@@ -92,7 +92,7 @@ void uring_deliver(struct req_list *over)
 void uring_perform_all(struct req_list *list)
 {
 	for (struct io_req *req = list->first; req; req = req->next)
-		transfer_perform(req, file_kernel_of(req->file)->fd, transfer_align(req->file));
+		transfer_perform(req, req_fd(req), req_align(req));
 }
 
 int uring_above_stdio(struct io_uring *ring)

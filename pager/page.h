@@ -118,6 +118,12 @@ static inline void *page_buffers_alloc(uint32_t page_size_bytes, unsigned n)
 	return aligned_alloc(4096, n * page_buffer_bytes(page_size_bytes));
 }
 
+/* Whether pages go from and to such buffers where transfers are in blocks of align_bytes. */
+static inline bool page_buffers_fit(uint32_t page_size_bytes, uint32_t align_bytes)
+{
+	return align_bytes <= 4096 && page_size_bytes % align_bytes == 0;
+}
+
 /* True for the powers of two from PAGE_SIZE_MIN to PAGE_SIZE_MAX. */
 bool page_size_is_valid(uint32_t page_size_bytes);
 

@@ -234,6 +234,38 @@ START_TEST(what_was_written_is_read_direct)
 }
 END_TEST
 
+/* It goes to the descriptor that passes the page cache. That one wants alignment. */
+START_TEST(a_device_read_passes_the_page_cache)
+{
+	struct queue *q = open_backend(_i, 8);
+	struct file *f = open_new("device", _i, 0);
+	char *out = check_alloc(2 * BLOCK), *in = check_alloc(3 * BLOCK);
+	struct set *s = set_new();
+
+	if (!q)
+		return;
+	if (!f->device_direct) {
+		queue_close(q);
+		file_close(f);
+		check_skip("no direct reads on this file system");
+	}
+	memset(out, 'o', 2 * BLOCK);
+	ck_assert_int_eq(file_write(f, out, 2 * BLOCK, 0), 0);
+	ck_assert_int_eq(file_sync(f), 0);
+	set_add(s, IO_READ, f, in, 2 * BLOCK, 0)->view = FILE_DEVICE;
+	ck_assert_int_eq(queue_run(q, s->ptrs, 1), 0);
+	ck_assert_mem_eq(in, out, 2 * BLOCK);
+	s->n = 0;
+	set_add(s, IO_READ, f, in + 1, BLOCK, 0);
+	set_add(s, IO_READ, f, in + BLOCK + 1, BLOCK, 0)->view = FILE_DEVICE;
+	(void)queue_run(q, s->ptrs, 2);
+	ck_assert_int_eq(s->reqs[0].result, 0);
+	ck_assert_int_eq(s->reqs[1].result, -EINVAL);
+	queue_close(q);
+	file_close(f);
+}
+END_TEST
+
 START_TEST(a_read_past_the_end_fails_and_the_others_do_not)
 {
 	struct queue *q = open_backend(_i, 8);
@@ -637,6 +669,7 @@ int main(void)
 	tcase_add_test(t, best_falls_to_threads_where_no_ring_can_be_entered);
 	tcase_add_loop_test(t, what_was_written_is_read_buffered, 0, N_BACKENDS);
 	tcase_add_loop_test(t, what_was_written_is_read_direct, 0, N_BACKENDS);
+	tcase_add_loop_test(t, a_device_read_passes_the_page_cache, 0, N_BACKENDS);
 	tcase_add_loop_test(t, a_read_past_the_end_fails_and_the_others_do_not, 0, N_BACKENDS);
 	tcase_add_loop_test(t, what_the_kernel_refuses_completes_with_its_error, 0, N_BACKENDS);
 	tcase_add_loop_test(t, a_full_disk_shortens_a_write_and_then_fails_it, 0, N_BACKENDS);

@@ -151,10 +151,24 @@ START_TEST(a_failed_sync_forgets_and_the_next_one_succeeds)
 }
 END_TEST
 
+/* Through a queue. */
+static void read_device_queued(void *buf, size_t len_bytes)
+{
+	struct iovec iov = {buf, len_bytes};
+	struct io_req req = {
+		.kind = IO_READ, .file = file, .iov = &iov, .n_iov = 1, .view = FILE_DEVICE};
+	struct io_req *const one[] = {&req};
+	struct queue *q;
+
+	ck_assert_int_eq(io_queue(simdisk_io(disk), 1, QUEUE_BEST, &q), 0);
+	ck_assert_int_eq(queue_run(q, one, 1), 0);
+	queue_close(q);
+}
+
 START_TEST(a_device_read_tells_what_a_failed_sync_lost)
 {
 	for (uint64_t seed = 0; seed < 20; seed++) {
-		_Alignas(512) uint8_t buf[4 * S];
+		_Alignas(512) uint8_t buf[4 * S], queued[4 * S];
 		bool armed;
 		const char *device;
 
@@ -165,6 +179,8 @@ START_TEST(a_device_read_tells_what_a_failed_sync_lost)
 		ck_assert_int_eq(file_read(file, buf, sizeof(buf), 0, FILE_DEVICE), 0);
 		for (unsigned i = 0; i < 4; i++)
 			ck_assert_int_eq(letter(buf + i * S), device[i]);
+		read_device_queued(queued, sizeof(queued));
+		ck_assert_mem_eq(queued, buf, sizeof(buf));
 		ck_assert_int_eq(file_read(file, buf, sizeof(buf), 0, FILE_LIVE), 0);
 		ck_assert_int_eq(letter(buf + S), 'b');
 		teardown_disk();

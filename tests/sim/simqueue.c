@@ -72,7 +72,8 @@ static void submit_one(struct simqueue *q, struct io_req *req)
 
 	ASSERT(req->kind == IO_SYNC || (req->n_iov >= 1 && req->n_iov <= QUEUE_IOV_MAX));
 	p.fault = f->dead ? -EIO : sim_fault(d, call, true, f->name, p.off_bytes, p.len_bytes);
-	if (!f->dead && req->kind != IO_SYNC && f->file.direct && misaligned(req)) {
+	if (!f->dead && req->kind != IO_SYNC && (f->file.direct || req->view == FILE_DEVICE) &&
+		misaligned(req)) {
 		p.fault = -EINVAL;
 		p.len_bytes = 0;
 	}
@@ -190,7 +191,7 @@ static int carry_read(struct simdisk *d, const struct sim_pending *p)
 		return VERSO_EIO;
 	for (unsigned i = 0; i < p->req->n_iov; i++) {
 		sim_read_bytes(d, f, p->req->iov[i].iov_base, p->req->iov[i].iov_len, off,
-			FILE_LIVE);
+			p->req->view);
 		off += p->req->iov[i].iov_len;
 	}
 	return 0;
