@@ -208,16 +208,17 @@ static int sweep(struct copy *c, struct txn_sweep *s)
 static int put_swept(struct copy *c, struct txn_sweep *s)
 {
 	struct pager *pager = c->db->pager;
+	uint8_t *pages = s->reads[0].pages;
 	pgno_t n = c->space.n_pages < s->n_pages ? c->space.n_pages : s->n_pages;
 	int rc = 0;
 
 	for (pgno_t from = 0; rc == 0 && from < n; from += s->pages_max) {
 		pgno_t to = n - from < s->pages_max ? n : from + s->pages_max;
 
-		rc = pager_read_device(pager, from, to - from, s->pages);
+		rc = pager_read_device(pager, from, to - from, pages);
 		for (pgno_t pgno = from; rc == 0 && pgno < to; pgno++) {
-			struct page *page = (struct page *)(s->pages + (size_t)(pgno - from) *
-									       pager->page_size);
+			struct page *page =
+				(struct page *)(pages + (size_t)(pgno - from) * pager->page_size);
 
 			if (!sweep_has(s->seen, pgno))
 				continue;

@@ -14,18 +14,16 @@
 #define WRITE_BYTES ((size_t)1 << 20)
 #define TEMP_TRIES  8
 
-/* The pieces are of whole pages; a direct transfer is not asked for. */
 static int pieces_init(struct copy_target *t, struct verso *db)
 {
 	t->io = db->io;
 	t->page_size = db->pager->page_size;
 	t->n_max = t->page_size < WRITE_BYTES ? (uint32_t)(WRITE_BYTES / t->page_size) : 1;
-	for (unsigned i = 0; i < 2; i++) {
-		t->pieces[i].pages = malloc((size_t)t->n_max * t->page_size);
+	for (unsigned i = 0; i < COPY_PIECES; i++) {
+		t->pieces[i].pages = page_buffers_alloc(t->page_size, t->n_max);
 		if (!t->pieces[i].pages)
 			return -ENOMEM;
 	}
-	t->filling = &t->pieces[0];
 	return 0;
 }
 
@@ -88,15 +86,26 @@ static int temp_name(struct copy_target *t)
 	return t->temp ? 0 : -ENOMEM;
 }
 
-static int make_file(struct copy_target *t, struct verso *db)
+/* A file that has not got its name is gone. */
+static void forget_file(struct copy_target *t)
 {
-	unsigned any_fs = db->options.flags & VERSO_ANY_FS ? FILE_ANY_FS : 0;
-	int rc = io_open(t->io, t->path, FILE_UNNAMED | any_fs, FILE_MODE_DEFAULT, &t->file);
+	file_close(t->file);
+	t->file = NULL;
+	if (t->temp)
+		(void)io_unlink(t->io, t->temp);
+	free(t->temp);
+	t->temp = NULL;
+}
+
+/* how: FILE_ANY_FS, FILE_DIRECT */
+static int make_file(struct copy_target *t, unsigned how)
+{
+	int rc = io_open(t->io, t->path, FILE_UNNAMED | how, FILE_MODE_DEFAULT, &t->file);
 
 	for (int i = 0; i < TEMP_TRIES && (rc == -EOPNOTSUPP || rc == -EEXIST); i++) {
 		rc = temp_name(t);
 		if (rc == 0)
-			rc = io_open(t->io, t->temp, FILE_CREATE | FILE_EXCL | any_fs,
+			rc = io_open(t->io, t->temp, FILE_CREATE | FILE_EXCL | how,
 				FILE_MODE_DEFAULT, &t->file);
 		if (rc < 0 && rc != -EEXIST && t->temp)
 			(void)io_unlink(t->io, t->temp); /* it may be there nevertheless */
@@ -106,6 +115,19 @@ static int make_file(struct copy_target *t, struct verso *db)
 		}
 		if (rc == -EOPNOTSUPP)
 			break;
+	}
+	return rc;
+}
+
+/* Past the page cache where whole pages may go past it: what others use stays there. */
+static int make_file_for(struct copy_target *t, struct verso *db)
+{
+	unsigned any_fs = db->options.flags & VERSO_ANY_FS ? FILE_ANY_FS : 0;
+	int rc = make_file(t, any_fs | FILE_DIRECT);
+
+	if (rc == 0 && t->file->direct && !page_buffers_fit(t->page_size, t->file->align_bytes)) {
+		forget_file(t);
+		rc = make_file(t, any_fs);
 	}
 	if (rc == 0)
 		file_imitate(t->file, db->file);
@@ -120,10 +142,10 @@ int copy_target_open(struct copy_target *t, struct verso *db, const char *path, 
 	t->until_ns = busy_until_ns(db);
 	rc = pieces_init(t, db);
 	if (rc == 0)
-		rc = io_queue(t->io, 1, QUEUE_THREADS, &t->queue);
+		rc = io_queue(t->io, COPY_PIECES - 1, QUEUE_THREADS, &t->queue);
 	if (rc == 0)
 		rc = take_name_over(t, db);
-	return rc < 0 ? rc : make_file(t, db);
+	return rc < 0 ? rc : make_file_for(t, db);
 }
 
 int copy_target_open_fd(struct copy_target *t, struct verso *db, int fd)
@@ -132,21 +154,41 @@ int copy_target_open_fd(struct copy_target *t, struct verso *db, int fd)
 	return pieces_init(t, db);
 }
 
-static struct copy_piece *other_piece(struct copy_target *t)
-{
-	return &t->pieces[t->filling == &t->pieces[0]];
-}
-
 /* That what was handed over is written. */
-static int wait_for_write(struct copy_target *t)
+static int wait_for(struct copy_target *t, struct copy_piece *piece)
 {
-	struct copy_piece *piece = other_piece(t);
-
-	if (piece->n_pages == 0)
+	if (!piece->is_handed_over)
 		return 0;
 	queue_wait(t->queue, &piece->req);
-	piece->n_pages = 0;
+	piece->is_handed_over = false;
 	return queue_error(&piece->req);
+}
+
+static int wait_for_all(struct copy_target *t)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < COPY_PIECES; i++) {
+		int rc_piece = wait_for(t, &t->pieces[i]);
+
+		rc = rc ? rc : rc_piece;
+	}
+	return rc;
+}
+
+/* Of two versions of a page the later stays: what has pages of this piece is written before it. */
+static int wait_for_earlier(struct copy_target *t, const struct copy_piece *piece)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < COPY_PIECES; i++) {
+		struct copy_piece *earlier = &t->pieces[i];
+
+		if (earlier->first < piece->first + piece->n_pages &&
+			piece->first < earlier->first + earlier->n_pages)
+			rc = wait_for(t, earlier);
+	}
+	return rc;
 }
 
 static void begin_write(struct copy_target *t, struct copy_piece *piece, size_t len_bytes)
@@ -159,13 +201,14 @@ static void begin_write(struct copy_target *t, struct copy_piece *piece, size_t 
 		.iov = &piece->iov,
 		.n_iov = 1,
 		.off_bytes = (uint64_t)piece->first * t->page_size};
+	piece->is_handed_over = true;
 	queue_submit(t->queue, &req, 1);
 }
 
 /* Writes what waits, or begins to. */
 static int hand_over(struct copy_target *t)
 {
-	struct copy_piece *piece = t->filling;
+	struct copy_piece *piece = &t->pieces[t->filling];
 	size_t len_bytes = (size_t)piece->n_pages * t->page_size;
 	int rc;
 
@@ -175,17 +218,20 @@ static int hand_over(struct copy_target *t)
 		piece->n_pages = 0;
 		return stream_write(t->fd, piece->pages, len_bytes);
 	}
-	rc = wait_for_write(t);
+	rc = wait_for_earlier(t, piece);
 	if (rc < 0)
 		return rc;
-	t->filling = other_piece(t);
 	begin_write(t, piece, len_bytes);
-	return 0;
+	t->filling = (t->filling + 1) % COPY_PIECES;
+	piece = &t->pieces[t->filling];
+	rc = wait_for(t, piece);
+	piece->n_pages = 0;
+	return rc;
 }
 
 int copy_target_put(struct copy_target *t, pgno_t pgno, const struct page *page)
 {
-	struct copy_piece *piece = t->filling;
+	struct copy_piece *piece = &t->pieces[t->filling];
 
 	if (piece->n_pages == t->n_max || pgno != piece->first + piece->n_pages) {
 		int rc;
@@ -194,7 +240,7 @@ int copy_target_put(struct copy_target *t, pgno_t pgno, const struct page *page)
 		rc = hand_over(t);
 		if (rc < 0)
 			return rc;
-		piece = t->filling;
+		piece = &t->pieces[t->filling];
 		piece->first = pgno;
 	}
 	memcpy(piece->pages + (size_t)piece->n_pages * t->page_size, page, t->page_size);
@@ -235,7 +281,7 @@ int copy_target_finish(struct copy_target *t, pgno_t n_pages)
 	int rc = hand_over(t);
 
 	if (rc == 0 && !copy_target_is_stream(t))
-		rc = wait_for_write(t);
+		rc = wait_for_all(t);
 	if (rc < 0)
 		return rc;
 	if (copy_target_is_stream(t))
@@ -259,14 +305,11 @@ int copy_target_finish(struct copy_target *t, pgno_t n_pages)
 void copy_target_close(struct copy_target *t)
 {
 	if (t->queue)
-		(void)wait_for_write(t);
+		(void)wait_for_all(t);
 	queue_close(t->queue);
-	file_close(t->file);
+	forget_file(t);
 	file_close(t->old);
-	if (t->temp)
-		(void)io_unlink(t->io, t->temp);
-	free(t->temp);
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < COPY_PIECES; i++)
 		free(t->pieces[i].pages);
 	*t = (struct copy_target){.fd = -1};
 }

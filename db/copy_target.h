@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where a copy goes: a file that gets its name when it is whole, or a descriptor that takes bytes
- * in their order. Pages are gathered and written many at a time; those of a file by another thread,
- * while the caller reads what comes next.
+ * in their order. Pages are gathered and written many at a time; those of a file past the page
+ * cache, by other threads, while the caller goes on.
  */
 #ifndef DB_COPY_TARGET_H
 #define DB_COPY_TARGET_H
@@ -10,11 +10,14 @@
 #include "db/db_int.h"
 #include "io/queue.h"
 
-/* Pages from `first` on, that wait or are being written. */
+#define COPY_PIECES 4
+
+/* Pages from `first` on, that wait, are being written, or were. */
 struct copy_piece {
 	uint8_t *pages;
 	pgno_t first;
 	uint32_t n_pages;
+	bool is_handed_over; /* and not yet waited for */
 	struct iovec iov;
 	struct io_req req;
 };
@@ -30,10 +33,9 @@ struct copy_target {
 	struct file *old;    /* what has the name, locked; or NULL */
 	char *temp;          /* the file's name until it is whole; NULL: it has none */
 	struct queue *queue; /* NULL: a descriptor */
-	/* One fills up while the other is written: they are written in the order in which they
-	   filled, so that of two versions of a page the later stays. */
-	struct copy_piece pieces[2];
-	struct copy_piece *filling;
+	/* One fills up while the others are written. They are used in turn. */
+	struct copy_piece pieces[COPY_PIECES];
+	unsigned filling;
 	uint32_t n_max; /* pages of a piece */
 };
 

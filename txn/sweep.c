@@ -75,6 +75,22 @@ static int flush_snapshot(struct txn_env *env)
 	return atomic_load(&env->is_ahead) ? txn_sync(env) : 0;
 }
 
+/* Nothing is read ahead where the device is reached through the page cache, or not in pages. */
+static int reads_init(struct txn_sweep *s)
+{
+	uint32_t page_size = s->txn->pager->page_size;
+	struct file *file = s->txn->env->options.file;
+	bool is_ahead =
+		file && file->device_direct && page_buffers_fit(page_size, file->align_bytes);
+
+	for (unsigned i = 0; i < (is_ahead ? SWEEP_READS : 1); i++) {
+		s->reads[i].pages = page_buffers_alloc(page_size, s->pages_max);
+		if (!s->reads[i].pages)
+			return -ENOMEM;
+	}
+	return is_ahead ? io_queue(file->io, SWEEP_READS - 1, QUEUE_THREADS, &s->queue) : 0;
+}
+
 int txn_sweep_init(struct txn_sweep *s, struct txn *txn)
 {
 	uint32_t page_size = txn->pager->page_size;
@@ -86,10 +102,10 @@ int txn_sweep_init(struct txn_sweep *s, struct txn *txn)
 	s->bitmap_bytes = (size_t)s->n_pages / 8 + 1;
 	s->seen = calloc(3, s->bitmap_bytes);
 	s->pages_max = page_size < SWEEP_READ_BYTES ? (pgno_t)(SWEEP_READ_BYTES / page_size) : 1;
-	s->pages = page_buffers_alloc(page_size, s->pages_max);
-	if (!s->seen || !s->pages) {
+	rc = s->seen ? reads_init(s) : -ENOMEM;
+	if (rc < 0) {
 		txn_sweep_fini(s);
-		return -ENOMEM;
+		return rc;
 	}
 	s->now = s->seen + s->bitmap_bytes;
 	s->next = s->now + s->bitmap_bytes;
@@ -105,8 +121,13 @@ int txn_sweep_init(struct txn_sweep *s, struct txn *txn)
 
 void txn_sweep_fini(struct txn_sweep *s)
 {
+	for (unsigned i = 0; i < SWEEP_READS; i++) {
+		if (s->reads[i].is_begun)
+			queue_wait(s->queue, &s->reads[i].req);
+		free(s->reads[i].pages);
+	}
+	queue_close(s->queue);
 	free(s->seen);
-	free(s->pages);
 	*s = (struct txn_sweep){0};
 }
 
@@ -127,17 +148,17 @@ static int descend(struct txn_sweep *s)
 	s->sum_of_refs = s->sum_below;
 	s->sum_below = s->sum_of_pages = 0;
 	s->any_next = false;
-	s->at = s->read_from = s->read_to = 0;
+	s->at = 0;
+	s->reads[s->now_read].from = s->reads[s->now_read].to = 0;
 	return 0;
 }
 
-/* Reads from page `from` on, as far as the pages wanted lie close to each other. */
-static int read_more(struct txn_sweep *s, pgno_t from)
+/* Where a read from page `from` on ends: as far as wanted pages lie close together. */
+static pgno_t end_of_read(const struct txn_sweep *s, pgno_t from)
 {
 	uint32_t page_size = s->txn->pager->page_size;
 	pgno_t end = s->n_pages - from < s->pages_max ? s->n_pages : from + s->pages_max;
 	pgno_t to = from + 1;
-	int rc;
 
 	for (pgno_t next = to; next < end && (next - to) * page_size <= GAP_BYTES;) {
 		next = find_bit(s->now, next, end);
@@ -145,12 +166,63 @@ static int read_more(struct txn_sweep *s, pgno_t from)
 			break;
 		to = ++next;
 	}
-	rc = pager_read_device(s->txn->pager, from, to - from, s->pages);
-	if (rc == 0) {
-		s->read_from = from;
-		s->read_to = to;
+	return to;
+}
+
+static void begin_read(struct txn_sweep *s, struct sweep_read *r, pgno_t from)
+{
+	uint32_t page_size = s->txn->pager->page_size;
+	struct io_req *req = &r->req;
+
+	r->from = from;
+	r->to = end_of_read(s, from);
+	r->iov = (struct iovec){r->pages, (size_t)(r->to - from) * page_size};
+	*req = (struct io_req){.kind = IO_READ,
+		.file = s->txn->env->options.file,
+		.iov = &r->iov,
+		.n_iov = 1,
+		.off_bytes = (uint64_t)from * page_size,
+		.view = FILE_DEVICE};
+	r->is_begun = true;
+	queue_submit(s->queue, &req, 1);
+}
+
+/* Begins what can be read next: of this level, of which all pages are known. */
+static void read_ahead(struct txn_sweep *s, pgno_t to)
+{
+	for (unsigned i = 1; i < SWEEP_READS; i++) {
+		struct sweep_read *r = &s->reads[(s->now_read + i) % SWEEP_READS];
+
+		if (!r->is_begun) {
+			pgno_t from = find_bit(s->now, to, s->n_pages);
+
+			if (from == s->n_pages)
+				return;
+			begin_read(s, r, from);
+		}
+		to = r->to;
 	}
-	return rc;
+}
+
+/* Goes on with the pages from `from` on, the next one wanted. */
+static int read_more(struct txn_sweep *s, pgno_t from)
+{
+	struct sweep_read *r = &s->reads[s->now_read];
+
+	if (!s->queue) {
+		r->from = from;
+		r->to = end_of_read(s, from);
+		return pager_read_device(s->txn->pager, from, r->to - from, r->pages);
+	}
+	s->now_read = (s->now_read + 1) % SWEEP_READS;
+	r = &s->reads[s->now_read];
+	if (!r->is_begun)
+		begin_read(s, r, from);
+	ASSERT(r->from == from);
+	read_ahead(s, r->to);
+	queue_wait(s->queue, &r->req);
+	r->is_begun = false;
+	return queue_error(&r->req);
 }
 
 static int visit(struct txn_sweep *s, pgno_t pgno, const struct page *page)
@@ -171,6 +243,7 @@ int txn_sweep_next(struct txn_sweep *s, struct sweep_run *ret_run)
 {
 	uint32_t page_size = s->txn->pager->page_size;
 	pgno_t from, to, between_from;
+	const struct sweep_read *r;
 	int rc = 0;
 
 	from = find_bit(s->now, s->at, s->n_pages);
@@ -182,19 +255,20 @@ int txn_sweep_next(struct txn_sweep *s, struct sweep_run *ret_run)
 		ASSERT(from < s->n_pages); /* descend() says so */
 	}
 	between_from = s->at;
-	if (from >= s->read_to) {
+	if (from >= s->reads[s->now_read].to) {
 		between_from = from;
 		rc = read_more(s, from);
 	}
-	for (to = from; rc == 0 && to < s->read_to && sweep_has(s->now, to); to++)
+	r = &s->reads[s->now_read];
+	for (to = from; rc == 0 && to < r->to && sweep_has(s->now, to); to++)
 		rc = visit(s, to,
-			(const struct page *)(s->pages + (size_t)(to - s->read_from) * page_size));
+			(const struct page *)(r->pages + (size_t)(to - r->from) * page_size));
 	if (rc < 0)
 		return rc;
 	s->at = to;
 	*ret_run = (struct sweep_run){.pgno = from,
 		.n_pages = to - from,
-		.pages = s->pages + (size_t)(from - s->read_from) * page_size,
+		.pages = r->pages + (size_t)(from - r->from) * page_size,
 		.n_between = from - between_from};
 	return 0;
 }

@@ -6,7 +6,8 @@
  *
  * The pages are not visited tree by tree but level by level: first the roots, then what they refer
  * to, and so on; those of a level in the order of the file. So nearly all of a file is read from
- * its beginning to its end once, with each page's references at hand before the page is.
+ * its beginning to its end once, with each page's references at hand before the page is. So it is
+ * known what will be read next, and two reads are on their way while the pages of one are visited.
  *
  * What each page proves: its checksum, its number, that no other page refers to it too, and that
  * nothing but a page can lie there. That its generation and level are those which its parent
@@ -16,7 +17,19 @@
 #ifndef TXN_SWEEP_H
 #define TXN_SWEEP_H
 
+#include "io/queue.h"
 #include "txn/txn.h"
+
+#define SWEEP_READS 3 /* one is looked at while the next two are read */
+
+/* Pages of the file from `from` up to `to`. */
+struct sweep_read {
+	uint8_t *pages; /* aligned */
+	pgno_t from, to;
+	bool is_begun; /* and not yet waited for */
+	struct iovec iov;
+	struct io_req req;
+};
 
 struct txn_sweep {
 	struct txn *txn;      /* a reader; the caller's */
@@ -24,16 +37,17 @@ struct txn_sweep {
 	uint8_t *seen;        /* a bit a page: some page, or a root, refers to it */
 	uint8_t *now, *next;  /* the level being visited, and the one below */
 	size_t bitmap_bytes;  /* of each */
-	pgno_t at, read_to;   /* visited up to here; and read up to there, from read_from on */
-	pgno_t read_from;     /* of the page at pages */
+	pgno_t at;            /* visited up to here */
 	uint64_t sum_of_refs; /* of the level being visited, as its parents have it */
 	uint64_t sum_below;   /* of the one below, so far */
 	uint64_t sum_of_pages;
 	uint64_t n_seen;           /* pages that something refers to, so far */
 	const struct page *parent; /* of the references being noted */
-	uint8_t *pages;            /* what was read; aligned */
-	pgno_t pages_max;          /* that it has room for */
 	bool any_next;
+	struct sweep_read reads[SWEEP_READS]; /* in turn */
+	unsigned now_read;                    /* which of them is visited */
+	pgno_t pages_max;                     /* of each */
+	struct queue *queue;                  /* NULL: nothing is read ahead */
 };
 
 /* A run of neighbouring pages of the snapshot, which the caller may change in place. */
@@ -46,7 +60,7 @@ struct sweep_run {
 	uint32_t n_between;
 };
 
-/* Pages per read, at most. */
+/* Bytes per read, at most. */
 #define SWEEP_READ_BYTES ((size_t)1 << 20)
 
 /*

@@ -229,7 +229,8 @@ const struct command command_load = {
 		"dumps of verso 0.1.0 have it. A cut cannot be seen in these, so records are\n"
 		"committed in batches; a load that fails leaves in an existing database the\n"
 		"batches before, makes no new one, and says what is kept. Sorted input loads\n"
-		"fastest.",
+		"fastest (LC_ALL=C sort); for what is not sorted, a --cache as large as the\n"
+		"database spares most of the reading and writing.",
 	.example =
 		"  printf 'earth\\t6371 km\\nmars\\t3390 km\\n' | verso load planets.verso --tsv\n"
 		"  verso dump planets.verso | verso load copy.verso\n"
