@@ -362,8 +362,8 @@ static int error_open(const char *path, unsigned flags, int code)
 	const char *advice = "";
 
 	if (code == -ENOENT)
-		advice = flags & FILE_CREATE ? "; make its folder first"
-					     : "; check the name, or ask for it to be created";
+		advice = flags & (FILE_CREATE | FILE_UNNAMED) ? "; make its folder first"
+							      : "; check the name";
 	if (code == -EACCES || code == -EPERM)
 		advice = flags & FILE_RDONLY ? "; you may not read it"
 					     : "; check who may write it and its folder";

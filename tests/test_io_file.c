@@ -214,7 +214,7 @@ END_TEST
 START_TEST(missing_files_and_folders_get_different_advice)
 {
 	ck_assert_int_eq(open_fails("nowhere", 0), -ENOENT);
-	ck_assert_ptr_nonnull(strstr(error_text(), "ask for it to be created"));
+	ck_assert_ptr_nonnull(strstr(error_text(), "check the name"));
 	ck_assert_int_eq(open_fails("no/where", FILE_CREATE), -ENOENT);
 	ck_assert_ptr_nonnull(strstr(error_text(), "make its folder"));
 	file_close(open_new("there", 0));

@@ -45,6 +45,20 @@ def test_the_welcome_works_as_printed(sh):
     sh.expect(OK, 'scan', 'planets.verso', out=b'earth\t6371 km\nmars\t3390 km\n')
 
 
+def test_a_missing_file_or_folder_is_named_once(sh):
+    """What is missing comes first in the message, with advice that helps there."""
+    sh.expect(OK, 'put', 'a', 'k', 'v')
+    for words in (('get', 'none', 'k'), ('stat', 'none'), ('check', 'none'), ('copy', 'none', 'b'), ('stat', '--watch', 'none')):
+        done = sh.run(*words)
+        assert done.returncode == ERROR and done.stderr.count(b'none') == 1, done
+        assert b'created' not in done.stderr and (b'`verso put`' in done.stderr or b'check the name' in done.stderr), done
+    for words in (('put', 'no/where', 'k', 'v'), ('copy', 'a', 'no/where'), ('load', 'no/where', '--tsv')):
+        done = sh.run(*words)
+        assert done.returncode == ERROR and done.stderr.count(b'no/where') == 1, done
+        assert b'make its folder first' in done.stderr and b'`verso put`' not in done.stderr, done
+        assert done.stderr.startswith((b'verso: cannot open no/where', b'verso: no/where: ')), done
+
+
 def test_usage_errors_are_2(sh):
     for words in ((), ('get',), ('get', 'a'), ('put', 'a', 'b', 'c', 'd'), ('frobnicate', 'a'),
                   ('get', 'a', 'b', '-q'), ('scan', 'a', '-n'), ('scan', 'a', '-nx'), ('scan', 'a', '-rq'),

@@ -7,11 +7,15 @@
 
 #define TEXT_BYTES 1024 /* of a message of the library */
 
-/* The library puts the path of the database first, as it found it. */
-static bool begins_with_path(const char *text, const char *path)
+/* The library puts the path of the database first, as it found it; or it says what it cannot open,
+ * which may be another file. */
+static bool names_its_file(const char *text, const char *path)
 {
+	static const char cannot_open[] = "cannot open ";
 	const char *found = strstr(text, path);
 
+	if (strncmp(text, cannot_open, strlen(cannot_open)) == 0)
+		return true;
 	return found && strncmp(found + strlen(path), ": ", 2) == 0 &&
 	       !memchr(text, ' ', (size_t)(found - text));
 }
@@ -29,7 +33,7 @@ enum status fail(const char *what, int code)
 	words_of_shell(text[0] != '\0' ? text : verso_strerror(code), plain, sizeof(plain));
 	if (code == VERSO_NOTFOUND)
 		say("%s: not found", what);
-	else if (begins_with_path(plain, what))
+	else if (names_its_file(plain, what))
 		say("%s", plain);
 	else
 		say("%s: %s", what, plain);
@@ -114,7 +118,7 @@ enum status session_open(struct session *s, const struct arguments *args, unsign
 	waiting_end(&waiting);
 	if (rc < 0) {
 		status = fail(args->path, rc);
-		if (rc == -ENOENT)
+		if (rc == -ENOENT && !(options.flags & VERSO_CREATE))
 			say("`verso put` and `verso load` make a new database");
 		return status;
 	}

@@ -19,7 +19,7 @@
 
 static enum status failed(const char *what)
 {
-	say("%s: %s", what, strerror(errno));
+	say("%s: %s%s", what, strerror(errno), errno == ENOENT ? "; make its folder first" : "");
 	return STATUS_ERROR;
 }
 
