@@ -21,6 +21,7 @@ from common import GraderError, LabError, ROOT, write
 
 PASS, FAIL, TODO, CRASHED, HUNG, SKIPPED, ERROR = (
     'PASS', 'FAIL', 'NOT IMPLEMENTED', 'CRASHED', 'HUNG', 'SKIPPED', 'GRADER ERROR')
+NOT_JUDGED = (ERROR, SKIPPED)  # the machine's fault, which costs nobody points
 FILE_BYTES_MAX = 1 << 20
 HUNG_MAX = 2  # of a program; then its others are not run
 TOTALS = re.compile(r'(?:^|\n)(\d+) passed, (\d+) failed, (\d+) skipped\s*\Z')  # the last line of each program that is a test
@@ -170,6 +171,7 @@ class Grading:
         self.paths, self.errors, self.broken = {}, {}, None
         self.faults = {}  # of a student's file: what is wrong with it. It costs the programs that are made of it, and no other
         self.hung = {}  # of tests without an end, in their order: {id: program, or None of one that was not run for it}
+        self.states = {}  # of all tests that were run: a seeded one counts by the parent of its public one
         try:
             self.build(folder, programs)
         except LabError as e:
@@ -306,7 +308,7 @@ class Grading:
             return result
         with concurrent.futures.ThreadPoolExecutor(self.builder.jobs) as pool:
             futures = [pool.submit(run, n) for n in range(len(tests))]
-            results, by_id, told = [], {}, set()
+            results, told = [], set()
             concurrent.futures.wait([] if each else futures)
             for test, future in zip(tests, futures):
                 why = self.left_out(test, self.hung)
@@ -318,14 +320,14 @@ class Grading:
                 if message in told:  # what a compiler complains of, for one
                     message = message.split('\n', 1)[0]
                 told.add(message)
-                parent = by_id.get(test.get('parent'))
-                points = test['points'] if state == PASS and (parent is None or parent['state'] == PASS) else 0
+                counts = self.states.get(test.get('parent'), PASS) in (PASS, *NOT_JUDGED)
+                points = test['points'] if state == PASS and counts else 0
                 result = {'id': test['id'], 'name': self.lab.name_of(test), 'task': test['task'], 'state': state,
                           'points': points, 'max_points': test['points'], 'message': message, 'context': context,
                           'seed': seed or self.seed, 'seconds': round(seconds, 2)}
                 if state == PASS and points < test['points']:
                     result['message'] = f'it counts when {test["parent"]} passes too'
-                by_id[test['id']] = result
+                self.states[test['id']] = state
                 results.append(result)
                 if each:
                     each(test, result)
@@ -346,7 +348,7 @@ def grade_folder(lab, builder, folder, seed=1, private_seed=None):
 
 
 def seeded(lab):
-    return [{**t, 'id': t['id'] + 's', 'points': t['seeded'], 'parent': None, 'public': t['id']} for t in lab.tests if t.get('seeded')]
+    return [{**t, 'id': t['id'] + 's', 'points': t['seeded'], 'public': t['id']} for t in lab.tests if t.get('seeded')]
 
 
 def io_backend(results):
@@ -357,7 +359,7 @@ def io_backend(results):
 
 def sheet(lab, results, seed):
     """What result.json holds."""
-    counted = [r for r in results if r['state'] not in (ERROR, SKIPPED)]  # the machine's fault costs nobody points
+    counted = [r for r in results if r['state'] not in NOT_JUDGED]
     points, max_points = sum(r['points'] for r in counted), sum(r['max_points'] for r in counted)
     extra = {}
     if lab.public_points:

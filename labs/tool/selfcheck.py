@@ -64,7 +64,7 @@ def results(lab, builder, files, tests, seed=1):
         finally:
             g.close()
     STATES.update(r['state'] for r in rs)
-    if any(r['max_points'] and r['state'] not in gradescope.NOT_JUDGED for r in rs):
+    if any(r['max_points'] and r['state'] not in grade.NOT_JUDGED for r in rs):
         FAULTS.update(gradescope.faults(gradescope.results(lab, grade.sheet(lab, rs, seed))))
     return rs
 
@@ -297,7 +297,7 @@ def cheats(lab, builder, check, is_quick):
         tests = [t for t in of_cheat if cheat['file'] in lab.files_of(lab.programs[t['program']])][:4]
         rs = results(lab, builder, own.changed(mklab.starters(lab), cheat, name), tests)
         n_refused += check.that(sum(r['points'] for r in rs) == 0, f'{name} has points')
-        check.that(all(r['state'] not in gradescope.NOT_JUDGED for r in rs), f'{name} is not judged: {rs[0]["message"]}')
+        check.that(all(r['state'] not in grade.NOT_JUDGED for r in rs), f'{name} is not judged: {rs[0]["message"]}')
         check.that(any(re.search(cheat['says'], r['message']) for r in rs), f'{name}: nothing says so: {rs[0]["state"]}: {rs[0]["message"]}')
         say(f'  {name:34} {rs[0]["state"]}: {rs[0]["message"][:90]}')
     check.cells['cheats'] = f'{n_refused} of {len(all_of_them)}'

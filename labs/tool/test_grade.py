@@ -168,7 +168,7 @@ class States(unittest.TestCase):
 
         class Asked(grade.Grading):
             def __init__(self, *_):
-                self.lab, self.seed, self.broken, self.builder, self.hung = lab, 1, None, type('B', (), {'jobs': 1}), {}
+                self.lab, self.seed, self.broken, self.builder, self.hung, self.states = lab, 1, None, type('B', (), {'jobs': 1}), {}, {}
 
             def run(self, _, seed=None):
                 return grade.FAIL, next(given) if seed else 'seed=1', 'seed=4711', 0.0
@@ -185,6 +185,27 @@ class States(unittest.TestCase):
                     self.assertNotIn(number, str(private))
         finally:
             grade.Grading = whole
+
+    def test_a_seeded_test_counts_by_the_parent_of_its_public_one(self):
+        tests = [{'id': 'P', 'program': 'p', 'task': '1.1', 'points': 1}, {'id': 'T', 'program': 'p', 'task': '1.1', 'points': 2, 'seeded': 3, 'parent': 'P'}]
+        lab = type('L', (), {'name_of': ID, 'tests': tests})
+
+        class Found(grade.Grading):
+            def __init__(self, state):
+                self.lab, self.seed, self.broken, self.builder, self.hung, self.states = lab, 1, None, type('B', (), {'jobs': 1}), {}, {}
+                self.of_parent = state
+
+            def run(self, test, seed=None):
+                return self.of_parent if test['id'] == 'P' else grade.PASS, '', '', 0.0
+        nothing = [0, 0, 0]
+        for state, points in ((grade.PASS, [1, 2, 3]), (grade.FAIL, nothing), (grade.TODO, nothing), (grade.CRASHED, nothing), (grade.HUNG, nothing),
+                              (grade.SKIPPED, [0, 2, 3]), (grade.ERROR, [0, 2, 3])):  # what was not judged costs nobody points
+            g = Found(state)
+            results = g.run_all(tests) + g.run_all(grade.seeded(lab), 4711)
+            self.assertEqual([r['points'] for r in results], points, state)
+            if state == grade.FAIL:
+                self.assertEqual([r['message'] for r in results[1:]], ['it counts when P passes too'] * 2)
+        self.assertEqual([r['points'] for r in Found(grade.FAIL).run_all(tests[1:])], [2])  # alone, as in `./lab test 2 T`
 
     def test_a_program_finds_its_seed_nowhere_but_in_its_own_memory(self):
         class One:

@@ -53,7 +53,7 @@ class Gradescope(unittest.TestCase):
 
     def test_what_was_not_judged_costs_nobody_points_and_gives_none(self):
         lab = LABS_THERE[0]
-        for state in gradescope.NOT_JUDGED:
+        for state in grade.NOT_JUDGED:
             for other, whole in ((grade.PASS, gradescope.max_points(lab)), (grade.FAIL, 0)):
                 made = gradescope.results(lab, report(lab, [other, state]))
                 self.assertAlmostEqual(made['score'], whole, delta=0.01 * len(made['tests']))

@@ -18,7 +18,6 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 VISIBILITIES = ('hidden', 'after_due_date', 'after_published', 'visible')
 FORMATS = ('text', 'html', 'simple_format', 'md', 'ansi')
 STATUSES = ('passed', 'failed')
-NOT_JUDGED = (grade.ERROR, grade.SKIPPED)
 OUTPUT_CHARACTERS = 20000
 DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can hold: the same commit makes the same bytes
 
@@ -58,8 +57,8 @@ def results(lab, report, seconds=None):
     the share of points that the student has of all others: then it changes the share of the whole by nothing.
     """
     by_id = {t['id']: t for t in [*lab.tests, *grade.seeded(lab)]}
-    lost = [r for r in report['tests'] if r['state'] in NOT_JUDGED]
-    judged = [r for r in report['tests'] if r['state'] not in NOT_JUDGED]
+    lost = [r for r in report['tests'] if r['state'] in grade.NOT_JUDGED]
+    judged = [r for r in report['tests'] if r['state'] not in grade.NOT_JUDGED]
     of = sum(r['max_points'] for r in judged)
     if lost and not of:
         raise GraderError('no test could be judged: ' + lost[0]['message'])
@@ -72,7 +71,7 @@ def results(lab, report, seconds=None):
                'output': output(test, r, lab), 'output_format': 'text', 'tags': [f'task {r["task"]}'],
                'visibility': 'after_published' if r.get('is_private') else test.get('visibility', 'visible'),
                'extra_data': {'state': r['state']}}
-        if r['state'] in NOT_JUDGED:
+        if r['state'] in grade.NOT_JUDGED:
             one['score'] = round(share * one['max_score'], 2)
         else:
             one['status'] = 'passed' if r['state'] == grade.PASS and r['points'] == r['max_points'] else 'failed'
