@@ -383,8 +383,8 @@ def lines_of(test, r, lab):
     lines.append('       ' + (f'{r["context"]}: ' if r['context'] else '') + r['message'])
     if r['state'] in (FAIL, CRASHED, HUNG):
         lines.append('       why it matters: ' + test['why'])
-        hints = test.get('hints', [])
-        lines.append('       look at: ' + test['look'] + (f'      hint 1 of {len(hints)}: ./lab hint {lab.number} {r["id"]}' if hints else ''))
+        hints, name = test.get('hints', []), test.get('public', test['id'])  # a command knows a seeded test by the name of its public one
+        lines.append('       look at: ' + test['look'] + (f'      hint 1 of {len(hints)}: ./lab hint {lab.number} {name}' if hints else ''))
         if not r.get('is_private'):  # its seed stays with the teacher
             lines.append(f'       again:   ./lab test {lab.number} {r["id"]} --seed {r["seed"]}' + (' --gdb' if r['state'] != HUNG else ''))
     return lines

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What becomes of a program that ran: its state, its message, its points."""
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,7 @@ import build  # noqa: E402
 import contain  # noqa: E402
 import grade  # noqa: E402
 from build import Builder  # noqa: E402
-from common import GraderError, LabError, write  # noqa: E402
+from common import GraderError, Lab, LabError, numbers, write  # noqa: E402
 
 
 ID = staticmethod(lambda t: t['id'])
@@ -206,6 +207,19 @@ class States(unittest.TestCase):
             if state == grade.FAIL:
                 self.assertEqual([r['message'] for r in results[1:]], ['it counts when P passes too'] * 2)
         self.assertEqual([r['points'] for r in Found(grade.FAIL).run_all(tests[1:])], [2])  # alone, as in `./lab test 2 T`
+
+    def test_commands_that_are_printed_name_tests_that_there_are(self):
+        n = 0
+        for lab in map(Lab, numbers()):
+            for test in [*lab.tests, *grade.seeded(lab)]:
+                r = {**test, 'name': 'n', 'state': grade.FAIL, 'points': 0, 'max_points': 1, 'message': 'm', 'context': '', 'seed': 1,
+                     'is_private': 'public' in test}
+                for number, names in re.findall(r'\./lab (?:test|hint) (\d)((?: [A-Z]+\d+\w*)+)', '\n'.join(grade.lines_of(test, r, lab))):
+                    self.assertEqual(number, lab.number)
+                    for name in names.split():
+                        n += 1
+                        self.assertEqual(lab.test(name)['id'], name)
+        self.assertGreater(n, 500)
 
     def test_a_program_finds_its_seed_nowhere_but_in_its_own_memory(self):
         class One:

@@ -3,6 +3,7 @@
 """What teachers get: Gradescope, GitHub, the guide and the exam bank. The results here are made by hand; those
 of real submissions are looked at in selfcheck.py."""
 import copy
+import glob
 import io
 import os
 import re
@@ -22,6 +23,7 @@ import gradescope.__main__ as run  # noqa: E402
 import main  # noqa: E402
 import screenshots  # noqa: E402
 import teach  # noqa: E402
+import traces  # noqa: E402
 from common import GraderError, Lab, LabError, LABS, read, toml, write  # noqa: E402
 
 LABS_THERE = [lab for lab in teach.there() if not lab.is_report]  # a report is marked by people
@@ -202,6 +204,19 @@ class Classroom(unittest.TestCase):
 class Teaching(unittest.TestCase):
     def test_all_that_is_there(self):
         self.assertEqual(teach.faults(), [])
+
+    def test_commands_of_all_texts_name_what_there_is(self):
+        n, labs = 0, {lab.number: lab for lab in teach.there()}
+        for path in [p for at in ('*.md', 'lab*/*.md', 'lab*/*.toml', 'teach/*') for p in glob.glob(os.path.join(LABS, at)) if os.path.isfile(p)]:
+            for command, number, rest in re.findall(r'\./lab (test|hint|trace|run) (\d)([^\n`#|]*)', read(path)):
+                lab = labs[number]
+                tools = [name for name, p in lab.programs.items() if p.get('tool') and not p.get('own')]
+                there = {'run': tools, 'trace': traces.traced(lab)}.get(command, [t['id'] for t in lab.tests])
+                words = [word.strip('.,:;)"') for word in rest.split()]
+                for word in words[:1] if command == 'run' else [word for word in words if re.fullmatch(r'[A-Z]+\d+', word)]:
+                    n += 1
+                    self.assertIn(word, there, f'{os.path.relpath(path, LABS)}: ./lab {command} {number}{rest}')
+        self.assertGreater(n, 200)
 
     def test_exam_faults(self):
         q = {'id': 'E2.1', 'lab': '2', 'level': 1, 'question': 'What does a pin promise?', 'answer': 'x' * 60}
