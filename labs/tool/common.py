@@ -28,14 +28,19 @@ class GraderError(Exception):
     """Something that is no student's fault, and costs nobody points."""
 
 
-def read(path):
-    with open(path, encoding='utf-8') as f:
+def read(path, errors='strict'):
+    with open(path, encoding='utf-8', errors=errors) as f:
         return f.read()
+
+
+def read_any(path):
+    """A student's file, whose comments may be in any encoding: write() makes the same bytes of it."""
+    return read(path, 'surrogateescape')
 
 
 def write(path, text):
     os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-    with open(path, 'w', encoding='utf-8') as f:
+    with open(path, 'w', encoding='utf-8', errors='surrogateescape') as f:
         f.write(text)
 
 

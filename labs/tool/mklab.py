@@ -15,7 +15,7 @@ import subprocess
 import tarfile
 
 import build
-from common import GraderError, Lab, ROOT, TOOL, numbers, read, toml
+from common import GraderError, Lab, ROOT, TOOL, numbers, read, read_any, toml
 
 FIRST_STEPS, FOR_STUDENTS = 'From clone to the first green test', ('How your code gets in', 'What a test did with your pages', 'May an assistant help?')
 PACK_README = '''# Lab {lab.number}: {lab.title}
@@ -242,7 +242,7 @@ def left(lab):
     found = {}
     for name in lab.files:
         path = os.path.join(lab.mine, name)
-        for line in read(path).split('\n') if os.path.exists(path) else []:
+        for line in read_any(path).split('\n') if os.path.exists(path) else []:
             for task in re.findall(r'\bLAB_(?:TODO|TODO_VOID|LATER)\("(\d+\.\d+)"\)', '' if END.match(line) else line):
                 found[task] = found.get(task, 0) + 1
     return found

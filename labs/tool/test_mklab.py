@@ -38,6 +38,14 @@ class Cut(unittest.TestCase):
             self.assertEqual(text.count('labs/lib/todo.h'), 1)
         self.assertEqual(mklab.join(*mklab.cut(own)), own)
 
+    def test_stubs_are_counted_whatever_the_encoding_of_the_comments(self):
+        with tempfile.TemporaryDirectory() as folder:
+            lab = type('L', (), {'files': ['a.c', 'b.c', 'c.c'], 'mine': folder})
+            with open(os.path.join(folder, 'a.c'), 'wb') as f:
+                f.write(b'/* f\xfcr */\n\treturn LAB_TODO("2.9");\n\tLAB_TODO_VOID("2.11");\n\tLAB_TODO_VOID("2.11");\n')
+            write(os.path.join(folder, 'b.c'), '/* für */\n')
+            self.assertEqual(mklab.left(lab), {'2.9': 1, '2.11': 2})
+
     def test_wrong_markers(self):
         for old, new in (('LAB 1.1 end', 'LAB 1.2 end'), ('\t/* LAB 1.1 end: return LAB_TODO("1.1"); */\n', ''),
                          ('/* LAB 1.1 begin: do it */', '/* LAB 1.1 begin */'),

@@ -103,11 +103,11 @@ class Variants(unittest.TestCase):
                 self.assertEqual(variants.on_mine(plain, lab), (plain, []))
                 for number in ('0', '6'):
                     for name, text in own.references(Mine(number)).items():
-                        write(os.path.join(folder, number, name), text + '/* mine */\n')
+                        write(os.path.join(folder, number, name), text + '/* mine: \udcfc */\n')  # ü, in Latin-1
                 made, taken = variants.on_mine(plain, lab)
                 self.assertEqual(taken, ['0'])
                 self.assertEqual({name for name in made if made[name] != plain[name]}, {'pager/page.c', 'io/transfer.c'})
-                self.assertTrue(made['pager/page.c'].endswith(b'/* mine */\n'))
+                self.assertTrue(made['pager/page.c'].endswith(b'/* mine: \xfc */\n'))
                 write(os.path.join(folder, '0', 'page.c'), mklab.starters(Mine('0'))['page.c'])
                 with self.assertRaisesRegex(LabError, 'lab 0 is not finished: task 0.1'):
                     variants.on_mine(plain, lab)

@@ -22,7 +22,7 @@ import sys
 import tempfile
 
 import mklab
-from common import GraderError, Lab, LabError, ROOT, numbers, read, toml, write
+from common import GraderError, Lab, LabError, ROOT, numbers, read, read_any, toml, write
 
 AGAINST = 'another year'  # the step that needs the usual solution
 STEPS = ['generator', 'starter', 'reference', 'handout', 'figures', 'predictions', 'own tests', 'bugs', AGAINST]  # of the self-check in a copy
@@ -85,7 +85,7 @@ def on_mine(files, lab):
         for short, path in earlier.elsewhere.items():
             name = os.path.relpath(path, ROOT)
             if name in files:
-                files[name] = read(os.path.join(earlier.mine, short)).encode()
+                files[name] = read_any(os.path.join(earlier.mine, short)).encode(errors='surrogateescape')
         taken.append(number)
     return files, taken
 
