@@ -413,7 +413,7 @@ def noted_in(folder):
     try:
         found = json.loads(read(path)) if os.path.getsize(path) <= grade.FILE_BYTES_MAX else {}
         return {i: {'answer': str(p['answer']), 'noted': str(p['noted'])} for i, p in found.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except own.NO_PREDICTIONS:
         return {}
 
 

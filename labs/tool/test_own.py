@@ -25,9 +25,14 @@ class Own(unittest.TestCase):
         good = '{"P1": {"seed": 1, "answer": "9"}}'
         with tempfile.TemporaryDirectory() as folder:
             self.assertEqual(own.noted(folder), {})
-            for text, n in ((good, 1), ('', 0), ('[]', 0), ('{"P1": 9}', 0), ('{"P1": {"seed": "x", "answer": ""}}', 0), ('{', 0)):
+            for text, n in ((good, 1), ('', 0), ('[]', 0), ('{"P1": 9}', 0), ('{"P1": {"seed": "x", "answer": ""}}', 0), ('{', 0),
+                            (good.replace('1,', 'Infinity,'), 0), (good.replace('1,', 'NaN,'), 0), ('[' * 100000, 0)):
                 write(os.path.join(folder, 'predict.json'), text)
-                self.assertEqual(len(own.noted(folder)), n, text)
+                self.assertEqual(len(own.noted(folder)), n, text[:80])
+                self.assertEqual(reports.noted_in(folder), {}, text[:80])
+            os.remove(os.path.join(folder, 'predict.json'))
+            os.symlink('predict.json', os.path.join(folder, 'predict.json'))
+            self.assertEqual((own.noted(folder), reports.noted_in(folder)), ({}, {}))
 
     def test_the_first_prediction_counts(self):
         lab = Lab('2')
