@@ -369,6 +369,8 @@ def lint(lab, text, runs, noted, is_demo=False):
         is_open.add('L1')
     if not noted:
         is_open.add('L11')
+    if not runs.sessions:
+        is_open |= {'L11', 'L12'}
     return found, is_open
 
 

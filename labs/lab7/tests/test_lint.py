@@ -55,6 +55,9 @@ class Linter(unittest.TestCase):
 
     def test_template_passes_nothing(self):
         self.assertEqual(set(reports.of_template(LAB).values()), {reports.OPEN})
+        # Nor does it with hypotheses that were noted, as long as nothing is measured.
+        found, is_open = reports.lint(LAB, read(LAB.path('report.md')), reports.Runs([]), reports.model(LAB)[2])
+        self.assertEqual({reports.state_of(rule['id'], found, is_open) for rule in LAB.rules}, {reports.OPEN})
 
     def test_command(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -102,6 +105,8 @@ class Linter(unittest.TestCase):
             status, out = f.lint()
             self.assertEqual(status, main.BAD)
             self.assertIn('E71 was not measured; there are: no runs', out)
+            for rule in ('L11', 'L12'):
+                self.assertRegex(out, f'(?m)^{rule} .* NOT WRITTEN$')
 
     def test_experiment_in_two_sessions_is_named(self):
         with tempfile.TemporaryDirectory() as folder:
