@@ -96,6 +96,8 @@ def arguments(argv):
             setattr(args, name, DEFAULTS.get(name, given))
         elif args.command not in commands:
             raise LabError(f'--{name.replace("_", "-")} says nothing to ./lab {args.command}; it is for ./lab {", ".join(commands)}')
+    if args.private_seed is not None and args.private_seed < 1:
+        raise LabError(f'--private-seed {args.private_seed}: expected a number above 0')
     return args
 
 

@@ -38,6 +38,9 @@ class Toml(unittest.TestCase):
             with self.assertRaisesRegex(LabError, f'^{option} says nothing to ./lab {words[0]}; it is for ./lab '):
                 main.arguments(words)
         self.assertEqual(main.main(['pack', '2', 'x.tar.gz', '--seed', '4711']), main.USAGE)
+        for words in (['grade', '2', 'x', '--private-seed', '0'], ['gradescope', '2', 'x.zip', '--private-seed=-1']):
+            with self.assertRaisesRegex(LabError, 'expected a number above 0'):
+                main.arguments(words)
         args = main.arguments(['pack', '2', 'x.tar.gz', '--base', 'mine'])
         self.assertEqual((args.base, args.seed, args.runs), ('mine', 1, 3))
         self.assertEqual([main.arguments(['test', '2', '--seed', n, '--all']).seed for n in '50'], [5, 0])
