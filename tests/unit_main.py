@@ -7,9 +7,9 @@ import sys
 import unittest
 
 
-def main():
-    """Runs the tests of the program that calls it. Ends the process."""
-    program = unittest.main(argv=sys.argv[:1], exit=False)
+def main(argv=None):
+    """Runs the tests of the program that calls it; argv: its name, and which of them. Ends the process."""
+    program = unittest.main(argv=argv or sys.argv[:1], exit=False)
     result = program.result
     for reason in sorted({reason for _, reason in result.skipped}):
         print(f'skipped: {reason}')

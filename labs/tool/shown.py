@@ -23,7 +23,7 @@ ALT_CHARACTERS = 20  # a shorter text says nothing of a picture
 class Shown:
     def __init__(self, test):
         self.lab = os.path.dirname(os.path.dirname(os.path.realpath(test)))
-        self.n, self.bad = 0, []
+        self.n, self.n_skipped, self.bad = 0, 0, []
         self.printed = self.blocks(self.read('handout.md'))
 
     def __enter__(self):
@@ -34,13 +34,17 @@ class Shown:
             return
         for text in self.bad:
             print(text)
-        print(f'{self.n - len(self.bad)} passed, {len(self.bad)} failed, 0 skipped')
+        print(f'{self.n - len(self.bad)} passed, {len(self.bad)} failed, {self.n_skipped} skipped')
         sys.exit(1 if self.bad else 0)
 
     def that(self, condition, text):
         self.n += 1
         if not condition:
             self.bad.append(text)
+
+    def skip(self, why):
+        self.n_skipped += 1
+        print(f'skipped: {why}')
 
     def read(self, name):
         with open(os.path.join(self.lab, name), encoding='utf-8') as f:

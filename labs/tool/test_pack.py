@@ -20,7 +20,11 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 import mklab  # noqa: E402
 import own  # noqa: E402
 import selfcheck  # noqa: E402
-from common import Lab, write  # noqa: E402
+from common import Lab, ROOT, write  # noqa: E402
+
+sys.path.append(os.path.join(ROOT, 'tests'))
+
+import unit_main  # noqa: E402
 
 NOBODY = 65534
 NUMBERS = sys.argv[1:] or ['0']
@@ -180,4 +184,4 @@ class PackToMeasure(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    unittest.main(argv=sys.argv[:1])
+    unit_main.main()

@@ -16,13 +16,14 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.realpath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, HERE)
-sys.path.append(os.path.join(ROOT, 'experiments', 'tests'))
+sys.path += [os.path.join(ROOT, 'experiments', 'tests'), os.path.join(ROOT, 'tests')]
 
 import browser  # noqa: E402
 import grade  # noqa: E402
 import main  # noqa: E402
 import trace2html  # noqa: E402
 import traces  # noqa: E402
+import unit_main  # noqa: E402
 from common import Lab, LabError, read, write  # noqa: E402
 
 HEAD = {'trace': 1, 'lab': '2', 'test': 'L4', 'name': 'a_test', 'seed': 1, 'run': 1, 'runs': 1, 'reference': True}
@@ -522,4 +523,4 @@ if __name__ == '__main__':
         at_word = sys.argv.index('--build')
         Recorded.build = sys.argv[at_word + 1]
         del sys.argv[at_word:at_word + 2]
-    unittest.main()
+    unit_main.main(sys.argv)
