@@ -88,11 +88,12 @@ void read_locks_give(struct read_locks *r, gen_t gen)
 
 /* --- the writer's side --------------------------------------------------------------------- */
 
+/* gens: from the front those that were found; from the end the places that wait for their turn. */
 struct search {
 	struct file *file;
 	gen_t newest;
 	gen_t *gens;
-	size_t n;
+	size_t n, n_waiting;
 };
 
 static int error_all(void)
@@ -106,31 +107,56 @@ static int error_too_many(void)
 		READ_LOCKS_MAX);
 }
 
-/*
- * The kernel names any lock of a range, so the rest is searched in two halves around it. No deeper
- * than there are locks. What lies lower is done first: who has READ_ALL, the lowest, gives it back
- * when it has the lock of a generation, so one of the two is found.
- */
-static int search(struct search *s, uint64_t from, uint64_t to)
+/* The place that was found last, and so lies lowest. */
+static uint64_t *waiting(const struct search *s)
 {
-	while (from < to) {
-		uint64_t at;
-		bool found;
-		int rc = file_find_lock(s->file, LOCK_EXCLUSIVE, from, to - from, &found, &at);
+	return &s->gens[READ_LOCKS_MAX - s->n_waiting];
+}
 
-		if (rc < 0 || !found)
-			return rc;
-		if (at == READ_OFF_BYTES)
-			return error_all();
-		rc = search(s, from, at);
-		if (rc < 0)
-			return rc;
-		if (s->n == READ_LOCKS_MAX)
-			return error_too_many();
-		s->gens[s->n++] = gen_at(at, s->newest);
-		from = at + 1;
-	}
+/* Finds a lock in [from, *to), which waits, and is the end of what is searched next. */
+static int search_below(struct search *s, uint64_t from, uint64_t *to, bool *ret_found)
+{
+	uint64_t at;
+	int rc;
+
+	*ret_found = false;
+	if (from == *to)
+		return 0;
+	rc = file_find_lock(s->file, LOCK_EXCLUSIVE, from, *to - from, ret_found, &at);
+	if (rc < 0 || !*ret_found)
+		return rc;
+	if (at == READ_OFF_BYTES)
+		return error_all();
+	if (s->n + s->n_waiting == READ_LOCKS_MAX)
+		return error_too_many();
+	s->n_waiting++;
+	*waiting(s) = *to = at;
 	return 0;
+}
+
+/*
+ * The kernel names any lock of a range, so the rest is searched in two halves around it, without
+ * recursion: others may have put a thousand locks in an order that would need a frame for each.
+ * What lies lower is done first: who has READ_ALL, the lowest, gives it back when it has the lock
+ * of a generation, so one of the two is found.
+ */
+static int search(struct search *s, uint64_t from, const uint64_t end)
+{
+	uint64_t to = end;
+	bool found;
+	int rc;
+
+	for (;;) {
+		rc = search_below(s, from, &to, &found);
+		if (rc < 0 || (!found && s->n_waiting == 0))
+			return rc;
+		if (found)
+			continue;
+		from = *waiting(s) + 1;
+		s->n_waiting--;
+		s->gens[s->n++] = gen_at(from - 1, s->newest);
+		to = s->n_waiting > 0 ? *waiting(s) : end;
+	}
 }
 
 /* The kernel does not name an owner its own locks. */
@@ -153,7 +179,7 @@ static int add_own(struct read_locks *r, struct search *s)
 
 int read_locks_list(struct read_locks *r, gen_t newest, gen_t *gens, size_t *ret_n)
 {
-	struct search s = {r->file, newest, gens, 0};
+	struct search s = {r->file, newest, gens, 0, 0};
 	int rc = search(&s, READ_OFF_BYTES, READ_OFF_BYTES + READ_GENS);
 
 	if (rc == 0)
