@@ -88,6 +88,22 @@ def test_csv_is_what_others_write(sh):
     sh.expect(OK, 'scan', 'b', out=b'a\tb\nc\td\ne\tf"\\ng\n')
 
 
+def test_a_byte_order_mark_is_no_part_of_a_row(sh):
+    mark = b'\xef\xbb\xbf'
+    for n, text in enumerate((b'a,b\r\n', b'"a","b"\r\n', b'key,value\r\na,b\r\n', b'"key",value\na,b\n')):
+        sh.expect(OK, 'load', f'a{n}', '--csv', *(('--header',) if n > 1 else ()), stdin=mark + text)
+        sh.expect(OK, 'scan', f'a{n}', out=b'a\tb\n')
+    # Where bytes are taken as they are it is spoken of; elsewhere it is none.
+    done = sh.expect(OK, 'load', 'b', '--tsv', stdin=mark + b'a\tb\n', err=b'begins with a byte order mark')
+    sh.expect(OK, 'scan', 'b', out=mark + b'a\tb\n')
+    for words, text in ((('--tsv',), b'x\ty\n' + mark + b'a\tb\n'), (('--lines',), mark + b'a\tb\n'),
+                        (('--tsv', '--header'), mark + b'key\tvalue\na\tb\n')):
+        done = sh.expect(OK, 'load', 'c', *words, stdin=text)
+        assert b'mark' not in done.stderr, done
+    sh.expect(OK, 'load', 'd', '--csv', stdin=b'x,y\n' + mark + b'a,b\n')
+    sh.expect(OK, 'scan', 'd', out=b'x\ty\n' + mark + b'a\tb\n')
+
+
 def test_bad_rows_are_told_with_their_line(sh):
     for text, line, why in ((b'a,b\nc\n', 2, b'one column'), (b'a,b\n\n', 2, b'one column'),
                             (b'a,b,c\n', 1, b'more than two'), (b'a,b\n"c,d\ne\n', 4, b'begin in line 2'),

@@ -151,6 +151,9 @@ static void say_loaded(const struct load *l)
 		    " first: CR (\\x0d) is now the "
 		    "last byte of their values. With --crlf it is a part of the line's end",
 			l->plain.n_cr, l->plain.cr_line);
+	if (l->plain.has_mark)
+		say("the text begins with a byte order mark, \\xef\\xbb\\xbf, which is a part of "
+		    "the first key now. --csv leaves it out");
 }
 
 static enum status load_input(struct load *l)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows of two columns, key and value, as spreadsheets write them (RFC 4180): a comma divides them,
- * newline or CR LF ends a row. A column in double quotes may hold all of these, and each double
- * quote in it stands there twice.
+ * Rows of two columns, key and value, as spreadsheets write them (RFC 4180), some behind a byte
+ * order mark: a comma divides them, newline or CR LF ends a row. A column in double quotes may hold
+ * all of these, and each double quote in it stands there twice.
  */
 #include "tools/verso/tool.h"
 
@@ -90,13 +90,14 @@ static enum after take_column(struct plain *p, size_t *at)
 
 enum item csv_next(struct plain *p, struct verso_val *ret_key, struct verso_val *ret_val)
 {
-	size_t at = 0, key_len;
+	size_t at, key_len;
 	int more = input_next(p->in);
 	enum after after;
 
 	if (more <= 0)
 		return more == 0 ? ITEM_END : ITEM_BAD;
 	p->len_bytes = 0;
+	at = plain_mark_bytes(p->in);
 	after = take_column(p, &at);
 	key_len = p->len_bytes;
 	if (after == AFTER_COMMA) {

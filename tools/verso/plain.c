@@ -45,6 +45,16 @@ bool plain_add(struct plain *p, const void *data, size_t len_bytes)
 	return true;
 }
 
+size_t plain_mark_bytes(const struct input *in)
+{
+	static const unsigned char mark[] = {0xef, 0xbb, 0xbf};
+
+	return in->n_lines == 1 && in->len_bytes >= sizeof(mark) &&
+			       memcmp(in->line, mark, sizeof(mark)) == 0
+		       ? sizeof(mark)
+		       : 0;
+}
+
 /* CR LF: one end of a line where that is asked for, else CR is the value's last byte. */
 static void judge_cr(struct plain *p)
 {
@@ -65,6 +75,8 @@ static enum item line_next(struct plain *p, struct verso_val *ret_key, struct ve
 	if (more <= 0)
 		return more == 0 ? ITEM_END : ITEM_BAD;
 	judge_cr(p);
+	if (p->format == FORMAT_TSV && plain_mark_bytes(p->in) > 0)
+		p->has_mark = true;
 	return record_parse(p->in, p->format == FORMAT_LINES, ret_key, ret_val);
 }
 
@@ -102,7 +114,7 @@ enum item plain_next(struct plain *p, struct verso_val *ret_key, struct verso_va
 						  : line_next(p, ret_key, ret_val);
 		if (!p->header)
 			return item;
-		p->header = false;
+		p->header = p->has_mark = false;
 	} while (item == ITEM_RECORD);
 	return item;
 }

@@ -305,6 +305,7 @@ struct plain {
 	enum format format;
 	bool crlf, header;      /* as in struct arguments */
 	uint64_t n_cr, cr_line; /* lines whose CR is a part of the value; the first of them */
+	bool has_mark;          /* a byte order mark is a part of the first key */
 	char *bytes;            /* of a record that does not lie in the input as it is */
 	size_t len_bytes, cap_bytes;
 };
@@ -314,6 +315,9 @@ void plain_fini(struct plain *p);
 
 /* The next record; its bytes last until the next call. */
 enum item plain_next(struct plain *p, struct verso_val *ret_key, struct verso_val *ret_val);
+
+/* Bytes of a byte order mark, with which some programs begin a text; 0: there is none. */
+size_t plain_mark_bytes(const struct input *in);
 
 /* csv.c: the same, of rows of two columns. */
 enum item csv_next(struct plain *p, struct verso_val *ret_key, struct verso_val *ret_val);
