@@ -156,6 +156,23 @@ def test_get_put_del(sh):
     sh.expect(OK, 'get', 'a', '--', '--k', out=b'--v\n')
 
 
+def test_a_file_that_is_longer_than_any_value_is_not_read(sh):
+    with open(os.path.join(sh.folder, 'long'), 'wb') as f:
+        f.truncate((1 << 30) + 4)
+    with open(os.path.join(sh.folder, 'long'), 'rb', buffering=0) as f:
+        for at in (0, 3):
+            f.seek(at)
+            done = subprocess.run([VERSO, 'put', 'a', 'k', sh.pager], cwd=sh.folder, stdin=f, capture_output=True,
+                                  check=False, timeout=120)
+            assert done.returncode == ERROR and b'the longest possible value has 1073741824 bytes' in done.stderr, done
+            assert f.tell() == at
+        f.seek((1 << 30) - 2)
+        done = subprocess.run([VERSO, 'put', 'b', 'k', sh.pager], cwd=sh.folder, stdin=f, check=False, timeout=120)
+        assert done.returncode == OK
+    sh.expect(OK, 'get', 'b', 'k', out=bytes(6) + b'\n')
+    assert 'a' not in os.listdir(sh.folder)
+
+
 def test_escapes_in_keys_and_values(sh):
     sh.expect(OK, 'put', 'a', '\\x00\\t', 'x\\ny\\\\')
     sh.expect(OK, 'get', 'a', '\\x00\\t', '--raw', out=b'x\ny\\')

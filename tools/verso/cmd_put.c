@@ -5,32 +5,52 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-/* All of stdin, in memory of the process. */
+#define VALUE_MAX ((size_t)1 << 30) /* bytes: verso_put() */
+
+/* Of a file that is said before it is read. */
+static bool is_too_long(size_t len_bytes)
+{
+	struct stat st;
+	off_t at = lseek(STDIN_FILENO, 0, SEEK_CUR);
+
+	return len_bytes > VALUE_MAX ||
+	       (at >= 0 && fstat(STDIN_FILENO, &st) == 0 && S_ISREG(st.st_mode) &&
+		       st.st_size - at > (off_t)VALUE_MAX);
+}
+
+/* All of stdin, in memory of the process; but not more than a byte beyond the longest value. */
 static bool read_stdin(struct verso_val *ret_val)
 {
 	size_t cap_bytes = 65536, len_bytes = 0;
 	char *buf = malloc(cap_bytes);
 
 	input_announce("the bytes of the value");
-	while (buf) {
+	while (buf && !is_too_long(len_bytes)) {
 		char *larger;
 
 		len_bytes += fread(buf + len_bytes, 1, cap_bytes - len_bytes, stdin);
 		if (len_bytes < cap_bytes)
 			break;
-		larger = realloc(buf, cap_bytes *= 2);
+		cap_bytes = 2 * cap_bytes <= VALUE_MAX ? 2 * cap_bytes : VALUE_MAX + 1;
+		larger = realloc(buf, cap_bytes);
 		if (!larger)
 			free(buf);
 		buf = larger;
 	}
-	if (!buf || ferror(stdin)) {
-		say("standard input: %s", strerror(errno));
-		free(buf);
-		return false;
+	if (buf && !ferror(stdin) && !is_too_long(len_bytes)) {
+		*ret_val = (struct verso_val){buf, len_bytes};
+		return true;
 	}
-	*ret_val = (struct verso_val){buf, len_bytes};
-	return true;
+	if (buf && !ferror(stdin))
+		say("standard input: the longest possible value has %zu bytes, and this one more",
+			VALUE_MAX);
+	else
+		say("standard input: %s", strerror(errno));
+	free(buf);
+	return false;
 }
 
 static enum status put_value(const struct arguments *args, struct verso_val val)
