@@ -69,6 +69,7 @@ class Completion(unittest.TestCase):
     def test_a_part_of_a_word_is_completed(self):
         self.assertEqual(complete('du'), ['dump'])
         self.assertEqual(complete('help', 'du'), ['dump'])
+        self.assertEqual(complete('help', 'get', 'pu'), ['put'])
         self.assertEqual(complete('nosuch', '--'), [])
 
     def test_the_options_of_each_command_are_offered_and_taken(self):

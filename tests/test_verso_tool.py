@@ -35,6 +35,12 @@ def test_help_tells_of_each_command(sh):
     assert sh.run('help').returncode == OK
     assert sh.run('help', 'help').stdout == sh.run('help').stdout
     assert sh.run('help', 'nothing').returncode == USAGE
+    two = sh.run('help', 'get', 'put')
+    assert two.returncode == OK, two
+    assert two.stdout == sh.run('help', 'get').stdout + b'\n' + sh.run('help', 'put').stdout, two
+    for words, text in ((('get', 'putt'), b'did you mean `verso put`'), (('--list', 'get'), b'leave `get` out')):
+        done = sh.run('help', *words)
+        assert done.returncode == USAGE and text in done.stderr and not done.stdout, done
     assert sh.run('--version').stdout.startswith(b'verso ')
 
 

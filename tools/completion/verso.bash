@@ -47,8 +47,7 @@ _verso()
 		return
 	fi
 	if [ "$command" = help ]; then
-		[ "$COMP_CWORD" -eq 2 ] &&
-			mapfile -t COMPREPLY < <(compgen -W "$(_verso_commands "$tool")" -- "$current")
+		mapfile -t COMPREPLY < <(compgen -W "$(_verso_commands "$tool")" -- "$current")
 		return
 	fi
 	options=$(_verso_options "$tool" "$command")

@@ -84,20 +84,41 @@ static void list_command(const struct command *command)
 	}
 }
 
+/* All are looked for first: a word that is none of them is no help. */
+static enum status help_commands(int n_words, char **words)
+{
+	const struct command *command;
+
+	for (int i = 0; i < n_words; i++) {
+		if (strcmp(words[i], "help") != 0 && !command_find(words[i]))
+			return STATUS_USAGE;
+	}
+	for (int i = 0; i < n_words; i++) {
+		if (i > 0)
+			(void)putchar('\n');
+		command = strcmp(words[i], "help") == 0 ? NULL : command_find(words[i]);
+		if (command)
+			help_command(stdout, command);
+		else
+			help_welcome(stdout);
+	}
+	return finish_output();
+}
+
 enum status help(int n_words, char **words)
 {
 	const struct command *command;
 
-	if (n_words == 0 || strcmp(words[0], "help") == 0) {
+	if (n_words == 0) {
 		help_welcome(stdout);
-	} else if (strcmp(words[0], "--list") == 0) {
+	} else if (strcmp(words[0], "--list") != 0) {
+		return help_commands(n_words, words);
+	} else if (n_words > 1) {
+		say("`verso help --list` lists all commands: leave `%s` out", words[1]);
+		return STATUS_USAGE;
+	} else {
 		for (size_t i = 0; (command = command_at(i)) != NULL; i++)
 			list_command(command);
-	} else {
-		command = command_find(words[0]);
-		if (!command)
-			return STATUS_USAGE;
-		help_command(stdout, command);
 	}
 	return finish_output();
 }
