@@ -235,7 +235,8 @@ def test_did_you_mean(sh):
 
 def test_a_wrong_value_is_explained(sh):
     for words, text in ((('--cache=64MB',), b'K, M or G behind it'), (('--cache=1.5G',), b'--cache=1.5G: SIZE'),
-                        (('--cache=99999999999G',), b'SIZE'),
+                        (('--cache=99999999999G',), b'SIZE'), (('--cache= 64M',), b'SIZE'),
+                        (('--readahead= -1',), b'PAGES'), (('--readahead=+1',), b'PAGES'),
                         (('--limit=ten',), b'a whole number'), (('-n', '1K'), b'a whole number'),
                         (('--pager=both',), b'bufpool|mmap|vmcache'), (('--from=\\q',), b'\\xHH'),
                         (('--readahead=far',), b'pages')):

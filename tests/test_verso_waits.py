@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Tests of what the tool does while it waits for another program: it says for whom, and a signal ends it.
+"""Tests of what the tool does while it waits for another program: it says for whom, goes on then, and a signal ends it.
 
 usage: test_verso_waits.py VERSO
 
@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 
-from tool_shell import OK, VERSO, feed, has_open, loading, run_tests
+from tool_shell import ERROR, OK, USAGE, VERSO, feed, loading, run_tests
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WAITS_FOR_A_WRITER = (('put', 'a', 'k2', 'v'), ('del', 'a', 'k'), ('drop', 'a', 't'), ('load', 'a', '--tsv'),
@@ -104,26 +104,70 @@ def test_a_signal_ends_a_load_that_waits_between_two_batches(sh):
         sh.expect(OK, 'del', 'a', 'k0', 'k1', 'k2')
 
 
+def says_who_has_it(tool, name, other, command):
+    """The tool says that it waits until the other program has closed the database."""
+    said = tool.stderr.readline().decode()
+    assert said == f'verso: {name}: process {other.pid} (verso) has it open, and `verso {command}` waits until it is closed\n', said
+
+
+def wait_until_alone(sh):
+    while not json.loads(sh.run('stat', 'a', '--watch', '--json', '-n1').stdout)['alone']:
+        pass
+
+
 def test_a_signal_ends_a_load_that_waits_for_one_that_has_it_alone(sh):
     for number in SIGNALS:
         with loading(sh, '--exclusive') as other:
-            while not json.loads(sh.run('stat', 'a', '--watch', '--json', '-n1').stdout)['alone']:
-                pass
+            wait_until_alone(sh)
             with started(sh, 'load', 'a', '--tsv', '--wait=forever') as tool:
-                while not has_open(tool.pid, 'a'):
-                    pass
+                says_who_has_it(tool, 'a', other, 'load')
                 assert ended(tool, number) == 'verso: interrupted: nothing was loaded\n'
             assert other.poll() is None
     sh.expect(OK, 'scan', 'a', '--keys', out=b'k\n')
+
+
+def test_what_waits_until_it_is_closed_goes_on_then(sh):
+    with contextlib.ExitStack() as stack:
+        other = stack.enter_context(loading(sh, '--exclusive'))
+        wait_until_alone(sh)
+        tools = [stack.enter_context(started(sh, *words, f'--wait={SECONDS_MAX}'))
+                 for words in (('get', 'a', 'k'), ('put', 'a', 'k2', 'v'))]
+        for tool in tools:
+            says_who_has_it(tool, 'a', other, tool.args[1])
+        other.communicate(b'', timeout=SECONDS_MAX)
+        for tool in tools:
+            _, said = tool.communicate(timeout=SECONDS_MAX)
+            assert (tool.returncode, said) == (OK, b''), tool.args
+    with writing(sh) as other, started(sh, 'copy', 'old', 'a', '--replace', f'--wait={SECONDS_MAX}') as tool:
+        _, said = tool.communicate(timeout=SECONDS_MAX)
+        assert b'old' in said and b'waits' not in said, said # there is none to copy: nothing is waited for
+    sh.expect(OK, 'put', 'old', 'k', 'of old')
+    with writing(sh) as other, started(sh, 'copy', 'old', 'a', '--replace', f'--wait={SECONDS_MAX}') as tool:
+        says_who_has_it(tool, 'a', other, 'copy')
+        other.communicate(b'', timeout=SECONDS_MAX)
+        _, said = tool.communicate(timeout=SECONDS_MAX)
+        assert (tool.returncode, said) == (OK, b'')
+    sh.expect(OK, 'get', 'a', 'k', out=b'of old\n')
+
+
+def test_nothing_is_waited_for_where_nobody_asks_for_it(sh):
+    sh.expect(OK, 'put', 'old', 'k', 'of old')
+    with loading(sh, '--exclusive'):
+        wait_until_alone(sh)
+        for seconds in ('0', '0.001'):
+            done = sh.expect(ERROR, 'get', 'a', 'k', f'--wait={seconds}', err=b'open already')
+            assert b'waits' not in done.stderr, done
+            sh.expect(ERROR, 'copy', 'old', 'a', '--replace', f'--wait={seconds}', err=b'a database that is open')
+    for value in ('', 'x', '-1', '1s', '1e10', 'for'):
+        sh.expect(USAGE, 'get', 'a', 'k', f'--wait={value}', err=b'a number of seconds')
 
 
 def test_a_signal_ends_a_copy_that_waits_until_what_it_replaces_is_closed(sh):
     sh.expect(OK, 'put', 'old', 'k', 'of old')
     for words in ((), ('--compact',)):
         for number in SIGNALS:
-            with writing(sh), started(sh, 'copy', 'old', 'a', '--replace', '--wait=forever', *words) as tool:
-                while not has_open(tool.pid, 'a'):
-                    pass
+            with writing(sh) as other, started(sh, 'copy', 'old', 'a', '--replace', '--wait=forever', *words) as tool:
+                says_who_has_it(tool, 'a', other, 'copy')
                 assert ended(tool, number) == ''
             sh.expect(OK, 'get', 'a', 'k', out=b'v\n')
     assert sorted(os.listdir(sh.folder)) == ['a', 'a-lock', 'old', 'old-lock']

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define WAIT_MS_MAX 1e9
+
 /* A word out of a list, as its index; -1: it is none of them. */
 static int word_index(const char *word, const char *const *list)
 {
@@ -29,7 +31,7 @@ bool parse_size(const char *text, uint64_t *ret_bytes)
 
 	errno = 0;
 	n = strtoull(text, &end, 10);
-	if (end == text || errno != 0 || text[0] == '-')
+	if (text[0] < '0' || text[0] > '9' || errno != 0)
 		return false;
 	if (*end == 'K' || *end == 'k')
 		shift = 10;
@@ -161,14 +163,16 @@ static bool set_immutable(struct verso_options *o, const char *value)
 static bool parse_wait(struct verso_options *o, const char *value)
 {
 	char *end;
-	unsigned long n = strtoul(value, &end, 10);
+	double ms = strtod(value, &end) * 1000;
 
 	if (strcmp(value, "forever") == 0) {
 		o->busy_timeout_ms = VERSO_BUSY_FOREVER;
 		return true;
 	}
-	o->busy_timeout_ms = (unsigned)n * 1000U;
-	return value[0] >= '0' && value[0] <= '9' && *end == '\0' && n > 0 && n <= 1000000;
+	if (value[0] < '0' || value[0] > '9' || *end != '\0' || !(ms <= WAIT_MS_MAX))
+		return false;
+	o->busy_timeout_ms = ms < 1 ? 1 : (unsigned)ms; /* 0 is the default in the options */
+	return true;
 }
 
 static bool set_copy(struct verso_options *o, const char *value)
@@ -231,7 +235,7 @@ const struct db_switch db_switches[] = {
 		SWITCH_MAKER, parse_mode},
 	{"pager", NULL, pager_words, "which reads the file (default: the one in use, else bufpool)",
 		SWITCH_ANY, parse_pager},
-	{"wait", "SECONDS", NULL, "if another process has it alone (default 1; or forever)",
+	{"wait", "SECONDS", NULL, "if another process has it alone (default 1; 0: not; or forever)",
 		SWITCH_ANY, parse_wait},
 	{"exclusive", NULL, NULL, "no other process may have the database open meanwhile",
 		SWITCH_WRITER, set_exclusive},

@@ -15,7 +15,7 @@ static const struct {
 	{"SIZE", "a number of bytes above 0, or one with K, M or G behind it, such as 64M"},
 	{"N", "a whole number, such as 10"},
 	{"PAGES", "a whole number of pages, such as 32"},
-	{"SECONDS", "a number of seconds, such as 2"},
+	{"SECONDS", "a number of seconds, such as 2 or 0.5"},
 	{"MODE", "octal, as chmod takes it, such as 0640"},
 	{"KEY", "bytes; a backslash begins \\t, \\n, \\\\ or \\xHH"},
 	{"NAME", "1 to 255 bytes, none of them zero; a backslash begins \\t, \\n, \\\\ or \\xHH"},

@@ -30,12 +30,22 @@ static void catch_signals(void)
 struct copying {
 	struct progress progress;
 	bool will_catch; /* signals */
+	bool waits;      /* for the end of those that have open what it replaces */
+	struct waiting waiting;
 };
+
+static void stop_waiting(struct copying *c)
+{
+	if (c->waits)
+		waiting_end(&c->waiting);
+	c->waits = false;
+}
 
 static int step(void *arg, uint64_t done_bytes, uint64_t total_bytes)
 {
 	struct copying *c = arg;
 
+	stop_waiting(c);
 	if (c->will_catch)
 		catch_signals();
 	c->will_catch = false;
@@ -80,12 +90,14 @@ static void say_in_the_way(const char *to, bool replaces)
  */
 static int copy_to(const struct session *s, const char *to)
 {
-	struct copying c = {.will_catch = strcmp(to, "-") != 0};
+	struct copying c = {.will_catch = strcmp(to, "-") != 0, .waits = s->args->replace};
 	unsigned flags = s->args->compact ? VERSO_COPY_COMPACT : 0;
 	int rc;
 
 	if (c.will_catch && !s->args->replace)
 		catch_signals();
+	if (c.waits)
+		waiting_begin_for_close(&c.waiting, s->args, WAITS_NEVER, to, true);
 	progress_begin(&c.progress, "bytes", 0);
 	progress_be_quiet(&c.progress, 5);
 	if (strcmp(to, "-") == 0)
@@ -93,6 +105,7 @@ static int copy_to(const struct session *s, const char *to)
 	else
 		rc = verso_copy(s->db, to, flags | (s->args->replace ? VERSO_COPY_REPLACE : 0u),
 			step, &c);
+	stop_waiting(&c);
 	progress_end(&c.progress);
 	return rc;
 }
@@ -129,10 +142,10 @@ const struct command command_copy = {
 	.summary = "Copy a database as it is now to a new file, or (-) to standard output",
 	.help = "The copy is whole and durable when its name appears, and each page is checked\n"
 		"while it is made: of a damaged database there is none. NEW must not be there,\n"
-		"unless --replace is given and no process has it open. --compact writes the\n"
-		"records in the order of their keys into full pages: the smallest file, and the\n"
-		"fastest to read. A reader of standard output has a whole copy when the exit\n"
-		"status is 0. To restore, copy it back.",
+		"unless --replace is given and no process has it open, for which --wait waits.\n"
+		"--compact writes the records in the order of their keys into full pages: the\n"
+		"smallest file, and the fastest to read. A reader of standard output has a whole\n"
+		"copy when the exit status is 0. To restore, copy it back.",
 	.example = "  verso put planets.verso mars '3390 km'\n"
 		   "  verso copy planets.verso backup.verso\n",
 	.takes = TAKES_COPY,

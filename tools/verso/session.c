@@ -113,7 +113,7 @@ enum status session_open(struct session *s, const struct arguments *args, unsign
 	*s = (struct session){.args = args};
 	options.size = sizeof(options);
 	options.flags |= args->command->open_flags;
-	waiting_begin(&waiting, args, waits_of(s, begin_flags));
+	waiting_begin_for_close(&waiting, args, waits_of(s, begin_flags), args->path, false);
 	rc = verso_open(args->path, &options, &s->db);
 	waiting_end(&waiting);
 	if (rc < 0) {

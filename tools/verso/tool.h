@@ -212,7 +212,7 @@ void suggest_offer(struct suggest *s, const char *name);
 /* Pairs of what others call a thing and our name for it, up to a NULL. */
 void suggest_instead(struct suggest *s, const char *const (*synonyms)[2]);
 
-/* escape.c: \t \n \r \\ \xHH */
+/* escape.c: \t \n \\ \xHH */
 
 /*
  * Writes bytes so that they stand in one line, without a TAB. for_screen: what text_write() would
@@ -355,7 +355,7 @@ enum status target_commit(struct target *t);
 /* Closes; a new database is no more. */
 void target_abort(struct target *t);
 
-/* waiting.c: for a write transaction of another program */
+/* waiting.c: for another program */
 
 /* How what is done between waiting_begin() and waiting_end() may wait. */
 enum waits {
@@ -368,6 +368,8 @@ enum waits {
 struct waiting {
 	const struct arguments *args;
 	enum waits waits;
+	const char *path; /* of the database that is to be closed; NULL: a turn is waited for */
+	bool by_all;      /* who has it open; else who has it alone */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t over;
@@ -380,6 +382,13 @@ struct waiting {
  * signal ends this one.
  */
 void waiting_begin(struct waiting *w, const struct arguments *args, enum waits waits);
+
+/*
+ * The same where --wait says that the database of `path` is waited for, until it is closed: it
+ * says who has it open; unless by_all, who has it alone.
+ */
+void waiting_begin_for_close(struct waiting *w, const struct arguments *args, enum waits waits,
+	const char *path, bool by_all);
 void waiting_end(struct waiting *w);
 
 /* progress.c: a line on stderr that is written again, only on a terminal */

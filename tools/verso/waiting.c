@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What waits for the writer, of whatever process, says for whom after a while: a write transaction
- * may be open for ever. A thread does that, and ends the process where a caught signal asks for it:
- * the library goes on waiting when a signal comes.
+ * What waits for another program says for which one after a while: a write transaction, and a
+ * database, may be open for ever. A thread does that, and ends the process where a caught signal
+ * asks for it: the library goes on waiting when a signal comes.
  */
 #include "tools/verso/tool.h"
 
@@ -13,6 +13,7 @@
 
 #define TICK_MS        100
 #define TICKS_A_SECOND (1000 / TICK_MS)
+#define SAY_AFTER_MS   1000U
 
 /* Which process has the turn to write; false: none, or this one. */
 static bool find_writer(const struct waiting *w, struct verso_watch *ret_watch)
@@ -35,6 +36,38 @@ static bool say_who_writes(const struct waiting *w, uint64_t waited_ms)
 	    " s, and `verso %s` waits until it ends",
 		w->args->path, watch.writer_pid, watch.writer_program, watch.write_age_ms / 1000,
 		w->args->command->name);
+	return true;
+}
+
+/*
+ * Who has the database of w->path open. Where that is not known, the lock may be the own one: until
+ * the new file has its name, that of what it replaces is held.
+ */
+static bool say_who_has_it(const struct waiting *w)
+{
+	struct verso_watch watch = {.size = sizeof(watch)};
+	const char *program = watch.alone_program;
+	uint64_t pid;
+
+	if (verso_watch(w->path, &watch) < 0 || !watch.is_open || (!watch.is_alone && !w->by_all))
+		return false;
+	pid = watch.alone_pid;
+	if (pid == 0 && watch.writer_pid != 0) {
+		pid = watch.writer_pid;
+		program = watch.writer_program;
+	} else if (pid == 0) {
+		pid = watch.reader_pid;
+		program = watch.reader_program;
+	}
+	if (pid == (uint64_t)getpid() || (pid == 0 && watch.is_alone && w->by_all))
+		return false;
+	if (pid == 0)
+		say("%s: another program has it open, and `verso %s` waits until it is closed",
+			w->path, w->args->command->name);
+	else
+		say("%s: process %" PRIu64
+		    " (%s) has it open, and `verso %s` waits until it is closed",
+			w->path, pid, program, w->args->command->name);
 	return true;
 }
 
@@ -71,23 +104,37 @@ static void *waiting_main(void *arg)
 	for (uint64_t n = 1; !is_over_after_tick(w, &until); n++) {
 		end_if_asked(w);
 		if (!is_said && n % TICKS_A_SECOND == 0)
-			is_said = say_who_writes(w, n * TICK_MS);
+			is_said = w->path ? say_who_has_it(w) : say_who_writes(w, n * TICK_MS);
 	}
 	(void)pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
 
-void waiting_begin(struct waiting *w, const struct arguments *args, enum waits waits)
+static void begin(struct waiting *w, bool has_reason)
 {
 	pthread_condattr_t attr;
 
-	*w = (struct waiting){.args = args, .waits = waits};
 	(void)pthread_mutex_init(&w->lock, NULL);
 	(void)pthread_condattr_init(&attr);
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&w->over, &attr);
 	(void)pthread_condattr_destroy(&attr);
-	w->runs = waits != WAITS_NEVER && pthread_create(&w->thread, NULL, waiting_main, w) == 0;
+	w->runs = has_reason && pthread_create(&w->thread, NULL, waiting_main, w) == 0;
+}
+
+void waiting_begin(struct waiting *w, const struct arguments *args, enum waits waits)
+{
+	*w = (struct waiting){.args = args, .waits = waits};
+	begin(w, waits != WAITS_NEVER);
+}
+
+void waiting_begin_for_close(struct waiting *w, const struct arguments *args, enum waits waits,
+	const char *path, bool by_all)
+{
+	bool may_say = args->open.busy_timeout_ms > SAY_AFTER_MS && !args->is_private;
+
+	*w = (struct waiting){.args = args, .waits = waits, .path = path, .by_all = by_all};
+	begin(w, waits != WAITS_NEVER || may_say);
 }
 
 void waiting_end(struct waiting *w)
