@@ -355,6 +355,20 @@ class Refused(OneDatabase):
             verso.open(self.path, pager=self.pager, flags=verso.Flags.EXCLUSIVE)
         self.assertIn(self.path, caught.exception.text)
 
+    def test_what_a_system_call_says_is_what_python_has_for_it(self):
+        db = self.open()
+        self.assertRaises(IsADirectoryError, verso.open, os.path.dirname(self.path), pager=self.pager)
+        self.assertRaises(NotADirectoryError, verso.open, os.path.join(self.path, 'b'), pager=self.pager)
+        reader, writer = os.pipe()
+        os.close(reader)
+        self.addCleanup(os.close, writer)
+        self.assertRaises(BrokenPipeError, db.copy, writer)
+        for number in (errno.EACCES, errno.EPERM): # root is refused nothing
+            with self.assertRaises(PermissionError) as caught:
+                verso._library.raise_error(-number)
+            self.assertIsInstance(caught.exception, verso.Error)
+            self.assertEqual((caught.exception.errno, caught.exception.code), (number, -number))
+
     def test_another_file_is_no_database(self):
         with open(self.path, 'wb') as f:
             f.write(b'hello' * 10_000)

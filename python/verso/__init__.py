@@ -12,7 +12,8 @@ A transaction is a mapping of bytes to bytes, in the order of the keys: the data
 read transaction sees one state, whatever others commit. A write transaction commits where its `with`
 ends, and is forgotten where an exception leaves it.
 
-What is returned is a copy, which stays. Errors are exceptions of class Error with the library's text. A
+What is returned is a copy, which stays. Errors are exceptions of class Error with the library's text; of a
+system call each is also what Python has for that, such as FileNotFoundError or PermissionError. A
 transaction that has ended, or whose database was closed, raises EndedError. Any thread may use any
 object: calls on one transaction wait for each other. After os.fork() a child opens databases of its own.
 
@@ -27,17 +28,20 @@ from ctypes import byref
 from typing import Any, Union
 
 from ._database import Compaction, Database, Finding
-from ._library import (BUSY_FOREVER, NO_READAHEAD, UNKNOWN, AbortOnlyError, Advice, BusyError, Checksum, CommitMode,
-                       CorruptError, DeviceError, EndedError, Error, ExistingFileError, Flags, FullError, Io, Madvise,
-                       MapWriting, MisuseError, MissingFileError, NotDatabaseError, OptionsStruct, Pager, PinnedError, PoisonedError, Policy,
-                       Sync, SystemCallError, TooBigError, VersionError, WatchStruct, lib, raise_error)
+from ._library import (BUSY_FOREVER, NO_READAHEAD, UNKNOWN, AbortOnlyError, Advice, BusyError, Checksum, ClosedPipeError,
+                       CommitMode, CorruptError, DeviceError, EndedError, Error, ExistingFileError, Flags, FolderError,
+                       FullError, Io, Madvise, MapWriting, MisuseError, MissingFileError, NoFolderError, NotDatabaseError,
+                       OptionsStruct, Pager, PermissionDeniedError, PinnedError, PoisonedError, Policy, Sync,
+                       SystemCallError, TooBigError, VersionError, WatchStruct, lib, raise_error)
 from ._tables import ReadTable, Records, WriteTable
 from ._transactions import KeptTable, ReadTransaction, WriteTransaction
 
 __all__ = [
-    'BUSY_FOREVER', 'NO_READAHEAD', 'AbortOnlyError', 'Advice', 'BusyError', 'Checksum', 'CommitMode', 'Compaction', 'CorruptError', 'Database', 'DeviceError', 'EndedError',
-    'Error', 'ExistingFileError', 'Finding', 'Flags', 'FullError', 'Io', 'KeptTable', 'Madvise', 'MapWriting', 'MisuseError',
-    'MissingFileError', 'NotDatabaseError', 'Pager', 'PinnedError', 'PoisonedError', 'Policy', 'ReadTable', 'ReadTransaction', 'Records',
+    'BUSY_FOREVER', 'NO_READAHEAD', 'AbortOnlyError', 'Advice', 'BusyError', 'Checksum', 'ClosedPipeError',
+    'CommitMode', 'Compaction', 'CorruptError', 'Database', 'DeviceError', 'EndedError',
+    'Error', 'ExistingFileError', 'Finding', 'Flags', 'FolderError', 'FullError', 'Io', 'KeptTable', 'Madvise', 'MapWriting',
+    'MisuseError', 'MissingFileError', 'NoFolderError', 'NotDatabaseError', 'Pager', 'PermissionDeniedError',
+    'PinnedError', 'PoisonedError', 'Policy', 'ReadTable', 'ReadTransaction', 'Records',
     'Sync', 'SystemCallError', 'TooBigError', 'VersionError', 'WriteTable', 'WriteTransaction', 'open', 'version',
     'watch',
 ]

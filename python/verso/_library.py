@@ -207,11 +207,28 @@ class ExistingFileError(SystemCallError, FileExistsError):
     """There is a file of that name."""
 
 
+class PermissionDeniedError(SystemCallError, PermissionError):
+    """No permission for the file."""
+
+
+class FolderError(SystemCallError, IsADirectoryError):
+    """A folder, where a file is wanted."""
+
+
+class NoFolderError(SystemCallError, NotADirectoryError):
+    """A part of the path is no folder."""
+
+
+class ClosedPipeError(SystemCallError, BrokenPipeError):
+    """Nobody reads the copy any more."""
+
+
 ERRORS: dict[int, type[Error]] = {
     -20001: CorruptError, -20002: NotDatabaseError, -20003: VersionError, -20004: PoisonedError,
     -20005: AbortOnlyError, -20006: BusyError, -20007: PinnedError, -20008: TooBigError, -20009: MisuseError,
     -20010: DeviceError, -20011: FullError, -_errno.ENOENT: MissingFileError,
-    -_errno.EEXIST: ExistingFileError,
+    -_errno.EEXIST: ExistingFileError, -_errno.EACCES: PermissionDeniedError, -_errno.EPERM: PermissionDeniedError,
+    -_errno.EISDIR: FolderError, -_errno.ENOTDIR: NoFolderError, -_errno.EPIPE: ClosedPipeError,
 }
 
 
