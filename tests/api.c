@@ -37,6 +37,24 @@ struct verso *api_open(int pager, const char *name, unsigned flags)
 	return api_open_with(pager, name, (struct verso_options){.flags = flags});
 }
 
+int api_try_open(int pager, const char *path, unsigned flags, struct verso **ret_db)
+{
+	struct verso_options o = {.size = sizeof(o),
+		.pager = (enum verso_pager)pager,
+		.flags = flags,
+		.cache_bytes = 4 << 20};
+
+	return verso_open(path, &o, ret_db);
+}
+
+struct verso *api_must_open(int pager, const char *path, unsigned flags)
+{
+	struct verso *db = NULL;
+
+	API_OK(api_try_open(pager, path, flags, &db));
+	return db;
+}
+
 static _Atomic uint64_t impatient_ns;
 
 static uint64_t impatient_now_ns(struct io *io)
@@ -88,6 +106,29 @@ int api_has(struct verso_txn *txn, struct verso_table *table, const char *key, c
 	if (!val)
 		return rc == VERSO_NOTFOUND;
 	return rc == 0 && found.len == strlen(val) && memcmp(found.data, val, found.len) == 0;
+}
+
+int api_try_put(struct verso *db, const char *key, const char *val)
+{
+	struct verso_txn *txn;
+	int rc = verso_begin(db, VERSO_WRITE, &txn);
+
+	if (rc < 0)
+		return rc;
+	rc = verso_put(txn, NULL, api_val(key), api_val(val), 0);
+	if (rc == 0)
+		return verso_commit(txn);
+	verso_abort(txn);
+	return rc;
+}
+
+bool api_sees(struct verso *db, const char *key, const char *val)
+{
+	struct verso_txn *txn = api_begin(db, VERSO_READ);
+	bool has = api_has(txn, NULL, key, val);
+
+	verso_abort(txn);
+	return has;
 }
 
 void api_fill(struct verso *db, unsigned n, size_t len)

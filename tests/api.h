@@ -48,6 +48,10 @@ struct verso *api_open(int pager, const char *name, unsigned flags);
 /* The same, with all options; size, pager and VERSO_CREATE are filled in. */
 struct verso *api_open_with(int pager, const char *name, struct verso_options options);
 
+/* verso_open() of a path as it is, with a small cache; or one that has to succeed. */
+int api_try_open(int pager, const char *path, unsigned flags, struct verso **ret_db);
+struct verso *api_must_open(int pager, const char *path, unsigned flags);
+
 /* Skips the test where VERSO_SYNC_PROCESS is refused: there is no O_DIRECT. */
 bool api_skips_process(int pager);
 
@@ -57,6 +61,12 @@ struct io *api_impatient_io(void);
 struct verso_txn *api_begin(struct verso *db, unsigned flags);
 
 struct verso_val api_val(const char *text);
+
+/* A transaction of one record of the default table: what its first failing call returns. */
+int api_try_put(struct verso *db, const char *key, const char *val);
+
+/* Whether a new reader finds this record there. */
+bool api_sees(struct verso *db, const char *key, const char *val);
 
 /* In a transaction: puts, or fails the test. */
 void api_put(struct verso_txn *txn, struct verso_table *table, const char *key, const char *val);

@@ -24,15 +24,6 @@ static uint64_t put_async(struct verso *db, const char *key, const char *val)
 	return gen;
 }
 
-static bool sees(struct verso *db, const char *key, const char *val)
-{
-	struct verso_txn *txn = api_begin(db, VERSO_READ);
-	bool has = api_has(txn, NULL, key, val);
-
-	verso_abort(txn);
-	return has;
-}
-
 static struct verso_stat stat_of(struct verso *db)
 {
 	struct verso_stat st = {.size = sizeof(st)};
@@ -73,12 +64,12 @@ START_TEST(readers_see_it_after_its_flush)
 	struct verso_txn *txn;
 	uint64_t gen = put_async(db, "moon", "1737");
 
-	ck_assert(!sees(db, "moon", "1737"));
+	ck_assert(!api_sees(db, "moon", "1737"));
 	txn = api_begin(db, VERSO_WRITE);
 	ck_assert(api_has(txn, NULL, "moon", "1737"));
 	verso_abort(txn);
 	API_OK(verso_wait(db, gen));
-	ck_assert(sees(db, "moon", "1737"));
+	ck_assert(api_sees(db, "moon", "1737"));
 	verso_close(db);
 }
 END_TEST
@@ -99,7 +90,7 @@ START_TEST(whatever_flushes_makes_it_durable)
 	(void)put_async(db, "d", "4");
 	verso_close(db);
 	db = api_open(_i, "a", 0);
-	ck_assert(sees(db, "d", "4"));
+	ck_assert(api_sees(db, "d", "4"));
 	verso_close(db);
 }
 END_TEST
@@ -143,7 +134,7 @@ static void *wait_there(void *arg)
 	struct wait *w = arg;
 
 	API_OK(verso_wait(w->db, w->gen));
-	ck_assert(sees(w->db, "moon", "1737"));
+	ck_assert(api_sees(w->db, "moon", "1737"));
 	return NULL;
 }
 
@@ -202,7 +193,7 @@ START_TEST(under_relaxed_it_is_seen_at_once)
 		api_open_with(_i, "a", (struct verso_options){.sync = VERSO_SYNC_RELAXED});
 	uint64_t gen = put_async(db, "moon", "1737");
 
-	ck_assert(sees(db, "moon", "1737"));
+	ck_assert(api_sees(db, "moon", "1737"));
 	ck_assert_uint_lt(stat_of(db).durable_gen, gen);
 	API_OK(verso_wait(db, gen));
 	ck_assert_uint_eq(stat_of(db).durable_gen, gen);
@@ -235,7 +226,7 @@ START_TEST(an_idle_process_flushes_for_others)
 	API_OK(verso_commit(txn));
 	ck_assert_uint_ge(stat_of(idle).durable_gen, gen);
 	API_OK(verso_wait(idle, gen));
-	ck_assert(sees(idle, "sun", "696"));
+	ck_assert(api_sees(idle, "sun", "696"));
 	verso_close(idle);
 	verso_close(other);
 }
@@ -257,16 +248,16 @@ START_TEST(an_idle_process_gives_its_turn_after_a_flush)
 	api_put(txn, NULL, "moon", "1737");
 	API_OK(verso_commit(txn));
 	gen = stat_of(idle).newest_gen;
-	ck_assert(sees(other, "moon", "1737"));
+	ck_assert(api_sees(other, "moon", "1737"));
 	txn = api_begin(other, VERSO_WRITE); /* within 50 ms */
 	ck_assert_uint_ge(stat_of(idle).durable_gen, gen);
 	api_put(txn, NULL, "sun", "696");
 	API_OK(verso_commit(txn));
-	ck_assert(sees(idle, "sun", "696"));
+	ck_assert(api_sees(idle, "sun", "696"));
 	txn = api_begin(idle, VERSO_WRITE);
 	api_put(txn, NULL, "moon", "1738");
 	API_OK(verso_commit(txn));
-	ck_assert(sees(other, "moon", "1738"));
+	ck_assert(api_sees(other, "moon", "1738"));
 	verso_close(other);
 	api_check(idle);
 	verso_close(idle);
@@ -298,7 +289,7 @@ START_TEST(a_flush_that_failed_is_told_to_all_who_wait)
 	simdisk_set_fault(disk, NULL, NULL);
 	API_SAYS(verso_wait(db, lost), VERSO_EPOISONED, "a flush failed");
 	API_OK(verso_wait(db, durable));
-	ck_assert(!sees(db, "b", "2"));
+	ck_assert(!api_sees(db, "b", "2"));
 	API_IS(verso_begin(db, VERSO_WRITE, &txn), VERSO_EPOISONED);
 	verso_close(db);
 	simdisk_free(disk);
@@ -323,7 +314,7 @@ START_TEST(a_sync_covers_what_another_process_has_written)
 	txn = api_begin(writes, VERSO_WRITE);
 	api_put(txn, NULL, "moon", "1737");
 	API_OK(verso_commit(txn));
-	ck_assert(sees(other, "moon", "1737"));
+	ck_assert(api_sees(other, "moon", "1737"));
 	API_OK(verso_sync(writes)); /* no flush of its own comes between */
 	n_syncs = simdisk_calls(disk, SIM_CALL_SYNC);
 	API_OK(verso_sync(other)); /* which cannot know that */

@@ -22,14 +22,6 @@
 
 #define N_RECORDS 400
 
-static int try_open(int pager, const char *path, unsigned flags, struct verso **ret_db)
-{
-	struct verso_options o = {
-		.size = sizeof(o), .pager = (enum verso_pager)pager, .flags = flags};
-
-	return verso_open(path, &o, ret_db);
-}
-
 static void write_file(const char *path, const void *bytes, size_t len)
 {
 	int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
@@ -69,11 +61,11 @@ START_TEST(a_missing_file_is_not_made_without_being_asked)
 	struct verso *db;
 
 	api_path(path, "none");
-	API_SAYS(try_open(_i, path, 0, &db), -ENOENT, "not asked for");
-	API_SAYS(try_open(_i, path, VERSO_RDONLY, &db), -ENOENT, path);
+	API_SAYS(api_try_open(_i, path, 0, &db), -ENOENT, "not asked for");
+	API_SAYS(api_try_open(_i, path, VERSO_RDONLY, &db), -ENOENT, path);
 	ck_assert(access(path, F_OK) < 0);
 	nothing_beside(path);
-	API_IS(try_open(_i, "/no/such/folder/a", VERSO_CREATE, &db), -ENOENT);
+	API_IS(api_try_open(_i, "/no/such/folder/a", VERSO_CREATE, &db), -ENOENT);
 }
 END_TEST
 
@@ -95,7 +87,7 @@ START_TEST(an_existing_file_is_not_made_again)
 	struct verso *db = api_open(_i, "a", VERSO_EXCL);
 
 	verso_close(db);
-	API_IS(try_open(_i, api_path(path, "a"), VERSO_CREATE | VERSO_EXCL, &db), -EEXIST);
+	API_IS(api_try_open(_i, api_path(path, "a"), VERSO_CREATE | VERSO_EXCL, &db), -EEXIST);
 }
 END_TEST
 
@@ -116,8 +108,8 @@ START_TEST(a_file_of_something_else_is_refused)
 					       : (uint8_t)check_random(&state);
 		for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 			write_file(path, bytes, sizes[i]);
-			API_SAYS(try_open(_i, path, VERSO_CREATE, &db), VERSO_ENOTDB, path);
-			API_IS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_ENOTDB);
+			API_SAYS(api_try_open(_i, path, VERSO_CREATE, &db), VERSO_ENOTDB, path);
+			API_IS(api_try_open(_i, path, VERSO_RDONLY, &db), VERSO_ENOTDB);
 			nothing_beside(path);
 		}
 	}
@@ -132,13 +124,13 @@ START_TEST(an_empty_file_becomes_a_database_when_asked)
 
 	api_path(path, "empty");
 	write_file(path, "", 0);
-	API_SAYS(try_open(_i, path, 0, &db), VERSO_ENOTDB, "empty");
-	API_IS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_ENOTDB);
+	API_SAYS(api_try_open(_i, path, 0, &db), VERSO_ENOTDB, "empty");
+	API_IS(api_try_open(_i, path, VERSO_RDONLY, &db), VERSO_ENOTDB);
 	nothing_beside(path);
-	API_OK(try_open(_i, path, VERSO_CREATE, &db));
+	API_OK(api_try_open(_i, path, VERSO_CREATE, &db));
 	api_fill(db, 10, 10);
 	verso_close(db);
-	API_OK(try_open(_i, path, 0, &db));
+	API_OK(api_try_open(_i, path, 0, &db));
 	api_check(db);
 	verso_close(db);
 }
@@ -151,16 +143,16 @@ START_TEST(folders_pipes_and_devices_are_refused_at_once)
 
 	api_path(path, "folder");
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	API_IS(try_open(_i, path, VERSO_CREATE, &db), -EISDIR);
-	API_IS(try_open(_i, path, VERSO_RDONLY, &db), -EISDIR);
+	API_IS(api_try_open(_i, path, VERSO_CREATE, &db), -EISDIR);
+	API_IS(api_try_open(_i, path, VERSO_RDONLY, &db), -EISDIR);
 	nothing_beside(path);
 	api_path(path, "pipe");
 	ck_assert_int_eq(mkfifo(path, 0600), 0);
-	API_IS(try_open(_i, path, VERSO_CREATE, &db), VERSO_ENOTDB);
-	API_IS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_ENOTDB);
+	API_IS(api_try_open(_i, path, VERSO_CREATE, &db), VERSO_ENOTDB);
+	API_IS(api_try_open(_i, path, VERSO_RDONLY, &db), VERSO_ENOTDB);
 	nothing_beside(path);
-	API_IS(try_open(_i, "/dev/null", VERSO_RDONLY, &db), VERSO_ENOTDB);
-	API_IS(try_open(_i, "/dev/zero", VERSO_RDONLY, &db), VERSO_ENOTDB);
+	API_IS(api_try_open(_i, "/dev/null", VERSO_RDONLY, &db), VERSO_ENOTDB);
+	API_IS(api_try_open(_i, "/dev/zero", VERSO_RDONLY, &db), VERSO_ENOTDB);
 }
 END_TEST
 
@@ -171,12 +163,12 @@ static int without_permission(int pager, const char *file, const char *missing)
 
 	if (geteuid() == 0 && (setegid(65534) < 0 || seteuid(65534) < 0))
 		return 77;
-	if (try_open(pager, file, 0, &db) != -EACCES || !strstr(verso_errmsg(NULL), file))
+	if (api_try_open(pager, file, 0, &db) != -EACCES || !strstr(verso_errmsg(NULL), file))
 		return 1;
-	if (try_open(pager, file, VERSO_RDONLY, &db) != 0)
+	if (api_try_open(pager, file, VERSO_RDONLY, &db) != 0)
 		return 2;
 	verso_close(db);
-	if (getuid() == 0 && try_open(pager, missing, VERSO_CREATE, &db) != -EACCES)
+	if (getuid() == 0 && api_try_open(pager, missing, VERSO_CREATE, &db) != -EACCES)
 		return 3;
 	return 0;
 }
@@ -191,7 +183,7 @@ START_TEST(no_permission_is_answered)
 	ck_assert_int_eq(mkdir(api_path(folder, "folder"), 0755), 0);
 	(void)snprintf(file, sizeof(file), "%s/a", folder);
 	(void)snprintf(missing, sizeof(missing), "%s/b", folder);
-	API_OK(try_open(_i, file, VERSO_CREATE, &db));
+	API_OK(api_try_open(_i, file, VERSO_CREATE, &db));
 	verso_close(db);
 	ck_assert_int_eq(chmod(file, 0444), 0);
 	if (geteuid() == 0) {
@@ -239,35 +231,35 @@ START_TEST(another_version_is_refused_with_advice)
 	verso_close(db);
 	api_path(path, "a");
 	patch_slots(path, 48, 3);
-	API_SAYS(try_open(_i, path, VERSO_CREATE, &db), VERSO_EVERSION, "a newer Verso");
+	API_SAYS(api_try_open(_i, path, VERSO_CREATE, &db), VERSO_EVERSION, "a newer Verso");
 	patch_slots(path, 48, 1);
-	API_SAYS(try_open(_i, path, VERSO_CREATE, &db), VERSO_EVERSION, "`verso dump`");
-	API_SAYS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_EVERSION, "`verso load --lines`");
+	API_SAYS(api_try_open(_i, path, VERSO_CREATE, &db), VERSO_EVERSION, "`verso dump`");
+	API_SAYS(api_try_open(_i, path, VERSO_RDONLY, &db), VERSO_EVERSION, "`verso load --lines`");
 	patch_slots(path, 48, 2);
 	/* Protocol and commit mode: u16 each. */
 	patch_slots(path, 68, 1 | 2 << 16);
-	API_SAYS(try_open(_i, path, 0, &db), VERSO_EVERSION, "written but not flushed");
+	API_SAYS(api_try_open(_i, path, 0, &db), VERSO_EVERSION, "written but not flushed");
 	patch_slots(path, 68, 1 | 3 << 16);
-	API_SAYS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_EVERSION, "chained");
+	API_SAYS(api_try_open(_i, path, VERSO_RDONLY, &db), VERSO_EVERSION, "chained");
 	patch_slots(path, 68, 1 | 0xffffU << 16);
-	API_SAYS(try_open(_i, path, 0, &db), VERSO_EVERSION, "a newer Verso");
+	API_SAYS(api_try_open(_i, path, 0, &db), VERSO_EVERSION, "a newer Verso");
 	patch_slots(path, 68, 2);
-	API_SAYS(try_open(_i, path, 0, &db), VERSO_EVERSION, "a newer Verso");
+	API_SAYS(api_try_open(_i, path, 0, &db), VERSO_EVERSION, "a newer Verso");
 	patch_slots(path, 68, 1);
 	/* A feature that this Verso must know to read, one to write, one to ignore. */
 	patch_slots(path, 64, 1);
-	API_SAYS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_EVERSION, "a newer Verso");
+	API_SAYS(api_try_open(_i, path, VERSO_RDONLY, &db), VERSO_EVERSION, "a newer Verso");
 	/* Leaves with heads for a build without, and the other way round. */
 	patch_slots(path, 64, META_FEATURES ^ 1U << 31);
-	API_SAYS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_EVERSION, "features");
+	API_SAYS(api_try_open(_i, path, VERSO_RDONLY, &db), VERSO_EVERSION, "features");
 	patch_slots(path, 64, META_FEATURES);
 	patch_slots(path, 60, 1);
-	API_IS(try_open(_i, path, 0, &db), VERSO_EVERSION);
-	API_OK(try_open(_i, path, VERSO_RDONLY, &db));
+	API_IS(api_try_open(_i, path, 0, &db), VERSO_EVERSION);
+	API_OK(api_try_open(_i, path, VERSO_RDONLY, &db));
 	verso_close(db);
 	patch_slots(path, 60, 0);
 	patch_slots(path, 56, 1);
-	API_OK(try_open(_i, path, 0, &db));
+	API_OK(api_try_open(_i, path, 0, &db));
 	verso_close(db);
 }
 END_TEST
@@ -291,14 +283,14 @@ START_TEST(a_database_that_is_had_alone_is_open_once)
 	ck_assert_int_eq(symlink(path, api_path(alias, "alias")), 0);
 	ck_assert_int_eq(link(path, api_path(hard, "hard")), 0);
 	for (int pager = 0; pager < API_PAGERS; pager++) {
-		API_SAYS(try_open(pager, alias, 0, &other), VERSO_EBUSY, "open already");
+		API_SAYS(api_try_open(pager, alias, 0, &other), VERSO_EBUSY, "open already");
 		API_IS(open_in_vain(pager, path, 0), VERSO_EBUSY);
 		API_IS(open_in_vain(pager, path, VERSO_RDONLY), VERSO_EBUSY);
 		API_IS(open_in_vain(pager, hard, 0), VERSO_EBUSY);
 	}
 	api_fill(db, 10, 10);
 	verso_close(db);
-	API_OK(try_open((_i + 1) % API_PAGERS, path, 0, &db));
+	API_OK(api_try_open((_i + 1) % API_PAGERS, path, 0, &db));
 	api_check(db);
 	verso_close(db);
 }
@@ -316,7 +308,7 @@ START_TEST(two_processes_that_want_it_alone_take_turns)
 	ck_assert(pipe(to_child) == 0 && pipe(to_parent) == 0);
 	child = fork();
 	if (child == 0) {
-		int rc = try_open(_i, path, VERSO_CREATE | VERSO_EXCLUSIVE, &db);
+		int rc = api_try_open(_i, path, VERSO_CREATE | VERSO_EXCLUSIVE, &db);
 
 		(void)!write(to_parent[1], "o", 1);
 		(void)!read(to_child[0], &c, 1);
@@ -324,11 +316,11 @@ START_TEST(two_processes_that_want_it_alone_take_turns)
 		_exit(rc == 0 ? 0 : 1);
 	}
 	ck_assert_int_eq(read(to_parent[0], &c, 1), 1);
-	API_SAYS(try_open(_i, path, VERSO_CREATE, &db), VERSO_EBUSY, path);
+	API_SAYS(api_try_open(_i, path, VERSO_CREATE, &db), VERSO_EBUSY, path);
 	ck_assert_int_eq(write(to_child[1], "x", 1), 1);
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert_int_eq(status, 0);
-	API_OK(try_open(_i, path, VERSO_CREATE, &db));
+	API_OK(api_try_open(_i, path, VERSO_CREATE, &db));
 	api_fill(db, 10, 10);
 	verso_close(db);
 }
@@ -378,7 +370,7 @@ static int use_damaged(int pager, const char *path)
 	struct verso_txn *txn;
 	struct verso_cursor *c;
 	struct verso_val key, val;
-	int rc = try_open(pager, path, 0, &db), n_errors = 0, n = 0;
+	int rc = api_try_open(pager, path, 0, &db), n_errors = 0, n = 0;
 
 	if (rc < 0) {
 		ck_assert_msg(verso_errmsg(NULL)[0] != '\0', "no text for %d", rc);
@@ -493,7 +485,7 @@ static void make_damaged(int pager, const char *path)
 	uint8_t *bytes;
 	size_t len;
 
-	API_OK(try_open(pager, path, VERSO_CREATE, &db));
+	API_OK(api_try_open(pager, path, VERSO_CREATE, &db));
 	api_fill(db, N_RECORDS, 100);
 	verso_close(db);
 	bytes = read_file(path, &len);
@@ -514,13 +506,13 @@ START_TEST(a_callback_of_the_check_that_closes_the_database_is_answered)
 		struct misuser m = {0};
 
 		make_damaged(_i, path);
-		API_OK(try_open(_i, path, 0, &m.db));
+		API_OK(api_try_open(_i, path, 0, &m.db));
 		API_SAYS(verso_check(m.db, flags[i], close_when_told, &m), VERSO_EMISUSE, "closed");
 		ck_assert_int_eq(m.n_told, 1);
 		ck_assert_int_eq(m.rc_write, VERSO_EMISUSE);
 		ck_assert_int_eq(m.rc_check, VERSO_EMISUSE);
-		API_IS(verso_sync(m.db), VERSO_EMISUSE); /* it is closed, */
-		API_OK(try_open(_i, path, 0, &m.db));    /* and its lock has fallen */
+		API_IS(verso_sync(m.db), VERSO_EMISUSE);  /* it is closed, */
+		API_OK(api_try_open(_i, path, 0, &m.db)); /* and its lock has fallen */
 		verso_close(m.db);
 		ck_assert_int_eq(unlink(path), 0);
 	}
@@ -555,13 +547,13 @@ START_TEST(a_check_that_was_left_by_a_jump_is_forgotten)
 
 	(void)check_path(path, "a");
 	make_damaged(_i, path);
-	API_OK(try_open(_i, path, 0, &db));
+	API_OK(api_try_open(_i, path, 0, &db));
 	if (setjmp(jump_to) == 0) {
 		(void)verso_check(db, VERSO_CHECK_TREES, jump_when_told, NULL);
 		ck_abort_msg("nothing was found");
 	}
 	close_from_deeper(db);
-	API_OK(try_open(_i, path, 0, &db)); /* its lock has fallen */
+	API_OK(api_try_open(_i, path, 0, &db)); /* its lock has fallen */
 	verso_close(db);
 	ck_assert_int_eq(unlink(path), 0);
 }

@@ -29,47 +29,6 @@ static void setup(void)
 	(void)snprintf(side, sizeof(side), "%s-lock", path);
 }
 
-static int try_open(int pager, unsigned flags, struct verso **ret_db)
-{
-	struct verso_options o = {.size = sizeof(o),
-		.pager = (enum verso_pager)pager,
-		.flags = flags,
-		.cache_bytes = 4 << 20};
-
-	return verso_open(path, &o, ret_db);
-}
-
-static struct verso *must_open(int pager, unsigned flags)
-{
-	struct verso *db = NULL;
-
-	API_OK(try_open(pager, flags, &db));
-	return db;
-}
-
-static int put(struct verso *db, const char *key, const char *val)
-{
-	struct verso_txn *txn;
-	int rc = verso_begin(db, VERSO_WRITE, &txn);
-
-	if (rc < 0)
-		return rc;
-	rc = verso_put(txn, NULL, api_val(key), api_val(val), 0);
-	if (rc == 0)
-		return verso_commit(txn);
-	verso_abort(txn);
-	return rc;
-}
-
-static bool sees(struct verso *db, const char *key, const char *val)
-{
-	struct verso_txn *txn = api_begin(db, VERSO_READ);
-	bool has = api_has(txn, NULL, key, val);
-
-	verso_abort(txn);
-	return has;
-}
-
 /* The board of those that have the database open, as any program that may write it can have it. */
 static struct board *map_board(void)
 {
@@ -108,14 +67,14 @@ static void nothing_is_used_again_until(struct verso *db, void (*end)(void *arg)
 	API_OK(verso_stat(db, &stat));
 	before = stat.n_pending_pages;
 	for (unsigned i = 0; i < 60; i++)
-		API_OK(put(db, "moon", i % 2 ? "1737" : "3474"));
+		API_OK(api_try_put(db, "moon", i % 2 ? "1737" : "3474"));
 	API_OK(verso_stat(db, &stat));
 	ck_assert_uint_ge(stat.n_pending_pages, before + 60);
 	held = count_held(db);
 	ck_assert_uint_ge(held, before + 60);
 	end(arg);
 	for (unsigned i = 0; i < 60; i++)
-		API_OK(put(db, "moon", i % 2 ? "1737" : "3474"));
+		API_OK(api_try_put(db, "moon", i % 2 ? "1737" : "3474"));
 	ck_assert_uint_lt(count_held(db), held / 4);
 	API_OK(verso_stat(db, &stat));
 	ck_assert_uint_le(stat.n_pending_pages, held); /* twice that, if none had been used */
@@ -138,9 +97,9 @@ static void close_fd(void *fd)
 START_TEST(a_lock_of_no_generation_ends_no_writer)
 {
 	uint64_t seed = check_seed();
-	struct verso *db = must_open(_i, VERSO_CREATE);
+	struct verso *db = api_must_open(_i, path, VERSO_CREATE);
 
-	API_OK(put(db, "moon", "1737"));
+	API_OK(api_try_put(db, "moon", "1737"));
 	for (unsigned i = 0; i < 8; i++) {
 		uint64_t above = i == 0 ? (UINT64_C(1) << 61) - 1 : check_random(&seed) >> 3;
 		int fd = open(path, O_RDONLY);
@@ -171,10 +130,10 @@ START_TEST(a_slot_of_no_reader_ends_no_writer)
 		{7, 0, SNAPSHOT_READERS},    /* nobody has it, and it is read */
 		{UINT64_MAX, 1, UINT32_MAX}, /* there are no such slots */
 	};
-	struct verso *db = must_open(_i, VERSO_CREATE);
+	struct verso *db = api_must_open(_i, path, VERSO_CREATE);
 	struct board *board = map_board();
 
-	API_OK(put(db, "moon", "1737"));
+	API_OK(api_try_put(db, "moon", "1737"));
 	for (unsigned i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
 		struct reader_slot *slot = &board->snapshots.readers[SNAPSHOT_READERS - 1];
 
@@ -191,21 +150,21 @@ END_TEST
 /* The number in its slot is another's, or nobody's: it reads with a lock from then on. */
 START_TEST(a_reader_whose_slot_was_taken_away_reads_on)
 {
-	struct verso *db = must_open(_i, VERSO_CREATE), *other;
+	struct verso *db = api_must_open(_i, path, VERSO_CREATE), *other;
 	struct board *board = map_board();
 	struct verso_txn *old;
 
-	API_OK(put(db, "moon", "1737"));
-	ck_assert(sees(db, "moon", "1737"));
+	API_OK(api_try_put(db, "moon", "1737"));
+	ck_assert(api_sees(db, "moon", "1737"));
 	ck_assert_uint_eq(atomic_load(&board->snapshots.readers[0].owner), 1);
 	atomic_store(&board->snapshots.readers[0].owner, 0);
-	other = must_open(_i, 0);
-	ck_assert(sees(other, "moon", "1737"));
+	other = api_must_open(_i, path, 0);
+	ck_assert(api_sees(other, "moon", "1737"));
 	ck_assert_uint_eq(atomic_load(&board->snapshots.readers[0].owner), 2);
 	old = api_begin(db, VERSO_READ);
 	for (unsigned i = 0; i < 60; i++) {
-		API_OK(put(db, "moon", "3474"));
-		ck_assert(sees(other, "moon", "3474"));
+		API_OK(api_try_put(db, "moon", "3474"));
+		ck_assert(api_sees(other, "moon", "3474"));
 		ck_assert(api_has(old, NULL, "moon", "1737"));
 	}
 	verso_abort(old);
@@ -220,14 +179,14 @@ END_TEST
 
 START_TEST(a_state_that_nobody_published_is_not_read)
 {
-	struct verso *db = must_open(_i, VERSO_CREATE), *other;
+	struct verso *db = api_must_open(_i, path, VERSO_CREATE), *other;
 	struct board *board = map_board();
 	struct published *p = &board->snapshots.published;
 	struct verso_txn *txn;
 	bool is_current;
 
-	API_OK(put(db, "moon", "1737"));
-	other = must_open(_i, 0);
+	API_OK(api_try_put(db, "moon", "1737"));
+	other = api_must_open(_i, path, 0);
 	for (unsigned i = 0; i < 2 * PUBLISHED_WORDS + 8; i++) {
 		unsigned place = i % 2, k = i / 2;
 		_Atomic uint64_t *word = k < PUBLISHED_WORDS    ? &p->words[place][k]
@@ -241,15 +200,16 @@ START_TEST(a_state_that_nobody_published_is_not_read)
 			API_SAYS(verso_begin(db, VERSO_READ, &txn), VERSO_EIO, "overwritten");
 			API_SAYS(verso_begin(other, VERSO_READ, &txn), VERSO_EIO, "overwritten");
 		}
-		API_OK(put(db, "moon", i % 2 ? "1737" : "3474")); /* what is published next is so */
-		ck_assert(sees(db, "moon", i % 2 ? "1737" : "3474"));
-		ck_assert(sees(other, "moon", i % 2 ? "1737" : "3474"));
+		API_OK(api_try_put(db, "moon",
+			i % 2 ? "1737" : "3474")); /* what is published next is so */
+		ck_assert(api_sees(db, "moon", i % 2 ? "1737" : "3474"));
+		ck_assert(api_sees(other, "moon", i % 2 ? "1737" : "3474"));
 	}
 	for (unsigned i = 0; i < 2; i++) /* zeros: nothing was published; nobody waits for that */
 		memset((void *)p->words[i], 0, sizeof(p->words[i]));
 	API_SAYS(verso_begin(db, VERSO_READ, &txn), VERSO_EIO, "overwritten");
 	unmap_board(board);
-	API_OK(put(other, "moon", "0"));
+	API_OK(api_try_put(other, "moon", "0"));
 	verso_close(other);
 	verso_close(db);
 }
@@ -312,29 +272,30 @@ static void forge_left(struct board_left *left, unsigned way)
 START_TEST(a_turn_that_nobody_left_ends_writing_until_all_have_closed)
 {
 	for (unsigned i = 0; i <= 2 * LEFT_WAYS; i++) {
-		struct verso *a = must_open(_i, VERSO_CREATE), *b = must_open(_i, 0);
+		struct verso *a = api_must_open(_i, path, VERSO_CREATE),
+			     *b = api_must_open(_i, path, 0);
 		struct board *board = map_board();
 		struct verso_txn *txn;
 
-		API_OK(put(a, "moon", "1737"));
-		API_OK(put(b, "moon", "3474"));
+		API_OK(api_try_put(a, "moon", "1737"));
+		API_OK(api_try_put(b, "moon", "3474"));
 		forge_left(&board->left, i / 2);
 		if (i % 2)
 			seal(&board->left);
 		API_IS(verso_begin(a, VERSO_WRITE, &txn), VERSO_EIO);
 		API_IS(verso_begin(b, VERSO_WRITE, &txn), VERSO_EIO);
-		ck_assert(sees(a, "moon", "3474"));
+		ck_assert(api_sees(a, "moon", "3474"));
 		verso_close(b);
 		API_IS(verso_begin(a, VERSO_WRITE, &txn), VERSO_EIO);
-		b = must_open(_i, 0);
+		b = api_must_open(_i, path, 0);
 		API_IS(verso_begin(b, VERSO_WRITE, &txn), VERSO_EIO);
-		ck_assert(sees(b, "moon", "3474"));
+		ck_assert(api_sees(b, "moon", "3474"));
 		unmap_board(board);
 		verso_close(a);
 		verso_close(b);
-		a = must_open(_i, 0);
-		API_OK(put(a, "moon", "0"));
-		ck_assert(sees(a, "moon", "0"));
+		a = api_must_open(_i, path, 0);
+		API_OK(api_try_put(a, "moon", "0"));
+		ck_assert(api_sees(a, "moon", "0"));
 		API_OK(verso_check(a, 0, NULL, NULL));
 		verso_close(a);
 	}
@@ -344,22 +305,22 @@ END_TEST
 /* Which pager they use is agreed on there. */
 START_TEST(who_comes_to_a_head_that_was_overwritten_is_refused)
 {
-	struct verso *db = must_open(_i, VERSO_CREATE), *other;
+	struct verso *db = api_must_open(_i, path, VERSO_CREATE), *other;
 	struct board *board = map_board();
 
-	API_OK(put(db, "moon", "1737"));
+	API_OK(api_try_put(db, "moon", "1737"));
 	board->head.pager = (board->head.pager + 1) % API_PAGERS;
-	API_SAYS(try_open(_i, 0, &other), VERSO_EIO, "overwritten");
-	API_SAYS(try_open((_i + 1) % API_PAGERS, 0, &other), VERSO_EIO, "overwritten");
-	API_SAYS(try_open(VERSO_PAGER_ANY, 0, &other), VERSO_EIO, "overwritten");
+	API_SAYS(api_try_open(_i, path, 0, &other), VERSO_EIO, "overwritten");
+	API_SAYS(api_try_open((_i + 1) % API_PAGERS, path, 0, &other), VERSO_EIO, "overwritten");
+	API_SAYS(api_try_open(VERSO_PAGER_ANY, path, 0, &other), VERSO_EIO, "overwritten");
 	board->head.pager = UINT32_MAX;
 	board_seal_head(&board->head);
-	API_SAYS(try_open(_i, 0, &other), VERSO_EBUSY, "one kind of pager");
-	API_OK(put(db, "moon", "3474"));
+	API_SAYS(api_try_open(_i, path, 0, &other), VERSO_EBUSY, "one kind of pager");
+	API_OK(api_try_put(db, "moon", "3474"));
 	unmap_board(board);
 	verso_close(db);
-	db = must_open(_i, 0);
-	ck_assert(sees(db, "moon", "3474"));
+	db = api_must_open(_i, path, 0);
+	ck_assert(api_sees(db, "moon", "3474"));
 	verso_close(db);
 }
 END_TEST
@@ -397,7 +358,7 @@ static void write_number(struct verso *db, unsigned w)
 
 	(void)snprintf(key, sizeof(key), "w%u", w);
 	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
-	rc = put(db, key, text);
+	rc = api_try_put(db, key, text);
 	must_say(rc);
 	if (rc == 0)
 		atomic_store(&shared->answered[w], number);
@@ -452,7 +413,7 @@ static _Noreturn void work(int pager, unsigned w, int ready, bool is_judged)
 {
 	struct verso *db = NULL;
 
-	if (try_open(pager, 0, &db) < 0 || write(ready, "+", 1) != 1)
+	if (api_try_open(pager, path, 0, &db) < 0 || write(ready, "+", 1) != 1)
 		_exit(1);
 	for (unsigned i = 0; i < ATTEMPTS; i++) {
 		if (i % 8 == 7)
@@ -575,12 +536,12 @@ START_TEST(garbage_on_the_board_ends_no_process_and_takes_no_commit)
 	uint64_t seed = check_seed();
 
 	share();
-	verso_close(must_open(_i, VERSO_CREATE));
+	verso_close(api_must_open(_i, path, VERSO_CREATE));
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		struct verso *db;
 
 		one_round(_i, false, &seed);
-		db = must_open(_i, 0); /* with the board that they have left */
+		db = api_must_open(_i, path, 0); /* with the board that they have left */
 		API_OK(verso_check(db, 0, NULL, NULL));
 		for (unsigned w = 0; w < WORKERS; w++) {
 			uint64_t number;
@@ -609,7 +570,7 @@ START_TEST(a_forged_board_ends_no_process)
 
 	share();
 	for (unsigned i = 0; i < ROUNDS; i++) {
-		verso_close(must_open(_i, VERSO_CREATE));
+		verso_close(api_must_open(_i, path, VERSO_CREATE));
 		one_round(_i, true, &seed);
 		(void)unlink(path); /* what they had before may be lost */
 	}

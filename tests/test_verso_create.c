@@ -17,14 +17,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int try_open(int pager, const char *path, unsigned flags, struct verso **ret_db)
-{
-	struct verso_options o = {
-		.size = sizeof(o), .pager = (enum verso_pager)pager, .flags = flags};
-
-	return verso_open(path, &o, ret_db);
-}
-
 static int try_open_on(struct io *io, int pager, unsigned flags, struct verso **ret_db)
 {
 	struct db_hooks hooks = {.io = io};
@@ -76,9 +68,9 @@ START_TEST(an_empty_file_that_was_prepared_stays_the_same_file)
 	if (geteuid() == 0)
 		ck_assert_int_eq(chown(path, 1234, 5678), 0);
 	ck_assert_int_eq(stat(path, &before), 0);
-	API_IS(try_open(_i, path, 0, &db), VERSO_ENOTDB);
-	API_IS(try_open(_i, path, VERSO_CREATE | VERSO_EXCL, &db), -EEXIST);
-	API_OK(try_open(_i, path, VERSO_CREATE, &db));
+	API_IS(api_try_open(_i, path, 0, &db), VERSO_ENOTDB);
+	API_IS(api_try_open(_i, path, VERSO_CREATE | VERSO_EXCL, &db), -EEXIST);
+	API_OK(api_try_open(_i, path, VERSO_CREATE, &db));
 	API_OK(put_one(db));
 	verso_close(db);
 	ck_assert_int_eq(stat(path, &after), 0);
@@ -97,18 +89,18 @@ START_TEST(zeros_are_empty_up_to_what_a_creation_leaves)
 	api_path(path, "a");
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		write_file(path, bytes, sizes[i]);
-		API_IS(try_open(_i, path, 0, &db), VERSO_ENOTDB);
-		API_IS(try_open(_i, path, VERSO_RDONLY, &db), VERSO_ENOTDB);
+		API_IS(api_try_open(_i, path, 0, &db), VERSO_ENOTDB);
+		API_IS(api_try_open(_i, path, VERSO_RDONLY, &db), VERSO_ENOTDB);
 		if (sizes[i] > 1 << 20) {
-			API_IS(try_open(_i, path, VERSO_CREATE, &db), VERSO_ENOTDB);
+			API_IS(api_try_open(_i, path, VERSO_CREATE, &db), VERSO_ENOTDB);
 			continue;
 		}
-		API_OK(try_open(_i, path, VERSO_CREATE, &db));
+		API_OK(api_try_open(_i, path, VERSO_CREATE, &db));
 		API_OK(put_one(db));
 		verso_close(db);
 		bytes[sizes[i] - 1] = 'x';
 		write_file(path, bytes, sizes[i]);
-		API_IS(try_open(_i, path, VERSO_CREATE, &db), VERSO_ENOTDB);
+		API_IS(api_try_open(_i, path, VERSO_CREATE, &db), VERSO_ENOTDB);
 		bytes[sizes[i] - 1] = 0;
 	}
 }
@@ -140,7 +132,7 @@ START_TEST(a_file_that_begins_with_anything_is_not_empty)
 		for (size_t at = 0; at < 512; at++)
 			bytes[at] = (uint8_t)(check_random(&seed) >> 16) | 1;
 		write_file(path, bytes, size);
-		API_SAYS(try_open(_i, path, VERSO_CREATE, &db), VERSO_ENOTDB,
+		API_SAYS(api_try_open(_i, path, VERSO_CREATE, &db), VERSO_ENOTDB,
 			"not a Verso database");
 		f = fopen(path, "rb");
 		ck_assert_ptr_nonnull(f);
@@ -153,11 +145,11 @@ START_TEST(a_file_that_begins_with_anything_is_not_empty)
 		memset(bytes, 0, 512);
 		bytes[new_files[i].slot + 512] = 1;
 		write_file(path, bytes, size);
-		API_IS(try_open(_i, path, VERSO_CREATE, &db), VERSO_ENOTDB);
+		API_IS(api_try_open(_i, path, VERSO_CREATE, &db), VERSO_ENOTDB);
 		bytes[new_files[i].slot + 512] = 0;
 		write_file(path, bytes, size);
-		API_IS(try_open(_i, path, 0, &db), VERSO_ENOTDB);
-		API_OK(try_open(_i, path, VERSO_CREATE, &db));
+		API_IS(api_try_open(_i, path, 0, &db), VERSO_ENOTDB);
+		API_OK(api_try_open(_i, path, VERSO_CREATE, &db));
 		API_OK(put_one(db));
 		verso_close(db);
 	}
@@ -176,17 +168,17 @@ START_TEST(a_link_to_nothing_makes_its_target)
 	api_path(link, "link");
 	ck_assert_int_eq(symlink(strrchr(target, '/') + 1, link), 0); /* a relative one */
 	ck_assert_int_eq(symlink(link, api_path(second, "second")), 0);
-	API_IS(try_open(_i, second, 0, &db), -ENOENT);
-	API_OK(try_open(_i, second, VERSO_CREATE, &db));
+	API_IS(api_try_open(_i, second, 0, &db), -ENOENT);
+	API_OK(api_try_open(_i, second, VERSO_CREATE, &db));
 	ck_assert_int_eq(lstat(link, &st), 0);
 	ck_assert(S_ISLNK(st.st_mode));
 	ck_assert_int_eq(lstat(target, &st), 0);
 	ck_assert(S_ISREG(st.st_mode));
 	API_OK(put_one(db));
-	API_SAYS(try_open(_i, target, VERSO_CREATE | VERSO_EXCLUSIVE, &other), VERSO_EBUSY,
+	API_SAYS(api_try_open(_i, target, VERSO_CREATE | VERSO_EXCLUSIVE, &other), VERSO_EBUSY,
 		"another handle");
 	verso_close(db);
-	API_OK(try_open(_i, target, 0, &db));
+	API_OK(api_try_open(_i, target, 0, &db));
 	has_one(db);
 	verso_close(db);
 }
@@ -198,7 +190,7 @@ START_TEST(a_link_to_itself_is_answered)
 	struct verso *db;
 
 	ck_assert_int_eq(symlink(api_path(link, "loop"), link), 0);
-	API_IS(try_open(_i, link, VERSO_CREATE, &db), -ELOOP);
+	API_IS(api_try_open(_i, link, VERSO_CREATE, &db), -ELOOP);
 }
 END_TEST
 
@@ -208,12 +200,12 @@ START_TEST(no_other_name_is_used_or_left)
 	struct verso *db, *other;
 
 	(void)snprintf(fresh, sizeof(fresh), "%s-verso-new", api_path(path, "a"));
-	API_OK(try_open(_i, fresh, VERSO_CREATE, &other));
+	API_OK(api_try_open(_i, fresh, VERSO_CREATE, &other));
 	API_OK(put_one(other));
-	API_OK(try_open(_i, path, VERSO_CREATE, &db));
+	API_OK(api_try_open(_i, path, VERSO_CREATE, &db));
 	verso_close(db);
 	verso_close(other);
-	API_OK(try_open(_i, fresh, 0, &other));
+	API_OK(api_try_open(_i, fresh, 0, &other));
 	has_one(other);
 	verso_close(other);
 }

@@ -17,26 +17,6 @@
 
 #define ALIVE_OFF ((UINT64_C(1) << 62) + 4112) /* docs/file-format.md */
 
-static int put(struct verso *db, const char *key, const char *val)
-{
-	struct verso_txn *txn;
-	int rc = verso_begin(db, VERSO_WRITE, &txn);
-
-	if (rc < 0)
-		return rc;
-	API_OK(verso_put(txn, NULL, api_val(key), api_val(val), 0));
-	return verso_commit(txn);
-}
-
-static bool sees(struct verso *db, const char *key, const char *val)
-{
-	struct verso_txn *txn = api_begin(db, VERSO_READ);
-	bool has = api_has(txn, NULL, key, val);
-
-	verso_abort(txn);
-	return has;
-}
-
 /* --- poison: a flush fails in one, and none of them writes until all have closed ------------- */
 
 static struct verso *open_on(struct simdisk *disk, int round, unsigned flags)
@@ -59,11 +39,11 @@ static void is_poisoned(struct verso *db)
 {
 	struct verso_stat stat = {.size = sizeof(stat)};
 
-	API_SAYS(put(db, "moon", "0"), VERSO_EPOISONED, "Input/output error");
+	API_SAYS(api_try_put(db, "moon", "0"), VERSO_EPOISONED, "Input/output error");
 	API_SAYS(verso_compact(db, NULL), VERSO_EPOISONED, "Input/output error");
 	API_OK(verso_stat(db, &stat));
 	ck_assert_int_eq(stat.poisoned, 1);
-	ck_assert(sees(db, "moon", "1737"));
+	ck_assert(api_sees(db, "moon", "1737"));
 }
 
 /* The n-th flush of a commit fails. False: it has none. */
@@ -75,8 +55,8 @@ static bool fail_at(struct simdisk *disk, int round, uint64_t nth)
 	struct verso_txn *txn, *old;
 	int rc;
 
-	API_OK(put(a, "moon", "0"));
-	API_OK(put(b, "moon", "1737"));
+	API_OK(api_try_put(a, "moon", "0"));
+	API_OK(api_try_put(b, "moon", "1737"));
 	old = api_begin(b, VERSO_READ);
 	txn = api_begin(a, VERSO_WRITE);
 	API_OK(verso_put(txn, NULL, api_val("sun"), api_val("696340"), 0));
@@ -85,7 +65,7 @@ static bool fail_at(struct simdisk *disk, int round, uint64_t nth)
 	simdisk_set_fault(disk, NULL, NULL);
 	if (plan.struck == 0) {
 		API_OK(rc);
-		API_OK(put(b, "moon", "0"));
+		API_OK(api_try_put(b, "moon", "0"));
 		verso_abort(old);
 		verso_close(observer);
 		verso_close(a);
@@ -106,14 +86,14 @@ static bool fail_at(struct simdisk *disk, int round, uint64_t nth)
 	verso_close(c);
 	verso_close(b);
 	is_poisoned(a);
-	ck_assert(sees(observer, "moon", "1737"));
+	ck_assert(api_sees(observer, "moon", "1737"));
 	verso_close(a); /* the last one that can write */
 	a = open_on(disk, round, 0);
-	ck_assert(sees(a, "moon", "1737")); /* and the sun, or not */
-	API_OK(put(a, "moon", "3474"));
+	ck_assert(api_sees(a, "moon", "1737")); /* and the sun, or not */
+	API_OK(api_try_put(a, "moon", "3474"));
 	b = open_on(disk, round, 0);
-	API_OK(put(b, "earth", "6371"));
-	ck_assert(sees(observer, "earth", "6371"));
+	API_OK(api_try_put(b, "earth", "6371"));
+	ck_assert(api_sees(observer, "earth", "6371"));
 	verso_close(observer);
 	API_OK(verso_check(a, 0, NULL, NULL));
 	verso_close(a);
@@ -143,24 +123,6 @@ static char path[CHECK_PATH_BYTES];
 static void setup(void)
 {
 	(void)api_path(path, "box");
-}
-
-static int try_open(int pager, unsigned flags, struct verso **ret_db)
-{
-	struct verso_options o = {.size = sizeof(o),
-		.pager = (enum verso_pager)pager,
-		.flags = flags,
-		.cache_bytes = 4 << 20};
-
-	return verso_open(path, &o, ret_db);
-}
-
-static struct verso *must_open(int pager, unsigned flags)
-{
-	struct verso *db = NULL;
-
-	API_OK(try_open(pager, flags, &db));
-	return db;
 }
 
 static uint64_t now_ns;
@@ -205,11 +167,11 @@ START_TEST(an_opening_waits_for_one_of_those_that_are_too_many)
 	struct flock others = {.l_type = F_WRLCK,
 		.l_start = (off_t)(ALIVE_OFF + 1),
 		.l_len = BOARD_MEMBERS_MAX - 1};
-	struct verso *db = must_open(_i, VERSO_CREATE), *other;
+	struct verso *db = api_must_open(_i, path, VERSO_CREATE), *other;
 	char words[32];
 	int fd = open(path, O_RDWR);
 
-	API_OK(put(db, "moon", "1737"));
+	API_OK(api_try_put(db, "moon", "1737"));
 	ck_assert_int_eq(fcntl(fd, F_OFD_SETLK, &others), 0);
 	leaves = NULL;
 	API_SAYS(open_on_stage(_i, 20000, &other), VERSO_EBUSY, "and 255 times more");
@@ -218,13 +180,13 @@ START_TEST(an_opening_waits_for_one_of_those_that_are_too_many)
 	(void)snprintf(words, sizeof(words), "process %d (", (int)getpid());
 	API_SAYS(open_on_stage(_i, 1, &other), VERSO_EBUSY, words);
 	API_SAYS(open_on_stage(_i, 1, &other), VERSO_EBUSY, "for reading only");
-	verso_close(must_open(_i, VERSO_RDONLY)); /* which need no place */
-	API_OK(put(db, "moon", "3474"));
+	verso_close(api_must_open(_i, path, VERSO_RDONLY)); /* which need no place */
+	API_OK(api_try_put(db, "moon", "3474"));
 	leaves = db;
 	API_OK(open_on_stage(_i, VERSO_BUSY_FOREVER, &other));
 	ck_assert_uint_eq(n_pauses, 3);
-	ck_assert(sees(other, "moon", "3474"));
-	API_OK(put(other, "moon", "0"));
+	ck_assert(api_sees(other, "moon", "3474"));
+	API_OK(api_try_put(other, "moon", "0"));
 	verso_close(other);
 	ck_assert_int_eq(close(fd), 0);
 }
@@ -242,17 +204,18 @@ START_TEST(so_many_handles_share_a_database_and_no_more)
 		ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
 	}
 	for (unsigned i = 0; i < BOARD_MEMBERS_MAX; i++) {
-		dbs[i] = must_open(VERSO_MMAP, VERSO_CREATE);
-		API_OK(put(dbs[i], "moon", i % 2 ? "1737" : "3474"));
-		ck_assert(sees(dbs[i / 2], "moon", i % 2 ? "1737" : "3474"));
+		dbs[i] = api_must_open(VERSO_MMAP, path, VERSO_CREATE);
+		API_OK(api_try_put(dbs[i], "moon", i % 2 ? "1737" : "3474"));
+		ck_assert(api_sees(dbs[i / 2], "moon", i % 2 ? "1737" : "3474"));
 	}
-	API_SAYS(try_open(VERSO_MMAP, 0, &other), VERSO_EBUSY, "another handle of this process");
-	API_SAYS(try_open(VERSO_MMAP, 0, &other), VERSO_EBUSY, "and 255 times more");
+	API_SAYS(api_try_open(VERSO_MMAP, path, 0, &other), VERSO_EBUSY,
+		"another handle of this process");
+	API_SAYS(api_try_open(VERSO_MMAP, path, 0, &other), VERSO_EBUSY, "and 255 times more");
 	verso_close(dbs[100]);
-	dbs[100] = must_open(VERSO_MMAP, 0);
-	API_OK(put(dbs[100], "moon", "0"));
+	dbs[100] = api_must_open(VERSO_MMAP, path, 0);
+	API_OK(api_try_put(dbs[100], "moon", "0"));
 	for (unsigned i = 0; i < BOARD_MEMBERS_MAX; i++) {
-		ck_assert(sees(dbs[i], "moon", "0"));
+		ck_assert(api_sees(dbs[i], "moon", "0"));
 		verso_close(dbs[i]);
 	}
 }

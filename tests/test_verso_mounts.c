@@ -15,18 +15,6 @@
 
 static char path[CHECK_PATH_BYTES];
 
-static int try_open(int pager, unsigned flags, struct verso **ret_db)
-{
-	struct verso_options o = {
-		.size = sizeof(o),
-		.pager = (enum verso_pager)pager,
-		.flags = flags,
-		.cache_bytes = 4 << 20,
-	};
-
-	return verso_open(path, &o, ret_db);
-}
-
 /* Runs the commands in the scratch folder, where there is a folder `disk`. False: skipped. */
 static bool mounted(const char *commands, const char *what)
 {
@@ -50,7 +38,7 @@ START_TEST(a_database_is_read_on_a_squashfs)
 	struct verso *db;
 
 	check_path(path, "box");
-	API_OK(try_open(_i, VERSO_CREATE, &db));
+	API_OK(api_try_open(_i, path, VERSO_CREATE, &db));
 	api_fill(db, 100, 20);
 	txn = api_begin(db, VERSO_WRITE);
 	api_put(txn, NULL, "moon", "1737");
@@ -60,8 +48,8 @@ START_TEST(a_database_is_read_on_a_squashfs)
 		    "squashfs (squashfs-tools)"))
 		return;
 	check_path(path, "disk/box");
-	API_SAYS(try_open(_i, 0, &db), -EROFS, "open it read-only");
-	API_OK(try_open(_i, VERSO_RDONLY, &db));
+	API_SAYS(api_try_open(_i, path, 0, &db), -EROFS, "open it read-only");
+	API_OK(api_try_open(_i, path, VERSO_RDONLY, &db));
 	txn = api_begin(db, VERSO_READ);
 	ck_assert(api_has(txn, NULL, "moon", "1737"));
 	verso_abort(txn);
@@ -135,7 +123,7 @@ START_TEST(a_full_disk_that_moves_blocks_kills_no_thread)
 		return;
 	check_path(folder, "disk");
 	check_path(path, "disk/box");
-	API_OK(try_open(_i, VERSO_CREATE, &b.db));
+	API_OK(api_try_open(_i, path, VERSO_CREATE, &b.db));
 	api_fill(b.db, 100, 20);
 	b.fd = fill_disk(folder);
 	ck_assert_int_eq(pthread_create(&thread, NULL, use_blocked, &b), 0);
@@ -145,7 +133,7 @@ START_TEST(a_full_disk_that_moves_blocks_kills_no_thread)
 	ck_assert(b.blocks_still);
 	ck_assert_int_eq(ftruncate(b.fd, 0), 0);
 	verso_close(b.db);
-	API_OK(try_open(_i, 0, &b.db));
+	API_OK(api_try_open(_i, path, 0, &b.db));
 	api_check(b.db);
 	verso_close(b.db);
 	(void)close(b.fd);

@@ -35,39 +35,6 @@ static int try_with(struct verso_options options, struct verso **ret_db)
 	return verso_open(path, &options, ret_db);
 }
 
-static int try_open(int pager, unsigned flags, struct verso **ret_db)
-{
-	return try_with((struct verso_options){.pager = (enum verso_pager)pager, .flags = flags},
-		ret_db);
-}
-
-static struct verso *must_open(int pager, unsigned flags)
-{
-	struct verso *db = NULL;
-
-	API_OK(try_open(pager, flags, &db));
-	return db;
-}
-
-static int put(struct verso *db, const char *key, const char *val)
-{
-	struct verso_txn *txn;
-	int rc = verso_begin(db, VERSO_WRITE, &txn);
-
-	if (rc == 0)
-		rc = verso_put(txn, NULL, api_val(key), api_val(val), 0);
-	return rc == 0 ? verso_commit(txn) : rc;
-}
-
-static bool sees(struct verso *db, const char *key, const char *val)
-{
-	struct verso_txn *txn = api_begin(db, VERSO_READ);
-	bool has = api_has(txn, NULL, key, val);
-
-	verso_abort(txn);
-	return has;
-}
-
 static uint32_t count_pending(struct verso *db)
 {
 	struct verso_stat stat = {.size = sizeof(stat)};
@@ -80,19 +47,19 @@ static uint32_t count_pending(struct verso *db)
 
 START_TEST(an_observer_sees_each_commit_and_keeps_its_snapshot)
 {
-	struct verso *db = must_open(_i, VERSO_CREATE), *observer;
+	struct verso *db = api_must_open(_i, path, VERSO_CREATE), *observer;
 	struct verso_txn *old;
 	char key[16];
 
-	API_OK(put(db, "moon", "1737"));
+	API_OK(api_try_put(db, "moon", "1737"));
 	observer = must_open((_i + 1) % API_PAGERS, VERSO_RDONLY);
-	ck_assert(sees(observer, "moon", "1737"));
+	ck_assert(api_sees(observer, "moon", "1737"));
 	old = api_begin(observer, VERSO_READ);
 	for (unsigned i = 0; i < 300; i++) { /* pages that are freed, used again, and growth */
 		(void)snprintf(key, sizeof(key), "k%u", i);
-		API_OK(put(db, "moon", key));
-		API_OK(put(db, key, "v"));
-		ck_assert(sees(observer, "moon", key));
+		API_OK(api_try_put(db, "moon", key));
+		API_OK(api_try_put(db, key, "v"));
+		ck_assert(api_sees(observer, "moon", key));
 	}
 	ck_assert(api_has(old, NULL, "moon", "1737"));
 	ck_assert(!api_has(old, NULL, "k7", "v"));
@@ -149,16 +116,16 @@ START_TEST(an_observer_believes_a_commit_once_its_pages_are_there)
 		return;
 	}
 	api_fill(db, 100, 100);
-	API_OK(put(db, "moon", "1737"));
+	API_OK(api_try_put(db, "moon", "1737"));
 	before = read_file(&len);
-	API_OK(put(db, "moon", "3474"));
+	API_OK(api_try_put(db, "moon", "3474"));
 	after = read_file(&len_after);
 	ck_assert_uint_eq(len, len_after);
 	write_back(before, after, len);
-	observer = must_open(_i, VERSO_RDONLY);
-	ck_assert(sees(observer, "moon", "1737"));
+	observer = api_must_open(_i, path, VERSO_RDONLY);
+	ck_assert(api_sees(observer, "moon", "1737"));
 	write_back(after, before, len);
-	ck_assert(sees(observer, "moon", "3474"));
+	ck_assert(api_sees(observer, "moon", "3474"));
 	verso_close(observer);
 	verso_close(db);
 }
@@ -167,12 +134,12 @@ END_TEST
 /* T4: what it can reach waits, and waits no longer when it ends. */
 START_TEST(an_observer_holds_back_what_it_can_reach)
 {
-	struct verso *db = must_open(_i, VERSO_CREATE), *observer;
+	struct verso *db = api_must_open(_i, path, VERSO_CREATE), *observer;
 	struct verso_txn *a, *b;
 	uint32_t n_before;
 
 	api_fill(db, 2000, 50);
-	observer = must_open(_i, VERSO_RDONLY);
+	observer = api_must_open(_i, path, VERSO_RDONLY);
 	a = api_begin(observer, VERSO_READ);
 	b = api_begin(observer, VERSO_READ); /* of the same generation: one lock for both */
 	for (unsigned i = 0; i < 20; i++)
@@ -180,13 +147,13 @@ START_TEST(an_observer_holds_back_what_it_can_reach)
 	n_before = count_pending(db);
 	ck_assert_uint_gt(n_before, 20);
 	verso_abort(a);
-	API_OK(put(db, "one", "more"));
+	API_OK(api_try_put(db, "one", "more"));
 	ck_assert_uint_ge(count_pending(db), n_before);
 	ck_assert(api_has(b, NULL, "key000009",
 		"jjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjjj"));
 	verso_abort(b);
 	for (unsigned i = 0; i < 4; i++)
-		API_OK(put(db, "one", "more"));
+		API_OK(api_try_put(db, "one", "more"));
 	ck_assert_uint_lt(count_pending(db), n_before / 2);
 	verso_close(observer);
 	verso_close(db);
@@ -202,7 +169,7 @@ static int observe_as_nobody(int pager)
 
 	if (geteuid() == 0 && (setgid(NOBODY) < 0 || setuid(NOBODY) < 0))
 		return 1;
-	if (try_open(pager, VERSO_RDONLY, &db) != 0)
+	if (api_try_open(pager, path, VERSO_RDONLY, &db) != 0)
 		return 2;
 	if (verso_begin(db, VERSO_READ, &txn) != 0)
 		return 3;
@@ -225,8 +192,8 @@ START_TEST(reading_needs_permission_to_read_the_file_alone)
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	(void)snprintf(path, sizeof(path), "%s/box", folder);
 	(void)snprintf(side, sizeof(side), "%s/box-lock", folder);
-	db = must_open(_i, VERSO_CREATE);
-	API_OK(put(db, "moon", "1737"));
+	db = api_must_open(_i, path, VERSO_CREATE);
+	API_OK(api_try_put(db, "moon", "1737"));
 	ck_assert_int_eq(chmod(path, 0444), 0);
 	ck_assert_int_eq(chmod(side, 0), 0);
 	ck_assert_int_eq(chmod(folder, 0555), 0);
@@ -236,7 +203,7 @@ START_TEST(reading_needs_permission_to_read_the_file_alone)
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
 	ck_assert(WIFEXITED(status));
 	ck_assert_int_eq(WEXITSTATUS(status), 0);
-	API_OK(put(db, "moon", "3474"));
+	API_OK(api_try_put(db, "moon", "3474"));
 	verso_close(db);
 	ck_assert_int_eq(chmod(folder, 0755), 0);
 	ck_assert_int_eq(unlink(side) | unlink(path) | rmdir(folder), 0);
@@ -245,18 +212,18 @@ END_TEST
 
 START_TEST(an_immutable_file_is_read_without_a_lock)
 {
-	struct verso *db = must_open(_i, VERSO_CREATE), *reader, *alone;
+	struct verso *db = api_must_open(_i, path, VERSO_CREATE), *reader, *alone;
 
-	API_OK(put(db, "moon", "1737"));
+	API_OK(api_try_put(db, "moon", "1737"));
 	verso_close(db);
-	reader = must_open(_i, VERSO_RDONLY | VERSO_IMMUTABLE);
-	ck_assert(sees(reader, "moon", "1737"));
-	alone = must_open(_i, VERSO_EXCLUSIVE); /* as if nobody had it open */
+	reader = api_must_open(_i, path, VERSO_RDONLY | VERSO_IMMUTABLE);
+	ck_assert(api_sees(reader, "moon", "1737"));
+	alone = api_must_open(_i, path, VERSO_EXCLUSIVE); /* as if nobody had it open */
 	verso_close(alone);
 	API_OK(verso_check(reader, 0, NULL, NULL));
 	verso_close(reader);
-	API_SAYS(try_open(_i, VERSO_IMMUTABLE, &db), VERSO_EMISUSE, "VERSO_RDONLY too");
-	API_SAYS(try_open(_i, VERSO_RDONLY | VERSO_EXCLUSIVE, &db), VERSO_EMISUSE,
+	API_SAYS(api_try_open(_i, path, VERSO_IMMUTABLE, &db), VERSO_EMISUSE, "VERSO_RDONLY too");
+	API_SAYS(api_try_open(_i, path, VERSO_RDONLY | VERSO_EXCLUSIVE, &db), VERSO_EMISUSE,
 		"exclude each other");
 }
 END_TEST
@@ -264,17 +231,17 @@ END_TEST
 START_TEST(more_readers_than_slots_read_with_locks)
 {
 	enum { READERS = SNAPSHOT_READERS + 50 };
-	struct verso *db = must_open(_i, VERSO_CREATE);
+	struct verso *db = api_must_open(_i, path, VERSO_CREATE);
 	struct verso_txn **txns = calloc(READERS, sizeof(struct verso_txn *));
 
-	API_OK(put(db, "moon", "1737"));
+	API_OK(api_try_put(db, "moon", "1737"));
 	for (unsigned i = 0; i < READERS; i++) {
 		txns[i] = api_begin(db, VERSO_READ);
 		if (i % 500 == 499)
-			API_OK(put(db, "moon", "1737"));
+			API_OK(api_try_put(db, "moon", "1737"));
 	}
 	for (unsigned i = 0; i < 100; i++)
-		API_OK(put(db, "moon", "0000"));
+		API_OK(api_try_put(db, "moon", "0000"));
 	for (unsigned i = 0; i < READERS; i++) {
 		ck_assert(api_has(txns[i], NULL, "moon", "1737"));
 		verso_abort(txns[i]);
@@ -288,33 +255,37 @@ END_TEST
 
 START_TEST(all_members_use_one_kind_of_pager)
 {
-	struct verso *db = must_open(_i, VERSO_CREATE), *other;
+	struct verso *db = api_must_open(_i, path, VERSO_CREATE), *other;
 	struct verso_stat stat = {.size = sizeof(stat)};
 
 	for (int pager = 0; pager < API_PAGERS; pager++) {
 		if (pager == _i)
 			continue;
-		API_SAYS(try_open(pager, 0, &other), VERSO_EBUSY, "use one kind of pager");
-		API_SAYS(try_open(pager, 0, &other), VERSO_EBUSY, "another handle of this process");
-		API_SAYS(try_open(pager, 0, &other), VERSO_EBUSY, "or with VERSO_PAGER_ANY");
+		API_SAYS(api_try_open(pager, path, 0, &other), VERSO_EBUSY,
+			"use one kind of pager");
+		API_SAYS(api_try_open(pager, path, 0, &other), VERSO_EBUSY,
+			"another handle of this process");
+		API_SAYS(api_try_open(pager, path, 0, &other), VERSO_EBUSY,
+			"or with VERSO_PAGER_ANY");
 	}
 	if (_i != VERSO_MMAP)
-		API_SAYS(try_open(_i, VERSO_BUFFERED, &other), VERSO_EBUSY, "buffered transfers");
-	other = must_open(VERSO_PAGER_ANY, 0);
+		API_SAYS(api_try_open(_i, path, VERSO_BUFFERED, &other), VERSO_EBUSY,
+			"buffered transfers");
+	other = api_must_open(VERSO_PAGER_ANY, path, 0);
 	API_OK(verso_stat(other, &stat));
 	ck_assert_int_eq(stat.pager, _i);
-	API_OK(put(db, "moon", "1737"));
-	ck_assert(sees(other, "moon", "1737"));
+	API_OK(api_try_put(db, "moon", "1737"));
+	ck_assert(api_sees(other, "moon", "1737"));
 	verso_close(db);
 	verso_close(other);
-	other = must_open(VERSO_PAGER_ANY, 0); /* nobody has it: the default */
+	other = api_must_open(VERSO_PAGER_ANY, path, 0); /* nobody has it: the default */
 	API_OK(verso_stat(other, &stat));
 	ck_assert_int_eq(stat.pager, VERSO_BUFPOOL);
 	verso_close(other);
-	db = must_open(_i, VERSO_BUFFERED);
-	other = must_open(VERSO_PAGER_ANY, 0);
-	API_OK(put(other, "moon", "3474"));
-	ck_assert(sees(db, "moon", "3474"));
+	db = api_must_open(_i, path, VERSO_BUFFERED);
+	other = api_must_open(VERSO_PAGER_ANY, path, 0);
+	API_OK(api_try_put(other, "moon", "3474"));
+	ck_assert(api_sees(db, "moon", "3474"));
 	verso_close(db);
 	verso_close(other);
 }
@@ -322,7 +293,8 @@ END_TEST
 
 START_TEST(a_thread_with_a_writer_begins_none_through_another_handle)
 {
-	struct verso *a = must_open(_i, VERSO_CREATE), *b = must_open(_i, 0), *observer;
+	struct verso *a = api_must_open(_i, path, VERSO_CREATE), *b = api_must_open(_i, path, 0),
+		     *observer;
 	struct verso_txn *first = api_begin(a, VERSO_WRITE), *second;
 	struct verso_space space = {.size = sizeof(space)};
 
@@ -330,14 +302,14 @@ START_TEST(a_thread_with_a_writer_begins_none_through_another_handle)
 	API_SAYS(verso_check(b, 0, NULL, NULL), VERSO_EMISUSE, "wait forever");
 	API_OK(verso_check(b, VERSO_CHECK_TREES, NULL, NULL));
 	API_SAYS(verso_space(b, &space), VERSO_EMISUSE, "wait forever");
-	observer = must_open(_i, VERSO_RDONLY);
+	observer = api_must_open(_i, path, VERSO_RDONLY);
 	API_SAYS(verso_check(observer, 0, NULL, NULL), VERSO_EMISUSE, "wait forever");
 	API_SAYS(verso_space(observer, &space), VERSO_EMISUSE, "wait forever");
 	verso_close(observer);
 	API_OK(verso_begin(b, VERSO_READ, &second));
 	verso_abort(second);
 	verso_abort(first);
-	API_OK(put(b, "k", "v"));
+	API_OK(api_try_put(b, "k", "v"));
 	verso_close(a);
 	verso_close(b);
 }
@@ -375,7 +347,7 @@ START_TEST(busy_timeout_ms_says_how_long_an_opening_waits)
 		.pager = (enum verso_pager)_i,
 		.flags = VERSO_EXCLUSIVE,
 		.busy_timeout_ms = 20000};
-	struct verso *db, *first = must_open(_i, VERSO_CREATE);
+	struct verso *db, *first = api_must_open(_i, path, VERSO_CREATE);
 
 	ops.now_ns = stage_now_ns;
 	ops.pause_ns = stage_pause_ns;
@@ -405,7 +377,7 @@ START_TEST(an_opening_that_waits_for_another_pager_finds_what_that_one_wrote)
 	struct verso_txn *txn;
 	struct verso *db;
 
-	held = must_open(_i, VERSO_CREATE);
+	held = api_must_open(_i, path, VERSO_CREATE);
 	held_grows = true;
 	n_pauses = now_ns = 0;
 	ops.now_ns = stage_now_ns;
@@ -415,7 +387,7 @@ START_TEST(an_opening_that_waits_for_another_pager_finds_what_that_one_wrote)
 	txn = api_begin(db, VERSO_READ);
 	ck_assert(api_has(txn, NULL, "key002999", NULL) == 0);
 	verso_abort(txn);
-	API_OK(put(db, "moon", "1737"));
+	API_OK(api_try_put(db, "moon", "1737"));
 	API_OK(verso_check(db, 0, NULL, NULL));
 	verso_close(db);
 }
@@ -430,12 +402,12 @@ START_TEST(two_relaxed_processes_close_in_any_order)
 	for (unsigned i = 0; i < 2; i++) {
 		API_OK(try_with(relaxed, &a));
 		API_OK(try_with(relaxed, &b));
-		API_OK(put(a, "moon", "1737")); /* never alone when it commits */
+		API_OK(api_try_put(a, "moon", "1737")); /* never alone when it commits */
 		verso_close(i == 0 ? b : a);
 		verso_close(i == 0 ? a : b);
 	}
-	a = must_open(_i, 0);
-	ck_assert(sees(a, "moon", "1737"));
+	a = api_must_open(_i, path, 0);
+	ck_assert(api_sees(a, "moon", "1737"));
 	verso_close(a);
 }
 END_TEST
@@ -447,11 +419,11 @@ START_TEST(a_sync_of_an_observer_flushes_the_file)
 	struct verso_options o = {
 		.size = sizeof(o), .pager = (enum verso_pager)_i, .flags = VERSO_RDONLY};
 	struct fault_plan plan = {.calls = FAULT_SYNC, .nth = UINT64_MAX};
-	struct verso *db = must_open(_i, VERSO_CREATE), *observer;
+	struct verso *db = api_must_open(_i, path, VERSO_CREATE), *observer;
 	struct faultio *io;
 	uint64_t n;
 
-	API_OK(put(db, "moon", "1737"));
+	API_OK(api_try_put(db, "moon", "1737"));
 	API_OK(fault_open(path, &o, &plan, &io, &observer));
 	n = atomic_load(&plan.n);
 	API_OK(verso_sync(observer));
@@ -475,10 +447,10 @@ START_TEST(what_is_written_and_not_flushed_is_not_durable_to_an_observer)
 	if (api_skips_process(_i))
 		return;
 	API_OK(try_with(o, &db));
-	API_OK(put(db, "moon", "1737"));
+	API_OK(api_try_put(db, "moon", "1737"));
 	API_OK(verso_stat(db, &stat));
 	ck_assert_uint_lt(stat.durable_gen, stat.newest_gen);
-	observer = must_open(_i, VERSO_RDONLY);
+	observer = api_must_open(_i, path, VERSO_RDONLY);
 	API_OK(verso_stat(observer, &seen));
 	ck_assert_uint_eq(seen.newest_gen, stat.newest_gen);
 	ck_assert_uint_eq(seen.durable_gen, stat.durable_gen);
@@ -499,23 +471,23 @@ START_TEST(an_idle_relaxed_process_gives_its_turn)
 	bool has_turn;
 
 	API_OK(try_with(relaxed, &idle));
-	API_OK(put(idle, "moon", "1737"));
-	API_OK(put(idle, "moon", "3474")); /* not flushed; its turn goes on */
+	API_OK(api_try_put(idle, "moon", "1737"));
+	API_OK(api_try_put(idle, "moon", "3474")); /* not flushed; its turn goes on */
 	pthread_mutex_lock(&idle->env->lock);
 	has_turn = idle->env->has_turn;
 	pthread_mutex_unlock(&idle->env->lock);
 	ck_assert(has_turn);
 	API_OK(try_with(relaxed, &other));
-	API_OK(put(other, "sun", "696"));
-	ck_assert(sees(other, "moon", "3474"));
-	ck_assert(sees(idle, "sun", "696"));
+	API_OK(api_try_put(other, "sun", "696"));
+	ck_assert(api_sees(other, "moon", "3474"));
+	ck_assert(api_sees(idle, "sun", "696"));
 	verso_close(other);
-	API_OK(put(idle, "moon", "1"));
+	API_OK(api_try_put(idle, "moon", "1"));
 	API_OK(try_with((struct verso_options){.pager = (enum verso_pager)_i,
 				.flags = VERSO_RDONLY},
 		&other));
 	API_OK(verso_check(other, 0, NULL, NULL)); /* waits for the turn, too */
-	ck_assert(sees(other, "moon", "1"));
+	ck_assert(api_sees(other, "moon", "1"));
 	verso_close(other);
 	verso_close(idle);
 }
@@ -534,60 +506,60 @@ static void has_gone(struct verso *db, int code, const char *text)
 
 START_TEST(a_commit_into_a_file_that_was_removed_is_an_error)
 {
-	struct verso *db = must_open(_i, VERSO_CREATE);
+	struct verso *db = api_must_open(_i, path, VERSO_CREATE);
 
-	API_OK(put(db, "moon", "1737"));
+	API_OK(api_try_put(db, "moon", "1737"));
 	ck_assert_int_eq(unlink(path), 0);
-	has_gone(db, put(db, "moon", "3474"), "removed");
+	has_gone(db, api_try_put(db, "moon", "3474"), "removed");
 }
 END_TEST
 
 START_TEST(a_commit_into_a_file_that_was_replaced_is_an_error)
 {
-	struct verso *db = must_open(_i, VERSO_CREATE);
+	struct verso *db = api_must_open(_i, path, VERSO_CREATE);
 	char moved[CHECK_PATH_BYTES + 8];
 
-	API_OK(put(db, "moon", "1737"));
+	API_OK(api_try_put(db, "moon", "1737"));
 	(void)snprintf(moved, sizeof(moved), "%s-moved", path);
 	ck_assert_int_eq(rename(path, moved), 0);
-	API_OK(put(db, "moon", "3474")); /* another name alone takes nothing away */
+	API_OK(api_try_put(db, "moon", "3474")); /* another name alone takes nothing away */
 	ck_assert_int_eq(close(open(path, O_CREAT | O_WRONLY, 0600)), 0);
-	has_gone(db, put(db, "moon", "0"), "replaced");
+	has_gone(db, api_try_put(db, "moon", "0"), "replaced");
 }
 END_TEST
 
 START_TEST(who_comes_to_another_file_of_the_name_is_refused)
 {
-	struct verso *db = must_open(_i, VERSO_CREATE), *other;
+	struct verso *db = api_must_open(_i, path, VERSO_CREATE), *other;
 
-	API_OK(put(db, "moon", "1737"));
+	API_OK(api_try_put(db, "moon", "1737"));
 	ck_assert_int_eq(unlink(path), 0);
-	API_SAYS(try_open(_i, VERSO_CREATE, &other), VERSO_EBUSY, "removed or replaced");
-	ck_assert(sees(db, "moon", "1737"));
+	API_SAYS(api_try_open(_i, path, VERSO_CREATE, &other), VERSO_EBUSY, "removed or replaced");
+	ck_assert(api_sees(db, "moon", "1737"));
 	verso_close(db);
-	other = must_open(_i, VERSO_CREATE);
-	ck_assert(!sees(other, "moon", "1737"));
+	other = api_must_open(_i, path, VERSO_CREATE);
+	ck_assert(!api_sees(other, "moon", "1737"));
 	verso_close(other);
 }
 END_TEST
 
 START_TEST(who_comes_without_the_lock_file_of_the_others_is_refused)
 {
-	struct verso *db = must_open(_i, VERSO_CREATE), *other;
+	struct verso *db = api_must_open(_i, path, VERSO_CREATE), *other;
 	char kept[CHECK_PATH_BYTES + 16], command[4 * CHECK_PATH_BYTES];
 
-	API_OK(put(db, "moon", "1737"));
+	API_OK(api_try_put(db, "moon", "1737"));
 	(void)snprintf(kept, sizeof(kept), "%s-kept", side);
 	ck_assert_int_eq(rename(side, kept), 0);
-	API_SAYS(try_open(_i, 0, &other), VERSO_EBUSY, "removed or replaced");
+	API_SAYS(api_try_open(_i, path, 0, &other), VERSO_EBUSY, "removed or replaced");
 	/* One that looks like theirs. */
 	(void)snprintf(command, sizeof(command), "cp %s %s", kept, side);
 	ck_assert_int_eq(system(command), 0); /* a path of the tests */
-	API_SAYS(try_open(_i, 0, &other), VERSO_EBUSY, "removed or replaced");
-	API_OK(put(db, "moon", "3474"));
+	API_SAYS(api_try_open(_i, path, 0, &other), VERSO_EBUSY, "removed or replaced");
+	API_OK(api_try_put(db, "moon", "3474"));
 	ck_assert_int_eq(rename(kept, side), 0);
-	other = must_open(_i, 0);
-	ck_assert(sees(other, "moon", "3474"));
+	other = api_must_open(_i, path, 0);
+	ck_assert(api_sees(other, "moon", "3474"));
 	verso_close(other);
 	verso_close(db);
 }
@@ -615,9 +587,9 @@ START_TEST(a_board_that_cannot_be_written_ends_no_process)
 
 	if (!stores_may_fault())
 		return;
-	db = must_open(_i, VERSO_CREATE);
-	other = must_open(_i, 0);
-	API_OK(put(db, "moon", "1737"));
+	db = api_must_open(_i, path, VERSO_CREATE);
+	other = api_must_open(_i, path, 0);
+	API_OK(api_try_put(db, "moon", "1737"));
 	txn = api_begin(db, VERSO_READ);
 	ck_assert_int_eq(truncate(side, 0), 0);
 	ck_assert(api_has(txn, NULL, "moon", "1737"));
@@ -626,8 +598,8 @@ START_TEST(a_board_that_cannot_be_written_ends_no_process)
 	API_SAYS(verso_begin(other, VERSO_WRITE, &second), -ENOSPC, "lock file");
 	verso_close(db);
 	verso_close(other);
-	db = must_open(_i, 0);
-	ck_assert(sees(db, "moon", "1737"));
+	db = api_must_open(_i, path, 0);
+	ck_assert(api_sees(db, "moon", "1737"));
 	API_OK(verso_check(db, 0, NULL, NULL));
 	verso_close(db);
 }
@@ -640,8 +612,8 @@ START_TEST(a_commit_that_cannot_be_told_to_others_is_kept)
 
 	if (!stores_may_fault())
 		return;
-	db = must_open(_i, VERSO_CREATE);
-	API_OK(put(db, "moon", "1737"));
+	db = api_must_open(_i, path, VERSO_CREATE);
+	API_OK(api_try_put(db, "moon", "1737"));
 	txn = api_begin(db, VERSO_WRITE);
 	API_OK(verso_put(txn, NULL, api_val("moon"), api_val("3474"), 0));
 	ck_assert_int_eq(truncate(side, 0), 0);
@@ -649,9 +621,9 @@ START_TEST(a_commit_that_cannot_be_told_to_others_is_kept)
 	API_SAYS(verso_begin(db, VERSO_WRITE, &txn), VERSO_EPOISONED, "lock file");
 	ck_assert_int_eq(truncate(side, SIDE_BYTES), 0);
 	verso_close(db);
-	other = must_open(_i, 0);
-	ck_assert(sees(other, "moon", "3474"));
-	API_OK(put(other, "moon", "0"));
+	other = api_must_open(_i, path, 0);
+	ck_assert(api_sees(other, "moon", "3474"));
+	API_OK(api_try_put(other, "moon", "0"));
 	verso_close(other);
 }
 END_TEST

@@ -37,24 +37,9 @@ static struct verso_options options(int pager, unsigned flags)
 	};
 }
 
-static int try_open(int pager, const char *name, unsigned flags, struct verso **ret_db)
-{
-	struct verso_options o = options(pager, flags);
-
-	return verso_open(name, &o, ret_db);
-}
-
-static struct verso *must_open(int pager, const char *name, unsigned flags)
-{
-	struct verso *db = NULL;
-
-	API_OK(try_open(pager, name, flags, &db));
-	return db;
-}
-
 static void make(int pager)
 {
-	struct verso *db = must_open(pager, path, VERSO_CREATE);
+	struct verso *db = api_must_open(pager, path, VERSO_CREATE);
 
 	api_fill(db, 10, 10);
 	verso_close(db);
@@ -94,15 +79,15 @@ START_TEST(a_users_file_of_that_name_is_left_alone)
 			memset(text, kind ? 0 : 'x', 200000);
 			text[sizes[i] / 2] = text[sizes[i] - 1] = 'x';
 			write_file(side, text, sizes[i]);
-			API_SAYS(try_open(_i, path, VERSO_CREATE, &db), -EEXIST, "in the way");
-			API_SAYS(try_open(_i, path, VERSO_CREATE, &db), -EEXIST, side);
+			API_SAYS(api_try_open(_i, path, VERSO_CREATE, &db), -EEXIST, "in the way");
+			API_SAYS(api_try_open(_i, path, VERSO_CREATE, &db), -EEXIST, side);
 			file_is(side, text, sizes[i]);
 			ck_assert_int_lt(access(path, F_OK), 0);
 		}
 	}
 	ck_assert_int_eq(unlink(side), 0);
 	ck_assert_int_eq(mkdir(side, 0700), 0);
-	API_SAYS(try_open(_i, path, VERSO_CREATE, &db), -EEXIST, "in the way");
+	API_SAYS(api_try_open(_i, path, VERSO_CREATE, &db), -EEXIST, "in the way");
 	ck_assert_int_eq(rmdir(side), 0);
 	make(_i);
 }
@@ -117,25 +102,26 @@ START_TEST(what_a_link_of_that_name_points_to_is_left_alone)
 	ck_assert_int_eq(unlink(side), 0);
 	write_file(api_path(precious, "precious"), "", 0);
 	ck_assert_int_eq(symlink(precious, side), 0);
-	API_SAYS(try_open(_i, path, 0, &db), -EEXIST, "in the way");
-	verso_close(must_open(_i, path, VERSO_RDONLY)); /* which needs nothing beside the file */
+	API_SAYS(api_try_open(_i, path, 0, &db), -EEXIST, "in the way");
+	verso_close(api_must_open(_i, path,
+		VERSO_RDONLY)); /* which needs nothing beside the file */
 	file_is(precious, "", 0);
 	ck_assert_int_eq(unlink(precious), 0);
-	API_SAYS(try_open(_i, path, 0, &db), -EEXIST, "in the way");
+	API_SAYS(api_try_open(_i, path, 0, &db), -EEXIST, "in the way");
 	ck_assert_int_lt(access(precious, F_OK), 0);
 }
 END_TEST
 
 START_TEST(an_open_database_of_that_name_is_left_alone)
 {
-	struct verso *other = must_open(_i, side, VERSO_CREATE), *db;
+	struct verso *other = api_must_open(_i, side, VERSO_CREATE), *db;
 	struct verso_txn *txn;
 
 	api_fill(other, 10, 10);
-	API_SAYS(try_open(_i, path, VERSO_CREATE, &db), -EEXIST, "in the way");
+	API_SAYS(api_try_open(_i, path, VERSO_CREATE, &db), -EEXIST, "in the way");
 	verso_close(other);
-	API_SAYS(try_open(_i, path, VERSO_CREATE, &db), -EEXIST, "in the way");
-	other = must_open(_i, side, 0);
+	API_SAYS(api_try_open(_i, path, VERSO_CREATE, &db), -EEXIST, "in the way");
+	other = api_must_open(_i, side, 0);
 	txn = api_begin(other, VERSO_READ);
 	ck_assert(api_has(txn, NULL, "key000009", "jjjjjjjjjj"));
 	verso_abort(txn);
@@ -148,9 +134,9 @@ START_TEST(a_side_file_does_not_become_a_database)
 	struct verso *db, *other;
 
 	make(_i);
-	API_IS(try_open(_i, side, VERSO_CREATE, &other), VERSO_ENOTDB);
-	db = must_open(_i, path, 0);
-	API_IS(try_open(_i, side, VERSO_CREATE, &other), VERSO_ENOTDB);
+	API_IS(api_try_open(_i, side, VERSO_CREATE, &other), VERSO_ENOTDB);
+	db = api_must_open(_i, path, 0);
+	API_IS(api_try_open(_i, side, VERSO_CREATE, &other), VERSO_ENOTDB);
 	verso_close(db);
 }
 END_TEST
@@ -168,7 +154,7 @@ START_TEST(what_is_left_of_a_side_file_is_used_again)
 			int fd;
 
 			write_file(side, bytes, sizes[i]);
-			verso_close(must_open(_i, path, 0));
+			verso_close(api_must_open(_i, path, 0));
 			fd = open(side, O_RDONLY);
 			ck_assert_int_eq(read(fd, found, 12), 12);
 			ck_assert_int_eq(close(fd), 0);
@@ -191,7 +177,7 @@ static pid_t open_in_child(int pager, unsigned flags, char *words, size_t len_by
 	ck_assert_int_eq(pipe(fds), 0);
 	child = fork();
 	if (child == 0) {
-		int rc = try_open(pager, path, flags, &db);
+		int rc = api_try_open(pager, path, flags, &db);
 
 		(void)!write(fds[1], rc == 0 ? "o" : "-", 1);
 		(void)pause();
@@ -223,11 +209,11 @@ static int open_in_vain(int pager, unsigned flags)
 
 START_TEST(the_text_of_ebusy_names_the_process)
 {
-	struct verso *db = must_open(_i, path, VERSO_CREATE), *other;
+	struct verso *db = api_must_open(_i, path, VERSO_CREATE), *other;
 	char words[80];
 	pid_t child;
 
-	API_SAYS(try_open(_i, path, VERSO_EXCLUSIVE, &other), VERSO_EBUSY,
+	API_SAYS(api_try_open(_i, path, VERSO_EXCLUSIVE, &other), VERSO_EBUSY,
 		"another handle of this process");
 	verso_close(db);
 	child = open_in_child(_i, 0, words, sizeof(words));
@@ -240,9 +226,9 @@ START_TEST(the_text_of_ebusy_names_the_process)
 	end_child(child);
 	child = open_in_child(_i, VERSO_RDONLY, words, sizeof(words));
 	API_SAYS(open_in_vain(_i, VERSO_EXCLUSIVE), VERSO_EBUSY, "is not known");
-	verso_close(must_open(_i, path, 0));
+	verso_close(api_must_open(_i, path, 0));
 	end_child(child);
-	verso_close(must_open(_i, path, VERSO_EXCLUSIVE));
+	verso_close(api_must_open(_i, path, VERSO_EXCLUSIVE));
 }
 END_TEST
 
@@ -252,7 +238,7 @@ START_TEST(a_closed_database_has_a_record_of_nobody)
 	int fd;
 
 	make(_i);
-	verso_close(must_open(_i, path, VERSO_EXCLUSIVE));
+	verso_close(api_must_open(_i, path, VERSO_EXCLUSIVE));
 	fd = open(side, O_RDONLY);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(read(fd, bytes, sizeof(bytes)), SIDE_BYTES);
@@ -313,13 +299,13 @@ START_TEST(an_opening_waits_a_second_for_the_lock)
 {
 	struct verso *db;
 
-	stage.held = must_open(_i, path, VERSO_CREATE);
+	stage.held = api_must_open(_i, path, VERSO_CREATE);
 	API_OK(open_on_stage(_i, 0, &db));
 	ck_assert_uint_eq(stage.n_pauses, 3);
 	ck_assert_uint_lt(stage.now_ns, 1000000000);
 	verso_close(db);
 	/* On another io than the stage's: as another process. */
-	db = must_open(_i, path, 0);
+	db = api_must_open(_i, path, 0);
 	stage.held = NULL;
 	stage.n_pauses = 3;
 	stage.now_ns = 0;
@@ -352,10 +338,10 @@ START_TEST(another_file_of_the_same_name_is_opened)
 	struct verso *db, *other;
 
 	make(_i);
-	db = must_open(_i, path, 0);
+	db = api_must_open(_i, path, 0);
 	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_eq(unlink(side), 0);
-	other = must_open(_i, path, VERSO_CREATE);
+	other = api_must_open(_i, path, VERSO_CREATE);
 	verso_close(db);
 	api_fill(other, 10, 10);
 	verso_close(other);
@@ -436,9 +422,9 @@ START_TEST(a_side_file_belongs_to_the_databases_owner)
 	ck_assert_int_eq(chmod(path, 0660), 0);
 	if (geteuid() == 0)
 		ck_assert_int_eq(chown(path, 1234, 5678), 0);
-	verso_close(must_open(_i, path, VERSO_RDONLY));
+	verso_close(api_must_open(_i, path, VERSO_RDONLY));
 	ck_assert_int_lt(stat(side, &st), 0);
-	verso_close(must_open(_i, path, 0));
+	verso_close(api_must_open(_i, path, 0));
 	ck_assert_int_eq(stat(side, &st), 0);
 	ck_assert_uint_eq(st.st_mode & 07777, 0660);
 	if (geteuid() == 0)
@@ -538,9 +524,9 @@ static int use_read_only_system(int pager)
 		mount(path, path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0)
 		return 77;
 	path[strlen(path)] = '/';
-	if (try_open(pager, path, 0, &db) != -EROFS || !strstr(verso_errmsg(NULL), "read-only"))
+	if (api_try_open(pager, path, 0, &db) != -EROFS || !strstr(verso_errmsg(NULL), "read-only"))
 		return 1;
-	if (try_open(pager, path, VERSO_RDONLY, &db) != 0)
+	if (api_try_open(pager, path, VERSO_RDONLY, &db) != 0)
 		return 2;
 	if (verso_check(db, 0, NULL, NULL) != 0)
 		return 3;
