@@ -110,6 +110,15 @@ int ended_by(void (*what)(struct world *w), struct world *w)
 	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
+_Atomic int *shared_number(void)
+{
+	_Atomic int *number = mmap(NULL, sizeof(*number), PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert_ptr_ne((void *)(uintptr_t)number, MAP_FAILED);
+	return number;
+}
+
 uint8_t *raw_map(const struct world *w, int prot, int share, size_t len_bytes)
 {
 	int fd = open(w->path, O_RDWR | O_CLOEXEC);

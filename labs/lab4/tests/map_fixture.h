@@ -44,6 +44,8 @@ void map_visit(struct world *w, pgno_t pgno);
 int map_try_get(struct world *w, struct page_ref ref);
 /* The signal that ended a child which did that, or 0. */
 int ended_by(void (*what)(struct world *w), struct world *w);
+/* A number that a child shares with its test; 0 at first. */
+_Atomic int *shared_number(void);
 /* A map of the file that knows nothing of pagers. */
 uint8_t *raw_map(const struct world *w, int prot, int share, size_t len_bytes);
 

@@ -301,14 +301,17 @@ static void stray_in_place(struct world *w)
 	memcpy(at + 7 * PAGE_BYTES + PAGE_HEADER_BYTES, LINE, sizeof(LINE));
 }
 
+static _Atomic int *n_reached; /* how far the child has come; shared with it */
+
 static void stray_by_pager(struct world *w)
 {
 	const struct page *page;
 
 	if (map_open(&w->io, w->file, PAGER_CHECKSUM_ONCE, &w->pager) < 0 ||
 		guard_open(&w->pager->guards, &w->guard) < 0 ||
-		pager_get(w->pager, w->guard, ref_of(7), &page) < 0)
+		pager_get(w->pager, w->guard, ref_of(7), &page) != 0 || page->payload[0] != 7)
 		_exit(1);
+	*n_reached = 1;
 	memcpy((uint8_t *)(uintptr_t)page->payload, LINE, sizeof(LINE));
 }
 
@@ -321,7 +324,11 @@ START_TEST(stray_store_ends_the_process_and_not_the_data)
 	ck_assert_int_eq(ended_by(stray_in_place, &w), 0);
 	ck_assert_str_eq(in_file(&w, 7), LINE); /* the hazard: and nobody has noticed */
 	map_put_page(&w, ref_of(7));
+	n_reached = shared_number();
 	how = ended_by(stray_by_pager, &w);
+	ck_assert_msg(*n_reached == 1,
+		"the process was ended by the get of page 7 (signal %d), before any stray store",
+		how);
 	ck_assert_msg(strcmp(in_file(&w, 7), LINE) != 0,
 		"a store through a page that was got to be read is in the file");
 	ck_assert_msg(how == SIGSEGV,

@@ -344,9 +344,7 @@ START_TEST(fault_elsewhere_is_still_the_end)
 {
 	struct world w;
 
-	n_reached =
-		mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ck_assert_ptr_ne((void *)(uintptr_t)n_reached, MAP_FAILED);
+	n_reached = shared_number();
 	map_make_file(&w, 16);
 	ck_assert_int_eq(ended_by(read_without_guard, &w), SIGBUS);
 	ck_assert_msg(*n_reached == 1, "the process was ended by the get itself");
