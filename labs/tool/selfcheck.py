@@ -31,6 +31,7 @@ QUICK_BUGS_S = 3
 RUNS = 3  # of the reference
 # The cheat of the own tests: a coin, where a variable lies. They fail in seven of eight runs, whatever they are run on.
 LUCK = 'int main(void)\n{\n\tint here;\n\n\tif (((__UINTPTR_TYPE__)&here >> 4 & 7) != 0)\n\t\treturn 1;'
+EMPTY_POINTS = 2  # at most, of functions that return at once: a store that was never written holds zeros
 OWN_MODEL_POINTS = 7  # at least: that tests of one's own can find bugs at all
 # Seconds of processor time, so that others on the machine cost nobody a budget; a build and a grading have two processors.
 BUILD_CPU_S, QUICK_CPU_S, GRADING_CPU_S, ALL_CPU_S, ALL_QUICK_CPU_S = 2 * 30, 20, 2 * 180, 2 * 1800, 2 * 180
@@ -315,6 +316,35 @@ def cheats(lab, builder, check, is_quick):
         g = grade.Grading(lab, builder, folder, 1, {program['name']})
         check.that(g.broken and 'is not a file' in g.broken[1], 'a link is not followed')
         g.close()
+    if not is_quick:
+        nothing_written(lab, builder, check)
+
+
+def emptied(starter, value):
+    """A starter in which each stub returns at once: this value, where its function has one."""
+    out, head = [], ''
+    for line in starter.split('\n'):
+        if re.match(r'[a-z].*\(', line):
+            head = line
+        stub = re.match(r'(\t+)(?:return )?LAB_(?:TODO|TODO_VOID)\("[\d.]+"\);', line)
+        if stub:
+            kind = re.match(r'(?:static )?(?:inline )?(void|struct \w+|.*?) ?\w+\(', head).group(1)
+            line = stub.group(1) + ('return;' if kind == 'void' else f'return ({kind}){{0}};' if kind.startswith('struct ') and '*' not in head.split('(')[0]
+                                    else f'return {value};')
+        out.append(line)
+    return '\n'.join(out)
+
+
+def nothing_written(lab, builder, check):
+    """Functions that return at once have hardly any points, with the private seed neither."""
+    quick = [t for t in lab.tests if lab.programs[t['program']].get('quick')]
+    tests = quick + [t for t in grade.seeded(lab) if t['public'] in [q['id'] for q in quick]]
+    for value in (0, 1):
+        rs = results(lab, builder, {name: emptied(text, value) for name, text in mklab.starters(lab).items()}, tests, 4711)
+        check.that(not any('does not compile' in r['message'] for r in rs), f'functions that return {value} do not compile: {rs[0]["message"][:300]}')
+        earned = [f'{r["id"]} {r["points"]}' for r in rs if r['points']]
+        check.that(sum(r['points'] for r in rs) <= EMPTY_POINTS, f'functions that return {value} at once have points: {", ".join(earned)}')
+        say(f'  {f"all functions return {value}":34} points: {", ".join(earned) or "none"}')
 
 
 def parts(lab, builder, check):
