@@ -2,6 +2,8 @@
 /* The file or the descriptor of a copy. */
 #include "db/copy_target.h"
 
+#include "db/holder.h"
+#include "db/path.h"
 #include "db/side.h"
 #include "io/stream.h"
 
@@ -27,6 +29,17 @@ static int pieces_init(struct copy_target *t, struct verso *db)
 	return 0;
 }
 
+static int error_old_is_open(const struct copy_target *t)
+{
+	char *path = path_resolve(t->path);
+	int rc = path ? holder_busy_at(&(struct holder_place){t->io, path, t->old},
+				"and a copy was to take its place")
+		      : -ENOMEM;
+
+	free(path);
+	return error_of_file(t->path, rc);
+}
+
 /* What has the name is no open database, and is kept from becoming one. */
 static int lock_old(struct copy_target *t, unsigned n_times)
 {
@@ -35,9 +48,7 @@ static int lock_old(struct copy_target *t, unsigned n_times)
 	int rc = lock_until(t->io, t->old, LOCK_EXCLUSIVE, PRESENT_OFF_BYTES, 1, until_ns);
 
 	if (rc == VERSO_EBUSY)
-		return error_set(rc,
-			"%s is a database that is open: close it before a copy takes its place",
-			t->path);
+		return error_old_is_open(t);
 	return rc < 0 ? rc : file_look_again(t->old, n_times);
 }
 

@@ -67,24 +67,26 @@ void holder_name(const char *from, char *to)
 /* --- the text ------------------------------------------------------------------------------ */
 
 /* The side file, whoever we are; NULL: there is none that we may read. */
-static struct file *side_to_read(const struct verso *db)
+static struct file *side_to_read(const struct holder_place *place)
 {
-	char *path = path_beside(db->path, "-lock");
+	char *path = path_beside(place->path, "-lock");
 	struct file *file = NULL;
 
-	if (path && io_open(db->io, path, FILE_RDONLY | FILE_ANY_FS | FILE_NOFOLLOW, 0, &file) < 0)
+	if (path &&
+		io_open(place->io, path, FILE_RDONLY | FILE_ANY_FS | FILE_NOFOLLOW, 0, &file) < 0)
 		file = NULL;
 	free(path);
 	return file;
 }
 
-static bool member_read(const struct verso *db, struct file *side, struct io_self *ret_who)
+static bool member_read(const struct holder_place *place, struct file *side,
+	struct io_self *ret_who)
 {
 	struct board_member member;
 	uint64_t off_bytes = SIDE_BOARD_OFF + offsetof(struct board, members);
 	unsigned id;
 
-	if (!db->file || !members_find(db->file, &id) ||
+	if (!place->file || !members_find(place->file, &id) ||
 		file_read(side, &member, sizeof(member), off_bytes + id * sizeof(member),
 			FILE_LIVE) < 0)
 		return false;
@@ -108,36 +110,36 @@ bool holder_of_record(struct file *side, struct io_self *ret_who)
 }
 
 /* A record of a process that has died says nothing of those who have it now. */
-static bool is_had_alone(const struct verso *db)
+static bool is_had_alone(const struct holder_place *place)
 {
 	uint64_t at_bytes;
 	bool found;
 
-	return db->file &&
-	       file_find_lock(db->file, LOCK_SHARED, PRESENT_OFF_BYTES, 1, &found, &at_bytes) ==
+	return place->file &&
+	       file_find_lock(place->file, LOCK_SHARED, PRESENT_OFF_BYTES, 1, &found, &at_bytes) ==
 		       0 &&
 	       found;
 }
 
-static bool find_holder(const struct verso *db, struct io_self *ret_who)
+static bool find_holder(const struct holder_place *place, struct io_self *ret_who)
 {
-	struct file *side = side_to_read(db);
-	bool found = side && (member_read(db, side, ret_who) ||
-				     (is_had_alone(db) && holder_of_record(side, ret_who)));
+	struct file *side = side_to_read(place);
+	bool found = side && (member_read(place, side, ret_who) ||
+				     (is_had_alone(place) && holder_of_record(side, ret_who)));
 
 	file_close(side);
 	holder_name(ret_who->program, ret_who->program);
 	return found;
 }
 
-int holder_busy(const struct verso *db, const char *why)
+int holder_busy_at(const struct holder_place *place, const char *why)
 {
 	struct io_self who = {0}, self;
 	char since[32] = "?";
 	struct tm tm;
 	time_t then;
 
-	if (!find_holder(db, &who))
+	if (!find_holder(place, &who))
 		return error_set(VERSO_EBUSY,
 			"the database is open already, %s. Which process has it is not known: it "
 			"only reads, or could not write that down (full disk, read-only folder). "
@@ -146,7 +148,7 @@ int holder_busy(const struct verso *db, const char *why)
 	then = (time_t)who.now_s;
 	if (gmtime_r(&then, &tm))
 		(void)strftime(since, sizeof(since), "%F %T", &tm);
-	io_self(db->io, &self);
+	io_self(place->io, &self);
 	return error_set(VERSO_EBUSY,
 		"the database is open already, by %sprocess %llu (%s) since %s UTC, %s. Wait until "
 		"it ends, or end it",

@@ -23,10 +23,22 @@ void holder_sign(struct verso *db);
 /* The record is empty again, if it is ours. */
 void holder_leave(struct verso *db);
 
+/* A database, whether or not this process has it open. */
+struct holder_place {
+	struct io *io;
+	const char *path;  /* resolved (path_resolve()) */
+	struct file *file; /* NULL: it cannot be opened */
+};
+
 /*
  * VERSO_EBUSY with a text: `why`, by which process, its program and since when, as far as that is
  * known. why: a whole clause.
  */
-int holder_busy(const struct verso *db, const char *why);
+int holder_busy_at(const struct holder_place *place, const char *why);
+
+static inline int holder_busy(const struct verso *db, const char *why)
+{
+	return holder_busy_at(&(struct holder_place){db->io, db->path, db->file}, why);
+}
 
 #endif

@@ -133,7 +133,8 @@ START_TEST(a_copy_locks_the_file_that_it_replaces)
 	n_replacing = 1;
 	has_newcomer = true;
 	API_SAYS(verso_copy(from, path, VERSO_COPY_REPLACE, NULL, NULL), VERSO_EBUSY,
-		"is a database that is open");
+		"open already, by another handle of this process");
+	ck_assert_ptr_nonnull(strstr(verso_errmsg(NULL), path));
 	verso_close(newcomer);
 	verso_close(from);
 }

@@ -52,7 +52,7 @@ START_TEST(an_observer_sees_each_commit_and_keeps_its_snapshot)
 	char key[16];
 
 	API_OK(api_try_put(db, "moon", "1737"));
-	observer = must_open((_i + 1) % API_PAGERS, VERSO_RDONLY);
+	observer = api_must_open((_i + 1) % API_PAGERS, path, VERSO_RDONLY);
 	ck_assert(api_sees(observer, "moon", "1737"));
 	old = api_begin(observer, VERSO_READ);
 	for (unsigned i = 0; i < 300; i++) { /* pages that are freed, used again, and growth */

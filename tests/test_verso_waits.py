@@ -157,7 +157,7 @@ def test_nothing_is_waited_for_where_nobody_asks_for_it(sh):
         for seconds in ('0', '0.001'):
             done = sh.expect(ERROR, 'get', 'a', 'k', f'--wait={seconds}', err=b'open already')
             assert b'waits' not in done.stderr, done
-            sh.expect(ERROR, 'copy', 'old', 'a', '--replace', f'--wait={seconds}', err=b'a database that is open')
+            sh.expect(ERROR, 'copy', 'old', 'a', '--replace', f'--wait={seconds}', err=b'the database is open already, by process ')
     for value in ('', 'x', '-1', '1s', '1e10', 'for'):
         sh.expect(USAGE, 'get', 'a', 'k', f'--wait={value}', err=b'a number of seconds')
 
