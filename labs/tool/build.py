@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 
 import source as text_of
 from common import GraderError, LabError, MINE, ROOT, TOOL, read, toml, write
@@ -58,6 +59,7 @@ class Builder:
         self._flags = None
         self._system = None
         self._assembler = None
+        self.preparing = threading.Lock()  # several submissions may be built at a time
 
     def __enter__(self):
         """One build at a time in a folder."""
@@ -145,13 +147,14 @@ class Builder:
 
     def prepare(self, lab, programs):
         """All that is not the student's, so that a student's build is one compilation and some links."""
-        self.declare(lab)
-        for program in programs:
-            variant = program.get('variant', 'plain')
-            self.objects(find(program['sources']), variant)
-            self.objects(given(lab, program), variant)
-            for name in self.names(program):
-                self.library(name, variant)
+        with self.preparing:
+            self.declare(lab)
+            for program in programs:
+                variant = program.get('variant', 'plain')
+                self.objects(find(program['sources']), variant)
+                self.objects(given(lab, program), variant)
+                for name in self.names(program):
+                    self.library(name, variant)
 
     def declare(self, lab):
         """For a lab with headers: the engine is built with its own, in which the inline functions that a student

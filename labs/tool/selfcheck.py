@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The grader graded: what a lab and the tool promise, proved on the reference, the starter, planted bugs and
 cheats. The quick part leaves out what takes long, and says so."""
+import concurrent.futures
 import io
 import json
 import os
@@ -29,6 +30,7 @@ HANDOUT_HEADINGS = ['One picture', 'You will be able to', 'Invariants', 'Predict
                     'Debugging', 'What the tests do not prove', 'Questions', 'Points and hours', 'Further reading']
 QUICK_BUGS_S = 3
 RUNS = 3  # of the reference
+BUGS_AT_A_TIME = 3  # most of the time goes to tests that wait for ever, until their time is over
 # The cheat of the own tests: a coin, where a variable lies. They fail in seven of eight runs, whatever they are run on.
 LUCK = 'int main(void)\n{\n\tint here;\n\n\tif (((__UINTPTR_TYPE__)&here >> 4 & 7) != 0)\n\t\treturn 1;'
 EMPTY_POINTS = 2  # at most, of functions that return at once: a store that was never written holds zeros
@@ -218,19 +220,32 @@ def reference(lab, builder, check, quick, runs):
             busy.wait()
 
 
+def at_a_time(n, call, names):
+    """(name, call(name)) in their order; n of the calls at a time."""
+    with concurrent.futures.ThreadPoolExecutor(n) as pool:
+        yield from zip(names, pool.map(call, names))
+
+
 def bugs(lab, builder, check, quick):
     """Each bug loses the points of the tests that name it; each test kills one, or says why it need not."""
     killed, began, n_left, n_found = {}, time.monotonic(), 0, 0
-    for name, bug in lab.bugs.items():
+
+    def run(name):
+        """(the tests that name this bug, the results of all that are run); None: the quick part leaves it out."""
+        bug = lab.bugs[name]
         named = [lab.test(i) for i in bug['kills']]
         if quick:
             named = [t for t in named if lab.programs[t['program']].get('quick')][:1]
             if not named or time.monotonic() - began > QUICK_BUGS_S:
-                n_left += 1
-                continue
+                return None
         tests = named if quick else lab.with_parents(
             named + [t for t in lab.tests if lab.programs[t['program']].get('quick')])
-        rs = {r['id']: r for r in results(lab, builder, own.changed(own.references(lab), bug, name), tests)}
+        return named, {r['id']: r for r in results(lab, builder, own.changed(own.references(lab), bug, name), tests)}
+    for name, ran in at_a_time(1 if quick else BUGS_AT_A_TIME, run, lab.bugs):
+        if not ran:
+            n_left += 1
+            continue
+        named, rs = ran
         is_found = True
         for test in named:
             r = rs[test['id']]
