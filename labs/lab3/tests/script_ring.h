@@ -25,6 +25,7 @@ struct script_try {
 struct script {
 	struct ring ring; /* first */
 	unsigned n_calls; /* of push and enter: no lock of the ring's own, for ThreadSanitizer */
+	bool is_slow;     /* push and enter take a while, so that calls without a lock meet */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	/* What follows: lock. */

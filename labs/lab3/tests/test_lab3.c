@@ -540,6 +540,7 @@ START_TEST(every_request_completes_once_in_whatever_order)
 	uint64_t rng = check_seed();
 	unsigned n_over = 0;
 
+	script.is_slow = true;
 	open_queue(16);
 	for (unsigned i = 0; i < N_ALL; i++)
 		make(i, i % 2 ? IO_READ : IO_WRITE, 1 + (unsigned)(check_random(&rng) % 4))->done =
