@@ -312,6 +312,60 @@ START_TEST(roots_are_compared_by_what_they_say)
 }
 END_TEST
 
+/* A file that another process makes shorter as soon as its size is known. */
+static struct file_ops cut_ops;
+static int (*real_size)(struct file *f, uint64_t *ret_size_bytes);
+static uint64_t cut_to_bytes;
+static unsigned n_cuts;
+
+static int size_then_cut(struct file *f, uint64_t *ret_size_bytes)
+{
+	int rc = real_size(f, ret_size_bytes);
+
+	if (rc == 0 && n_cuts > 0) {
+		n_cuts--;
+		rc = file_truncate(f, cut_to_bytes);
+	}
+	return rc;
+}
+
+static int is_blank_while_cut(struct file *f, uint64_t from_bytes, uint64_t to_bytes)
+{
+	const struct file_ops *ops = f->ops;
+	int rc;
+
+	txn_ok(file_truncate(f, from_bytes));
+	cut_ops = *ops;
+	cut_ops.size = size_then_cut;
+	real_size = ops->size;
+	cut_to_bytes = to_bytes;
+	n_cuts = 1;
+	f->ops = &cut_ops;
+	rc = txn_is_blank(f);
+	f->ops = ops;
+	ck_assert_uint_eq(n_cuts, 0);
+	return rc;
+}
+
+/* A compaction cuts the file; who could not make it empties it. Openings meanwhile are no errors. */
+START_TEST(a_file_that_is_cut_meanwhile_is_recognised)
+{
+	const uint8_t uuid[16] = {1};
+	struct txn_options options = {0};
+	struct simdisk *disk = simdisk_new(NULL);
+	struct file *f;
+
+	txn_ok(io_open(simdisk_io(disk), "/db", FILE_CREATE, 0600, &f));
+	txn_ok(txn_format(f, 4096, uuid, &options));
+	ck_assert_int_eq(is_blank_while_cut(f, 100 << 10, 60 << 10), 0);
+	txn_ok(file_truncate(f, 0));
+	ck_assert_int_eq(is_blank_while_cut(f, 100 << 10, 60 << 10), TXN_BLANK);
+	ck_assert_int_eq(is_blank_while_cut(f, 100 << 10, 0), TXN_BLANK);
+	file_close(f);
+	simdisk_free(disk);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("txn_edges");
@@ -333,6 +387,7 @@ int main(void)
 	tcase_add_loop_test(c, a_new_page_has_a_payload_of_zeros, 0, TXN_PAGERS);
 	tcase_add_test(c, a_writer_sees_the_file_grow);
 	tcase_add_test(c, roots_are_compared_by_what_they_say);
+	tcase_add_test(c, a_file_that_is_cut_meanwhile_is_recognised);
 	suite_add_tcase(s, c);
 	return check_main(s);
 }

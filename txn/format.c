@@ -223,13 +223,11 @@ static int is_no_meta(struct file *file, uint64_t at)
 	return rc;
 }
 
-int txn_is_blank(struct file *file)
+static int is_blank(struct file *file, uint64_t size_bytes)
 {
-	uint64_t size_bytes, at;
-	int rc = file_size(file, &size_bytes);
+	uint64_t at;
+	int rc;
 
-	if (rc < 0)
-		return rc;
 	if (size_bytes > (uint64_t)first_pages(PAGE_SIZE_MAX) * PAGE_SIZE_MAX)
 		return 0;
 	at = first_meta_at(size_bytes);
@@ -239,5 +237,24 @@ int txn_is_blank(struct file *file)
 	/* What a power cut made of the sector in flight is nothing. */
 	if (rc == TXN_BLANK && at < size_bytes)
 		rc = is_no_meta(file, at);
+	return rc;
+}
+
+/* Others may cut the file meanwhile: by a compaction, or because they could not make it. */
+int txn_is_blank(struct file *file)
+{
+	uint64_t before_bytes, now_bytes;
+	int rc = file_size(file, &now_bytes);
+
+	while (rc == 0) {
+		before_bytes = now_bytes;
+		rc = is_blank(file, before_bytes);
+		if (rc != VERSO_EIO)
+			return rc;
+		if (file_size(file, &now_bytes) < 0 || now_bytes >= before_bytes)
+			return rc;
+		error_clear();
+		rc = 0;
+	}
 	return rc;
 }
