@@ -347,7 +347,7 @@ static int is_blank_while_cut(struct file *f, uint64_t from_bytes, uint64_t to_b
 	return rc;
 }
 
-/* A compaction cuts the file; who could not make it empties it. Openings meanwhile are no errors. */
+/* A compaction cuts the file; who could not make it empties it. Others may open it meanwhile. */
 START_TEST(a_file_that_is_cut_meanwhile_is_recognised)
 {
 	const uint8_t uuid[16] = {1};
