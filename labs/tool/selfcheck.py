@@ -226,9 +226,15 @@ def at_a_time(n, call, names):
         yield from zip(names, pool.map(call, names))
 
 
+def needs_a_bug(test):
+    return not test.get('given') and not test.get('no_bug')
+
+
 def bugs(lab, builder, check, quick):
     """Each bug loses the points of the tests that name it; each test kills one, or says why it need not."""
     killed, began, n_left, n_found = {}, time.monotonic(), 0, 0
+    by_name = {i for bug in lab.bugs.values() for i in bug['kills']}
+    unnamed = [t for t in lab.tests if t['id'] not in by_name and needs_a_bug(t) and lab.programs[t['program']].get('quick')]
 
     def run(name):
         """(the tests that name this bug, the results of all that are run); None: the quick part leaves it out."""
@@ -238,8 +244,7 @@ def bugs(lab, builder, check, quick):
             named = [t for t in named if lab.programs[t['program']].get('quick')][:1]
             if not named or time.monotonic() - began > QUICK_BUGS_S:
                 return None
-        tests = named if quick else lab.with_parents(
-            named + [t for t in lab.tests if lab.programs[t['program']].get('quick')])
+        tests = named if quick else lab.with_parents(named + unnamed)
         return named, {r['id']: r for r in results(lab, builder, own.changed(own.references(lab), bug, name), tests)}
     for name, ran in at_a_time(1 if quick else BUGS_AT_A_TIME, run, lab.bugs):
         if not ran:
@@ -264,7 +269,7 @@ def bugs(lab, builder, check, quick):
         say(f'  the quick part left {n_left} of {len(lab.bugs)} bugs out')
         return
     for test in lab.tests:
-        if not test.get('given') and not test.get('no_bug'):
+        if needs_a_bug(test):
             check.that(test['id'] in killed or test['id'] in check.skipped, f'{test["id"]} kills no bug, and does not say why it need not (no_bug)')
 
 
