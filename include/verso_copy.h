@@ -59,8 +59,9 @@ typedef int verso_copy_fn(void *arg, uint64_t done_bytes, uint64_t total_bytes);
  *
  * As long as it runs it is a reader: pages freed by others are not used again. Any thread. Reads
  * the whole database past the cache, so that pages in use stay in memory (COMPACT: through it),
- * and verifies each page. Memory: about 3 MiB, and 3 bits a page of the file. To a file a second
- * thread writes while this one reads; it ends with the call.
+ * and verifies each page. Memory: about 7 MiB, and 3 bits a page of the file. Up to five threads
+ * of its own read ahead and write while this one goes on (COMPACT: three, to a file); they end
+ * with the call.
  */
 int verso_copy(struct verso *db, const char *path, unsigned flags, verso_copy_fn *each, void *arg);
 
