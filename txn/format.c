@@ -243,18 +243,15 @@ static int is_blank(struct file *file, uint64_t size_bytes)
 /* Others may cut the file meanwhile: by a compaction, or because they could not make it. */
 int txn_is_blank(struct file *file)
 {
-	uint64_t before_bytes, now_bytes;
-	int rc = file_size(file, &now_bytes);
+	for (;;) {
+		uint64_t size_bytes, now_bytes;
+		int rc = file_size(file, &size_bytes);
 
-	while (rc == 0) {
-		before_bytes = now_bytes;
-		rc = is_blank(file, before_bytes);
-		if (rc != VERSO_EIO)
+		if (rc < 0)
 			return rc;
-		if (file_size(file, &now_bytes) < 0 || now_bytes >= before_bytes)
+		rc = is_blank(file, size_bytes);
+		if (rc != VERSO_EIO || file_size(file, &now_bytes) < 0 || now_bytes >= size_bytes)
 			return rc;
 		error_clear();
-		rc = 0;
 	}
-	return rc;
 }
