@@ -237,6 +237,21 @@ def all_regions(lab):
     return regions
 
 
+def emptied(starter, value):
+    """A starter in which each stub returns at once: this value, where its function has one."""
+    out, head = [], ''
+    for line in starter.split('\n'):
+        if re.match(r'[a-z].*\(', line):
+            head = line
+        stub = re.match(r'(\t+)(?:return )?LAB_(?:TODO|TODO_VOID)\("[\d.]+"\);', line)
+        if stub:
+            kind = re.match(r'(?:static )?(?:inline )?(void|struct \w+|.*?) ?\w+\(', head).group(1)
+            line = stub.group(1) + ('return;' if kind == 'void' else f'return ({kind}){{0}};' if kind.startswith('struct ') and '*' not in head.split('(')[0]
+                                    else f'return {value};')
+        out.append(line)
+    return '\n'.join(out)
+
+
 def left(lab):
     """{task: stubs} that a student has not replaced yet."""
     found = {}

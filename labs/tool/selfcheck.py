@@ -340,27 +340,12 @@ def cheats(lab, builder, check, is_quick):
         nothing_written(lab, builder, check)
 
 
-def emptied(starter, value):
-    """A starter in which each stub returns at once: this value, where its function has one."""
-    out, head = [], ''
-    for line in starter.split('\n'):
-        if re.match(r'[a-z].*\(', line):
-            head = line
-        stub = re.match(r'(\t+)(?:return )?LAB_(?:TODO|TODO_VOID)\("[\d.]+"\);', line)
-        if stub:
-            kind = re.match(r'(?:static )?(?:inline )?(void|struct \w+|.*?) ?\w+\(', head).group(1)
-            line = stub.group(1) + ('return;' if kind == 'void' else f'return ({kind}){{0}};' if kind.startswith('struct ') and '*' not in head.split('(')[0]
-                                    else f'return {value};')
-        out.append(line)
-    return '\n'.join(out)
-
-
 def nothing_written(lab, builder, check):
     """Functions that return at once have hardly any points, with the private seed neither."""
     quick = [t for t in lab.tests if lab.programs[t['program']].get('quick')]
     tests = quick + [t for t in grade.seeded(lab) if t['public'] in [q['id'] for q in quick]]
     for value in (0, 1):
-        rs = results(lab, builder, {name: emptied(text, value) for name, text in mklab.starters(lab).items()}, tests, 4711)
+        rs = results(lab, builder, {name: mklab.emptied(text, value) for name, text in mklab.starters(lab).items()}, tests, 4711)
         check.that(not any('does not compile' in r['message'] for r in rs), f'functions that return {value} do not compile: {rs[0]["message"][:300]}')
         earned = [f'{r["id"]} {r["points"]}' for r in rs if r['points']]
         check.that(sum(r['points'] for r in rs) <= EMPTY_POINTS, f'functions that return {value} at once have points: {", ".join(earned)}')
