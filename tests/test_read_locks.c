@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The writer's search for generations that others have locked (txn/read_locks.h). */
 #include "tests/check_main.h"
+#include "tests/stack_used.h"
 #include "txn/read_locks.h"
 #include "verso_codes.h"
 
-#include <pthread.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-
-#define LOCKS_MAX   (READ_LOCKS_MAX + 1)
-#define STACK_BYTES ((size_t)1 << 20)
-#define PAINT       0xA5
+#define LOCKS_MAX (READ_LOCKS_MAX + 1)
 
 /* A file of which others have bytes locked. It names the one that was locked first, as Linux does
  * where each lock is of another process. */
@@ -131,38 +125,18 @@ static void *list(void *arg)
 	return arg;
 }
 
-static size_t stack_needed(void)
-{
-	uint8_t *stack =
-		mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	pthread_attr_t attr;
-	pthread_t thread;
-	size_t unused = 0;
-
-	ck_assert_ptr_ne(stack, MAP_FAILED);
-	memset(stack, PAINT, STACK_BYTES);
-	ck_assert_int_eq(pthread_attr_init(&attr), 0);
-	ck_assert_int_eq(pthread_attr_setstack(&attr, stack, STACK_BYTES), 0);
-	ck_assert_int_eq(pthread_create(&thread, &attr, list, NULL), 0);
-	ck_assert_int_eq(pthread_join(thread, NULL), 0);
-	while (unused < STACK_BYTES && stack[unused] == PAINT)
-		unused++;
-	ck_assert_int_eq(munmap(stack, STACK_BYTES), 0);
-	return STACK_BYTES - unused;
-}
-
 START_TEST(a_thousand_locks_need_no_more_stack_than_two)
 {
 	size_t of_two, of_all;
 
 	begin();
 	lock_all(DOWN, 2);
-	(void)stack_needed(); /* what is done once is done */
-	of_two = stack_needed();
+	(void)stack_used(list); /* what is done once is done */
+	of_two = stack_used(list);
 	locked.n = 0;
 	others.n = 0;
 	lock_all((enum order)_i, READ_LOCKS_MAX);
-	of_all = stack_needed();
+	of_all = stack_used(list);
 	ck_assert_msg(of_all <= of_two + 4096, "%zu bytes of stack for two locks, %zu for all",
 		of_two, of_all);
 }

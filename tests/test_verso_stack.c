@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* How much stack a call needs, as verso.h says it. */
 #include "tests/api.h"
+#include "tests/stack_used.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#define STACK_BYTES      ((size_t)1 << 20)
 #define STACK_BYTES_MOST ((size_t)64 << 10) /* verso.h */
-#define PAINT            0xA5
 #define N_RECORDS        6000U
 #define N_MANY           128U
 #define BIG_BYTES        ((size_t)5 << 20)
@@ -96,25 +93,13 @@ START_TEST(a_call_needs_no_more_stack_than_is_said)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	check_skip("a sanitizer's frames are larger");
 #else
-	uint8_t *stack =
-		mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	pthread_attr_t attr;
-	pthread_t thread;
-	size_t unused = 0;
+	size_t used;
 
-	ck_assert_ptr_ne(stack, MAP_FAILED);
-	memset(stack, PAINT, STACK_BYTES);
 	setting.pager = _i % API_PAGERS;
 	setting.page_size = _i / API_PAGERS ? 65536 : 4096;
-	ck_assert_int_eq(pthread_attr_init(&attr), 0);
-	ck_assert_int_eq(pthread_attr_setstack(&attr, stack, STACK_BYTES), 0);
-	ck_assert_int_eq(pthread_create(&thread, &attr, call_all, NULL), 0);
-	ck_assert_int_eq(pthread_join(thread, NULL), 0);
-	while (unused < STACK_BYTES && stack[unused] == PAINT)
-		unused++;
-	printf("total: %zu bytes of stack\n", STACK_BYTES - unused);
-	ck_assert_uint_le(STACK_BYTES - unused, STACK_BYTES_MOST);
-	ck_assert_int_eq(munmap(stack, STACK_BYTES), 0);
+	used = stack_used(call_all);
+	printf("total: %zu bytes of stack\n", used);
+	ck_assert_uint_le(used, STACK_BYTES_MOST);
 #endif
 }
 END_TEST
