@@ -22,7 +22,7 @@
     ./lab submit N           one file to hand in
 
 Teachers: ./lab grade N FOLDER [--private-seed S] [--json FILE] [--variant V], ./lab pack N FILE [--variant V] [--base mine] [--no-hints],
-          ./lab selfcheck N|all [--variant V] [--quick] [--runs K] [STEP ...], ./lab gradescope N FILE.zip --private-seed S [--variant V],
+          ./lab selfcheck N|all [--variant V] [--quick] [--runs K] [--json FILE] [STEP ...], ./lab gradescope N FILE.zip --private-seed S [--variant V],
           ./lab classroom N [--graders], ./lab prepare N, ./lab slides N|all
 """
 import argparse
@@ -52,7 +52,7 @@ OK, BAD, USAGE, BROKEN = 0, 1, 2, 3
 # Which commands take an option. Elsewhere it is refused: one that is ignored would look as if it had done something.
 TAKEN_BY = {
     'seed': ('test', 'predict', 'trace', 'grade'), 'private_seed': ('grade', 'gradescope'), 'task': ('test',), 'graders': ('classroom',), 'replay': ('test',),
-    'gdb': ('test',), 'all': ('test',), 'json': ('grade',), 'quick': ('selfcheck',), 'runs': ('selfcheck',), 'events': ('trace',), 'out': ('trace',),
+    'gdb': ('test',), 'all': ('test',), 'json': ('grade', 'selfcheck'), 'quick': ('selfcheck',), 'runs': ('selfcheck',), 'events': ('trace',), 'out': ('trace',),
     'reference': ('trace',), 'against': ('selfcheck',), 'variant': ('pack', 'gradescope', 'grade', 'selfcheck'), 'base': ('pack',), 'no_hints': ('pack',),
     'demo': ('lint',), 'source': ('lint',)}
 DEFAULTS = {'seed': 1, 'runs': 3, 'events': traces.EVENTS_MAX, 'base': 'reference'}
@@ -371,10 +371,10 @@ def main(argv):
         if not args.lab:
             raise LabError('which lab? ./lab ' + args.command + ' N')
         if args.command == 'selfcheck':
-            import selfcheck  # pylint: disable=import-outside-toplevel
+            import selfchecks  # pylint: disable=import-outside-toplevel
             if args.variant:
                 return OK if variants.selfcheck(Lab(args.lab), args.variant, args.names, args.quick) else BAD
-            return selfcheck.main(numbers() if args.lab == 'all' else [args.lab], args)
+            return selfchecks.main(numbers() if args.lab == 'all' else [args.lab], args)
         if args.command == 'slides':
             for n in numbers() if args.lab == 'all' else [args.lab]:
                 say(os.path.relpath(slides.make(Lab(n)), ROOT))

@@ -36,7 +36,7 @@ LUCK = 'int main(void)\n{\n\tint here;\n\n\tif (((__UINTPTR_TYPE__)&here >> 4 & 
 EMPTY_POINTS = 2  # at most, of functions that return at once: a store that was never written holds zeros
 OWN_MODEL_POINTS = 7  # at least: that tests of one's own can find bugs at all
 # Seconds of processor time, so that others on the machine cost nobody a budget; a build and a grading have two processors.
-BUILD_CPU_S, QUICK_CPU_S, GRADING_CPU_S, ALL_CPU_S, ALL_QUICK_CPU_S = 2 * 30, 20, 2 * 180, 2 * 1800, 2 * 180
+BUILD_CPU_S, QUICK_CPU_S, GRADING_CPU_S = 2 * 30, 20, 2 * 180
 STATES = set()   # that were met, in all that is graded of a lab
 FAULTS = set()   # of results.json, as Gradescope would have it, of all of these
 STRICT = ['-Wall', '-Wextra', '-Werror', '-fsyntax-only']
@@ -615,40 +615,8 @@ def of_report(lab, builder, check, quick):
         reports.selfcheck(lab, builder, check, folder, quick)
 
 
-COLUMNS = (('reference', 'points of the reference'), ('starter', 'of the starter'), ('bugs', 'bugs found'), ('cheats', 'cheats refused'),
-           ('own tests', 'bugs found by own tests'), ('build', 'first build'), ('quick', 'quick tests'), ('grading', 'grading'), ('all', 'all this'))
-
-
-def table(cells):
-    """The labs and what was proved of each, as Markdown. The last columns are seconds of processor time."""
-    columns = [(key, head) for key, head in COLUMNS if any(key in row for row in cells.values())]
-    yield '| lab | ' + ' | '.join(head for _, head in columns) + ' |'
-    yield '|---' * (len(columns) + 1) + '|'
-    for of_lab, row in cells.items():
-        yield f'| {of_lab} | ' + ' | '.join(row.get(key, '-') for key, _ in columns) + ' |'
-
-
-def main(numbers, args):
-    """Checks these labs, one after the other. The status of the command."""
-    bad, cells = [], {}
-    for n in numbers:
-        check = check_lab(Lab(n), args)
-        cells[n] = check.cells
-        if check.bad or not check.n:
-            bad.append(n)
-    for line in table(cells):
-        say(line)
-    if len(numbers) > 1:
-        used = sum(float(row['all']) for row in cells.values())
-        say(f'{len(numbers) - len(bad)} labs passed, {len(bad)} failed' + ''.join(f' ({n})' for n in bad) + f'; {used:.0f} s of processor time')
-        most = ALL_QUICK_CPU_S if args.quick else ALL_CPU_S
-        if args.runs == RUNS and used >= most:
-            say(f'FAILED: the self-check of all labs takes {used:.0f} s of processor time, of {most}')
-            return 1
-    return 1 if bad else 0
-
-
 def check_lab(lab, args):
+    """What was proved of a lab: a Check."""
     check, began, used = Check(), time.monotonic(), cpu_s()
     STATES.clear()
     FAULTS.clear()

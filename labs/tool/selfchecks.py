@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+"""The self-check of one lab or of several: each in a process of its own, and their table."""
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import time
+
+import build
+import selfcheck
+from common import Lab, ROOT, read, say, write
+
+LABS_AT_A_TIME = 2  # much of a lab is one process that compiles, or waits
+ALL_CPU_S, ALL_QUICK_CPU_S = 2 * 1800, 2 * 180  # seconds of processor time, on two processors
+COLUMNS = (('reference', 'points of the reference'), ('starter', 'of the starter'), ('bugs', 'bugs found'), ('cheats', 'cheats refused'),
+           ('own tests', 'bugs found by own tests'), ('build', 'first build'), ('quick', 'quick tests'), ('grading', 'grading'), ('all', 'all this'))
+
+
+def table(cells):
+    """The labs and what was proved of each, as Markdown. The last columns are seconds of processor time."""
+    columns = [(key, head) for key, head in COLUMNS if any(key in row for row in cells.values())]
+    yield '| lab | ' + ' | '.join(head for _, head in columns) + ' |'
+    yield '|---' * (len(columns) + 1) + '|'
+    for of_lab, row in cells.items():
+        yield f'| {of_lab} | ' + ' | '.join(row.get(key, '-') for key, _ in columns) + ' |'
+
+
+def main(numbers, args):
+    """Checks these labs. The status of the command."""
+    if len(numbers) > 1:
+        return of_labs(numbers, args)
+    check = selfcheck.check_lab(Lab(numbers[0]), args)
+    if args.json:
+        write(args.json, json.dumps(check.cells))
+    else:
+        say('\n'.join(table({numbers[0]: check.cells})))
+    return 1 if check.bad or not check.n else 0
+
+
+def of_labs(numbers, args):
+    """Each lab by a process of its own, some at a time, and what no lab can show alone: the time that all take together."""
+    folders, n_at_a_time = queue.SimpleQueue(), 1 if args.quick else LABS_AT_A_TIME
+    for n in range(n_at_a_time):  # one build at a time in each
+        folders.put(build.Builder(args.build).folder + (f'-{n + 1}' if n else ''))
+    began, bad, cells = time.monotonic(), [], {}
+    for n, (passed, row) in selfcheck.at_a_time(n_at_a_time, lambda n: apart(n, args, folders), numbers):
+        cells[n] = row
+        if not passed:
+            bad.append(n)
+    say('\n'.join(table(cells)))
+    used = sum(float(row.get('all', 0)) for row in cells.values())
+    say(f'{len(numbers) - len(bad)} labs passed, {len(bad)} failed' + ''.join(f' ({n})' for n in bad) +
+        f'; {used:.0f} s of processor time, {time.monotonic() - began:.0f} s by the clock')
+    most = ALL_QUICK_CPU_S if args.quick else ALL_CPU_S
+    if args.runs == selfcheck.RUNS and used >= most:
+        say(f'FAILED: the self-check of all labs takes {used:.0f} s of processor time, of {most}')
+        bad.append('all')
+    return 1 if bad else 0
+
+
+def apart(number, args, folders):
+    """(whether all of a lab is proved, its cells). Each line that its process says comes with the number of the lab."""
+    folder = folders.get()
+    with tempfile.TemporaryDirectory() as out:
+        cells = os.path.join(out, 'cells.json')
+        command = [sys.executable, os.path.join(ROOT, 'lab'), 'selfcheck', number, *args.names, '--runs', str(args.runs), *['--quick'] * args.quick,
+                   '--build', folder, '--json', cells]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace') as process:
+            for line in process.stdout:
+                say(f'{number}  {line.rstrip()}')
+        folders.put(folder)
+        return process.returncode == 0, json.loads(read(cells)) if os.path.exists(cells) else {}
