@@ -3,9 +3,11 @@
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import build
@@ -16,6 +18,8 @@ LABS_AT_A_TIME = 2  # much of a lab is one process that compiles, or waits
 ALL_CPU_S, ALL_QUICK_CPU_S = 2 * 1800, 2 * 180  # seconds of processor time, on two processors
 COLUMNS = (('reference', 'points of the reference'), ('starter', 'of the starter'), ('bugs', 'bugs found'), ('cheats', 'cheats refused'),
            ('own tests', 'bugs found by own tests'), ('build', 'first build'), ('quick', 'quick tests'), ('grading', 'grading'), ('all', 'all this'))
+INTERRUPTED = (130, -signal.SIGINT)  # status after Ctrl-C: of ./lab, and of one that has just begun
+_saying = threading.Lock()
 
 
 def table(cells):
@@ -41,11 +45,22 @@ def main(numbers, args):
 
 def of_labs(numbers, args):
     """Each lab by a process of its own, some at a time, and what no lab can show alone: the time that all take together."""
-    folders, n_at_a_time = queue.SimpleQueue(), 1 if args.quick else LABS_AT_A_TIME
+    n_at_a_time = 1 if args.quick else LABS_AT_A_TIME
+    folders, base, is_over = queue.SimpleQueue(), build.Builder(args.build).folder, threading.Event()
     for n in range(n_at_a_time):  # one build at a time in each
-        folders.put(build.Builder(args.build).folder + (f'-{n + 1}' if n else ''))
+        folders.put(base + (f'-{n + 1}' if n else ''))
+
+    def run(number):
+        folder = folders.get_nowait()  # there are as many as are checked at a time
+        try:
+            return (False, {}) if is_over.is_set() else by_process(number, args, folder)
+        except BaseException:  # Ctrl-C too: no other lab begins before the main thread knows
+            is_over.set()
+            raise
+        finally:
+            folders.put(folder)
     began, bad, cells = time.monotonic(), [], {}
-    for n, (passed, row) in selfcheck.at_a_time(n_at_a_time, lambda n: apart(n, args, folders), numbers):
+    for n, (passed, row) in selfcheck.at_a_time(n_at_a_time, run, numbers):
         cells[n] = row
         if not passed:
             bad.append(n)
@@ -60,15 +75,25 @@ def of_labs(numbers, args):
     return 1 if bad else 0
 
 
-def apart(number, args, folders):
-    """(whether all of a lab is proved, its cells). Each line that its process says comes with the number of the lab."""
-    folder = folders.get()
+def by_process(number, args, folder):
+    """(whether all of a lab is proved, its cells). Each line that the process says comes with the number of the lab."""
     with tempfile.TemporaryDirectory() as out:
         cells = os.path.join(out, 'cells.json')
         command = [sys.executable, os.path.join(ROOT, 'lab'), 'selfcheck', number, *args.names, '--runs', str(args.runs), *['--quick'] * args.quick,
                    '--build', folder, '--json', cells]
+        # In the group of this process, so that Ctrl-C ends both. Where this one stops reading, the other ends with its next line.
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace') as process:
             for line in process.stdout:
-                say(f'{number}  {line.rstrip()}')
-        folders.put(folder)
-        return process.returncode == 0, json.loads(read(cells)) if os.path.exists(cells) else {}
+                say_whole(f'{number}  {line.rstrip()}')
+        if process.returncode in INTERRUPTED:
+            raise KeyboardInterrupt
+        if not os.path.exists(cells):
+            say_whole(f'{number}  FAILED: the self-check of lab {number} broke off, with status {process.returncode}')
+            return False, {}
+        return process.returncode == 0, json.loads(read(cells))
+
+
+def say_whole(line):
+    """print() writes a line and its end one after the other, and another lab may come between."""
+    with _saying:
+        say(line)

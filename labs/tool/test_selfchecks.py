@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: MIT
 """The self-check of several labs: what one of them fails, all of them fail, and so does what takes too long together."""
 import os
-import queue
+import signal
+import subprocess
 import sys
+import tempfile
+import threading
 import unittest
 from unittest import mock
 
@@ -12,12 +15,13 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import main  # noqa: E402
 import selfchecks  # noqa: E402
+from common import TOOL, write  # noqa: E402
 
 
 def ran(labs, *words):
     """(status, what is said) of the self-check of these labs: {number: (passed, cells)}."""
     said = []
-    with mock.patch.object(selfchecks, 'apart', lambda n, *_: labs[n]), mock.patch.object(selfchecks, 'say', said.append):
+    with mock.patch.object(selfchecks, 'by_process', lambda n, *_: labs[n]), mock.patch.object(selfchecks, 'say', said.append):
         status = selfchecks.main(list(labs), main.arguments(['selfcheck', 'all', *words]))
     return status, '\n'.join(said)
 
@@ -42,13 +46,95 @@ class OfLabs(unittest.TestCase):
         self.assertEqual(ran(over, '--runs', '20')[0], 0)  # more than is asked for each time
         self.assertEqual(ran({'0': (True, {'all': f'{selfchecks.ALL_QUICK_CPU_S}'}), '1': (True, {'all': '0'})}, '--quick')[0], 1)
 
-    def test_process_that_breaks_off_has_not_passed(self):
-        said, folders = [], queue.SimpleQueue()
-        folders.put('build-labs')
+    def test_two_labs_at_a_time_never_build_in_one_folder(self):
+        for words, n_at_a_time in (([], 2), (['--quick'], 1)):
+            meet, used, taken = threading.Barrier(n_at_a_time), set(), []
+
+            def by_process(_, args, folder):
+                self.assertNotIn(folder, used)
+                used.add(folder)
+                taken.append(folder)
+                meet.wait(20)  # breaks, where fewer run at a time
+                self.assertLessEqual(len(used), n_at_a_time)
+                meet.wait(20)
+                used.remove(folder)
+                return True, {}
+            with mock.patch.object(selfchecks, 'by_process', by_process), mock.patch.object(selfchecks, 'say'):
+                self.assertEqual(selfchecks.main(list('012345'), main.arguments(['selfcheck', 'all', '--build', '/b/', *words])), 0)
+            self.assertEqual(set(taken), {'/b', '/b-2'} if n_at_a_time == 2 else {'/b'})
+
+    def test_after_an_error_no_lab_begins(self):
+        begun, returned = [], []
+
+        def by_process(number, *_):
+            begun.append(number)
+            raise BrokenPipeError
+
+        def in_turn(_, call, names):
+            for n in names:
+                try:
+                    returned.append(call(n))
+                except BrokenPipeError:
+                    pass
+            return []
+        with mock.patch.object(selfchecks, 'by_process', by_process), mock.patch.object(selfchecks, 'say'):
+            with self.assertRaises(BrokenPipeError):
+                selfchecks.main(list('012345'), main.arguments(['selfcheck', 'all']))
+            begun.clear()
+            with mock.patch.object(selfchecks.selfcheck, 'at_a_time', in_turn):
+                selfchecks.main(list('012345'), main.arguments(['selfcheck', 'all']))
+        self.assertEqual((begun, returned), (['0'], [(False, {})] * 5))
+
+
+class ByProcess(unittest.TestCase):
+    """One lab by its process. But for the first of these tests it is a program that is no lab."""
+
+    def test_lab_that_is_not_there(self):
+        said = []
         with mock.patch.object(selfchecks, 'say', said.append):
-            self.assertEqual(selfchecks.apart('99', main.arguments(['selfcheck', 'all']), folders), (False, {}))
+            self.assertEqual(selfchecks.by_process('99', main.arguments(['selfcheck', 'all']), 'build-labs'), (False, {}))
         self.assertRegex(said[0], '^99  lab: there is no lab 99')
-        self.assertEqual(folders.get_nowait(), 'build-labs')
+        self.assertEqual(said[1:], ['99  FAILED: the self-check of lab 99 broke off, with status 2'])
+
+    def test_process_that_is_killed_has_not_passed(self):
+        self.assertEqual(by_program('import os\nos.kill(os.getpid(), 9)'), ((False, {}), ['3  FAILED: the self-check of lab 3 broke off, with status -9']))
+
+    def test_status_counts_beside_the_cells(self):
+        writes = 'import sys\nprint("a\\nb")\nopen(sys.argv[-1], "w").write(\'{"all": "1"}\')\nsys.exit('
+        for status in (0, 1):
+            self.assertEqual(by_program(f'{writes}{status})'), ((status == 0, {'all': '1'}), ['3  a', '3  b']))
+
+    def test_process_is_asked_for_the_same(self):
+        (_, said) = by_program('import sys\nfor word in sys.argv[1:]:\n\tprint(word)', 'bugs', 'own tests', '--quick', '--runs', '20')
+        asked = main.arguments([line.removeprefix('3  ') for line in said[:-1]])
+        whole = main.arguments(['selfcheck', '3', 'bugs', 'own tests', '--quick', '--runs', '20', '--build', '/b', '--json', asked.json])
+        self.assertEqual(asked, whole)
+
+    def test_process_that_is_interrupted_interrupts_all(self):
+        for code in ('import sys\nsys.exit(130)', 'raise KeyboardInterrupt'):
+            with self.assertRaises(KeyboardInterrupt):
+                by_program(code)
+
+    def test_ctrl_c_ends_all_and_starts_no_more(self):
+        with tempfile.TemporaryDirectory() as folder:
+            write(os.path.join(folder, 'lab'), 'import signal\nsignal.alarm(60)\nprint("begins", flush=True)\nwhile True:\n\tpass\n')
+            code = ('import signal, sys\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n'  # a shell has it ignored in the background
+                    f'sys.path.insert(0, {TOOL!r})\nimport main, selfchecks\nselfchecks.ROOT = {folder!r}\nsys.exit(main.main(["selfcheck", "all"]))')
+            with subprocess.Popen([sys.executable, '-B', '-c', code], stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+                begun = [process.stdout.readline() for _ in range(2)]
+                os.killpg(process.pid, signal.SIGINT)
+                rest = process.stdout.read()  # to its end, which comes when the last of them has ended
+            self.assertEqual(process.returncode, 130)
+            self.assertEqual(sorted(begun), ['0  begins\n', '1  begins\n'])
+            self.assertNotRegex(rest, r'(?m)^\d  begins$')
+
+
+def by_program(code, *words):
+    """What by_process() returns of a lab 3 that is this program, and what is said."""
+    said = []
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(selfchecks, 'ROOT', folder), mock.patch.object(selfchecks, 'say', said.append):
+        write(os.path.join(folder, 'lab'), code)
+        return selfchecks.by_process('3', main.arguments(['selfcheck', 'all', *words]), '/b'), said
 
 
 if __name__ == '__main__':
