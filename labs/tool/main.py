@@ -72,7 +72,7 @@ def arguments(argv):
     p.add_argument('--replay')
     p.add_argument('--gdb', action='store_true')
     p.add_argument('--all', action='store_true')
-    p.add_argument('--json')
+    p.add_argument('--json', metavar='FILE', help='grade: the results as JSON, too; selfcheck: its table as JSON, which is not printed then')
     p.add_argument('--quick', action='store_true', help='selfcheck: a part of at most 3 minutes')
     p.add_argument('--runs', type=int, help='selfcheck: how often the reference is run')
     p.add_argument('--events', type=int, help='trace: most events of a trace')
@@ -98,7 +98,18 @@ def arguments(argv):
             raise LabError(f'--{name.replace("_", "-")} says nothing to ./lab {args.command}; it is for ./lab {", ".join(commands)}')
     if args.private_seed is not None and args.private_seed < 1:
         raise LabError(f'--private-seed {args.private_seed}: expected a number above 0')
+    if args.command == 'selfcheck':
+        refuse_ignored(args)
     return args
+
+
+def refuse_ignored(args):
+    """What a self-check would ignore, though the command takes it."""
+    for name in ('variant', 'against'):
+        if args.lab == 'all' and getattr(args, name):
+            raise LabError(f'--{name} is for one lab and not for all: ./lab selfcheck N --{name} ...')
+    if args.variant and args.against:
+        raise LabError('--against says nothing beside --variant, which is held against the usual lab')
 
 
 def doctor():
@@ -373,7 +384,8 @@ def main(argv):
         if args.command == 'selfcheck':
             import selfchecks  # pylint: disable=import-outside-toplevel
             if args.variant:
-                return OK if variants.selfcheck(Lab(args.lab), args.variant, args.names, args.quick) else BAD
+                words = ['--runs', str(args.runs), *(['--json', os.path.abspath(args.json)] if args.json else [])]
+                return OK if variants.selfcheck(Lab(args.lab), args.variant, args.names, args.quick, words) else BAD
             return selfchecks.main(numbers() if args.lab == 'all' else [args.lab], args)
         if args.command == 'slides':
             for n in numbers() if args.lab == 'all' else [args.lab]:

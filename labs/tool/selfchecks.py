@@ -36,11 +36,16 @@ def main(numbers, args):
     if len(numbers) > 1:
         return of_labs(numbers, args)
     check = selfcheck.check_lab(Lab(numbers[0]), args)
-    if args.json:
-        write(args.json, json.dumps(check.cells))
-    else:
-        say('\n'.join(table({numbers[0]: check.cells})))
+    give({numbers[0]: check.cells}, args.json)
     return 1 if check.bad or not check.n else 0
+
+
+def give(cells, path):
+    """The table: printed, or as JSON {lab: {column: cell}} in a file."""
+    if path:
+        write(path, json.dumps(cells, indent=1) + '\n')
+    else:
+        say('\n'.join(table(cells)))
 
 
 def of_labs(numbers, args):
@@ -64,7 +69,7 @@ def of_labs(numbers, args):
         cells[n] = row
         if not passed:
             bad.append(n)
-    say('\n'.join(table(cells)))
+    give(cells, args.json)
     used = sum(float(row.get('all', 0)) for row in cells.values())
     say(f'{len(numbers) - len(bad)} labs passed, {len(bad)} failed' + ''.join(f' ({n})' for n in bad) +
         f'; {used:.0f} s of processor time, {time.monotonic() - began:.0f} s by the clock')
@@ -90,7 +95,7 @@ def by_process(number, args, folder):
         if not os.path.exists(cells):
             say_whole(f'{number}  FAILED: the self-check of lab {number} broke off, with status {process.returncode}')
             return False, {}
-        return process.returncode == 0, json.loads(read(cells))
+        return process.returncode == 0, json.loads(read(cells))[number]
 
 
 def say_whole(line):

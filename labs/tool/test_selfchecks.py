@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The self-check of several labs: what one of them fails, all of them fail, and so does what takes too long together."""
+import json
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 
 import main  # noqa: E402
 import selfchecks  # noqa: E402
-from common import TOOL, write  # noqa: E402
+from common import LabError, TOOL, read, write  # noqa: E402
 
 
 def ran(labs, *words):
@@ -45,6 +46,18 @@ class OfLabs(unittest.TestCase):
         self.assertIn(f'FAILED: the self-check of all labs takes {selfchecks.ALL_CPU_S} s of processor time', said)
         self.assertEqual(ran(over, '--runs', '20')[0], 0)  # more than is asked for each time
         self.assertEqual(ran({'0': (True, {'all': f'{selfchecks.ALL_QUICK_CPU_S}'}), '1': (True, {'all': '0'})}, '--quick')[0], 1)
+
+    def test_json_is_the_table_of_one_lab_and_of_several(self):
+        one = selfchecks.selfcheck.Check()
+        one.n, one.cells = 1, {'all': '1'}
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(selfchecks.selfcheck, 'check_lab', lambda *_: one):
+            path = os.path.join(folder, 'made', 'table.json')
+            for labs in ({'0': (True, {'all': '1'})}, {'0': (True, {'all': '1'}), '3': (False, {})}):
+                status, said = ran(labs, '--json', path)
+                self.assertEqual(status, len(labs) - 1)
+                self.assertEqual(json.loads(read(path)), {n: row for n, (_, row) in labs.items()})
+                self.assertNotIn('|', said)
+            self.assertEqual(ran({'0': None}), (0, '| lab | all this |\n|---|---|\n| 0 | 1 |'))
 
     def test_two_labs_at_a_time_never_build_in_one_folder(self):
         for words, n_at_a_time in (([], 2), (['--quick'], 1)):
@@ -85,6 +98,19 @@ class OfLabs(unittest.TestCase):
                 selfchecks.main(list('012345'), main.arguments(['selfcheck', 'all']))
         self.assertEqual((begun, returned), (['0'], [(False, {})] * 5))
 
+    def test_option_that_would_be_ignored_is_refused(self):
+        for words, text in ((['all', '--against', 'x'], '--against is for one lab'), (['all', '--variant', 'x'], '--variant is for one lab'),
+                            (['0', '--variant', 'x', '--against', 'y'], '--against says nothing beside --variant')):
+            with self.assertRaisesRegex(LabError, text):
+                main.arguments(['selfcheck', *words])
+
+    def test_variant_is_asked_for_the_same(self):
+        asked = []
+        with mock.patch.object(main.variants, 'copy'), mock.patch.object(main.variants.subprocess, 'run', lambda command, **_: asked.append(command) or mock.Mock(returncode=0)):
+            self.assertEqual(main.main(['selfcheck', '0', 'bugs', '--variant', 'other_numbers', '--quick', '--runs', '4', '--json', 'x.json']), main.OK)
+        args = main.arguments(asked[0][2:])
+        self.assertEqual((args.lab, args.names, args.quick, args.runs, args.json, args.variant), ('0', ['bugs'], True, 4, os.path.abspath('x.json'), None))
+
 
 class ByProcess(unittest.TestCase):
     """One lab by its process. But for the first of these tests it is a program that is no lab."""
@@ -100,7 +126,7 @@ class ByProcess(unittest.TestCase):
         self.assertEqual(by_program('import os\nos.kill(os.getpid(), 9)'), ((False, {}), ['3  FAILED: the self-check of lab 3 broke off, with status -9']))
 
     def test_status_counts_beside_the_cells(self):
-        writes = 'import sys\nprint("a\\nb")\nopen(sys.argv[-1], "w").write(\'{"all": "1"}\')\nsys.exit('
+        writes = 'import sys\nprint("a\\nb")\nopen(sys.argv[-1], "w").write(\'{"3": {"all": "1"}}\')\nsys.exit('
         for status in (0, 1):
             self.assertEqual(by_program(f'{writes}{status})'), ((status == 0, {'all': '1'}), ['3  a', '3  b']))
 

@@ -121,10 +121,10 @@ def in_copy(lab, name, words):
         return subprocess.run(command, check=False).returncode
 
 
-def selfcheck(lab, name, steps=(), quick=True):
-    """Whether the variant passes, in a copy; prints what the self-check there says."""
+def selfcheck(lab, name, steps=(), quick=True, options=()):
+    """Whether the variant passes, in a copy; prints what the self-check there says. options: further ones of it."""
     with tempfile.TemporaryDirectory(prefix='lab-usual-') as usual:
         for short in lab.files:
             write(os.path.join(usual, short), read(lab.path(short)))
-        words = ['selfcheck', lab.number, *(steps or STEPS), '--against', usual, *['--quick'] * quick]
+        words = ['selfcheck', lab.number, *(steps or STEPS), '--against', usual, *['--quick'] * quick, *options]
         return in_copy(lab, name, words) == 0
