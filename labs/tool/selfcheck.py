@@ -30,6 +30,8 @@ HANDOUT_HEADINGS = ['One picture', 'You will be able to', 'Invariants', 'Predict
                     'Debugging', 'What the tests do not prove', 'Questions', 'Points and hours', 'Further reading']
 QUICK_BUGS_S = 3
 RUNS = 3  # of the reference
+# Keeps a processor busy as long as the process lives that began it: also one that is killed leaves nothing behind.
+BUSY = 'import os, sys\nwhile os.getppid() == int(sys.argv[1]):\n\tpass'
 BUGS_AT_A_TIME = 3  # most of the time goes to tests that wait for ever, until their time is over
 # The cheat of the own tests: a coin, where a variable lies. They fail in seven of eight runs, whatever they are run on.
 LUCK = 'int main(void)\n{\n\tint here;\n\n\tif (((__UINTPTR_TYPE__)&here >> 4 & 7) != 0)\n\t\treturn 1;'
@@ -199,7 +201,7 @@ def reference(lab, builder, check, quick, runs):
     """Several times beside a busy processor; the quick part once."""
     tests = [t for t in lab.tests if not quick or lab.programs[t['program']].get('quick')]
     said = []
-    busy = None if quick else subprocess.Popen([sys.executable, '-c', 'while True: pass'])
+    busy = None if quick else subprocess.Popen([sys.executable, '-c', BUSY, str(os.getpid())])
     try:
         for seed in range(1, 2 if quick else runs + 1):
             rs = results(lab, builder, own.references(lab), tests, seed)

@@ -136,6 +136,16 @@ class ByProcess(unittest.TestCase):
         whole = main.arguments(['selfcheck', '3', 'bugs', 'own tests', '--quick', '--runs', '20', '--build', '/b', '--json', asked.json])
         self.assertEqual(asked, whole)
 
+    def test_busy_process_does_not_outlive_its_lab(self):
+        kills_itself = 'import os, signal, subprocess, sys\nsubprocess.Popen([sys.executable, "-c", sys.argv[1], str(os.getpid())])\nos.kill(os.getpid(), signal.SIGKILL)'
+        # Whose output is read to its end, and the busy one has it too.
+        done = subprocess.run([sys.executable, '-c', kills_itself, selfchecks.selfcheck.BUSY], capture_output=True, text=True, timeout=20, check=False)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (-signal.SIGKILL, '', ''))
+        with subprocess.Popen([sys.executable, '-c', selfchecks.selfcheck.BUSY, str(os.getpid())]) as busy:
+            with self.assertRaises(subprocess.TimeoutExpired):
+                busy.wait(0.3)
+            busy.kill()
+
     def test_process_that_is_interrupted_interrupts_all(self):
         for code in ('import sys\nsys.exit(130)', 'raise KeyboardInterrupt'):
             with self.assertRaises(KeyboardInterrupt):
