@@ -84,7 +84,7 @@ def arguments(argv):
     p.add_argument('--no-hints', action='store_true', help='pack: without the hints of the tests')
     p.add_argument('--demo', action='store_true', help='lint: runs that nobody measured will do (labs/lab7/model.py)')
     p.add_argument('--source', help='lint: what a claim may say of this')
-    p.add_argument('--build', help='the folder of objects (default: build-labs)')
+    p.add_argument('--build', help='the folder of objects (default: build-labs); selfcheck all: a second one beside it has -2 at its end')
     if argv[:1] in (['run'], ['measure']):
         args = p.parse_args(argv[:2])
         args.names = argv[2:]

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The self-check of one lab or of several: each in a process of its own, and their table."""
+"""The self-check of one lab in this process, or of several, each in a process of its own; and their table.
+
+What a lab proves is in selfcheck.py. Several share build folders: one lab at a time has one, and the next finds the engine in it.
+"""
 import json
 import os
 import queue
@@ -50,7 +53,7 @@ def give(cells, path):
 
 def of_labs(numbers, args):
     """Each lab by a process of its own, some at a time, and what no lab can show alone: the time that all take together."""
-    n_at_a_time = 1 if args.quick else LABS_AT_A_TIME
+    n_at_a_time = 1 if args.quick else LABS_AT_A_TIME  # quick: in a second folder the engine would be built a second time
     folders, base, is_over = queue.SimpleQueue(), build.Builder(args.build).folder, threading.Event()
     for n in range(n_at_a_time):  # one build at a time in each
         folders.put(base + (f'-{n + 1}' if n else ''))
