@@ -20,6 +20,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 WAITS_FOR_A_WRITER = (('put', 'a', 'k2', 'v'), ('del', 'a', 'k'), ('drop', 'a', 't'), ('load', 'a', '--tsv'),
                       ('compact', 'a'), ('check', 'a'), ('stat', 'a', '--space'))
 SECONDS_MAX = 60 # after which something that should have ended has not
+AT_A_TIME = 8 # the tool waits a second before it says so
 
 
 @contextlib.contextmanager
@@ -180,4 +181,4 @@ def test_a_check_of_the_trees_waits_for_nobody(sh):
 
 
 if __name__ == '__main__':
-    sys.exit(run_tests(globals()))
+    sys.exit(run_tests(globals(), n_at_a_time=AT_A_TIME))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Runs the verso tool, sys.argv[1], as a user of a shell does, and a module's tests of it."""
+import concurrent.futures
 import contextlib
 import os
 import re
@@ -100,25 +101,32 @@ def has_open(pid, name):
         return False
 
 
-def run_tests(module, pagers=None):
-    """Runs each function `test_*` of globals() with each pager, or these; the exit status."""
-    tests = [(name, f) for name, f in sorted(module.items()) if name.startswith('test_')]
-    pagers = pagers or words_of('pager')
-    n_failed = n_skipped = 0
+def failure(name, f, pager, parent):
+    """Runs a test in a scratch folder. ('FAILED' or 'skipped', the line to print); ('', ''): it has passed."""
+    folder = tempfile.mkdtemp(prefix='verso-tool-', dir=parent)
+    try:
+        f(Shell(folder, pager))
+    except AssertionError as e:
+        return 'FAILED', f'FAILED {name} with {pager}: {e}'
+    except Skipped as e:
+        return 'skipped', f'skipped {name} with {pager}: {e}'
+    finally:
+        shutil.rmtree(folder)
+    return '', ''
+
+
+def run_tests(module, pagers=None, n_at_a_time=1):
+    """Runs each function `test_*` of globals() with each pager, or these; the exit status. n_at_a_time: for tests that
+    mostly wait."""
     parent = os.environ.get('VERSO_TEST_DIR') or os.environ.get('TMPDIR') or '/var/tmp'
-    for name, f in tests:
-        for pager in pagers:
-            folder = tempfile.mkdtemp(prefix='verso-tool-', dir=parent)
-            try:
-                f(Shell(folder, pager))
-            except AssertionError as e:
-                n_failed += 1
-                print(f'FAILED {name} with {pager}: {e}')
-            except Skipped as e:
-                n_skipped += 1
-                print(f'skipped {name} with {pager}: {e}')
-            finally:
-                shutil.rmtree(folder)
-    n_passed = len(pagers) * len(tests) - n_failed - n_skipped
-    print(f'{n_passed} passed, {n_failed} failed, {n_skipped} skipped')
-    return 1 if n_failed else 0
+    runs = [(name, f, pager, parent) for name, f in sorted(module.items()) if name.startswith('test_')
+            for pager in pagers or words_of('pager')]
+    states = []
+    with concurrent.futures.ThreadPoolExecutor(n_at_a_time) as pool:
+        each = pool.map if n_at_a_time > 1 else map # which is this thread, the only one
+        for state, line in each(lambda run: failure(*run), runs):
+            states.append(state)
+            if line:
+                print(line, flush=True)
+    print(f'{states.count("")} passed, {states.count("FAILED")} failed, {states.count("skipped")} skipped')
+    return 1 if 'FAILED' in states else 0
