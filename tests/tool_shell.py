@@ -101,8 +101,8 @@ def has_open(pid, name):
         return False
 
 
-def failure(name, f, pager, parent):
-    """Runs a test in a scratch folder. ('FAILED' or 'skipped', the line to print); ('', ''): it has passed."""
+def outcome(name, f, pager, parent):
+    """Runs a test in a scratch folder: ('FAILED', 'skipped' or '', the line to print or '')."""
     folder = tempfile.mkdtemp(prefix='verso-tool-', dir=parent)
     try:
         f(Shell(folder, pager))
@@ -119,12 +119,12 @@ def run_tests(module, pagers=None, n_at_a_time=1):
     """Runs each function `test_*` of globals() with each pager, or these; the exit status. n_at_a_time: for tests that
     mostly wait."""
     parent = os.environ.get('VERSO_TEST_DIR') or os.environ.get('TMPDIR') or '/var/tmp'
-    runs = [(name, f, pager, parent) for name, f in sorted(module.items()) if name.startswith('test_')
-            for pager in pagers or words_of('pager')]
+    pagers = pagers or words_of('pager')
+    runs = [(name, f, pager, parent) for name, f in sorted(module.items()) if name.startswith('test_') for pager in pagers]
     states = []
     with concurrent.futures.ThreadPoolExecutor(n_at_a_time) as pool:
         each = pool.map if n_at_a_time > 1 else map # which is this thread, the only one
-        for state, line in each(lambda run: failure(*run), runs):
+        for state, line in each(lambda run: outcome(*run), runs):
             states.append(state)
             if line:
                 print(line, flush=True)
