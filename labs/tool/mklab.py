@@ -244,12 +244,18 @@ def emptied(starter, value):
         if re.match(r'[a-z].*\(', line):
             head = line
         stub = re.match(r'(\t+)(?:return )?LAB_(?:TODO|TODO_VOID)\("[\d.]+"\);', line)
-        if stub:
-            kind = re.match(r'(?:static )?(?:inline )?(void|struct \w+|.*?) ?\w+\(', head).group(1)
-            line = stub.group(1) + ('return;' if kind == 'void' else f'return ({kind}){{0}};' if kind.startswith('struct ') and '*' not in head.split('(')[0]
-                                    else f'return {value};')
-        out.append(line)
+        out.append(stub.group(1) + return_of(head, value) if stub else line)
     return '\n'.join(out)
+
+
+def return_of(head, value):
+    """What ends a function with this first line at once."""
+    kind = re.match(r'(?:static )?(?:inline )?(.*?) ?\w+\(', head).group(1)
+    if kind == 'void':
+        return 'return;'
+    if kind.startswith('struct ') and not kind.endswith('*'):
+        return f'return ({kind}){{0}};'
+    return f'return {value};'
 
 
 def left(lab):
